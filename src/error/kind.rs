@@ -1,0 +1,287 @@
+//! The kinds of failure, and for each what to do next.
+
+/// What kind of failure an [`Error`](crate::Error) is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// `invalid_client` (RFC 6749 §5.2).
+    InvalidClient,
+    /// `invalid_request` (RFC 6749 §5.2).
+    InvalidRequest,
+    /// `invalid_scope` (RFC 6749 §5.2).
+    InvalidScope,
+    /// `unauthorized_client` (RFC 6749 §5.2).
+    UnauthorizedClient,
+    /// `unsupported_grant_type` (RFC 6749 §5.2).
+    UnsupportedGrantType,
+    /// `invalid_grant` (RFC 6749 §5.2).
+    InvalidGrant,
+    /// `invalid_target` (RFC 8707 §2).
+    InvalidTarget,
+    /// `access_denied` (RFC 6749 §4.1.2.1, sent by token endpoints too).
+    AccessDenied,
+    /// `use_dpop_nonce` (RFC 9449 §8).
+    UseDpopNonce,
+    /// `invalid_dpop_proof` (RFC 9449 §5).
+    InvalidDpopProof,
+    /// `temporarily_unavailable` (RFC 6749 §4.1.2.1, sent by token endpoints too).
+    TemporarilyUnavailable,
+    /// `server_error`, or a 5xx status.
+    ServerError,
+    /// An OAuth error code that is none of the above.
+    OtherOAuthError,
+    /// 429 (RFC 6585 §4).
+    RateLimited,
+    /// A status that is no success, without an OAuth error code.
+    HttpStatus,
+    /// A redirect; the token endpoint is never followed through one.
+    Redirect,
+    /// A success whose body is not the JSON of RFC 6749 §5.1.
+    MalformedBody,
+    /// A success without a token.
+    MissingAccessToken,
+    /// A token that cannot be sent in a header field.
+    InvalidTokenValue,
+    /// A token type that this client cannot present (RFC 6749 §7.1).
+    UnsupportedTokenType,
+    /// A compressed answer that nobody asked for.
+    UnsupportedContentEncoding,
+    /// An answer above the body cap.
+    BodyTooLarge,
+    /// The token endpoint could not be reached, or the connection broke.
+    Transport,
+    /// The acquisition's own bound, or an attempt's, was over.
+    AcquisitionTimeout,
+    /// The waiting request's own deadline was over.
+    WaitTimeout,
+    /// A token source panicked.
+    Panicked,
+    /// No tokio runtime to acquire a token on, or it is shutting down.
+    Runtime,
+    /// The client's secret, key or assertion could not be read.
+    Credentials,
+    /// A token source of the user's own failed.
+    Source,
+    /// A setting is wrong.
+    Config,
+    /// The request was refused before it was sent.
+    Refused,
+}
+
+impl ErrorKind {
+    /// The kind's stable name: the OAuth code where there is one.
+    pub fn as_str(self) -> &'static str {
+        use ErrorKind as K;
+        match self {
+            K::InvalidClient => "invalid_client",
+            K::InvalidRequest => "invalid_request",
+            K::InvalidScope => "invalid_scope",
+            K::UnauthorizedClient => "unauthorized_client",
+            K::UnsupportedGrantType => "unsupported_grant_type",
+            K::InvalidGrant => "invalid_grant",
+            K::InvalidTarget => "invalid_target",
+            K::AccessDenied => "access_denied",
+            K::UseDpopNonce => "use_dpop_nonce",
+            K::InvalidDpopProof => "invalid_dpop_proof",
+            K::TemporarilyUnavailable => "temporarily_unavailable",
+            K::ServerError => "server_error",
+            K::OtherOAuthError => "other_oauth_error",
+            K::RateLimited => "rate_limited",
+            K::HttpStatus => "http_status",
+            K::Redirect => "redirect",
+            K::MalformedBody => "malformed_body",
+            K::MissingAccessToken => "missing_access_token",
+            K::InvalidTokenValue => "invalid_token_value",
+            K::UnsupportedTokenType => "unsupported_token_type",
+            K::UnsupportedContentEncoding => "unsupported_content_encoding",
+            K::BodyTooLarge => "body_too_large",
+            K::Transport => "transport",
+            K::AcquisitionTimeout => "acquisition_timeout",
+            K::WaitTimeout => "wait_timeout",
+            K::Panicked => "panicked",
+            K::Runtime => "runtime",
+            K::Credentials => "credentials",
+            K::Source => "source",
+            K::Config => "config",
+            K::Refused => "refused",
+        }
+    }
+
+    /// What it means, and what the reader should do about it.
+    pub(crate) fn advice(self) -> &'static str {
+        use ErrorKind as K;
+        match self {
+            K::InvalidClient => {
+                "the authorization server does not accept these credentials; check the client id \
+                 and secret, and whether this client must authenticate another way (basic, post, \
+                 private_key_jwt, …)"
+            }
+            K::InvalidRequest => {
+                "the authorization server does not understand the token request; compare the \
+                 parameters and the way the client authenticates with its documentation"
+            }
+            K::InvalidScope => {
+                "the requested scope is unknown, malformed, or not granted to this client; check \
+                 its spelling and the client's registration"
+            }
+            K::UnauthorizedClient => {
+                "this client may not use the client-credentials grant, or its secret is wrong; \
+                 check its registration, and try client_secret_post if the server does not decode \
+                 Basic credentials"
+            }
+            K::UnsupportedGrantType => {
+                "the token endpoint does not offer the client-credentials grant; enable it at the \
+                 authorization server or check the token URL"
+            }
+            K::InvalidGrant => {
+                "the authorization server refuses the grant; the client's set-up there is \
+                 incomplete"
+            }
+            K::InvalidTarget => {
+                "the resource or audience is unknown to the authorization server; check that \
+                 parameter"
+            }
+            K::AccessDenied => {
+                "the authorization server denies this client access; ask its administrator"
+            }
+            K::UseDpopNonce => {
+                "the authorization server wants a DPoP proof with its nonce; configure DPoP, or \
+                 turn the requirement off for this client"
+            }
+            K::InvalidDpopProof => {
+                "the authorization server does not accept the DPoP proof, or requires one; \
+                 configure DPoP, and check the clock and that no proxy rewrites the URL"
+            }
+            K::TemporarilyUnavailable => {
+                "the authorization server is overloaded or under maintenance; it is asked again \
+                 after a pause"
+            }
+            K::ServerError => {
+                "the authorization server failed to answer; it may be down or overloaded, and is \
+                 asked again after a pause"
+            }
+            K::OtherOAuthError => {
+                "the authorization server refused the request with an error code of its own; its \
+                 documentation says what the code means"
+            }
+            K::RateLimited => {
+                "the authorization server throttles this client; share one TokenCache between \
+                 clients, and check how many instances run"
+            }
+            K::HttpStatus => {
+                "the token endpoint answered with a status that is no success; check the token URL"
+            }
+            K::Redirect => {
+                "the token endpoint redirects, which is never followed with credentials; set the \
+                 token URL to the final address"
+            }
+            K::MalformedBody => {
+                "the token endpoint answered with something other than a JSON token response; \
+                 check the token URL, and for a proxy or login page in between"
+            }
+            K::MissingAccessToken => {
+                "the token endpoint reported success without an access token; check the token URL \
+                 and what the server sends"
+            }
+            K::InvalidTokenValue => {
+                "the access token cannot be sent in a header field; the authorization server, or \
+                 something in between, damaged it"
+            }
+            K::UnsupportedTokenType => {
+                "the authorization server issued a token of another type than this client can \
+                 present; a DPoP token needs DPoP configured here, a Bearer token is refused \
+                 where DPoP is required"
+            }
+            K::UnsupportedContentEncoding => {
+                "the token endpoint compressed its answer though that was not asked for; check \
+                 for a proxy in between"
+            }
+            K::BodyTooLarge => {
+                "the token endpoint's answer is above the body cap; check the token URL"
+            }
+            K::Transport => {
+                "the token endpoint could not be reached, or the connection broke; check the \
+                 network, DNS, proxy and TLS settings (the cause has more)"
+            }
+            K::AcquisitionTimeout => {
+                "the authorization server did not answer in time; it is asked again after a pause"
+            }
+            K::WaitTimeout => {
+                "no access token arrived before this request's own deadline; the acquisition goes \
+                 on for later requests"
+            }
+            K::Panicked => "the token source panicked; the panic message is on standard error",
+            K::Runtime => {
+                "there is no running tokio runtime to acquire a token on; call from within one, \
+                 with its time driver enabled"
+            }
+            K::Credentials => {
+                "the client's secret, key or assertion could not be read; check the file or the \
+                 closure that provides it"
+            }
+            K::Source => "the token source failed (the cause has more)",
+            K::Config => "a setting is wrong",
+            K::Refused => "the request was not sent",
+        }
+    }
+
+    /// Whether a failure of this kind usually goes away by itself.
+    pub(crate) fn usually_retryable(self) -> bool {
+        use ErrorKind as K;
+        matches!(
+            self,
+            K::TemporarilyUnavailable
+                | K::ServerError
+                | K::RateLimited
+                | K::Transport
+                | K::AcquisitionTimeout
+                | K::WaitTimeout
+                | K::Panicked
+                | K::Runtime
+                | K::Credentials
+                | K::Source
+        )
+    }
+
+    /// Whether only a person can help.
+    pub(crate) fn is_terminal(self) -> bool {
+        use ErrorKind as K;
+        matches!(
+            self,
+            K::InvalidClient
+                | K::InvalidRequest
+                | K::InvalidScope
+                | K::UnauthorizedClient
+                | K::UnsupportedGrantType
+                | K::InvalidGrant
+                | K::InvalidTarget
+                | K::AccessDenied
+                | K::InvalidDpopProof
+                | K::UseDpopNonce
+                | K::OtherOAuthError
+                | K::Redirect
+                | K::UnsupportedTokenType
+                | K::Config
+        )
+    }
+
+    /// The kind that an OAuth error code stands for.
+    pub(crate) fn of_oauth_code(code: &str) -> Self {
+        use ErrorKind as K;
+        const CODES: [ErrorKind; 12] = [
+            K::InvalidClient,
+            K::InvalidRequest,
+            K::InvalidScope,
+            K::UnauthorizedClient,
+            K::UnsupportedGrantType,
+            K::InvalidGrant,
+            K::InvalidTarget,
+            K::AccessDenied,
+            K::UseDpopNonce,
+            K::InvalidDpopProof,
+            K::TemporarilyUnavailable,
+            K::ServerError,
+        ];
+        CODES.into_iter().find(|kind| kind.as_str() == code).unwrap_or(K::OtherOAuthError)
+    }
+}

@@ -1,0 +1,271 @@
+//! The one error type: opaque, cheap to clone (all waiters of a flight share it), and worded for
+//! the engineer who reads it in a log.
+
+mod kind;
+mod text;
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+
+use http::StatusCode;
+
+pub use kind::ErrorKind;
+pub(crate) use text::sanitise;
+
+/// A boxed error, as tower's middleware uses it.
+pub type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// Why there is no token, or why a request was not sent.
+///
+/// The layer's service error is [`BoxError`]; this type is found in it by downcast:
+///
+/// ```
+/// use tower_oauth2_client_credentials::{BoxError, Error};
+///
+/// fn is_ours(error: &BoxError) -> bool {
+///     error.downcast_ref::<Error>().is_some()
+/// }
+/// ```
+///
+/// Neither `Display` nor `Debug` ever shows a token, a secret or a key. Text that came from a
+/// server is stripped of control characters and cut.
+#[derive(Clone)]
+pub struct Error {
+    inner: Arc<Inner>,
+    next_attempt_in: Option<Duration>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    oauth_code: Option<Box<str>>,
+    server_text: Option<Box<str>>,
+    status: Option<StatusCode>,
+    retry_after: Option<Duration>,
+    retryable: bool,
+    detail: Option<Cow<'static, str>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error of a kind, retryable or not as that kind usually is.
+    pub fn new(kind: ErrorKind) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                kind,
+                oauth_code: None,
+                server_text: None,
+                status: None,
+                retry_after: None,
+                retryable: kind.usually_retryable(),
+                detail: None,
+                source: None,
+            }),
+            next_attempt_in: None,
+        }
+    }
+
+    /// Wraps the error of a [`TokenSource`](crate::TokenSource) of your own: retryable, with the
+    /// cause behind [`source()`](StdError::source).
+    pub fn from_source(cause: impl Into<BoxError>) -> Self {
+        Self::new(ErrorKind::Source).with_source(cause)
+    }
+
+    /// Says more about what happened, in our own words.
+    #[must_use]
+    pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
+        let detail = detail.into();
+        self.with(|inner| inner.detail = Some(detail))
+    }
+
+    /// The cause.
+    #[must_use]
+    pub fn with_source(self, cause: impl Into<BoxError>) -> Self {
+        let cause: Arc<dyn StdError + Send + Sync> = Arc::from(cause.into());
+        self.with(|inner| inner.source = Some(cause))
+    }
+
+    /// The OAuth error code and description of an answer (RFC 6749 §5.2); both are sanitised.
+    #[must_use]
+    pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
+        let code = sanitise(code).into_boxed_str();
+        let description = description.map(|text| sanitise(text).into_boxed_str());
+        self.with(|inner| {
+            inner.oauth_code = Some(code);
+            inner.server_text = description;
+        })
+    }
+
+    /// A short piece of what the server sent instead; sanitised.
+    #[must_use]
+    pub fn with_server_text(self, text: &str) -> Self {
+        let text = sanitise(text).into_boxed_str();
+        self.with(|inner| inner.server_text = Some(text))
+    }
+
+    /// The HTTP status of the answer.
+    #[must_use]
+    pub fn with_status(self, status: StatusCode) -> Self {
+        self.with(|inner| inner.status = Some(status))
+    }
+
+    /// How long the server asked to be left alone (RFC 9110 §10.2.3).
+    #[must_use]
+    pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
+        self.with(|inner| inner.retry_after = retry_after)
+    }
+
+    /// Whether the same acquisition may try again by itself.
+    #[must_use]
+    pub fn with_retryable(self, retryable: bool) -> Self {
+        self.with(|inner| inner.retryable = retryable)
+    }
+
+    pub(crate) fn with_next_attempt_in(mut self, next: Duration) -> Self {
+        self.next_attempt_in = Some(next);
+        self
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.inner));
+        self
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.inner.kind
+    }
+
+    /// The OAuth error code that the authorization server gave, such as `invalid_client`
+    /// (RFC 6749 §5.2).
+    pub fn oauth_code(&self) -> Option<&str> {
+        self.inner.oauth_code.as_deref()
+    }
+
+    /// The HTTP status of the token endpoint's answer, if there was one.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.inner.status
+    }
+
+    /// How long the server asked to be left alone (`Retry-After`, RFC 9110 §10.2.3).
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.inner.retry_after
+    }
+
+    /// How long until the cache asks again, if this failure is a remembered one.
+    pub fn next_attempt_in(&self) -> Option<Duration> {
+        self.next_attempt_in
+    }
+
+    /// Whether the same token request might succeed if it is simply made again.
+    pub fn is_retryable(&self) -> bool {
+        self.inner.retryable
+    }
+
+    /// Whether time ran out: an attempt's, an acquisition's or a waiter's own.
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.inner.kind, ErrorKind::AcquisitionTimeout | ErrorKind::WaitTimeout)
+    }
+
+    /// Whether only a person can help: wrong credentials, scope or settings.
+    pub fn is_terminal(&self) -> bool {
+        self.inner.kind.is_terminal()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.inner;
+        let name = match inner.kind {
+            ErrorKind::OtherOAuthError => inner.oauth_code.as_deref(),
+            _ => None,
+        };
+        write!(f, "{}: {}", name.unwrap_or(inner.kind.as_str()), inner.kind.advice())?;
+        if let Some(detail) = &inner.detail {
+            write!(f, "; {detail}")?;
+        }
+        match (&inner.status, &inner.server_text) {
+            (Some(status), Some(text)) => write!(f, " (HTTP {}: \"{text}\")", status.as_u16())?,
+            (Some(status), None) => write!(f, " (HTTP {})", status.as_u16())?,
+            (None, Some(text)) => write!(f, " (\"{text}\")")?,
+            (None, None) => {}
+        }
+        if let Some(next) = self.next_attempt_in {
+            write!(f, "; the next attempt is due in {:.1} s", next.as_secs_f32())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &*self.inner;
+        f.debug_struct("Error")
+            .field("kind", &inner.kind)
+            .field("oauth_code", &inner.oauth_code)
+            .field("status", &inner.status)
+            .field("retry_after", &inner.retry_after)
+            .field("retryable", &inner.retryable)
+            .field("detail", &inner.detail)
+            .field("server_text", &inner.server_text)
+            .field("source", &inner.source)
+            .field("next_attempt_in", &self.next_attempt_in)
+            .finish()
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.inner.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn invalid_client_says_what_to_do_next() {
+        let error = Error::new(ErrorKind::InvalidClient)
+            .with_oauth_code("invalid_client", Some("Client authentication failed"))
+            .with_status(StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            error.to_string(),
+            "invalid_client: the authorization server does not accept these credentials; check \
+             the client id and secret, and whether this client must authenticate another way \
+             (basic, post, private_key_jwt, …) (HTTP 401: \"Client authentication failed\")"
+        );
+        assert_eq!(error.oauth_code(), Some("invalid_client"));
+        assert!(!error.is_retryable() && error.is_terminal() && !error.is_timeout());
+    }
+
+    #[test]
+    fn an_unknown_code_is_named_by_the_server_and_sanitised() {
+        let error = Error::new(ErrorKind::OtherOAuthError).with_oauth_code("inv\"alid\\x\n", None);
+        assert_eq!(
+            error.to_string(),
+            "inv'alid?x?: the authorization server refused the request with an error code of its \
+             own; its documentation says what the code means"
+        );
+    }
+
+    #[test]
+    fn a_remembered_failure_names_the_next_attempt() {
+        let error = Error::new(ErrorKind::ServerError)
+            .with_status(StatusCode::BAD_GATEWAY)
+            .with_next_attempt_in(Duration::from_millis(1500));
+        assert_eq!(
+            error.to_string(),
+            "server_error: the authorization server failed to answer; it may be down or \
+             overloaded, and is asked again after a pause (HTTP 502); the next attempt is due in 1.5 s"
+        );
+        assert_eq!(error.next_attempt_in(), Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn the_cause_is_behind_source_and_not_in_the_text() {
+        let error = Error::from_source("disk full");
+        assert_eq!(error.source().unwrap().to_string(), "disk full");
+        assert!(!error.to_string().contains("disk full"));
+        assert!(error.is_retryable());
+    }
+}

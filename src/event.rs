@@ -1,0 +1,182 @@
+//! What happens to tokens, as typed events: to an observer closure and to `tracing`.
+//!
+//! Nothing here carries a token, a secret or a server's free text beyond what an
+//! [`Error`] already shows.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use crate::error::Error;
+
+/// Why a cache asks its source for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// There is no usable token: requests wait for this one.
+    Missing,
+    /// The token at hand is still good; this one replaces it ahead of its expiry.
+    Ahead,
+    /// An API rejected the token at hand.
+    Rejected,
+}
+
+impl Reason {
+    /// A short name, as used in events and traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::Ahead => "ahead",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// Something that happened to a cache's tokens. New kinds may be added.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A token was got because none was at hand or the one at hand was rejected.
+    #[non_exhaustive]
+    Acquired {
+        /// Why it was got.
+        reason: Reason,
+        /// From the start of the acquisition to the token.
+        took: Duration,
+        /// The lifetime in force, from the instant before the token request was sent.
+        lifetime: Duration,
+    },
+    /// A token was replaced ahead of its expiry; no request waited for it.
+    #[non_exhaustive]
+    RefreshedAhead {
+        /// From the start of the acquisition to the token.
+        took: Duration,
+        /// The lifetime in force.
+        lifetime: Duration,
+        /// What was left of the old token's life.
+        remaining: Duration,
+    },
+    /// An acquisition failed. A token that is still valid stays in use.
+    #[non_exhaustive]
+    Failed {
+        /// Why a token was wanted.
+        reason: Reason,
+        /// From the start of the acquisition to its failure.
+        took: Duration,
+        /// What went wrong.
+        error: Error,
+        /// How many acquisitions failed in a row, this one included.
+        failures: u32,
+        /// The earliest next acquisition, from now.
+        next_attempt_in: Duration,
+    },
+    /// An API rejected the current token.
+    #[non_exhaustive]
+    Rejected {
+        /// What the cache does about it.
+        response: RejectionResponse,
+    },
+    /// The server granted less scope than was asked for (RFC 6749 §3.3).
+    #[non_exhaustive]
+    ScopeNarrowed {
+        /// The scope that was asked for.
+        requested: String,
+        /// The scope that was granted.
+        granted: String,
+    },
+    /// One attempt of an acquisition failed and another follows.
+    #[non_exhaustive]
+    Retrying {
+        /// Which attempt failed, from 1.
+        attempt: u32,
+        /// What went wrong.
+        error: Error,
+        /// How long until the next attempt.
+        delay: Duration,
+    },
+    /// An acquisition outlived its bound on a waiter's clock and was replaced: the runtime that
+    /// drives it stands still.
+    #[non_exhaustive]
+    Abandoned {
+        /// How old it was.
+        age: Duration,
+    },
+}
+
+/// What a cache does about a rejected token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RejectionResponse {
+    /// An acquisition was started.
+    Acquiring,
+    /// An acquisition was under way already.
+    Joined,
+    /// This API rejects fresh tokens: the last acquisition for a rejection was too short a time
+    /// ago, so the API's answer is handed back. The next acquisition for a rejection is possible
+    /// in `next_in`.
+    TooSoon {
+        /// The earliest next acquisition for a rejection, from now.
+        next_in: Duration,
+    },
+}
+
+/// Where events go: a closure, `tracing`, or nowhere.
+#[derive(Clone, Default)]
+pub struct Observer(Option<Arc<dyn Fn(&Event) + Send + Sync>>);
+
+impl Observer {
+    /// Sends each event to a closure. It runs on the task that caused the event, outside of every
+    /// lock: keep it short, and don't block.
+    pub fn new(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(observer)))
+    }
+
+    /// Reports an event, to `tracing` and to the closure.
+    pub fn emit(&self, event: &Event) {
+        event.trace();
+        if let Some(observer) = &self.0 {
+            observer(event);
+        }
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Observer").field(&self.0.is_some()).finish()
+    }
+}
+
+impl Event {
+    /// DEBUG while all is well; WARN where an operator would want to look.
+    fn trace(&self) {
+        match self {
+            Self::Acquired { reason, took, lifetime } => {
+                tracing::debug!(reason = reason.as_str(), ?took, ?lifetime, "access token acquired");
+            }
+            Self::RefreshedAhead { took, lifetime, remaining } => {
+                tracing::debug!(?took, ?lifetime, ?remaining, "access token refreshed ahead of expiry");
+            }
+            Self::Failed { reason, took, error, failures, next_attempt_in } => {
+                tracing::warn!(
+                    reason = reason.as_str(),
+                    ?took,
+                    %error,
+                    failures,
+                    ?next_attempt_in,
+                    "access token acquisition failed"
+                );
+            }
+            Self::Rejected { response: RejectionResponse::TooSoon { next_in } } => {
+                tracing::warn!(?next_in, "this API rejects fresh tokens");
+            }
+            Self::Rejected { response } => tracing::debug!(?response, "access token rejected"),
+            Self::ScopeNarrowed { requested, granted } => {
+                tracing::warn!(requested, granted, "less scope granted than requested");
+            }
+            Self::Retrying { attempt, error, delay } => {
+                tracing::debug!(attempt, %error, ?delay, "token request failed, trying again");
+            }
+            Self::Abandoned { age } => {
+                tracing::warn!(?age, "acquisition abandoned: its runtime is not driven");
+            }
+        }
+    }
+}

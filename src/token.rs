@@ -1,0 +1,267 @@
+//! The access token: what a [`TokenSource`](crate::TokenSource) returns and what a
+//! [`TokenCache`](crate::TokenCache) hands out.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::HeaderValue;
+use tokio::time::Instant;
+use zeroize::Zeroizing;
+
+use crate::error::{Error, ErrorKind};
+
+/// The longest token that is accepted, in bytes. Servers commonly refuse header fields
+/// above 8 KiB; 64 KiB leaves room for every real token and bounds memory.
+pub(crate) const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
+/// How a token is presented to the API (RFC 6749 §7.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TokenType {
+    /// `Authorization: Bearer …` (RFC 6750).
+    Bearer,
+    /// `Authorization: DPoP …` with a proof (RFC 9449).
+    Dpop,
+}
+
+impl TokenType {
+    /// The authentication scheme as it is sent: always our own constant, never the server's
+    /// spelling.
+    pub fn scheme(self) -> &'static str {
+        match self {
+            Self::Bearer => "Bearer",
+            Self::Dpop => "DPoP",
+        }
+    }
+}
+
+/// Which token of a cache this is. Two tokens of one cache with equal bytes in a row are the
+/// same generation, so a rejection can name what was rejected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Generation(pub(crate) u64);
+
+/// An access token with what the server said of its life.
+///
+/// Cheap to clone. `Debug` never shows the token itself.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::Token;
+///
+/// let token = Token::bearer("2YotnFZFEjr1zCsicMWpAA")?.with_lifetime(Duration::from_secs(3600));
+/// assert_eq!(token.lifetime(), Some(Duration::from_secs(3600)));
+/// assert!(!format!("{token:?}").contains("2Yotn"));
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Token {
+    inner: Arc<Inner>,
+}
+
+#[derive(Clone)]
+struct Inner {
+    secret: Arc<Zeroizing<String>>,
+    token_type: TokenType,
+    lifetime: Option<Duration>,
+    refresh_in: Option<Duration>,
+    issued_at: Option<Instant>,
+    scope: Option<Box<str>>,
+    generation: Generation,
+}
+
+impl Token {
+    /// A bearer token (RFC 6750).
+    ///
+    /// # Errors
+    ///
+    /// Refuses an empty token, one above 64 KiB, and any byte outside `0x21..=0x7E`: a space, a
+    /// line break or a NUL would let a token endpoint write headers into the caller's requests.
+    pub fn bearer(secret: impl Into<String>) -> Result<Self, Error> {
+        Self::new(TokenType::Bearer, secret)
+    }
+
+    /// A token of the given type.
+    ///
+    /// # Errors
+    ///
+    /// As [`Token::bearer`].
+    pub fn new(token_type: TokenType, secret: impl Into<String>) -> Result<Self, Error> {
+        let secret = Zeroizing::new(secret.into());
+        if secret.is_empty() {
+            return Err(Error::new(ErrorKind::MissingAccessToken));
+        }
+        if secret.len() > MAX_TOKEN_BYTES {
+            return Err(Error::new(ErrorKind::InvalidTokenValue)
+                .with_detail("the token is longer than 64 KiB"));
+        }
+        if !secret.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
+            return Err(Error::new(ErrorKind::InvalidTokenValue)
+                .with_detail("the token has a byte that must not be in a header field"));
+        }
+        Ok(Self {
+            inner: Arc::new(Inner {
+                secret: Arc::new(secret),
+                token_type,
+                lifetime: None,
+                refresh_in: None,
+                issued_at: None,
+                scope: None,
+                generation: Generation::default(),
+            }),
+        })
+    }
+
+    /// How long the server says the token lives, from [`issued_at`](Self::with_issued_at)
+    /// (`expires_in`, RFC 6749 §5.1).
+    #[must_use]
+    pub fn with_lifetime(self, lifetime: Duration) -> Self {
+        self.with(|inner| inner.lifetime = Some(lifetime))
+    }
+
+    /// A hint to refresh this long after [`issued_at`](Self::with_issued_at). It can only move
+    /// the refresh earlier.
+    #[must_use]
+    pub fn with_refresh_in(self, refresh_in: Duration) -> Self {
+        self.with(|inner| inner.refresh_in = Some(refresh_in))
+    }
+
+    /// The instant before the request that got this token was sent. Without it the cache uses
+    /// the instant before it asked its source.
+    #[must_use]
+    pub fn with_issued_at(self, issued_at: Instant) -> Self {
+        self.with(|inner| inner.issued_at = Some(issued_at))
+    }
+
+    /// The scope that was granted, space-separated (RFC 6749 §3.3).
+    #[must_use]
+    pub fn with_scope(self, scope: impl Into<String>) -> Self {
+        let scope = scope.into().into_boxed_str();
+        self.with(|inner| inner.scope = Some(scope))
+    }
+
+    pub(crate) fn with_generation(self, generation: Generation) -> Self {
+        self.with(|inner| inner.generation = generation)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
+        change(Arc::make_mut(&mut self.inner));
+        self
+    }
+
+    /// The token itself. Treat it as a password: it belongs in an `Authorization` header and
+    /// nowhere else.
+    pub fn secret(&self) -> &str {
+        &self.inner.secret
+    }
+
+    /// How the token is presented.
+    pub fn token_type(&self) -> TokenType {
+        self.inner.token_type
+    }
+
+    /// The lifetime that the server stated, if it did.
+    pub fn lifetime(&self) -> Option<Duration> {
+        self.inner.lifetime
+    }
+
+    /// The server's refresh hint, if it gave one.
+    pub fn refresh_in(&self) -> Option<Duration> {
+        self.inner.refresh_in
+    }
+
+    /// The granted scope, if the server named it.
+    pub fn scope(&self) -> Option<&str> {
+        self.inner.scope.as_deref()
+    }
+
+    /// `Bearer …`, marked sensitive: ready to be an `Authorization` field value.
+    pub fn header_value(&self) -> HeaderValue {
+        self.header_values(1).into_iter().next().expect("one was asked for")
+    }
+
+    pub(crate) fn issued_at(&self) -> Option<Instant> {
+        self.inner.issued_at
+    }
+
+    pub(crate) fn generation(&self) -> Generation {
+        self.inner.generation
+    }
+
+    pub(crate) fn same_secret(&self, other: &Self) -> bool {
+        self.inner.secret == other.inner.secret
+    }
+
+    /// `count` equal header values over the same bytes, each with a reference count of its own
+    /// on a cache line of its own, so that threads which clone different ones never meet.
+    pub(crate) fn header_values(&self, count: usize) -> Box<[HeaderValue]> {
+        let scheme = self.token_type().scheme();
+        let mut text = Zeroizing::new(String::with_capacity(scheme.len() + 1 + self.secret().len()));
+        text.push_str(scheme);
+        text.push(' ');
+        text.push_str(self.secret());
+        let text = Arc::new(text);
+        (0..count)
+            .map(|_| {
+                let bytes = Bytes::from_owner(HeaderBytes(Arc::clone(&text)));
+                let mut value = HeaderValue::from_maybe_shared(bytes)
+                    .expect("a token's bytes were checked when it was made");
+                value.set_sensitive(true);
+                value
+            })
+            .collect()
+    }
+}
+
+/// What a header value's `Bytes` owns. The alignment gives the reference count in front of it
+/// 128 bytes, so neighbouring allocations cannot share its cache line.
+#[repr(align(64))]
+struct HeaderBytes(Arc<Zeroizing<String>>);
+
+impl AsRef<[u8]> for HeaderBytes {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Token")
+            .field("secret", &"[redacted]")
+            .field("token_type", &self.inner.token_type)
+            .field("lifetime", &self.inner.lifetime)
+            .field("refresh_in", &self.inner.refresh_in)
+            .field("scope", &self.inner.scope)
+            .field("generation", &self.inner.generation.0)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_outside_the_visible_ascii_is_refused() {
+        for byte in 0..=0x7f_u8 {
+            let secret = format!("ab{}c", char::from(byte));
+            assert_eq!(Token::bearer(secret).is_ok(), (0x21..=0x7e).contains(&byte), "{byte:#x}");
+        }
+        assert!(Token::bearer("tökén").is_err());
+        assert!(Token::bearer("").is_err());
+        assert!(Token::bearer("a".repeat(MAX_TOKEN_BYTES)).is_ok());
+        assert!(Token::bearer("a".repeat(MAX_TOKEN_BYTES + 1)).is_err());
+    }
+
+    #[test]
+    fn header_values_are_equal_sensitive_and_ours_in_scheme() {
+        let token = Token::bearer("abc").unwrap();
+        let values = token.header_values(3);
+        assert_eq!(values.len(), 3);
+        for value in &values {
+            assert_eq!(value.as_bytes(), b"Bearer abc");
+            assert!(value.is_sensitive() && value.clone().is_sensitive());
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! How a token request gets to the token endpoint: any tower service that speaks HTTP.
+//!
+//! The default is `HyperTransport` (feature `hyper`). A transport follows no redirects: a token
+//! request carries the client's credentials.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use bytes::{Buf, Bytes};
+use http_body::Body;
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use tower_service::Service;
+
+use crate::error::BoxError;
+
+/// A token request: a form POST whose body is in memory.
+pub type TokenRequest = http::Request<Full<Bytes>>;
+
+pub(crate) type TokenResponse = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
+
+type Sending = Pin<Box<dyn Future<Output = Result<TokenResponse, BoxError>> + Send>>;
+
+/// A service behind one pointer: a token request is a network call, so a box or two are nothing.
+pub(crate) trait Transport: Send + Sync {
+    fn send(&self, request: TokenRequest) -> Sending;
+}
+
+/// Makes a transport of any tower service.
+pub(crate) fn from_service<S, B>(service: S) -> Arc<dyn Transport>
+where
+    S: Service<TokenRequest, Response = http::Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    Arc::new(ServiceTransport(Mutex::new(service)))
+}
+
+/// The mutex is held for a clone only; it lets services in that are `Send` but not `Sync`.
+struct ServiceTransport<S>(Mutex<S>);
+
+impl<S, B> Transport for ServiceTransport<S>
+where
+    S: Service<TokenRequest, Response = http::Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    fn send(&self, request: TokenRequest) -> Sending {
+        let mut service = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Box::pin(async move {
+            poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
+            let response = service.call(request).await.map_err(Into::into)?;
+            Ok(response.map(|body| {
+                body.map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
+                    .map_err(Into::into)
+                    .boxed_unsync()
+            }))
+        })
+    }
+}
