@@ -17,6 +17,8 @@ pub enum Reason {
     Ahead,
     /// An API rejected the token at hand.
     Rejected,
+    /// The user asked for another token.
+    Forced,
 }
 
 impl Reason {
@@ -26,7 +28,13 @@ impl Reason {
             Self::Missing => "missing",
             Self::Ahead => "ahead",
             Self::Rejected => "rejected",
+            Self::Forced => "forced",
         }
+    }
+
+    /// Neither the schedule nor the want of a token is behind it.
+    pub(crate) fn is_out_of_turn(self) -> bool {
+        matches!(self, Self::Rejected | Self::Forced)
     }
 }
 
@@ -109,6 +117,14 @@ pub enum RejectionResponse {
     Acquiring,
     /// An acquisition was under way already.
     Joined,
+    /// The last acquisition failed; the next is possible in `next_in`, and comes with the next
+    /// request after that.
+    CoolingDown {
+        /// The end of the pause, from now.
+        next_in: Duration,
+    },
+    /// There is no tokio runtime here to acquire a token on.
+    NoRuntime,
     /// This API rejects fresh tokens: the last acquisition for a rejection was too short a time
     /// ago, so the API's answer is handed back. The next acquisition for a rejection is possible
     /// in `next_in`.
@@ -120,7 +136,9 @@ pub enum RejectionResponse {
 
 /// Where events go: a closure, `tracing`, or nowhere.
 #[derive(Clone, Default)]
-pub struct Observer(Option<Arc<dyn Fn(&Event) + Send + Sync>>);
+pub struct Observer(Option<Arc<Closure>>);
+
+type Closure = dyn Fn(&Event) + Send + Sync;
 
 impl Observer {
     /// Sends each event to a closure. It runs on the task that caused the event, outside of every
@@ -149,10 +167,20 @@ impl Event {
     fn trace(&self) {
         match self {
             Self::Acquired { reason, took, lifetime } => {
-                tracing::debug!(reason = reason.as_str(), ?took, ?lifetime, "access token acquired");
+                tracing::debug!(
+                    reason = reason.as_str(),
+                    ?took,
+                    ?lifetime,
+                    "access token acquired"
+                );
             }
             Self::RefreshedAhead { took, lifetime, remaining } => {
-                tracing::debug!(?took, ?lifetime, ?remaining, "access token refreshed ahead of expiry");
+                tracing::debug!(
+                    ?took,
+                    ?lifetime,
+                    ?remaining,
+                    "access token refreshed ahead of expiry"
+                );
             }
             Self::Failed { reason, took, error, failures, next_attempt_in } => {
                 tracing::warn!(

@@ -1,11 +1,33 @@
 //! placeholder tour
+mod authorize;
+mod cache;
+mod challenge;
 mod error;
 mod event;
+mod future;
+mod layer;
+mod origins;
+mod replay;
+mod service;
+mod settings;
 mod source;
+mod sync;
 mod token;
 mod transport;
+
+pub use authorize::OwnAuthorization;
+pub use cache::{Get, Replacement, TokenCache, TokenCacheBuilder};
+pub use challenge::Rejections;
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::{Event, Observer, Reason, RejectionResponse};
+pub use future::ResponseFuture;
+pub use layer::OAuthClientCredentialsLayer;
+pub use origins::Origins;
+pub use replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee};
+pub use service::OAuthClientCredentials;
+pub use settings::{Elsewhere, SkipToken};
 pub use source::{Acquire, TokenSource};
 pub use token::{Token, TokenType};
 pub use transport::TokenRequest;
+#[cfg(feature = "hyper")]
+pub use transport::{HyperTransport, HyperTransportBuilder};

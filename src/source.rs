@@ -2,6 +2,8 @@
 
 use std::{fmt, future::Future, pin::Pin};
 
+use tokio::time::Instant;
+
 use crate::{
     error::Error,
     event::{Observer, Reason},
@@ -17,6 +19,8 @@ pub struct Acquire {
     /// The last acquisition failed, so this is a probe: make one attempt, read credentials
     /// anew, and leave the spacing of further attempts to the cache.
     pub single_attempt: bool,
+    /// When the cache gives the acquisition up. `None`: nobody does.
+    pub deadline: Option<Instant>,
     /// Where the source reports what happens inside one acquisition.
     pub observer: Observer,
 }
@@ -24,7 +28,7 @@ pub struct Acquire {
 impl Acquire {
     /// An acquisition of its own, outside any cache.
     pub fn new(reason: Reason) -> Self {
-        Self { reason, single_attempt: false, observer: Observer::default() }
+        Self { reason, single_attempt: false, deadline: None, observer: Observer::default() }
     }
 }
 
@@ -33,6 +37,7 @@ impl fmt::Debug for Acquire {
         f.debug_struct("Acquire")
             .field("reason", &self.reason)
             .field("single_attempt", &self.single_attempt)
+            .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
 }

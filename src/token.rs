@@ -35,11 +35,6 @@ impl TokenType {
     }
 }
 
-/// Which token of a cache this is. Two tokens of one cache with equal bytes in a row are the
-/// same generation, so a rejection can name what was rejected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Generation(pub(crate) u64);
-
 /// An access token with what the server said of its life.
 ///
 /// Cheap to clone. `Debug` never shows the token itself.
@@ -68,7 +63,6 @@ struct Inner {
     refresh_in: Option<Duration>,
     issued_at: Option<Instant>,
     scope: Option<Box<str>>,
-    generation: Generation,
 }
 
 impl Token {
@@ -108,7 +102,6 @@ impl Token {
                 refresh_in: None,
                 issued_at: None,
                 scope: None,
-                generation: Generation::default(),
             }),
         })
     }
@@ -139,10 +132,6 @@ impl Token {
     pub fn with_scope(self, scope: impl Into<String>) -> Self {
         let scope = scope.into().into_boxed_str();
         self.with(|inner| inner.scope = Some(scope))
-    }
-
-    pub(crate) fn with_generation(self, generation: Generation) -> Self {
-        self.with(|inner| inner.generation = generation)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -185,19 +174,19 @@ impl Token {
         self.inner.issued_at
     }
 
-    pub(crate) fn generation(&self) -> Generation {
-        self.inner.generation
-    }
-
+    /// Whether these are the same token: the bytes are a token's identity, also for naming the
+    /// one that an API rejected.
     pub(crate) fn same_secret(&self, other: &Self) -> bool {
-        self.inner.secret == other.inner.secret
+        Arc::ptr_eq(&self.inner.secret, &other.inner.secret)
+            || self.inner.secret == other.inner.secret
     }
 
     /// `count` equal header values over the same bytes, each with a reference count of its own
     /// on a cache line of its own, so that threads which clone different ones never meet.
     pub(crate) fn header_values(&self, count: usize) -> Box<[HeaderValue]> {
         let scheme = self.token_type().scheme();
-        let mut text = Zeroizing::new(String::with_capacity(scheme.len() + 1 + self.secret().len()));
+        let mut text =
+            Zeroizing::new(String::with_capacity(scheme.len() + 1 + self.secret().len()));
         text.push_str(scheme);
         text.push(' ');
         text.push_str(self.secret());
@@ -233,7 +222,6 @@ impl fmt::Debug for Token {
             .field("lifetime", &self.inner.lifetime)
             .field("refresh_in", &self.inner.refresh_in)
             .field("scope", &self.inner.scope)
-            .field("generation", &self.inner.generation.0)
             .finish_non_exhaustive()
     }
 }

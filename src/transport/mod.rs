@@ -16,6 +16,12 @@ use tower_service::Service;
 
 use crate::error::BoxError;
 
+#[cfg(feature = "hyper")]
+mod hyper;
+
+#[cfg(feature = "hyper")]
+pub use hyper::{HyperTransport, HyperTransportBuilder};
+
 /// A token request: a form POST whose body is in memory.
 pub type TokenRequest = http::Request<Full<Bytes>>;
 
@@ -59,9 +65,11 @@ where
             poll_fn(|cx| service.poll_ready(cx)).await.map_err(Into::into)?;
             let response = service.call(request).await.map_err(Into::into)?;
             Ok(response.map(|body| {
-                body.map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())))
-                    .map_err(Into::into)
-                    .boxed_unsync()
+                body.map_frame(|frame| {
+                    frame.map_data(|mut data| data.copy_to_bytes(data.remaining()))
+                })
+                .map_err(Into::into)
+                .boxed_unsync()
             }))
         })
     }

@@ -1,0 +1,142 @@
+//! Getting a token: the one at hand, or the one in flight.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::{
+    Decision, Shared, Snapshot,
+    flight::{Flight, Outcome},
+    state::Limit,
+    wait::Wait,
+};
+use crate::{
+    error::{Error, ErrorKind},
+    sync::Arc,
+    token::Token,
+};
+
+/// A flight that ends without a verdict makes its waiters look again. On a runtime that is
+/// shutting down each new one ends like that at once; so often in one poll, and it is the error.
+const LOOKS: u32 = 3;
+
+pin_project! {
+    /// The future behind [`Get`]: resolves to the snapshot, as the layer wants it.
+    pub(crate) struct Acquiring {
+        shared: Arc<Shared>,
+        // Set when first polled: waiting starts there.
+        deadline: Option<Instant>,
+        // The end of the short wait for somebody else's probe, once for this request.
+        probe_until: Option<Instant>,
+        limit: Option<Limit>,
+        #[pin]
+        wait: Wait,
+    }
+}
+
+impl Acquiring {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, deadline: None, probe_until: None, limit: None, wait: Wait::default() }
+    }
+
+    /// Waits for this flight first, whatever token is at hand.
+    pub(super) fn join(self: Pin<&mut Self>, flight: Arc<Flight>) {
+        self.project().wait.sit(flight);
+    }
+}
+
+impl Future for Acquiring {
+    type Output = Result<Arc<Snapshot>, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        let mut looks = 0;
+        loop {
+            if let Some(abandoned_at) = this.wait.abandoned_at() {
+                let deadline = *this
+                    .deadline
+                    .get_or_insert_with(|| Instant::now() + this.shared.settings.wait_timeout);
+                let limit_at = match this.limit {
+                    Some(Limit::Suspect(until)) => Some(*until),
+                    Some(Limit::Probe { .. }) => *this.probe_until,
+                    None => None,
+                };
+                let until = deadline.min(abandoned_at).min(limit_at.unwrap_or(deadline));
+                match ready!(this.wait.as_mut().poll(until, cx))? {
+                    Some(Outcome::Token(snapshot)) => {
+                        // It may have come long before this task was polled.
+                        if snapshot.is_presentable(Instant::now()) {
+                            return Poll::Ready(Ok(snapshot));
+                        }
+                    }
+                    Some(Outcome::Failed(error)) => {
+                        return Poll::Ready(this.shared.usable().ok_or(error));
+                    }
+                    Some(Outcome::Gone) if looks == LOOKS => {
+                        return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
+                    }
+                    Some(Outcome::Gone) => looks += 1,
+                    None if Instant::now() >= deadline => {
+                        this.wait.as_mut().leave();
+                        return Poll::Ready(Err(Error::new(ErrorKind::WaitTimeout)));
+                    }
+                    None => {
+                        this.wait.as_mut().leave();
+                        if let Some(Limit::Probe { error, .. }) = this.limit
+                            && limit_at.is_some_and(|at| Instant::now() >= at)
+                        {
+                            return Poll::Ready(Err(error.clone()));
+                        }
+                    }
+                }
+            }
+            match this.shared.consult() {
+                Decision::Use(snapshot) => return Poll::Ready(Ok(snapshot)),
+                Decision::Fail(error) => return Poll::Ready(Err(error)),
+                Decision::Wait { flight, limit } => {
+                    if let Some(Limit::Probe { wait, .. }) = &limit {
+                        this.probe_until.get_or_insert_with(|| Instant::now() + *wait);
+                    }
+                    *this.limit = limit;
+                    this.wait.as_mut().sit(flight);
+                }
+            }
+        }
+    }
+}
+
+pin_project! {
+    /// The future of [`TokenCache::get`](super::TokenCache::get).
+    ///
+    /// Dropping it gives up the wait and nothing else: an acquisition that it started goes on.
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Get {
+        #[pin]
+        acquiring: Acquiring,
+    }
+}
+
+impl Get {
+    pub(super) fn new(acquiring: Acquiring) -> Self {
+        Self { acquiring }
+    }
+
+    /// Waits for this flight first.
+    pub(super) fn join(self: Pin<&mut Self>, flight: Arc<Flight>) {
+        self.project().acquiring.join(flight);
+    }
+}
+
+impl Future for Get {
+    type Output = Result<Token, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let snapshot = ready!(self.project().acquiring.poll(cx))?;
+        Poll::Ready(Ok(snapshot.token().clone()))
+    }
+}

@@ -1,0 +1,143 @@
+//! One acquisition in flight, and those who wait for it.
+
+use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::snapshot::Snapshot;
+use crate::{
+    error::Error,
+    event::Reason,
+    sync::{Arc, Mutex, OnceLock, lock},
+};
+
+/// How a flight ended.
+#[derive(Clone)]
+pub(super) enum Outcome {
+    /// With a token; it may be dead on arrival, then only this flight's waiters get it.
+    Token(Arc<Snapshot>),
+    /// With a failure that all waiters share.
+    Failed(Error),
+    /// Without a verdict: its runtime is gone, or it was abandoned. Its waiters look again.
+    Gone,
+}
+
+/// One acquisition.
+///
+/// The invariants that single-flight rests on:
+///
+/// * `outcome` is set once, by whoever takes the flight out of the cache's state, and before the
+///   waiters are closed. So a waiter that finds them closed finds an outcome too.
+/// * A waiter registers under the lock of `waiters` and only while they are open. Closing takes
+///   every waker out under that same lock; so each registered waiter is woken exactly once, and
+///   none can register too late to be woken.
+/// * Wakers run outside of every lock: they may run arbitrary code.
+pub(super) struct Flight {
+    pub(super) id: u64,
+    pub(super) reason: Reason,
+    /// The acquisition before this one failed: one attempt, and others wait only briefly.
+    pub(super) probe: bool,
+    /// When its source is asked: later than its creation if the last token was dead on arrival.
+    pub(super) starts_at: Instant,
+    /// When its own bound ends it.
+    pub(super) ends_by: Instant,
+    /// When waiters stop believing that anybody drives it.
+    pub(super) abandoned_at: Instant,
+    outcome: OnceLock<Outcome>,
+    waiters: Mutex<Waiters>,
+}
+
+#[derive(Default)]
+struct Waiters {
+    closed: bool,
+    wakers: Slab<Waker>,
+}
+
+/// What a flight is started with.
+pub(super) struct FlightPlan {
+    pub(super) id: u64,
+    pub(super) reason: Reason,
+    pub(super) probe: bool,
+    pub(super) starts_at: Instant,
+    pub(super) ends_by: Instant,
+    pub(super) abandoned_at: Instant,
+}
+
+impl Flight {
+    pub(super) fn new(plan: FlightPlan) -> Self {
+        let FlightPlan { id, reason, probe, starts_at, ends_by, abandoned_at } = plan;
+        Self {
+            id,
+            reason,
+            probe,
+            starts_at,
+            ends_by,
+            abandoned_at,
+            outcome: OnceLock::new(),
+            waiters: Mutex::new(Waiters::default()),
+        }
+    }
+
+    /// Ends the flight and wakes everyone. Only the first outcome counts.
+    pub(super) fn end(&self, outcome: Outcome) {
+        if self.outcome.set(outcome).is_err() {
+            return;
+        }
+        let wakers = {
+            let mut waiters = lock(&self.waiters);
+            waiters.closed = true;
+            std::mem::take(&mut waiters.wakers)
+        };
+        for (_, waker) in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// A waiter's place in a flight; given up when dropped.
+pub(super) struct Seat {
+    flight: Arc<Flight>,
+    key: Option<usize>,
+}
+
+impl Seat {
+    pub(super) fn new(flight: Arc<Flight>) -> Self {
+        Self { flight, key: None }
+    }
+
+    pub(super) fn flight(&self) -> &Flight {
+        &self.flight
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
+        if let Some(outcome) = self.flight.outcome.get() {
+            return Poll::Ready(outcome.clone());
+        }
+        let mut waiters = lock(&self.flight.waiters);
+        if waiters.closed {
+            let outcome = self.flight.outcome.get().expect("an outcome is set before closing");
+            return Poll::Ready(outcome.clone());
+        }
+        match self.key {
+            Some(key) if waiters.wakers[key].will_wake(cx.waker()) => {}
+            Some(key) => {
+                let stale = std::mem::replace(&mut waiters.wakers[key], cx.waker().clone());
+                drop(waiters);
+                drop(stale);
+            }
+            None => self.key = Some(waiters.wakers.insert(cx.waker().clone())),
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        let mut waiters = lock(&self.flight.waiters);
+        let waker = if waiters.closed { None } else { Some(waiters.wakers.remove(key)) };
+        drop(waiters);
+        drop(waker);
+    }
+}

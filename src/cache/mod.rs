@@ -1,0 +1,258 @@
+//! Keeps a token: the snapshot that requests read, one acquisition at a time, the schedule of
+//! refreshes, the pauses after failures. Knows nothing of HTTP.
+
+mod acquiring;
+mod backoff;
+mod driver;
+mod flight;
+mod replacement;
+mod schedule;
+mod settings;
+mod snapshot;
+mod state;
+mod wait;
+mod warm;
+
+use std::{fmt, pin::pin};
+
+use arc_swap::ArcSwapOption;
+use tokio::{runtime::Handle, sync::watch, time::Instant};
+
+pub(crate) use self::{
+    acquiring::Acquiring,
+    replacement::Replacing,
+    snapshot::{Presented, Snapshot, View},
+};
+pub use self::{acquiring::Get, replacement::Replacement, settings::TokenCacheBuilder};
+use self::{
+    flight::Flight,
+    settings::Settings,
+    snapshot::Lease,
+    state::{Decision, Followup, Rejection, State},
+};
+use crate::{
+    error::Error,
+    source::{ErasedSource, TokenSource},
+    sync::{Arc, Mutex, lock},
+    token::Token,
+};
+
+/// Keeps one token and gets the next one in time.
+///
+/// A handle: clone it freely, every clone is the same cache. Share one between all layers and
+/// clients that call as the same client for the same scope.
+///
+/// * While a valid token is at hand, no request waits: a refresh runs beside the traffic.
+/// * At most one acquisition is in flight, however many ask. It runs in a task of its own, so
+///   whoever started it may go away.
+/// * Failures are shared and remembered: the number of token requests follows the backoff
+///   schedule and not the traffic.
+/// * An idle cache asks for nothing.
+///
+/// It lives on no runtime in particular: a cache in a `static` serves one runtime after another.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::{Acquire, Token, TokenCache};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
+/// let tokens = TokenCache::new(|_: Acquire| async {
+///     Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
+/// });
+/// assert!(tokens.current().is_none());
+/// assert_eq!(tokens.get().await?.secret(), "abc");
+/// assert!(tokens.current().is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TokenCache {
+    shared: Arc<Shared>,
+}
+
+/// What all handles of a cache share.
+pub(crate) struct Shared {
+    snapshot: ArcSwapOption<Snapshot>,
+    /// Held for the short, plain steps of [`State`] only: never across a wake, an event, a spawn
+    /// or an await.
+    state: Mutex<State>,
+    source: Box<dyn ErasedSource>,
+    settings: Settings,
+    /// Dropped with the last handle.
+    gone: watch::Sender<()>,
+}
+
+impl Shared {
+    fn new(source: Box<dyn ErasedSource>, settings: Settings) -> Self {
+        Self {
+            snapshot: ArcSwapOption::empty(),
+            state: Mutex::default(),
+            source,
+            settings,
+            gone: watch::Sender::new(()),
+        }
+    }
+
+    /// One step of the state: under the lock the step and the publishing of what it left, after
+    /// it whatever it asks for.
+    fn step<T>(self: &Arc<Self>, step: impl FnOnce(&mut State, Instant) -> (T, Followup)) -> T {
+        let mut state = lock(&self.state);
+        // Read under the lock, so that the state's time never runs backwards.
+        let now = Instant::now();
+        let (decision, followup) = step(&mut state, now);
+        let settled = state.settle(now);
+        let published = self.snapshot.load();
+        let outdated = match (settled, published.as_ref()) {
+            (Some(settled), Some(published)) if Arc::ptr_eq(settled, published) => None,
+            (Some(settled), _) => self.snapshot.swap(Some(Arc::clone(settled))),
+            (None, _) => None,
+        };
+        drop(state);
+        drop((published, outdated));
+        if let Some((flight, outcome)) = followup.ended {
+            flight.end(outcome);
+        }
+        if let Some(flight) = followup.launch {
+            driver::launch(self, flight);
+        }
+        // Last, so that an observer that panics keeps nobody waiting.
+        if let Some(event) = followup.event {
+            self.settings.observer.emit(&event);
+        }
+        decision
+    }
+
+    fn consult(self: &Arc<Self>) -> Decision {
+        let can_launch = Handle::try_current().is_ok();
+        self.step(|state, now| state.consult(now, can_launch, &self.settings))
+    }
+
+    fn usable(self: &Arc<Self>) -> Option<Arc<Snapshot>> {
+        let can_launch = Handle::try_current().is_ok();
+        self.step(|state, now| state.usable_token(now, can_launch, &self.settings))
+    }
+
+    fn reject(self: &Arc<Self>, token: &Token) -> Rejection {
+        let can_launch = Handle::try_current().is_ok();
+        self.step(|state, now| state.reject(token, now, can_launch, &self.settings))
+    }
+
+    fn force(self: &Arc<Self>) -> Rejection {
+        let can_launch = Handle::try_current().is_ok();
+        self.step(|state, now| state.force(now, can_launch, &self.settings))
+    }
+
+    fn land(self: &Arc<Self>, flight: &Arc<Flight>, result: Option<Result<Token, Error>>) {
+        let draw = fastrand::f64();
+        let result =
+            result.map(|result| result.map(|token| Lease::new(&token, &Arc::downgrade(self))));
+        self.step(|state, now| ((), state.land(flight, result, now, draw, &self.settings)));
+    }
+
+    fn next_look(&self, flight: u64) -> Option<Instant> {
+        let state = lock(&self.state);
+        state.next_look(flight, Instant::now())
+    }
+
+    /// The snapshot, if it may be used as it is.
+    fn fresh(&self) -> Option<arc_swap::Guard<Option<Arc<Snapshot>>>> {
+        let snapshot = self.snapshot.load();
+        snapshot.as_ref().is_some_and(|it| it.is_fresh(Instant::now())).then_some(snapshot)
+    }
+}
+
+impl TokenCache {
+    /// A cache over a source, with the default settings.
+    pub fn new(source: impl TokenSource) -> Self {
+        Self::builder(source).build()
+    }
+
+    /// A cache over a source, with settings of your own.
+    pub fn builder(source: impl TokenSource) -> TokenCacheBuilder {
+        TokenCacheBuilder::new(source)
+    }
+
+    /// The token at hand, if it has not expired. Never waits.
+    ///
+    /// Within a tokio runtime it also starts the refresh beside the traffic when that is due.
+    pub fn current(&self) -> Option<Token> {
+        if let Some(snapshot) = self.shared.fresh() {
+            return snapshot.as_ref().map(|snapshot| snapshot.token().clone());
+        }
+        self.shared.usable().map(|snapshot| snapshot.token().clone())
+    }
+
+    /// A token that can be used now: the one at hand, or the next one.
+    ///
+    /// # Errors
+    ///
+    /// The failure of the acquisition, shared by all who waited for it; in the pause after a
+    /// failure the remembered one, at once; [`WaitTimeout`](crate::ErrorKind::WaitTimeout) after
+    /// the wait's own deadline; [`Runtime`](crate::ErrorKind::Runtime) outside of a tokio runtime
+    /// if no token is at hand.
+    pub fn get(&self) -> Get {
+        Get::new(Acquiring::new(Arc::clone(&self.shared)))
+    }
+
+    /// Gets the first token ahead of the first request, at start-up.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get). The cache recovers by itself: a service may start all the same.
+    pub async fn warm_up(&self) -> Result<(), Error> {
+        self.get().await.map(drop)
+    }
+
+    /// Tells the cache that an API rejected this token (401).
+    ///
+    /// The token stays in use until another one is at hand, but one acquisition is started for
+    /// it, unless the last one for a rejection was too short a time ago. A token that is no longer
+    /// the current one is ignored. Never waits.
+    pub fn invalidate(&self, rejected: &Token) {
+        self.shared.reject(rejected);
+    }
+
+    /// As [`invalidate`](Self::invalidate), and waits for another token to send the request with
+    /// once more. `None`: there is none, hand the API's answer back.
+    pub fn replacement(&self, rejected: &Token) -> Replacement {
+        Replacement::new(Replacing::new(Arc::clone(&self.shared), rejected.clone()))
+    }
+
+    /// Gets a new token though the one at hand may be good, for instance after the client was
+    /// granted more. Spaced like a rejection: if the last such acquisition was too short a time
+    /// ago, the token at hand is returned. Others go on with the old token meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get).
+    pub async fn force_refresh(&self) -> Result<Token, Error> {
+        match self.shared.force() {
+            Rejection::Wait(flight) => {
+                let mut get = pin!(self.get());
+                get.as_mut().join(flight);
+                get.await
+            }
+            _ => self.get().await,
+        }
+    }
+
+    pub(crate) fn acquiring(&self) -> Acquiring {
+        Acquiring::new(Arc::clone(&self.shared))
+    }
+
+    pub(crate) fn replacing(&self, rejected: &Token) -> Replacing {
+        Replacing::new(Arc::clone(&self.shared), rejected.clone())
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let snapshot = self.shared.snapshot.load();
+        f.debug_struct("TokenCache")
+            .field("token", &snapshot.as_ref().map(|snapshot| snapshot.token()))
+            .finish_non_exhaustive()
+    }
+}

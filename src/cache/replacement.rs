@@ -1,0 +1,76 @@
+//! Getting another token after an API rejected one.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+
+use super::{Acquiring, Rejection, Shared, Snapshot};
+use crate::{sync::Arc, token::Token};
+
+pin_project! {
+    /// The future behind [`Replacement`]: resolves to the snapshot, as the layer wants it.
+    pub(crate) struct Replacing {
+        shared: Arc<Shared>,
+        rejected: Token,
+        told: bool,
+        #[pin]
+        acquiring: Acquiring,
+    }
+}
+
+impl Replacing {
+    pub(super) fn new(shared: Arc<Shared>, rejected: Token) -> Self {
+        let acquiring = Acquiring::new(Arc::clone(&shared));
+        Self { shared, rejected, told: false, acquiring }
+    }
+}
+
+impl Future for Replacing {
+    type Output = Option<Arc<Snapshot>>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if !*this.told {
+            *this.told = true;
+            match this.shared.reject(this.rejected) {
+                Rejection::Newer(snapshot) => return Poll::Ready(Some(snapshot)),
+                Rejection::HandBack => return Poll::Ready(None),
+                Rejection::Wait(flight) => this.acquiring.as_mut().join(flight),
+                Rejection::Stale => {}
+            }
+        }
+        // The same bytes again count as rejected: sending them once more would be in vain.
+        let another = ready!(this.acquiring.poll(cx))
+            .ok()
+            .filter(|snapshot| !snapshot.token().same_secret(this.rejected));
+        Poll::Ready(another)
+    }
+}
+
+pin_project! {
+    /// The future of [`TokenCache::replacement`](super::TokenCache::replacement).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Replacement {
+        #[pin]
+        replacing: Replacing,
+    }
+}
+
+impl Replacement {
+    pub(super) fn new(replacing: Replacing) -> Self {
+        Self { replacing }
+    }
+}
+
+impl Future for Replacement {
+    type Output = Option<Token>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let snapshot = ready!(self.project().replacing.poll(cx));
+        Poll::Ready(snapshot.map(|snapshot| snapshot.token().clone()))
+    }
+}

@@ -1,0 +1,199 @@
+//! When a token is refreshed and when it expires: a pure function of what is known on arrival.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The longest lifetime that is believed, in seconds (ten years): far beyond any real token, and
+/// far below where adding it to an `Instant` could overflow.
+const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// However slow the endpoint or short the life: at least this share is used before a refresh.
+const MAX_LEAD: f64 = 0.6;
+
+/// The settings of the schedule; each default is defended in [`defaults`](crate::docs::defaults).
+#[derive(Clone, Debug)]
+pub(super) struct Schedule {
+    pub(super) default_lifetime: Duration,
+    pub(super) leeway: Duration,
+    pub(super) lead: (f64, f64),
+    pub(super) first_lead: (f64, f64),
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self {
+            default_lifetime: Duration::from_secs(5 * 60),
+            leeway: Duration::from_secs(30),
+            lead: (0.15, 0.30),
+            first_lead: (0.15, 0.60),
+        }
+    }
+}
+
+/// What is known of a token when it arrives.
+#[derive(Clone, Debug)]
+pub(super) struct Arrival {
+    /// The instant before the token request was sent, less an `Age`.
+    pub(super) issued_at: Instant,
+    pub(super) arrived_at: Instant,
+    pub(super) lifetime: Option<Duration>,
+    pub(super) refresh_in: Option<Duration>,
+    /// How long the acquisition took.
+    pub(super) took: Duration,
+    /// The cache's first token: a fleet that started together spreads out at once.
+    pub(super) first: bool,
+    /// The server handed the same token out again.
+    pub(super) same_token: bool,
+    /// Drawn once for this token, uniform in `[0, 1)`.
+    pub(super) draw: f64,
+}
+
+/// When to refresh and when to stop using a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Deadlines {
+    pub(super) refresh_at: Instant,
+    pub(super) expires_at: Instant,
+    /// The lifetime in force.
+    pub(super) lifetime: Duration,
+}
+
+impl Schedule {
+    pub(super) fn deadlines(&self, arrival: &Arrival) -> Deadlines {
+        let lifetime = arrival.lifetime.unwrap_or(self.default_lifetime).min(MAX_LIFETIME);
+        let leeway = self.leeway.min(lifetime / 10);
+        let usable = lifetime - leeway;
+        let expires_at = arrival.issued_at + usable;
+        let left = expires_at.saturating_duration_since(arrival.arrived_at);
+
+        let (low, high) = if arrival.first { self.first_lead } else { self.lead };
+        let lead = lifetime
+            .mul_f64(low + (high - low) * arrival.draw)
+            .max(arrival.took.min(MAX_LIFETIME) * 3)
+            .min(lifetime.mul_f64(MAX_LEAD));
+        let mut refresh_in = usable.saturating_sub(lead);
+        if let Some(hint) = arrival.refresh_in {
+            refresh_in = refresh_in.min(hint);
+        }
+        let earliest = arrival.arrived_at + if arrival.same_token { left / 2 } else { left / 3 };
+        let refresh_at =
+            (arrival.issued_at + refresh_in).max(earliest).min(expires_at.max(earliest));
+        Deadlines { refresh_at, expires_at, lifetime }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arrival(start: Instant, lifetime: f64) -> Arrival {
+        Arrival {
+            issued_at: start,
+            arrived_at: start,
+            lifetime: Some(Duration::from_secs_f64(lifetime)),
+            refresh_in: None,
+            took: Duration::ZERO,
+            first: false,
+            same_token: false,
+            draw: 0.0,
+        }
+    }
+
+    /// `(refresh, expiry)` in seconds after the token was issued.
+    fn seconds(arrival: &Arrival) -> (f64, f64) {
+        let deadlines = Schedule::default().deadlines(arrival);
+        let since = |at: Instant| {
+            let micros = at.saturating_duration_since(arrival.issued_at).as_micros();
+            micros as f64 / 1e6
+        };
+        (since(deadlines.refresh_at), since(deadlines.expires_at))
+    }
+
+    #[test]
+    fn an_hour_is_refreshed_between_2490_and_3030_seconds() {
+        let start = Instant::now();
+        let mut one = arrival(start, 3600.0);
+        assert_eq!(seconds(&one), (3030.0, 3570.0));
+        one.draw = 1.0;
+        assert_eq!(seconds(&one), (2490.0, 3570.0));
+    }
+
+    #[test]
+    fn a_first_token_spreads_wider() {
+        let mut one = arrival(Instant::now(), 3600.0);
+        (one.first, one.draw) = (true, 1.0);
+        assert_eq!(seconds(&one), (1410.0, 3570.0));
+    }
+
+    #[test]
+    fn two_seconds_with_a_slow_endpoint_are_refreshed_at_0_9_of_1_8() {
+        let mut one = arrival(Instant::now(), 2.0);
+        one.took = Duration::from_millis(300);
+        one.arrived_at += one.took;
+        assert_eq!(seconds(&one), (0.9, 1.8));
+    }
+
+    #[test]
+    fn a_hint_only_moves_the_refresh_earlier_and_never_below_a_third() {
+        let mut one = arrival(Instant::now(), 3600.0);
+        one.refresh_in = Some(Duration::from_secs(2000));
+        assert_eq!(seconds(&one).0, 2000.0);
+        one.refresh_in = Some(Duration::from_secs(100_000));
+        assert_eq!(seconds(&one).0, 3030.0);
+        one.refresh_in = Some(Duration::ZERO);
+        assert_eq!(seconds(&one).0, 1190.0);
+    }
+
+    #[test]
+    fn an_endpoint_slower_than_the_token_leaves_a_third_of_what_is_left() {
+        let mut one = arrival(Instant::now(), 10.0);
+        one.took = Duration::from_secs(8);
+        one.arrived_at += one.took;
+        let (refresh, expiry) = seconds(&one);
+        assert_eq!(expiry, 9.0);
+        assert!((refresh - (8.0 + 1.0 / 3.0)).abs() < 1e-5, "{refresh}");
+    }
+
+    #[test]
+    fn the_same_token_again_is_left_alone_for_half_of_what_remains() {
+        let mut one = arrival(Instant::now(), 20.0);
+        one.same_token = true;
+        one.arrived_at += Duration::from_secs(10);
+        assert_eq!(seconds(&one), (15.0, 18.0));
+        one.refresh_in = Some(Duration::ZERO);
+        assert_eq!(seconds(&one), (14.0, 18.0));
+    }
+
+    #[test]
+    fn absurd_lives_do_not_overflow() {
+        let start = Instant::now();
+        let mut one = arrival(start, 1.0);
+        one.lifetime = Some(Duration::MAX);
+        one.refresh_in = Some(Duration::MAX);
+        one.took = Duration::MAX;
+        let deadlines = Schedule::default().deadlines(&one);
+        assert!(deadlines.refresh_at > start && deadlines.refresh_at < deadlines.expires_at);
+        one.lifetime = Some(Duration::ZERO);
+        let deadlines = Schedule::default().deadlines(&one);
+        assert_eq!((deadlines.refresh_at, deadlines.expires_at), (start, start));
+    }
+
+    #[test]
+    fn refresh_is_never_after_expiry_and_never_before_a_third_of_what_is_left() {
+        let start = Instant::now();
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..100_000 {
+            let mut one = arrival(start, random.f64() * 10_f64.powi(random.i32(0..8)));
+            one.took = Duration::from_secs_f64(random.f64() * 30.0);
+            one.arrived_at += one.took;
+            one.first = random.bool();
+            one.same_token = random.bool();
+            one.draw = random.f64();
+            one.refresh_in = random.bool().then(|| Duration::from_secs(random.u64(0..5000)));
+            let Deadlines { refresh_at, expires_at, .. } = Schedule::default().deadlines(&one);
+            let left = expires_at.saturating_duration_since(one.arrived_at);
+            assert!(refresh_at >= one.arrived_at + left / 3, "{one:?}");
+            assert!(refresh_at <= expires_at.max(one.arrived_at), "{one:?}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What can be set about a cache.
+
+use std::{fmt, time::Duration};
+
+use super::{Shared, TokenCache, backoff::Backoff, schedule::Schedule};
+use crate::{
+    event::{Event, Observer},
+    source::{ErasedSource, TokenSource},
+    sync::Arc,
+};
+
+/// No setting may push an `Instant` over its edge.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) schedule: Schedule,
+    pub(super) backoff: Backoff,
+    pub(super) acquisition_timeout: Duration,
+    pub(super) wait_timeout: Duration,
+    pub(super) suspect_wait: Duration,
+    pub(super) probe_wait: Duration,
+    pub(super) keep_warm: bool,
+    pub(super) observer: Observer,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            schedule: Schedule::default(),
+            backoff: Backoff::default(),
+            acquisition_timeout: Duration::from_secs(25),
+            wait_timeout: Duration::from_secs(30),
+            suspect_wait: Duration::from_secs(1),
+            probe_wait: Duration::from_secs(1),
+            keep_warm: false,
+            observer: Observer::default(),
+        }
+    }
+}
+
+/// Makes a [`TokenCache`] with other settings than the defaults.
+///
+/// Each default is defended in [`docs::defaults`](crate::docs::defaults). Durations above a year
+/// count as a year.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::{Acquire, Token, TokenCache};
+///
+/// let cache = TokenCache::builder(|_: Acquire| async { Token::bearer("abc") })
+///     .default_lifetime(Duration::from_secs(60))
+///     .wait_timeout(Duration::from_secs(5))
+///     .observer(|event| println!("{event:?}"))
+///     .build();
+/// # let _ = cache;
+/// ```
+#[must_use]
+pub struct TokenCacheBuilder {
+    source: Box<dyn ErasedSource>,
+    settings: Settings,
+}
+
+impl TokenCacheBuilder {
+    pub(super) fn new(source: impl TokenSource) -> Self {
+        Self { source: Box::new(source), settings: Settings::default() }
+    }
+
+    /// The lifetime of a token whose lifetime the server does not state. Default: 5 minutes.
+    pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
+        self.settings.schedule.default_lifetime = lifetime.min(LONGEST);
+        self
+    }
+
+    /// How long before its end a token is no longer used; never more than 10 % of its lifetime.
+    /// Default: 30 s.
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.settings.schedule.leeway = leeway;
+        self
+    }
+
+    /// How long before its expiry a token is refreshed, as a share of its lifetime: drawn once
+    /// for each token between the two, each clamped to 0 to 0.6. Default: 0.15 to 0.30.
+    pub fn refresh_lead(mut self, least: f64, most: f64) -> Self {
+        self.settings.schedule.lead = ordered_shares(least, most);
+        self
+    }
+
+    /// The same for a cache's first token. Default: 0.15 to 0.60, so that a fleet that was
+    /// started together does not come back together.
+    pub fn first_refresh_lead(mut self, least: f64, most: f64) -> Self {
+        self.settings.schedule.first_lead = ordered_shares(least, most);
+        self
+    }
+
+    /// The bound of one acquisition, with all its attempts. Default: 25 s.
+    pub fn acquisition_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.acquisition_timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// How long one request waits for a token at most; the acquisition goes on without it.
+    /// Default: 30 s.
+    pub fn wait_timeout(mut self, timeout: Duration) -> Self {
+        self.settings.wait_timeout = timeout.min(LONGEST);
+        self
+    }
+
+    /// How long other requests wait for the replacement of a rejected token before they go on
+    /// with it. Default: 1 s.
+    pub fn suspect_wait(mut self, wait: Duration) -> Self {
+        self.settings.suspect_wait = wait.min(LONGEST);
+        self
+    }
+
+    /// How long requests wait while another one probes an authorization server that failed
+    /// before. Default: 1 s.
+    pub fn probe_wait(mut self, wait: Duration) -> Self {
+        self.settings.probe_wait = wait.min(LONGEST);
+        self
+    }
+
+    /// The pause after a failed acquisition: the first, doubled with each further failure up to
+    /// the longest, and each lengthened by up to a quarter at random. Default: 1 s to 60 s.
+    pub fn cooldown(mut self, first: Duration, longest: Duration) -> Self {
+        self.settings.backoff.cooldown = ordered(first, longest);
+        self
+    }
+
+    /// The least first pause after a failure that only a person can mend, such as
+    /// `invalid_client`. Default: 30 s.
+    pub fn terminal_cooldown(mut self, first: Duration) -> Self {
+        self.settings.backoff.terminal_cooldown = first.min(LONGEST);
+        self
+    }
+
+    /// The longest `Retry-After` that is honoured: without a valid token, and with one at hand.
+    /// Default: 5 minutes and 1 hour.
+    pub fn retry_after_caps(mut self, without_token: Duration, with_token: Duration) -> Self {
+        let (without, with) = ordered(without_token, with_token);
+        self.settings.backoff.retry_after_cap = without;
+        self.settings.backoff.retry_after_cap_with_token = with;
+        self
+    }
+
+    /// The spacing of acquisitions that rejections (401) cause: the first comes at once, the next
+    /// no sooner than `first` after it, doubling up to the longest. Default: 30 s to 10 minutes.
+    pub fn rejection_spacing(mut self, first: Duration, longest: Duration) -> Self {
+        self.settings.backoff.rejections = ordered(first, longest);
+        self
+    }
+
+    /// Keeps the token fresh without traffic, from the first acquisition until the last handle is
+    /// dropped or the runtime that did it ends. Default: off; an idle cache costs the
+    /// authorization server nothing.
+    pub fn keep_warm(mut self, keep_warm: bool) -> Self {
+        self.settings.keep_warm = keep_warm;
+        self
+    }
+
+    /// Where [`Event`]s go, besides `tracing`. It runs on the task that caused the event, outside
+    /// of every lock: keep it short, and don't block.
+    pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.settings.observer = Observer::new(observer);
+        self
+    }
+
+    /// Makes the cache. Nothing is acquired yet.
+    pub fn build(self) -> TokenCache {
+        TokenCache { shared: Arc::new(Shared::new(self.source, self.settings)) }
+    }
+}
+
+fn ordered(first: Duration, longest: Duration) -> (Duration, Duration) {
+    let first = first.min(LONGEST);
+    (first, longest.clamp(first, LONGEST))
+}
+
+fn ordered_shares(least: f64, most: f64) -> (f64, f64) {
+    let share = |share: f64| if share.is_nan() { 0.0 } else { share.clamp(0.0, 0.6) };
+    (share(least), share(most).max(share(least)))
+}
+
+impl fmt::Debug for TokenCacheBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCacheBuilder")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,127 @@
+//! What follows when an acquisition ends.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Followup, State};
+use crate::{
+    cache::{
+        backoff::Cooldown,
+        flight::{Flight, Outcome},
+        schedule::{Arrival, Deadlines},
+        settings::Settings,
+        snapshot::{Lease, Snapshot},
+    },
+    error::Error,
+    event::{Event, Reason},
+    sync::Arc,
+};
+
+/// After a token that was dead on arrival, the next acquisition starts this much later.
+const PAUSE_AFTER_DEAD: Duration = Duration::from_secs(1);
+
+impl State {
+    /// The flight came to an end of its own. One that was replaced meanwhile changes nothing.
+    pub(in crate::cache) fn land(
+        &mut self,
+        flight: &Arc<Flight>,
+        result: Option<Result<Lease, Error>>,
+        now: Instant,
+        draw: f64,
+        settings: &Settings,
+    ) -> Followup {
+        if self.flight.as_ref().is_none_or(|current| current.id != flight.id) {
+            return Followup::default();
+        }
+        self.flight = None;
+        self.suspect_until = None;
+        let (outcome, event) = match result {
+            // Nobody's failure: the next request starts another.
+            None => {
+                self.overdue |= flight.reason.is_out_of_turn();
+                (Outcome::Gone, None)
+            }
+            Some(Ok(lease)) => self.succeed(flight, lease, now, draw, settings),
+            Some(Err(error)) => self.fail(flight, error, now, draw, settings),
+        };
+        Followup { launch: None, ended: Some((Arc::clone(flight), outcome)), event }
+    }
+
+    fn succeed(
+        &mut self,
+        flight: &Flight,
+        lease: Lease,
+        now: Instant,
+        draw: f64,
+        settings: &Settings,
+    ) -> (Outcome, Option<Event>) {
+        self.cooldown = None;
+        self.overdue = false;
+        let token = lease.token();
+        let same_token = self.holds(token);
+        let took = now.saturating_duration_since(flight.starts_at);
+        let Deadlines { refresh_at, expires_at, lifetime } =
+            settings.schedule.deadlines(&Arrival {
+                issued_at: token.issued_at().unwrap_or(flight.starts_at).min(now),
+                arrived_at: now,
+                lifetime: token.lifetime(),
+                refresh_in: token.refresh_in(),
+                took,
+                first: !self.seasoned,
+                same_token,
+                draw,
+            });
+        self.seasoned = true;
+        let remaining =
+            self.held.as_ref().map(|held| held.expires_at.saturating_duration_since(now));
+        let event = match (flight.reason, remaining) {
+            (Reason::Ahead, Some(remaining)) if !remaining.is_zero() => {
+                Event::RefreshedAhead { took, lifetime, remaining }
+            }
+            (reason, _) => Event::Acquired { reason, took, lifetime },
+        };
+        let dead = expires_at <= now;
+        self.not_before = dead.then(|| now + PAUSE_AFTER_DEAD);
+        let snapshot = Arc::new(Snapshot {
+            lease,
+            look_at: refresh_at,
+            refresh_at,
+            expires_at,
+            dead_on_arrival: dead,
+        });
+        if dead && !same_token && self.usable(now) {
+            // What came is no better than what is held.
+            return (Outcome::Token(snapshot), Some(event));
+        }
+        if !same_token {
+            self.rejected = false;
+        }
+        self.held = Some(Arc::clone(&snapshot));
+        (Outcome::Token(snapshot), Some(event))
+    }
+
+    fn fail(
+        &mut self,
+        flight: &Flight,
+        error: Error,
+        now: Instant,
+        draw: f64,
+        settings: &Settings,
+    ) -> (Outcome, Option<Event>) {
+        // The wish for another token outlives the failure; the cooldown spaces it from here.
+        self.overdue |= flight.reason.is_out_of_turn();
+        let previous = self.cooldown.as_ref();
+        let cooldown = Cooldown::after(previous, error.clone(), now, draw, &settings.backoff);
+        let event = Event::Failed {
+            reason: flight.reason,
+            took: now.saturating_duration_since(flight.starts_at),
+            error,
+            failures: cooldown.failures,
+            next_attempt_in: cooldown.until(self.usable(now)) - now,
+        };
+        let shared = cooldown.remembered(now);
+        self.cooldown = Some(cooldown);
+        (Outcome::Failed(shared), Some(event))
+    }
+}

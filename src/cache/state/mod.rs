@@ -1,0 +1,235 @@
+//! What a cache knows and decides: plain code over (state, now), run under the cache's lock.
+//!
+//! Nothing here waits, spawns, wakes or calls out. Each decision that must be followed by such an
+//! act is returned, and carried out after the lock is released.
+
+mod landing;
+mod rejecting;
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{
+    backoff::{Cooldown, Spacing},
+    flight::{Flight, FlightPlan, Outcome},
+    settings::Settings,
+    snapshot::Snapshot,
+};
+use crate::{
+    error::{Error, ErrorKind},
+    event::{Event, Reason},
+    sync::Arc,
+    token::Token,
+};
+
+pub(super) use self::rejecting::Rejection;
+
+/// How long past its own bound a flight is still believed to be driven by somebody.
+const ABANDON_AFTER: Duration = Duration::from_secs(5);
+
+#[derive(Default)]
+pub(in crate::cache) struct State {
+    /// The last token, also when it has expired: a server that hands it out again is recognised.
+    /// Always what is published, see [`State::settle`].
+    held: Option<Arc<Snapshot>>,
+    /// The held token was rejected by an API.
+    rejected: bool,
+    /// Until then requests wait for the flight rather than use the rejected token.
+    suspect_until: Option<Instant>,
+    /// An acquisition that a rejection asked for failed or had to wait: one is due.
+    overdue: bool,
+    flight: Option<Arc<Flight>>,
+    cooldown: Option<Cooldown>,
+    spacing: Spacing,
+    /// This spell of rejections that came too soon has been reported.
+    too_soon_reported: bool,
+    not_before: Option<Instant>,
+    /// A token was got before: the next one is not the cache's first.
+    seasoned: bool,
+    flights: u64,
+}
+
+/// What a request does next.
+pub(in crate::cache) enum Decision {
+    /// Use this token.
+    Use(Arc<Snapshot>),
+    /// Wait for the flight. With a limit: only until then, and then look again, with what is to
+    /// happen if nothing has changed.
+    Wait { flight: Arc<Flight>, limit: Option<Limit> },
+    /// There is no token and none is to be had now.
+    Fail(Error),
+}
+
+/// The end of a short wait.
+pub(in crate::cache) enum Limit {
+    /// Go on with the suspect token.
+    Suspect(Instant),
+    /// Others probe; fail with the remembered error.
+    Probe { wait: Duration, error: Error },
+}
+
+/// What a decision leaves to be done outside the lock.
+#[derive(Default)]
+pub(in crate::cache) struct Followup {
+    /// A flight that somebody must now drive.
+    pub(in crate::cache) launch: Option<Arc<Flight>>,
+    /// A flight that ended, with how.
+    pub(in crate::cache) ended: Option<(Arc<Flight>, Outcome)>,
+    pub(in crate::cache) event: Option<Event>,
+}
+
+impl State {
+    /// What a request that needs a token does. `can_launch`: there is a runtime here.
+    pub(in crate::cache) fn consult(
+        &mut self,
+        now: Instant,
+        can_launch: bool,
+        settings: &Settings,
+    ) -> (Decision, Followup) {
+        if let Some(until) = self.suspect_until.filter(|until| now < *until)
+            && self.usable(now)
+            && let Some(flight) = self.flight.as_ref().filter(|flight| now < flight.abandoned_at)
+        {
+            let limit = Some(Limit::Suspect(until));
+            return (Decision::Wait { flight: Arc::clone(flight), limit }, Followup::default());
+        }
+        let (usable, mut followup) = self.usable_token(now, can_launch, settings);
+        if let Some(snapshot) = usable {
+            return (Decision::Use(snapshot), followup);
+        }
+        if let Some(flight) = &self.flight {
+            let limit = match &self.cooldown {
+                Some(cooldown) if flight.probe => {
+                    Some(Limit::Probe { wait: settings.probe_wait, error: cooldown.error.clone() })
+                }
+                _ => None,
+            };
+            return (Decision::Wait { flight: Arc::clone(flight), limit }, followup);
+        }
+        if let Some(cooldown) = &self.cooldown
+            && now < cooldown.until(false)
+        {
+            return (Decision::Fail(cooldown.remembered(now)), followup);
+        }
+        if !can_launch {
+            return (Decision::Fail(Error::new(ErrorKind::Runtime)), followup);
+        }
+        let flight = self.start(Reason::Missing, now, settings);
+        followup.launch = Some(Arc::clone(&flight));
+        (Decision::Wait { flight, limit: None }, followup)
+    }
+
+    /// The token at hand, whatever else is going on; starts a refresh that is due.
+    pub(in crate::cache) fn usable_token(
+        &mut self,
+        now: Instant,
+        can_launch: bool,
+        settings: &Settings,
+    ) -> (Option<Arc<Snapshot>>, Followup) {
+        let mut followup = self.abandon(now);
+        if !self.usable(now) {
+            return (None, followup);
+        }
+        if self.is_due(now) && can_launch {
+            followup.launch = Some(self.start(Reason::Ahead, now, settings));
+        }
+        (Some(self.settled(now)), followup)
+    }
+
+    /// A flight that outlived its bound on a waiter's clock stands still: nobody drives its
+    /// runtime. Whoever waits for it looks again, and its late result will be dropped.
+    fn abandon(&mut self, now: Instant) -> Followup {
+        let Some(flight) = self.flight.take_if(|flight| now >= flight.abandoned_at) else {
+            return Followup::default();
+        };
+        self.suspect_until = None;
+        self.overdue |= flight.reason.is_out_of_turn();
+        let age = now.saturating_duration_since(flight.starts_at);
+        Followup {
+            launch: None,
+            ended: Some((flight, Outcome::Gone)),
+            event: Some(Event::Abandoned { age }),
+        }
+    }
+
+    fn start(&mut self, reason: Reason, now: Instant, settings: &Settings) -> Arc<Flight> {
+        if !reason.is_out_of_turn()
+            && !self.rejected
+            && self.held.as_ref().is_some_and(|held| now >= held.refresh_at)
+        {
+            // A token lived to its scheduled refresh unrejected.
+            self.spacing = Spacing::default();
+            self.too_soon_reported = false;
+        }
+        self.overdue = false;
+        self.flights += 1;
+        let starts_at = self.not_before.map_or(now, |not_before| not_before.max(now));
+        let ends_by = starts_at + settings.acquisition_timeout;
+        let flight = Arc::new(Flight::new(FlightPlan {
+            id: self.flights,
+            reason,
+            probe: self.cooldown.is_some(),
+            starts_at,
+            ends_by,
+            abandoned_at: ends_by + ABANDON_AFTER,
+        }));
+        self.flight = Some(Arc::clone(&flight));
+        flight
+    }
+
+    fn usable(&self, now: Instant) -> bool {
+        self.held.as_ref().is_some_and(|held| now < held.expires_at)
+    }
+
+    fn holds(&self, token: &Token) -> bool {
+        self.held.as_ref().is_some_and(|held| held.token().same_secret(token))
+    }
+
+    /// Whether an acquisition beside the traffic should start.
+    fn is_due(&self, now: Instant) -> bool {
+        let wanted = self.overdue || self.held.as_ref().is_some_and(|held| now >= held.refresh_at);
+        let cooling = self.cooldown.as_ref().is_some_and(|cooldown| now < cooldown.until(true));
+        wanted && self.flight.is_none() && !cooling
+    }
+
+    /// When a request that holds the token must look closer again.
+    fn look_at(&self, held: &Snapshot, now: Instant) -> Instant {
+        let suspect = self.suspect_until.is_some_and(|until| now < until);
+        let at = match &self.flight {
+            Some(_) if suspect => now,
+            Some(flight) => flight.abandoned_at,
+            None => match &self.cooldown {
+                Some(cooldown) if self.overdue => cooldown.until(true),
+                Some(cooldown) => held.refresh_at.max(cooldown.until(true)),
+                None if self.overdue => now,
+                None => held.refresh_at,
+            },
+        };
+        at.min(held.expires_at)
+    }
+
+    /// Brings the held snapshot's `look_at` up to date, and returns it for publishing. A snapshot
+    /// that needs no change stays the same pointer.
+    pub(in crate::cache) fn settle(&mut self, now: Instant) -> Option<&Arc<Snapshot>> {
+        let held = self.held.as_ref()?;
+        let look_at = self.look_at(held, now);
+        if held.look_at != look_at {
+            self.held = Some(Arc::new(Snapshot { look_at, ..Snapshot::clone(held) }));
+        }
+        self.held.as_ref()
+    }
+
+    /// For keeping warm: when a look is due next, if no flight came after this one.
+    pub(in crate::cache) fn next_look(&self, flight: u64, now: Instant) -> Option<Instant> {
+        (self.flights == flight).then(|| match (&self.held, &self.cooldown) {
+            (Some(held), _) if now < held.expires_at => self.look_at(held, now),
+            (_, Some(cooldown)) => cooldown.until(false),
+            _ => now,
+        })
+    }
+
+    fn settled(&mut self, now: Instant) -> Arc<Snapshot> {
+        Arc::clone(self.settle(now).expect("the caller found a usable token"))
+    }
+}

@@ -1,0 +1,116 @@
+//! What follows when an API rejects a token, or the user wants another one: acquisitions out of
+//! turn, and their spacing.
+
+use tokio::time::Instant;
+
+use super::{Followup, State};
+use crate::{
+    cache::{flight::Flight, settings::Settings, snapshot::Snapshot},
+    event::{Event, Reason, RejectionResponse},
+    sync::Arc,
+    token::Token,
+};
+
+/// What a rejected request does next.
+pub(in crate::cache) enum Rejection {
+    /// The cache holds another token already.
+    Newer(Arc<Snapshot>),
+    /// The rejected token is not the held one, or has expired: get one as any request does.
+    Stale,
+    /// Wait for the flight.
+    Wait(Arc<Flight>),
+    /// Hand the API's answer back.
+    HandBack,
+}
+
+impl State {
+    /// An API rejected a token.
+    pub(in crate::cache) fn reject(
+        &mut self,
+        token: &Token,
+        now: Instant,
+        can_launch: bool,
+        settings: &Settings,
+    ) -> (Rejection, Followup) {
+        let mut followup = self.abandon(now);
+        if !self.holds(token) {
+            let usable = self.usable(now);
+            let newer = self.held.clone().filter(|_| usable);
+            return (newer.map_or(Rejection::Stale, Rejection::Newer), followup);
+        }
+        if !self.usable(now) {
+            return (Rejection::Stale, followup);
+        }
+        self.rejected = true;
+        let (rejection, response) =
+            self.hasten(Reason::Rejected, now, can_launch, settings, &mut followup);
+        let reported = match response {
+            RejectionResponse::Joined => self.suspect_until.is_some(),
+            RejectionResponse::TooSoon { .. } => {
+                std::mem::replace(&mut self.too_soon_reported, true)
+            }
+            _ => false,
+        };
+        if let Rejection::Wait(_) = rejection {
+            self.suspect_until.get_or_insert(now + settings.suspect_wait);
+        }
+        if !reported {
+            followup.event = Some(Event::Rejected { response });
+        }
+        (rejection, followup)
+    }
+
+    /// Somebody wants a new token though the held one may be good: spaced like a rejection.
+    pub(in crate::cache) fn force(
+        &mut self,
+        now: Instant,
+        can_launch: bool,
+        settings: &Settings,
+    ) -> (Rejection, Followup) {
+        let mut followup = self.abandon(now);
+        if !self.usable(now) {
+            return (Rejection::Stale, followup);
+        }
+        let (rejection, _) = self.hasten(Reason::Forced, now, can_launch, settings, &mut followup);
+        (rejection, followup)
+    }
+
+    /// An acquisition out of turn, as far as the spacing and the cooldown allow it.
+    fn hasten(
+        &mut self,
+        reason: Reason,
+        now: Instant,
+        can_launch: bool,
+        settings: &Settings,
+        followup: &mut Followup,
+    ) -> (Rejection, RejectionResponse) {
+        if let Some(flight) = &self.flight {
+            return (Rejection::Wait(Arc::clone(flight)), RejectionResponse::Joined);
+        }
+        let too_soon = self.spacing.wait(now);
+        if !too_soon.is_zero() {
+            return (Rejection::HandBack, RejectionResponse::TooSoon { next_in: too_soon });
+        }
+        if let Some(cooldown) = &self.cooldown
+            && now < cooldown.until(true)
+        {
+            // The rejection's acquisition is the one that follows the cooldown.
+            let next_in = cooldown.until(true) - now;
+            self.overdue = true;
+            self.take_spacing(now, settings);
+            return (Rejection::HandBack, RejectionResponse::CoolingDown { next_in });
+        }
+        if !can_launch {
+            return (Rejection::HandBack, RejectionResponse::NoRuntime);
+        }
+        self.take_spacing(now, settings);
+        let flight = self.start(reason, now, settings);
+        followup.launch = Some(Arc::clone(&flight));
+        (Rejection::Wait(flight), RejectionResponse::Acquiring)
+    }
+
+    fn take_spacing(&mut self, now: Instant, settings: &Settings) {
+        self.spacing.take(now, &settings.backoff);
+        self.too_soon_reported = false;
+    }
+}

@@ -1,0 +1,74 @@
+//! Waiting for a flight, but not for ever.
+
+use std::{
+    panic::catch_unwind,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::flight::{Flight, Outcome, Seat};
+use crate::{
+    error::{Error, ErrorKind},
+    sync::Arc,
+};
+
+pin_project! {
+    /// A seat in a flight and a timer of its own: a flight may be driven by a runtime that is gone
+    /// or stands still, so whoever waits for it must be able to give it up on its own clock.
+    #[derive(Default)]
+    pub(super) struct Wait {
+        seat: Option<Seat>,
+        #[pin]
+        timer: Option<Sleep>,
+    }
+}
+
+impl Wait {
+    pub(super) fn sit(self: Pin<&mut Self>, flight: Arc<Flight>) {
+        *self.project().seat = Some(Seat::new(flight));
+    }
+
+    pub(super) fn leave(self: Pin<&mut Self>) {
+        *self.project().seat = None;
+    }
+
+    /// When the flight that is waited for counts as abandoned.
+    pub(super) fn abandoned_at(&self) -> Option<Instant> {
+        self.seat.as_ref().map(|seat| seat.flight().abandoned_at)
+    }
+
+    /// The outcome, or `None` once `until` has come.
+    pub(super) fn poll(
+        self: Pin<&mut Self>,
+        until: Instant,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Outcome>, Error>> {
+        let mut this = self.project();
+        if let Some(seat) = this.seat
+            && let Poll::Ready(outcome) = seat.poll(cx)
+        {
+            *this.seat = None;
+            return Poll::Ready(Ok(Some(outcome)));
+        }
+        match this.timer.as_mut().as_pin_mut() {
+            Some(timer) if timer.deadline() == until => {}
+            Some(timer) => timer.reset(until),
+            None => match new_timer(until) {
+                Some(timer) => this.timer.set(Some(timer)),
+                None => return Poll::Ready(Err(Error::new(ErrorKind::Runtime))),
+            },
+        }
+        let timer = this.timer.as_pin_mut().expect("it was just set");
+        ready!(timer.poll(cx));
+        Poll::Ready(Ok(None))
+    }
+}
+
+/// A timer of the runtime at hand. tokio panics where there is none, or where its time driver is
+/// off, and has no way to ask beforehand; here both are an error of the caller's.
+fn new_timer(until: Instant) -> Option<Sleep> {
+    catch_unwind(|| sleep_until(until)).ok()
+}

@@ -1,0 +1,161 @@
+//! What a request does when it can't be sent at once: waits for a token, or for another one after
+//! a rejection; then makes a service ready, which holds nothing reserved until then.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+use tower_service::Service;
+
+use super::{ResponseFuture, send};
+use crate::{
+    cache::{Acquiring, Replacing, Snapshot},
+    error::BoxError,
+    replay::ReplayPolicy,
+    settings::Settings,
+    sync::Arc,
+};
+
+/// A request that waits, with a service that is not ready: it reserves nothing.
+pub(crate) struct Held<S, B, P> {
+    pub(crate) settings: Arc<Settings<P>>,
+    pub(crate) service: S,
+    pub(crate) request: Request<B>,
+}
+
+/// What is kept of a request that was sent, to send it again.
+pub(crate) struct Again<S, P, K> {
+    pub(crate) settings: Arc<Settings<P>>,
+    pub(crate) service: S,
+    pub(crate) parts: http::request::Parts,
+    pub(crate) kept: K,
+}
+
+impl<S, P, K> Again<S, P, K> {
+    fn restore<B>(self) -> Option<Held<S, B, P>>
+    where
+        P: ReplayPolicy<B, Kept = K>,
+    {
+        let Self { settings, service, parts, kept } = self;
+        let body = settings.policy.restore(kept)?;
+        Some(Held { settings, service, request: Request::from_parts(parts, body) })
+    }
+}
+
+/// Where a response future goes on.
+pub(crate) enum Next<S, B, P>
+where
+    S: Service<Request<B>>,
+    P: ReplayPolicy<B>,
+{
+    Done(Result<S::Response, BoxError>),
+    Call(ResponseFuture<S, B, P>),
+    Detour(Detour<S, B, P>),
+}
+
+pin_project! {
+    pub(crate) struct Detour<S, B, P>
+    where
+        S: Service<Request<B>>,
+        P: ReplayPolicy<B>,
+    {
+        held: Option<Held<S, B, P>>,
+        // Set while this is about a second sending.
+        again: Option<Box<Again<S, P, P::Kept>>>,
+        // There is no third.
+        first: bool,
+        #[pin]
+        stage: Stage<S::Response>,
+    }
+}
+
+pin_project! {
+    #[project = StageProj]
+    enum Stage<R> {
+        Waiting { #[pin] acquiring: Acquiring },
+        // The answer is kept until it is certain that it is not wanted.
+        Replacing { #[pin] replacing: Replacing, response: Option<R> },
+        Readying { snapshot: Arc<Snapshot> },
+    }
+}
+
+impl<S, B, P> Detour<S, B, P>
+where
+    S: Service<Request<B>>,
+    P: ReplayPolicy<B>,
+{
+    pub(crate) fn waiting(held: Held<S, B, P>) -> Self {
+        let stage = Stage::Waiting { acquiring: held.settings.cache.acquiring() };
+        Self { held: Some(held), again: None, first: true, stage }
+    }
+
+    pub(crate) fn replacing(
+        replacing: Replacing,
+        response: S::Response,
+        again: Box<Again<S, P, P::Kept>>,
+    ) -> Self {
+        let stage = Stage::Replacing { replacing, response: Some(response) };
+        Self { held: None, again: Some(again), first: false, stage }
+    }
+
+    pub(crate) fn poll<R>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<S, B, P>>
+    where
+        S: Service<Request<B>, Response = Response<R>> + Clone,
+        S::Error: Into<BoxError>,
+    {
+        let mut this = self.project();
+        loop {
+            let snapshot = match this.stage.as_mut().project() {
+                StageProj::Waiting { acquiring } => match ready!(acquiring.poll(cx)) {
+                    Ok(snapshot) => snapshot,
+                    Err(error) => return Poll::Ready(Next::Done(Err(error.into()))),
+                },
+                StageProj::Replacing { replacing, response } => {
+                    let replacement = ready!(replacing.poll(cx));
+                    // Only now is the body asked for: the connection had the time to let it go.
+                    let again = this.again.take().expect("polled after it was done");
+                    match replacement.zip(again.restore()) {
+                        Some((snapshot, held)) => {
+                            *this.held = Some(held);
+                            snapshot
+                        }
+                        None => {
+                            let response = response.take().expect("it was not taken yet");
+                            return Poll::Ready(Next::Done(Ok(response)));
+                        }
+                    }
+                }
+                StageProj::Readying { snapshot } => {
+                    let held = this.held.as_mut().expect("polled after it was done");
+                    if let Err(error) = ready!(held.service.poll_ready(cx)) {
+                        return Poll::Ready(Next::Done(Err(error.into())));
+                    }
+                    if snapshot.is_presentable(Instant::now()) {
+                        let snapshot = Arc::clone(snapshot);
+                        let Held { settings, mut service, request } =
+                            this.held.take().expect("it was just there");
+                        let call = send(
+                            &settings,
+                            &mut service,
+                            request,
+                            snapshot.presented(),
+                            *this.first,
+                        );
+                        return Poll::Ready(Next::Call(call));
+                    }
+                    // It took so long that the token expired; what is reserved is let go.
+                    held.service = held.service.clone();
+                    let acquiring = held.settings.cache.acquiring();
+                    this.stage.set(Stage::Waiting { acquiring });
+                    continue;
+                }
+            };
+            // This drops the answer to the first sending, before anything is reserved again.
+            this.stage.set(Stage::Readying { snapshot });
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The layer and its settings.
+
+use http::{HeaderName, header};
+use tower_layer::Layer;
+
+use crate::{
+    authorize::OwnAuthorization,
+    cache::TokenCache,
+    challenge::Rejections,
+    origins::Origins,
+    replay::EmptyBodies,
+    service::OAuthClientCredentials,
+    settings::{Elsewhere, Settings},
+    sync::Arc,
+};
+
+/// Adds an access token to the requests of any HTTP service.
+///
+/// `P` is the [`ReplayPolicy`](crate::ReplayPolicy): which requests are sent once more, with
+/// another token, after an API rejected the first.
+///
+/// * A fresh token is added and the service called at once: no wait, no lock, no allocation.
+/// * Otherwise the request waits for the one acquisition in flight, with nothing reserved of the
+///   service below, and at most for the cache's `wait_timeout`.
+/// * A request to another origin, or with an `Authorization` of its own, passes untouched.
+///
+/// The error type is [`BoxError`](crate::BoxError); an [`Error`](crate::Error) of ours is found in
+/// it by downcast.
+///
+/// Place it *below* a retry, timeout or redirect-following layer (closer to the client): so each
+/// attempt gets the token that is current then, and each redirect is checked against the origins.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Empty;
+/// use tower::{ServiceBuilder, ServiceExt};
+/// use tower_oauth2_client_credentials::{
+///     Acquire, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+/// let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("abc") });
+/// # let http_client = tower::service_fn(|request: http::Request<Empty<Bytes>>| async move {
+/// #     assert_eq!(request.headers()["authorization"], "Bearer abc");
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<Bytes>::new()))
+/// # });
+/// let client = ServiceBuilder::new()
+///     .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse(["https://api.example.com"])?))
+///     .service(http_client);
+///
+/// let request = http::Request::get("https://api.example.com/things").body(Empty::new())?;
+/// let response = client.oneshot(request).await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct OAuthClientCredentialsLayer<P = EmptyBodies> {
+    settings: Settings<P>,
+}
+
+impl OAuthClientCredentialsLayer {
+    /// A layer that adds this cache's token to requests to these origins.
+    pub fn new(cache: TokenCache, origins: Origins) -> Self {
+        Self { settings: Settings::new(cache, origins) }
+    }
+}
+
+impl<P> OAuthClientCredentialsLayer<P> {
+    /// Which requests are sent again after a rejection. Default: [`EmptyBodies`].
+    pub fn replay<Q>(self, policy: Q) -> OAuthClientCredentialsLayer<Q> {
+        let Settings { cache, origins, elsewhere, own, judge, header_name, policy: _ } =
+            self.settings;
+        OAuthClientCredentialsLayer {
+            settings: Settings { cache, origins, elsewhere, own, judge, header_name, policy },
+        }
+    }
+
+    /// What to do with a request to another origin. Default: [`Elsewhere::Pass`].
+    pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
+        self.settings.elsewhere = elsewhere;
+        self
+    }
+
+    /// What to do with a request that carries its own authorization field. Default:
+    /// [`OwnAuthorization::Pass`].
+    pub fn own_authorization(mut self, own: OwnAuthorization) -> Self {
+        self.settings.own = own;
+        self
+    }
+
+    /// Which answers count as a rejection of the token. Default: [`Rejections::by_challenge`].
+    pub fn rejections(mut self, rejections: Rejections) -> Self {
+        self.settings.judge.rejections = rejections;
+        self
+    }
+
+    /// The header field that carries the token. Default: `Authorization`. With
+    /// `Proxy-Authorization`, answers are judged by 407 and `Proxy-Authenticate`.
+    pub fn header_name(mut self, name: HeaderName) -> Self {
+        self.settings.judge.proxy = name == header::PROXY_AUTHORIZATION;
+        self.settings.header_name = (name != header::AUTHORIZATION).then_some(name);
+        self
+    }
+}
+
+impl<S, P: Clone> Layer<S> for OAuthClientCredentialsLayer<P> {
+    type Service = OAuthClientCredentials<S, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        OAuthClientCredentials::new(inner, Arc::new(self.settings.clone()))
+    }
+}

@@ -1,0 +1,220 @@
+//! Where a token may go.
+
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc};
+
+use http::{Uri, uri::Scheme};
+
+use crate::error::{Error, ErrorKind, sanitise};
+use target::Target;
+
+/// The origins that a token may go to: scheme, host and effective port (RFC 6454 §4).
+///
+/// Only the request's URI is compared. Its `Host` header and its userinfo are never consulted,
+/// since neither decides where a connection goes. A host is compared without regard to case, but
+/// `api.example.com.` with its dot is another host than `api.example.com`.
+///
+/// A request to anywhere else goes on without a token.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::Origins;
+///
+/// let origins = Origins::parse(["https://api.example.com", "http://localhost:3000"])?;
+/// assert!(Origins::parse(["http://api.example.com"]).is_err(), "not encrypted");
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Origins(Rule);
+
+#[derive(Clone)]
+enum Rule {
+    Named(Arc<[Origin]>),
+    Any,
+    FixedUpstream,
+}
+
+/// Kept as it was written: requests are mostly built from the same text, so that the first
+/// comparison is one of bytes.
+struct Origin {
+    scheme: Scheme,
+    authority: Box<str>,
+}
+
+impl Origins {
+    /// The named origins, such as `https://api.example.com` or `https://api.example.com:8443`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] for an empty list and for anything but a scheme, a host and maybe a
+    /// port: an origin has no path (tokens are not restricted by path), query, fragment or
+    /// userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`, `127.0.0.0/8`,
+    /// `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is used.
+    pub fn parse<I>(origins: I) -> Result<Self, Error>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        Self::named(origins, false)
+    }
+
+    /// As [`parse`](Self::parse), but plain `http` may be named for any host.
+    ///
+    /// Everyone on the way can then read the token and use it. This is for a network that is
+    /// encrypted below HTTP, such as a service mesh.
+    ///
+    /// # Errors
+    ///
+    /// As [`parse`](Self::parse), but for plain `http` off loopback.
+    pub fn parse_with_plain_http<I>(origins: I) -> Result<Self, Error>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        Self::named(origins, true)
+    }
+
+    /// Any `https` origin, and `http` on loopback.
+    ///
+    /// For a client whose addresses all come from its own code. Whoever can choose a request's
+    /// URI is sent the token: don't put the layer below a redirect follower with this, where any
+    /// API that redirects chooses it, nor where users name addresses (web hooks).
+    pub fn any() -> Self {
+        Self(Rule::Any)
+    }
+
+    /// URIs without an authority only, as a client for one fixed connection has them (a tonic
+    /// `Channel`, `hyper::client::conn`): the connection below decides where they go, and has to
+    /// be encrypted or local.
+    pub fn fixed_upstream() -> Self {
+        Self(Rule::FixedUpstream)
+    }
+
+    fn named<I>(origins: I, plain_http: bool) -> Result<Self, Error>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        let origins = origins
+            .into_iter()
+            .map(|text| Origin::parse(text.as_ref(), plain_http))
+            .collect::<Result<Arc<[_]>, _>>()?;
+        if origins.is_empty() {
+            return Err(Error::new(ErrorKind::Config)
+                .with_detail("the list of origins is empty, so the token could go nowhere"));
+        }
+        Ok(Self(Rule::Named(origins)))
+    }
+
+    /// Whether a request with this URI may carry the token.
+    #[inline]
+    pub(crate) fn allows(&self, uri: &Uri) -> bool {
+        match &self.0 {
+            Rule::Named(origins) => {
+                origins.iter().any(|origin| origin.is_spelt_in(uri)) || any_matches(origins, uri)
+            }
+            Rule::Any => uri.scheme() == Some(&Scheme::HTTPS) || is_loopback(uri),
+            Rule::FixedUpstream => uri.authority().is_none(),
+        }
+    }
+}
+
+impl Origin {
+    fn parse(text: &str, plain_http: bool) -> Result<Self, Error> {
+        let refuse = |why: &str| {
+            Error::new(ErrorKind::Config).with_detail(format!("the origin {} {why}", shown(text)))
+        };
+        // `http::Uri` drops a fragment without a word, so the text itself is looked at.
+        if text.contains('#') {
+            return Err(refuse("has a fragment"));
+        }
+        let uri: Uri = text.parse().map_err(|_| {
+            refuse("is not a URI (an internationalised host is written in its xn-- form)")
+        })?;
+        let (Some(scheme), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(refuse("needs a scheme and a host, as in https://api.example.com"));
+        };
+        if authority.as_str().contains('@') {
+            return Err(refuse("must not carry a user name or password"));
+        }
+        if text.contains('?') {
+            return Err(refuse("has a query"));
+        }
+        if !matches!(uri.path(), "" | "/") {
+            return Err(refuse(
+                "has a path; an origin has none, and tokens are not restricted by path",
+            ));
+        }
+        if *scheme != Scheme::HTTPS && *scheme != Scheme::HTTP {
+            return Err(refuse("is neither https nor http"));
+        }
+        let target = Target::of(&uri)
+            .filter(Target::has_plain_host)
+            .ok_or_else(|| refuse("has no valid host and port (wildcards are not supported)"))?;
+        if !(target.is_https() || target.is_loopback() || plain_http) {
+            return Err(refuse(
+                "would carry tokens in the clear; use https, or Origins::parse_with_plain_http \
+                 if the network below is encrypted",
+            ));
+        }
+        Ok(Self { scheme: scheme.clone(), authority: authority.as_str().into() })
+    }
+
+    /// The commonest case, a few compares: the URI names the origin as it was configured.
+    #[inline]
+    fn is_spelt_in(&self, uri: &Uri) -> bool {
+        uri.authority().is_some_and(|authority| authority.as_str() == &*self.authority)
+            && uri.scheme() == Some(&self.scheme)
+    }
+}
+
+/// Another spelling of an origin (case, default port, userinfo), or another origin.
+#[cold]
+fn any_matches(origins: &[Origin], uri: &Uri) -> bool {
+    Target::of(uri).is_some_and(|target| {
+        origins.iter().any(|origin| {
+            Target::new(origin.scheme.as_str(), &origin.authority)
+                .is_some_and(|origin| origin == target)
+        })
+    })
+}
+
+#[cold]
+fn is_loopback(uri: &Uri) -> bool {
+    Target::of(uri).is_some_and(|target| target.is_loopback())
+}
+
+/// A refused origin in an error message: nothing that could be a credential.
+fn shown(text: &str) -> String {
+    let end = text.find(['?', '#']).unwrap_or(text.len());
+    if text.contains('@') {
+        return "(not shown, it has an @)".to_owned();
+    }
+    format!("'{}'", sanitise(&text[..end]))
+}
+
+impl fmt::Display for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Rule::Named(origins) => {
+                for (index, origin) in origins.iter().enumerate() {
+                    let comma = if index == 0 { "" } else { ", " };
+                    write!(f, "{comma}{}://{}", origin.scheme, origin.authority)?;
+                }
+                Ok(())
+            }
+            Rule::Any => f.write_str("any https origin, and loopback"),
+            Rule::FixedUpstream => f.write_str("the fixed upstream"),
+        }
+    }
+}
+
+impl fmt::Debug for Origins {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Origins({self})")
+    }
+}

@@ -1,0 +1,115 @@
+//! The service: decides on the spot for each request, and hands what must wait to its future.
+
+use std::{
+    fmt,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tokio::time::Instant;
+use tower_service::Service;
+
+use crate::{
+    authorize::OwnAuthorization,
+    cache::View,
+    error::BoxError,
+    future::{Held, ResponseFuture, send},
+    replay::{EmptyBodies, ReplayPolicy},
+    settings::{Admission, HAS_OWN, Settings},
+    sync::Arc,
+};
+
+/// The service that [`OAuthClientCredentialsLayer`](crate::OAuthClientCredentialsLayer) makes.
+///
+/// Cloning it clones the inner service and one handle. Hold it across calls where you can: then a
+/// call with a fresh token compares one pointer to find it.
+pub struct OAuthClientCredentials<S, P = EmptyBodies> {
+    inner: S,
+    settings: Arc<Settings<P>>,
+    view: View,
+}
+
+impl<S, P> OAuthClientCredentials<S, P> {
+    pub(crate) fn new(inner: S, settings: Arc<Settings<P>>) -> Self {
+        Self { inner, settings, view: View::default() }
+    }
+
+    /// The service below.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The service below. Calls made through it carry no token.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The service below.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, P, B, R> Service<Request<B>> for OAuthClientCredentials<S, P>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    P: ReplayPolicy<B>,
+{
+    type Response = Response<R>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, B, P>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Self { inner, settings, view } = self;
+        match settings.admit(&request) {
+            Admission::Authorize => {}
+            Admission::Pass => return ResponseFuture::passing(inner.call(request)),
+            Admission::Refuse(why) => return ResponseFuture::refused(why),
+        }
+        let now = Instant::now();
+        let mut request = Some(request);
+        let called = view.fresh(&settings.cache, now, |snapshot| {
+            let request = request.take().expect("this closure runs once");
+            send(settings, inner, request, snapshot.presented(), true)
+        });
+        if let Some(called) = called {
+            return called;
+        }
+        let request = request.expect("it was not sent");
+        if settings.leaves_alone(&request) {
+            return match settings.own {
+                OwnAuthorization::Refuse => ResponseFuture::refused(HAS_OWN),
+                _ => ResponseFuture::passing(inner.call(request)),
+            };
+        }
+        // Nothing stays reserved while the request waits: `inner` may hold a permit that the token
+        // transport needs too. A clone holds none.
+        let idle = inner.clone();
+        *inner = idle.clone();
+        ResponseFuture::waiting(Held { settings: Arc::clone(settings), service: idle, request })
+    }
+}
+
+impl<S: Clone, P> Clone for OAuthClientCredentials<S, P> {
+    fn clone(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            settings: Arc::clone(&self.settings),
+            view: self.view.clone(),
+        }
+    }
+}
+
+impl<S: fmt::Debug, P> fmt::Debug for OAuthClientCredentials<S, P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthClientCredentials")
+            .field("inner", &self.inner)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,145 @@
+//! What a layer is set to, as its services and their futures see it.
+
+use std::fmt;
+
+use http::{HeaderName, HeaderValue, Request, Response, header};
+
+use crate::{
+    authorize::{Authorized, OwnAuthorization, authorize},
+    cache::TokenCache,
+    challenge::{Rejections, Verdict, classify},
+    error::{BoxError, Error, ErrorKind},
+    origins::Origins,
+    replay::EmptyBodies,
+    token::Token,
+};
+
+/// What a layer is set to; its services share it.
+#[derive(Clone)]
+pub(crate) struct Settings<P> {
+    pub(crate) cache: TokenCache,
+    pub(crate) origins: Origins,
+    pub(crate) elsewhere: Elsewhere,
+    pub(crate) own: OwnAuthorization,
+    pub(crate) judge: Judge,
+    /// Another field than `Authorization`.
+    pub(crate) header_name: Option<HeaderName>,
+    pub(crate) policy: P,
+}
+
+/// What to do with a request whose origin is none of those the token belongs to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Elsewhere {
+    /// It goes on without our token. The default: redirects and mixed clients keep working.
+    #[default]
+    Pass,
+    /// It is refused with an error.
+    Refuse,
+}
+
+/// Put into a request's extensions, sends it without our token: for health checks and the like.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::SkipToken;
+///
+/// let request = http::Request::get("https://api.example.com/health").extension(SkipToken).body(());
+/// # drop(request);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct SkipToken;
+
+/// What becomes of a request, as far as it can be told without a token.
+pub(crate) enum Admission {
+    Authorize,
+    Pass,
+    Refuse(&'static str),
+}
+
+impl Settings<EmptyBodies> {
+    pub(crate) fn new(cache: TokenCache, origins: Origins) -> Self {
+        Self {
+            cache,
+            origins,
+            elsewhere: Elsewhere::default(),
+            own: OwnAuthorization::default(),
+            judge: Judge::default(),
+            header_name: None,
+            policy: EmptyBodies,
+        }
+    }
+}
+
+impl<P> Settings<P> {
+    #[inline]
+    pub(crate) fn admit<B>(&self, request: &Request<B>) -> Admission {
+        if !self.origins.allows(request.uri()) {
+            return self.admit_elsewhere();
+        }
+        if request.extensions().get::<SkipToken>().is_some() {
+            return Admission::Pass;
+        }
+        Admission::Authorize
+    }
+
+    #[cold]
+    fn admit_elsewhere(&self) -> Admission {
+        match self.elsewhere {
+            Elsewhere::Pass => Admission::Pass,
+            Elsewhere::Refuse => {
+                Admission::Refuse("the request's origin is none of those that the token belongs to")
+            }
+        }
+    }
+
+    #[inline]
+    pub(crate) fn authorize<B>(&self, request: &mut Request<B>, value: &HeaderValue) -> Authorized {
+        authorize(request.headers_mut(), self.header_name.as_ref(), value, self.own)
+    }
+
+    /// Whether a request goes out, or is refused, as it came: it need not wait for a token.
+    pub(crate) fn leaves_alone<B>(&self, request: &Request<B>) -> bool {
+        let name = self.header_name.as_ref().unwrap_or(&header::AUTHORIZATION);
+        self.own != OwnAuthorization::Replace && request.headers().contains_key(name)
+    }
+}
+
+/// Why a request is refused that another field of its own authorizes.
+pub(crate) const HAS_OWN: &str = "it carries an authorization field of its own";
+
+/// The error of a request that was not sent.
+pub(crate) fn refusal(why: &'static str) -> BoxError {
+    Error::new(ErrorKind::Refused).with_detail(why).into()
+}
+
+/// How an API's answers are judged. Cloning it writes to no shared cache line, unless the user
+/// judges by a closure of theirs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Judge {
+    pub(crate) rejections: Rejections,
+    pub(crate) proxy: bool,
+}
+
+impl Judge {
+    #[inline]
+    pub(crate) fn verdict<R>(&self, response: &Response<R>, token: &Token) -> Verdict {
+        let field = if self.proxy { header::PROXY_AUTHENTICATE } else { header::WWW_AUTHENTICATE };
+        let scheme = token.token_type().scheme();
+        classify(response.status(), response.headers(), &field, scheme, &self.rejections)
+    }
+}
+
+impl<P> fmt::Debug for Settings<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings")
+            .field("cache", &self.cache)
+            .field("origins", &self.origins)
+            .field("elsewhere", &self.elsewhere)
+            .field("own", &self.own)
+            .field("judge", &self.judge)
+            .field("header_name", &self.header_name)
+            .finish_non_exhaustive()
+    }
+}

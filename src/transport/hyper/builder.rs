@@ -1,0 +1,125 @@
+//! The settings of the default transport.
+
+use std::{fmt, time::Duration};
+
+use rustls_pki_types::CertificateDer;
+
+use super::{
+    HyperTransport,
+    connect::{Connector, Proxy},
+    tls::{Tls, parse_pem},
+};
+use crate::error::Error;
+
+/// A handshake over a slow link, with a name lookup retried once, fits; two attempts of it fit
+/// in the 10 s of one token request.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The settings of a [`HyperTransport`].
+#[must_use = "nothing happens before `build`"]
+pub struct HyperTransportBuilder {
+    only: Option<Vec<CertificateDer<'static>>>,
+    extra: Vec<CertificateDer<'static>>,
+    proxy: Proxy,
+    connect_timeout: Duration,
+    error: Option<Error>,
+}
+
+impl HyperTransportBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            only: None,
+            extra: Vec::new(),
+            proxy: Proxy::Env,
+            connect_timeout: CONNECT_TIMEOUT,
+            error: None,
+        }
+    }
+
+    /// Trusts the certificates in this PEM text too, beside the platform's. Can be repeated.
+    ///
+    /// A text without a certificate is an error of [`build`](Self::build). On Android, whose
+    /// verifier takes none, any is.
+    pub fn extra_root_certificates_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        let certificates = self.keep_error(parse_pem(pem.as_ref()));
+        self.extra.extend(certificates.unwrap_or_default());
+        self
+    }
+
+    /// Trusts the certificates in this PEM text instead of the platform's. Can be repeated.
+    ///
+    /// Then the platform's verifier is not used at all, nor are its revocation lists.
+    pub fn only_root_certificates_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        let certificates = self.keep_error(parse_pem(pem.as_ref()));
+        self.only.get_or_insert_default().extend(certificates.unwrap_or_default());
+        self
+    }
+
+    /// Whether to read the proxy from the environment; by default yes, as most tools do.
+    ///
+    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, upper case before lower, are read
+    /// at [`build`](Self::build) as curl reads them; a value that is no URL is ignored. User and
+    /// password in the URL go to the proxy as `Proxy-Authorization` (Basic). In a CGI process
+    /// (`REQUEST_METHOD` is set) all are ignored, as `HTTP_PROXY` may come from a caller there.
+    /// The last call of this and [`proxy`](Self::proxy) counts.
+    pub fn proxy_from_env(mut self, read: bool) -> Self {
+        self.proxy = if read { Proxy::Env } else { Proxy::Off };
+        self
+    }
+
+    /// Connects through this proxy, `http://` or `https://`, whatever the environment says.
+    ///
+    /// User and password in the URL (percent-encoded) go to the proxy as `Proxy-Authorization`
+    /// (Basic). Loopback destinations are reached directly. Another URL is an error of
+    /// [`build`](Self::build).
+    pub fn proxy(mut self, url: impl AsRef<str>) -> Self {
+        if let Some(proxy) = self.keep_error(Proxy::parse(url.as_ref())) {
+            self.proxy = proxy;
+        }
+        self
+    }
+
+    /// How long a new connection may take, name lookup, proxy and TLS handshake included; 5 s by
+    /// default.
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Builds the transport; nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): a PEM text without a usable certificate,
+    /// a proxy that is no `http` or `https` URL, or TLS cannot be set up. A machine without root
+    /// certificates is no error here, see [`HyperTransport::check_roots`].
+    pub fn build(self) -> Result<HyperTransport, Error> {
+        if let Some(error) = self.error {
+            return Err(error);
+        }
+        let tls = Tls::new(self.only, self.extra)?;
+        Ok(HyperTransport::with_connector(Connector::new(tls, self.proxy, self.connect_timeout)))
+    }
+
+    /// The first error is the one that `build` returns.
+    fn keep_error<T>(&mut self, result: Result<T, Error>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(error) => {
+                self.error.get_or_insert(error);
+                None
+            }
+        }
+    }
+}
+
+impl fmt::Debug for HyperTransportBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransportBuilder")
+            .field("only_root_certificates", &self.only.as_ref().map(Vec::len))
+            .field("extra_root_certificates", &self.extra.len())
+            .field("proxy", &self.proxy)
+            .field("connect_timeout", &self.connect_timeout)
+            .finish_non_exhaustive()
+    }
+}

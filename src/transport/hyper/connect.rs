@@ -1,0 +1,288 @@
+//! How a connection comes about: straight or through a proxy, then TLS, all within one bound.
+
+use std::{
+    fmt,
+    future::Future,
+    net::IpAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::Uri;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_util::{
+    client::{
+        legacy::connect::{HttpConnector, proxy::Tunnel},
+        proxy::matcher::{Intercept, Matcher},
+    },
+    rt::TokioIo,
+};
+use tokio::net::TcpStream;
+use tower_service::Service;
+
+use super::tls::Tls;
+use crate::error::{BoxError, Error, ErrorKind};
+
+/// TCP, or TLS to the proxy.
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
+
+/// Which proxy; its `Debug` shows no credentials.
+pub(super) enum Proxy {
+    Env,
+    Off,
+    Fixed { address: String, matcher: Arc<Matcher> },
+}
+
+impl Proxy {
+    pub(super) fn parse(url: &str) -> Result<Self, Error> {
+        // Asked as for any destination: what the matcher cannot read it drops in silence.
+        let matcher = Matcher::builder().all(url).build();
+        let proxy = matcher.intercept(&Uri::from_static("https://destination.invalid"));
+        match proxy.filter(speaks_http) {
+            Some(proxy) => {
+                Ok(Self::Fixed { address: address(proxy.uri()), matcher: Arc::new(matcher) })
+            }
+            None => Err(Error::new(ErrorKind::Config).with_detail(
+                "the proxy is not an http or https URL with a host (it is not shown, as it may \
+                 hold a password; special characters in that must be percent-encoded)",
+            )),
+        }
+    }
+
+    fn into_matcher(self) -> Arc<Matcher> {
+        match self {
+            Self::Env => Arc::new(Matcher::from_env()),
+            Self::Off => Arc::new(Matcher::builder().build()),
+            Self::Fixed { matcher, .. } => matcher,
+        }
+    }
+}
+
+impl fmt::Debug for Proxy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Env => "from the environment",
+            Self::Off => "none",
+            Self::Fixed { address, .. } => address,
+        })
+    }
+}
+
+fn speaks_http(proxy: &Intercept) -> bool {
+    matches!(proxy.uri().scheme_str(), Some("http" | "https"))
+}
+
+/// Host and port alone: a password with an `@` in it can leave a piece in the authority.
+fn address(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    match uri.port_u16() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// The connector below the client, for `http` and `https`.
+#[derive(Clone)]
+pub(super) struct Connector {
+    https: HttpsConnector<Dialer>,
+    timeout: Duration,
+    missing_roots: Option<&'static str>,
+    described: Arc<str>,
+}
+
+impl Connector {
+    pub(super) fn new(tls: Tls, proxy: Proxy, timeout: Duration) -> Self {
+        let described = format!("{proxy:?}").into();
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        // Shared out among a host's addresses, so that a dead one does not use up all of it.
+        tcp.set_connect_timeout(Some(timeout));
+        let to_proxy = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.config.clone())
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp.clone());
+        let dialer = Dialer { tcp, to_proxy, matcher: proxy.into_matcher() };
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.config)
+            .https_or_http()
+            .enable_all_versions()
+            .wrap_connector(dialer);
+        Self { https, timeout, missing_roots: tls.missing_roots, described }
+    }
+
+    pub(super) fn missing_roots(&self) -> Option<&'static str> {
+        self.missing_roots
+    }
+}
+
+impl Service<Uri> for Connector {
+    type Response = MaybeHttpsStream<Stream>;
+    type Error = BoxError;
+    type Future = Connecting<Self::Response>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.https.poll_ready(cx)
+    }
+
+    fn call(&mut self, destination: Uri) -> Self::Future {
+        if let Some(text) = self.missing_roots.filter(|_| is_https(&destination)) {
+            return Box::pin(async move { Err(text.into()) });
+        }
+        let timeout = self.timeout;
+        let connecting = self.https.call(destination);
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, connecting).await {
+                Ok(connected) => connected,
+                Err(_) => Err(format!(
+                    "not within {timeout:?} (name lookup, TCP, proxy and TLS handshake together)"
+                )
+                .into()),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("proxy", &self.described)
+            .field("timeout", &self.timeout)
+            .field("missing_roots", &self.missing_roots.is_some())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Everything below the TLS session with the destination.
+#[derive(Clone)]
+struct Dialer {
+    tcp: HttpConnector,
+    to_proxy: HttpsConnector<HttpConnector>,
+    matcher: Arc<Matcher>,
+}
+
+impl Service<Uri> for Dialer {
+    type Response = Stream;
+    type Error = BoxError;
+    type Future = Connecting<Stream>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.to_proxy.poll_ready(cx)
+    }
+
+    fn call(&mut self, destination: Uri) -> Self::Future {
+        let proxy =
+            if is_loopback(&destination) { None } else { self.matcher.intercept(&destination) };
+        let Some(proxy) = proxy else {
+            let connecting = self.tcp.call(destination);
+            return Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) });
+        };
+        let at = address(proxy.uri());
+        if !speaks_http(&proxy) {
+            let text = format!("the proxy {at} is neither http nor https, which is all we speak");
+            return Box::pin(async move { Err(text.into()) });
+        }
+        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy.clone());
+        if let Some(credentials) = proxy.basic_auth() {
+            tunnel = tunnel.with_auth(credentials.clone());
+        }
+        let connecting = tunnel.call(with_port(destination));
+        Box::pin(async move {
+            connecting.await.map_err(|cause| NoTunnel { proxy: at, cause: cause.into() }.into())
+        })
+    }
+}
+
+fn is_https(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https")
+}
+
+/// A proxy's loopback is never the one that was meant.
+fn is_loopback(uri: &Uri) -> bool {
+    let host = uri.host().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse::<IpAddr>() {
+        Ok(ip) => ip.to_canonical().is_loopback(),
+        Err(_) => {
+            let name = host.strip_suffix('.').unwrap_or(host);
+            let last = name.rsplit('.').next().unwrap_or_default();
+            last.eq_ignore_ascii_case("localhost")
+        }
+    }
+}
+
+/// The tunnel takes a missing port for 443, for plain `http` too.
+fn with_port(uri: Uri) -> Uri {
+    if is_https(&uri) || uri.port().is_some() {
+        return uri;
+    }
+    let authority = format!("{}:80", uri.host().unwrap_or_default());
+    let with_port = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
+    with_port.unwrap_or(uri)
+}
+
+/// The proxy could not be reached, or refused.
+#[derive(Debug)]
+struct NoTunnel {
+    proxy: String,
+    cause: BoxError,
+}
+
+impl fmt::Display for NoTunnel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no tunnel through the proxy {}", self.proxy)
+    }
+}
+
+impl std::error::Error for NoTunnel {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.cause)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn loopback_is_told_by_name_and_address() {
+        for yes in
+            ["http://127.0.0.2:1", "http://[::1]", "https://LocalHost.:1", "http://a.localhost"]
+        {
+            assert!(is_loopback(&uri(yes)), "{yes}");
+        }
+        for no in
+            ["http://128.0.0.1", "https://localhost.example", "http://[::2]", "http://notlocalhost"]
+        {
+            assert!(!is_loopback(&uri(no)), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_tunnel_for_plain_http_goes_to_port_80() {
+        assert_eq!(with_port(uri("http://a.example")).port_u16(), Some(80));
+        assert_eq!(with_port(uri("http://a.example:8080")).port_u16(), Some(8080));
+        assert_eq!(with_port(uri("https://a.example")).port_u16(), None);
+    }
+
+    #[test]
+    fn a_proxy_shows_its_address_and_no_credentials() {
+        let proxy = Proxy::parse("http://user:hunter2@proxy.example:3128").unwrap();
+        assert_eq!(format!("{proxy:?}"), "proxy.example:3128");
+        for bad in
+            ["", "socks5://user:hunter2@proxy.example", "ftp://hunter2@a", "http://user:hunter2@ b"]
+        {
+            let error = Proxy::parse(bad).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The default transport: hyper-util's client over rustls.
+
+mod builder;
+mod connect;
+mod failure;
+mod tls;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper_util::{
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
+};
+use tower_service::Service;
+
+pub use builder::HyperTransportBuilder;
+use connect::Connector;
+use failure::Failure;
+
+use super::{Sending, TokenRequest, TokenResponse};
+use crate::error::{BoxError, Error, ErrorKind};
+
+/// Below the idle timeouts common at servers and load balancers (30 s to 75 s), so that a
+/// connection is seldom found closed; above what the retries of one acquisition need.
+const POOL_IDLE: Duration = Duration::from_secs(20);
+
+/// After a burst on HTTP/1.1 (many caches, one authorization server) few sockets stay open.
+const MAX_IDLE_PER_HOST: usize = 4;
+
+/// The default transport: HTTP/1.1 and HTTP/2 (by ALPN) over rustls with aws-lc-rs.
+///
+/// - **Trust**: the platform's root certificates, and those added with
+///   [`extra_root_certificates_pem`](HyperTransportBuilder::extra_root_certificates_pem). The
+///   crypto provider is given explicitly: it neither needs nor changes rustls' process-wide one.
+/// - **No roots at all** (a container from scratch): building works, since plain `http` on
+///   loopback needs none, but every `https` request fails at once and says so.
+///   [`check_roots`](Self::check_roots) tells earlier.
+/// - **Proxy**: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, upper or lower case, read
+///   when it is built. Every connection through a proxy is a `CONNECT` tunnel, for plain `http`
+///   too. Loopback destinations are never proxied. Proxies are `http` or `https`; a `socks` one
+///   is an error at the request, not a silent detour around it.
+/// - **Redirects** are not followed.
+/// - **Time**: 5 s for a connection, name lookup, proxy and TLS handshake included
+///   ([`connect_timeout`](HyperTransportBuilder::connect_timeout)). The bound on a whole attempt
+///   is the caller's.
+/// - **Pool**: connections are kept for 20 s. When a request is given up before its answer, the
+///   pool is dropped: its connection may be dead without a sign (HTTP/2 would share it with
+///   every retry), or belong to a runtime that nobody drives any more.
+///
+/// Errors are text, sanitised and cut: no URL, no credentials, no part of the request, and of the
+/// server's own text only a piece.
+///
+/// Buffers below this type (hyper, rustls, the kernel) hold requests and the proxy's credentials
+/// and are not zeroized.
+///
+/// # Panics
+///
+/// A request outside a tokio runtime with I/O and time enabled panics, as tokio's sockets do.
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::HyperTransport;
+///
+/// let transport = HyperTransport::builder()
+///     .extra_root_certificates_pem(std::fs::read("/etc/corporate/ca.pem")?)
+///     .proxy("http://proxy.internal:3128")
+///     .connect_timeout(Duration::from_secs(2))
+///     .build()?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct HyperTransport {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    connector: Connector,
+    pool: Mutex<Pool>,
+}
+
+/// A client and which one it is, so that of many given-up requests only the first replaces it.
+struct Pool {
+    generation: u64,
+    client: HyperClient,
+}
+
+type HyperClient = Client<Connector, Full<Bytes>>;
+
+impl HyperTransport {
+    /// The transport with its defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`], if TLS cannot be set up.
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// Changes a default.
+    pub fn builder() -> HyperTransportBuilder {
+        HyperTransportBuilder::new()
+    }
+
+    /// Whether `https` can work at all: there are root certificates to trust.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`] with what to do about it, if there are none.
+    pub fn check_roots(&self) -> Result<(), Error> {
+        match self.shared.connector.missing_roots() {
+            Some(text) => Err(Error::new(ErrorKind::Config).with_detail(text)),
+            None => Ok(()),
+        }
+    }
+
+    fn with_connector(connector: Connector) -> Self {
+        let pool = Mutex::new(Pool { generation: 0, client: new_client(connector.clone()) });
+        Self { shared: Arc::new(Shared { connector, pool }) }
+    }
+}
+
+fn new_client(connector: Connector) -> HyperClient {
+    Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(POOL_IDLE)
+        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+        .build(connector)
+}
+
+impl Shared {
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Replaces the pool unless the request it watches is answered, one way or the other.
+struct Watch {
+    shared: Arc<Shared>,
+    generation: u64,
+    answered: bool,
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        let mut pool = self.shared.pool();
+        if pool.generation == self.generation {
+            pool.generation += 1;
+            pool.client = new_client(self.shared.connector.clone());
+        }
+    }
+}
+
+impl Service<TokenRequest> for HyperTransport {
+    type Response = TokenResponse;
+    type Error = BoxError;
+    type Future = Sending;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: TokenRequest) -> Sending {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move {
+            let (generation, client) = {
+                let pool = shared.pool();
+                (pool.generation, pool.client.clone())
+            };
+            let mut watch = Watch { shared, generation, answered: false };
+            let answer = client.request(request).await;
+            watch.answered = true;
+            match answer {
+                Ok(response) => Ok(response.map(|body| {
+                    body.map_err(|error| Failure::answer(&error).into()).boxed_unsync()
+                })),
+                Err(error) => Err(Failure::request(&error).into()),
+            }
+        })
+    }
+}
+
+impl fmt::Debug for HyperTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransport")
+            .field("connector", &self.shared.connector)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,144 @@
+//! Whom to trust: the platform's root certificates, more, or others.
+
+use std::sync::Arc;
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::CryptoProvider,
+};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use rustls_platform_verifier::Verifier;
+
+use crate::error::{Error, ErrorKind};
+
+pub(super) const NO_ROOTS: &str = "this machine has no root certificates to check a server with; \
+     install ca-certificates, or point SSL_CERT_FILE or only_root_certificates_pem at a PEM bundle";
+
+/// What a TLS connection needs, or why there can be none.
+#[derive(Clone)]
+pub(super) struct Tls {
+    pub(super) config: ClientConfig,
+    pub(super) missing_roots: Option<&'static str>,
+}
+
+impl Tls {
+    /// `only`: these instead of the platform's. `extra`: these as well.
+    pub(super) fn new(
+        only: Option<Vec<CertificateDer<'static>>>,
+        extra: Vec<CertificateDer<'static>>,
+    ) -> Result<Self, Error> {
+        // Given explicitly: the process-wide default may be missing, or another library's.
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let verifier = match only {
+            Some(roots) => Some(webpki(roots.into_iter().chain(extra), &provider)?),
+            None => platform(extra, &provider)?,
+        };
+        let missing_roots = verifier.is_none().then_some(NO_ROOTS);
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(cannot_set_up)?;
+        let config = match verifier {
+            Some(verifier) => {
+                builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
+            }
+            // Trusts nobody; the connector gives the better error before it comes to that.
+            None => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+        };
+        Ok(Self { config, missing_roots })
+    }
+}
+
+fn webpki(
+    roots: impl IntoIterator<Item = CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    let mut store = RootCertStore::empty();
+    for root in roots {
+        store.add(root).map_err(cannot_set_up)?;
+    }
+    let verifier =
+        WebPkiServerVerifier::builder_with_provider(Arc::new(store), Arc::clone(provider));
+    Ok(verifier.build().map_err(cannot_set_up)?)
+}
+
+/// `None`: the platform has no root certificates, and there are no extra ones.
+#[cfg(not(target_os = "android"))]
+fn platform(
+    extra: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
+    let alone = extra.is_empty();
+    match Verifier::new_with_extra_roots(extra, Arc::clone(provider)) {
+        Ok(verifier) => Ok(Some(Arc::new(verifier))),
+        // The extra ones were parsed before: alone, nothing but the platform's can be missing.
+        Err(_) if alone => Ok(None),
+        Err(error) => Err(cannot_set_up(error)),
+    }
+}
+
+#[cfg(target_os = "android")]
+fn platform(
+    extra: Vec<CertificateDer<'static>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
+    if !extra.is_empty() {
+        return Err(Error::new(ErrorKind::Config).with_detail(
+            "Android's verifier takes no extra root certificates; use only_root_certificates_pem",
+        ));
+    }
+    Ok(Verifier::new(Arc::clone(provider)).ok().map(|verifier| Arc::new(verifier) as _))
+}
+
+fn cannot_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Config).with_detail("TLS cannot be set up").with_source(cause)
+}
+
+/// The certificates in a PEM text; other sections, such as keys, are skipped.
+pub(super) fn parse_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let bad = |detail: &'static str| Error::new(ErrorKind::Config).with_detail(detail);
+    let mut certificates = Vec::new();
+    for certificate in CertificateDer::pem_slice_iter(pem) {
+        // The parser's error is not shown: it may quote a line, and that may be of a key.
+        let certificate = certificate.map_err(|_| bad("the root certificates are damaged PEM"))?;
+        RootCertStore::empty()
+            .add(certificate.clone())
+            .map_err(|_| bad("one of the root certificates is not an X.509 certificate"))?;
+        certificates.push(certificate);
+    }
+    if certificates.is_empty() {
+        return Err(bad("the PEM text given as root certificates has no certificate in it"));
+    }
+    Ok(certificates)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detail(pem: &str) -> String {
+        let error = parse_pem(pem.as_bytes()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        error.to_string()
+    }
+
+    #[test]
+    fn a_pem_without_a_certificate_is_an_error() {
+        assert!(detail("").ends_with("has no certificate in it"));
+        let key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
+        assert!(detail(key).ends_with("has no certificate in it"));
+    }
+
+    #[test]
+    fn damaged_certificates_are_told_apart_and_not_shown() {
+        let cut = detail("-----BEGIN CERTIFICATE-----\nc2VjcmV0");
+        assert!(cut.ends_with("damaged PEM"), "{cut}");
+        let other = "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n";
+        assert!(detail(other).ends_with("is not an X.509 certificate"));
+    }
+
+    #[test]
+    fn the_advice_is_short_enough_to_survive_a_failure() {
+        assert_eq!(crate::error::sanitise(NO_ROOTS), NO_ROOTS);
+    }
+}

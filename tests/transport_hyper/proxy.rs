@@ -1,0 +1,182 @@
+//! Proxies, given and from the environment; and a machine without root certificates.
+
+use std::{process::Stdio, time::Duration};
+
+use tokio::process::Command;
+use tower_oauth2_client_credentials::HyperTransport;
+
+use super::support::{Authority, ProxyServer, Server, bounded, failure, post};
+
+const OK: &str = "200 Connection established";
+
+/// TEST-NET-1 (RFC 5737): nobody is there, so an answer came through the proxy.
+const DESTINATION: &str = "192.0.2.1";
+
+async fn proxied(scheme: &str) {
+    let authority = Authority::new();
+    let tls = authority.server(&["login.test"], &["h2"]);
+    let mut server = Server::start(Some(tls)).await;
+    let proxy_tls = (scheme == "https").then(|| authority.server(&["127.0.0.1"], &[]));
+    let mut proxy = ProxyServer::start(proxy_tls, OK, server.addr).await;
+    let transport = authority
+        .client()
+        .proxy(format!("{scheme}://user:hunter2%40x@{}", proxy.addr))
+        .build()
+        .unwrap();
+
+    post(&transport, "https://login.test/token").await.unwrap();
+    let head = proxy.heads.recv().await.unwrap();
+    assert!(head.starts_with("CONNECT login.test:443 HTTP/1.1\r\n"), "{head}");
+    // printf 'user:hunter2@x' | base64
+    assert!(head.contains("\r\nProxy-Authorization: Basic dXNlcjpodW50ZXIyQHg=\r\n"), "{head}");
+    let seen = server.seen.recv().await.unwrap();
+    assert_eq!((seen.version, &*seen.target), (http::Version::HTTP_2, "/token"));
+
+    let shown = format!("{transport:?}");
+    assert!(shown.contains(&proxy.addr.to_string()), "{shown}");
+    assert_no_credentials(&shown);
+}
+
+fn assert_no_credentials(text: &str) {
+    for secret in ["hunter2", "user:", "dXNlcjpodW50ZXIy"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_through_an_http_proxy() {
+    proxied("http").await;
+}
+
+#[tokio::test]
+async fn a_tunnel_through_an_https_proxy() {
+    proxied("https").await;
+}
+
+#[tokio::test]
+async fn plain_http_is_tunnelled_too() {
+    let server = Server::start(None).await;
+    let mut proxy = ProxyServer::start(None, OK, server.addr).await;
+    let client = Authority::new().client();
+    let transport = client.proxy(format!("http://{}", proxy.addr)).build().unwrap();
+    post(&transport, "http://login.test/token").await.unwrap();
+    let head = proxy.heads.recv().await.unwrap();
+    assert!(head.starts_with("CONNECT login.test:80 HTTP/1.1\r\n"), "{head}");
+    assert!(!head.contains("Authorization"), "{head}");
+}
+
+#[tokio::test]
+async fn loopback_is_reached_directly() {
+    let server = Server::start(None).await;
+    let mut proxy = ProxyServer::start(None, OK, server.addr).await;
+    let client = Authority::new().client();
+    let transport = client.proxy(format!("http://{}", proxy.addr)).build().unwrap();
+    post(&transport, format!("http://{}/token", server.addr)).await.unwrap();
+    assert!(proxy.heads.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn a_proxy_that_refuses_is_named_without_its_credentials() {
+    let server = Server::start(None).await;
+    for (answer, said) in [
+        ("407 Proxy Authentication Required", "proxy authorization required"),
+        ("502 Bad Gateway", "unsuccessful"),
+    ] {
+        let mut proxy = ProxyServer::start(None, answer, server.addr).await;
+        let client = Authority::new().client();
+        let transport =
+            client.proxy(format!("http://user:hunter2@{}", proxy.addr)).build().unwrap();
+        let text = failure(&transport, "https://login.test/token").await;
+        let start = format!("no connection: no tunnel through the proxy {}: ", proxy.addr);
+        assert!(text.starts_with(&start), "{text}");
+        assert!(text.contains(said), "{text}");
+        assert_no_credentials(&text);
+        assert!(proxy.heads.recv().await.unwrap().contains("Basic dXNlcjpodW50ZXIy"));
+    }
+    assert_eq!(server.connections(), 0, "nothing went around the proxy");
+}
+
+/// In the child of [`run_child`] only: how it should go.
+const EXPECTED: &str = "TRANSPORT_HYPER_EXPECTED";
+const ROOT: &str = "TRANSPORT_HYPER_ROOT";
+
+/// Runs one test of this binary again, in a process with these variables; no test may change the
+/// environment of its own.
+async fn run_child(test: &str, variables: &[(&str, &str)]) {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args([test, "--exact"]).kill_on_drop(true).stdin(Stdio::null());
+    for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    command.env_remove("REQUEST_METHOD").env_remove("SSL_CERT_DIR").envs(variables.iter().copied());
+    let output = bounded(command.output()).await.unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    // A filter that matches nothing succeeds, too.
+    assert!(output.status.success() && text.contains("1 passed"), "{variables:?}: {text}");
+}
+
+#[tokio::test]
+async fn the_proxy_comes_from_the_environment() {
+    const NAME: &str = "proxy::the_proxy_comes_from_the_environment";
+    if let Ok(expected) = std::env::var(EXPECTED) {
+        let patience = Duration::from_millis(if expected == "proxied" { 5_000 } else { 100 });
+        let transport = HyperTransport::builder()
+            .extra_root_certificates_pem(std::env::var(ROOT).unwrap())
+            .connect_timeout(patience)
+            .build()
+            .unwrap();
+        assert_no_credentials(&format!("{transport:?}"));
+        let url = format!("https://{DESTINATION}/token");
+        if expected == "proxied" {
+            post(&transport, url).await.unwrap();
+            return;
+        }
+        let text = failure(&transport, url).await;
+        assert_no_credentials(&text);
+        let socks = text.contains("the proxy 127.0.0.1:1 is neither http nor https");
+        assert_eq!(socks, expected == "socks", "{text}");
+        assert!(!text.contains("tunnel"), "{text}");
+        return;
+    }
+
+    let authority = Authority::new();
+    let server = Server::start(Some(authority.server(&[DESTINATION], &["h2"]))).await;
+    let mut proxy = ProxyServer::start(None, OK, server.addr).await;
+    let url = format!("http://user:hunter2@{}", proxy.addr);
+    for name in ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"] {
+        run_child(NAME, &[(EXPECTED, "proxied"), (ROOT, &authority.pem), (name, &url)]).await;
+        let head = proxy.heads.try_recv().expect(name);
+        assert!(head.starts_with("CONNECT 192.0.2.1:443 "), "{head}");
+        assert!(head.contains("\r\nProxy-Authorization: Basic dXNlcjpodW50ZXIy\r\n"), "{head}");
+    }
+    for name in ["NO_PROXY", "no_proxy"] {
+        let set = [("HTTPS_PROXY", &*url), (name, "192.0.2.0/24")];
+        let all = [&[(EXPECTED, "direct"), (ROOT, &authority.pem)], &set[..]].concat();
+        run_child(NAME, &all).await;
+        assert!(proxy.heads.try_recv().is_err(), "{name} keeps the proxy out");
+    }
+    let socks = ("ALL_PROXY", "socks5://user:hunter2@127.0.0.1:1");
+    run_child(NAME, &[(EXPECTED, "socks"), (ROOT, &authority.pem), socks]).await;
+}
+
+/// What the platform trusts is a file of PEM on these systems, found through a variable.
+#[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
+#[tokio::test]
+async fn without_root_certificates_the_error_says_what_to_do() {
+    const NAME: &str = "proxy::without_root_certificates_the_error_says_what_to_do";
+    if std::env::var(EXPECTED).is_ok() {
+        let transport = HyperTransport::new().unwrap();
+        let error = transport.check_roots().unwrap_err();
+        assert_eq!(error.kind(), tower_oauth2_client_credentials::ErrorKind::Config);
+        assert!(error.to_string().contains("install ca-certificates"), "{error}");
+        let text = failure(&transport, format!("https://{DESTINATION}/token")).await;
+        assert!(text.starts_with("no connection: this machine has no root certificates"), "{text}");
+        assert!(text.contains("point SSL_CERT_FILE or only_root_certificates_pem at"), "{text}");
+
+        let server = Server::start(None).await;
+        post(&transport, format!("http://{}/token", server.addr)).await.unwrap();
+        Authority::new().client().build().unwrap().check_roots().unwrap();
+        return;
+    }
+    run_child(NAME, &[(EXPECTED, "no roots"), ("SSL_CERT_FILE", "/nonexistent.pem")]).await;
+}
