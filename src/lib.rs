@@ -2,6 +2,9 @@
 mod authorize;
 mod cache;
 mod challenge;
+mod client_auth;
+mod clock;
+mod endpoint;
 mod error;
 mod event;
 mod future;
@@ -18,6 +21,9 @@ mod transport;
 pub use authorize::OwnAuthorization;
 pub use cache::{Get, Replacement, TokenCache, TokenCacheBuilder};
 pub use challenge::Rejections;
+pub use client_auth::Secret;
+pub use clock::{SystemClock, WallClock};
+pub use endpoint::{ClientCredentials, ClientCredentialsBuilder};
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::{Event, Observer, Reason, RejectionResponse};
 pub use future::ResponseFuture;
@@ -31,3 +37,12 @@ pub use token::{Token, TokenType};
 pub use transport::TokenRequest;
 #[cfg(feature = "hyper")]
 pub use transport::{HyperTransport, HyperTransportBuilder};
+
+impl ClientCredentials {
+    /// A cache over this source, with the default settings;
+    /// [`TokenCache::builder`] takes others.
+    // Here and not beside the type: the token endpoint knows nothing of caches, nor they of it.
+    pub fn into_cache(self) -> TokenCache {
+        TokenCache::new(self)
+    }
+}

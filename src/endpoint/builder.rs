@@ -1,0 +1,299 @@
+//! The settings of [`ClientCredentials`], checked at once at the end.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use http_body::Body;
+use serde_json::value::RawValue;
+use tower_service::Service;
+
+use super::{
+    ClientCredentials, Inner, request::Parameters, response::ReadPolicy, retry::RetryPolicy, url,
+};
+use crate::{
+    client_auth::{ClientAuth, PublicClient, Secret, SecretBasic, SecretPost},
+    clock::{SystemClock, WallClock},
+    error::{BoxError, Error, ErrorKind},
+    token::TokenType,
+    transport::{self, TokenRequest, Transport},
+};
+
+/// What an answer may be long, in bytes: a token of 64 KiB and much beside it.
+const BODY_CAP: usize = 1024 * 1024;
+
+/// Parameters with a setting of their own; the client assertion's are for the client
+/// authentication alone.
+const RESERVED: [&str; 9] = [
+    "grant_type",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "scope",
+    "audience",
+    "resource",
+    "authorization_details",
+];
+
+/// Builds a [`ClientCredentials`]. A setting given again replaces the earlier one, except where it
+/// says that it is repeatable.
+#[must_use = "nothing is built before `build`"]
+pub struct ClientCredentialsBuilder {
+    token_url: String,
+    auth: Option<Box<dyn ClientAuth>>,
+    /// A mistake in the client authentication, kept until `build`.
+    auth_mistake: Option<&'static str>,
+    parameters: Parameters,
+    transport: Option<Arc<dyn Transport>>,
+    retry: RetryPolicy,
+    reading: ReadPolicy,
+    body_cap: usize,
+    clock: Box<dyn WallClock>,
+    allow_plain_http: bool,
+}
+
+impl ClientCredentialsBuilder {
+    pub(super) fn new(token_url: String) -> Self {
+        Self {
+            token_url,
+            auth: None,
+            auth_mistake: None,
+            parameters: Parameters::default(),
+            transport: None,
+            retry: RetryPolicy::default(),
+            reading: ReadPolicy::default(),
+            body_cap: BODY_CAP,
+            clock: Box::new(SystemClock),
+            allow_plain_http: false,
+        }
+    }
+
+    /// `client_secret_post`: id and secret in the body (RFC 6749 §2.3.1).
+    pub fn client_secret_post(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        let (id, secret) = (id.into(), secret.into());
+        self.auth(id, |id| SecretPost { id, secret })
+    }
+
+    /// `client_secret_basic`: id and secret in the `Authorization` field, both form-encoded first
+    /// (RFC 6749 §2.3.1). A space is encoded as `%20`.
+    pub fn client_secret_basic(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        let (id, secret) = (id.into(), secret.into());
+        self.auth(id, |id| SecretBasic { id, secret, raw: false })
+    }
+
+    /// Like [`client_secret_basic`](Self::client_secret_basic) without the form-encoding, for
+    /// servers that do not decode. The id must have no `:` then.
+    pub fn client_secret_basic_raw(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        let (id, secret) = (id.into(), secret.into());
+        let colon = id.contains(':');
+        let mut this = self.auth(id, |id| SecretBasic { id, secret, raw: true });
+        if colon {
+            this.auth_mistake = Some(
+                "client_secret_basic_raw: a ':' in the client id would end it early; use \
+                 client_secret_basic or client_secret_post",
+            );
+        }
+        this
+    }
+
+    /// A public client: the id alone, in the body (RFC 6749 §3.2.1). Few servers give a client
+    /// without credentials a token.
+    pub fn public_client(self, id: impl Into<String>) -> Self {
+        self.auth(id.into(), |id| PublicClient { id })
+    }
+
+    fn auth<A: ClientAuth + 'static>(mut self, id: String, auth: impl FnOnce(String) -> A) -> Self {
+        self.auth_mistake = id.is_empty().then_some(
+            "client id: it is empty; pass the id that the authorization server gave this client",
+        );
+        self.auth = Some(Box::new(auth(id)));
+        self
+    }
+
+    /// The scope, space-separated (RFC 6749 §3.3). A blank one is not sent.
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.parameters.scope = Some(scope.into());
+        self
+    }
+
+    /// The `audience` parameter that some servers (Auth0, Keycloak) know. A blank one is not sent.
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.parameters.audience = Some(audience.into());
+        self
+    }
+
+    /// A resource indicator (RFC 8707 §2). Repeatable.
+    pub fn resource(mut self, resource: impl Into<String>) -> Self {
+        self.parameters.resource.push(resource.into());
+        self
+    }
+
+    /// `authorization_details`, a JSON array (RFC 9396 §2), sent as it is.
+    pub fn authorization_details(mut self, json: impl Into<String>) -> Self {
+        self.parameters.authorization_details = Some(json.into());
+        self
+    }
+
+    /// A further parameter of the token request. Repeatable with different names; one that has a
+    /// setting of its own is refused.
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.parameters.extra.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends token requests through any tower service, in place of the default transport. It
+    /// must not follow redirects.
+    pub fn transport<S, B>(mut self, service: S) -> Self
+    where
+        S: Service<TokenRequest, Response = http::Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        self.transport = Some(transport::from_service(service));
+        self
+    }
+
+    /// How long one attempt may take, to the end of the answer. Default: 10 s.
+    pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.retry.attempt_timeout = timeout;
+        self
+    }
+
+    /// How many attempts an acquisition makes at most. Default: 3. Outside of a cache, which has
+    /// a bound of its own, they take `attempts` times [`attempt_timeout`](Self::attempt_timeout)
+    /// at most.
+    pub fn attempts(mut self, attempts: u32) -> Self {
+        self.retry.attempts = attempts;
+        self
+    }
+
+    /// The longest wait before the second attempt; it doubles with each further one, to 10 s at
+    /// most. The wait is drawn from between nothing and that ("full jitter"). Default: 100 ms.
+    pub fn retry_base(mut self, base: Duration) -> Self {
+        self.retry.base = base;
+        self
+    }
+
+    /// The longest answer that is read, in bytes. Default: 1 MiB.
+    pub fn body_cap(mut self, bytes: usize) -> Self {
+        self.body_cap = bytes;
+        self
+    }
+
+    /// Believes no lifetime above this, for servers that give one in milliseconds or whose tokens
+    /// die early. Default: none (10 years).
+    pub fn lifetime_cap(mut self, cap: Duration) -> Self {
+        self.reading.lifetime_cap = Some(cap);
+        self
+    }
+
+    /// Presents tokens of a type that is not understood as this type; eBay, for one, issues an
+    /// `Application Access Token` that is a Bearer token. A DPoP token is never presented as
+    /// another type. Default: such tokens are refused (RFC 6749 §7.1).
+    pub fn token_type_override(mut self, token_type: TokenType) -> Self {
+        self.reading.token_type_override = Some(token_type);
+        self
+    }
+
+    /// The clock that dates in `Retry-After` are compared with. Default: the system's.
+    pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Sends credentials over plain `http` to hosts that are not loopback. Whoever sees the
+    /// traffic then has them: for a network that is encrypted below HTTP only.
+    pub fn allow_plain_http(mut self) -> Self {
+        self.allow_plain_http = true;
+        self
+    }
+
+    /// Checks the settings and builds the source.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Config`, naming the setting, when the URL is not usable, no client authentication was
+    /// chosen, the client id is empty, a further parameter collides, `authorization_details` is
+    /// no JSON array, a bound is zero, or there is no transport.
+    pub fn build(self) -> Result<ClientCredentials, Error> {
+        let url = url::parse(&self.token_url, self.allow_plain_http).map_err(config)?;
+        if let Some(mistake) = self.auth_mistake {
+            return Err(config(mistake));
+        }
+        let auth = self.auth.ok_or_else(|| {
+            config(
+                "client authentication: none was chosen; call client_secret_basic, \
+                 client_secret_post or public_client",
+            )
+        })?;
+        check(&self.parameters).map_err(config)?;
+        if self.retry.attempts == 0 || self.retry.attempt_timeout.is_zero() || self.body_cap == 0 {
+            return Err(config("attempts, attempt_timeout, body_cap: none can be zero"));
+        }
+        if self.reading.token_type_override == Some(TokenType::Dpop) {
+            return Err(config("token_type_override: DPoP tokens need a proof; use Bearer"));
+        }
+        let transport = self.transport.map_or_else(|| default_transport(&url), Ok)?;
+        Ok(ClientCredentials {
+            inner: Arc::new(Inner {
+                url,
+                auth,
+                parameters: self.parameters,
+                transport,
+                retry: self.retry,
+                reading: self.reading,
+                body_cap: self.body_cap,
+                clock: self.clock,
+            }),
+        })
+    }
+}
+
+fn config(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Config).with_detail(detail)
+}
+
+fn check(parameters: &Parameters) -> Result<(), String> {
+    if let Some(details) = &parameters.authorization_details
+        && serde_json::from_str::<Vec<&RawValue>>(details).is_err()
+    {
+        return Err("authorization_details: it is not a JSON array (RFC 9396 §2)".into());
+    }
+    for (index, (name, _)) in parameters.extra.iter().enumerate() {
+        if name.is_empty() {
+            return Err("parameter: a name is empty".into());
+        }
+        if RESERVED.contains(&name.as_str()) {
+            return Err(format!("parameter {name:?}: it has a setting of its own; use that"));
+        }
+        if parameters.extra[..index].iter().any(|(earlier, _)| earlier == name) {
+            return Err(format!("parameter {name:?}: it is given twice; give it once"));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(feature = "hyper")]
+fn default_transport(url: &http::Uri) -> Result<Arc<dyn Transport>, Error> {
+    let transport = transport::HyperTransport::new()?;
+    if url.scheme() == Some(&http::uri::Scheme::HTTPS) {
+        transport.check_roots()?;
+    }
+    Ok(transport::from_service(transport))
+}
+
+#[cfg(not(feature = "hyper"))]
+fn default_transport(_url: &http::Uri) -> Result<Arc<dyn Transport>, Error> {
+    Err(config("transport: none was given; call transport(…), or turn the feature `hyper` on"))
+}
+
+impl fmt::Debug for ClientCredentialsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientCredentialsBuilder")
+            .field("auth", &self.auth)
+            .field("scope", &self.parameters.scope)
+            .finish_non_exhaustive()
+    }
+}

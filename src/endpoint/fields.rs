@@ -1,0 +1,235 @@
+//! The members of a token response that are read, from JSON or a form.
+
+use std::fmt;
+
+use percent_encoding::percent_decode_str;
+use serde_core::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+/// One member. `null` is absent.
+#[derive(Default)]
+pub(super) enum Member {
+    #[default]
+    Absent,
+    Text(Zeroizing<String>),
+    Number(f64),
+    /// A list of strings, space-separated.
+    List(String),
+    /// Of a type that means nothing here, kept apart from absent.
+    Other,
+}
+
+/// What RFC 6749 §5.1 and §5.2 name, and `refresh_in` (Entra ID).
+#[derive(Default)]
+pub(super) struct Fields {
+    pub(super) access_token: Member,
+    pub(super) token_type: Member,
+    pub(super) expires_in: Member,
+    pub(super) refresh_in: Member,
+    pub(super) scope: Member,
+    pub(super) error: Member,
+    pub(super) error_description: Member,
+}
+
+/// Why a body could not be read. It names places, never content: that may be a token.
+#[derive(Debug, PartialEq)]
+pub(super) enum Unreadable {
+    /// It ends early: the next answer may be whole.
+    Truncated,
+    Malformed(String),
+}
+
+impl Fields {
+    /// Reads a JSON object.
+    pub(super) fn from_json(body: &[u8]) -> Result<Self, Unreadable> {
+        let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+        let text = str::from_utf8(body).map_err(|error| match error.error_len() {
+            None => Unreadable::Truncated,
+            Some(_) => Unreadable::Malformed("it is not UTF-8".into()),
+        })?;
+        serde_json::from_str(text).map_err(|error| {
+            if error.is_eof() {
+                return Unreadable::Truncated;
+            }
+            // Only the place: serde's own text may quote the value.
+            let (line, column) = (error.line(), error.column());
+            Unreadable::Malformed(format!("not as expected at line {line}, column {column}"))
+        })
+    }
+
+    /// Reads a form: some servers answer so whatever the client accepts.
+    pub(super) fn from_form(body: &[u8]) -> Result<Self, Unreadable> {
+        let malformed = |what: &str| Unreadable::Malformed(what.into());
+        let text = str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;
+        let mut fields = Self::default();
+        for pair in text.trim_ascii().split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = form_decoded(name).ok_or_else(|| malformed("it is not UTF-8"))?;
+            let Some(slot) = fields.slot(&name) else { continue };
+            if !matches!(slot, Member::Absent) {
+                return Err(malformed("a field is given twice"));
+            }
+            *slot = form_decoded(value).map_or(Member::Other, Member::Text);
+        }
+        Ok(fields)
+    }
+
+    fn slot(&mut self, name: &str) -> Option<&mut Member> {
+        Some(match name {
+            "access_token" => &mut self.access_token,
+            "token_type" => &mut self.token_type,
+            "expires_in" => &mut self.expires_in,
+            "refresh_in" => &mut self.refresh_in,
+            "scope" => &mut self.scope,
+            "error" => &mut self.error,
+            "error_description" => &mut self.error_description,
+            _ => return None,
+        })
+    }
+}
+
+fn form_decoded(text: &str) -> Option<Zeroizing<String>> {
+    let spaced = Zeroizing::new(text.replace('+', " "));
+    let decoded: Vec<u8> = percent_decode_str(&spaced).collect();
+    String::from_utf8(decoded).ok().map(Zeroizing::new)
+}
+
+impl Member {
+    #[cfg(test)]
+    pub(super) fn text(text: &str) -> Self {
+        Self::Text(Zeroizing::new(text.to_owned()))
+    }
+
+    /// The text, if there is any.
+    pub(super) fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text.trim()).filter(|text| !text.is_empty()),
+            _ => None,
+        }
+    }
+
+    /// From the raw value: numbers stay readable that are too large for serde_json, and nothing
+    /// nested is built.
+    fn from_raw(raw: &RawValue) -> Self {
+        let text = raw.get();
+        match text.as_bytes().first() {
+            Some(b'n') => Self::Absent,
+            Some(b'"') => serde_json::from_str(text)
+                .map_or(Self::Other, |text: String| Self::Text(Zeroizing::new(text))),
+            Some(b'-' | b'0'..=b'9') => text.parse().map_or(Self::Other, Self::Number),
+            // Some servers list scopes so.
+            Some(b'[') => serde_json::from_str(text)
+                .map_or(Self::Other, |list: Vec<String>| Self::List(list.join(" "))),
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A map visitor, since `serde_json::Value` keeps the last of two equal members without a word.
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields::default();
+                let mut seen = Vec::new();
+                while let Some(name) = map.next_key::<String>()? {
+                    let Some(slot) = fields.slot(&name) else {
+                        map.next_value::<IgnoredAny>()?;
+                        continue;
+                    };
+                    *slot = Member::from_raw(map.next_value()?);
+                    if seen.contains(&name) {
+                        return Err(A::Error::custom("a member is given twice"));
+                    }
+                    seen.push(name);
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> Result<Fields, Unreadable> {
+        Fields::from_json(text.as_bytes())
+    }
+
+    #[test]
+    fn a_member_given_twice_is_refused_also_when_escaped() {
+        for name in ["access_token", "token_type", "expires_in", "scope", "error"] {
+            let escaped = format!("\\u{:04x}{}", name.as_bytes()[0], &name[1..]);
+            for second in [name, &escaped] {
+                let text = format!(r#"{{"{name}":null,"x":1,"x":2,"{second}":"b"}}"#);
+                assert!(matches!(json(&text), Err(Unreadable::Malformed(_))), "{text}");
+            }
+        }
+        assert!(json(r#"{"x":1,"x":2}"#).is_ok());
+        assert!(Fields::from_form(b"scope=a&x=1&x=2&scope=b").is_err());
+    }
+
+    #[test]
+    fn an_end_that_comes_too_soon_is_told_from_nonsense() {
+        let whole = r#"{"access_token":"aé\u00e9","expires_in":60,"x":[{"y":null}]}"#.as_bytes();
+        assert!(Fields::from_json(whole).is_ok());
+        for end in 0..whole.len() {
+            let cut = Fields::from_json(&whole[..end]).err();
+            assert_eq!(cut, Some(Unreadable::Truncated), "{end}");
+        }
+        for text in ["<html>", "null", "[]", "\"2YotnFZF\"", "{}}", "{'a':1}", "{\"a\":1,}"] {
+            assert!(matches!(json(text), Err(Unreadable::Malformed(_))), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_of_a_bad_body_never_quotes_it() {
+        for text in
+            ["\"2YotnFZF\"", "{\"access_token\":\"2YotnFZF\"}}", "2YotnFZF", "[\"2YotnFZF\"]"]
+        {
+            let said = format!("{:?}", json(text).err().unwrap());
+            assert!(!said.contains("2Yotn"), "{said}");
+        }
+    }
+
+    #[test]
+    fn types_are_kept_apart() {
+        let fields = json(
+            r#"{"access_token":1e999,"token_type":null,"expires_in":"\ud800","scope":["a","b"],"error":{}}"#,
+        )
+        .unwrap();
+        assert!(matches!(fields.access_token, Member::Number(number) if number.is_infinite()));
+        assert!(matches!(fields.token_type, Member::Absent));
+        assert!(matches!(fields.expires_in, Member::Other));
+        assert!(matches!(&fields.scope, Member::List(scope) if scope == "a b"));
+        assert!(matches!(fields.error, Member::Other));
+    }
+
+    #[test]
+    fn deep_nesting_is_skipped_without_recursion() {
+        for deep in [r#"{"x":"#, r#"{"scope":"#] {
+            let text = format!("{deep}{}{}}}", "[".repeat(300_000), "]".repeat(300_000));
+            assert!(json(&text).is_ok());
+        }
+    }
+
+    #[test]
+    fn a_form_is_decoded_once() {
+        let fields = Fields::from_form(b"access_token=a%2Bb%252F&scope=a+b&error=%ff\n").unwrap();
+        assert_eq!(fields.access_token.as_text(), Some("a+b%2F"));
+        assert_eq!(fields.scope.as_text(), Some("a b"));
+        assert!(matches!(fields.error, Member::Other));
+    }
+}

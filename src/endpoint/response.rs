@@ -1,0 +1,290 @@
+//! A token response, from status, header fields and bytes to a token or an error. Pure: no
+//! network and no clock.
+
+use std::time::{Duration, SystemTime};
+
+use http::{HeaderMap, StatusCode, header};
+use zeroize::Zeroizing;
+
+use super::{
+    body::Incomplete,
+    fields::{Fields, Member, Unreadable},
+    lifetime,
+    refusal::{self, Page},
+    retry_after,
+};
+use crate::{
+    error::{Error, ErrorKind},
+    token::{Token, TokenType},
+};
+
+/// What came back, and what is needed to read it.
+pub(super) struct Answer<'a> {
+    pub(super) status: StatusCode,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) body: Result<&'a [u8], Incomplete>,
+    /// For a `Retry-After` that is a date.
+    pub(super) now: SystemTime,
+    /// What was sent and must not come back in an error.
+    pub(super) secrets: &'a [Zeroizing<String>],
+    pub(super) policy: &'a ReadPolicy,
+}
+
+/// What the user decides about reading.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ReadPolicy {
+    pub(super) lifetime_cap: Option<Duration>,
+    pub(super) token_type_override: Option<TokenType>,
+}
+
+/// Whether the body can say anything: not one of a redirect, and not one that is compressed.
+pub(super) fn wants_body(status: StatusCode, headers: &HeaderMap) -> bool {
+    !status.is_redirection() && !is_encoded(headers)
+}
+
+/// Reads an answer (RFC 6749 §5).
+///
+/// # Errors
+///
+/// Whatever is not a token that can be used; each with the status and `Retry-After`.
+pub(super) fn read(answer: Answer<'_>) -> Result<Token, Error> {
+    let (status, headers) = (answer.status, answer.headers);
+    let retry_after = retry_after::read(headers, answer.now);
+    let token = if status.is_redirection() {
+        Err(refusal::redirect(headers))
+    } else if status.is_success() && status != StatusCode::PARTIAL_CONTENT {
+        success(answer)
+    } else {
+        Err(failure(answer))
+    };
+    token.map_err(|error| error.with_status(status).with_retry_after(retry_after))
+}
+
+fn success(answer: Answer<'_>) -> Result<Token, Error> {
+    if is_encoded(answer.headers) {
+        return Err(refusal::encoding());
+    }
+    let body = answer.body.map_err(refusal::incomplete)?;
+    let page = Page { headers: answer.headers, body, secrets: answer.secrets };
+    let fields = parse(answer.headers, body).map_err(|why| refusal::malformed(why, page))?;
+    if let Some(code) = fields.error.as_text() {
+        return Err(refusal::oauth(code, &fields, answer.status, answer.secrets));
+    }
+    token(fields, lifetime::age(answer.headers), answer.policy)
+}
+
+fn failure(answer: Answer<'_>) -> Error {
+    let by_status = refusal::by_status(answer.status);
+    // What could not be read might have had a code; a status that says "later" is enough.
+    let unread = |unread| if by_status.is_retryable() { by_status.clone() } else { unread };
+    if is_encoded(answer.headers) {
+        return unread(refusal::encoding());
+    }
+    let body = match answer.body {
+        Ok(body) => body,
+        Err(why) => return unread(refusal::incomplete(why)),
+    };
+    // A description in Latin-1 must not hide the code beside it.
+    let text = String::from_utf8_lossy(body);
+    let fields = parse(answer.headers, text.as_bytes()).unwrap_or_default();
+    match fields.error.as_text() {
+        Some(code) => refusal::oauth(code, &fields, answer.status, answer.secrets),
+        None => Page { headers: answer.headers, body, secrets: answer.secrets }.describe(by_status),
+    }
+}
+
+/// As a form only where the server says so, and not if it is JSON all the same; otherwise the
+/// body decides, since mislabelled JSON is common.
+fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Unreadable> {
+    let form = refusal::content_type(headers)
+        .is_some_and(|content_type| content_type == "application/x-www-form-urlencoded");
+    if form && !body.trim_ascii_start().starts_with(b"{") {
+        Fields::from_form(body)
+    } else {
+        Fields::from_json(body)
+    }
+}
+
+fn token(fields: Fields, age: Duration, policy: &ReadPolicy) -> Result<Token, Error> {
+    let secret = match fields.access_token {
+        Member::Text(mut secret) => std::mem::take(&mut *secret),
+        Member::Absent => return Err(Error::new(ErrorKind::MissingAccessToken)),
+        Member::Number(_) | Member::List(_) | Member::Other => {
+            return Err(Error::new(ErrorKind::InvalidTokenValue)
+                .with_detail("the access token is not a JSON string"));
+        }
+    };
+    if !matches!(fields.error, Member::Absent | Member::Text(_)) {
+        return Err(Error::new(ErrorKind::MalformedBody)
+            .with_detail("it has an access token beside an error that is not a string"));
+    }
+    let mut token = Token::new(token_type(&fields.token_type, policy)?, secret)?;
+    if let Some(lifetime) = lifetime::seconds(&fields.expires_in) {
+        let lifetime = lifetime.min(policy.lifetime_cap.unwrap_or(Duration::MAX));
+        // `expires_in` counts from when the answer was made. The lifetime gives way, not the
+        // instant of issue: an `Instant` from before the machine's start may not exist.
+        token = token.with_lifetime(lifetime.saturating_sub(age));
+    }
+    if let Some(refresh_in) = lifetime::seconds(&fields.refresh_in) {
+        token = token.with_refresh_in(refresh_in.saturating_sub(age));
+    }
+    match fields.scope {
+        Member::Text(scope) if !scope.trim().is_empty() => token = token.with_scope(scope.trim()),
+        Member::List(scope) => token = token.with_scope(scope),
+        _ => {}
+    }
+    Ok(token)
+}
+
+/// RFC 6749 §7.1: a token of a type that is not understood must not be used. `BearerToken` is
+/// Apigee's.
+fn token_type(member: &Member, policy: &ReadPolicy) -> Result<TokenType, Error> {
+    let unsupported = Error::new(ErrorKind::UnsupportedTokenType);
+    let name = match member {
+        Member::Absent => "",
+        Member::Text(name) => name.trim(),
+        _ => return policy.token_type_override.ok_or(unsupported),
+    };
+    let is = |other: &str| name.eq_ignore_ascii_case(other);
+    if is("DPoP") {
+        // Never downgraded to a Bearer header, whatever the setting.
+        return Err(unsupported);
+    }
+    if is("") || is("Bearer") || is("BearerToken") {
+        return Ok(TokenType::Bearer);
+    }
+    policy.token_type_override.ok_or(unsupported)
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    headers.get_all(header::CONTENT_ENCODING).iter().any(|value| {
+        let mut codings = value.as_bytes().split(|&byte| byte == b',').map(<[u8]>::trim_ascii);
+        codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Neighbours of the cases: status, header fields, body → kind and whether to try again.
+    fn refused(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> (ErrorKind, bool) {
+        let error = answered(status, headers, Ok(body)).expect_err("no token");
+        assert_eq!(error.status().unwrap(), status);
+        (error.kind(), error.is_retryable())
+    }
+
+    fn answered(
+        status: u16,
+        headers: &[(&'static str, &str)],
+        body: Result<&[u8], Incomplete>,
+    ) -> Result<Token, Error> {
+        let headers: HeaderMap = headers
+            .iter()
+            .map(|(name, value)| {
+                (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())
+            })
+            .collect();
+        read(Answer {
+            status: StatusCode::from_u16(status).unwrap(),
+            headers: &headers,
+            body,
+            now: SystemTime::UNIX_EPOCH,
+            secrets: &[],
+            policy: &ReadPolicy::default(),
+        })
+    }
+
+    #[test]
+    fn a_known_code_outranks_the_status_and_an_unknown_one_does_not() {
+        use ErrorKind as K;
+        for (status, body, expected) in [
+            (503, r#"{"error":"invalid_scope"}"#, (K::InvalidScope, false)),
+            (400, r#"{"error":"server_error"}"#, (K::ServerError, true)),
+            (200, r#"{"error":"temporarily_unavailable"}"#, (K::TemporarilyUnavailable, true)),
+            (500, r#"{"status":500,"error":"Internal Server Error"}"#, (K::ServerError, true)),
+            (404, r#"{"status":404,"error":"Not Found"}"#, (K::OtherOAuthError, false)),
+            (408, r#"{"error":"timeout"}"#, (K::HttpStatus, true)),
+            (429, r#"{"error":"invalid_client"}"#, (K::RateLimited, true)),
+            (403, r#"{"error":""}"#, (K::HttpStatus, false)),
+            (403, r#"{"error":null}"#, (K::HttpStatus, false)),
+            (401, r#"["invalid_client"]"#, (K::HttpStatus, false)),
+        ] {
+            assert_eq!(refused(status, &[], body.as_bytes()), expected, "{status} {body}");
+        }
+        // Latin-1 beside the code, and a form where the server says so.
+        let latin1 = b"{\"error\":\"invalid_client\",\"error_description\":\"J\xf6rg\"}";
+        assert_eq!(refused(401, &[], latin1), (K::InvalidClient, false));
+        let form = [("content-type", "Application/X-WWW-Form-Urlencoded ; charset=utf-8")];
+        assert_eq!(refused(200, &form, b"error=invalid_scope"), (K::InvalidScope, false));
+        assert_eq!(refused(200, &[], b"access_token=a"), (K::MalformedBody, false));
+    }
+
+    #[test]
+    fn an_answer_that_cannot_be_read_whole_keeps_what_its_status_says() {
+        use ErrorKind as K;
+        let gzip = [("content-encoding", "identity, GZIP")];
+        assert_eq!(refused(200, &gzip, b"{}"), (K::UnsupportedContentEncoding, false));
+        assert_eq!(refused(400, &gzip, b"{}"), (K::UnsupportedContentEncoding, false));
+        assert_eq!(refused(503, &gzip, b"{}"), (K::ServerError, true));
+        assert_eq!(refused(302, &gzip, b""), (K::Redirect, false));
+        let plain = [("content-encoding", "identity"), ("content-encoding", "")];
+        assert_eq!(refused(200, &plain, b"{}"), (K::MissingAccessToken, false));
+        let kind = |status, why| answered(status, &[], Err(why)).unwrap_err().kind();
+        assert_eq!(kind(200, Incomplete::TooLarge), K::BodyTooLarge);
+        assert_eq!(kind(400, Incomplete::TooLarge), K::BodyTooLarge);
+        assert_eq!(kind(429, Incomplete::TooLarge), K::RateLimited);
+        assert_eq!(kind(401, Incomplete::Broken("reset".into())), K::Transport);
+        assert_eq!(kind(500, Incomplete::Broken("reset".into())), K::ServerError);
+    }
+
+    #[test]
+    fn neighbours_of_a_good_answer() {
+        let token =
+            |status, headers: &[_], body: &str| answered(status, headers, Ok(body.as_bytes()));
+        let bom = token(201, &[], "\u{feff} {\"access_token\":\"a\",\"token_type\":\"\"}").unwrap();
+        assert_eq!((bom.secret(), bom.token_type()), ("a", TokenType::Bearer));
+        let form = [("content-type", "application/x-www-form-urlencoded")];
+        assert!(token(200, &form, " {\"access_token\":\"a\"}").is_ok());
+        for no_error in ["null", "\"\""] {
+            let body = format!(r#"{{"access_token":"a","error":{no_error}}}"#);
+            assert!(token(200, &[], &body).is_ok(), "{body}");
+        }
+        for an_error in ["{}", "1", "true", "[]"] {
+            let body = format!(r#"{{"access_token":"a","error":{an_error}}}"#);
+            let error = token(200, &[], &body).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::MalformedBody, "{body}");
+        }
+    }
+
+    #[test]
+    fn every_token_type_that_is_not_bearer_is_refused() {
+        for name in ["\"DPoP\"", "\"dpop\"", "\"mac\"", "\"N_A\"", "\"Bearer, x\"", "1", "{}"] {
+            let body = format!(r#"{{"access_token":"a","token_type":{name}}}"#);
+            let expected = (ErrorKind::UnsupportedTokenType, false);
+            assert_eq!(refused(200, &[], body.as_bytes()), expected, "{name}");
+        }
+        let overridden =
+            ReadPolicy { token_type_override: Some(TokenType::Bearer), ..Default::default() };
+        assert!(token_type(&Member::text("dPOp"), &overridden).is_err());
+        assert!(token_type(&Member::text("Application Access Token"), &overridden).is_ok());
+    }
+
+    #[test]
+    fn empty_and_cut_answers_may_be_whole_the_next_time() {
+        use ErrorKind as K;
+        for body in ["", " \n", "{", "{\"access_token\":\"a\""] {
+            assert_eq!(refused(200, &[], body.as_bytes()), (K::MalformedBody, true), "{body:?}");
+        }
+        assert_eq!(refused(206, &[], b"{\"access_token\":\"a\"}"), (K::HttpStatus, false));
+    }
+
+    #[test]
+    fn every_status_and_odd_bytes_give_an_answer_and_no_panic() {
+        for status in 200..=999 {
+            for body in [&b""[..], b"\xff\xfe", b"{\"error\":", b"<", b"\0", b"\xef\xbb\xbf"] {
+                assert!(answered(status, &[("retry-after", "x")], Ok(body)).is_err());
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The token URL, checked when the client is built.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use http::Uri;
+
+/// # Errors
+///
+/// What is wrong with it and what to do.
+pub(super) fn parse(text: &str, allow_plain_http: bool) -> Result<Uri, String> {
+    if text.contains('#') {
+        // `http::Uri` would drop it without a word (RFC 6749 §3.2 forbids it).
+        return Err("token URL: it has a fragment; remove everything from the '#' on".into());
+    }
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return Err("token URL: it is not absolute; it must begin with https://".into());
+    };
+    let scheme = scheme.to_ascii_lowercase();
+    if scheme != "https" && scheme != "http" {
+        return Err("token URL: its scheme is neither https nor http; use https".into());
+    }
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    if authority.contains('@') {
+        // Not shown: it may be a password.
+        return Err("token URL: it has credentials before the host; pass them to \
+                    client_secret_basic instead"
+            .into());
+    }
+    let uri: Uri = format!("{scheme}://{rest}").parse().map_err(|error| {
+        format!("token URL: it cannot be parsed ({error}); write it as in https://host/path")
+    })?;
+    let host = uri.host().unwrap_or_default();
+    if host.is_empty() || (uri.port().is_none() && authority.len() > host.len()) {
+        return Err("token URL: its host or port is not valid; write it as in \
+                    https://host:port/path"
+            .into());
+    }
+    if scheme == "http" && !allow_plain_http && !is_loopback(host) {
+        return Err("token URL: plain http would show the client's credentials to the network; \
+                    use https, or allow_plain_http if you must"
+            .into());
+    }
+    Ok(uri)
+}
+
+fn is_loopback(host: &str) -> bool {
+    let name = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    if name == "localhost" || name.ends_with(".localhost") {
+        return true;
+    }
+    let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match v6 {
+        Some(v6) => v6.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback()),
+        None => host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn good_urls_are_kept_as_they_are() {
+        for url in [
+            "https://idp.example.com/token",
+            "https://idp.example.com:8443//am//token/?realm=/a&x=a:b@c",
+            "http://localhost:1/token",
+            "http://127.8.9.1/token",
+            "http://[::1]:9/token",
+            "http://idp.localhost./token",
+        ] {
+            assert_eq!(parse(url, false).unwrap().to_string(), url);
+        }
+        assert_eq!(parse("HTTPS://idp/token", false).unwrap(), "https://idp/token");
+        assert!(parse("http://idp/token", true).is_ok());
+    }
+
+    #[test]
+    fn bad_urls_are_refused_with_the_reason() {
+        for (url, reason) in [
+            ("", "not absolute"),
+            ("/token", "not absolute"),
+            ("idp.example.com/token", "not absolute"),
+            ("idp.example.com:443", "not absolute"),
+            ("//idp.example.com/token", "not absolute"),
+            ("https:/idp/token", "not absolute"),
+            ("ftp://idp/token", "scheme"),
+            ("unix:///run/idp", "scheme"),
+            ("https://idp/token#", "fragment"),
+            ("https://idp/token#x", "fragment"),
+            ("https://user:hunter2@idp/token", "credentials"),
+            ("https://@idp/token", "credentials"),
+            ("https:///token", "cannot be parsed"),
+            ("https://", "cannot be parsed"),
+            (" https://idp/token", "scheme"),
+            ("https://idp/to ken", "cannot be parsed"),
+            ("https://idp/token\n", "cannot be parsed"),
+            ("https://idp:99999/token", "port"),
+            ("https://idp:/token", "port"),
+            ("http://idp.example.com/token", "plain http"),
+            ("http://localhost.example.com/token", "plain http"),
+            ("http://127.0.0.1.example.com/token", "plain http"),
+            ("http://10.0.0.1/token", "plain http"),
+            ("http://[::2]/token", "plain http"),
+        ] {
+            let error = parse(url, false).expect_err(url);
+            assert!(error.contains(reason), "{url}: {error}");
+            assert!(!error.contains("hunter2"));
+        }
+    }
+}

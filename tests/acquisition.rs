@@ -1,0 +1,298 @@
+//! One acquisition in virtual time: attempts, waits and bounds, against a scripted transport.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::pending,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use tokio::time::Instant;
+use tower::service_fn;
+use tower_oauth2_client_credentials::{
+    Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, ErrorKind, Event, Observer,
+    Reason, Secret, TokenSource as _,
+};
+
+type Answer = Response<Full<Bytes>>;
+
+/// What the transport does with one request.
+enum Step {
+    Answer(Answer),
+    Fail,
+    Hang,
+}
+
+fn answer(status: u16, body: &'static str) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    *answer.status_mut() = StatusCode::from_u16(status).unwrap();
+    answer
+}
+
+fn good() -> Step {
+    Step::Answer(answer(200, r#"{"access_token":"abc","token_type":"Bearer","expires_in":60}"#))
+}
+
+fn status(status: u16) -> Step {
+    Step::Answer(answer(status, ""))
+}
+
+fn busy(retry_after: &str) -> Step {
+    let mut answer = answer(503, "");
+    answer.headers_mut().insert("retry-after", retry_after.parse().unwrap());
+    Step::Answer(answer)
+}
+
+/// Bodies and instants of the requests that came, and the events.
+#[derive(Clone)]
+struct Log {
+    start: Instant,
+    requests: Arc<Mutex<Vec<(Duration, String)>>>,
+    events: Arc<Mutex<Vec<Event>>>,
+}
+
+impl Log {
+    fn new() -> Self {
+        Self { start: Instant::now(), requests: Arc::default(), events: Arc::default() }
+    }
+
+    fn times(&self) -> Vec<Duration> {
+        self.requests.lock().unwrap().iter().map(|(at, _)| *at).collect()
+    }
+
+    fn bodies(&self) -> Vec<String> {
+        self.requests.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
+    }
+
+    fn acquire(&self) -> Acquire {
+        let mut acquire = Acquire::new(Reason::Missing);
+        let events = Arc::clone(&self.events);
+        acquire.observer = Observer::new(move |event| events.lock().unwrap().push(event.clone()));
+        acquire
+    }
+
+    /// A client whose transport follows the script, and fails the test beyond its end.
+    fn client(&self, steps: impl IntoIterator<Item = Step>) -> ClientCredentialsBuilder {
+        let steps: VecDeque<Step> = steps.into_iter().collect();
+        let (steps, log) = (Arc::new(Mutex::new(steps)), self.clone());
+        let transport = service_fn(move |request: Request<Full<Bytes>>| {
+            let (steps, log) = (Arc::clone(&steps), log.clone());
+            async move {
+                let body = request.into_body().collect().await.unwrap().to_bytes();
+                let body = String::from_utf8(body.to_vec()).unwrap();
+                log.requests.lock().unwrap().push((log.start.elapsed(), body));
+                let step = steps.lock().unwrap().pop_front().expect("a request too many");
+                match step {
+                    Step::Answer(answer) => Ok::<_, BoxError>(answer),
+                    Step::Fail => Err("connection refused".into()),
+                    Step::Hang => pending().await,
+                }
+            }
+        });
+        ClientCredentials::builder("https://idp.example.com/token")
+            .client_secret_post("id", "pw")
+            .transport(transport)
+    }
+}
+
+const MS: Duration = Duration::from_millis(1);
+const S: Duration = Duration::from_secs(1);
+
+#[tokio::test(start_paused = true)]
+async fn transient_failures_are_tried_again_under_full_jitter() {
+    let log = Log::new();
+    let source = log.client([status(502), Step::Fail, good()]).build().unwrap();
+    let token = source.acquire(log.acquire()).await.unwrap();
+    assert_eq!(token.secret(), "abc");
+    let times = log.times();
+    // tokio's timer has a grain of a millisecond.
+    assert!(times[1] <= 101 * MS && times[2] - times[1] <= 201 * MS, "{times:?}");
+    let events = log.events.lock().unwrap();
+    let retries: Vec<_> = events
+        .iter()
+        .map(|event| match event {
+            Event::Retrying { attempt, error, .. } => (*attempt, error.kind()),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(retries, [(1, ErrorKind::ServerError), (2, ErrorKind::Transport)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_third_failure_is_the_last() {
+    let log = Log::new();
+    let source = log.client([status(502), status(503), status(504)]).build().unwrap();
+    let error = source.acquire(log.acquire()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.status()),
+        (ErrorKind::ServerError, Some(StatusCode::GATEWAY_TIMEOUT))
+    );
+    assert_eq!(log.times().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_final_answer_is_not_tried_again() {
+    let log = Log::new();
+    let refusal = Step::Answer(answer(401, r#"{"error":"invalid_client"}"#));
+    let source = log.client([refusal]).build().unwrap();
+    let error = source.acquire(log.acquire()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidClient);
+    assert_eq!(log.times(), [Duration::ZERO]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_makes_one_attempt() {
+    let log = Log::new();
+    let source = log.client([status(503)]).build().unwrap();
+    let mut acquire = log.acquire();
+    acquire.single_attempt = true;
+    assert!(source.acquire(acquire).await.unwrap_err().is_retryable());
+}
+
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_the_least_wait() {
+    let log = Log::new();
+    let source = log.client([busy("7"), good()]).build().unwrap();
+    source.acquire(log.acquire()).await.unwrap();
+    let times = log.times();
+    assert!((7 * S..=7 * S + MS).contains(&times[1]), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wait_beyond_the_deadline_ends_the_acquisition_at_once() {
+    for (retry_after, deadline) in [("7", Some(7 * S)), ("31", None), ("99999999999999", None)] {
+        let log = Log::new();
+        let source = log.client([busy(retry_after)]).build().unwrap();
+        let mut acquire = log.acquire();
+        acquire.deadline = deadline.map(|deadline| log.start + deadline);
+        let error = source.acquire(acquire).await.unwrap_err();
+        assert_eq!(log.start.elapsed(), Duration::ZERO);
+        assert!(error.retry_after() >= Some(7 * S));
+        assert!(log.events.lock().unwrap().is_empty());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hanging_endpoint_costs_an_attempts_timeout_and_no_more_than_the_deadline() {
+    let log = Log::new();
+    let source = log.client([Step::Hang, Step::Hang, Step::Hang]).build().unwrap();
+    let mut acquire = log.acquire();
+    acquire.deadline = Some(log.start + 25 * S);
+    let error = source.acquire(acquire).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AcquisitionTimeout);
+    assert!(error.is_timeout() && error.is_retryable());
+    let times = log.times();
+    assert_eq!(times.len(), 3);
+    assert!((10 * S..10 * S + 102 * MS).contains(&times[1]), "{times:?}");
+    assert!((25 * S..=25 * S + MS).contains(&log.start.elapsed()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_hangs_is_bounded_too() {
+    let log = Log::new();
+    let transport = service_fn(|_: Request<Full<Bytes>>| async {
+        let start = hanging_body::Hanging(Some(Bytes::from_static(b"{\"access_token\":")));
+        Ok::<_, Infallible>(Response::new(start))
+    });
+    let source = log.client([]).transport(transport).attempts(1).attempt_timeout(3 * S).build();
+    let error = source.unwrap().acquire(log.acquire()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AcquisitionTimeout);
+    assert!((3 * S..=3 * S + MS).contains(&log.start.elapsed()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_reads_the_secret_anew() {
+    let log = Log::new();
+    let secrets = Mutex::new(VecDeque::from([Ok("old"), Err("vault is sealed"), Ok("new")]));
+    let secret = Secret::from_fn(move || {
+        let next = secrets.lock().unwrap().pop_front().unwrap();
+        next.map(str::to_owned).map_err(BoxError::from)
+    });
+    let source =
+        log.client([status(500), good()]).client_secret_post("id", secret).build().unwrap();
+    source.acquire(log.acquire()).await.unwrap();
+    let form = "grant_type=client_credentials&client_id=id&client_secret=";
+    assert_eq!(log.bodies(), [format!("{form}old"), format!("{form}new")]);
+    let events = log.events.lock().unwrap();
+    assert!(matches!(
+        events.as_slice(),
+        [Event::Retrying { .. }, Event::Retrying { attempt: 2, error, .. }]
+            if error.kind() == ErrorKind::Credentials
+    ));
+}
+
+#[tokio::test(start_paused = true)]
+async fn less_scope_than_asked_for_is_an_event() {
+    for (granted, narrowed) in [
+        (r#","scope":"b a c""#, false),
+        (r#","scope":"a,b""#, false),
+        (r#","scope":["b","a"]"#, false),
+        (r#","scope":"""#, false),
+        ("", false),
+        (r#","scope":"a c""#, true),
+    ] {
+        let body = format!(r#"{{"access_token":"abc"{granted}}}"#);
+        let log = Log::new();
+        let step = Step::Answer(answer(200, Box::leak(body.into_boxed_str())));
+        let source = log.client([step]).scope("a  b").build().unwrap();
+        source.acquire(log.acquire()).await.unwrap();
+        let events = log.events.lock().unwrap();
+        assert_eq!(events.len(), usize::from(narrowed), "{granted}");
+        if let Some(event) = events.first() {
+            assert!(matches!(event, Event::ScopeNarrowed { granted, .. } if granted == "a c"));
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_echoes_the_secret_does_not_get_it_into_a_log() {
+    for body in [
+        r#"{"error":"invalid_client","error_description":"bad secret 'hunter2 &' (hunter2%20%26)"}"#,
+        r#"{"error":"hunter2 &"}"#,
+        r#"{"error":"invalid_scope","error_description":"hunter2 & abcdef","access_token":"abcdef"}"#,
+        "<html>hunter2 &</html>",
+    ] {
+        let log = Log::new();
+        let source = log
+            .client([Step::Answer(answer(400, body))])
+            .client_secret_basic("id", "hunter2 &")
+            .build()
+            .unwrap();
+        let error = source.acquire(log.acquire()).await.unwrap_err();
+        let shown = format!("{error} {error:?} {:?}", log.events.lock().unwrap());
+        assert!(!shown.contains("hunter2") && !shown.contains("abcdef"), "{shown}");
+    }
+}
+
+/// A body that begins and does not end.
+mod hanging_body {
+    use std::{
+        convert::Infallible,
+        pin::Pin,
+        task::{Context, Poll},
+    };
+
+    use bytes::Bytes;
+    use http_body::{Body, Frame};
+
+    pub(crate) struct Hanging(pub(crate) Option<Bytes>);
+
+    impl Body for Hanging {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            match self.0.take() {
+                Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                None => Poll::Pending,
+            }
+        }
+    }
+}
