@@ -1,4 +1,7 @@
 //! placeholder tour
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod authorize;
 mod cache;
 mod challenge;
@@ -15,6 +18,9 @@ mod service;
 mod settings;
 mod source;
 mod sync;
+#[cfg(feature = "testing")]
+#[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
+pub mod testing;
 mod token;
 mod transport;
 
@@ -36,6 +42,7 @@ pub use source::{Acquire, TokenSource};
 pub use token::{Token, TokenType};
 pub use transport::TokenRequest;
 #[cfg(feature = "hyper")]
+#[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use transport::{HyperTransport, HyperTransportBuilder};
 
 impl ClientCredentials {

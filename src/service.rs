@@ -87,6 +87,9 @@ where
                 _ => ResponseFuture::passing(inner.call(request)),
             };
         }
+        if let Some(snapshot) = settings.cache.at_hand() {
+            return send(settings, inner, request, snapshot.presented(), true);
+        }
         // Nothing stays reserved while the request waits: `inner` may hold a permit that the token
         // transport needs too. A clone holds none.
         let idle = inner.clone();

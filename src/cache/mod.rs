@@ -239,6 +239,13 @@ impl TokenCache {
         }
     }
 
+    /// The token that a request leaves with at once, when a look at the published snapshot was not
+    /// enough.
+    pub(crate) fn at_hand(&self) -> Option<Arc<Snapshot>> {
+        let can_launch = Handle::try_current().is_ok();
+        self.shared.step(|state, now| state.at_hand(now, can_launch, &self.shared.settings))
+    }
+
     pub(crate) fn acquiring(&self) -> Acquiring {
         Acquiring::new(Arc::clone(&self.shared))
     }

@@ -22,8 +22,9 @@ pub(super) fn by_status(status: StatusCode) -> Error {
     }
 }
 
-/// An OAuth error (RFC 6749 §5.2). A known code outranks the status, except that 429 is 429;
-/// an unknown one does not make a failing server's answer final.
+/// An OAuth error (RFC 6749 §5.2). A code that is known to be final outranks the status; an
+/// unknown one, or one that only says "not now", leaves a 429 or a failing server's answer what
+/// it is.
 pub(super) fn oauth(
     code: &str,
     fields: &Fields,
@@ -31,12 +32,14 @@ pub(super) fn oauth(
     secrets: &[Zeroizing<String>],
 ) -> Error {
     let status = by_status(status);
-    let known = ErrorKind::of_oauth_code(code);
+    let known = Error::new(ErrorKind::of_oauth_code(code));
     let by_status = match status.kind() {
-        ErrorKind::RateLimited => true,
-        _ => known == ErrorKind::OtherOAuthError && status.is_retryable(),
+        ErrorKind::RateLimited => {
+            known.is_retryable() || known.kind() == ErrorKind::OtherOAuthError
+        }
+        _ => known.kind() == ErrorKind::OtherOAuthError && status.is_retryable(),
     };
-    let error = if by_status { status } else { Error::new(known) };
+    let error = if by_status { status } else { known };
     let scrub = |text| scrub(text, secrets, &fields.access_token);
     let description = fields.error_description.as_text().map(scrub);
     error.with_oauth_code(&scrub(code), description.as_deref())

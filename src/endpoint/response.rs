@@ -205,7 +205,7 @@ mod tests {
             (500, r#"{"status":500,"error":"Internal Server Error"}"#, (K::ServerError, true)),
             (404, r#"{"status":404,"error":"Not Found"}"#, (K::OtherOAuthError, false)),
             (408, r#"{"error":"timeout"}"#, (K::HttpStatus, true)),
-            (429, r#"{"error":"invalid_client"}"#, (K::RateLimited, true)),
+            (429, r#"{"error":"invalid_client"}"#, (K::InvalidClient, false)),
             (403, r#"{"error":""}"#, (K::HttpStatus, false)),
             (403, r#"{"error":null}"#, (K::HttpStatus, false)),
             (401, r#"["invalid_client"]"#, (K::HttpStatus, false)),

@@ -87,10 +87,7 @@ impl State {
         can_launch: bool,
         settings: &Settings,
     ) -> (Decision, Followup) {
-        if let Some(until) = self.suspect_until.filter(|until| now < *until)
-            && self.usable(now)
-            && let Some(flight) = self.flight.as_ref().filter(|flight| now < flight.abandoned_at)
-        {
+        if let Some((flight, until)) = self.suspect(now) {
             let limit = Some(Limit::Suspect(until));
             return (Decision::Wait { flight: Arc::clone(flight), limit }, Followup::default());
         }
@@ -118,6 +115,19 @@ impl State {
         let flight = self.start(Reason::Missing, now, settings);
         followup.launch = Some(Arc::clone(&flight));
         (Decision::Wait { flight, limit: None }, followup)
+    }
+
+    /// The token at hand, if there is nothing to wait for; starts a refresh that is due.
+    pub(in crate::cache) fn at_hand(
+        &mut self,
+        now: Instant,
+        can_launch: bool,
+        settings: &Settings,
+    ) -> (Option<Arc<Snapshot>>, Followup) {
+        match self.suspect(now) {
+            Some(_) => (None, Followup::default()),
+            None => self.usable_token(now, can_launch, settings),
+        }
     }
 
     /// The token at hand, whatever else is going on; starts a refresh that is due.
@@ -176,6 +186,13 @@ impl State {
         }));
         self.flight = Some(Arc::clone(&flight));
         flight
+    }
+
+    /// The flight that other requests than the rejected one wait for too, and until when.
+    fn suspect(&self, now: Instant) -> Option<(&Arc<Flight>, Instant)> {
+        let until = self.suspect_until.filter(|until| now < *until && self.usable(now))?;
+        let flight = self.flight.as_ref().filter(|flight| now < flight.abandoned_at)?;
+        Some((flight, until))
     }
 
     fn usable(&self, now: Instant) -> bool {

@@ -1,0 +1,90 @@
+//! What a mock authorization server is told to answer.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+
+/// One answer of an [`AuthorizationServer`](super::AuthorizationServer) to a token request.
+///
+/// [`Issue`](Self::Issue), [`IssueFor`](Self::IssueFor) and [`Token`](Self::Token) still check the
+/// request and refuse a bad one; the others are given whatever was asked.
+///
+/// A status outside `200..=999` is answered as 500.
+///
+/// # Examples
+///
+/// Two failures, then normal service:
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer};
+///
+/// let idp = AuthorizationServer::new();
+/// idp.script([
+///     Answer::Status(502),
+///     Answer::OAuthError { status: 400, code: "temporarily_unavailable" }.after(Duration::from_secs(3)),
+/// ]);
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum Answer {
+    /// The normal answer: a token for a good request, an OAuth error for a bad one.
+    Issue,
+    /// A new token with a lifetime of its own.
+    IssueFor(Duration),
+    /// This token, with the configured lifetime from now. It becomes active, also if it was
+    /// expired or revoked.
+    Token(String),
+    /// An OAuth error (RFC 6749 §5.2).
+    OAuthError {
+        /// The HTTP status.
+        status: u16,
+        /// The `error` code.
+        code: &'static str,
+    },
+    /// A status with an empty body, as a proxy in between would answer.
+    Status(u16),
+    /// A status with `Retry-After` in seconds (RFC 9110 §10.2.3) and an empty body.
+    StatusRetryAfter(u16, u64),
+    /// No answer, until the client gives up.
+    Hang,
+    /// The connection is closed without an answer. In memory this is a
+    /// [`ConnectionClosed`](super::ConnectionClosed) error.
+    CloseConnection,
+    /// Exactly this response.
+    Raw(http::Response<Bytes>),
+    /// Another answer, after a delay that is added to the server's own.
+    Delayed(Duration, Box<Answer>),
+}
+
+impl Answer {
+    /// This answer after a delay, on top of the server's own.
+    #[must_use]
+    pub fn after(self, delay: Duration) -> Self {
+        Self::Delayed(delay, Box::new(self))
+    }
+}
+
+/// Shows no token and no body.
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Issue => f.write_str("Issue"),
+            Self::IssueFor(lifetime) => f.debug_tuple("IssueFor").field(lifetime).finish(),
+            Self::Token(_) => f.write_str("Token([redacted])"),
+            Self::OAuthError { status, code } => {
+                f.debug_struct("OAuthError").field("status", status).field("code", code).finish()
+            }
+            Self::Status(status) => f.debug_tuple("Status").field(status).finish(),
+            Self::StatusRetryAfter(status, secs) => {
+                f.debug_tuple("StatusRetryAfter").field(status).field(secs).finish()
+            }
+            Self::Hang => f.write_str("Hang"),
+            Self::CloseConnection => f.write_str("CloseConnection"),
+            Self::Raw(response) => f.debug_tuple("Raw").field(&response.status()).finish(),
+            Self::Delayed(delay, answer) => {
+                f.debug_tuple("Delayed").field(delay).field(answer).finish()
+            }
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! How a mock API is set up.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderName, HeaderValue, Response,
+    header::{AUTHORIZATION, CONTENT_TYPE},
+};
+
+use super::{ProtectedApi, Resource, Shared, State};
+use crate::testing::{AuthorizationServer, RecordedRequest};
+
+/// Sets up a [`ProtectedApi`].
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+///
+/// let idp = AuthorizationServer::new();
+/// let api = ProtectedApi::builder(&idp)
+///     .resource(|request| http::Response::new(Bytes::from(request.uri.path().to_owned())))
+///     .build();
+/// ```
+#[must_use = "call build()"]
+pub struct ProtectedApiBuilder {
+    idp: AuthorizationServer,
+    resource: Resource,
+    header: HeaderName,
+    delay: Duration,
+}
+
+impl ProtectedApiBuilder {
+    pub(super) fn new(idp: AuthorizationServer) -> Self {
+        let resource = Box::new(|_: &RecordedRequest| {
+            let mut response = Response::new(Bytes::from_static(b"{\"status\":\"ok\"}"));
+            let json = HeaderValue::from_static("application/json");
+            response.headers_mut().insert(CONTENT_TYPE, json);
+            response
+        });
+        Self { idp, resource, header: AUTHORIZATION, delay: Duration::ZERO }
+    }
+
+    /// What a request with an accepted token gets; default `{"status":"ok"}`.
+    pub fn resource(
+        mut self,
+        resource: impl Fn(&RecordedRequest) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.resource = Box::new(resource);
+        self
+    }
+
+    /// The header field the token is looked for in; default `Authorization`. Some gateways use
+    /// `Proxy-Authorization` or `X-Serverless-Authorization`.
+    pub fn header(mut self, name: HeaderName) -> Self {
+        self.header = name;
+        self
+    }
+
+    /// How long each answer takes; default none.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// The API.
+    pub fn build(self) -> ProtectedApi {
+        let state = State { delay: self.delay, ..State::default() };
+        let Self { idp, resource, header, .. } = self;
+        ProtectedApi { shared: Arc::new(Shared { idp, resource, header, state: state.into() }) }
+    }
+}
+
+impl fmt::Debug for ProtectedApiBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProtectedApiBuilder")
+            .field("idp", &self.idp)
+            .field("header", &self.header)
+            .field("delay", &self.delay)
+            .finish_non_exhaustive()
+    }
+}

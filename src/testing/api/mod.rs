@@ -1,0 +1,193 @@
+//! The mock API behind bearer tokens.
+
+mod builder;
+mod service;
+
+use std::{
+    fmt, io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{HeaderName, Response};
+
+use super::{AuthorizationServer, Listening, RecordedRequest, recorded::Log};
+
+pub use builder::ProtectedApiBuilder;
+pub use service::ProtectedApiService;
+
+/// A mock API that wants a live access token of an [`AuthorizationServer`] (RFC 6750). Cheap to
+/// clone; all clones, services and listeners share one state.
+///
+/// - a live token: 200 and a small JSON document
+/// - a dead or unknown token: 401, `WWW-Authenticate: Bearer error="invalid_token"`
+/// - no token: 401, `WWW-Authenticate: Bearer realm="api"`
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, StatusCode};
+/// use http_body_util::Empty;
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+/// use tower_service::Service;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// let idp = AuthorizationServer::new();
+/// let api = ProtectedApi::new(&idp);
+/// let request = Request::get(api.url()).body(Empty::<Bytes>::new()).unwrap();
+/// let response = api.service().call(request).await?;
+/// assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+/// assert_eq!((api.requests(), api.unauthenticated()), (1, 1));
+/// # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct ProtectedApi {
+    shared: Arc<Shared>,
+}
+
+type Resource = Box<dyn Fn(&RecordedRequest) -> Response<Bytes> + Send + Sync>;
+type Override = Arc<dyn Fn(&RecordedRequest) -> Option<Response<Bytes>> + Send + Sync>;
+
+struct Shared {
+    idp: AuthorizationServer,
+    resource: Resource,
+    header: HeaderName,
+    /// Never held over an await, while a closure runs, or while the authorization server is asked.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    requests: u64,
+    accepted: u64,
+    rejected: u64,
+    unauthenticated: u64,
+    log: Log,
+    delay: Duration,
+    always_reject: bool,
+    reject_share: Option<(f64, fastrand::Rng)>,
+    respond_with: Option<Override>,
+}
+
+impl ProtectedApi {
+    /// An API that accepts the tokens of an authorization server.
+    pub fn new(idp: &AuthorizationServer) -> Self {
+        Self::builder(idp).build()
+    }
+
+    /// Sets an API up.
+    pub fn builder(idp: &AuthorizationServer) -> ProtectedApiBuilder {
+        ProtectedApiBuilder::new(idp.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An address for the in-memory service: `https://api.test`. The service itself answers
+    /// whatever host is asked. For a socket see [`Listening::url`].
+    pub fn url(&self) -> String {
+        "https://api.test".into()
+    }
+
+    /// The API as a tower service over any body, for virtual time.
+    pub fn service(&self) -> ProtectedApiService {
+        ProtectedApiService::new(self.clone())
+    }
+
+    /// Listens on a free port of 127.0.0.1. May be called more than once.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with its I/O driver enabled.
+    pub async fn listen(&self) -> io::Result<Listening> {
+        Listening::start(self.clone(), String::new()).await
+    }
+
+    /// Requests so far, answered or not.
+    pub fn requests(&self) -> u64 {
+        self.state().requests
+    }
+
+    /// Requests with a live token that was accepted.
+    pub fn accepted(&self) -> u64 {
+        self.state().accepted
+    }
+
+    /// Requests whose token was rejected, because it was dead or by
+    /// [`always_reject`](Self::always_reject) or [`reject_share`](Self::reject_share), or because
+    /// there was more than one (400, `invalid_request`).
+    pub fn rejected(&self) -> u64 {
+        self.state().rejected
+    }
+
+    /// Requests without a bearer token.
+    pub fn unauthenticated(&self) -> u64 {
+        self.state().unauthenticated
+    }
+
+    /// The last 1,000 requests, oldest first, with the tokens they carried.
+    pub fn recorded(&self) -> Vec<RecordedRequest> {
+        self.state().log.to_vec()
+    }
+
+    /// How long each answer takes, from the next request on. The token is looked at before.
+    pub fn set_delay(&self, delay: Duration) {
+        self.state().delay = delay;
+    }
+
+    /// Rejects every token, live ones too.
+    pub fn always_reject(&self, reject: bool) {
+        self.state().always_reject = reject;
+    }
+
+    /// Rejects a share of the requests with a live token, chosen by a seeded generator.
+    /// `share` is from 0 to 1; what is outside counts as the nearer end.
+    pub fn reject_share(&self, share: f64, seed: u64) {
+        self.state().reject_share = Some((share, fastrand::Rng::with_seed(seed)));
+    }
+
+    /// Overrides answers: where the closure returns a response, that is sent, whatever token the
+    /// request has, and counts as none of accepted, rejected or unauthenticated. It replaces an
+    /// earlier one, and may use this API.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use bytes::Bytes;
+    /// use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+    ///
+    /// let api = ProtectedApi::new(&AuthorizationServer::new());
+    /// api.respond_with(|request| {
+    ///     let teapot = http::Response::builder().status(418).body(Bytes::new()).unwrap();
+    ///     (request.uri.path() == "/coffee").then_some(teapot)
+    /// });
+    /// ```
+    pub fn respond_with(
+        &self,
+        respond: impl Fn(&RecordedRequest) -> Option<Response<Bytes>> + Send + Sync + 'static,
+    ) {
+        self.state().respond_with = Some(Arc::new(respond));
+    }
+}
+
+/// Shows no token.
+impl fmt::Debug for ProtectedApi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.state();
+        f.debug_struct("ProtectedApi")
+            .field("requests", &state.requests)
+            .field("accepted", &state.accepted)
+            .field("rejected", &state.rejected)
+            .field("unauthenticated", &state.unauthenticated)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,150 @@
+//! From a request to what its token is worth.
+
+use std::{
+    fmt,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header::WWW_AUTHENTICATE};
+use http_body::Body;
+use http_body_util::Full;
+use tower_service::Service;
+
+use super::ProtectedApi;
+use crate::{
+    error::BoxError,
+    testing::{Answering, ConnectionClosed, RecordedRequest, exchange::Endpoint},
+};
+
+/// A [`ProtectedApi`] as a tower service: always ready, over any request body.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, StatusCode};
+/// use http_body_util::Empty;
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+/// use tower_service::Service;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// let idp = AuthorizationServer::new();
+/// let mut service = ProtectedApi::new(&idp).service();
+/// let request = Request::get("https://api.test/")
+///     .header("authorization", format!("Bearer {}", idp.issue()))
+///     .body(Empty::<Bytes>::new())
+///     .unwrap();
+/// assert_eq!(service.call(request).await?.status(), StatusCode::OK);
+/// # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct ProtectedApiService {
+    api: ProtectedApi,
+}
+
+impl ProtectedApiService {
+    pub(super) fn new(api: ProtectedApi) -> Self {
+        Self { api }
+    }
+}
+
+impl<B> Service<http::Request<B>> for ProtectedApiService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = ConnectionClosed;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        Answering::start(self.api.clone(), request)
+    }
+}
+
+impl fmt::Debug for ProtectedApiService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ProtectedApiService").field(&self.api).finish()
+    }
+}
+
+impl Endpoint for ProtectedApi {
+    const BODY_LIMIT: usize = 64 * 1024 * 1024;
+
+    type Arrival = ();
+
+    fn arrive(&self, _: &Uri) {
+        self.state().requests += 1;
+    }
+
+    async fn answer(
+        &self,
+        request: RecordedRequest,
+        (): &(),
+    ) -> Result<Response<Bytes>, ConnectionClosed> {
+        let request = Arc::new(request);
+        let (respond_with, delay) = {
+            let mut state = self.state();
+            state.log.push(Arc::clone(&request));
+            (state.respond_with.clone(), state.delay)
+        };
+        let response = respond_with
+            .and_then(|respond| respond(&request))
+            .unwrap_or_else(|| self.judge(&request));
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        Ok(response)
+    }
+}
+
+impl ProtectedApi {
+    fn judge(&self, request: &RecordedRequest) -> Response<Bytes> {
+        let mut values = request.headers.get_all(&self.shared.header).iter();
+        if values.next().is_some() && values.next().is_some() {
+            self.state().rejected += 1;
+            return refuse(StatusCode::BAD_REQUEST, "Bearer error=\"invalid_request\"");
+        }
+        let Some(token) = bearer(&request.headers, self.shared.header.as_str()) else {
+            self.state().unauthenticated += 1;
+            return refuse(StatusCode::UNAUTHORIZED, "Bearer realm=\"api\"");
+        };
+        let live = self.shared.idp.is_active(token);
+        let accepted = {
+            let state = &mut *self.state();
+            let unlucky =
+                live && state.reject_share.as_mut().is_some_and(|(share, rng)| rng.f64() < *share);
+            let accepted = live && !unlucky && !state.always_reject;
+            *(if accepted { &mut state.accepted } else { &mut state.rejected }) += 1;
+            accepted
+        };
+        if accepted {
+            (self.shared.resource)(request)
+        } else {
+            refuse(StatusCode::UNAUTHORIZED, "Bearer error=\"invalid_token\"")
+        }
+    }
+}
+
+/// The token of `Bearer …`, with the scheme in any case (RFC 9110 §11.1).
+fn bearer<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let (scheme, token) = headers.get(name)?.to_str().ok()?.split_once(' ')?;
+    let token = token.trim();
+    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+}
+
+fn refuse(status: StatusCode, challenge: &'static str) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}

@@ -1,0 +1,144 @@
+//! A mock on a loopback socket: HTTP/1.1 and h2c.
+
+use std::{
+    fmt, io,
+    net::{Ipv4Addr, SocketAddr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo},
+    server::conn::auto,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
+    task::{JoinHandle, JoinSet},
+};
+
+use super::exchange::{Answering, Endpoint};
+
+/// How long requests that are being answered may take once the server is told to stop.
+const GRACE: Duration = Duration::from_secs(1);
+/// The pause after a failed `accept`, such as one for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
+
+/// A mock that listens on a free port of 127.0.0.1, until this is dropped.
+///
+/// Dropped, it accepts no more connections; requests that are being answered have 1 s to finish,
+/// beside the caller. [`shutdown`](Self::shutdown) waits for that.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::testing::AuthorizationServer;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+/// let idp = AuthorizationServer::builder().path("/oauth2/token").build();
+/// let server = idp.listen().await?;
+/// assert_eq!(server.token_url(), format!("http://{}/oauth2/token", server.addr()));
+/// server.shutdown().await;
+/// # Ok::<(), std::io::Error>(())
+/// # }).unwrap();
+/// ```
+#[must_use = "the server stops when this is dropped"]
+pub struct Listening {
+    addr: SocketAddr,
+    token_path: String,
+    /// Dropping it is the signal.
+    stop: watch::Sender<()>,
+    accepting: JoinHandle<()>,
+}
+
+impl Listening {
+    pub(super) async fn start<E: Endpoint>(endpoint: E, token_path: String) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let addr = listener.local_addr()?;
+        let (stop, stopped) = watch::channel(());
+        let accepting = tokio::spawn(accept(listener, endpoint, stopped));
+        Ok(Self { addr, token_path, stop, accepting })
+    }
+
+    /// The address it listens on.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Scheme, host and port, without a slash at the end: `http://127.0.0.1:…`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// The token endpoint of an authorization server, such as `http://127.0.0.1:…/token`. A
+    /// protected API has none: then this is [`url`](Self::url).
+    pub fn token_url(&self) -> String {
+        format!("http://{}{}", self.addr, self.token_path)
+    }
+
+    /// Stops, and waits until every connection is closed: at most a second.
+    pub async fn shutdown(self) {
+        drop(self.stop);
+        // It cannot be cancelled, and a panic in it is on standard error already.
+        let _ = self.accepting.await;
+    }
+}
+
+impl fmt::Debug for Listening {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listening").field("addr", &self.addr).finish_non_exhaustive()
+    }
+}
+
+async fn accept<E: Endpoint>(listener: TcpListener, endpoint: E, mut stopped: watch::Receiver<()>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            _ = stopped.changed() => break,
+            // Reaped as they end, so that a long-lived server doesn't gather them.
+            Some(_) = connections.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, endpoint.clone(), stopped.clone()));
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+        }
+    }
+    drop(listener);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    // What is left is aborted when the set is dropped.
+    let _ = tokio::time::timeout(GRACE, all_ended).await;
+}
+
+async fn serve<E: Endpoint>(stream: TcpStream, endpoint: E, mut stopped: watch::Receiver<()>) {
+    // Answers are small and whole: waiting to fill a segment only adds latency.
+    let _ = stream.set_nodelay(true);
+    let close = Arc::new(Notify::new());
+    let service = service_fn(|request: http::Request<Incoming>| {
+        let answering = Answering::start(endpoint.clone(), request);
+        let close = Arc::clone(&close);
+        async move {
+            let answered = answering.await;
+            if answered.is_err() {
+                // HTTP/2 would only reset the stream.
+                close.notify_one();
+            }
+            answered
+        }
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = close.notified() => return,
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = close.notified() => {}
+    }
+}

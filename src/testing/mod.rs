@@ -1,0 +1,76 @@
+//! A mock authorization server and a protected API, for tests and examples (feature `testing`).
+//!
+//! Both come in two shapes over the same state:
+//!
+//! - **in memory**: [`AuthorizationServer::service`] and [`ProtectedApi::service`] are tower
+//!   services over any body. No sockets, so tests run in virtual time (`tokio::time::pause`):
+//!   delays, hangs and token lifetimes all follow tokio's clock.
+//! - **on loopback**: [`AuthorizationServer::listen`] and [`ProtectedApi::listen`] serve HTTP/1.1
+//!   and h2c (HTTP/2 with prior knowledge) on a free port of 127.0.0.1. Use these with real time: a paused clock jumps
+//!   ahead of sockets.
+//!
+//! The authorization server is strict where RFC 6749 is, so that what passes here passes elsewhere.
+//! It decodes forms and Basic credentials itself and shares no code with this crate's client.
+//!
+//! # Examples
+//!
+//! An outage, a revocation, and what the API makes of it, in virtual time:
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use bytes::Bytes;
+//! use http::{Request, StatusCode};
+//! use http_body_util::{Empty, Full};
+//! use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer, ProtectedApi};
+//! use tower_service::Service;
+//!
+//! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+//! # runtime.block_on(async {
+//! # tokio::time::pause();
+//! let idp = AuthorizationServer::builder()
+//!     .client("my-service", "s3cret")
+//!     .lifetime(Duration::from_secs(60))
+//!     .build();
+//! let api = ProtectedApi::new(&idp);
+//!
+//! // Your service talks to these; here a request by hand stands in for it.
+//! let ask = || {
+//!     Request::post(idp.token_url())
+//!         .header("content-type", "application/x-www-form-urlencoded")
+//!         .body(Full::<Bytes>::from("grant_type=client_credentials&client_id=my-service&client_secret=s3cret"))
+//!         .unwrap()
+//! };
+//! idp.script([Answer::StatusRetryAfter(503, 5)]);
+//! assert_eq!(idp.service().call(ask()).await?.status(), StatusCode::SERVICE_UNAVAILABLE);
+//! assert_eq!(idp.service().call(ask()).await?.status(), StatusCode::OK);
+//! assert_eq!(idp.token_requests(), 2);
+//!
+//! let token = idp.issue();
+//! let call = || {
+//!     Request::get("https://api.test/things")
+//!         .header("authorization", format!("Bearer {token}"))
+//!         .body(Empty::<Bytes>::new())
+//!         .unwrap()
+//! };
+//! assert_eq!(api.service().call(call()).await?.status(), StatusCode::OK);
+//! tokio::time::advance(Duration::from_secs(60)).await;
+//! assert_eq!(api.service().call(call()).await?.status(), StatusCode::UNAUTHORIZED);
+//! # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+//! # }).unwrap();
+//! ```
+
+mod answer;
+mod api;
+mod exchange;
+mod form;
+mod listening;
+mod recorded;
+mod server;
+
+pub use answer::Answer;
+pub use api::{ProtectedApi, ProtectedApiBuilder, ProtectedApiService};
+pub use exchange::{Answering, ConnectionClosed};
+pub use listening::Listening;
+pub use recorded::RecordedRequest;
+pub use server::{AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService};

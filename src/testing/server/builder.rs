@@ -1,0 +1,143 @@
+//! How a mock authorization server is set up.
+
+use std::{fmt, time::Duration};
+
+use super::{AuthorizationServer, Config, client::Client};
+
+/// Sets up an [`AuthorizationServer`].
+///
+/// # Examples
+///
+/// A server that hands the same token out again, with its remaining life, as some do:
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::testing::AuthorizationServer;
+///
+/// let idp = AuthorizationServer::builder()
+///     .client("my-service", "s3cret")
+///     .lifetime(Duration::from_millis(1500))
+///     .same_token(true)
+///     .path("/oauth2/token")
+///     .build();
+/// assert_eq!(idp.token_url(), "https://idp.test/oauth2/token");
+/// ```
+#[must_use = "call build()"]
+pub struct AuthorizationServerBuilder {
+    config: Config,
+    lifetime: Duration,
+    delay: Duration,
+}
+
+impl AuthorizationServerBuilder {
+    pub(super) fn new() -> Self {
+        Self {
+            config: Config {
+                path: "/token".into(),
+                clients: Vec::new(),
+                raw_basic: false,
+                single_token: false,
+                same_token: false,
+                tell_lifetime: true,
+                tell_scope: true,
+                granted_scope: None,
+            },
+            lifetime: Duration::from_secs(3600),
+            delay: Duration::ZERO,
+        }
+    }
+
+    /// A client that may ask, by `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1).
+    /// Several may be given; with none, any client that names itself is accepted.
+    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.config.clients.push(Client { id: id.into(), secret: Some(secret.into()) });
+        self
+    }
+
+    /// A client that may ask with its id alone.
+    pub fn public_client(mut self, id: impl Into<String>) -> Self {
+        self.config.clients.push(Client { id: id.into(), secret: None });
+        self
+    }
+
+    /// How long tokens live; default 3,600 s. It is told as `expires_in`: whole seconds as an
+    /// integer, others as a float.
+    pub fn lifetime(mut self, lifetime: Duration) -> Self {
+        self.lifetime = lifetime;
+        self
+    }
+
+    /// Leaves `expires_in` out (RFC 6749 §5.1 allows it). Tokens live as long as before.
+    pub fn no_expires_in(mut self) -> Self {
+        self.config.tell_lifetime = false;
+        self
+    }
+
+    /// How long each answer takes; default none. A token's life starts before this: the answer
+    /// is as if slow to arrive.
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// The path of the token endpoint; default `/token`. Every other path is answered 404.
+    ///
+    /// # Panics
+    ///
+    /// If it does not start with `/`.
+    pub fn path(mut self, path: impl Into<String>) -> Self {
+        self.config.path = path.into();
+        assert!(self.config.path.starts_with('/'), "a path starts with a slash");
+        self
+    }
+
+    /// A new token revokes the client's earlier ones; default no.
+    pub fn single_token(mut self, single: bool) -> Self {
+        self.config.single_token = single;
+        self
+    }
+
+    /// Hands the same token out again, to the same client and for the same scope, with its
+    /// remaining life (rounded down if the lifetime is in whole seconds) while it lives; default
+    /// no.
+    pub fn same_token(mut self, same: bool) -> Self {
+        self.config.same_token = same;
+        self
+    }
+
+    /// The scope that is granted whatever was asked for; default what was asked for.
+    pub fn granted_scope(mut self, scope: impl Into<String>) -> Self {
+        self.config.granted_scope = Some(scope.into());
+        self
+    }
+
+    /// Leaves `scope` out of the answer, as RFC 6749 §5.1 allows where all of it is granted.
+    pub fn no_scope(mut self) -> Self {
+        self.config.tell_scope = false;
+        self
+    }
+
+    /// Compares Basic credentials as they are, without form-decoding their parts; default no.
+    /// Some servers do that, though RFC 6749 §2.3.1 says otherwise.
+    pub fn raw_basic(mut self, raw: bool) -> Self {
+        self.config.raw_basic = raw;
+        self
+    }
+
+    /// The server.
+    pub fn build(self) -> AuthorizationServer {
+        AuthorizationServer::with(self.config, self.lifetime, self.delay)
+    }
+}
+
+/// Shows no secret.
+impl fmt::Debug for AuthorizationServerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationServerBuilder")
+            .field("path", &self.config.path)
+            .field("clients", &self.config.clients.len())
+            .field("lifetime", &self.lifetime)
+            .field("delay", &self.delay)
+            .finish_non_exhaustive()
+    }
+}

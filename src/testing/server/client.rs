@@ -1,0 +1,131 @@
+//! Who asks: client authentication as RFC 6749 §2.3.1 has it.
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use http::header::AUTHORIZATION;
+
+use crate::testing::{form, recorded::RecordedRequest};
+
+/// A client that the server knows.
+pub(super) struct Client {
+    pub(super) id: String,
+    /// Nothing for a public client.
+    pub(super) secret: Option<String>,
+}
+
+/// What a request presents. Other methods (assertions, certificates) are further kinds.
+pub(super) enum Presented {
+    Secret { id: String, secret: String, basic: bool },
+    Assertion { id: String },
+    Public { id: String },
+}
+
+/// Why a request presents nothing usable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unpresented {
+    /// No credentials at all.
+    Nothing,
+    /// An `Authorization` field that is not well-formed Basic.
+    MalformedBasic,
+    /// More than one way at once, or two ids that differ (RFC 6749 §2.3).
+    TwoWays,
+}
+
+/// Reads the client's credentials. `raw_basic` stands for servers that don't decode the two
+/// parts of Basic.
+pub(super) fn read(request: &RecordedRequest, raw_basic: bool) -> Result<Presented, Unpresented> {
+    let id = request.form_value("client_id");
+    let secret = request.form_value("client_secret");
+    let assertion = request.form_value("client_assertion");
+    let mut basics = request.headers.get_all(AUTHORIZATION).iter();
+    if let Some(basic) = basics.next() {
+        if basics.next().is_some() || secret.is_some() || assertion.is_some() {
+            return Err(Unpresented::TwoWays);
+        }
+        let (basic_id, secret) =
+            read_basic(basic.as_bytes(), raw_basic).ok_or(Unpresented::MalformedBasic)?;
+        if id.is_some_and(|id| id != basic_id) {
+            return Err(Unpresented::TwoWays);
+        }
+        return Ok(Presented::Secret { id: basic_id, secret, basic: true });
+    }
+    match (id, secret, assertion) {
+        (_, Some(_), Some(_)) => Err(Unpresented::TwoWays),
+        (Some(id), Some(secret), None) => {
+            Ok(Presented::Secret { id: id.into(), secret: secret.into(), basic: false })
+        }
+        (id, None, Some(_)) => Ok(Presented::Assertion { id: id.unwrap_or_default().into() }),
+        (Some(id), None, None) => Ok(Presented::Public { id: id.into() }),
+        (None, _, None) => Err(Unpresented::Nothing),
+    }
+}
+
+fn read_basic(value: &[u8], raw: bool) -> Option<(String, String)> {
+    let (scheme, credentials) = value.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    let decoded = STANDARD.decode(credentials.trim_ascii()).ok()?;
+    let colon = decoded.iter().position(|&byte| byte == b':')?;
+    let part = |bytes: &[u8]| {
+        if raw { String::from_utf8(bytes.to_vec()).ok() } else { form::decode_part(bytes) }
+    };
+    Some((part(&decoded[..colon])?, part(&decoded[colon + 1..])?))
+}
+
+impl Presented {
+    pub(super) fn id(&self) -> &str {
+        match self {
+            Self::Secret { id, .. } | Self::Assertion { id } | Self::Public { id } => id,
+        }
+    }
+
+    pub(super) fn used_basic(&self) -> bool {
+        matches!(self, Self::Secret { basic: true, .. })
+    }
+
+    /// Whether the server accepts it; with no clients configured, it accepts all.
+    pub(super) fn is_one_of(&self, clients: &[Client]) -> bool {
+        let secret = match self {
+            _ if clients.is_empty() => return true,
+            Self::Secret { secret, .. } => Some(secret),
+            Self::Public { .. } => None,
+            Self::Assertion { .. } => return false,
+        };
+        clients.iter().any(|client| client.id == self.id() && client.secret.as_ref() == secret)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn basic(credentials: &str, raw: bool) -> Option<(String, String)> {
+        read_basic(format!("Basic {}", STANDARD.encode(credentials)).as_bytes(), raw)
+    }
+
+    fn pair(id: &str, secret: &str) -> Option<(String, String)> {
+        Some((id.into(), secret.into()))
+    }
+
+    #[test]
+    fn both_parts_of_basic_are_form_decoded() {
+        assert_eq!(basic("id:secret", false), pair("id", "secret"));
+        assert_eq!(basic("a%3Ab+c%20d:%25%2B%C3%A9:x", false), pair("a:b c d", "%+é:x"));
+        assert_eq!(basic("id:", false), pair("id", ""));
+        assert_eq!(basic("id:100%", false), None);
+        assert_eq!(basic("no colon", false), None);
+    }
+
+    #[test]
+    fn raw_basic_is_taken_as_it_is() {
+        assert_eq!(basic("a b:100%+:x", true), pair("a b", "100%+:x"));
+    }
+
+    #[test]
+    fn the_scheme_has_any_case_and_the_rest_must_be_base64() {
+        assert_eq!(read_basic(b"bASIC YTpi", false), pair("a", "b"));
+        for bad in ["Bearer YTpi", "Basic", "Basic ", "Basic !!!", "Basic YTpi=", "Basicé YTpi"] {
+            assert_eq!(read_basic(bad.as_bytes(), false), None, "{bad}");
+        }
+    }
+}

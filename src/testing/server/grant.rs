@@ -1,0 +1,190 @@
+//! Whether a token request is good: RFC 6749 §3.2, §4.4.2 and §5.2. Pure, so that further grants
+//! and client authentication methods are further arms.
+
+use http::{Method, StatusCode};
+
+use super::client::{self, Client, Unpresented};
+use crate::testing::{form, recorded::RecordedRequest};
+
+/// Parameters that may come more than once (RFC 8707 §2, RFC 8693 §2.1).
+const REPEATABLE: [&str; 2] = ["resource", "audience"];
+
+/// What a good request is granted.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Grant {
+    pub(super) client: String,
+    /// The scope that was asked for.
+    pub(super) scope: Option<String>,
+}
+
+/// Why a bad request is refused.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub(super) status: StatusCode,
+    pub(super) code: &'static str,
+    pub(super) description: &'static str,
+    /// The client used Basic, so the answer must challenge for it (RFC 6749 §5.2).
+    pub(super) challenge: bool,
+}
+
+impl Refusal {
+    fn new(code: &'static str, description: &'static str) -> Self {
+        Self { status: StatusCode::BAD_REQUEST, code, description, challenge: false }
+    }
+
+    fn invalid_client(description: &'static str, basic: bool) -> Self {
+        let status = if basic { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        Self { status, challenge: basic, ..Self::new("invalid_client", description) }
+    }
+}
+
+pub(super) fn check(
+    request: &RecordedRequest,
+    clients: &[Client],
+    raw_basic: bool,
+) -> Result<Grant, Refusal> {
+    const BAD: &str = "invalid_request";
+    if request.method != Method::POST {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        return Err(Refusal { status, ..Refusal::new(BAD, "use POST") });
+    }
+    if !form::is_form(&request.headers) {
+        return Err(Refusal::new(
+            BAD,
+            "the content type must be application/x-www-form-urlencoded",
+        ));
+    }
+    let fields = form::decode(&request.body)
+        .ok_or_else(|| Refusal::new(BAD, "the body is not a well-formed form"))?;
+    for (at, (name, _)) in fields.iter().enumerate() {
+        let repeated = fields[..at].iter().any(|(earlier, _)| earlier == name);
+        if repeated && !REPEATABLE.contains(&name.as_str()) {
+            return Err(Refusal::new(BAD, "a parameter is repeated"));
+        }
+    }
+
+    let presented = client::read(request, raw_basic).map_err(|why| match why {
+        Unpresented::Nothing => Refusal::invalid_client("no client credentials", false),
+        Unpresented::MalformedBasic => Refusal::invalid_client("malformed Basic credentials", true),
+        Unpresented::TwoWays => Refusal::new(BAD, "more than one way of client authentication"),
+    })?;
+    if !presented.is_one_of(clients) {
+        return Err(Refusal::invalid_client(
+            "unknown client or wrong secret",
+            presented.used_basic(),
+        ));
+    }
+
+    match request.form_value("grant_type") {
+        Some("client_credentials") => Ok(Grant {
+            client: presented.id().to_owned(),
+            scope: request.form_value("scope").map(str::to_owned),
+        }),
+        Some(_) => Err(Refusal::new("unsupported_grant_type", "only client_credentials")),
+        None => Err(Refusal::new(BAD, "grant_type is missing")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POST: &str = "grant_type=client_credentials&client_id=id&client_secret=s%26+t";
+
+    fn clients() -> Vec<Client> {
+        vec![
+            Client { id: "id".into(), secret: Some("s& t".into()) },
+            Client { id: "public".into(), secret: None },
+        ]
+    }
+
+    fn ask(method: &str, headers: &[(&str, &str)], body: &str) -> Result<Grant, Refusal> {
+        ask_of(&clients(), method, headers, body)
+    }
+
+    fn ask_of(
+        clients: &[Client],
+        method: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Grant, Refusal> {
+        let mut request = http::Request::builder().method(method).uri("/token");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        check(&RecordedRequest::new(parts, body.to_owned().into()), clients, false)
+    }
+
+    fn form(body: &str) -> Result<Grant, Refusal> {
+        ask("POST", &[("content-type", "application/x-www-form-urlencoded")], body)
+    }
+
+    fn basic(credentials: &str, body: &str) -> Result<Grant, Refusal> {
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        ask("POST", &[form, ("authorization", &format!("Basic {credentials}"))], body)
+    }
+
+    fn code(outcome: Result<Grant, Refusal>) -> (u16, &'static str, bool) {
+        let refusal = outcome.unwrap_err();
+        (refusal.status.as_u16(), refusal.code, refusal.challenge)
+    }
+
+    #[test]
+    fn post_basic_and_public_clients_are_accepted() {
+        let granted = |client: &str, scope: Option<&str>| {
+            Ok(Grant { client: client.into(), scope: scope.map(str::to_owned) })
+        };
+        assert_eq!(form(POST), granted("id", None));
+        assert_eq!(form(&format!("{POST}&scope=a+b")), granted("id", Some("a b")));
+        // id:s%26%20t
+        let body = "grant_type=client_credentials";
+        assert_eq!(basic("aWQ6cyUyNiUyMHQ=", body), granted("id", None));
+        assert_eq!(basic("aWQ6cyUyNiUyMHQ=", &format!("{body}&client_id=id")), granted("id", None));
+        assert_eq!(form(&format!("{body}&client_id=public")), granted("public", None));
+    }
+
+    #[test]
+    fn wrong_credentials_are_an_invalid_client_with_a_challenge_where_basic_was_used() {
+        let body = "grant_type=client_credentials";
+        for bad in [
+            format!("{body}&client_id=id&client_secret=wrong"),
+            format!("{body}&client_id=other&client_secret=s%26+t"),
+            format!("{body}&client_id=id"),
+            format!("{body}&client_id=public&client_secret=x"),
+            format!("{body}&client_assertion=a.b.c&client_assertion_type=x"),
+            body.to_owned(),
+        ] {
+            assert_eq!(code(form(&bad)), (400, "invalid_client", false), "{bad}");
+        }
+        // id:wrong; then no base64 at all
+        assert_eq!(code(basic("aWQ6d3Jvbmc=", body)), (401, "invalid_client", true));
+        assert_eq!(code(basic("?", body)), (401, "invalid_client", true));
+    }
+
+    #[test]
+    fn without_configured_clients_any_that_names_itself_is_accepted() {
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let body = "grant_type=client_credentials";
+        let ask = |rest: &str| ask_of(&[], "POST", &headers, &format!("{body}{rest}"));
+        assert_eq!(ask("&client_id=x&client_secret=y").unwrap().client, "x");
+        assert!(ask("&client_assertion=a.b.c").is_ok());
+        assert_eq!(code(ask("")), (400, "invalid_client", false));
+    }
+
+    #[test]
+    fn malformed_requests_are_refused() {
+        let invalid = (400, "invalid_request", false);
+        assert_eq!(code(form("client_id=id&client_secret=s%26+t")), invalid);
+        assert_eq!(code(form("grant_type=&client_id=id&client_secret=s%26+t")), invalid);
+        assert_eq!(code(form(&format!("{POST}&scope=a&scope=b"))), invalid);
+        assert_eq!(code(form(&format!("{POST}&x=%zz"))), invalid);
+        assert_eq!(code(basic("aWQ6cyUyNiUyMHQ=", POST)), invalid);
+        assert_eq!(code(ask("POST", &[], POST)), invalid);
+        assert_eq!(code(ask("POST", &[("content-type", "application/json")], POST)), invalid);
+        assert_eq!(code(ask("GET", &[], "")), (405, "invalid_request", false));
+        let other = POST.replace("client_credentials", "password");
+        assert_eq!(code(form(&other)), (400, "unsupported_grant_type", false));
+        assert!(form(&format!("{POST}&resource=a&resource=b&audience=c&audience=d")).is_ok());
+    }
+}

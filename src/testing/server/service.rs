@@ -1,0 +1,205 @@
+//! From a token request to the answer it gets.
+
+use std::{
+    fmt,
+    future::pending,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Response, Uri};
+use http_body::Body;
+use http_body_util::Full;
+use tower_service::Service;
+
+use super::{AuthorizationServer, grant, respond};
+use crate::{
+    error::BoxError,
+    testing::{Answer, Answering, ConnectionClosed, RecordedRequest, exchange::Endpoint},
+};
+
+/// An [`AuthorizationServer`] as a tower service: always ready, over any request body.
+///
+/// # Examples
+///
+/// ```
+/// use http_body_util::{BodyExt, Full};
+/// use tower_oauth2_client_credentials::testing::AuthorizationServer;
+/// use tower_service::Service;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async {
+/// let idp = AuthorizationServer::new();
+/// let request = http::Request::post(idp.token_url())
+///     .header("content-type", "application/x-www-form-urlencoded")
+///     .body(Full::<bytes::Bytes>::from("grant_type=client_credentials&client_id=a&client_secret=b"))
+///     .unwrap();
+/// let response = idp.service().call(request).await?;
+/// let body = response.into_body().collect().await?.to_bytes();
+/// assert!(body.starts_with(br#"{"access_token":"tok-1-"#));
+/// # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct AuthorizationServerService {
+    server: AuthorizationServer,
+}
+
+impl AuthorizationServerService {
+    pub(super) fn new(server: AuthorizationServer) -> Self {
+        Self { server }
+    }
+}
+
+impl<B> Service<http::Request<B>> for AuthorizationServerService
+where
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Full<Bytes>>;
+    type Error = ConnectionClosed;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<B>) -> Self::Future {
+        Answering::start(self.server.clone(), request)
+    }
+}
+
+impl fmt::Debug for AuthorizationServerService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AuthorizationServerService").field(&self.server).finish()
+    }
+}
+
+/// Counts a token request as in flight, until it is answered or given up.
+pub(in crate::testing) struct InFlight(AuthorizationServer);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.state().in_flight -= 1;
+    }
+}
+
+impl Endpoint for AuthorizationServer {
+    const BODY_LIMIT: usize = 1024 * 1024;
+
+    /// Nothing for a path that is not the token endpoint's.
+    type Arrival = Option<InFlight>;
+
+    fn arrive(&self, uri: &Uri) -> Self::Arrival {
+        (uri.path() == self.shared.config.path).then(|| {
+            self.state().arrive();
+            InFlight(self.clone())
+        })
+    }
+
+    async fn answer(
+        &self,
+        request: RecordedRequest,
+        arrival: &Self::Arrival,
+    ) -> Result<Response<Bytes>, ConnectionClosed> {
+        if arrival.is_none() {
+            return Ok(respond::status(404, None));
+        }
+        let (answer, mut delay) = self.decide(request);
+        // The outcome stands before the delay: the token's life runs while the answer travels.
+        let outcome = self.carry_out(answer, &mut delay);
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        match outcome {
+            Outcome::Respond(response) => Ok(response),
+            Outcome::Hang => pending().await,
+            Outcome::Close => Err(ConnectionClosed::on_purpose()),
+        }
+    }
+}
+
+enum Outcome {
+    Respond(Response<Bytes>),
+    Hang,
+    Close,
+}
+
+impl AuthorizationServer {
+    /// Records the request and finds the answer it is to get, with the server's own delay.
+    fn decide(&self, request: RecordedRequest) -> ((Answer, Arc<RecordedRequest>), Duration) {
+        let request = Arc::new(request);
+        let (planned, hook, delay) = {
+            let mut state = self.state();
+            state.log.push(Arc::clone(&request));
+            let planned = state.script.pop_front().or_else(|| state.outage.clone());
+            (planned, state.hook.clone(), state.delay)
+        };
+        let answer = planned.unwrap_or_else(|| hook.map_or(Answer::Issue, |hook| hook(&request)));
+        ((answer, request), delay)
+    }
+
+    fn carry_out(
+        &self,
+        (mut answer, request): (Answer, Arc<RecordedRequest>),
+        delay: &mut Duration,
+    ) -> Outcome {
+        while let Answer::Delayed(more, inner) = answer {
+            *delay = delay.saturating_add(more);
+            answer = *inner;
+        }
+        Outcome::Respond(match answer {
+            Answer::Issue => self.grant(&request, None, None),
+            Answer::IssueFor(lifetime) => self.grant(&request, None, Some(lifetime)),
+            Answer::Token(token) => self.grant(&request, Some(token), None),
+            Answer::OAuthError { status, code } => respond::oauth_error(status, code),
+            Answer::Status(status) => respond::status(status, None),
+            Answer::StatusRetryAfter(status, secs) => respond::status(status, Some(secs)),
+            Answer::Raw(response) => response,
+            Answer::Hang => return Outcome::Hang,
+            Answer::CloseConnection => return Outcome::Close,
+            Answer::Delayed(..) => unreachable!("unwrapped above"),
+        })
+    }
+
+    /// Checks the request, and issues a token: this one, or a new one.
+    fn grant(
+        &self,
+        request: &RecordedRequest,
+        token: Option<String>,
+        lifetime: Option<Duration>,
+    ) -> Response<Bytes> {
+        let config = &self.shared.config;
+        let grant = match grant::check(request, &config.clients, config.raw_basic) {
+            Ok(grant) => grant,
+            Err(refusal) => return respond::refusal(&refusal),
+        };
+        let state = &mut *self.state();
+        let plain = token.is_none() && lifetime.is_none();
+        let again = if plain && config.same_token { state.tokens.live_one(&grant) } else { None };
+        let (token, lifetime) = match again {
+            Some((token, left)) if state.lifetime.subsec_nanos() == 0 => {
+                (token, Duration::from_secs(left.as_secs()))
+            }
+            Some(again) => again,
+            None => {
+                if config.single_token {
+                    state.tokens.revoke_client(&grant.client);
+                }
+                let token = token.unwrap_or_else(|| state.tokens.invent());
+                let lifetime = lifetime.unwrap_or(state.lifetime);
+                state.tokens.activate(token.clone(), &grant, lifetime);
+                (token, lifetime)
+            }
+        };
+        let scope = config.granted_scope.as_deref().or(grant.scope.as_deref());
+        respond::token(
+            &token,
+            config.tell_lifetime.then_some(lifetime),
+            scope.filter(|_| config.tell_scope),
+        )
+    }
+}
