@@ -30,11 +30,11 @@ const ENTITY_TYPES: &str = "/connect/v1/onboarding/types/entities";
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// Where the two servers are, and who asks.
-pub struct Settings {
-    pub token_url: String,
-    pub api: String,
-    pub client_id: String,
-    pub client_secret: String,
+pub(crate) struct Settings {
+    pub(crate) token_url: String,
+    pub(crate) api: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
 }
 
 impl Settings {
@@ -51,7 +51,7 @@ impl Settings {
 }
 
 /// The whole flow: the layer gets the token and presents it.
-pub async fn entity_types(settings: &Settings) -> Result<Response<Bytes>, BoxError> {
+pub(crate) async fn entity_types(settings: &Settings) -> Result<Response<Bytes>, BoxError> {
     let tokens = ClientCredentials::builder(&settings.token_url)
         .client_secret_post(&settings.client_id, settings.client_secret.as_str())
         .scope("esp")
@@ -78,15 +78,15 @@ fn https_client() -> Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
 
 /// Both servers on loopback, answering as the documentation shows.
-pub struct LookAlike {
-    pub idp: AuthorizationServer,
-    pub api: ProtectedApi,
-    pub settings: Settings,
+pub(crate) struct LookAlike {
+    pub(crate) idp: AuthorizationServer,
+    pub(crate) api: ProtectedApi,
+    pub(crate) settings: Settings,
     _listening: [Listening; 2],
 }
 
 impl LookAlike {
-    pub async fn start() -> io::Result<Self> {
+    pub(crate) async fn start() -> io::Result<Self> {
         // Characters that must be encoded, so that it shows if they are not.
         let (client_id, client_secret) = ("der-connect demo", "not/a+secret & 100 %");
         let idp = AuthorizationServer::builder()

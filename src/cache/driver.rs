@@ -11,7 +11,7 @@ use std::{
 use tokio::{runtime::Handle, time::Instant};
 use tracing::Instrument;
 
-use super::{Shared, flight::Flight};
+use super::{Shared, flight::Flight, warm};
 use crate::{
     error::{Error, ErrorKind},
     source::Acquire,
@@ -22,19 +22,9 @@ use crate::{
 /// Starts the task. Without a runtime, or on one that is shutting down, the flight ends at once
 /// and its waiters look again.
 pub(super) fn launch(shared: &Arc<Shared>, flight: Arc<Flight>) {
-    let landing = Landing {
-        shared: Arc::clone(shared),
-        flight,
-        landed: false,
-        keep_warm: shared.settings.keep_warm,
-    };
+    let landing = Landing { shared: Arc::clone(shared), flight, landed: false };
     if let Ok(runtime) = Handle::try_current() {
-        let span = tracing::debug_span!(
-            "acquire_token",
-            reason = landing.flight.reason.as_str(),
-            probe = landing.flight.probe
-        );
-        runtime.spawn(landing.run().instrument(span));
+        runtime.spawn(landing.run());
     }
 }
 
@@ -44,19 +34,22 @@ struct Landing {
     shared: Arc<Shared>,
     flight: Arc<Flight>,
     landed: bool,
-    keep_warm: bool,
 }
 
 impl Landing {
     async fn run(mut self) {
-        let result = self.acquire().await;
-        self.landed = true;
+        let span = tracing::debug_span!(
+            "acquire_token",
+            reason = self.flight.reason.as_str(),
+            probe = self.flight.probe
+        );
+        let result = self.acquire().instrument(span).await;
         self.shared.land(&self.flight, Some(result));
-        if self.keep_warm {
-            let flight = self.flight.id;
-            let shared = Arc::clone(&self.shared);
+        self.landed = true;
+        if self.shared.settings.keep_warm {
+            let (shared, flight) = (Arc::clone(&self.shared), self.flight.id);
             drop(self);
-            super::warm::keep(shared, flight).await;
+            warm::keep(shared, flight).await;
         }
     }
 

@@ -47,8 +47,10 @@ enum Rule {
     ByChallenge,
     Any401,
     Never,
-    When(Arc<dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync>),
+    When(Arc<Closure>),
 }
+
+type Closure = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
 
 impl Rejections {
     /// The default: a 401 or 403 with `error="invalid_token"`, and a 401 that names no other

@@ -54,7 +54,7 @@ where
 {
     Done(Result<S::Response, BoxError>),
     Call(ResponseFuture<S, B, P>),
-    Detour(Detour<S, B, P>),
+    Detour(Pin<Box<Detour<S, B, P>>>),
 }
 
 pin_project! {

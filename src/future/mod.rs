@@ -151,7 +151,7 @@ where
                 Next::Done(result) => return Poll::Ready(result),
                 Next::Call(call) => state.set(call.state),
                 // This drops the first call's future, and with it whatever it held reserved.
-                Next::Detour(detour) => state.set(State::Detour { detour: Box::pin(detour) }),
+                Next::Detour(detour) => state.set(State::Detour { detour }),
             }
         }
     }
@@ -169,7 +169,7 @@ where
         match self.again {
             Some(again) => {
                 let replacing = cache.replacing(self.presented.token());
-                Next::Detour(Detour::replacing(replacing, response, again))
+                Next::Detour(Box::pin(Detour::replacing(replacing, response, again)))
             }
             None => {
                 cache.invalidate(self.presented.token());
