@@ -8,14 +8,14 @@ use std::{
     task::Poll,
 };
 
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 use super::{Shared, flight::Flight, warm};
 use crate::{
     error::{Error, ErrorKind},
     source::Acquire,
-    sync::Arc,
+    sync::{Arc, Handle},
     token::Token,
 };
 

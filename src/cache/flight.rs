@@ -9,7 +9,7 @@ use super::snapshot::Snapshot;
 use crate::{
     error::Error,
     event::Reason,
-    sync::{Arc, Mutex, OnceLock, lock},
+    sync::{Arc, Fault, Mutex, OnceLock, broken, lock},
 };
 
 /// How a flight ended.
@@ -81,6 +81,9 @@ impl Flight {
 
     /// Ends the flight and wakes everyone. Only the first outcome counts.
     pub(super) fn end(&self, outcome: Outcome) {
+        if broken(Fault::ClosesEarly) {
+            lock(&self.waiters).closed = true;
+        }
         if self.outcome.set(outcome).is_err() {
             return;
         }
@@ -115,12 +118,13 @@ impl Seat {
             return Poll::Ready(outcome.clone());
         }
         let mut waiters = lock(&self.flight.waiters);
-        if waiters.closed {
+        if waiters.closed && !broken(Fault::JoinsLate) {
             let outcome = self.flight.outcome.get().expect("an outcome is set before closing");
             return Poll::Ready(outcome.clone());
         }
         match self.key {
             Some(key) if waiters.wakers[key].will_wake(cx.waker()) => {}
+            Some(_) if broken(Fault::KeepsWaker) => {}
             Some(key) => {
                 let stale = std::mem::replace(&mut waiters.wakers[key], cx.waker().clone());
                 drop(waiters);

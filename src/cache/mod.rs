@@ -5,6 +5,8 @@ mod acquiring;
 mod backoff;
 mod driver;
 mod flight;
+#[cfg(all(test, oauth_loom))]
+mod model;
 mod replacement;
 mod schedule;
 mod settings;
@@ -15,8 +17,7 @@ mod warm;
 
 use std::{fmt, pin::pin};
 
-use arc_swap::ArcSwapOption;
-use tokio::{runtime::Handle, sync::watch, time::Instant};
+use tokio::{sync::watch, time::Instant};
 
 pub(crate) use self::{
     acquiring::Acquiring,
@@ -33,7 +34,7 @@ use self::{
 use crate::{
     error::Error,
     source::{ErasedSource, TokenSource},
-    sync::{Arc, Mutex, lock},
+    sync::{Arc, ArcSwapOption, Fault, Guard, Handle, Mutex, broken, lock},
     token::Token,
 };
 
@@ -103,11 +104,12 @@ impl Shared {
         // Read under the lock, so that the state's time never runs backwards.
         let now = Instant::now();
         let (decision, followup) = step(&mut state, now);
-        let settled = state.settle(now);
+        let settled = state.settle(now).cloned();
+        let state = (!broken(Fault::PublishesUnlocked)).then_some(state);
         let published = self.snapshot.load();
         let outdated = match (settled, published.as_ref()) {
-            (Some(settled), Some(published)) if Arc::ptr_eq(settled, published) => None,
-            (Some(settled), _) => self.snapshot.swap(Some(Arc::clone(settled))),
+            (Some(settled), Some(published)) if Arc::ptr_eq(&settled, published) => None,
+            (Some(settled), _) => self.snapshot.swap(Some(settled)),
             (None, _) => None,
         };
         drop(state);
@@ -158,7 +160,7 @@ impl Shared {
     }
 
     /// The snapshot, if it may be used as it is.
-    fn fresh(&self) -> Option<arc_swap::Guard<Option<Arc<Snapshot>>>> {
+    fn fresh(&self) -> Option<Guard<Option<Arc<Snapshot>>>> {
         let snapshot = self.snapshot.load();
         snapshot.as_ref().is_some_and(|it| it.is_fresh(Instant::now())).then_some(snapshot)
     }

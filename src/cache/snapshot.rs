@@ -10,13 +10,12 @@ use std::{
     thread::available_parallelism,
 };
 
-use arc_swap::{ArcSwapOption, Cache, Guard};
 use http::HeaderValue;
 use tokio::time::Instant;
 
 use super::{Shared, TokenCache};
 use crate::{
-    sync::{Arc, Weak},
+    sync::{Arc, ArcSwapOption, Cache, Guard, Weak},
     token::Token,
 };
 

@@ -15,7 +15,7 @@ use crate::{
     },
     error::Error,
     event::{Event, Reason},
-    sync::Arc,
+    sync::{Arc, Fault, broken},
 };
 
 /// After a token that was dead on arrival, the next acquisition starts this much later.
@@ -31,7 +31,8 @@ impl State {
         draw: f64,
         settings: &Settings,
     ) -> Followup {
-        if self.flight.as_ref().is_none_or(|current| current.id != flight.id) {
+        let current = self.flight.as_ref().is_some_and(|current| current.id == flight.id);
+        if !current && !broken(Fault::LandsLate) {
             return Followup::default();
         }
         self.flight = None;

@@ -1,0 +1,210 @@
+//! The whole cache: requests, tasks, rejections and time.
+
+use super::*;
+use crate::error::ErrorKind;
+
+fn new_each_time(serial: usize, _: &Acquire) -> Result<Token, Error> {
+    Ok(token(serial))
+}
+
+fn fails(_: usize, _: &Acquire) -> Result<Token, Error> {
+    Err(Error::new(ErrorKind::ServerError))
+}
+
+fn fails_once(serial: usize, _: &Acquire) -> Result<Token, Error> {
+    if serial == 1 {
+        fails(serial, &Acquire::new(crate::Reason::Missing))
+    } else {
+        Ok(token(serial))
+    }
+}
+
+fn same_each_time(_: usize, _: &Acquire) -> Result<Token, Error> {
+    Ok(token(1))
+}
+
+/// What a request got: its token, or 0.
+fn get(cache: &TokenCache) -> usize {
+    got(cache, block_on(cache.get()).ok())
+}
+
+/// No request has a token before it is published for the next one.
+fn got(cache: &TokenCache, token: Option<Token>) -> usize {
+    let got = token.map_or(0, |token| serial(&token));
+    assert!(published(cache) >= got, "t{got} is not published yet");
+    got
+}
+
+#[test]
+fn waiters_share_one_acquisition() {
+    check(3, || {
+        let world = World::new(new_each_time);
+        let other = world.spawn(|cache| get(&cache));
+        assert_eq!((get(&world.cache), join(other)), (1, 1));
+        world.end(1..=1);
+    });
+}
+
+#[test]
+fn three_waiters_share_one_acquisition() {
+    check(2, || {
+        let world = World::new(new_each_time);
+        let others = [0, 1].map(|_| world.spawn(|cache| get(&cache)));
+        assert_eq!((get(&world.cache), others.map(join)), (1, [1, 1]));
+        world.end(1..=1);
+    });
+}
+
+#[test]
+fn waiters_share_one_failure() {
+    check(3, || {
+        let world = World::new(fails);
+        let other = world.spawn(|cache| get(&cache));
+        assert_eq!((get(&world.cache), join(other)), (0, 0));
+        world.end(1..=1);
+    });
+}
+
+#[test]
+fn waiters_share_one_probe() {
+    check(3, || {
+        let world = World::after_one(fails_once);
+        world.pass(2);
+        let other = world.spawn(|cache| get(&cache));
+        assert_eq!((get(&world.cache), join(other)), (2, 2));
+        world.end(2..=2);
+    });
+}
+
+#[test]
+fn a_flight_whose_runtime_is_gone_is_replaced_by_one() {
+    check(3, || {
+        world::doom_next_task();
+        let world = World::new(new_each_time);
+        let other = world.spawn(|cache| get(&cache));
+        assert_eq!((get(&world.cache), join(other)), (1, 1));
+        world.end(1..=1);
+    });
+}
+
+#[test]
+fn the_leader_may_be_dropped_at_any_point() {
+    check(3, || {
+        let world = World::new(new_each_time);
+        let leader = world.spawn(|cache| poll_once(cache.get()));
+        assert_eq!(get(&world.cache), 1);
+        join(leader);
+        world.end(1..=1);
+    });
+}
+
+#[test]
+fn a_request_may_move_to_another_task() {
+    check(None, || {
+        let world = World::new(new_each_time);
+        let mut request = Box::pin(world.cache.get());
+        poll_once(request.as_mut());
+        let moved = world.spawn(|cache| got(&cache, block_on(request).ok()));
+        assert_eq!(join(moved), 1);
+        world.end(1..=1);
+    });
+}
+
+#[test]
+fn two_rejections_of_one_token_cost_one_acquisition() {
+    check(3, || {
+        let world = World::after_one(new_each_time);
+        let replaced = |cache: &TokenCache| got(cache, block_on(cache.replacement(&token(1))));
+        let other = world.spawn(move |cache| replaced(&cache));
+        assert_eq!((replaced(&world.cache), join(other)), (2, 2));
+        world.end(2..=2);
+    });
+}
+
+#[test]
+fn a_rejection_a_forced_refresh_and_a_request_share_one_acquisition() {
+    check(3, || {
+        let world = World::after_one(new_each_time);
+        let forced = world.spawn(|cache| got(&cache, block_on(cache.force_refresh()).ok()));
+        let request = world.spawn(|cache| get(&cache));
+        world.cache.invalidate(&token(1));
+        assert!([1, 2].contains(&join(request)));
+        // What was forced just after a rejection's acquisition ended comes too soon.
+        assert_eq!(join(forced), 2);
+        world.end(2..=2);
+    });
+}
+
+#[test]
+fn a_rejection_that_races_the_new_token_costs_nothing_more() {
+    check(None, || {
+        let world = World::after_one(new_each_time);
+        world.pass(800);
+        let request = world.spawn(|cache| get(&cache));
+        world.cache.invalidate(&token(1));
+        assert!([1, 2].contains(&join(request)));
+        world.end(2..=2);
+        assert_eq!(published(&world.cache), 2);
+    });
+}
+
+#[test]
+fn a_rejection_that_races_the_same_token_costs_one_acquisition_more_at_most() {
+    check(None, || {
+        let world = World::after_one(same_each_time);
+        world.pass(800);
+        let request = world.spawn(|cache| get(&cache));
+        world.cache.invalidate(&token(1));
+        assert_eq!(join(request), 1);
+        world.end(2..=3);
+    });
+}
+
+#[test]
+fn requests_that_find_the_token_expired_share_one_flight() {
+    check(2, || {
+        let world = World::after_one(new_each_time);
+        let others = [0, 1].map(|_| world.spawn(|cache| get(&cache)));
+        world.pass(980);
+        assert_eq!(get(&world.cache), 2);
+        for got in others.map(join) {
+            assert!([1, 2].contains(&got));
+        }
+        world.end(2..=2);
+    });
+}
+
+#[test]
+fn what_is_published_never_goes_back() {
+    check(2, || {
+        let world = World::after_one(new_each_time);
+        world.pass(800);
+        let others = [0, 1].map(|_| world.spawn(|cache| got(&cache, cache.current())));
+        world.watch();
+        for got in others.map(join) {
+            assert!([1, 2].contains(&got), "a token was at hand all the time");
+        }
+        world.end(2..=2);
+        assert_eq!(published(&world.cache), 2);
+    });
+}
+
+/// The token is named after its flight: 1 started before 31 seconds had passed, 2 after.
+#[test]
+fn the_late_result_of_an_abandoned_flight_is_dropped() {
+    thread_local!(static BEGIN: std::cell::Cell<Option<tokio::time::Instant>> = const { std::cell::Cell::new(None) });
+    check(3, || {
+        BEGIN.set(Some(tokio::time::Instant::now()));
+        let world = World::new(|_, acquire| {
+            let bound = acquire.deadline.expect("a cache gives one") - BEGIN.get().expect("set");
+            Ok(token(if bound < Duration::from_secs(31) { 1 } else { 2 }))
+        });
+        let leader = world.spawn(|cache| get(&cache));
+        world.pass(31);
+        let got = [get(&world.cache), join(leader)];
+        world.end(1..=2);
+        if world.seen.abandoned.load(SeqCst) == 1 {
+            assert_eq!((got, published(&world.cache)), ([2, 2], 2), "the late result counted");
+        }
+    });
+}
