@@ -1,5 +1,103 @@
-//! placeholder tour
-
+//! A [Tower](tower_layer) layer for services that call OAuth-protected APIs *as themselves*.
+//!
+//! It gets access tokens by the client-credentials grant (RFC 6749 §4.4), keeps the current one,
+//! replaces it before it expires with one token request however many callers there are, and adds
+//! it to outgoing requests.
+//!
+//! # Quick start
+//!
+//! ```
+//! # #[cfg(not(feature = "hyper"))]
+//! # fn main() {}
+//! # #[cfg(feature = "hyper")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+//! # use bytes::Bytes;
+//! # use http::Request;
+//! # use http_body_util::Empty;
+//! # use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
+//! # let (token_url, api) = (token_server.token_url(), api_server.url());
+//! # let http_client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_oauth2_client_credentials::{ClientCredentials, OAuthClientCredentialsLayer, Origins};
+//!
+//! let tokens = ClientCredentials::builder(token_url)
+//!     .client_secret_basic("my-service", "s3cret")
+//!     .scope("invoices:read")
+//!     .build()?
+//!     .into_cache();
+//!
+//! let client = ServiceBuilder::new()
+//!     .layer(OAuthClientCredentialsLayer::new(tokens.clone(), Origins::parse([&api])?))
+//!     .service(http_client); // any Service<http::Request<B>> + Clone
+//!
+//! let request = Request::get(format!("{api}/invoices")).body(Empty::new())?;
+//! let response = client.oneshot(request).await?;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`TokenCache`] (here `tokens`) is the one handle to share: between layers, clients and whatever
+//! else wants a token. [`Origins`] says where a token may go; that choice can't be left out.
+//!
+//! # How it behaves
+//!
+//! * **A token is at hand**: it is added, and the client called, at once. When its refresh is due, a
+//!   request starts that beside the traffic and does not wait for it.
+//! * **None is at hand**: all requests wait for the one acquisition in flight, each for 30 s at most,
+//!   and share how it ends. Whoever started it may go away.
+//! * **The authorization server fails**: a token that is still valid stays in use. Without one,
+//!   requests fail at once with the remembered error, and the number of token requests follows a
+//!   backoff and not the traffic.
+//! * **The API rejects the token** (401): it is replaced and the request sent once more, if its body
+//!   allows. An API that rejects fresh tokens too can't drive the token endpoint, nor starve the
+//!   other requests.
+//! * **Another origin, or a request with its own `Authorization`**: passes untouched.
+//! * **Nobody calls**: nothing happens. There is no background task unless
+//!   [`keep_warm`](TokenCacheBuilder::keep_warm) is on.
+//!
+//! Errors of the layer are [`BoxError`]; an [`Error`] of ours is found in one by downcast. It says
+//! what to do next, and never shows a secret:
+//!
+//! ```
+//! use tower_oauth2_client_credentials::{BoxError, Error};
+//!
+//! fn log(error: &BoxError) {
+//!     match error.downcast_ref::<Error>() {
+//!         Some(ours) if ours.is_terminal() => eprintln!("someone must look at this: {ours}"),
+//!         Some(ours) => eprintln!("no token for now: {ours}"),
+//!         None => eprintln!("the client below failed: {error}"),
+//!     }
+//! }
+//! ```
+//!
+//! What happens to tokens is told as [`Event`]s, to `tracing` and to a closure
+//! ([`observer`](TokenCacheBuilder::observer)).
+//!
+//! # Features
+//!
+//! | feature | default | what it adds |
+//! | --- | --- | --- |
+//! | `hyper` | yes | [`HyperTransport`], through which tokens are requested: hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](ClientCredentialsBuilder::transport) takes any Tower service. |
+//! | `testing` | no | [`testing`], a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
+//!
+//! # Chapters
+//!
+//! * [`docs::recipes`]: own transport, proxy, several APIs, bodies and replays, health checks …
+//! * [`docs::testing`]: testing your service in virtual time
+//! * [`docs::defaults`]: every default, and why it is what it is
+//! * [`docs::security`]: where a token may go, redirects, what is wiped and what can't be
+//!
+//! And the types to start from: [`ClientCredentials`] (how a token is got), [`TokenCache`] (how it is
+//! kept), [`OAuthClientCredentialsLayer`] (who gets it). [`TokenSource`] is the seam between the first
+//! two; a closure is one.
+#![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
+// Without the default transport some links have no target; the full documentation has them all.
+#![cfg_attr(not(feature = "hyper"), allow(rustdoc::broken_intra_doc_links))]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorize;
@@ -7,6 +105,7 @@ mod cache;
 mod challenge;
 mod client_auth;
 mod clock;
+pub mod docs;
 mod endpoint;
 mod error;
 mod event;
@@ -53,3 +152,7 @@ impl ClientCredentials {
         TokenCache::new(self)
     }
 }
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

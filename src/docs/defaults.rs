@@ -1,0 +1,150 @@
+//! Every default, and why it is what it is.
+//!
+//! The aim of them all: the simple case needs no setting, and what a service does when something
+//! is wrong was decided beforehand. Each is a setting unless it says *fixed*.
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_oauth2_client_credentials::{Acquire, Token, TokenCache};
+//!
+//! // A user is waiting behind each request: give up sooner.
+//! let tokens = TokenCache::builder(|_: Acquire| async { Token::bearer("abc") })
+//!     .wait_timeout(Duration::from_secs(3))
+//!     .cooldown(Duration::from_millis(500), Duration::from_secs(20))
+//!     .build();
+//! # let _ = tokens;
+//! ```
+//!
+//! # When a token is refreshed
+//!
+//! [`TokenCacheBuilder`] has these. Lifetimes count from the instant before the token request was
+//! sent, so that a slow answer never makes a token look younger than it is.
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | [`refresh_lead`] | 15 % to 30 % of the lifetime before the expiry, drawn for each token | Leaves most of the life in use and time for many attempts: of an hour, 9 to 18 minutes. A draw keeps instances apart that share an authorization server. |
+//! | [`first_refresh_lead`] | 15 % to 60 % | A fleet that is deployed at once would come back at once; after its first token it is spread out. |
+//! | lead, at least | 3 × the last acquisition's duration (*fixed*) | With a slow endpoint the refresh must start earlier to be done in time, with room for one retry. |
+//! | lead, at most | 60 % of the lifetime (*fixed*) | However slow the endpoint, tokens are not asked for all the time. |
+//! | earliest refresh | a third of what was left on arrival; half of it when the server handed the same token out again (*fixed*) | No hint, no slow endpoint and no nearly dead token can make a cache spin. |
+//! | `refresh_in` from the server | moves the refresh earlier, never later (*fixed*) | The server knows about its own keys, not about our endpoint's latency. |
+//! | [`leeway`] | 30 s, at most 10 % of the lifetime | Covers the way to the API and clocks that differ; a share, so that short tokens stay usable. |
+//! | [`default_lifetime`] | 5 minutes | For servers that do not say (RFC 6749 §5.1 only recommends it). Below the shortest lifetime in common use, so the guess is on the safe side. |
+//! | longest lifetime believed | 10 years (*fixed*) | Far above any real token, far below what overflows an instant. |
+//! | after a token that was dead on arrival | the next acquisition starts 1 s later (*fixed*) | A server with a clock that is off is asked once a second and not in a loop. |
+//! | [`keep_warm`] | off | An idle service costs the authorization server nothing; the first request after a long pause waits for one acquisition. |
+//!
+//! # One acquisition
+//!
+//! The bound is the cache's, the attempts are [`ClientCredentialsBuilder`]'s.
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | [`attempt_timeout`] | 10 s | A token endpoint answers in well under a second; 10 s outlast a failover. |
+//! | [`attempts`] | 3 | The second heals a lost connection, the third a failover. What three don't heal is an outage, and has a schedule of its own, below. |
+//! | [`retry_base`] | 100 ms, doubled, full jitter, at most 10 s | Short beside a person's patience, long beside a round trip. Full jitter, so that clients which failed together don't return together. |
+//! | what is tried again | connections and answers that broke, timeouts, 408, 425, 429, 5xx, `temporarily_unavailable`, credentials that could not be read (*fixed*) | Asking again can't help wrong credentials, and may lock the client out. |
+//! | [`acquisition_timeout`] | 25 s | Two full attempts and most of a third. |
+//! | abandoned after | 5 s more (*fixed*) | On a waiter's own clock: its runtime stands still, or is gone, and a waiter starts another. |
+//! | attempts after a failed acquisition | 1 (*fixed*) | It is a probe; whether to go on is for the backoff to say. |
+//!
+//! # Waiting
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | [`wait_timeout`] | 30 s | Above the acquisition's bound, so that a waiter hears what went wrong and not only that it took too long. A service with a deadline of its own sets it lower; the acquisition goes on. |
+//! | [`suspect_wait`] | 1 s | After one API rejected the token, requests to all wait this long for another and then go with the old one: it is probably good elsewhere. |
+//! | [`probe_wait`] | 1 s | While one request finds out whether the server is back, others get the remembered error soon rather than hang. |
+//!
+//! # After failures
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | [`cooldown`] | 1 s, doubled to 60 s, each lengthened by up to a quarter at random | An hour's outage costs about 60 token requests an instance, whatever its traffic, and its next probe comes at most 75 s after the end (85 s if the server hung). |
+//! | [`terminal_cooldown`] | 30 s | Wrong credentials seldom mend by themselves, and servers lock accounts. Not for ever: a person or a rotation does mend them. |
+//! | [`retry_after_caps`] | 5 minutes without a token, 1 hour with a valid one | A server's wish is honoured, but a typo in it must not take a service down for a day. With a token at hand waiting is free. |
+//! | when a failure is forgotten | at the first success (*fixed*) | An outage that is over leaves nothing behind. |
+//!
+//! # Rejections by an API
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | [`rejections`] | [`Rejections::by_challenge`] | 401 (or 403 with `invalid_token`), unless the answer says that another token would not help (RFC 6750 §3). |
+//! | [`rejection_spacing`] | the first at once, the next 30 s later, doubled to 10 minutes | A revoked token is replaced without delay. An API that rejects every token can't drive the token endpoint. |
+//! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. Other bodies are memory or time, and so your choice. |
+//! | replays of a request | one (*fixed*) | A second fresh token that is refused will not be the last. |
+//! | challenges read | 16 KiB (*fixed*) | The longest real ones have a few thousand bytes. |
+//!
+//! # Where a token goes
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | [`Origins`] | none: you say it | Nothing else decides who can act as your service. |
+//! | [`elsewhere`] | [`Elsewhere::Pass`], without the token | Clients that also fetch from elsewhere, and redirects, keep working. |
+//! | [`own_authorization`] | [`OwnAuthorization::Pass`], untouched | A caller who sets the field means it; its answer says nothing about our token. |
+//! | [`header_name`] | `Authorization` | RFC 6750 §2.1. |
+//! | plain `http` | to loopback only | Whoever sees a token can use it. |
+//!
+//! # The token request and its answer
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | client authentication | none: you say it | Servers differ, and a wrong guess counts as a failed log-in. |
+//! | secrets | read anew for each attempt (*fixed*) | A rotated secret is used without a restart. |
+//! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers only decode the first. |
+//! | blank scope or audience | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
+//! | `Accept-Encoding` | not sent; a compressed answer is refused (*fixed*) | Saves nothing on a kilobyte, and a compressed one can be a bomb. |
+//! | redirects | not followed (*fixed*) | The secret would go along. |
+//! | [`body_cap`] | 1 MiB | A token of 64 KiB and much beside it; bounds memory. |
+//! | longest token | 64 KiB (*fixed*) | Above every real one; most servers refuse header fields over 8 KiB. |
+//! | [`lifetime_cap`] | none | Most servers tell the truth. For those that give milliseconds, or whose tokens die early. |
+//! | a missing `token_type` | Bearer (*fixed*) | RFC 6749 §5.1 requires one, and servers leave it out. |
+//! | [`token_type_override`] | none: an unknown type is refused | RFC 6749 §7.1: a client must not use what it does not understand. |
+//! | [`wall_clock`] | the system's | Read for dates in `Retry-After` only; schedules run on tokio's clock. |
+//! | events | `tracing` only: DEBUG while all is well, WARN for an operator | The healthy case stays silent at INFO. |
+//!
+//! # The default transport
+//!
+//! [`HyperTransport`], with feature `hyper`; [`HyperTransportBuilder`] has the settings.
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | root certificates | the platform's | They are what the machine's owner decided on. [Extra ones] come on top. |
+//! | TLS | 1.2 and 1.3, aws-lc-rs, given explicitly (*fixed*) | Neither needs nor changes a process-wide choice. |
+//! | proxy | from the environment; never for loopback | As curl and most tools do. A proxy's loopback is never the one that was meant. |
+//! | [`connect_timeout`] | 5 s, name lookup and TLS included | A slow link with one repeated lookup fits; two connections fit into one attempt. |
+//! | HTTP | 1.1 or 2, by ALPN (*fixed*) | What the server prefers. |
+//! | idle connections | 20 s, 4 a host (*fixed*) | Shorter than servers and balancers keep them, so one is seldom found closed; long enough for the retries of an acquisition. |
+//! | after a request that was given up | all connections are dropped (*fixed*) | One may be dead without a sign, and HTTP/2 would put every retry on it. |
+//!
+//! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
+//! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout
+//! [`attempt_timeout`]: ClientCredentialsBuilder::attempt_timeout
+//! [`attempts`]: ClientCredentialsBuilder::attempts
+//! [`body_cap`]: ClientCredentialsBuilder::body_cap
+//! [`connect_timeout`]: HyperTransportBuilder::connect_timeout
+//! [`cooldown`]: TokenCacheBuilder::cooldown
+//! [`default_lifetime`]: TokenCacheBuilder::default_lifetime
+//! [`elsewhere`]: OAuthClientCredentialsLayer::elsewhere
+//! [`first_refresh_lead`]: TokenCacheBuilder::first_refresh_lead
+//! [`header_name`]: OAuthClientCredentialsLayer::header_name
+//! [`keep_warm`]: TokenCacheBuilder::keep_warm
+//! [`leeway`]: TokenCacheBuilder::leeway
+//! [`lifetime_cap`]: ClientCredentialsBuilder::lifetime_cap
+//! [`own_authorization`]: OAuthClientCredentialsLayer::own_authorization
+//! [`probe_wait`]: TokenCacheBuilder::probe_wait
+//! [`refresh_lead`]: TokenCacheBuilder::refresh_lead
+//! [`rejection_spacing`]: TokenCacheBuilder::rejection_spacing
+//! [`rejections`]: OAuthClientCredentialsLayer::rejections
+//! [`replay`]: OAuthClientCredentialsLayer::replay
+//! [`retry_after_caps`]: TokenCacheBuilder::retry_after_caps
+//! [`retry_base`]: ClientCredentialsBuilder::retry_base
+//! [`suspect_wait`]: TokenCacheBuilder::suspect_wait
+//! [`terminal_cooldown`]: TokenCacheBuilder::terminal_cooldown
+//! [`token_type_override`]: ClientCredentialsBuilder::token_type_override
+//! [`wait_timeout`]: TokenCacheBuilder::wait_timeout
+//! [`wall_clock`]: ClientCredentialsBuilder::wall_clock
+
+// Names for the links above.
+#[cfg(doc)]
+use crate::*;

@@ -1,0 +1,11 @@
+//! Longer chapters; their code is compiled and run with the tests.
+//!
+//! * [`recipes`]: how to do a particular thing
+//! * [`defaults`]: every default, and why it is what it is
+//! * [`testing`]: testing your service in virtual time
+//! * [`security`]: where a token may go, and what is kept from whom
+
+pub mod defaults;
+pub mod recipes;
+pub mod security;
+pub mod testing;

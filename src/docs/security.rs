@@ -1,0 +1,147 @@
+//! Where a token may go, and what is kept from whom.
+//!
+//! An access token is a password with a date on it: whoever holds it acts as your service.
+//!
+//! # Where a token may go
+//!
+//! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`], so that nobody
+//! forgets it:
+//!
+//! | choice | a token goes to | for |
+//! | --- | --- | --- |
+//! | [`Origins::parse`] | the named origins: scheme, host, effective port | nearly everyone |
+//! | [`Origins::any`] | any `https` origin, and loopback | clients whose every address comes from their own code, and that follow no redirects |
+//! | [`Origins::fixed_upstream`] | URIs without an authority | clients over one fixed connection, such as a tonic channel; the connection decides, and has to be encrypted or local |
+//!
+//! Only the request's URI is compared: `Host` and userinfo don't decide where a connection goes,
+//! so they are not looked at. Other requests go on without the token, or are refused
+//! ([`Elsewhere::Refuse`]). A request with an authorization field of its own passes untouched, and
+//! its answer too, unless [`OwnAuthorization`] says otherwise.
+//!
+//! Tokens go over `https`, or plain `http` to loopback. [`Origins::parse_with_plain_http`] and
+//! [`allow_plain_http`](ClientCredentialsBuilder::allow_plain_http) are for networks that are
+//! encrypted below HTTP, such as a service mesh.
+//!
+//! # Redirects
+//!
+//! Put the layer *below* whatever follows redirects, that is closer to the client. Then each hop
+//! is a request of its own that is compared with the origins:
+//!
+//! ```
+//! # use std::convert::Infallible;
+//! # use bytes::Bytes;
+//! # use http::{Request, Response, header::{AUTHORIZATION, LOCATION}};
+//! # use http_body_util::Empty;
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_http::follow_redirect::FollowRedirectLayer;
+//! use tower_oauth2_client_credentials::{
+//!     Acquire, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+//! # let http_client = tower::service_fn(|request: Request<Empty<Bytes>>| async move {
+//! #     let mut response = Response::new(Empty::<Bytes>::new());
+//! #     let has_token = request.headers().contains_key(AUTHORIZATION);
+//! #     match request.uri().host() {
+//! #         Some("api.example.com") => {
+//! #             assert!(has_token);
+//! #             *response.status_mut() = http::StatusCode::FOUND;
+//! #             response.headers_mut().insert(LOCATION, "https://elsewhere.example.net/".parse().unwrap());
+//! #         }
+//! #         _ => assert!(!has_token),
+//! #     }
+//! #     Ok::<_, Infallible>(response)
+//! # });
+//! let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("abc") });
+//! let origins = Origins::parse(["https://api.example.com"])?;
+//! let client = ServiceBuilder::new()
+//!     .layer(FollowRedirectLayer::new())                        // first: outermost
+//!     .layer(OAuthClientCredentialsLayer::new(tokens, origins)) // sees each hop
+//!     .service(http_client);
+//!
+//! // The API redirects to elsewhere.example.net, which gets no token.
+//! let request = Request::get("https://api.example.com/report").body(Empty::new())?;
+//! let response = client.oneshot(request).await?;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The other way round, the follower copies the header fields of the first request, and whether a
+//! token crosses origins is for its policy to say: tower-http's strips `Authorization` by default,
+//! but not a field that [`header_name`](OAuthClientCredentialsLayer::header_name) put the token
+//! into. A client that follows redirects *inside itself* (reqwest by default) runs below every
+//! layer: turn that off, or rely on what it strips.
+//!
+//! [`Origins::any`] below a follower gives the token to whomever an API redirects to.
+//!
+//! The token endpoint itself is never followed through a redirect: the request carries the
+//! client's credentials. A [transport](ClientCredentialsBuilder::transport) of your own must not
+//! follow any either.
+//!
+//! # Logs
+//!
+//! No token, secret or assertion is in any `Debug`, `Display`, error, event or trace of ours:
+//!
+//! * header values with a secret are [marked sensitive](http::HeaderValue::set_sensitive), so
+//!   `Debug` of a request does not show them, and HTTP/2 does not keep them in its compression
+//!   tables;
+//! * text from a server is stripped of control characters and cut, and what we sent is taken out
+//!   of it first: some servers echo their input;
+//! * causes behind [`source()`](std::error::Error::source) are the transport's. The default one's
+//!   carry no URL and no credentials. Those of a transport, closure or source of *yours* are
+//!   passed on as they are.
+//!
+//! Where a layer of yours logs header fields, let it honour the sensitive mark.
+//!
+//! # Memory
+//!
+//! Secrets and tokens that this crate holds are overwritten when their last copy is dropped
+//! (`zeroize`): the client secret, the encoded form, Basic credentials, the answer's body, the
+//! token and the header values made of it. The limits of that:
+//!
+//! * The transport copies. hyper, TLS and the kernel hold requests and answers in buffers of their
+//!   own, and none of them wipes.
+//! * A clone lives as long as whoever has it. A `Bytes`, a `HeaderValue` or a [`Token`] cloned into
+//!   a request, a log or a recording keeps the bytes until it is dropped; only then they are wiped.
+//! * A cache keeps its last token after it has expired, so that a server which hands the same one
+//!   out again is recognised. It goes when the next token comes, or with the last handle. A service
+//!   that is held but idle keeps the token it saw last as well, until its next call.
+//! * [`Secret::from_fn`]'s closure returns a `String`, which is wiped; what the closure itself read
+//!   from is yours.
+//! * Swap and core dumps are the machine's.
+//!
+//! # What a token endpoint can do to you
+//!
+//! Nothing but withhold a token, whatever it answers. A token with a byte outside the visible ASCII
+//! would let it write header fields into your requests, and is refused, as is one above 64 KiB. An
+//! answer is read up to [`body_cap`](ClientCredentialsBuilder::body_cap) and never decompressed. Its
+//! lifetimes are clamped. The scheme that is sent is our own constant.
+//!
+//! # What an API can do to you
+//!
+//! It can reject tokens. That costs one acquisition at once, then one each 30 s at first and each
+//! 10 minutes in the end; requests to other APIs that share the cache wait for at most
+//! [`suspect_wait`](TokenCacheBuilder::suspect_wait) at each of them.
+//!
+//! # Suspended machines and frozen functions
+//!
+//! Expiry is measured on the monotonic clock, which a wrong or adjusted wall clock can't confuse.
+//! It may stand still while a laptop sleeps, a virtual machine is paused or a function is frozen
+//! between calls; a token then looks younger than it is. The first API to see the expired token
+//! answers 401, which replaces it, and the request is sent once more. So leave the 401 path on
+//! where that can happen, and choose a [replay policy](OAuthClientCredentialsLayer::replay) that
+//! covers your requests.
+//!
+//! # What is left to you
+//!
+//! * Ask for the least scope, and one client registration for each service.
+//! * Take secrets from a file or a closure ([`Secret`]), not from the source text; both are read
+//!   again at each attempt, so that they can be rotated.
+//! * A secret must not be in the token URL, nor in an origin: these are shown in errors. (They are
+//!   refused there where they can be told.)
+
+// Names for the links above.
+#[cfg(doc)]
+use crate::*;
