@@ -47,7 +47,6 @@ impl<S, P, K> Again<S, P, K> {
 }
 
 /// Where a response future goes on.
-#[allow(clippy::large_enum_variant, reason = "made and taken apart in one poll")]
 pub(crate) enum Next<S, B, P>
 where
     S: Service<Request<B>>,

@@ -16,7 +16,7 @@ mod imp {
     pub(crate) use tokio::runtime::Handle;
 
     /// Never: nothing is broken outside of the model.
-    pub(crate) const fn broken(_: super::Fault) -> bool {
+    pub(crate) const fn broken(_: crate::sync::Fault) -> bool {
         false
     }
 }

@@ -1,7 +1,7 @@
 //! The whole cache: requests, tasks, rejections and time.
 
 use super::*;
-use crate::error::ErrorKind;
+use crate::{error::ErrorKind, event::Reason};
 
 fn new_each_time(serial: usize, _: &Acquire) -> Result<Token, Error> {
     Ok(token(serial))
@@ -12,11 +12,7 @@ fn fails(_: usize, _: &Acquire) -> Result<Token, Error> {
 }
 
 fn fails_once(serial: usize, _: &Acquire) -> Result<Token, Error> {
-    if serial == 1 {
-        fails(serial, &Acquire::new(crate::Reason::Missing))
-    } else {
-        Ok(token(serial))
-    }
+    if serial == 1 { fails(serial, &Acquire::new(Reason::Missing)) } else { Ok(token(serial)) }
 }
 
 fn same_each_time(_: usize, _: &Acquire) -> Result<Token, Error> {
