@@ -1,6 +1,9 @@
 //! A token and a request's header fields: what is put where.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::AUTHORIZATION, header::Entry};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{AUTHORIZATION, Entry, MaxSizeReached},
+};
 
 /// What to do with a request that carries its own authorization field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,28 +32,100 @@ pub(crate) enum Authorized {
 }
 
 /// Adds the field, in one look-up of the map. `name`: other than `Authorization`.
+#[inline]
 pub(crate) fn authorize(
     headers: &mut HeaderMap,
     name: Option<&HeaderName>,
     value: &HeaderValue,
     own: OwnAuthorization,
 ) -> Authorized {
-    // The constant is cheaper to insert than any name that must be cloned.
-    let entry = match name {
-        None => headers.try_entry(AUTHORIZATION),
-        Some(name) => headers.try_entry(name),
+    // Appending is the one look-up that tells and adds at once; a request with a field of its own
+    // is the exception and put right afterwards. And the constant is cheaper to insert than any
+    // name that must be cloned.
+    let appended = match name {
+        None => headers.try_append(AUTHORIZATION, value.clone()),
+        Some(name) => append_named(headers, name, value.clone()),
     };
-    match (entry, own) {
-        (Ok(Entry::Vacant(vacant)), _) => match vacant.try_insert(value.clone()) {
-            Ok(_) => Authorized::Ours,
-            Err(_) => Authorized::Full,
-        },
-        (Ok(Entry::Occupied(_)), OwnAuthorization::Pass) => Authorized::Own,
-        (Ok(Entry::Occupied(_)), OwnAuthorization::Refuse) => Authorized::Refused,
-        (Ok(Entry::Occupied(mut occupied)), OwnAuthorization::Replace) => {
-            occupied.insert(value.clone());
-            Authorized::Ours
-        }
-        (Err(_), _) => Authorized::Full,
+    match appended {
+        Ok(false) => Authorized::Ours,
+        Ok(true) => beside_own(headers, name.unwrap_or(&AUTHORIZATION), own),
+        Err(_) => Authorized::Full,
+    }
+}
+
+/// Apart: few use another field, and its code would be copied into every caller.
+#[cold]
+#[inline(never)]
+fn append_named(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    value: HeaderValue,
+) -> Result<bool, MaxSizeReached> {
+    headers.try_append(name, value)
+}
+
+/// Ours was appended to the request's own: one of them goes.
+#[cold]
+fn beside_own(headers: &mut HeaderMap, name: &HeaderName, own: OwnAuthorization) -> Authorized {
+    let Ok(Entry::Occupied(mut field)) = headers.try_entry(name) else {
+        return Authorized::Full;
+    };
+    // Cloned, as `OccupiedEntry::insert_mult` panics where there are three values (http 1.5).
+    let mut theirs: Vec<_> = field.iter().cloned().collect();
+    let ours = theirs.pop().expect("it was just appended");
+    if own == OwnAuthorization::Replace {
+        field.insert(ours);
+        return Authorized::Ours;
+    }
+    let mut theirs = theirs.into_iter();
+    field.insert(theirs.next().expect("there was one before ours"));
+    theirs.for_each(|value| field.append(value));
+    match own {
+        OwnAuthorization::Refuse => Authorized::Refused,
+        _ => Authorized::Own,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers() -> HeaderMap {
+        [("host", "a"), ("authorization", "Basic 1"), ("authorization", "Basic 2"), ("te", "b")]
+            .map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value)))
+            .into_iter()
+            .fold(HeaderMap::new(), |mut headers, (name, value): (HeaderName, _)| {
+                headers.append(name, value);
+                headers
+            })
+    }
+
+    fn authorized(own: OwnAuthorization) -> (Authorized, Vec<String>) {
+        let mut headers = headers();
+        let ours = HeaderValue::from_static("Bearer 3");
+        let authorized = authorize(&mut headers, None, &ours, own);
+        let text = |(name, value): (&HeaderName, &HeaderValue)| {
+            format!("{name}: {}", value.to_str().unwrap())
+        };
+        (authorized, headers.iter().map(text).collect())
+    }
+
+    #[test]
+    fn fields_of_its_own_stay_as_they_were_and_where_they_were() {
+        let untouched = ["host: a", "authorization: Basic 1", "authorization: Basic 2", "te: b"];
+        assert_eq!(
+            authorized(OwnAuthorization::Pass),
+            (Authorized::Own, untouched.map(Into::into).into())
+        );
+        assert_eq!(authorized(OwnAuthorization::Refuse).0, Authorized::Refused);
+    }
+
+    #[test]
+    fn ours_takes_the_place_of_all_of_them() {
+        let replaced = ["host: a", "authorization: Bearer 3", "te: b"];
+        assert_eq!(
+            authorized(OwnAuthorization::Replace),
+            (Authorized::Ours, replaced.map(Into::into).into())
+        );
     }
 }

@@ -13,7 +13,7 @@ use crate::{
     authorize::OwnAuthorization,
     cache::View,
     error::BoxError,
-    future::{Held, ResponseFuture, send},
+    future::{Held, ResponseFuture, Sent, send},
     replay::{EmptyBodies, ReplayPolicy},
     settings::{Admission, HAS_OWN, Settings},
     sync::Arc,
@@ -60,27 +60,42 @@ where
     type Error = BoxError;
     type Future = ResponseFuture<S, B, P>;
 
+    #[inline]
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         self.inner.poll_ready(cx).map_err(Into::into)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    #[inline]
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Self { inner, settings, view } = self;
         match settings.admit(&request) {
             Admission::Authorize => {}
             Admission::Pass => return ResponseFuture::passing(inner.call(request)),
             Admission::Refuse(why) => return ResponseFuture::refused(why),
         }
-        let now = Instant::now();
-        let mut request = Some(request);
-        let called = view.fresh(&settings.cache, now, |snapshot| {
-            let request = request.take().expect("this closure runs once");
-            send(settings, inner, request, snapshot.presented(), true)
-        });
-        if let Some(called) = called {
-            return called;
+        let Some(presented) = view.fresh(&settings.cache, Instant::now()) else {
+            return self.look_closer(request);
+        };
+        if P::REPLAYS {
+            return send(settings, inner, request, presented, true);
         }
-        let request = request.expect("it was not sent");
+        // As `send` does it, but in place: handing the request on is a copy of all of it.
+        match Sent::with(presented, settings, &mut request, None) {
+            Ok(sent) => ResponseFuture::calling(inner.call(request), sent),
+            Err(why) => ResponseFuture::refused(why),
+        }
+    }
+}
+
+impl<S, P> OAuthClientCredentials<S, P> {
+    /// The published token was no answer: asks the cache, and waits if there is none.
+    #[cold]
+    fn look_closer<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B, P>
+    where
+        S: Service<Request<B>> + Clone,
+        P: ReplayPolicy<B>,
+    {
+        let Self { inner, settings, .. } = self;
         if settings.leaves_alone(&request) {
             return match settings.own {
                 OwnAuthorization::Refuse => ResponseFuture::refused(HAS_OWN),
@@ -88,7 +103,7 @@ where
             };
         }
         if let Some(snapshot) = settings.cache.at_hand() {
-            return send(settings, inner, request, snapshot.presented(), true);
+            return send(settings, inner, request, snapshot.present(), true);
         }
         // Nothing stays reserved while the request waits: `inner` may hold a permit that the token
         // transport needs too. A clone holds none.

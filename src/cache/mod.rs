@@ -112,6 +112,9 @@ impl Shared {
             (Some(settled), _) => self.snapshot.swap(Some(settled)),
             (None, _) => None,
         };
+        if let Some(outdated) = &outdated {
+            outdated.replaced.set();
+        }
         drop(state);
         drop((published, outdated));
         if let Some((flight, outcome)) = followup.ended {

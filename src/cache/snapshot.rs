@@ -2,10 +2,9 @@
 
 use std::{
     cell::Cell,
-    ops::Deref,
     sync::{
         LazyLock,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     thread::available_parallelism,
 };
@@ -15,7 +14,7 @@ use tokio::time::Instant;
 
 use super::{Shared, TokenCache};
 use crate::{
-    sync::{Arc, ArcSwapOption, Cache, Guard, Weak},
+    sync::{Arc, Weak},
     token::Token,
 };
 
@@ -33,6 +32,30 @@ pub(crate) struct Snapshot {
     pub(super) expires_at: Instant,
     /// It was past its deadline when it came. Its flight's waiters get it once; no one else does.
     pub(super) dead_on_arrival: bool,
+    pub(super) replaced: Replaced,
+}
+
+/// Set when another snapshot was published. Those who keep a copy of the pointer read it, and
+/// nobody writes to its cache line until then. A clone is a new snapshot, not replaced by any.
+#[derive(Default)]
+pub(super) struct Replaced(AtomicBool);
+
+impl Replaced {
+    /// Relaxed, as it orders nothing: a view that finds it set loads the published pointer.
+    #[inline]
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Clone for Replaced {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// A token as requests carry it, once for each stripe of threads: a thread writes to the reference
@@ -65,10 +88,12 @@ impl Lease {
 }
 
 impl Presented {
+    #[inline]
     pub(crate) fn header(&self) -> &HeaderValue {
         &self.header
     }
 
+    #[inline]
     pub(crate) fn token(&self) -> &Token {
         &self.token
     }
@@ -85,12 +110,14 @@ impl Snapshot {
     }
 
     /// This thread's copy of the token.
-    pub(crate) fn presented(&self) -> &Arc<Presented> {
+    #[inline]
+    pub(crate) fn present(&self) -> Arc<Presented> {
         // The length is a power of two, so this is a mask and not a division.
-        &self.lease.0[stripe() & (self.lease.0.len() - 1)]
+        Arc::clone(&self.lease.0[stripe() & (self.lease.0.len() - 1)])
     }
 
     /// Whether the token may be used without taking a closer look.
+    #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
         now < self.look_at
     }
@@ -111,6 +138,7 @@ fn stripes() -> usize {
 }
 
 /// This thread's stripe, handed out in turn.
+#[inline]
 fn stripe() -> usize {
     const UNSET: usize = usize::MAX;
     static NEXT: AtomicUsize = AtomicUsize::new(0);
@@ -123,51 +151,40 @@ fn stripe() -> usize {
     })
 }
 
-/// A cache's published snapshot, as `arc_swap::Cache` wants to find it.
-#[derive(Clone)]
-pub(crate) struct Published(Arc<Shared>);
-
-impl Deref for Published {
-    type Target = ArcSwapOption<Snapshot>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0.snapshot
-    }
-}
-
 /// A service's own view of the published snapshot.
 ///
-/// A service that is held across calls keeps a copy of the pointer and only compares it
-/// (`arc_swap::Cache`). One that is cloned for a single call never builds that copy: filling it
-/// would write to the snapshot's reference count, which all threads share.
+/// A service that is held across calls keeps a copy of the pointer, good until the snapshot says
+/// that it was replaced. One that is cloned for a single call never makes that copy: it would
+/// write to the snapshot's reference count, which all threads share.
 #[derive(Default)]
 pub(crate) enum View {
     #[default]
     New,
     Used,
-    Held(Cache<Published, Option<Arc<Snapshot>>>),
+    Held(Arc<Snapshot>),
 }
 
 impl View {
-    /// Calls `with` with the published snapshot if it is fresh.
-    pub(crate) fn fresh<T>(
-        &mut self,
-        cache: &TokenCache,
-        now: Instant,
-        with: impl FnOnce(&Snapshot) -> T,
-    ) -> Option<T> {
-        if let Self::Held(held) = self {
-            return held.load().as_deref().filter(|snapshot| snapshot.is_fresh(now)).map(with);
+    /// The published token, if it is fresh.
+    #[inline]
+    pub(crate) fn fresh(&mut self, cache: &TokenCache, now: Instant) -> Option<Arc<Presented>> {
+        if let Self::Held(snapshot) = self
+            && !snapshot.replaced.get()
+            && snapshot.is_fresh(now)
+        {
+            return Some(snapshot.present());
         }
-        self.first_looks(cache).as_deref().filter(|it| it.is_fresh(now)).map(with)
+        self.look_again(cache, now)
     }
 
-    fn first_looks(&mut self, cache: &TokenCache) -> Guard<Option<Arc<Snapshot>>> {
-        *self = match self {
-            Self::New => Self::Used,
-            _ => Self::Held(Cache::new(Published(Arc::clone(&cache.shared)))),
+    #[inline(never)]
+    fn look_again(&mut self, cache: &TokenCache, now: Instant) -> Option<Arc<Presented>> {
+        let published = cache.shared.snapshot.load();
+        *self = match (&self, published.as_ref()) {
+            (Self::New, _) | (_, None) => Self::Used,
+            (_, Some(snapshot)) => Self::Held(Arc::clone(snapshot)),
         };
-        cache.shared.snapshot.load()
+        published.as_deref().filter(|snapshot| snapshot.is_fresh(now)).map(Snapshot::present)
     }
 }
 

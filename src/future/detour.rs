@@ -76,6 +76,8 @@ pin_project! {
 pin_project! {
     #[project = StageProj]
     enum Stage<R> {
+        // It is not sent at all.
+        Refused { error: Option<BoxError> },
         Waiting { #[pin] acquiring: Acquiring },
         // The answer is kept until it is certain that it is not wanted.
         Replacing { #[pin] replacing: Replacing, response: Option<R> },
@@ -88,6 +90,11 @@ where
     S: Service<Request<B>>,
     P: ReplayPolicy<B>,
 {
+    pub(crate) fn refused(error: BoxError) -> Self {
+        let stage = Stage::Refused { error: Some(error) };
+        Self { held: None, again: None, first: true, stage }
+    }
+
     pub(crate) fn waiting(held: Held<S, B, P>) -> Self {
         let stage = Stage::Waiting { acquiring: held.settings.cache.acquiring() };
         Self { held: Some(held), again: None, first: true, stage }
@@ -110,6 +117,10 @@ where
         let mut this = self.project();
         loop {
             let snapshot = match this.stage.as_mut().project() {
+                StageProj::Refused { error } => {
+                    let error = error.take().expect("polled after it was done");
+                    return Poll::Ready(Next::Done(Err(error)));
+                }
                 StageProj::Waiting { acquiring } => match ready!(acquiring.poll(cx)) {
                     Ok(snapshot) => snapshot,
                     Err(error) => return Poll::Ready(Next::Done(Err(error.into()))),
@@ -138,13 +149,8 @@ where
                         let snapshot = Arc::clone(snapshot);
                         let Held { settings, mut service, request } =
                             this.held.take().expect("it was just there");
-                        let call = send(
-                            &settings,
-                            &mut service,
-                            request,
-                            snapshot.presented(),
-                            *this.first,
-                        );
+                        let call =
+                            send(&settings, &mut service, request, snapshot.present(), *this.first);
                         return Poll::Ready(Next::Call(call));
                     }
                     // It took so long that the token expired; what is reserved is let go.

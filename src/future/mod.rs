@@ -6,6 +6,7 @@ mod detour;
 use std::{
     fmt,
     future::Future,
+    marker::PhantomData,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -39,6 +40,8 @@ pin_project! {
     {
         #[pin]
         state: State<S, B, P>,
+        // Without it a call is not ours, and its answer not looked at.
+        sent: Option<Sent<S, B, P>>,
     }
 }
 
@@ -49,22 +52,18 @@ pin_project! {
         S: Service<Request<B>>,
         P: ReplayPolicy<B>,
     {
-        // Refused before it was sent.
-        Ready { error: Option<BoxError> },
-        // Not ours: nothing is looked at.
-        Passing { #[pin] future: S::Future },
-        Calling { #[pin] future: S::Future, sent: Option<Sent<S, B, P>> },
-        // Everything that waits is behind a box, so that what does not wait stays small.
+        Calling { #[pin] future: S::Future },
+        // Everything else is behind a box, so that a call in flight stays small.
         Detour { detour: Pin<Box<Detour<S, B, P>>> },
     }
 }
 
 /// What is remembered of a request that left with a token.
-struct Sent<S, B, P: ReplayPolicy<B>> {
+pub(crate) struct Sent<S, B, P: ReplayPolicy<B>> {
     presented: Arc<Presented>,
     judge: Judge,
     again: Option<Box<Again<S, P, P::Kept>>>,
-    body: std::marker::PhantomData<fn(B)>,
+    body: PhantomData<fn(B)>,
 }
 
 impl<S, B, P> ResponseFuture<S, B, P>
@@ -73,25 +72,34 @@ where
     P: ReplayPolicy<B>,
 {
     pub(crate) fn passing(future: S::Future) -> Self {
-        Self { state: State::Passing { future } }
+        Self::calling(future, None)
     }
 
+    #[inline]
+    pub(crate) fn calling(future: S::Future, sent: Option<Sent<S, B, P>>) -> Self {
+        Self { state: State::Calling { future }, sent }
+    }
+
+    #[cold]
     pub(crate) fn refused(why: &'static str) -> Self {
-        Self { state: State::Ready { error: Some(refusal(why)) } }
+        Self::detour(Box::pin(Detour::refused(refusal(why))))
     }
 
     pub(crate) fn waiting(held: Held<S, B, P>) -> Self {
-        Self { state: State::Detour { detour: Box::pin(Detour::waiting(held)) } }
+        Self::detour(Box::pin(Detour::waiting(held)))
+    }
+
+    fn detour(detour: Pin<Box<Detour<S, B, P>>>) -> Self {
+        Self { state: State::Detour { detour }, sent: None }
     }
 }
 
 /// Sends a request with a token, through a service that is ready. `replays`: it may be sent again.
-#[inline]
 pub(crate) fn send<S, B, P>(
     settings: &Arc<Settings<P>>,
     service: &mut S,
     mut request: Request<B>,
-    presented: &Arc<Presented>,
+    presented: Arc<Presented>,
     replays: bool,
 ) -> ResponseFuture<S, B, P>
 where
@@ -100,25 +108,33 @@ where
 {
     let mut again = None;
     if P::REPLAYS && replays && !settings.leaves_alone(&request) {
-        let (parts, body) = request.into_parts();
-        let (body, kept) = settings.policy.keep(body);
-        again = kept.map(|kept| {
-            let (settings, service) = (Arc::clone(settings), service.clone());
-            Box::new(Again { settings, service, parts: parts.clone(), kept })
-        });
-        request = Request::from_parts(parts, body);
+        (request, again) = keep(settings, service, request);
     }
-    match settings.authorize(&mut request, presented.header()) {
-        Authorized::Ours => {
-            let judge = settings.judge.clone();
-            let presented = Arc::clone(presented);
-            let sent = Some(Sent { presented, judge, again, body: std::marker::PhantomData });
-            ResponseFuture { state: State::Calling { future: service.call(request), sent } }
-        }
-        Authorized::Own => ResponseFuture::passing(service.call(request)),
-        Authorized::Refused => ResponseFuture::refused(HAS_OWN),
-        Authorized::Full => ResponseFuture::refused("it has no room for another header field"),
+    match Sent::with(presented, settings, &mut request, again) {
+        Ok(sent) => ResponseFuture::calling(service.call(request), sent),
+        Err(why) => ResponseFuture::refused(why),
     }
+}
+
+type KeptAgain<S, B, P> = Option<Box<Again<S, P, <P as ReplayPolicy<B>>::Kept>>>;
+
+/// Keeps what is needed to send the request again, if it can be.
+fn keep<S, B, P>(
+    settings: &Arc<Settings<P>>,
+    service: &S,
+    request: Request<B>,
+) -> (Request<B>, KeptAgain<S, B, P>)
+where
+    S: Clone,
+    P: ReplayPolicy<B>,
+{
+    let (parts, body) = request.into_parts();
+    let (body, kept) = settings.policy.keep(body);
+    let again = kept.map(|kept| {
+        let (settings, service) = (Arc::clone(settings), service.clone());
+        Box::new(Again { settings, service, parts: parts.clone(), kept })
+    });
+    (Request::from_parts(parts, body), again)
 }
 
 impl<S, B, P, R> Future for ResponseFuture<S, B, P>
@@ -129,31 +145,63 @@ where
 {
     type Output = Result<Response<R>, BoxError>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
-        loop {
-            let next = match state.as_mut().project() {
-                StateProj::Ready { error } => {
-                    return Poll::Ready(Err(error.take().expect("polled after it was ready")));
-                }
-                StateProj::Passing { future } => return future.poll(cx).map_err(Into::into),
-                StateProj::Calling { future, sent } => {
-                    let response = ready!(future.poll(cx)).map_err(Into::into)?;
-                    let Some(sent) = sent.take() else { return Poll::Ready(Ok(response)) };
-                    match sent.judge.verdict(&response, sent.presented.token()) {
-                        Verdict::Rejected => sent.rejected(response),
-                        Verdict::HandBack | Verdict::UseNonce => Next::Done(Ok(response)),
-                    }
-                }
-                StateProj::Detour { detour } => ready!(detour.as_mut().poll(cx)),
-            };
-            match next {
-                Next::Done(result) => return Poll::Ready(result),
-                Next::Call(call) => state.set(call.state),
-                // This drops the first call's future, and with it whatever it held reserved.
-                Next::Detour(detour) => state.set(State::Detour { detour }),
-            }
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.as_mut().project();
+        let (StateProj::Calling { future }, sent) = (this.state.project(), this.sent) else {
+            return self.poll_detour(cx);
+        };
+        // The answer stays where it is: each hand that it goes through is a copy of all of it.
+        let answer = ready!(future.poll(cx)).map_err(Into::into);
+        if let Ok(response) = &answer
+            && !response.status().is_success()
+            && let Some(sent) = sent.take_if(|sent| sent.is_rejected_by(response))
+        {
+            return self.go_on(sent.rejected(answer), cx);
         }
+        if P::REPLAYS {
+            // What was kept for sending again is let go before anyone reads on.
+            *sent = None;
+        }
+        Poll::Ready(answer)
+    }
+}
+
+impl<S, B, P, R> ResponseFuture<S, B, P>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    P: ReplayPolicy<B>,
+{
+    /// Whatever is not a call in flight.
+    #[inline(never)]
+    fn poll_detour(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<R>, BoxError>> {
+        match self.as_mut().project().state.project() {
+            StateProj::Detour { detour } => {
+                let next = ready!(detour.as_mut().poll(cx));
+                self.go_on(next, cx)
+            }
+            StateProj::Calling { .. } => self.poll(cx),
+        }
+    }
+
+    #[cold]
+    fn go_on(
+        mut self: Pin<&mut Self>,
+        next: Next<S, B, P>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<R>, BoxError>> {
+        match next {
+            Next::Done(result) => return Poll::Ready(result),
+            Next::Call(call) => self.set(call),
+            // This drops the first call's future, and with it whatever it held reserved.
+            Next::Detour(detour) => self.set(Self::detour(detour)),
+        }
+        // Not without end: a request is sent twice at most.
+        self.poll(cx)
     }
 }
 
@@ -162,18 +210,43 @@ where
     S: Service<Request<B>>,
     P: ReplayPolicy<B>,
 {
+    /// Puts the token into the request. `None`: it has one of its own; an error: it must not be
+    /// sent.
+    #[inline]
+    pub(crate) fn with(
+        presented: Arc<Presented>,
+        settings: &Settings<P>,
+        request: &mut Request<B>,
+        again: KeptAgain<S, B, P>,
+    ) -> Result<Option<Self>, &'static str> {
+        match settings.authorize(request, presented.header()) {
+            Authorized::Ours => {
+                let judge = settings.judge.clone();
+                Ok(Some(Self { presented, judge, again, body: PhantomData }))
+            }
+            Authorized::Own => Ok(None),
+            Authorized::Refused => Err(HAS_OWN),
+            Authorized::Full => Err("it has no room for another header field"),
+        }
+    }
+
+    fn is_rejected_by<R>(&self, response: &Response<R>) -> bool {
+        self.judge.verdict(response, self.presented.token()) == Verdict::Rejected
+    }
+
     /// The API rejected the token: it is invalidated in any case, and the request is sent again if
     /// it can be.
-    fn rejected(self, response: S::Response) -> Next<S, B, P> {
-        let Some(cache) = self.presented.cache() else { return Next::Done(Ok(response)) };
-        match self.again {
-            Some(again) => {
+    #[cold]
+    fn rejected(self, answer: Result<S::Response, BoxError>) -> Next<S, B, P> {
+        let Some(cache) = self.presented.cache() else { return Next::Done(answer) };
+        match (answer, self.again) {
+            (Ok(response), Some(again)) => {
                 let replacing = cache.replacing(self.presented.token());
                 Next::Detour(Box::pin(Detour::replacing(replacing, response, again)))
             }
-            None => {
+            (answer, _) => {
                 cache.invalidate(self.presented.token());
-                Next::Done(Ok(response))
+                Next::Done(answer)
             }
         }
     }

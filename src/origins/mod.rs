@@ -41,7 +41,7 @@ enum Rule {
 /// Kept as it was written: requests are mostly built from the same text, so that the first
 /// comparison is one of bytes.
 struct Origin {
-    scheme: Scheme,
+    https: bool,
     authority: Box<str>,
 }
 
@@ -111,13 +111,13 @@ impl Origins {
     }
 
     /// Whether a request with this URI may carry the token.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn allows(&self, uri: &Uri) -> bool {
         match &self.0 {
             Rule::Named(origins) => {
                 origins.iter().any(|origin| origin.is_spelt_in(uri)) || any_matches(origins, uri)
             }
-            Rule::Any => uri.scheme() == Some(&Scheme::HTTPS) || is_loopback(uri),
+            Rule::Any => uri.scheme_str() == Some("https") || is_loopback(uri),
             Rule::FixedUpstream => uri.authority().is_none(),
         }
     }
@@ -161,29 +161,38 @@ impl Origin {
                  if the network below is encrypted",
             ));
         }
-        Ok(Self { scheme: scheme.clone(), authority: authority.as_str().into() })
+        Ok(Self { https: target.is_https(), authority: authority.as_str().into() })
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.https { "https" } else { "http" }
     }
 
     /// The commonest case, a few compares: the URI names the origin as it was configured.
     #[inline]
     fn is_spelt_in(&self, uri: &Uri) -> bool {
         uri.authority().is_some_and(|authority| authority.as_str() == &*self.authority)
-            && uri.scheme() == Some(&self.scheme)
+            && match uri.scheme_str() {
+                Some("https") => self.https,
+                Some("http") => !self.https,
+                _ => false,
+            }
     }
 }
 
 /// Another spelling of an origin (case, default port, userinfo), or another origin.
 #[cold]
+#[inline(never)]
 fn any_matches(origins: &[Origin], uri: &Uri) -> bool {
     Target::of(uri).is_some_and(|target| {
         origins.iter().any(|origin| {
-            Target::new(origin.scheme.as_str(), &origin.authority)
-                .is_some_and(|origin| origin == target)
+            Target::new(origin.scheme(), &origin.authority).is_some_and(|origin| origin == target)
         })
     })
 }
 
 #[cold]
+#[inline(never)]
 fn is_loopback(uri: &Uri) -> bool {
     Target::of(uri).is_some_and(|target| target.is_loopback())
 }
@@ -203,7 +212,7 @@ impl fmt::Display for Origins {
             Rule::Named(origins) => {
                 for (index, origin) in origins.iter().enumerate() {
                     let comma = if index == 0 { "" } else { ", " };
-                    write!(f, "{comma}{}://{}", origin.scheme, origin.authority)?;
+                    write!(f, "{comma}{}://{}", origin.scheme(), origin.authority)?;
                 }
                 Ok(())
             }

@@ -12,7 +12,7 @@ use self::modelled as imp;
 mod imp {
     pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
 
-    pub(crate) use arc_swap::{ArcSwapOption, Cache, Guard};
+    pub(crate) use arc_swap::{ArcSwapOption, Guard};
     pub(crate) use tokio::runtime::Handle;
 
     /// Never: nothing is broken outside of the model.
@@ -21,7 +21,7 @@ mod imp {
     }
 }
 
-pub(crate) use imp::{ArcSwapOption, Cache, Guard, Handle, Mutex, MutexGuard, OnceLock, broken};
+pub(crate) use imp::{ArcSwapOption, Guard, Handle, Mutex, MutexGuard, OnceLock, broken};
 
 /// Locks, also after a panic: each critical section leaves its data whole at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

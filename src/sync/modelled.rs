@@ -78,25 +78,6 @@ impl<T> Deref for Guard<T> {
     }
 }
 
-pub(crate) struct Cache<A, T> {
-    published: A,
-    seen: T,
-}
-
-impl<A, T> Cache<A, Option<Arc<T>>>
-where
-    A: Deref<Target = ArcSwapOption<T>>,
-{
-    pub(crate) fn new(published: A) -> Self {
-        Self { published, seen: None }
-    }
-
-    pub(crate) fn load(&mut self) -> &Option<Arc<T>> {
-        self.seen.clone_from(&self.published.load());
-        &self.seen
-    }
-}
-
 /// What a model sets for itself. loom runs all of a model's threads on the thread of its test, so
 /// thread-locals are the world of one test.
 pub(crate) mod world {

@@ -11,7 +11,7 @@ use crate::{
         flight::{Flight, Outcome},
         schedule::{Arrival, Deadlines},
         settings::Settings,
-        snapshot::{Lease, Snapshot},
+        snapshot::{Lease, Replaced, Snapshot},
     },
     error::Error,
     event::{Event, Reason},
@@ -90,6 +90,7 @@ impl State {
             refresh_at,
             expires_at,
             dead_on_arrival: dead,
+            replaced: Replaced::default(),
         });
         if dead && !same_token && self.usable(now) {
             // What came is no better than what is held.

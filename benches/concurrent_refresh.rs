@@ -1,0 +1,247 @@
+//! Many tasks wait for one token: from the moment when the endpoint answers until the last of them
+//! has gone on, beside what tokio takes to wake and poll as many tasks that wait for a `Notify`.
+//!
+//! First a table, for which the subjects take turns; then criterion's own measurements.
+
+mod support;
+
+use std::{
+    fs,
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Waker},
+    time::{Duration, Instant},
+};
+
+use criterion::{Criterion, SamplingMode};
+use support::{Build, Inner, Lean};
+use tokio::{
+    runtime::{Builder, Runtime},
+    sync::Notify,
+};
+use tower::{Layer, ServiceExt};
+use tower_oauth2_client_credentials::{
+    Acquire, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+};
+
+const WAITERS: [usize; 4] = [1, 100, 10_000, 100_000];
+const SUBJECTS: [Subject; 3] = [Subject::Notify, Subject::Get, Subject::Layer];
+
+#[derive(Clone, Copy)]
+enum Subject {
+    /// tokio's own cost: `Notify::notified`, without a deadline.
+    Notify,
+    /// `TokenCache::get`, with its deadline.
+    Get,
+    /// A request through the layer.
+    Layer,
+}
+
+impl Subject {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Notify => "tokio's Notify",
+            Self::Get => "TokenCache::get",
+            Self::Layer => "the layer",
+        }
+    }
+}
+
+/// What all tasks of one run share.
+struct Run {
+    /// How many have begun to wait, then how many have gone on.
+    waiting: AtomicUsize,
+    done: AtomicUsize,
+    waiters: usize,
+    all_done: Notify,
+}
+
+impl Run {
+    /// Waits, and tells when it begins to and when it is over.
+    async fn observe(self: Arc<Self>, future: impl Future) {
+        let mut future = pin!(future);
+        let mut told = false;
+        poll_fn(|cx| {
+            let poll = future.as_mut().poll(cx).map(drop);
+            if !std::mem::replace(&mut told, true) {
+                assert!(poll.is_pending(), "it had to wait");
+                self.waiting.fetch_add(1, Ordering::Relaxed);
+            }
+            poll
+        })
+        .await;
+        if self.done.fetch_add(1, Ordering::Relaxed) + 1 == self.waiters {
+            self.all_done.notify_one();
+        }
+    }
+}
+
+/// A cold cache, and what makes its endpoint answer.
+fn cold() -> (TokenCache, Arc<Notify>) {
+    let endpoint = Arc::new(Notify::new());
+    let answer = Arc::clone(&endpoint);
+    let tokens = TokenCache::new(move |_: Acquire| {
+        let answer = Arc::clone(&answer);
+        async move {
+            answer.notified().await;
+            Ok(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?.with_lifetime(Duration::from_secs(3600)))
+        }
+    });
+    (tokens, endpoint)
+}
+
+fn layer(tokens: TokenCache) -> OAuthClientCredentialsLayer<Never> {
+    OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(Never)
+}
+
+/// One herd: from the endpoint's answer until the last waiter has gone on.
+async fn herd(subject: Subject, waiters: usize) -> Duration {
+    let run = Arc::new(Run {
+        waiting: AtomicUsize::new(0),
+        done: AtomicUsize::new(0),
+        waiters,
+        all_done: Notify::new(),
+    });
+    let (tokens, endpoint) = cold();
+    let service = layer(tokens.clone()).layer(Inner);
+    let (builder, notify) = (Lean::default(), Arc::new(Notify::new()));
+    for _ in 0..waiters {
+        let run = Arc::clone(&run);
+        match subject {
+            Subject::Notify => {
+                let notify = Arc::clone(&notify);
+                tokio::spawn(run.observe(async move { notify.notified().await }));
+            }
+            Subject::Get => {
+                let tokens = tokens.clone();
+                tokio::spawn(run.observe(async move { tokens.get().await.expect("a token") }));
+            }
+            Subject::Layer => {
+                let call = service.clone().oneshot(builder.request());
+                tokio::spawn(run.observe(async move { call.await.expect("an answer") }));
+            }
+        }
+    }
+    while run.waiting.load(Ordering::Relaxed) < waiters {
+        tokio::task::yield_now().await;
+    }
+    let start = Instant::now();
+    match subject {
+        Subject::Notify => notify.notify_waiters(),
+        Subject::Get | Subject::Layer => endpoint.notify_one(),
+    }
+    run.all_done.notified().await;
+    start.elapsed()
+}
+
+fn runtimes() -> [(&'static str, Runtime); 2] {
+    let threads = Builder::new_multi_thread().worker_threads(2).enable_time().build();
+    let current = Builder::new_current_thread().enable_time().build();
+    [("2 threads", threads.expect("a runtime")), ("1 thread", current.expect("a runtime"))]
+}
+
+/// On a task of its own, so that the runtime's threads alone take part.
+fn measure(runtime: &Runtime, subject: Subject, waiters: usize) -> Duration {
+    runtime.block_on(async { tokio::spawn(herd(subject, waiters)).await.expect("no panic") })
+}
+
+fn print_table(runtimes: &[(&str, Runtime)]) {
+    println!("from the answer to the last waiter, ns a waiter (median), ratio to Notify");
+    for (name, runtime) in runtimes {
+        for waiters in WAITERS {
+            let rounds = (200_000 / waiters).clamp(9, 201);
+            let mut took = [const { Vec::new() }; SUBJECTS.len()];
+            for _ in 0..rounds {
+                for (subject, took) in SUBJECTS.into_iter().zip(&mut took) {
+                    let elapsed = measure(runtime, subject, waiters);
+                    took.push(elapsed.as_secs_f64() * 1e9 / waiters as f64);
+                }
+            }
+            let ratio = |index: usize| {
+                median(took[index].iter().zip(&took[0]).map(|(it, notify)| it / notify).collect())
+            };
+            print!("  {name}, {waiters:>7} waiters:");
+            for (index, subject) in SUBJECTS.into_iter().enumerate() {
+                let nanos = median(took[index].clone());
+                print!("  {} {nanos:.0} ({:.2})", subject.name(), ratio(index));
+            }
+            println!();
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// Memory of futures that wait, without tasks around them: what the process grew by.
+fn print_sizes(runtime: &Runtime) {
+    const MANY: usize = 100_000;
+    let _guard = runtime.enter();
+    let mut cx = Context::from_waker(Waker::noop());
+    let (tokens, _endpoint) = cold();
+    let mut service = layer(tokens.clone()).layer(Inner);
+    let builder = Lean::default();
+    println!("memory of a waiter, of {MANY}: the future itself, and all that came with it");
+
+    let before = resident();
+    let mut waiting: Vec<_> = (0..MANY).map(|_| Box::pin(tokens.get())).collect();
+    assert!(waiting.iter_mut().all(|get| get.as_mut().poll(&mut cx).is_pending()));
+    let each = (resident() - before) / MANY;
+    println!("  TokenCache::get: {} bytes, {each} bytes", size_of_val(&*waiting[0]));
+    drop(waiting);
+
+    let (tokens, _endpoint) = cold();
+    let mut other = layer(tokens).layer(Inner);
+    std::mem::swap(&mut service, &mut other);
+    let before = resident();
+    let mut waiting: Vec<_> = (0..MANY)
+        .map(|_| Box::pin(tower::Service::call(&mut service, builder.request())))
+        .collect();
+    assert!(waiting.iter_mut().all(|call| call.as_mut().poll(&mut cx).is_pending()));
+    let each = resident().saturating_sub(before) / MANY;
+    println!("  the layer: {} bytes, {each} bytes with its request", size_of_val(&*waiting[0]));
+}
+
+/// Resident memory in bytes; 0 where there is no `/proc`.
+fn resident() -> usize {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok());
+    kib.unwrap_or(0_usize) * 1024
+}
+
+fn main() {
+    let runtimes = runtimes();
+    // `cargo test --benches` only wants to see each run once.
+    if std::env::args().any(|arg| arg == "--bench") {
+        print_sizes(&runtimes[0].1);
+        print_table(&runtimes);
+    }
+    let mut criterion = Criterion::default()
+        .warm_up_time(Duration::from_millis(100))
+        .measurement_time(Duration::from_millis(300))
+        .sample_size(10)
+        .without_plots()
+        .configure_from_args();
+    for (name, runtime) in &runtimes {
+        for waiters in WAITERS {
+            let mut group = criterion.benchmark_group(format!("{waiters} waiters, {name}"));
+            group.sampling_mode(SamplingMode::Flat);
+            for subject in SUBJECTS {
+                group.bench_function(subject.name(), |bencher| {
+                    bencher.iter_custom(|herds| {
+                        (0..herds).map(|_| measure(runtime, subject, waiters)).sum()
+                    });
+                });
+            }
+            group.finish();
+        }
+    }
+    criterion.final_summary();
+}

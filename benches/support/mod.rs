@@ -1,0 +1,179 @@
+//! What the benches of the hot path share: one inner service, one way to build a request, and the
+//! layers that are compared around them.
+//!
+//! The futures are ready when they are first polled, so no runtime takes part in what is measured.
+
+// Each bench uses its part of this.
+#![allow(dead_code)]
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    hint::black_box,
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Request, Response, Uri,
+    header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT},
+};
+use http_body_util::Empty;
+use tower::{Layer, Service};
+use tower_http::set_header::SetRequestHeaderLayer;
+use tower_oauth2_client_credentials::{
+    Acquire, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+};
+
+pub(crate) type Body = Empty<Bytes>;
+
+const API: &str = "https://api.example.com";
+
+/// The service at the bottom: answers at once, and lets the optimiser drop nothing of the request.
+#[derive(Clone, Copy)]
+pub(crate) struct Inner;
+
+impl Service<Request<Body>> for Inner {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        drop(black_box(request));
+        ready(Ok(Response::new(())))
+    }
+}
+
+/// How requests are built. Each thread has a builder of its own, as the counts within a shared URI
+/// would be contended.
+pub(crate) trait Build: Default {
+    fn request(&self) -> Request<Body>;
+}
+
+/// The least that is a request: a URI that was parsed before, and one header field.
+pub(crate) struct Lean {
+    uri: Uri,
+    accept: HeaderValue,
+}
+
+impl Default for Lean {
+    fn default() -> Self {
+        Self {
+            uri: format!("{API}/v1/things/4711?expand=all").parse().expect("it is a URI"),
+            accept: HeaderValue::from_static("application/json"),
+        }
+    }
+}
+
+impl Build for Lean {
+    #[inline]
+    fn request(&self) -> Request<Body> {
+        let mut request = Request::new(Body::new());
+        *request.uri_mut() = self.uri.clone();
+        request.headers_mut().insert(ACCEPT, self.accept.clone());
+        request
+    }
+}
+
+/// As applications write it: a URI that is put together and parsed, and three header fields.
+#[derive(Default)]
+pub(crate) struct Typical;
+
+impl Build for Typical {
+    #[inline]
+    fn request(&self) -> Request<Body> {
+        Request::get(format!("{API}/v1/things/{}?expand=all", black_box(4711)))
+            .header(ACCEPT, "application/json")
+            .header(ACCEPT_ENCODING, "gzip")
+            .header(USER_AGENT, "a-service/1.0")
+            .body(Body::new())
+            .expect("it is a request")
+    }
+}
+
+/// One request from its building to its answer.
+#[inline]
+pub(crate) fn call<S>(service: &mut S, builder: &impl Build)
+where
+    S: Service<Request<Body>, Response = Response<()>>,
+{
+    let mut cx = Context::from_waker(Waker::noop());
+    let request = builder.request();
+    assert!(service.poll_ready(&mut cx).is_ready());
+    match pin!(service.call(request)).poll(&mut cx) {
+        Poll::Ready(Ok(response)) => drop(black_box(response)),
+        _ => panic!("the answer was not ready"),
+    }
+}
+
+/// The same through a clone made for this request, as `oneshot` users do.
+#[inline]
+pub(crate) fn call_cloned<S>(service: &S, builder: &impl Build)
+where
+    S: Service<Request<Body>, Response = Response<()>> + Clone,
+{
+    call(&mut service.clone(), builder);
+}
+
+/// The floor: a layer that knows its header from the start.
+pub(crate) fn floor() -> SetRequestHeaderLayer<HeaderValue> {
+    let value = HeaderValue::from_static("Bearer 2YotnFZFEjr1zCsicMWpAA");
+    SetRequestHeaderLayer::overriding(AUTHORIZATION, value)
+}
+
+/// Ours, for a cache that has a token for an hour.
+pub(crate) fn ours(origins: Origins) -> OAuthClientCredentialsLayer {
+    let tokens = TokenCache::new(|_: Acquire| async {
+        Ok(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?.with_lifetime(Duration::from_secs(3600)))
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(tokens.warm_up()).expect("a token");
+    OAuthClientCredentialsLayer::new(tokens, origins)
+}
+
+pub(crate) fn never(origins: Origins) -> OAuthClientCredentialsLayer<Never> {
+    ours(origins).replay(Never)
+}
+
+pub(crate) fn any() -> Origins {
+    Origins::any()
+}
+
+pub(crate) fn one() -> Origins {
+    Origins::parse([API]).expect("it is an origin")
+}
+
+/// Makes sure that a layer does what it is measured for.
+pub(crate) fn assert_authorizes<L>(layer: &L)
+where
+    L: Layer<Check>,
+    L::Service: Service<Request<Body>, Response = Response<()>>,
+{
+    let mut service = layer.layer(Check);
+    (0..3).for_each(|_| call(&mut service, &Lean::default()));
+}
+
+/// [`Inner`] that insists on a token.
+#[derive(Clone, Copy)]
+pub(crate) struct Check;
+
+impl Service<Request<Body>> for Check {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        assert_eq!(request.headers()[AUTHORIZATION], "Bearer 2YotnFZFEjr1zCsicMWpAA");
+        ready(Ok(Response::new(())))
+    }
+}
