@@ -100,6 +100,29 @@ pub enum Event {
         /// How long until the next attempt.
         delay: Duration,
     },
+    /// The authorization server's metadata does not list what this client does (RFC 8414 §2). It
+    /// is only a hint, as metadata is often wrong: the token request is made all the same, unless
+    /// the settings are strict. Once for each document that is read.
+    #[non_exhaustive]
+    MetadataMismatch {
+        /// The metadata's member, such as `token_endpoint_auth_methods_supported`.
+        member: &'static str,
+        /// What the client does.
+        used: String,
+        /// What the server lists.
+        listed: Vec<String>,
+    },
+    /// The authorization server's metadata is due to be read again and could not be; the document
+    /// at hand stays in use.
+    #[non_exhaustive]
+    MetadataKept {
+        /// How old it is.
+        age: Duration,
+        /// Why there is no newer one.
+        error: Error,
+    },
+    /// The source withdrew its tokens: the one at hand is no longer used.
+    Withdrawn,
     /// An acquisition outlived its bound on a waiter's clock and was replaced: the runtime that
     /// drives it stands still.
     #[non_exhaustive]
@@ -202,6 +225,18 @@ impl Event {
             Self::Retrying { attempt, error, delay } => {
                 tracing::debug!(attempt, %error, ?delay, "token request failed, trying again");
             }
+            Self::MetadataMismatch { member, used, listed } => {
+                tracing::warn!(
+                    member,
+                    used,
+                    ?listed,
+                    "the authorization server's metadata does not list what this client does"
+                );
+            }
+            Self::MetadataKept { age, error } => {
+                tracing::warn!(?age, %error, "metadata not refreshed, the old document is used");
+            }
+            Self::Withdrawn => tracing::debug!("access token withdrawn by its source"),
             Self::Abandoned { age } => {
                 tracing::warn!(?age, "acquisition abandoned: its runtime is not driven");
             }

@@ -128,7 +128,7 @@ pub use cache::{Get, Replacement, TokenCache, TokenCacheBuilder};
 pub use challenge::Rejections;
 pub use client_auth::Secret;
 pub use clock::{SystemClock, WallClock};
-pub use endpoint::{ClientCredentials, ClientCredentialsBuilder};
+pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::{Event, Observer, Reason, RejectionResponse};
 pub use future::ResponseFuture;
@@ -137,12 +137,14 @@ pub use origins::Origins;
 pub use replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee};
 pub use service::OAuthClientCredentials;
 pub use settings::{Elsewhere, SkipToken};
-pub use source::{Acquire, TokenSource};
+pub use source::{Acquire, TokenSource, Withdrawal};
 pub use token::{Token, TokenType};
 pub use transport::TokenRequest;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
-pub use transport::{HyperTransport, HyperTransportBuilder};
+pub use transport::{
+    ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
+};
 
 impl ClientCredentials {
     /// A cache over this source, with the default settings;

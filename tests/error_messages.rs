@@ -2,7 +2,7 @@
 
 use tower_oauth2_client_credentials::{Error, ErrorKind as K};
 
-const MESSAGES: [(K, &str); 31] = [
+const MESSAGES: [(K, &str); 34] = [
     (
         K::InvalidClient,
         "invalid_client: the authorization server does not accept these credentials; \
@@ -143,6 +143,22 @@ const MESSAGES: [(K, &str); 31] = [
         K::Credentials,
         "credentials: the client's secret, key or assertion could not be read; check the \
          file or the closure that provides it",
+    ),
+    (
+        K::Discovery,
+        "discovery: the authorization server's metadata could not be read; check the \
+         issuer, or give the token URL instead of discovering it",
+    ),
+    (
+        K::IssuerMismatch,
+        "issuer_mismatch: the metadata belongs to another issuer, so it is not used; give \
+         the issuer exactly as the server writes it",
+    ),
+    (
+        K::UnsupportedAuthMethod,
+        "unsupported_auth_method: the authorization server does not list this way of \
+         client authentication; choose one that it lists, or turn strict_metadata off if \
+         its metadata is wrong",
     ),
     (K::Source, "source: the token source failed (the cause has more)"),
     (K::Config, "config: a setting is wrong"),

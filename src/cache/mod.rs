@@ -33,7 +33,7 @@ use self::{
 };
 use crate::{
     error::Error,
-    source::{ErasedSource, TokenSource},
+    source::{ErasedSource, TokenSource, Withdraw},
     sync::{Arc, ArcSwapOption, Fault, Guard, Handle, Mutex, broken, lock},
     token::Token,
 };
@@ -169,6 +169,12 @@ impl Shared {
     }
 }
 
+impl Withdraw for Shared {
+    fn withdraw(self: Arc<Self>) {
+        self.step(|state, now| ((), state.withdraw(now)));
+    }
+}
+
 impl TokenCache {
     /// A cache over a source, with the default settings.
     pub fn new(source: impl TokenSource) -> Self {
@@ -242,6 +248,15 @@ impl TokenCache {
             }
             _ => self.get().await,
         }
+    }
+
+    /// Forgets the token at hand, and the one of a request that is under way: they are worthless,
+    /// for instance bound to a certificate that was replaced. The next request waits for another.
+    ///
+    /// For a token that an API rejected use [`invalidate`](Self::invalidate), which is spaced and
+    /// lets other requests go on.
+    pub fn drop_token(&self) {
+        Withdraw::withdraw(Arc::clone(&self.shared));
     }
 
     /// The token that a request leaves with at once, when a look at the published snapshot was not

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use super::{Shared, TokenCache, backoff::Backoff, schedule::Schedule};
 use crate::{
     event::{Event, Observer},
-    source::{ErasedSource, TokenSource},
+    source::{ErasedSource, TokenSource, Withdrawal},
     sync::Arc,
 };
 
@@ -169,7 +169,9 @@ impl TokenCacheBuilder {
 
     /// Makes the cache. Nothing is acquired yet.
     pub fn build(self) -> TokenCache {
-        TokenCache { shared: Arc::new(Shared::new(self.source, self.settings)) }
+        let shared = Arc::new(Shared::new(self.source, self.settings));
+        shared.source.attach(Withdrawal::from_cache(Arc::<Shared>::downgrade(&shared)));
+        TokenCache { shared }
     }
 }
 

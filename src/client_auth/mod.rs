@@ -4,9 +4,10 @@
 //! a rotated secret, or an assertion that may be used once, needs no restart.
 
 mod form;
+mod mtls;
 mod secret;
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{fmt, future::Future, pin::Pin, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use zeroize::Zeroizing;
 use crate::error::Error;
 
 pub(crate) use form::{Form, encoded};
+pub(crate) use mtls::TlsClientAuth;
 pub use secret::Secret;
 
 pub(crate) type Authenticating<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
@@ -28,6 +30,24 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
     ///
     /// Kind `Credentials` when the secret, key or assertion cannot be read.
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a>;
+
+    /// Its name in `token_endpoint_auth_methods_supported` (RFC 8414 §2), to compare with what the
+    /// server lists. `None`: it has no registered name.
+    fn method(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// The JWS algorithm of its assertions, to compare with
+    /// `token_endpoint_auth_signing_alg_values_supported`.
+    fn signing_algorithm(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// Whether it is the TLS connection that authenticates the client, so that the endpoint meant
+    /// for such connections is used (RFC 8705 §5).
+    fn uses_mtls(&self) -> bool {
+        false
+    }
 }
 
 /// One attempt's request while it is put together.
@@ -37,6 +57,10 @@ pub(crate) struct Draft {
     pub(crate) headers: HeaderMap,
     /// What must not come back to a log through a server that echoes its input.
     pub(crate) secrets: Vec<Zeroizing<String>>,
+    /// The authorization server's issuer identifier, if it was discovered: the audience of a
+    /// client assertion.
+    #[expect(dead_code, reason = "client assertions read it")]
+    pub(crate) issuer: Option<Arc<str>>,
 }
 
 /// `client_secret_post`: both in the body.
@@ -47,6 +71,10 @@ pub(crate) struct SecretPost {
 }
 
 impl ClientAuth for SecretPost {
+    fn method(&self) -> Option<&'static str> {
+        Some("client_secret_post")
+    }
+
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         Box::pin(async move {
             let secret = self.secret.read().await?;
@@ -69,6 +97,10 @@ pub(crate) struct SecretBasic {
 }
 
 impl ClientAuth for SecretBasic {
+    fn method(&self) -> Option<&'static str> {
+        Some("client_secret_basic")
+    }
+
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         Box::pin(async move {
             let secret = self.secret.read().await?;
@@ -92,6 +124,10 @@ pub(crate) struct PublicClient {
 }
 
 impl ClientAuth for PublicClient {
+    fn method(&self) -> Option<&'static str> {
+        Some("none")
+    }
+
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         draft.form.push("client_id", &self.id);
         Box::pin(async { Ok(()) })

@@ -7,7 +7,14 @@ use serde_json::value::RawValue;
 use tower_service::Service;
 
 use super::{
-    ClientCredentials, Inner, request::Parameters, response::ReadPolicy, retry::RetryPolicy, url,
+    ClientCredentials, Inner,
+    binding::Binding,
+    discovery::{Discovery, DiscoverySettings},
+    request::Parameters,
+    response::ReadPolicy,
+    retry::RetryPolicy,
+    target::Place,
+    url,
 };
 use crate::{
     client_auth::{ClientAuth, PublicClient, Secret, SecretBasic, SecretPost},
@@ -38,7 +45,11 @@ const RESERVED: [&str; 9] = [
 /// says that it is repeatable.
 #[must_use = "nothing is built before `build`"]
 pub struct ClientCredentialsBuilder {
-    token_url: String,
+    /// The token URL, or the issuer to discover it by.
+    place: String,
+    discover: bool,
+    pub(super) discovery: DiscoverySettings,
+    pub(super) binding: Binding,
     auth: Option<Box<dyn ClientAuth>>,
     /// A mistake in the client authentication, kept until `build`.
     auth_mistake: Option<&'static str>,
@@ -48,13 +59,15 @@ pub struct ClientCredentialsBuilder {
     reading: ReadPolicy,
     body_cap: usize,
     clock: Box<dyn WallClock>,
-    allow_plain_http: bool,
 }
 
 impl ClientCredentialsBuilder {
-    pub(super) fn new(token_url: String) -> Self {
+    pub(super) fn new(place: String, discover: bool) -> Self {
         Self {
-            token_url,
+            place,
+            discover,
+            discovery: DiscoverySettings::default(),
+            binding: Binding::default(),
             auth: None,
             auth_mistake: None,
             parameters: Parameters::default(),
@@ -63,7 +76,6 @@ impl ClientCredentialsBuilder {
             reading: ReadPolicy::default(),
             body_cap: BODY_CAP,
             clock: Box::new(SystemClock),
-            allow_plain_http: false,
         }
     }
 
@@ -101,7 +113,11 @@ impl ClientCredentialsBuilder {
         self.auth(id.into(), |id| PublicClient { id })
     }
 
-    fn auth<A: ClientAuth + 'static>(mut self, id: String, auth: impl FnOnce(String) -> A) -> Self {
+    pub(super) fn auth<A: ClientAuth + 'static>(
+        mut self,
+        id: String,
+        auth: impl FnOnce(String) -> A,
+    ) -> Self {
         self.auth_mistake = id.is_empty().then_some(
             "client id: it is empty; pass the id that the authorization server gave this client",
         );
@@ -203,10 +219,10 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Sends credentials over plain `http` to hosts that are not loopback. Whoever sees the
+    /// Sends credentials (and reads metadata) over plain `http` to hosts that are not loopback. Whoever sees the
     /// traffic then has them: for a network that is encrypted below HTTP only.
     pub fn allow_plain_http(mut self) -> Self {
-        self.allow_plain_http = true;
+        self.discovery.allow_plain_http = true;
         self
     }
 
@@ -218,7 +234,12 @@ impl ClientCredentialsBuilder {
     /// chosen, the client id is empty, a further parameter collides, `authorization_details` is
     /// no JSON array, a bound is zero, or there is no transport.
     pub fn build(self) -> Result<ClientCredentials, Error> {
-        let url = url::parse(&self.token_url, self.allow_plain_http).map_err(config)?;
+        let place = if self.discover {
+            Discovery::new(&self.place, self.discovery).map(Place::Discovered)
+        } else {
+            url::parse("token URL", &self.place, self.discovery.allow_plain_http).map(Place::Fixed)
+        };
+        let place = place.map_err(config)?;
         if let Some(mistake) = self.auth_mistake {
             return Err(config(mistake));
         }
@@ -235,10 +256,20 @@ impl ClientCredentialsBuilder {
         if self.reading.token_type_override == Some(TokenType::Dpop) {
             return Err(config("token_type_override: DPoP tokens need a proof; use Bearer"));
         }
-        let transport = self.transport.map_or_else(|| default_transport(&url), Ok)?;
+        if auth.uses_mtls() && self.transport.is_none() && !self.binding.is_known() {
+            return Err(config(
+                "client authentication: it is by a certificate and there is none; call \
+                 client_identity, or give a transport that has one",
+            ));
+        }
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => default_transport(place.uri(), &self.binding)?,
+        };
         Ok(ClientCredentials {
             inner: Arc::new(Inner {
-                url,
+                place,
+                binding: self.binding,
                 auth,
                 parameters: self.parameters,
                 transport,
@@ -276,8 +307,12 @@ fn check(parameters: &Parameters) -> Result<(), String> {
 }
 
 #[cfg(feature = "hyper")]
-fn default_transport(url: &http::Uri) -> Result<Arc<dyn Transport>, Error> {
-    let transport = transport::HyperTransport::new()?;
+fn default_transport(url: &http::Uri, binding: &Binding) -> Result<Arc<dyn Transport>, Error> {
+    let mut builder = transport::HyperTransport::builder();
+    if let Some(identity) = binding.identity() {
+        builder = builder.client_identity(identity.clone());
+    }
+    let transport = builder.build()?;
     if url.scheme() == Some(&http::uri::Scheme::HTTPS) {
         transport.check_roots()?;
     }
@@ -285,7 +320,7 @@ fn default_transport(url: &http::Uri) -> Result<Arc<dyn Transport>, Error> {
 }
 
 #[cfg(not(feature = "hyper"))]
-fn default_transport(_url: &http::Uri) -> Result<Arc<dyn Transport>, Error> {
+fn default_transport(_: &http::Uri, _: &Binding) -> Result<Arc<dyn Transport>, Error> {
     Err(config("transport: none was given; call transport(…), or turn the feature `hyper` on"))
 }
 

@@ -1,7 +1,10 @@
 //! The token endpoint: [`ClientCredentials`] asks it for a token (RFC 6749 §4.4).
 
+mod binding;
 mod body;
 mod builder;
+mod certificates;
+mod discovery;
 mod fields;
 mod lifetime;
 mod refusal;
@@ -9,27 +12,31 @@ mod request;
 mod response;
 mod retry;
 mod retry_after;
+mod target;
 mod url;
 
 use std::{fmt, sync::Arc};
 
-use http::Uri;
 use tokio::time::Instant;
 
 pub use builder::ClientCredentialsBuilder;
+pub use discovery::ServerMetadata;
 
 use crate::{
     client_auth::ClientAuth,
     clock::WallClock,
     error::{BoxError, Error, ErrorKind, sanitise},
-    event::Event,
-    source::{Acquire, TokenSource},
+    event::{Event, Observer},
+    source::{Acquire, TokenSource, Withdrawal},
     token::Token,
     transport::Transport,
 };
+use binding::Binding;
+use discovery::Via;
 use request::Parameters;
 use response::{Answer, ReadPolicy};
 use retry::RetryPolicy;
+use target::{Place, Target};
 
 /// A [`TokenSource`] that asks a token endpoint, by the client-credentials grant (RFC 6749 §4.4).
 ///
@@ -55,7 +62,8 @@ pub struct ClientCredentials {
 }
 
 struct Inner {
-    url: Uri,
+    place: Place,
+    binding: Binding,
     auth: Box<dyn ClientAuth>,
     parameters: Parameters,
     transport: Arc<dyn Transport>,
@@ -69,24 +77,106 @@ impl ClientCredentials {
     /// Starts with the token URL: `https`, or `http` to a loopback address, without fragment and
     /// credentials. Mistakes are reported by [`build`](ClientCredentialsBuilder::build).
     pub fn builder(token_url: impl Into<String>) -> ClientCredentialsBuilder {
-        ClientCredentialsBuilder::new(token_url.into())
+        ClientCredentialsBuilder::new(token_url.into(), false)
+    }
+
+    /// Starts with the issuer of the authorization server, exactly as the server writes it. The
+    /// token endpoint is read from the server's metadata at the first acquisition: RFC 8414 §3.1
+    /// (`/.well-known/oauth-authorization-server` between host and path), then OpenID Connect
+    /// Discovery §4 (`/.well-known/openid-configuration` at the end), through the same transport as
+    /// token requests.
+    ///
+    /// - The issuer must be `https`, or `http` to a loopback address, and so must the endpoint.
+    ///   Redirects are not followed.
+    /// - A document that names another issuer, by a single code point, is not used.
+    /// - The document is kept for
+    ///   [a day](ClientCredentialsBuilder::metadata_max_age); if there is no newer one then, it
+    ///   stays in use.
+    /// - What the server lists is a hint: [`Event::MetadataMismatch`](crate::Event) says so when
+    ///   this client's way of authentication is not among it, and the message of a refusal does.
+    ///   [`strict_metadata`](ClientCredentialsBuilder::strict_metadata) makes it binding.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "hyper")] {
+    /// use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+    ///
+    /// let source = ClientCredentials::discover("https://idp.example.com/realms/prod")
+    ///     .client_secret_basic("my-service", Secret::from_file("/run/secrets/idp"))
+    ///     .build()?;
+    /// # }
+    /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+    /// ```
+    pub fn discover(issuer: impl Into<String>) -> ClientCredentialsBuilder {
+        ClientCredentialsBuilder::new(issuer.into(), true)
+    }
+
+    /// The authorization server's metadata, read if that is due; `None` where the token URL was
+    /// given. One attempt, bounded by
+    /// [`attempt_timeout`](ClientCredentialsBuilder::attempt_timeout).
+    ///
+    /// # Errors
+    ///
+    /// Kind `Discovery`, `IssuerMismatch` or `AcquisitionTimeout`.
+    pub async fn server_metadata(&self) -> Result<Option<ServerMetadata>, Error> {
+        let inner = &*self.inner;
+        let Place::Discovered(discovery) = &inner.place else { return Ok(None) };
+        let observer = Observer::default();
+        let via = inner.via(&observer);
+        tokio::time::timeout(inner.retry.attempt_timeout, discovery.metadata(&via))
+            .await
+            .unwrap_or_else(|_| Err(Error::new(ErrorKind::AcquisitionTimeout)))
+            .map(Some)
     }
 }
 
 impl TokenSource for ClientCredentials {
     async fn acquire(&self, acquire: Acquire) -> Result<Token, Error> {
-        let token = retry::run(&self.inner.retry, &acquire, || self.inner.attempt()).await?;
+        let attempt = || self.inner.attempt(&acquire.observer);
+        let token = retry::run(&self.inner.retry, &acquire, attempt).await?;
         if let Some(event) = self.inner.scope_narrowed(&token) {
             acquire.observer.emit(&event);
         }
         Ok(token)
     }
+
+    fn attach(&self, withdrawal: Withdrawal) {
+        self.inner.binding.attach(withdrawal);
+    }
 }
 
 impl Inner {
-    async fn attempt(&self) -> Result<Token, Error> {
-        let (request, secrets) =
-            request::assemble(&self.url, &self.parameters, &*self.auth).await?;
+    fn via<'a>(&'a self, observer: &'a Observer) -> Via<'a> {
+        Via {
+            transport: &*self.transport,
+            auth: &*self.auth,
+            observer,
+            body_cap: self.body_cap,
+            now: self.clock.now(),
+            attempt_timeout: self.retry.attempt_timeout,
+        }
+    }
+
+    async fn attempt(&self, observer: &Observer) -> Result<Token, Error> {
+        self.binding.refresh().await;
+        let target = self.place.target(&self.via(observer)).await?;
+        let asked = self.ask(&target).await;
+        asked.map_err(|error| match &target.metadata {
+            Some(metadata) => {
+                use ErrorKind as K;
+                if let K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody = error.kind()
+                {
+                    self.place.doubt();
+                }
+                discovery::explain(error, metadata, &*self.auth)
+            }
+            None => error,
+        })
+    }
+
+    async fn ask(&self, target: &Target) -> Result<Token, Error> {
+        let (request, secrets) = request::assemble(target, &self.parameters, &*self.auth).await?;
         let issued_at = Instant::now();
         let response = self.transport.send(request).await.map_err(transport_error)?;
         let (parts, body) = response.into_parts();
@@ -135,9 +225,10 @@ impl fmt::Debug for ClientCredentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.inner;
         f.debug_struct("ClientCredentials")
+            .field("discovered", &matches!(inner.place, Place::Discovered(_)))
             // Without the query: some servers have keys put there.
-            .field("token_host", &inner.url.authority().map(|authority| authority.as_str()))
-            .field("token_path", &inner.url.path())
+            .field("host", &inner.place.uri().authority().map(|authority| authority.as_str()))
+            .field("path", &inner.place.uri().path())
             .field("auth", &inner.auth)
             .field("scope", &inner.parameters.scope)
             .finish_non_exhaustive()

@@ -1,10 +1,11 @@
 //! The token request (RFC 6749 §4.4.2).
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::Full;
 use zeroize::Zeroizing;
 
+use super::target::Target;
 use crate::{
     client_auth::{ClientAuth, Draft},
     error::Error,
@@ -27,14 +28,14 @@ pub(super) struct Parameters {
 ///
 /// What the client authentication fails with.
 pub(super) async fn assemble(
-    url: &Uri,
+    target: &Target,
     parameters: &Parameters,
     auth: &dyn ClientAuth,
 ) -> Result<(TokenRequest, Vec<Zeroizing<String>>), Error> {
-    let mut draft = Draft { headers: headers(), ..Draft::default() };
+    let mut draft = Draft { headers: headers(), issuer: target.issuer(), ..Draft::default() };
     draft.form.push("grant_type", "client_credentials");
     auth.authenticate(&mut draft).await?;
-    let Draft { mut form, headers, secrets } = draft;
+    let Draft { mut form, headers, secrets, .. } = draft;
     // A parameter without a value counts as omitted (RFC 6749 §3.2), so it is.
     let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
     if let Some(scope) = given(&parameters.scope) {
@@ -54,20 +55,26 @@ pub(super) async fn assemble(
     }
     let mut request = TokenRequest::new(Full::new(Bytes::from_owner(form.encode())));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = url.clone();
+    *request.uri_mut() = target.url.clone();
     *request.headers_mut() = headers;
     Ok((request, secrets))
 }
 
-/// No `Accept-Encoding`: a compressed answer could be a bomb and saves nothing.
 fn headers() -> HeaderMap {
-    const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    let mut headers = common_headers();
     headers.insert(
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/x-www-form-urlencoded"),
     );
+    headers
+}
+
+/// Of the request for metadata too. No `Accept-Encoding`: a compressed answer could be a bomb and
+/// saves nothing.
+pub(super) fn common_headers() -> HeaderMap {
+    const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
+    let mut headers = HeaderMap::new();
+    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
     headers
 }
@@ -80,9 +87,10 @@ mod tests {
     use crate::client_auth::{PublicClient, SecretBasic, SecretPost};
 
     async fn sent(auth: &dyn ClientAuth, parameters: &Parameters) -> (HeaderMap, String) {
-        let url = Uri::from_static("https://idp.example.com//token?tenant=1");
-        let (request, _) = assemble(&url, parameters, auth).await.unwrap();
-        assert_eq!((request.method(), request.uri()), (&Method::POST, &url));
+        let url = http::Uri::from_static("https://idp.example.com//token?tenant=1");
+        let target = Target { url, metadata: None };
+        let (request, _) = assemble(&target, parameters, auth).await.unwrap();
+        assert_eq!((request.method(), request.uri()), (&Method::POST, &target.url));
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts.headers, String::from_utf8(body.to_vec()).unwrap())

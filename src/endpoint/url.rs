@@ -1,4 +1,4 @@
-//! The token URL, checked when the client is built.
+//! The token URL and the issuer, checked when the client is built, and the URLs in metadata.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -6,37 +6,41 @@ use http::Uri;
 
 /// # Errors
 ///
-/// What is wrong with it and what to do.
-pub(super) fn parse(text: &str, allow_plain_http: bool) -> Result<Uri, String> {
+/// What is wrong with it and what to do. `what`: its name in that text.
+pub(super) fn parse(what: &str, text: &str, allow_plain_http: bool) -> Result<Uri, String> {
+    parse_unnamed(text, allow_plain_http).map_err(|why| format!("{what}: {why}"))
+}
+
+fn parse_unnamed(text: &str, allow_plain_http: bool) -> Result<Uri, String> {
     if text.contains('#') {
         // `http::Uri` would drop it without a word (RFC 6749 §3.2 forbids it).
-        return Err("token URL: it has a fragment; remove everything from the '#' on".into());
+        return Err("it has a fragment; remove everything from the '#' on".into());
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        return Err("token URL: it is not absolute; it must begin with https://".into());
+        return Err("it is not absolute; it must begin with https://".into());
     };
     let scheme = scheme.to_ascii_lowercase();
     if scheme != "https" && scheme != "http" {
-        return Err("token URL: its scheme is neither https nor http; use https".into());
+        return Err("its scheme is neither https nor http; use https".into());
     }
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
         // Not shown: it may be a password.
-        return Err("token URL: it has credentials before the host; pass them to \
+        return Err("it has credentials before the host; pass them to \
                     client_secret_basic instead"
             .into());
     }
     let uri: Uri = format!("{scheme}://{rest}").parse().map_err(|error| {
-        format!("token URL: it cannot be parsed ({error}); write it as in https://host/path")
+        format!("it cannot be parsed ({error}); write it as in https://host/path")
     })?;
     let host = uri.host().unwrap_or_default();
     if host.is_empty() || (uri.port().is_none() && authority.len() > host.len()) {
-        return Err("token URL: its host or port is not valid; write it as in \
+        return Err("its host or port is not valid; write it as in \
                     https://host:port/path"
             .into());
     }
     if scheme == "http" && !allow_plain_http && !is_loopback(host) {
-        return Err("token URL: plain http would show the client's credentials to the network; \
+        return Err("plain http would show the client's credentials to the network; \
                     use https, or allow_plain_http if you must"
             .into());
     }
@@ -69,10 +73,10 @@ mod tests {
             "http://[::1]:9/token",
             "http://idp.localhost./token",
         ] {
-            assert_eq!(parse(url, false).unwrap().to_string(), url);
+            assert_eq!(parse("token URL", url, false).unwrap().to_string(), url);
         }
-        assert_eq!(parse("HTTPS://idp/token", false).unwrap(), "https://idp/token");
-        assert!(parse("http://idp/token", true).is_ok());
+        assert_eq!(parse("token URL", "HTTPS://idp/token", false).unwrap(), "https://idp/token");
+        assert!(parse("token URL", "http://idp/token", true).is_ok());
     }
 
     #[test]
@@ -103,7 +107,7 @@ mod tests {
             ("http://10.0.0.1/token", "plain http"),
             ("http://[::2]/token", "plain http"),
         ] {
-            let error = parse(url, false).expect_err(url);
+            let error = parse("token URL", url, false).expect_err(url);
             assert!(error.contains(reason), "{url}: {error}");
             assert!(!error.contains("hunter2"));
         }

@@ -60,6 +60,12 @@ pub enum ErrorKind {
     Runtime,
     /// The client's secret, key or assertion could not be read.
     Credentials,
+    /// The authorization server's metadata (RFC 8414) could not be read.
+    Discovery,
+    /// The metadata names another issuer than the one asked for (RFC 8414 §3.3).
+    IssuerMismatch,
+    /// The metadata does not list this way of client authentication, and the settings are strict.
+    UnsupportedAuthMethod,
     /// A token source of the user's own failed.
     Source,
     /// A setting is wrong.
@@ -101,6 +107,9 @@ impl ErrorKind {
             K::Panicked => "panicked",
             K::Runtime => "runtime",
             K::Credentials => "credentials",
+            K::Discovery => "discovery",
+            K::IssuerMismatch => "issuer_mismatch",
+            K::UnsupportedAuthMethod => "unsupported_auth_method",
             K::Source => "source",
             K::Config => "config",
             K::Refused => "refused",
@@ -219,6 +228,18 @@ impl ErrorKind {
                 "the client's secret, key or assertion could not be read; check the file or the \
                  closure that provides it"
             }
+            K::Discovery => {
+                "the authorization server's metadata could not be read; check the issuer, or give \
+                 the token URL instead of discovering it"
+            }
+            K::IssuerMismatch => {
+                "the metadata belongs to another issuer, so it is not used; give the issuer \
+                 exactly as the server writes it"
+            }
+            K::UnsupportedAuthMethod => {
+                "the authorization server does not list this way of client authentication; choose \
+                 one that it lists, or turn strict_metadata off if its metadata is wrong"
+            }
             K::Source => "the token source failed (the cause has more)",
             K::Config => "a setting is wrong",
             K::Refused => "the request was not sent",
@@ -261,6 +282,8 @@ impl ErrorKind {
                 | K::OtherOAuthError
                 | K::Redirect
                 | K::UnsupportedTokenType
+                | K::IssuerMismatch
+                | K::UnsupportedAuthMethod
                 | K::Config
         )
     }

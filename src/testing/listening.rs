@@ -14,12 +14,15 @@ use hyper_util::{
     server::conn::auto,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{Notify, watch},
     task::{JoinHandle, JoinSet},
 };
 
 use super::exchange::{Answering, Endpoint};
+#[cfg(feature = "testing-tls")]
+use super::{ClientCertificate, recorded::Secure};
 
 /// How long requests that are being answered may take once the server is told to stop.
 const GRACE: Duration = Duration::from_secs(1);
@@ -48,19 +51,40 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 #[must_use = "the server stops when this is dropped"]
 pub struct Listening {
     addr: SocketAddr,
-    token_path: String,
+    paths: Paths,
+    secured: bool,
     /// Dropping it is the signal.
     stop: watch::Sender<()>,
     accepting: JoinHandle<()>,
 }
 
+/// Where an authorization server has what; nothing for a protected API.
+#[derive(Default)]
+pub(super) struct Paths {
+    pub(super) token: String,
+    pub(super) issuer: String,
+}
+
+/// Makes something of a new connection before HTTP is spoken on it.
+#[derive(Clone)]
+pub(super) enum Securing {
+    Plain,
+    #[cfg(feature = "testing-tls")]
+    Tls(tokio_rustls::TlsAcceptor),
+}
+
 impl Listening {
-    pub(super) async fn start<E: Endpoint>(endpoint: E, token_path: String) -> io::Result<Self> {
+    pub(super) async fn start<E: Endpoint>(
+        endpoint: E,
+        paths: Paths,
+        securing: Securing,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
         let (stop, stopped) = watch::channel(());
-        let accepting = tokio::spawn(accept(listener, endpoint, stopped));
-        Ok(Self { addr, token_path, stop, accepting })
+        let secured = !matches!(securing, Securing::Plain);
+        let accepting = tokio::spawn(accept(listener, endpoint, securing, stopped));
+        Ok(Self { addr, paths, secured, stop, accepting })
     }
 
     /// The address it listens on.
@@ -68,15 +92,22 @@ impl Listening {
         self.addr
     }
 
-    /// Scheme, host and port, without a slash at the end: `http://127.0.0.1:…`.
+    /// Scheme, host and port, without a slash at the end: `http://127.0.0.1:…`, or `https` with
+    /// TLS.
     pub fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("{}://{}", if self.secured { "https" } else { "http" }, self.addr)
+    }
+
+    /// The issuer identifier of an authorization server, for discovery. A protected API has none:
+    /// then this is [`url`](Self::url).
+    pub fn issuer(&self) -> String {
+        self.url() + &self.paths.issuer
     }
 
     /// The token endpoint of an authorization server, such as `http://127.0.0.1:…/token`. A
     /// protected API has none: then this is [`url`](Self::url).
     pub fn token_url(&self) -> String {
-        format!("http://{}{}", self.addr, self.token_path)
+        self.url() + &self.paths.token
     }
 
     /// Stops, and waits until every connection is closed: at most a second.
@@ -93,7 +124,12 @@ impl fmt::Debug for Listening {
     }
 }
 
-async fn accept<E: Endpoint>(listener: TcpListener, endpoint: E, mut stopped: watch::Receiver<()>) {
+async fn accept<E: Endpoint>(
+    listener: TcpListener,
+    endpoint: E,
+    securing: Securing,
+    mut stopped: watch::Receiver<()>,
+) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -102,7 +138,8 @@ async fn accept<E: Endpoint>(listener: TcpListener, endpoint: E, mut stopped: wa
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    connections.spawn(serve(stream, endpoint.clone(), stopped.clone()));
+                    let (endpoint, securing) = (endpoint.clone(), securing.clone());
+                    connections.spawn(secure(stream, endpoint, securing, stopped.clone()));
                 }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -114,11 +151,48 @@ async fn accept<E: Endpoint>(listener: TcpListener, endpoint: E, mut stopped: wa
     let _ = tokio::time::timeout(GRACE, all_ended).await;
 }
 
-async fn serve<E: Endpoint>(stream: TcpStream, endpoint: E, mut stopped: watch::Receiver<()>) {
+async fn secure<E: Endpoint>(
+    stream: TcpStream,
+    endpoint: E,
+    securing: Securing,
+    stopped: watch::Receiver<()>,
+) {
     // Answers are small and whole: waiting to fill a segment only adds latency.
     let _ = stream.set_nodelay(true);
+    match securing {
+        Securing::Plain => serve(stream, endpoint, http::Extensions::new(), stopped).await,
+        #[cfg(feature = "testing-tls")]
+        Securing::Tls(acceptor) => {
+            let mut told = stopped.clone();
+            let accepted = tokio::select! {
+                accepted = acceptor.accept(stream) => accepted,
+                _ = told.changed() => return,
+            };
+            // A client that is refused, or refuses, has heard of it in the handshake.
+            let Ok(stream) = accepted else { return };
+            let mut connection = http::Extensions::new();
+            connection.insert(Secure);
+            if let Some([certificate, ..]) = stream.get_ref().1.peer_certificates() {
+                connection.insert(ClientCertificate(certificate.to_vec().into()));
+            }
+            serve(stream, endpoint, connection, stopped).await;
+        }
+    }
+}
+
+/// `connection`: what each of its requests gets as extensions.
+async fn serve<E, S>(
+    stream: S,
+    endpoint: E,
+    connection: http::Extensions,
+    mut stopped: watch::Receiver<()>,
+) where
+    E: Endpoint,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
     let close = Arc::new(Notify::new());
-    let service = service_fn(|request: http::Request<Incoming>| {
+    let service = service_fn(|mut request: http::Request<Incoming>| {
+        request.extensions_mut().extend(connection.clone());
         let answering = Answering::start(endpoint.clone(), request);
         let close = Arc::clone(&close);
         async move {
@@ -131,14 +205,14 @@ async fn serve<E: Endpoint>(stream: TcpStream, endpoint: E, mut stopped: watch::
         }
     });
     let builder = auto::Builder::new(TokioExecutor::new());
-    let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
     tokio::select! {
-        _ = connection.as_mut() => return,
+        _ = serving.as_mut() => return,
         () = close.notified() => return,
-        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+        _ = stopped.changed() => serving.as_mut().graceful_shutdown(),
     }
     tokio::select! {
-        _ = connection => {}
+        _ = serving => {}
         () = close.notified() => {}
     }
 }

@@ -6,8 +6,9 @@
 //!   services over any body. No sockets, so tests run in virtual time (`tokio::time::pause`):
 //!   delays, hangs and token lifetimes all follow tokio's clock.
 //! - **on loopback**: [`AuthorizationServer::listen`] and [`ProtectedApi::listen`] serve HTTP/1.1
-//!   and h2c (HTTP/2 with prior knowledge) on a free port of 127.0.0.1. Use these with real time: a paused clock jumps
-//!   ahead of sockets.
+//!   and h2c (HTTP/2 with prior knowledge) on a free port of 127.0.0.1; `listen_tls` (feature
+//!   `testing-tls`) does over TLS, with client certificates. Use these with real time: a paused
+//!   clock jumps ahead of sockets.
 //!
 //! The authorization server is strict where RFC 6749 is, so that what passes here passes elsewhere.
 //! It decodes forms and Basic credentials itself and shares no code with this crate's client.
@@ -67,10 +68,14 @@ mod form;
 mod listening;
 mod recorded;
 mod server;
+#[cfg(feature = "testing-tls")]
+mod tls;
 
 pub use answer::Answer;
 pub use api::{ProtectedApi, ProtectedApiBuilder, ProtectedApiService};
 pub use exchange::{Answering, ConnectionClosed};
 pub use listening::Listening;
-pub use recorded::RecordedRequest;
-pub use server::{AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService};
+pub use recorded::{ClientCertificate, RecordedRequest};
+pub use server::{
+    AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService, WellKnown,
+};

@@ -54,9 +54,45 @@ pub struct RecordedRequest {
     pub body: Bytes,
     /// The decoded fields of a form in their order; empty if the body is no well-formed form.
     pub form: Vec<(String, String)>,
+    /// The client's certificate (DER): of the TLS connection, or a [`ClientCertificate`] among the
+    /// request's extensions.
+    pub client_certificate: Option<Bytes>,
     /// When its body had arrived, on tokio's clock.
     pub at: Instant,
+    /// It came over TLS.
+    pub(super) secure: bool,
 }
+
+/// A request's extension that stands for the certificate of its TLS connection, in DER, where there
+/// is no connection.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, ClientCertificate};
+/// use tower_service::Service;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+/// # runtime.block_on(async {
+/// let certificate = Bytes::from_static(b"stands for DER");
+/// let idp = AuthorizationServer::builder().self_signed_client("me", certificate.clone()).build();
+/// let request = http::Request::post(idp.token_url())
+///     .header("content-type", "application/x-www-form-urlencoded")
+///     .extension(ClientCertificate(certificate))
+///     .body(Full::<Bytes>::from("grant_type=client_credentials&client_id=me"))
+///     .unwrap();
+/// assert_eq!(idp.service().call(request).await?.status(), 200);
+/// # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate(pub Bytes);
+
+/// A request's extension: it came over TLS.
+#[derive(Clone, Copy)]
+pub(super) struct Secure;
 
 impl RecordedRequest {
     pub(super) fn new(parts: request::Parts, body: Bytes) -> Self {
@@ -68,13 +104,27 @@ impl RecordedRequest {
             headers: parts.headers,
             body,
             form: fields.unwrap_or_default(),
+            client_certificate: parts.extensions.get().map(|ClientCertificate(der)| der.clone()),
             at: Instant::now(),
+            secure: parts.extensions.get::<Secure>().is_some(),
         }
     }
 
     /// The first value of a header field, if it is visible ASCII.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Scheme and authority that were asked, as far as the request tells.
+    pub(super) fn origin(&self) -> String {
+        let scheme = match self.uri.scheme_str() {
+            _ if self.secure => "https",
+            Some(scheme) => scheme,
+            None => "http",
+        };
+        let authority = self.uri.authority().map(|authority| authority.as_str());
+        let authority = authority.or_else(|| self.header("host")).unwrap_or_default();
+        format!("{scheme}://{authority}")
     }
 
     /// The first value of a form field. A field without a value counts as left out

@@ -20,7 +20,9 @@ use crate::error::BoxError;
 mod hyper;
 
 #[cfg(feature = "hyper")]
-pub use hyper::{HyperTransport, HyperTransportBuilder};
+pub use hyper::{
+    ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
+};
 
 /// A token request: a form POST whose body is in memory.
 pub type TokenRequest = http::Request<Full<Bytes>>;

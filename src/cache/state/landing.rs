@@ -43,6 +43,10 @@ impl State {
                 self.overdue |= flight.reason.is_out_of_turn();
                 (Outcome::Gone, None)
             }
+            // Those who wait look again, and start another.
+            Some(Ok(lease)) if self.is_withdrawn(lease.token(), flight.starts_at) => {
+                (Outcome::Gone, None)
+            }
             Some(Ok(lease)) => self.succeed(flight, lease, now, draw, settings),
             Some(Err(error)) => self.fail(flight, error, now, draw, settings),
         };

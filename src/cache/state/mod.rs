@@ -5,6 +5,7 @@
 
 mod landing;
 mod rejecting;
+mod withdrawing;
 
 use std::time::Duration;
 
@@ -45,6 +46,8 @@ pub(in crate::cache) struct State {
     /// This spell of rejections that came too soon has been reported.
     too_soon_reported: bool,
     not_before: Option<Instant>,
+    /// Tokens that were asked for before this are worthless.
+    withdrawn_at: Option<Instant>,
     /// A token was got before: the next one is not the cache's first.
     seasoned: bool,
     flights: u64,

@@ -12,7 +12,11 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderName, Response};
 
-use super::{AuthorizationServer, Listening, RecordedRequest, recorded::Log};
+use super::{
+    AuthorizationServer, Listening, RecordedRequest,
+    listening::{Paths, Securing},
+    recorded::Log,
+};
 
 pub use builder::ProtectedApiBuilder;
 pub use service::ProtectedApiService;
@@ -21,7 +25,8 @@ pub use service::ProtectedApiService;
 /// clone; all clones, services and listeners share one state.
 ///
 /// - a live token: 200 and a small JSON document
-/// - a dead or unknown token: 401, `WWW-Authenticate: Bearer error="invalid_token"`
+/// - a dead or unknown token, or one that is bound to a certificate and comes without it
+///   (RFC 8705 §3): 401, `WWW-Authenticate: Bearer error="invalid_token"`
 /// - no token: 401, `WWW-Authenticate: Bearer realm="api"`
 ///
 /// # Examples
@@ -109,7 +114,7 @@ impl ProtectedApi {
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
     pub async fn listen(&self) -> io::Result<Listening> {
-        Listening::start(self.clone(), String::new()).await
+        Listening::start(self.clone(), Paths::default(), Securing::Plain).await
     }
 
     /// Requests so far, answered or not.

@@ -118,7 +118,8 @@ impl ProtectedApi {
             self.state().unauthenticated += 1;
             return refuse(StatusCode::UNAUTHORIZED, "Bearer realm=\"api\"");
         };
-        let live = self.shared.idp.is_active(token);
+        let certificate = request.client_certificate.as_ref();
+        let live = self.shared.idp.is_confirmed(token, certificate);
         let accepted = {
             let state = &mut *self.state();
             let unlucky =

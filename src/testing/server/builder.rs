@@ -2,7 +2,12 @@
 
 use std::{fmt, time::Duration};
 
-use super::{AuthorizationServer, Config, client::Client};
+use bytes::Bytes;
+
+use super::{
+    AuthorizationServer, Config,
+    client::{Client, Proof},
+};
 
 /// Sets up an [`AuthorizationServer`].
 ///
@@ -34,6 +39,7 @@ impl AuthorizationServerBuilder {
         Self {
             config: Config {
                 path: "/token".into(),
+                issuer_path: String::new(),
                 clients: Vec::new(),
                 raw_basic: false,
                 single_token: false,
@@ -49,14 +55,31 @@ impl AuthorizationServerBuilder {
 
     /// A client that may ask, by `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1).
     /// Several may be given; with none, any client that names itself is accepted.
-    pub fn client(mut self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.config.clients.push(Client { id: id.into(), secret: Some(secret.into()) });
-        self
+    pub fn client(self, id: impl Into<String>, secret: impl Into<String>) -> Self {
+        self.known(id.into(), Proof::Secret(secret.into()))
     }
 
     /// A client that may ask with its id alone.
-    pub fn public_client(mut self, id: impl Into<String>) -> Self {
-        self.config.clients.push(Client { id: id.into(), secret: None });
+    pub fn public_client(self, id: impl Into<String>) -> Self {
+        self.known(id.into(), Proof::None)
+    }
+
+    /// A client that proves itself with exactly this certificate, in DER
+    /// (`self_signed_tls_client_auth`, RFC 8705 §2.2).
+    pub fn self_signed_client(self, id: impl Into<String>, certificate: Bytes) -> Self {
+        self.known(id.into(), Proof::Certificate(certificate))
+    }
+
+    /// A client that proves itself with a certificate for this DNS name (`tls_client_auth` with
+    /// `tls_client_auth_san_dns`, RFC 8705 §2.1.2), of an authority that the TLS listener trusts.
+    #[cfg(feature = "testing-tls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing-tls")))]
+    pub fn tls_client(self, id: impl Into<String>, dns_name: impl Into<String>) -> Self {
+        self.known(id.into(), Proof::Name(dns_name.into()))
+    }
+
+    fn known(mut self, id: String, proof: Proof) -> Self {
+        self.config.clients.push(Client { id, proof });
         self
     }
 
@@ -80,7 +103,20 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// The path of the token endpoint; default `/token`. Every other path is answered 404.
+    /// The path in the issuer identifier; default none. `""`, or it starts with `/`.
+    ///
+    /// # Panics
+    ///
+    /// If it does neither.
+    pub fn issuer_path(mut self, path: impl Into<String>) -> Self {
+        self.config.issuer_path = path.into();
+        let path = &self.config.issuer_path;
+        assert!(path.is_empty() || path.starts_with('/'), "a path starts with a slash");
+        self
+    }
+
+    /// The path of the token endpoint; default `/token`. Every other path than this and those of
+    /// the metadata is answered 404.
     ///
     /// # Panics
     ///

@@ -1,6 +1,7 @@
 //! Who asks: client authentication as RFC 6749 §2.3.1 has it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
 use http::header::AUTHORIZATION;
 
 use crate::testing::{form, recorded::RecordedRequest};
@@ -8,8 +9,20 @@ use crate::testing::{form, recorded::RecordedRequest};
 /// A client that the server knows.
 pub(super) struct Client {
     pub(super) id: String,
-    /// Nothing for a public client.
-    pub(super) secret: Option<String>,
+    pub(super) proof: Proof,
+}
+
+/// How a client proves who it is.
+pub(super) enum Proof {
+    /// It is a public client.
+    None,
+    Secret(String),
+    /// With exactly this certificate (`self_signed_tls_client_auth`, RFC 8705 §2.2).
+    Certificate(Bytes),
+    /// With a certificate for this DNS name, of an authority that the TLS listener trusts
+    /// (`tls_client_auth`, RFC 8705 §2.1).
+    #[cfg(feature = "testing-tls")]
+    Name(String),
 }
 
 /// What a request presents. Other methods (assertions, certificates) are further kinds.
@@ -84,14 +97,19 @@ impl Presented {
     }
 
     /// Whether the server accepts it; with no clients configured, it accepts all.
-    pub(super) fn is_one_of(&self, clients: &[Client]) -> bool {
-        let secret = match self {
-            _ if clients.is_empty() => return true,
-            Self::Secret { secret, .. } => Some(secret),
-            Self::Public { .. } => None,
-            Self::Assertion { .. } => return false,
+    pub(super) fn is_one_of(&self, clients: &[Client], certificate: Option<&Bytes>) -> bool {
+        let proves = |proof: &Proof| match (proof, self) {
+            (Proof::Secret(known), Self::Secret { secret, .. }) => known == secret,
+            (Proof::None, Self::Public { .. }) => true,
+            (Proof::Certificate(known), Self::Public { .. }) => certificate == Some(known),
+            #[cfg(feature = "testing-tls")]
+            (Proof::Name(name), Self::Public { .. }) => {
+                certificate.is_some_and(|it| crate::testing::tls::is_for(it, name))
+            }
+            _ => false,
         };
-        clients.iter().any(|client| client.id == self.id() && client.secret.as_ref() == secret)
+        clients.is_empty()
+            || clients.iter().any(|client| client.id == self.id() && proves(&client.proof))
     }
 }
 

@@ -68,7 +68,7 @@ pub(super) fn check(
         Unpresented::MalformedBasic => Refusal::invalid_client("malformed Basic credentials", true),
         Unpresented::TwoWays => Refusal::new(BAD, "more than one way of client authentication"),
     })?;
-    if !presented.is_one_of(clients) {
+    if !presented.is_one_of(clients, request.client_certificate.as_ref()) {
         return Err(Refusal::invalid_client(
             "unknown client or wrong secret",
             presented.used_basic(),
@@ -87,14 +87,14 @@ pub(super) fn check(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::client::Proof, *};
 
     const POST: &str = "grant_type=client_credentials&client_id=id&client_secret=s%26+t";
 
     fn clients() -> Vec<Client> {
         vec![
-            Client { id: "id".into(), secret: Some("s& t".into()) },
-            Client { id: "public".into(), secret: None },
+            Client { id: "id".into(), proof: Proof::Secret("s& t".into()) },
+            Client { id: "public".into(), proof: Proof::None },
         ]
     }
 

@@ -3,6 +3,7 @@
 mod builder;
 mod client;
 mod grant;
+mod metadata;
 mod respond;
 mod service;
 mod state;
@@ -14,10 +15,16 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
+
 use self::{client::Client, state::State};
-use super::{Answer, Listening, RecordedRequest};
+use super::{
+    Answer, Listening, RecordedRequest,
+    listening::{Paths, Securing},
+};
 
 pub use builder::AuthorizationServerBuilder;
+pub use metadata::WellKnown;
 pub use service::AuthorizationServerService;
 
 /// A mock authorization server with a token endpoint for the client-credentials grant
@@ -57,6 +64,7 @@ struct Shared {
 /// What does not change once the server is built.
 struct Config {
     path: String,
+    issuer_path: String,
     clients: Vec<Client>,
     raw_basic: bool,
     single_token: bool,
@@ -107,7 +115,12 @@ impl AuthorizationServer {
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
     pub async fn listen(&self) -> io::Result<Listening> {
-        Listening::start(self.clone(), self.shared.config.path.clone()).await
+        Listening::start(self.clone(), self.paths(), Securing::Plain).await
+    }
+
+    pub(super) fn paths(&self) -> Paths {
+        let Config { path, issuer_path, .. } = &self.shared.config;
+        Paths { token: path.clone(), issuer: issuer_path.clone() }
     }
 
     /// Requests to the token endpoint so far, good or bad, answered or not.
@@ -208,6 +221,19 @@ impl AuthorizationServer {
     /// issued) nor revoked.
     pub fn is_active(&self, token: &str) -> bool {
         self.state().tokens.is_active(token)
+    }
+
+    /// Whether a token is bound to a certificate (RFC 8705 §3): it is, if there was one on the
+    /// connection of its token request.
+    pub fn is_bound(&self, token: &str) -> bool {
+        self.state().tokens.certificate(token).is_some()
+    }
+
+    /// Whether a token is active and, if it is bound to a certificate, comes with that.
+    pub(super) fn is_confirmed(&self, token: &str, certificate: Option<&Bytes>) -> bool {
+        let state = self.state();
+        let bound_to = state.tokens.certificate(token);
+        state.tokens.is_active(token) && (bound_to.is_none() || bound_to == certificate)
     }
 }
 

@@ -70,7 +70,7 @@ fn seconds(lifetime: Duration) -> Value {
     }
 }
 
-fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
+pub(super) fn json_response(status: StatusCode, body: &Value) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();

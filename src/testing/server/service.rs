@@ -105,12 +105,14 @@ impl Endpoint for AuthorizationServer {
         request: RecordedRequest,
         arrival: &Self::Arrival,
     ) -> Result<Response<Bytes>, ConnectionClosed> {
-        if arrival.is_none() {
-            return Ok(respond::status(404, None));
-        }
-        let (answer, mut delay) = self.decide(request);
         // The outcome stands before the delay: the token's life runs while the answer travels.
-        let outcome = self.carry_out(answer, &mut delay);
+        let (outcome, delay) = match arrival {
+            Some(_) => {
+                let (answer, mut delay) = self.decide(request);
+                (self.carry_out(answer, &mut delay), delay)
+            }
+            None => self.describe(request),
+        };
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
@@ -122,7 +124,7 @@ impl Endpoint for AuthorizationServer {
     }
 }
 
-enum Outcome {
+pub(super) enum Outcome {
     Respond(Response<Bytes>),
     Hang,
     Close,
@@ -142,7 +144,7 @@ impl AuthorizationServer {
         ((answer, request), delay)
     }
 
-    fn carry_out(
+    pub(super) fn carry_out(
         &self,
         (mut answer, request): (Answer, Arc<RecordedRequest>),
         delay: &mut Duration,
@@ -180,6 +182,8 @@ impl AuthorizationServer {
         let state = &mut *self.state();
         let plain = token.is_none() && lifetime.is_none();
         let again = if plain && config.same_token { state.tokens.live_one(&grant) } else { None };
+        let certificate = request.client_certificate.as_ref();
+        let again = again.filter(|(token, _)| state.tokens.certificate(token) == certificate);
         let (token, lifetime) = match again {
             Some((token, left)) if state.lifetime.subsec_nanos() == 0 => {
                 (token, Duration::from_secs(left.as_secs()))
@@ -192,6 +196,7 @@ impl AuthorizationServer {
                 let token = token.unwrap_or_else(|| state.tokens.invent());
                 let lifetime = lifetime.unwrap_or(state.lifetime);
                 state.tokens.activate(token.clone(), &grant, lifetime);
+                state.tokens.bind(&token, certificate);
                 (token, lifetime)
             }
         };

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use super::tokens::Tokens;
+use super::{metadata::Metadata, tokens::Tokens};
 use crate::testing::{Answer, RecordedRequest, recorded::Log};
 
 pub(super) type Hook = Arc<dyn Fn(&RecordedRequest) -> Answer + Send + Sync>;
@@ -15,6 +15,7 @@ pub(super) struct State {
     pub(super) hook: Option<Hook>,
     pub(super) tokens: Tokens,
     pub(super) log: Log,
+    pub(super) metadata: Metadata,
     pub(super) token_requests: u64,
     pub(super) in_flight: u64,
     pub(super) max_in_flight: u64,
@@ -30,6 +31,7 @@ impl State {
             hook: None,
             tokens: Tokens::default(),
             log: Log::default(),
+            metadata: Metadata::default(),
             token_requests: 0,
             in_flight: 0,
             max_in_flight: 0,

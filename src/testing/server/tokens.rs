@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, iter::repeat_with, time::Duration};
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::grant::Grant;
@@ -18,6 +19,8 @@ pub(super) struct Tokens {
 struct Life {
     client: String,
     scope: Option<String>,
+    /// The certificate it is bound to. What `cnf` has of it, the thumbprint, would say the same.
+    certificate: Option<Bytes>,
     /// Nothing if the lifetime is beyond what an `Instant` can hold.
     expires_at: Option<Instant>,
 }
@@ -51,6 +54,7 @@ impl Tokens {
         let life = Life {
             client: grant.client.clone(),
             scope: grant.scope.clone(),
+            certificate: None,
             expires_at: now.checked_add(lifetime),
         };
         self.kept.insert(token, life);
@@ -73,6 +77,17 @@ impl Tokens {
 
     pub(super) fn is_active(&self, token: &str) -> bool {
         self.kept.get(token).is_some_and(|life| !life.is_over(Instant::now()))
+    }
+
+    /// Binds a token to a certificate (RFC 8705 §3).
+    pub(super) fn bind(&mut self, token: &str, certificate: Option<&Bytes>) {
+        if let Some(life) = self.kept.get_mut(token) {
+            life.certificate = certificate.cloned();
+        }
+    }
+
+    pub(super) fn certificate(&self, token: &str) -> Option<&Bytes> {
+        self.kept.get(token)?.certificate.as_ref()
     }
 
     pub(super) fn revoke(&mut self, token: &str) {

@@ -1,15 +1,19 @@
 //! The settings of the default transport.
 
-use std::{fmt, time::Duration};
+use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
 
+use http_body::Body;
+use rustls::client::Resumption;
 use rustls_pki_types::CertificateDer;
 
 use super::{
     HyperTransport,
+    client::HyperClient,
     connect::{Connector, Proxy},
-    tls::{Tls, parse_pem},
+    identity::{ClientIdentity, Following},
+    tls::{self, Tls, parse_pem},
 };
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// A handshake over a slow link, with a name lookup retried once, fits; two attempts of it fit
 /// in the 10 s of one token request.
@@ -22,6 +26,7 @@ pub struct HyperTransportBuilder {
     extra: Vec<CertificateDer<'static>>,
     proxy: Proxy,
     connect_timeout: Duration,
+    identity: Option<ClientIdentity>,
     error: Option<Error>,
 }
 
@@ -32,6 +37,7 @@ impl HyperTransportBuilder {
             extra: Vec::new(),
             proxy: Proxy::Env,
             connect_timeout: CONNECT_TIMEOUT,
+            identity: None,
             error: None,
         }
     }
@@ -86,19 +92,94 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// Shows this certificate to servers that ask for one (RFC 8705). Proxies never get to see it.
+    /// The last call of this and the next two counts.
+    pub fn client_identity(mut self, identity: ClientIdentity) -> Self {
+        self.identity = Some(identity);
+        self
+    }
+
+    /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_pem`]; where that
+    /// fails, [`build`](Self::build) does.
+    pub fn client_identity_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
+        self.identity = self.keep_error(ClientIdentity::from_pem(chain, key));
+        self
+    }
+
+    /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_files`], which
+    /// reads the files in place; where that fails, [`build`](Self::build) does.
+    pub fn client_identity_files(
+        mut self,
+        chain: impl Into<PathBuf>,
+        key: impl Into<PathBuf>,
+    ) -> Self {
+        self.identity = self.keep_error(ClientIdentity::from_files(chain, key));
+        self
+    }
+
     /// Builds the transport; nothing is connected yet.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): a PEM text without a usable certificate,
-    /// a proxy that is no `http` or `https` URL, or TLS cannot be set up. A machine without root
+    /// a proxy that is no `http` or `https` URL, a client identity that cannot be used, or TLS
+    /// cannot be set up. A machine without root
     /// certificates is no error here, see [`HyperTransport::check_roots`].
     pub fn build(self) -> Result<HyperTransport, Error> {
-        if let Some(error) = self.error {
-            return Err(error);
+        let (connector, identity) = self.connector()?;
+        Ok(HyperTransport::with_connector(connector, identity))
+    }
+
+    /// Builds a client for the API instead: with the same trust and proxy, and the same
+    /// certificate.
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build).
+    pub fn build_client<B>(self) -> Result<HyperClient<B>, Error>
+    where
+        B: Body + Send,
+        B::Data: Send,
+    {
+        let (connector, identity) = self.connector()?;
+        Ok(HyperClient::new(connector, identity))
+    }
+
+    /// Builds the TLS part alone, for a client of another kind (`reqwest`, `tonic`, …): with the
+    /// same trust and the same certificate. Proxy and timeouts are that client's; ALPN is empty.
+    ///
+    /// Each new connection shows the certificate that is current then, and sessions are not
+    /// resumed. But a connection lives on with the certificate it was made with, and tokens that
+    /// are bound to a newer one are refused on it: make a new client in
+    /// [`on_rotation`](ClientIdentity::on_rotation).
+    ///
+    /// # Errors
+    ///
+    /// As [`build`](Self::build), and if there are no root certificates at all.
+    pub fn build_tls_config(self) -> Result<rustls::ClientConfig, Error> {
+        let (tls, identity) = (self.tls()?, self.identity);
+        if let Some(text) = tls.missing_roots {
+            return Err(Error::new(ErrorKind::Config).with_detail(text));
         }
-        let tls = Tls::new(self.only, self.extra)?;
-        Ok(HyperTransport::with_connector(Connector::new(tls, self.proxy, self.connect_timeout)))
+        Ok(match identity {
+            None => tls.config,
+            Some(identity) => {
+                let certificate = Arc::new(Following(identity));
+                tls::showing(&tls.config, certificate, Resumption::disabled())
+            }
+        })
+    }
+
+    fn tls(&self) -> Result<Tls, Error> {
+        match &self.error {
+            Some(error) => Err(error.clone()),
+            None => Tls::new(self.only.clone(), self.extra.clone()),
+        }
+    }
+
+    fn connector(self) -> Result<(Connector, Option<ClientIdentity>), Error> {
+        let tls = self.tls()?;
+        Ok((Connector::new(tls, self.proxy, self.connect_timeout), self.identity))
     }
 
     /// The first error is the one that `build` returns.
@@ -120,6 +201,7 @@ impl fmt::Debug for HyperTransportBuilder {
             .field("extra_root_certificates", &self.extra.len())
             .field("proxy", &self.proxy)
             .field("connect_timeout", &self.connect_timeout)
+            .field("identity", &self.identity)
             .finish_non_exhaustive()
     }
 }

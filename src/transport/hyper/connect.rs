@@ -19,10 +19,14 @@ use hyper_util::{
     },
     rt::TokioIo,
 };
+use rustls::{ClientConfig, client::Resumption, sign::SingleCertAndKey};
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use super::tls::Tls;
+use super::{
+    identity::ClientIdentity,
+    tls::{self, Tls},
+};
 use crate::error::{BoxError, Error, ErrorKind};
 
 /// TCP, or TLS to the proxy.
@@ -91,6 +95,9 @@ pub(super) struct Connector {
     timeout: Duration,
     missing_roots: Option<&'static str>,
     described: Arc<str>,
+    /// Shows no certificate; a proxy never gets to see one.
+    tls: Arc<ClientConfig>,
+    dialer: Dialer,
 }
 
 impl Connector {
@@ -107,17 +114,33 @@ impl Connector {
             .enable_http1()
             .wrap_connector(tcp.clone());
         let dialer = Dialer { tcp, to_proxy, matcher: proxy.into_matcher() };
-        let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.config)
-            .https_or_http()
-            .enable_all_versions()
-            .wrap_connector(dialer);
-        Self { https, timeout, missing_roots: tls.missing_roots, described }
+        let Tls { config, missing_roots } = tls;
+        let https = https(config.clone(), dialer.clone());
+        Self { https, timeout, missing_roots, described, tls: Arc::new(config), dialer }
+    }
+
+    /// The connector whose connections show the identity's current certificate and no other, and
+    /// the generation of that.
+    pub(super) fn showing(&self, identity: Option<&ClientIdentity>) -> (u64, Self) {
+        let Some(identity) = identity else { return (0, self.clone()) };
+        let current = identity.current();
+        let certificate = Arc::new(SingleCertAndKey::from(Arc::clone(&current.key)));
+        let tls = tls::showing(&self.tls, certificate, Resumption::default());
+        let https = https(tls, self.dialer.clone());
+        (current.generation, Self { https, ..self.clone() })
     }
 
     pub(super) fn missing_roots(&self) -> Option<&'static str> {
         self.missing_roots
     }
+}
+
+fn https(tls: ClientConfig, dialer: Dialer) -> HttpsConnector<Dialer> {
+    HttpsConnectorBuilder::new()
+        .with_tls_config(tls)
+        .https_or_http()
+        .enable_all_versions()
+        .wrap_connector(dialer)
 }
 
 impl Service<Uri> for Connector {

@@ -1,8 +1,10 @@
 //! The default transport: hyper-util's client over rustls.
 
 mod builder;
+mod client;
 mod connect;
 mod failure;
+mod identity;
 mod tls;
 
 use std::{
@@ -21,8 +23,10 @@ use hyper_util::{
 use tower_service::Service;
 
 pub use builder::HyperTransportBuilder;
+pub use client::{HyperClient, HyperClientFuture};
 use connect::Connector;
 use failure::Failure;
+pub use identity::ClientIdentity;
 
 use super::{Sending, TokenRequest, TokenResponse};
 use crate::error::{BoxError, Error, ErrorKind};
@@ -46,6 +50,8 @@ const MAX_IDLE_PER_HOST: usize = 4;
 ///   when it is built. Every connection through a proxy is a `CONNECT` tunnel, for plain `http`
 ///   too. Loopback destinations are never proxied. Proxies are `http` or `https`; a `socks` one
 ///   is an error at the request, not a silent detour around it.
+/// - **Client certificate** (RFC 8705): a [`ClientIdentity`], if one is given. When it is replaced,
+///   the pool is too: no connection that shows the old certificate is used again.
 /// - **Redirects** are not followed.
 /// - **Time**: 5 s for a connection, name lookup, proxy and TLS handshake included
 ///   ([`connect_timeout`](HyperTransportBuilder::connect_timeout)). The bound on a whole attempt
@@ -86,16 +92,17 @@ pub struct HyperTransport {
 
 struct Shared {
     connector: Connector,
+    identity: Option<ClientIdentity>,
     pool: Mutex<Pool>,
 }
 
 /// A client and which one it is, so that of many given-up requests only the first replaces it.
 struct Pool {
     generation: u64,
-    client: HyperClient,
+    /// Which certificate its connections show.
+    certificate: u64,
+    client: Client<Connector, Full<Bytes>>,
 }
-
-type HyperClient = Client<Connector, Full<Bytes>>;
 
 impl HyperTransport {
     /// The transport with its defaults.
@@ -124,25 +131,38 @@ impl HyperTransport {
         }
     }
 
-    fn with_connector(connector: Connector) -> Self {
-        let pool = Mutex::new(Pool { generation: 0, client: new_client(connector.clone()) });
-        Self { shared: Arc::new(Shared { connector, pool }) }
+    fn with_connector(connector: Connector, identity: Option<ClientIdentity>) -> Self {
+        let pool = Mutex::new(Pool::new(0, &connector, identity.as_ref()));
+        Self { shared: Arc::new(Shared { connector, identity, pool }) }
     }
 }
 
-fn new_client(connector: Connector) -> HyperClient {
-    Client::builder(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .pool_timer(TokioTimer::new())
-        .pool_idle_timeout(POOL_IDLE)
-        .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-        .build(connector)
+impl Pool {
+    fn new(generation: u64, connector: &Connector, identity: Option<&ClientIdentity>) -> Self {
+        let (certificate, connector) = connector.showing(identity);
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
+            .build(connector);
+        Self { generation, certificate, client }
+    }
 }
 
 impl Shared {
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    fn replace(&self, pool: &mut Pool) {
+        *pool = Pool::new(pool.generation + 1, &self.connector, self.identity.as_ref());
     }
+
+    fn pool(&self) -> MutexGuard<'_, Pool> {
+        lock(&self.pool)
+    }
+}
+
+/// Locks, also after a panic: what is behind each mutex here is whole at every step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Replaces the pool unless the request it watches is answered, one way or the other.
@@ -159,8 +179,7 @@ impl Drop for Watch {
         }
         let mut pool = self.shared.pool();
         if pool.generation == self.generation {
-            pool.generation += 1;
-            pool.client = new_client(self.shared.connector.clone());
+            self.shared.replace(&mut pool);
         }
     }
 }
@@ -177,8 +196,14 @@ impl Service<TokenRequest> for HyperTransport {
     fn call(&mut self, request: TokenRequest) -> Sending {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
+            if let Some(identity) = &shared.identity {
+                identity.refresh().await;
+            }
             let (generation, client) = {
-                let pool = shared.pool();
+                let mut pool = shared.pool();
+                if shared.identity.as_ref().is_some_and(|it| it.generation() != pool.certificate) {
+                    shared.replace(&mut pool);
+                }
                 (pool.generation, pool.client.clone())
             };
             let mut watch = Watch { shared, generation, answered: false };
@@ -198,6 +223,7 @@ impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperTransport")
             .field("connector", &self.shared.connector)
+            .field("identity", &self.shared.identity)
             .finish_non_exhaustive()
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, RootCertStore,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    client::{ResolvesClientCert, Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
     crypto::CryptoProvider,
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
@@ -47,6 +47,19 @@ impl Tls {
         };
         Ok(Self { config, missing_roots })
     }
+}
+
+/// The same trust, with a client certificate. Sessions are not shared with the original: a resumed
+/// one stands for the certificate that it began with.
+pub(super) fn showing(
+    config: &ClientConfig,
+    certificate: Arc<dyn ResolvesClientCert>,
+    resumption: Resumption,
+) -> ClientConfig {
+    let mut config = config.clone();
+    config.client_auth_cert_resolver = certificate;
+    config.resumption = resumption;
+    config
 }
 
 fn webpki(

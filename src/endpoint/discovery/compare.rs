@@ -1,0 +1,91 @@
+//! What the server lists and what this client does.
+
+use super::document::ServerMetadata;
+use crate::{
+    client_auth::ClientAuth,
+    error::{Error, ErrorKind},
+    event::Event,
+};
+
+/// How many names a message shows.
+const SHOWN: usize = 12;
+
+/// Something that a list of the server's has not.
+struct Unlisted<'a> {
+    member: &'static str,
+    used: &'static str,
+    listed: &'a [String],
+}
+
+/// An empty list says nothing: the default that RFC 8414 §2 gives for a missing one is not what
+/// servers that leave it out mean.
+fn unlisted<'a>(
+    metadata: &'a ServerMetadata,
+    auth: &dyn ClientAuth,
+) -> impl Iterator<Item = Unlisted<'a>> {
+    let wanted = [
+        (
+            "token_endpoint_auth_methods_supported",
+            auth.method(),
+            metadata.token_endpoint_auth_methods(),
+        ),
+        (
+            "token_endpoint_auth_signing_alg_values_supported",
+            auth.signing_algorithm(),
+            metadata.token_endpoint_auth_signing_algorithms(),
+        ),
+        ("grant_types_supported", Some("client_credentials"), metadata.grant_types()),
+    ];
+    wanted.into_iter().filter_map(|(member, used, listed)| {
+        let used = used?;
+        let missing = !listed.is_empty() && listed.iter().all(|name| name != used);
+        missing.then_some(Unlisted { member, used, listed })
+    })
+}
+
+pub(super) fn events(metadata: &ServerMetadata, auth: &dyn ClientAuth) -> Vec<Event> {
+    unlisted(metadata, auth)
+        .map(|Unlisted { member, used, listed }| Event::MetadataMismatch {
+            member,
+            used: used.to_owned(),
+            listed: listed.to_vec(),
+        })
+        .collect()
+}
+
+/// The hard stop of the strict mode. Grant types are no part of it: they are wrong too often.
+///
+/// # Errors
+///
+/// Kind `UnsupportedAuthMethod`, naming what is listed.
+pub(super) fn strict(metadata: &ServerMetadata, auth: &dyn ClientAuth) -> Result<(), Error> {
+    match unlisted(metadata, auth).find(|it| it.member != "grant_types_supported") {
+        None => Ok(()),
+        Some(it) => Err(Error::new(ErrorKind::UnsupportedAuthMethod).with_detail(describe(&it))),
+    }
+}
+
+/// What the metadata has to say about a refusal, if it explains it.
+pub(in crate::endpoint) fn explain(
+    error: Error,
+    metadata: &ServerMetadata,
+    auth: &dyn ClientAuth,
+) -> Error {
+    use ErrorKind as K;
+    let hint = match error.kind() {
+        K::InvalidClient | K::UnauthorizedClient | K::UnsupportedGrantType | K::InvalidRequest => {
+            unlisted(metadata, auth).next()
+        }
+        _ => None,
+    };
+    match hint {
+        Some(hint) => error.with_detail(describe(&hint)),
+        None => error,
+    }
+}
+
+fn describe(it: &Unlisted<'_>) -> String {
+    let more = if it.listed.len() > SHOWN { ", …" } else { "" };
+    let listed = it.listed[..it.listed.len().min(SHOWN)].join(", ");
+    format!("its metadata lists no {} but {listed}{more} ({})", it.used, it.member)
+}

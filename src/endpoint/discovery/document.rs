@@ -1,0 +1,274 @@
+//! A metadata document, from bytes to what is used of it. Pure.
+
+use std::{fmt, sync::Arc};
+
+use http::Uri;
+use serde_json::{Map, Value};
+
+use super::places::Issuer;
+use crate::{
+    endpoint::url,
+    error::{Error, ErrorKind, sanitise},
+};
+
+/// What an authorization server says of itself (RFC 8414 §2), as far as this crate uses it.
+///
+/// Cheap to clone. From [`ClientCredentials::server_metadata`](crate::ClientCredentials::server_metadata).
+/// Lists are empty where the server states none; metadata is often wrong about them.
+#[derive(Clone)]
+pub struct ServerMetadata(Arc<Members>);
+
+struct Members {
+    issuer: Arc<str>,
+    token_endpoint: Uri,
+    /// Or why it cannot be used; that matters only to those who need it.
+    mtls_token_endpoint: Option<Result<Uri, String>>,
+    auth_methods: Vec<String>,
+    auth_signing_algs: Vec<String>,
+    dpop_signing_algs: Vec<String>,
+    grant_types: Vec<String>,
+}
+
+impl ServerMetadata {
+    /// The issuer identifier, equal by code point to the one that was given.
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    pub(in crate::endpoint) fn shared_issuer(&self) -> Arc<str> {
+        Arc::clone(&self.0.issuer)
+    }
+
+    /// The token endpoint.
+    pub fn token_endpoint(&self) -> &Uri {
+        &self.0.token_endpoint
+    }
+
+    /// The token endpoint for connections with a client certificate (`mtls_endpoint_aliases`,
+    /// RFC 8705 §5), if there is one that can be used.
+    pub fn mtls_token_endpoint(&self) -> Option<&Uri> {
+        self.0.mtls_token_endpoint.as_ref()?.as_ref().ok()
+    }
+
+    /// `token_endpoint_auth_methods_supported`.
+    pub fn token_endpoint_auth_methods(&self) -> &[String] {
+        &self.0.auth_methods
+    }
+
+    /// `token_endpoint_auth_signing_alg_values_supported`.
+    pub fn token_endpoint_auth_signing_algorithms(&self) -> &[String] {
+        &self.0.auth_signing_algs
+    }
+
+    /// `dpop_signing_alg_values_supported` (RFC 9449 §5.1).
+    pub fn dpop_signing_algorithms(&self) -> &[String] {
+        &self.0.dpop_signing_algs
+    }
+
+    /// `grant_types_supported`.
+    pub fn grant_types(&self) -> &[String] {
+        &self.0.grant_types
+    }
+
+    /// The endpoint for a client that shows a certificate or not.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Discovery`, when the alias is there and cannot be used.
+    pub(super) fn endpoint(&self, mtls: bool) -> Result<&Uri, Error> {
+        match &self.0.mtls_token_endpoint {
+            Some(Ok(alias)) if mtls => Ok(alias),
+            Some(Err(why)) if mtls => {
+                Err(Error::new(ErrorKind::Discovery).with_detail(why.clone()))
+            }
+            _ => Ok(&self.0.token_endpoint),
+        }
+    }
+
+    /// Reads a document; its content type is not looked at, since JSON as text/plain is common.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, without saying where it was.
+    pub(super) fn read(
+        body: &[u8],
+        issuer: &Issuer,
+        allow_plain_http: bool,
+    ) -> Result<Self, Error> {
+        let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+        let members: Map<String, Value> = serde_json::from_slice(body).map_err(|why| {
+            // It may be whole the next time.
+            bad("it is not a JSON object").with_retryable(why.is_eof())
+        })?;
+        let text = |name: &str| members.get(name).and_then(Value::as_str);
+        match text("issuer") {
+            Some(found) if found == &*issuer.text => {}
+            Some(found) => return Err(mismatch(found, &issuer.text)),
+            None => return Err(bad("it names no issuer")),
+        }
+        let endpoint = |name, text| url::parse(name, text, allow_plain_http);
+        let token_endpoint =
+            text("token_endpoint").ok_or_else(|| bad("it names no token endpoint"))?;
+        let alias = members.get("mtls_endpoint_aliases").and_then(|it| it.get("token_endpoint"));
+        Ok(Self(Arc::new(Members {
+            issuer: Arc::clone(&issuer.text),
+            token_endpoint: endpoint("its token_endpoint", token_endpoint).map_err(bad)?,
+            mtls_token_endpoint: alias
+                .and_then(Value::as_str)
+                .map(|alias| endpoint("the token_endpoint of its mtls_endpoint_aliases", alias)),
+            auth_methods: list(&members, "token_endpoint_auth_methods_supported"),
+            auth_signing_algs: list(&members, "token_endpoint_auth_signing_alg_values_supported"),
+            dpop_signing_algs: list(&members, "dpop_signing_alg_values_supported"),
+            grant_types: list(&members, "grant_types_supported"),
+        })))
+    }
+}
+
+fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Discovery).with_detail(why)
+}
+
+fn mismatch(found: &str, asked: &str) -> Error {
+    let slash = found.trim_end_matches('/') == asked.trim_end_matches('/');
+    let hint = if slash { " (they differ in a slash at the end)" } else { "" };
+    let found = sanitise(found);
+    Error::new(ErrorKind::IssuerMismatch)
+        .with_detail(format!("it names \"{found}\", not \"{asked}\"{hint}"))
+}
+
+/// The texts in a list. Sanitised, as they end up in messages: no name that is compared changes.
+fn list(members: &Map<String, Value>, name: &str) -> Vec<String> {
+    let values = members.get(name).and_then(Value::as_array).into_iter().flatten();
+    values.filter_map(Value::as_str).map(sanitise).collect()
+}
+
+impl fmt::Debug for ServerMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerMetadata")
+            .field("issuer", &self.0.issuer)
+            // Without the query: some servers have keys put there.
+            .field("token_host", &self.0.token_endpoint.authority().map(|it| it.as_str()))
+            .field("token_path", &self.0.token_endpoint.path())
+            .field("token_endpoint_auth_methods", &self.0.auth_methods)
+            .field("grant_types", &self.0.grant_types)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(body: &str) -> Result<ServerMetadata, Error> {
+        let issuer = Issuer::parse("https://idp.example.com/t", false).unwrap();
+        ServerMetadata::read(body.as_bytes(), &issuer, false)
+    }
+
+    fn with(members: &str) -> String {
+        format!(
+            r#"{{"issuer":"https://idp.example.com/t","token_endpoint":"https://a.example/token"{members}}}"#
+        )
+    }
+
+    #[test]
+    fn what_is_used_is_read_and_the_rest_ignored() {
+        let body = with(
+            r#","mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example/token"},
+            "token_endpoint_auth_methods_supported":["tls_client_auth",1,"none"],
+            "token_endpoint_auth_signing_alg_values_supported":["ES256"],
+            "dpop_signing_alg_values_supported":["ES256","PS256"],
+            "grant_types_supported":["client_credentials"],"jwks_uri":{"not":"a string"}"#,
+        );
+        for body in [body.clone(), format!("\u{feff}\r\n {body}\n")] {
+            let read = read(&body).unwrap();
+            assert_eq!(read.issuer(), "https://idp.example.com/t");
+            assert_eq!(read.token_endpoint(), "https://a.example/token");
+            assert_eq!(read.mtls_token_endpoint().unwrap(), "https://mtls.example/token");
+            assert_eq!(read.endpoint(true).unwrap(), "https://mtls.example/token");
+            assert_eq!(read.endpoint(false).unwrap(), "https://a.example/token");
+            assert_eq!(read.token_endpoint_auth_methods(), ["tls_client_auth", "none"]);
+            assert_eq!(read.token_endpoint_auth_signing_algorithms(), ["ES256"]);
+            assert_eq!(read.dpop_signing_algorithms(), ["ES256", "PS256"]);
+            assert_eq!(read.grant_types(), ["client_credentials"]);
+        }
+    }
+
+    #[test]
+    fn members_that_are_absent_null_or_odd_say_nothing() {
+        for odd in [
+            "",
+            r#","grant_types_supported":null,"mtls_endpoint_aliases":null"#,
+            r#","grant_types_supported":"x","mtls_endpoint_aliases":["token_endpoint"]"#,
+            r#","grant_types_supported":{},"mtls_endpoint_aliases":{"token_endpoint":1}"#,
+        ] {
+            let read = read(&with(odd)).unwrap();
+            assert!(read.grant_types().is_empty(), "{odd}");
+            assert_eq!(read.endpoint(true).unwrap(), "https://a.example/token", "{odd}");
+        }
+    }
+
+    #[test]
+    fn an_alias_that_cannot_be_used_is_an_error_only_for_those_who_need_it() {
+        let body =
+            with(r#","mtls_endpoint_aliases":{"token_endpoint":"http://mtls.example/token"}"#);
+        let read = read(&body).unwrap();
+        assert!(read.endpoint(false).is_ok() && read.mtls_token_endpoint().is_none());
+        let error = read.endpoint(true).unwrap_err();
+        assert!(error.to_string().contains("mtls_endpoint_aliases: plain http"), "{error}");
+    }
+
+    #[test]
+    fn a_document_that_cannot_be_used_says_why() {
+        use ErrorKind as K;
+        for (body, kind, retryable, why) in [
+            ("", K::Discovery, true, "not a JSON object"),
+            ("{", K::Discovery, true, "not a JSON object"),
+            ("<html>", K::Discovery, false, "not a JSON object"),
+            ("[]", K::Discovery, false, "not a JSON object"),
+            ("{}", K::Discovery, false, "names no issuer"),
+            (r#"{"issuer":7}"#, K::Discovery, false, "names no issuer"),
+            (r#"{"issuer":"https://idp.example.com/t"}"#, K::Discovery, false, "no token endpoint"),
+            (
+                r#"{"issuer":"https://idp.example.com/t","token_endpoint":"http://a.example/t"}"#,
+                K::Discovery,
+                false,
+                "its token_endpoint: plain http",
+            ),
+            (
+                r#"{"issuer":"https://idp.example.com/t","token_endpoint":"https://a:hunter2@b/t"}"#,
+                K::Discovery,
+                false,
+                "its token_endpoint: it has credentials",
+            ),
+        ] {
+            let error = read(body).unwrap_err();
+            assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{body}");
+            let text = error.to_string();
+            assert!(text.contains(why) && !text.contains("hunter2"), "{body}: {text}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_that_differs_in_one_code_point_is_another_issuer() {
+        for other in [
+            "https://idp.example.com/T",
+            "https://idp.example.com/t/",
+            "https://idp.example.com/t ",
+            "https://idp.example.com:443/t",
+            "HTTPS://idp.example.com/t",
+            "https://idp.example.com/%74",
+            "https://idp.exаmple.com/t", // a Cyrillic а
+            "https://idp.example.com/t\\u0000",
+            "",
+        ] {
+            let body = format!(r#"{{"issuer":"{other}","token_endpoint":"https://a.example/t"}}"#);
+            let error = read(&body).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::IssuerMismatch, "{other}");
+            assert!(error.is_terminal() && !error.is_retryable());
+        }
+        let escaped = with("").replace("/t\"", "/\\u0074\"");
+        assert!(read(&escaped).is_ok(), "escapes are JSON's own");
+        let slash = read(r#"{"issuer":"https://idp.example.com/t/"}"#).unwrap_err().to_string();
+        assert!(slash.ends_with("(they differ in a slash at the end)"), "{slash}");
+    }
+}

@@ -1,0 +1,92 @@
+//! The issuer, and where its metadata is.
+
+use std::sync::Arc;
+
+use http::Uri;
+
+use crate::endpoint::url;
+
+/// An issuer identifier (RFC 8414 §2), as it was written.
+pub(super) struct Issuer {
+    pub(super) text: Arc<str>,
+    pub(super) uri: Uri,
+}
+
+impl Issuer {
+    /// # Errors
+    ///
+    /// What is wrong with it and what to do.
+    pub(super) fn parse(text: &str, allow_plain_http: bool) -> Result<Self, String> {
+        let uri = url::parse("issuer", text, allow_plain_http)?;
+        if text.contains('?') {
+            return Err("issuer: it has a query; RFC 8414 §2 allows none".into());
+        }
+        if text.contains("/.well-known/") {
+            return Err("issuer: it is the address of a metadata document; give the part \
+                        that the document names as its issuer"
+                .into());
+        }
+        Ok(Self { text: text.into(), uri })
+    }
+
+    /// Where its metadata may be, in the order in which it is looked for: RFC 8414 §3.1 inserts
+    /// the well-known part between host and path, OpenID Connect Discovery §4 appends its own.
+    pub(super) fn places(&self) -> [Uri; 2] {
+        // Both remove a slash at the end first.
+        let path = self.uri.path();
+        let path = path.strip_suffix('/').unwrap_or(path);
+        [
+            self.at(format!("/.well-known/oauth-authorization-server{path}")),
+            self.at(format!("{path}/.well-known/openid-configuration")),
+        ]
+    }
+
+    fn at(&self, path: String) -> Uri {
+        let mut parts = self.uri.clone().into_parts();
+        parts.path_and_query = Some(path.parse().expect("made of a path that was parsed"));
+        Uri::from_parts(parts).expect("scheme and authority are those of a URI")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn well_known_parts_are_inserted_and_appended() {
+        const OAUTH: &str = "/.well-known/oauth-authorization-server";
+        const OPENID: &str = "/.well-known/openid-configuration";
+        for (issuer, path) in [
+            ("https://idp.example.com", ""),
+            ("https://idp.example.com/", ""),
+            ("https://idp.example.com/tenant", "/tenant"),
+            ("https://idp.example.com/tenant/", "/tenant"),
+            ("https://idp.example.com/a/b//", "/a/b/"),
+            ("https://idp.example.com/%C3%BC;x=1", "/%C3%BC;x=1"),
+        ] {
+            let parsed = Issuer::parse(issuer, false).unwrap();
+            assert_eq!(&*parsed.text, issuer, "kept as it was written");
+            let host = "https://idp.example.com";
+            let expected = [format!("{host}{OAUTH}{path}"), format!("{host}{path}{OPENID}")];
+            assert_eq!(parsed.places().map(|place| place.to_string()), expected);
+        }
+        let loopback = Issuer::parse("http://127.0.0.1:8080/x", false).unwrap();
+        assert_eq!(loopback.places()[0], *format!("http://127.0.0.1:8080{OAUTH}/x"));
+    }
+
+    #[test]
+    fn bad_issuers_are_refused_with_the_reason() {
+        for (issuer, reason) in [
+            ("idp.example.com", "issuer: it is not absolute"),
+            ("http://idp.example.com", "issuer: plain http"),
+            ("https://user:hunter2@idp.example.com", "issuer: it has credentials"),
+            ("https://idp.example.com?tenant=a", "issuer: it has a query"),
+            ("https://idp.example.com#a", "issuer: it has a fragment"),
+            ("https://idp.example.com/.well-known/openid-configuration", "metadata document"),
+        ] {
+            let why = Issuer::parse(issuer, false).err().expect(issuer);
+            assert!(why.contains(reason) && !why.contains("hunter2"), "{issuer}: {why}");
+        }
+        assert!(Issuer::parse("http://idp.example.com", true).is_ok());
+    }
+}

@@ -1,0 +1,63 @@
+//! The mocks over TLS, with client certificates.
+
+use std::{io, sync::Arc};
+
+use rustls::{
+    ServerConfig,
+    client::verify_server_name,
+    pki_types::{CertificateDer, ServerName},
+    server::ParsedCertificate,
+};
+use tokio_rustls::TlsAcceptor;
+
+use super::{
+    AuthorizationServer, Listening, ProtectedApi,
+    listening::{Paths, Securing},
+};
+
+impl AuthorizationServer {
+    /// As [`listen`](Self::listen), over TLS. The configuration decides whether client certificates
+    /// are asked for, and which authorities they may be of.
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with its I/O driver enabled.
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing-tls")))]
+    pub async fn listen_tls(&self, config: Arc<ServerConfig>) -> io::Result<Listening> {
+        Listening::start(self.clone(), self.paths(), tls(config)).await
+    }
+}
+
+impl ProtectedApi {
+    /// As [`listen`](Self::listen), over TLS. Tokens that are bound to a certificate are accepted
+    /// on a connection with that certificate only (RFC 8705 §3).
+    ///
+    /// # Errors
+    ///
+    /// If no port can be bound.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime with its I/O driver enabled.
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing-tls")))]
+    pub async fn listen_tls(&self, config: Arc<ServerConfig>) -> io::Result<Listening> {
+        Listening::start(self.clone(), Paths::default(), tls(config)).await
+    }
+}
+
+fn tls(config: Arc<ServerConfig>) -> Securing {
+    Securing::Tls(TlsAcceptor::from(config))
+}
+
+/// Whether a certificate is for a DNS name (`tls_client_auth_san_dns`, RFC 8705 §2.1.2).
+pub(super) fn is_for(certificate: &[u8], name: &str) -> bool {
+    let certificate = CertificateDer::from(certificate);
+    match (ParsedCertificate::try_from(&certificate), ServerName::try_from(name)) {
+        (Ok(certificate), Ok(name)) => verify_server_name(&certificate, &name).is_ok(),
+        _ => false,
+    }
+}

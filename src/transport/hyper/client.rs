@@ -1,0 +1,174 @@
+//! A client for the API, from the same settings and the same identity as the token transport.
+
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use arc_swap::ArcSwap;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use hyper_util::{
+    client::legacy::{Client, ResponseFuture},
+    rt::{TokioExecutor, TokioTimer},
+};
+use tower_service::Service;
+
+use super::{connect::Connector, identity::ClientIdentity, lock};
+use crate::error::BoxError;
+
+/// An HTTP client for the API behind the layer: HTTP/1.1 and HTTP/2 (by ALPN) over rustls, with the
+/// trust, proxy and client certificate of a [`HyperTransportBuilder`](crate::HyperTransportBuilder).
+///
+/// It is hyper-util's client, and one thing more: when its [`ClientIdentity`] gets a new
+/// certificate, requests from then on use new connections, which show that certificate. Tokens bound
+/// to it (RFC 8705 §3) would be refused on the old ones.
+///
+/// It follows no redirects, and has no bound on a whole request. Cheap to clone.
+///
+/// # Panics
+///
+/// A request outside a tokio runtime with I/O and time enabled panics, as tokio's sockets do.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use http_body_util::Empty;
+/// use tower::ServiceBuilder;
+/// use tower_oauth2_client_credentials::{
+///     ClientCredentials, ClientIdentity, HyperTransport, OAuthClientCredentialsLayer, Origins,
+/// };
+///
+/// let identity = ClientIdentity::from_files("/run/tls/tls.crt", "/run/tls/tls.key")?;
+/// let tokens = ClientCredentials::builder("https://mtls.idp.example.com/token")
+///     .tls_client_auth("my-service")
+///     .client_identity(identity.clone())
+///     .build()?
+///     .into_cache();
+/// let http = HyperTransport::builder().client_identity(identity).build_client::<Empty<&[u8]>>()?;
+/// let client = ServiceBuilder::new()
+///     .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse(["https://api.example.com"])?))
+///     .service(http);
+/// # let _ = client;
+/// # Ok(())
+/// # }
+/// ```
+pub struct HyperClient<B> {
+    shared: Arc<Shared<B>>,
+}
+
+struct Shared<B> {
+    connector: Connector,
+    identity: Option<ClientIdentity>,
+    pool: ArcSwap<Pool<B>>,
+    /// Held while the pool is replaced, so that it is replaced once.
+    replacing: Mutex<()>,
+}
+
+/// Connections that all show the same certificate.
+struct Pool<B> {
+    certificate: u64,
+    client: Client<Connector, B>,
+}
+
+impl<B> HyperClient<B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    pub(super) fn new(connector: Connector, identity: Option<ClientIdentity>) -> Self {
+        let pool = ArcSwap::from_pointee(pool(&connector, identity.as_ref()));
+        let replacing = Mutex::default();
+        Self { shared: Arc::new(Shared { connector, identity, pool, replacing }) }
+    }
+}
+
+fn pool<B>(connector: &Connector, identity: Option<&ClientIdentity>) -> Pool<B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    let (certificate, connector) = connector.showing(identity);
+    let client = Client::builder(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .build(connector);
+    Pool { certificate, client }
+}
+
+impl<B> Shared<B>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    fn follow(&self, identity: &ClientIdentity) {
+        identity.look();
+        if self.pool.load().certificate == identity.generation() {
+            return;
+        }
+        let _replacing = lock(&self.replacing);
+        if self.pool.load().certificate != identity.generation() {
+            self.pool.store(Arc::new(pool(&self.connector, Some(identity))));
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for HyperClient<B>
+where
+    B: Body + Send + Unpin + 'static,
+    B::Data: Send,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<Incoming>;
+    type Error = BoxError;
+    type Future = HyperClientFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> HyperClientFuture {
+        if let Some(identity) = &self.shared.identity {
+            self.shared.follow(identity);
+        }
+        HyperClientFuture(self.shared.pool.load().client.request(request))
+    }
+}
+
+/// The future of [`HyperClient`].
+#[must_use = "futures do nothing unless polled"]
+pub struct HyperClientFuture(ResponseFuture);
+
+impl Future for HyperClientFuture {
+    type Output = Result<Response<Incoming>, BoxError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_err(Into::into)
+    }
+}
+
+impl<B> Clone for HyperClient<B> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl<B> fmt::Debug for HyperClient<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperClient")
+            .field("connector", &self.shared.connector)
+            .field("identity", &self.shared.identity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for HyperClientFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperClientFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,117 @@
+//! One document serves for its time, and longer if there is no newer one.
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn one_document_serves_many_acquisitions_and_caches() {
+    let idp = AuthorizationServer::builder().delay(S).build();
+    let source = client(&idp).build().unwrap();
+    let caches: Vec<_> = (0..50).map(|_| TokenCache::new(source.clone())).collect();
+    let mut getting = tokio::task::JoinSet::new();
+    for cache in &caches {
+        getting.spawn(cache.get());
+    }
+    while let Some(got) = getting.join_next().await {
+        got.unwrap().unwrap();
+    }
+    assert_eq!((asked(&idp).len(), idp.token_requests()), (1, 50));
+    tokio::time::advance(23 * HOUR).await;
+    acquire(&source).await.unwrap();
+    assert_eq!(asked(&idp).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_who_wait_share_a_failure_too() {
+    let idp = AuthorizationServer::builder().delay(S).build();
+    idp.serve_metadata(WellKnown::None);
+    let source = client(&idp).build().unwrap();
+    let mut getting = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let source = source.clone();
+        getting.spawn(async move { acquire(&source).await.unwrap_err().kind() });
+    }
+    while let Some(kind) = getting.join_next().await {
+        assert_eq!(kind.unwrap(), ErrorKind::Discovery);
+    }
+    assert_eq!(asked(&idp).len(), 2);
+    idp.serve_metadata(WellKnown::Both);
+    acquire(&source).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_who_stands_still_does_not_hold_the_others_up_for_good() {
+    let idp = AuthorizationServer::new();
+    idp.script_metadata([Answer::Hang]);
+    let source = client(&idp).build().unwrap();
+    let mut stalled = std::pin::pin!(acquire(&source));
+    // Polled, and then no more: as on a runtime that nobody drives.
+    tokio::time::timeout(S, &mut stalled).await.unwrap_err();
+    let start = tokio::time::Instant::now();
+    acquire(&source).await.unwrap();
+    assert!(start.elapsed() <= 6 * S, "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_document_is_read_again_after_its_time_and_kept_if_there_is_no_newer_one() {
+    let idp = AuthorizationServer::new();
+    let source = client(&idp).build().unwrap();
+    acquire(&source).await.unwrap();
+    tokio::time::advance(24 * HOUR - S).await;
+    acquire(&source).await.unwrap();
+    assert_eq!(asked(&idp).len(), 1);
+
+    tokio::time::advance(S).await;
+    idp.serve_metadata(WellKnown::None);
+    let (observing, events) = observed();
+    source.acquire(observing.clone()).await.unwrap();
+    assert_eq!(asked(&idp).len(), 3);
+    assert!(matches!(
+        &events.lock().unwrap()[..],
+        [Event::MetadataKept { age, error, .. }]
+            if *age == 24 * HOUR && error.kind() == ErrorKind::Discovery
+    ));
+    // Not with each acquisition.
+    tokio::time::advance(299 * S).await;
+    source.acquire(observing.clone()).await.unwrap();
+    assert_eq!((asked(&idp).len(), events.lock().unwrap().len()), (3, 1));
+
+    // A server that hangs costs the attempt half its time and no more.
+    tokio::time::advance(S).await;
+    idp.script_metadata([Answer::Hang]);
+    source.acquire(observing.clone()).await.unwrap();
+    assert_eq!((asked(&idp).len(), events.lock().unwrap().len()), (4, 2));
+
+    tokio::time::advance(300 * S).await;
+    idp.serve_metadata(WellKnown::Both);
+    acquire(&source).await.unwrap();
+    acquire(&source).await.unwrap();
+    assert_eq!((asked(&idp).len(), idp.token_requests()), (5, 7));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_age_is_a_setting() {
+    let idp = AuthorizationServer::new();
+    for (max_age, requests) in [(60 * S, 2), (Duration::MAX, 1)] {
+        let before = asked(&idp).len();
+        let source = client(&idp).metadata_max_age(max_age).build().unwrap();
+        acquire(&source).await.unwrap();
+        tokio::time::advance(60 * S).await;
+        acquire(&source).await.unwrap();
+        assert_eq!(asked(&idp).len() - before, requests, "{max_age:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_moved_is_found_before_the_document_is_old() {
+    let idp = AuthorizationServer::new();
+    idp.set_metadata("token_endpoint", json!("https://idp.test/gone"));
+    let source = client(&idp).build().unwrap();
+    let error = acquire(&source).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::HttpStatus);
+    idp.set_metadata("token_endpoint", json!("https://idp.test/token"));
+    // Spaced, whatever the traffic.
+    tokio::time::advance(299 * S).await;
+    acquire(&source).await.unwrap_err();
+    tokio::time::advance(S).await;
+    acquire(&source).await.unwrap();
+}
