@@ -130,6 +130,16 @@ pub enum Event {
         /// How old it was.
         age: Duration,
     },
+    /// The local wall clock and the authorization server's are more than a few seconds apart:
+    /// client assertions are dated by the server's from now on. It comes again when the
+    /// difference changes.
+    #[non_exhaustive]
+    ClockSkew {
+        /// By how much they differ; zero when they agree again.
+        by: Duration,
+        /// Whether the local clock is the one that is behind.
+        local_is_behind: bool,
+    },
 }
 
 /// What a cache does about a rejected token.
@@ -239,6 +249,16 @@ impl Event {
             Self::Withdrawn => tracing::debug!("access token withdrawn by its source"),
             Self::Abandoned { age } => {
                 tracing::warn!(?age, "acquisition abandoned: its runtime is not driven");
+            }
+            Self::ClockSkew { by, .. } if by.is_zero() => {
+                tracing::info!("the wall clock agrees with the authorization server's again");
+            }
+            Self::ClockSkew { by, local_is_behind } => {
+                tracing::warn!(
+                    ?by,
+                    local_is_behind,
+                    "the wall clock differs from the authorization server's"
+                );
             }
         }
     }

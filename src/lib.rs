@@ -110,11 +110,15 @@ mod endpoint;
 mod error;
 mod event;
 mod future;
+#[cfg(feature = "jwt")]
+mod jose;
 mod layer;
 mod origins;
 mod replay;
+mod secret_file;
 mod service;
 mod settings;
+mod skew;
 mod source;
 mod sync;
 #[cfg(feature = "testing")]
@@ -126,12 +130,18 @@ mod transport;
 pub use authorize::OwnAuthorization;
 pub use cache::{Get, Replacement, TokenCache, TokenCacheBuilder};
 pub use challenge::Rejections;
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub use client_auth::AssertionAudience;
 pub use client_auth::Secret;
 pub use clock::{SystemClock, WallClock};
 pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::{Event, Observer, Reason, RejectionResponse};
 pub use future::ResponseFuture;
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub use jose::{HmacAlgorithm, SigningAlgorithm, SigningKey, SigningKeySource};
 pub use layer::OAuthClientCredentialsLayer;
 pub use origins::Origins;
 pub use replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee};

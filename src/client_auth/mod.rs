@@ -3,11 +3,17 @@
 //! One seam for all methods: [`ClientAuth`] completes a [`Draft`] for each attempt anew, so that
 //! a rotated secret, or an assertion that may be used once, needs no restart.
 
+mod assertion;
+#[cfg(feature = "jwt")]
+mod audience;
 mod form;
 mod mtls;
+mod provided;
 mod secret;
+#[cfg(feature = "jwt")]
+mod signed;
 
-use std::{fmt, future::Future, pin::Pin, sync::Arc};
+use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -16,9 +22,15 @@ use zeroize::Zeroizing;
 
 use crate::error::Error;
 
+pub(crate) use assertion::AssertionSettings;
+#[cfg(feature = "jwt")]
+pub use audience::AssertionAudience;
 pub(crate) use form::{Form, encoded};
 pub(crate) use mtls::TlsClientAuth;
+pub(crate) use provided::{AssertionSource, ProvidedAssertion};
 pub use secret::Secret;
+#[cfg(feature = "jwt")]
+pub(crate) use signed::{Credential, SignedAssertion};
 
 pub(crate) type Authenticating<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 
@@ -48,19 +60,46 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
     fn uses_mtls(&self) -> bool {
         false
     }
+
+    /// Takes the settings of assertions, if it makes any. Called once, before any use.
+    fn configure(&mut self, _settings: &AssertionSettings) {}
+
+    /// Whether it needs the discovered issuer.
+    fn wants_issuer(&self) -> bool {
+        false
+    }
+
+    /// Whether what it makes holds the time, so that a wrong clock can be why it is refused.
+    fn is_dated(&self) -> bool {
+        false
+    }
 }
 
 /// One attempt's request while it is put together.
-#[derive(Default)]
 pub(crate) struct Draft {
     pub(crate) form: Form,
     pub(crate) headers: HeaderMap,
-    /// What must not come back to a log through a server that echoes its input.
-    pub(crate) secrets: Vec<Zeroizing<String>>,
+    /// The authorization server's time, as well as it is known.
+    pub(crate) now: SystemTime,
     /// The authorization server's issuer identifier, if it was discovered: the audience of a
     /// client assertion.
-    #[expect(dead_code, reason = "client assertions read it")]
+    #[cfg_attr(not(feature = "jwt"), expect(dead_code))]
     pub(crate) issuer: Option<Arc<str>>,
+    /// What must not come back to a log through a server that echoes its input.
+    pub(crate) secrets: Vec<Zeroizing<String>>,
+}
+
+impl Draft {
+    pub(crate) fn new(headers: HeaderMap, now: SystemTime) -> Self {
+        Self { form: Form::default(), headers, now, issuer: None, secrets: Vec::new() }
+    }
+}
+
+#[cfg(test)]
+impl Default for Draft {
+    fn default() -> Self {
+        Self::new(HeaderMap::new(), SystemTime::UNIX_EPOCH)
+    }
 }
 
 /// `client_secret_post`: both in the body.

@@ -1,18 +1,17 @@
 //! A client secret: a value, a closure or a file, read anew for each attempt.
 
 use std::{
-    fmt, fs,
-    io::Read as _,
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use zeroize::Zeroizing;
 
-use crate::error::{BoxError, Error, ErrorKind};
-
-/// The longest secret that is read from a file, in bytes: bounds memory when the path is wrong.
-const MAX_FILE_BYTES: u64 = 64 * 1024;
+use crate::{
+    error::{BoxError, Error, ErrorKind},
+    secret_file,
+};
 
 /// A client secret, wiped from memory when the last copy is dropped. `Debug` does not show it.
 ///
@@ -72,36 +71,15 @@ impl Secret {
                     .with_source(cause)
             }),
             Kind::File(path) => {
-                let task = {
-                    let path = Arc::clone(path);
-                    tokio::task::spawn_blocking(move || read_file(&path))
-                };
-                let read = task.await.map_err(BoxError::from).and_then(|read| read);
-                read.map_err(|cause| {
+                let text = secret_file::read(path).await.map_err(|cause| {
                     Error::new(ErrorKind::Credentials)
                         .with_detail(format!("client secret file {}", path.display()))
                         .with_source(cause)
-                })
+                })?;
+                Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
             }
         }
     }
-}
-
-fn read_file(path: &Path) -> Result<Zeroizing<String>, BoxError> {
-    let file = fs::File::open(path)?;
-    // Room for all of it: a vector that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_FILE_BYTES as usize + 32));
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err("the file is longer than 64 KiB".into());
-    }
-    let text = str::from_utf8(&bytes).map_err(|_| "the file is not UTF-8")?;
-    let secret = text.trim_end_matches(['\r', '\n']);
-    if secret.is_empty() {
-        // Seen while a secret is being written; an attempt with nothing would count as a wrong one.
-        return Err("the file is empty".into());
-    }
-    Ok(Zeroizing::new(secret.to_owned()))
 }
 
 impl From<String> for Secret {
@@ -141,7 +119,7 @@ impl fmt::Debug for Secret {
 #[cfg(test)]
 mod tests {
     use std::{
-        env, process,
+        env, fs, process,
         sync::atomic::{AtomicU32, Ordering},
     };
 
@@ -174,7 +152,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_unusable_file_is_a_credentials_error() {
-        let too_long = vec![b'a'; MAX_FILE_BYTES as usize + 1];
+        let too_long = vec![b'a'; secret_file::MAX_BYTES as usize + 1];
         for (name, content) in [("empty", &b"\n"[..]), ("latin1", b"\xe9"), ("long", &too_long)] {
             let file = TempFile::new(name, content);
             let error = Secret::from_file(&file.0).read().await.unwrap_err();

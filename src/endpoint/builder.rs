@@ -17,9 +17,10 @@ use super::{
     url,
 };
 use crate::{
-    client_auth::{ClientAuth, PublicClient, Secret, SecretBasic, SecretPost},
+    client_auth::{AssertionSettings, ClientAuth, PublicClient, Secret, SecretBasic, SecretPost},
     clock::{SystemClock, WallClock},
     error::{BoxError, Error, ErrorKind},
+    skew::Skew,
     token::TokenType,
     transport::{self, TokenRequest, Transport},
 };
@@ -52,7 +53,8 @@ pub struct ClientCredentialsBuilder {
     pub(super) binding: Binding,
     auth: Option<Box<dyn ClientAuth>>,
     /// A mistake in the client authentication, kept until `build`.
-    auth_mistake: Option<&'static str>,
+    pub(super) auth_mistake: Option<&'static str>,
+    pub(super) assertions: AssertionSettings,
     parameters: Parameters,
     transport: Option<Arc<dyn Transport>>,
     retry: RetryPolicy,
@@ -70,6 +72,7 @@ impl ClientCredentialsBuilder {
             binding: Binding::default(),
             auth: None,
             auth_mistake: None,
+            assertions: AssertionSettings::default(),
             parameters: Parameters::default(),
             transport: None,
             retry: RetryPolicy::default(),
@@ -118,10 +121,17 @@ impl ClientCredentialsBuilder {
         id: String,
         auth: impl FnOnce(String) -> A,
     ) -> Self {
-        self.auth_mistake = id.is_empty().then_some(
+        let empty = id.is_empty();
+        self = self.auth_without_id(auth(id));
+        self.auth_mistake = empty.then_some(
             "client id: it is empty; pass the id that the authorization server gave this client",
         );
-        self.auth = Some(Box::new(auth(id)));
+        self
+    }
+
+    pub(super) fn auth_without_id<A: ClientAuth + 'static>(mut self, auth: A) -> Self {
+        self.auth_mistake = None;
+        self.auth = Some(Box::new(auth));
         self
     }
 
@@ -213,7 +223,9 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The clock that dates in `Retry-After` are compared with. Default: the system's.
+    /// The clock that dates in `Retry-After` are compared with, and that client assertions are
+    /// dated by. Where it and the `Date` of the token endpoint's answers are more than 5 s apart,
+    /// the server's time is used. Default: the system's.
     pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
         self.clock = Box::new(clock);
         self
@@ -243,12 +255,20 @@ impl ClientCredentialsBuilder {
         if let Some(mistake) = self.auth_mistake {
             return Err(config(mistake));
         }
-        let auth = self.auth.ok_or_else(|| {
+        let mut auth = self.auth.ok_or_else(|| {
             config(
                 "client authentication: none was chosen; call client_secret_basic, \
                  client_secret_post or public_client",
             )
         })?;
+        super::assertions::check(&self.assertions).map_err(config)?;
+        auth.configure(&self.assertions);
+        if auth.wants_issuer() && !self.discover {
+            return Err(config(
+                "client assertion: its audience is the discovered issuer and nothing is \
+                 discovered; pass the issuer",
+            ));
+        }
         check(&self.parameters).map_err(config)?;
         if self.retry.attempts == 0 || self.retry.attempt_timeout.is_zero() || self.body_cap == 0 {
             return Err(config("attempts, attempt_timeout, body_cap: none can be zero"));
@@ -277,6 +297,7 @@ impl ClientCredentialsBuilder {
                 reading: self.reading,
                 body_cap: self.body_cap,
                 clock: self.clock,
+                skew: Skew::default(),
             }),
         })
     }

@@ -1,5 +1,6 @@
 //! The token endpoint: [`ClientCredentials`] asks it for a token (RFC 6749 §4.4).
 
+mod assertions;
 mod binding;
 mod body;
 mod builder;
@@ -27,6 +28,7 @@ use crate::{
     clock::WallClock,
     error::{BoxError, Error, ErrorKind, sanitise},
     event::{Event, Observer},
+    skew::Skew,
     source::{Acquire, TokenSource, Withdrawal},
     token::Token,
     transport::Transport,
@@ -71,6 +73,7 @@ struct Inner {
     reading: ReadPolicy,
     body_cap: usize,
     clock: Box<dyn WallClock>,
+    skew: Skew,
 }
 
 impl ClientCredentials {
@@ -153,7 +156,7 @@ impl Inner {
             auth: &*self.auth,
             observer,
             body_cap: self.body_cap,
-            now: self.clock.now(),
+            now: self.skew.correct(self.clock.now()),
             attempt_timeout: self.retry.attempt_timeout,
         }
     }
@@ -161,7 +164,7 @@ impl Inner {
     async fn attempt(&self, observer: &Observer) -> Result<Token, Error> {
         self.binding.refresh().await;
         let target = self.place.target(&self.via(observer)).await?;
-        let asked = self.ask(&target).await;
+        let asked = self.ask(&target, observer).await;
         asked.map_err(|error| match &target.metadata {
             Some(metadata) => {
                 use ErrorKind as K;
@@ -175,11 +178,17 @@ impl Inner {
         })
     }
 
-    async fn ask(&self, target: &Target) -> Result<Token, Error> {
-        let (request, secrets) = request::assemble(target, &self.parameters, &*self.auth).await?;
-        let issued_at = Instant::now();
+    async fn ask(&self, target: &Target, observer: &Observer) -> Result<Token, Error> {
+        let now = self.skew.correct(self.clock.now());
+        let (request, secrets) =
+            request::assemble(target, &self.parameters, &*self.auth, now).await?;
+        let (issued_at, sent) = (Instant::now(), self.clock.now());
         let response = self.transport.send(request).await.map_err(transport_error)?;
         let (parts, body) = response.into_parts();
+        let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
+        if let Some(event) = &skewed {
+            observer.emit(event);
+        }
         let body = if response::wants_body(parts.status, &parts.headers) {
             body::read(body, self.body_cap).await
         } else {
@@ -193,9 +202,15 @@ impl Inner {
             status: parts.status,
             headers: &parts.headers,
             body: incomplete.map_or(Ok(body.as_slice()), Err),
-            now: self.clock.now(),
+            now: self.skew.correct(self.clock.now()),
             secrets: &secrets,
             policy: &self.reading,
+        })
+        .map_err(|error| {
+            // The clock may be all that was wrong, and the next attempt has the right time.
+            let refused = error.status().is_some_and(|status| status.is_client_error());
+            let retryable = refused && skewed.is_some() && self.auth.is_dated();
+            if retryable { error.with_retryable(true) } else { error }
         })?;
         Ok(token.with_issued_at(issued_at))
     }

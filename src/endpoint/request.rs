@@ -1,5 +1,7 @@
 //! The token request (RFC 6749 §4.4.2).
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::Full;
@@ -22,7 +24,8 @@ pub(super) struct Parameters {
     pub(super) extra: Vec<(String, String)>,
 }
 
-/// Makes one attempt's request, authenticated anew, and returns the secrets in it.
+/// Makes one attempt's request, authenticated anew, and returns the secrets in it. `now` is the
+/// authorization server's time.
 ///
 /// # Errors
 ///
@@ -31,8 +34,9 @@ pub(super) async fn assemble(
     target: &Target,
     parameters: &Parameters,
     auth: &dyn ClientAuth,
+    now: SystemTime,
 ) -> Result<(TokenRequest, Vec<Zeroizing<String>>), Error> {
-    let mut draft = Draft { headers: headers(), issuer: target.issuer(), ..Draft::default() };
+    let mut draft = Draft { issuer: target.issuer(), ..Draft::new(headers(), now) };
     draft.form.push("grant_type", "client_credentials");
     auth.authenticate(&mut draft).await?;
     let Draft { mut form, headers, secrets, .. } = draft;
@@ -89,7 +93,8 @@ mod tests {
     async fn sent(auth: &dyn ClientAuth, parameters: &Parameters) -> (HeaderMap, String) {
         let url = http::Uri::from_static("https://idp.example.com//token?tenant=1");
         let target = Target { url, metadata: None };
-        let (request, _) = assemble(&target, parameters, auth).await.unwrap();
+        let (request, _) =
+            assemble(&target, parameters, auth, SystemTime::UNIX_EPOCH).await.unwrap();
         assert_eq!((request.method(), request.uri()), (&Method::POST, &target.url));
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

@@ -1,6 +1,6 @@
 //! How a mock authorization server is set up.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 
@@ -8,6 +8,7 @@ use super::{
     AuthorizationServer, Config,
     client::{Client, Proof},
 };
+use crate::testing::RecordedRequest;
 
 /// Sets up an [`AuthorizationServer`].
 ///
@@ -42,6 +43,7 @@ impl AuthorizationServerBuilder {
                 issuer_path: String::new(),
                 clients: Vec::new(),
                 raw_basic: false,
+                verify_assertion: None,
                 single_token: false,
                 same_token: false,
                 tell_lifetime: true,
@@ -80,6 +82,32 @@ impl AuthorizationServerBuilder {
 
     fn known(mut self, id: String, proof: Proof) -> Self {
         self.config.clients.push(Client { id, proof });
+        self
+    }
+
+    /// Accepts client assertions (RFC 7521 §4.2) that a closure finds good; its error is the OAuth
+    /// error code of the refusal, such as `invalid_client`. Default: they are refused, or accepted
+    /// unseen if no client was given. The server itself knows nothing of JWTs: verify with a JWT
+    /// library of your own.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::testing::AuthorizationServer;
+    ///
+    /// # fn verified(_: &str) -> bool { true }
+    /// let idp = AuthorizationServer::builder()
+    ///     .verify_assertion(|request| match request.form_value("client_assertion") {
+    ///         Some(jwt) if verified(jwt) => Ok(()),
+    ///         _ => Err("invalid_client"),
+    ///     })
+    ///     .build();
+    /// ```
+    pub fn verify_assertion(
+        mut self,
+        verify: impl Fn(&RecordedRequest) -> Result<(), &'static str> + Send + Sync + 'static,
+    ) -> Self {
+        self.config.verify_assertion = Some(Arc::new(verify));
         self
     }
 

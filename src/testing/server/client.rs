@@ -1,5 +1,7 @@
 //! Who asks: client authentication as RFC 6749 §2.3.1 has it.
 
+use std::sync::Arc;
+
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -24,6 +26,9 @@ pub(super) enum Proof {
     #[cfg(feature = "testing-tls")]
     Name(String),
 }
+
+/// Judges a client assertion; an error is the code to refuse it with.
+pub(super) type Verifier = Arc<dyn Fn(&RecordedRequest) -> Result<(), &'static str> + Send + Sync>;
 
 /// What a request presents. Other methods (assertions, certificates) are further kinds.
 pub(super) enum Presented {

@@ -3,7 +3,7 @@
 
 use http::{Method, StatusCode};
 
-use super::client::{self, Client, Unpresented};
+use super::client::{self, Client, Presented, Unpresented, Verifier};
 use crate::testing::{form, recorded::RecordedRequest};
 
 /// Parameters that may come more than once (RFC 8707 §2, RFC 8693 §2.1).
@@ -42,6 +42,7 @@ pub(super) fn check(
     request: &RecordedRequest,
     clients: &[Client],
     raw_basic: bool,
+    verify_assertion: Option<&Verifier>,
 ) -> Result<Grant, Refusal> {
     const BAD: &str = "invalid_request";
     if request.method != Method::POST {
@@ -68,7 +69,10 @@ pub(super) fn check(
         Unpresented::MalformedBasic => Refusal::invalid_client("malformed Basic credentials", true),
         Unpresented::TwoWays => Refusal::new(BAD, "more than one way of client authentication"),
     })?;
-    if !presented.is_one_of(clients, request.client_certificate.as_ref()) {
+    if let (Presented::Assertion { .. }, Some(verify)) = (&presented, verify_assertion) {
+        verify(request)
+            .map_err(|code| Refusal::new(code, "the client assertion is not accepted"))?;
+    } else if !presented.is_one_of(clients, request.client_certificate.as_ref()) {
         return Err(Refusal::invalid_client(
             "unknown client or wrong secret",
             presented.used_basic(),
@@ -113,7 +117,7 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        check(&RecordedRequest::new(parts, body.to_owned().into()), clients, false)
+        check(&RecordedRequest::new(parts, body.to_owned().into()), clients, false, None)
     }
 
     fn form(body: &str) -> Result<Grant, Refusal> {

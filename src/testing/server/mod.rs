@@ -17,7 +17,10 @@ use std::{
 
 use bytes::Bytes;
 
-use self::{client::Client, state::State};
+use self::{
+    client::{Client, Verifier},
+    state::State,
+};
 use super::{
     Answer, Listening, RecordedRequest,
     listening::{Paths, Securing},
@@ -67,6 +70,7 @@ struct Config {
     issuer_path: String,
     clients: Vec<Client>,
     raw_basic: bool,
+    verify_assertion: Option<Verifier>,
     single_token: bool,
     same_token: bool,
     tell_lifetime: bool,

@@ -175,7 +175,8 @@ impl AuthorizationServer {
         lifetime: Option<Duration>,
     ) -> Response<Bytes> {
         let config = &self.shared.config;
-        let grant = match grant::check(request, &config.clients, config.raw_basic) {
+        let verify = config.verify_assertion.as_ref();
+        let grant = match grant::check(request, &config.clients, config.raw_basic, verify) {
             Ok(grant) => grant,
             Err(refusal) => return respond::refusal(&refusal),
         };

@@ -1,0 +1,56 @@
+//! What all client assertions share (RFC 7521 §4.2).
+
+use zeroize::Zeroizing;
+
+use super::Draft;
+
+/// RFC 7523 §2.2.
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// Long enough for a slow network, short enough to be worth little in a log.
+#[cfg(feature = "jwt")]
+const LIFETIME: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// What the user decides about assertions, of whatever origin.
+#[derive(Clone, Debug)]
+pub(crate) struct AssertionSettings {
+    pub(crate) assertion_type: String,
+    pub(crate) client_id_in_body: bool,
+    #[cfg(feature = "jwt")]
+    pub(crate) lifetime: std::time::Duration,
+    #[cfg(feature = "jwt")]
+    pub(crate) typ: bool,
+}
+
+impl Default for AssertionSettings {
+    fn default() -> Self {
+        Self {
+            assertion_type: JWT_BEARER.to_owned(),
+            client_id_in_body: true,
+            #[cfg(feature = "jwt")]
+            lifetime: LIFETIME,
+            #[cfg(feature = "jwt")]
+            typ: true,
+        }
+    }
+}
+
+impl AssertionSettings {
+    /// Puts an assertion into the request.
+    pub(super) fn present(
+        &self,
+        client_id: Option<&str>,
+        assertion: Zeroizing<String>,
+        draft: &mut Draft,
+    ) {
+        if let Some(id) = client_id.filter(|_| self.client_id_in_body) {
+            draft.form.push("client_id", id);
+        }
+        draft.form.push("client_assertion_type", &self.assertion_type);
+        draft.form.push("client_assertion", &assertion);
+        // A JWT without its signature proves nothing; with it, also in pieces, it is a password.
+        let signature = assertion.rsplit('.').next().unwrap_or_default();
+        let signature = Zeroizing::new(signature.to_owned());
+        draft.secrets.extend([assertion, signature]);
+    }
+}

@@ -1,0 +1,57 @@
+//! Whom an assertion that is signed here is for.
+
+use super::Draft;
+
+/// Whom a client assertion is for: `aud` (RFC 7523 §3), as one JSON string.
+///
+/// It is the authorization server's issuer identifier, as its metadata (RFC 8414 §2) or its
+/// documentation has it, to the letter. Some servers want the token URL instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssertionAudience(Kind);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Kind {
+    Given(String),
+    DiscoveredIssuer,
+}
+
+impl AssertionAudience {
+    /// The issuer that the authorization server was discovered by. Without discovery that is a
+    /// mistake, which [`build`](crate::ClientCredentialsBuilder::build) tells.
+    pub fn discovered_issuer() -> Self {
+        Self(Kind::DiscoveredIssuer)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(&self.0, Kind::Given(audience) if audience.is_empty())
+    }
+
+    pub(super) fn wants_issuer(&self) -> bool {
+        self.0 == Kind::DiscoveredIssuer
+    }
+
+    pub(super) fn resolve<'a>(&'a self, draft: &'a Draft) -> Option<&'a str> {
+        match &self.0 {
+            Kind::Given(audience) => Some(audience),
+            Kind::DiscoveredIssuer => draft.issuer.as_deref(),
+        }
+    }
+}
+
+impl From<String> for AssertionAudience {
+    fn from(audience: String) -> Self {
+        Self(Kind::Given(audience))
+    }
+}
+
+impl From<&str> for AssertionAudience {
+    fn from(audience: &str) -> Self {
+        audience.to_owned().into()
+    }
+}
+
+impl From<&String> for AssertionAudience {
+    fn from(audience: &String) -> Self {
+        audience.clone().into()
+    }
+}

@@ -1,0 +1,203 @@
+//! The client assertions among the settings of [`ClientCredentials`](super::ClientCredentials).
+
+#[cfg(feature = "jwt")]
+use std::time::Duration;
+use std::{future::Future, path::PathBuf};
+
+use super::ClientCredentialsBuilder;
+#[cfg(feature = "jwt")]
+use crate::{
+    client_auth::{AssertionAudience, Credential, Secret, SignedAssertion},
+    jose::{HmacAlgorithm, SigningKeySource},
+};
+use crate::{
+    client_auth::{AssertionSettings, AssertionSource, ProvidedAssertion},
+    error::BoxError,
+};
+
+impl ClientCredentialsBuilder {
+    /// `private_key_jwt`: a JWT that a private key signs, anew for each attempt (RFC 7523 §2.2,
+    /// OpenID Connect Core §9).
+    ///
+    /// `audience` becomes `aud`, as one string: the authorization server's issuer identifier, to
+    /// the letter (RFC 7523 as updated by rfc7523bis). Servers that are older want their token
+    /// URL there; use that if the issuer is refused. With
+    /// [`discover`](crate::ClientCredentials::discover) it can be
+    /// [`AssertionAudience::discovered_issuer`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "hyper")] {
+    /// use tower_oauth2_client_credentials::{
+    ///     ClientCredentials, SigningAlgorithm, SigningKey, SigningKeySource,
+    /// };
+    ///
+    /// # let pem = include_str!("../../tests/signing_keys/ec256-sec1.pem");
+    /// let key = SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.kid("2026-11");
+    /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
+    ///     .private_key_jwt("my-service", key, "https://idp.example.com")
+    ///     .build()?;
+    ///
+    /// // Or from a file that is rotated:
+    /// let key = SigningKeySource::from_jwk_file("/run/secrets/key.json");
+    /// # let _ = (source, key);
+    /// # }
+    /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+    /// ```
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn private_key_jwt(
+        self,
+        client_id: impl Into<String>,
+        key: impl Into<SigningKeySource>,
+        audience: impl Into<AssertionAudience>,
+    ) -> Self {
+        self.signed(client_id.into(), Credential::Key(key.into()), audience.into())
+    }
+
+    /// `client_secret_jwt`: a JWT that the client secret signs, anew for each attempt (RFC 7523
+    /// §2.2, OpenID Connect Core §9). The secret itself is not sent. `audience` as for
+    /// [`private_key_jwt`](Self::private_key_jwt).
+    ///
+    /// The secret should be as long as the hash: some servers refuse a shorter one
+    /// (RFC 7518 §3.2).
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn client_secret_jwt(
+        self,
+        client_id: impl Into<String>,
+        secret: impl Into<Secret>,
+        algorithm: HmacAlgorithm,
+        audience: impl Into<AssertionAudience>,
+    ) -> Self {
+        let credential = Credential::Secret(secret.into(), algorithm);
+        self.signed(client_id.into(), credential, audience.into())
+    }
+
+    #[cfg(feature = "jwt")]
+    fn signed(self, id: String, credential: Credential, audience: AssertionAudience) -> Self {
+        let nobody = audience.is_empty();
+        let settings = AssertionSettings::default();
+        let mut this = self.auth(id, |id| SignedAssertion { id, credential, audience, settings });
+        if nobody {
+            this.auth_mistake = Some(
+                "client assertion: its audience is empty; pass the authorization server's issuer",
+            );
+        }
+        this
+    }
+
+    /// A client assertion in a file that something else keeps fresh (RFC 7521 §4.2): a Kubernetes
+    /// projected service-account token, an Entra ID federated credential, a JWT-SVID.
+    ///
+    /// It is read for each attempt, on a thread where blocking is allowed, and trimmed. While it
+    /// can't be read, or holds no whole JWT, the one read before is sent until its own `exp`.
+    /// Afterwards that is an error of kind `Credentials`.
+    ///
+    /// # Examples
+    ///
+    /// Entra workload identity on Kubernetes:
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "hyper")] {
+    /// use std::env::var;
+    /// use tower_oauth2_client_credentials::ClientCredentials;
+    ///
+    /// let tenant = var("AZURE_TENANT_ID")?;
+    /// let url = format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token");
+    /// let source = ClientCredentials::builder(url)
+    ///     .client_assertion_file(var("AZURE_CLIENT_ID")?, var("AZURE_FEDERATED_TOKEN_FILE")?)
+    ///     .scope("https://graph.microsoft.com/.default")
+    ///     .build()?;
+    /// # let _ = source;
+    /// # }
+    /// # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+    /// ```
+    pub fn client_assertion_file(
+        self,
+        client_id: impl Into<String>,
+        path: impl Into<PathBuf>,
+    ) -> Self {
+        let source = AssertionSource::File(path.into().into());
+        self.auth(client_id.into(), |id| ProvidedAssertion::new(Some(id), source))
+    }
+
+    /// A client assertion that a closure gets, such as a JWT-SVID from the SPIFFE Workload API;
+    /// otherwise as [`client_assertion_file`](Self::client_assertion_file). It is called for each
+    /// attempt and counts against the attempt's time. Put no secret into its error.
+    ///
+    /// `client_id` is `None` where the assertion alone says who the client is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "hyper")] {
+    /// use tower_oauth2_client_credentials::{BoxError, ClientCredentials};
+    ///
+    /// # async fn fetch_jwt_svid(_: &str) -> Result<String, BoxError> { Ok(String::new()) }
+    /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
+    ///     .client_assertion_fn(None, || fetch_jwt_svid("https://idp.example.com"))
+    ///     .client_assertion_type("urn:ietf:params:oauth:client-assertion-type:jwt-spiffe")
+    ///     .build()?;
+    /// # let _ = source;
+    /// # }
+    /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+    /// ```
+    pub fn client_assertion_fn<F, Fut>(self, client_id: Option<&str>, provider: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<String, BoxError>> + Send + 'static,
+    {
+        let source = AssertionSource::from_fn(provider);
+        match client_id {
+            Some(id) => self.auth(id.to_owned(), |id| ProvidedAssertion::new(Some(id), source)),
+            None => self.auth_without_id(ProvidedAssertion::new(None, source)),
+        }
+    }
+
+    /// The `client_assertion_type` (RFC 7521 §4.2). Default: that of RFC 7523 §2.2,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`. SPIFFE has one of its own,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-spiffe`.
+    pub fn client_assertion_type(mut self, assertion_type: impl Into<String>) -> Self {
+        self.assertions.assertion_type = assertion_type.into();
+        self
+    }
+
+    /// Whether `client_id` is sent beside a client assertion. RFC 7521 §4.2 makes it optional;
+    /// Entra ID and Keycloak want it, and no server is known to refuse it. Default: yes.
+    pub fn client_id_beside_assertion(mut self, send: bool) -> Self {
+        self.assertions.client_id_in_body = send;
+        self
+    }
+
+    /// How long a client assertion that is signed here is valid: `exp` minus `iat`, in whole
+    /// seconds. Default: 60 s.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn assertion_lifetime(mut self, lifetime: Duration) -> Self {
+        self.assertions.lifetime = lifetime;
+        self
+    }
+
+    /// Whether a client assertion that is signed here has `typ` `client-authentication+jwt` in
+    /// its header (rfc7523bis), so that it can't be taken for another kind of JWT. Turn it off for
+    /// servers that refuse it; there is no `typ` then. Default: yes.
+    #[cfg(feature = "jwt")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+    pub fn assertion_typ(mut self, send: bool) -> Self {
+        self.assertions.typ = send;
+        self
+    }
+}
+
+pub(super) fn check(settings: &AssertionSettings) -> Result<(), &'static str> {
+    if settings.assertion_type.is_empty() {
+        return Err("client_assertion_type: it is empty; leave it out, or pass a URI");
+    }
+    #[cfg(feature = "jwt")]
+    if settings.lifetime < Duration::from_secs(1) {
+        return Err("assertion_lifetime: it must be 1 s or more");
+    }
+    Ok(())
+}

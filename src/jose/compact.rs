@@ -1,0 +1,160 @@
+//! The compact serialisation (RFC 7515 §3.1), with a private key or the client secret.
+
+use aws_lc_rs::hmac;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
+
+use super::{algorithm::HmacAlgorithm, key::SigningKey};
+use crate::error::{Error, ErrorKind};
+
+/// What a JWT is signed with.
+pub(crate) enum Signer<'a> {
+    Key(&'a SigningKey),
+    Secret(HmacAlgorithm, &'a [u8]),
+}
+
+impl Signer<'_> {
+    pub(crate) fn algorithm(&self) -> &'static str {
+        match self {
+            Self::Key(key) => key.algorithm().as_str(),
+            Self::Secret(algorithm, _) => algorithm.as_str(),
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        match self {
+            Self::Key(key) => key.sign(message),
+            Self::Secret(algorithm, secret) => {
+                let algorithm = match algorithm {
+                    HmacAlgorithm::Hs256 => hmac::HMAC_SHA256,
+                    HmacAlgorithm::Hs384 => hmac::HMAC_SHA384,
+                    HmacAlgorithm::Hs512 => hmac::HMAC_SHA512,
+                };
+                Ok(hmac::sign(&hmac::Key::new(algorithm, secret), message).as_ref().to_vec())
+            }
+        }
+    }
+}
+
+/// `header.payload.signature` of two JSON texts.
+///
+/// # Errors
+///
+/// Kind `Credentials` when the signature fails.
+pub(crate) fn compact(
+    header: &[u8],
+    payload: &[u8],
+    signer: &Signer<'_>,
+) -> Result<Zeroizing<String>, Error> {
+    /// Room for the signature of an RSA key of 8192 bits: a string that grows leaves copies
+    /// behind.
+    const SIGNATURE: usize = 1 + 1366;
+    let room = (header.len() + payload.len()).div_ceil(3) * 4 + 8 + SIGNATURE;
+    let mut jws = Zeroizing::new(String::with_capacity(room));
+    URL_SAFE_NO_PAD.encode_string(header, &mut jws);
+    jws.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload, &mut jws);
+    let signature = signer.sign(jws.as_bytes())?;
+    jws.push('.');
+    URL_SAFE_NO_PAD.encode_string(&signature, &mut jws);
+    Ok(jws)
+}
+
+/// 128 random bits, for a `jti`.
+///
+/// # Errors
+///
+/// Kind `Credentials` when the system has no randomness.
+pub(crate) fn random_id() -> Result<String, Error> {
+    let mut bytes = [0; 16];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| {
+        Error::new(ErrorKind::Credentials).with_detail("the system gives no random bytes")
+    })?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The claims of RFC 7515 App. A.1 to A.3, with their line breaks.
+    const JOE: &[u8] =
+        b"{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
+    const JOE_ENCODED: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt\
+                               cGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+
+    #[test]
+    fn rfc_7515_appendix_a_1_hs256() {
+        let key = URL_SAFE_NO_PAD
+            .decode(
+                "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z\
+                 9CAow",
+            )
+            .unwrap();
+        let jws = compact(
+            b"{\"typ\":\"JWT\",\r\n \"alg\":\"HS256\"}",
+            JOE,
+            &Signer::Secret(HmacAlgorithm::Hs256, &key),
+        );
+        assert_eq!(
+            jws.unwrap().as_str(),
+            format!(
+                "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.{JOE_ENCODED}.\
+                 dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+            )
+        );
+    }
+
+    #[test]
+    fn rfc_7515_appendix_a_2_rs256() {
+        let key = SigningKey::from_jwk_as(super::super::SigningAlgorithm::Rs256, RFC_7515_A_2);
+        let jws = compact(br#"{"alg":"RS256"}"#, JOE, &Signer::Key(&key.unwrap())).unwrap();
+        assert_eq!(
+            jws.as_str(),
+            format!(
+                "eyJhbGciOiJSUzI1NiJ9.{JOE_ENCODED}.\
+                 cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5Y\
+                 Kt_O8W2Fp5jujGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xB\
+                 ArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6\
+                 BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_\
+                 IoypGlUPQGe77Rw"
+            )
+        );
+    }
+
+    #[test]
+    fn rfc_8037_appendix_a_4_eddsa() {
+        let key = SigningKey::from_jwk(
+            r#"{"kty":"OKP","crv":"Ed25519",
+                "d":"nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+                "x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+        );
+        let jws = compact(
+            br#"{"alg":"EdDSA"}"#,
+            b"Example of Ed25519 signing",
+            &Signer::Key(&key.unwrap()),
+        );
+        assert_eq!(
+            jws.unwrap().as_str(),
+            "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.\
+             hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"
+        );
+    }
+
+    #[test]
+    fn ids_differ_and_have_128_bits() {
+        let (one, other) = (random_id().unwrap(), random_id().unwrap());
+        assert_ne!(one, other);
+        assert_eq!(URL_SAFE_NO_PAD.decode(one).unwrap().len(), 16);
+    }
+
+    #[test]
+    fn the_buffer_is_not_moved() {
+        let key = SigningKey::generate(super::super::SigningAlgorithm::Es384).unwrap();
+        let jws = compact(&[b'a'; 100], &[b'b'; 1001], &Signer::Key(&key)).unwrap();
+        let room = (100_usize + 1001).div_ceil(3) * 4 + 8 + 1367;
+        assert_eq!(jws.capacity(), room);
+    }
+
+    const RFC_7515_A_2: &str = include_str!("../../tests/signing_keys/rfc7515_a2.json");
+}

@@ -1,0 +1,174 @@
+//! A private key as a JWK (RFC 7517, RFC 7518 §6, RFC 8037 §2), read without leaving copies of
+//! its secret parts.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::{
+    rsa::{KeyPairComponents, PublicKeyComponents},
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
+        Ed25519KeyPair, RsaKeyPair,
+    },
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::{
+    algorithm::SigningAlgorithm as Algorithm,
+    mistake,
+    pair::{Pair, Rejected},
+};
+use crate::error::{Error, sanitise};
+
+pub(super) struct Jwk {
+    pub(super) pair: Pair,
+    /// Nothing if the JWK does not say.
+    pub(super) algorithm: Option<Algorithm>,
+    pub(super) kid: Option<String>,
+}
+
+/// The members, as they stand in the text.
+struct Members<'a>(BTreeMap<String, &'a RawValue>);
+
+/// # Errors
+///
+/// What is wrong with it; never its content.
+pub(super) fn parse(text: &str) -> Result<Jwk, Error> {
+    let members = serde_json::from_str(text).map(Members).map_err(|error| {
+        // Only the place: serde's own text may quote the value.
+        let (line, column) = (error.line(), error.column());
+        mistake(format!(
+            "JWK: it is not a JSON object at line {line}, column {column}; pass one private key \
+             as in {{\"kty\":\"EC\",…}}"
+        ))
+    })?;
+    let algorithm = members.text("alg")?.map(|name| name.parse()).transpose()?;
+    members.check_use()?;
+    let pair = members.pair()?;
+    Ok(Jwk { pair, algorithm, kid: members.text("kid")? })
+}
+
+impl Members<'_> {
+    fn pair(&self) -> Result<Pair, Error> {
+        let kty = self.text("kty")?;
+        let pair = match kty.as_deref() {
+            Some("RSA") => self.rsa()?,
+            Some("EC") => self.ec()?,
+            Some("OKP") => self.okp()?,
+            Some("oct") => {
+                return Err(mistake(
+                    "JWK: it is a shared secret (kty oct); use client_secret_jwt for that",
+                ));
+            }
+            None if self.0.contains_key("keys") => {
+                return Err(mistake("JWK: it is a set of keys; pass the one to sign with"));
+            }
+            _ => return Err(mistake("JWK: its kty is none of RSA, EC and OKP")),
+        };
+        pair.map_err(Rejected::into_mistake)
+    }
+
+    fn rsa(&self) -> Result<Result<Pair, Rejected>, Error> {
+        let d = self.secret("d")?;
+        if self.0.contains_key("oth") {
+            return Err(mistake("JWK: RSA keys of more than two primes are not supported"));
+        }
+        let (n, e) = (self.bytes("n")?, self.bytes("e")?);
+        // The factors are optional in RFC 7518 §6.3.2, and written by every tool.
+        let components = KeyPairComponents {
+            public_key: PublicKeyComponents { n: unpadded(&n), e: unpadded(&e) },
+            d: d.as_slice(),
+            p: &self.bytes("p")?,
+            q: &self.bytes("q")?,
+            dP: &self.bytes("dp")?,
+            dQ: &self.bytes("dq")?,
+            qInv: &self.bytes("qi")?,
+        };
+        Ok(RsaKeyPair::from_components(&components).map(Pair::Rsa).map_err(Rejected::from))
+    }
+
+    fn ec(&self) -> Result<Result<Pair, Rejected>, Error> {
+        let d = self.secret("d")?;
+        let (x, y) = (self.bytes("x")?, self.bytes("y")?);
+        let point = [&[4], x.as_slice(), y.as_slice()].concat();
+        let curve = self.text("crv")?;
+        let pair = match curve.as_deref() {
+            Some("P-256") => EcdsaKeyPair::from_private_key_and_public_key(
+                &ECDSA_P256_SHA256_FIXED_SIGNING,
+                &d,
+                &point,
+            )
+            .map(Pair::P256),
+            Some("P-384") => EcdsaKeyPair::from_private_key_and_public_key(
+                &ECDSA_P384_SHA384_FIXED_SIGNING,
+                &d,
+                &point,
+            )
+            .map(Pair::P384),
+            _ => return Err(curve_mistake("EC", curve, "P-256 or P-384")),
+        };
+        Ok(pair.map_err(Rejected::from))
+    }
+
+    fn okp(&self) -> Result<Result<Pair, Rejected>, Error> {
+        let (d, x) = (self.secret("d")?, self.bytes("x")?);
+        let curve = self.text("crv")?;
+        if curve.as_deref() != Some("Ed25519") {
+            return Err(curve_mistake("OKP", curve, "Ed25519"));
+        }
+        Ok(Ed25519KeyPair::from_seed_and_public_key(&d, &x)
+            .map(Pair::Ed25519)
+            .map_err(Rejected::from))
+    }
+
+    /// A key that is meant for something else is not signed with (RFC 7517 §4.2, §4.3).
+    fn check_use(&self) -> Result<(), Error> {
+        let operations = self.0.get("key_ops").map(|raw| {
+            let operations: Result<Vec<String>, _> = serde_json::from_str(raw.get());
+            operations.is_ok_and(|operations| operations.iter().any(|one| one == "sign"))
+        });
+        if self.text("use")?.is_some_and(|purpose| purpose != "sig") || operations == Some(false) {
+            return Err(mistake("JWK: its use or key_ops say that it is not for signing"));
+        }
+        Ok(())
+    }
+
+    /// A member that is no secret.
+    fn text(&self, name: &str) -> Result<Option<String>, Error> {
+        let Some(raw) = self.0.get(name) else { return Ok(None) };
+        serde_json::from_str(raw.get())
+            .map_err(|_| mistake(format!("JWK: its {name} is not a string")))
+    }
+
+    fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        if !self.0.contains_key(name) {
+            return Err(mistake(format!(
+                "JWK: it is a public key (it has no {name}); pass the private key"
+            )));
+        }
+        self.bytes(name)
+    }
+
+    fn bytes(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
+        let bytes = self.0.get(name).and_then(|raw| {
+            let base64 = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+            let mut bytes = Zeroizing::new(vec![0; base64.len().div_ceil(4) * 3]);
+            let length = URL_SAFE_NO_PAD.decode_slice(base64, &mut bytes).ok()?;
+            bytes.truncate(length);
+            Some(bytes)
+        });
+        bytes.ok_or_else(|| mistake(format!("JWK: its {name} is missing or not base64url")))
+    }
+}
+
+/// Some tools write integers with a zero in front.
+fn unpadded(integer: &[u8]) -> &[u8] {
+    let zeros = integer.iter().take_while(|&&byte| byte == 0).count();
+    &integer[zeros..]
+}
+
+fn curve_mistake(kty: &str, curve: Option<String>, known: &str) -> Error {
+    let curve = sanitise(curve.as_deref().unwrap_or_default());
+    mistake(format!("JWK: the curve \"{curve}\" is not supported; with kty {kty} use {known}"))
+}

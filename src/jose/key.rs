@@ -1,0 +1,195 @@
+//! A private key with the algorithm that it signs with.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    algorithm::SigningAlgorithm,
+    jwk::{self, Jwk},
+    mistake,
+    pair::Pair,
+    pem, public,
+};
+use crate::error::{Error, ErrorKind};
+
+/// A private key that signs JWTs. Cheap to clone; wiped from memory when the last copy is dropped.
+/// `Debug` shows its algorithm and its id only.
+///
+/// For a key that is rotated while the process runs see [`SigningKeySource`](super::SigningKeySource).
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{SigningAlgorithm, SigningKey};
+///
+/// // Usually `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?`.
+/// let key = SigningKey::generate(SigningAlgorithm::Es256)?.kid("2026-11");
+/// println!("register this at the authorization server: {}", key.public_jwk());
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct SigningKey {
+    pair: Arc<Pair>,
+    algorithm: SigningAlgorithm,
+    kid: Option<Arc<str>>,
+    x5t_s256: Option<Arc<str>>,
+}
+
+impl SigningKey {
+    /// The private key in a PEM text: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1
+    /// (`EC PRIVATE KEY`), not encrypted. Certificates beside it are skipped.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Config`, saying what to do: for an RSA key below 2048 bits (RFC 7518 §3.3), a key
+    /// that does not fit the algorithm, a public key, more than one private key, or damage.
+    pub fn from_pem(algorithm: SigningAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let pem = str::from_utf8(pem.as_ref())
+            .map_err(|_| mistake("signing key PEM: it is not text; if it is DER, convert it"))?;
+        Self::new(algorithm, Pair::from_pem(pem)?)
+    }
+
+    /// A private key as a JWK (RFC 7517). The algorithm is its `alg`, or follows from its curve;
+    /// its `kid` is taken.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_pem`](Self::from_pem); also when an RSA key has no `alg`, or `alg` is `none` or
+    /// not known, or `use` or `key_ops` say that the key is for something else.
+    pub fn from_jwk(jwk: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Self::with_jwk(jwk.as_ref(), None)
+    }
+
+    /// A private key as a JWK, with an algorithm that it need not name.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_jwk`](Self::from_jwk); also when the JWK names another algorithm.
+    pub fn from_jwk_as(algorithm: SigningAlgorithm, jwk: impl AsRef<[u8]>) -> Result<Self, Error> {
+        Self::with_jwk(jwk.as_ref(), Some(algorithm))
+    }
+
+    fn with_jwk(jwk: &[u8], wanted: Option<SigningAlgorithm>) -> Result<Self, Error> {
+        let jwk = str::from_utf8(jwk).map_err(|_| mistake("JWK: it is not UTF-8"))?;
+        let Jwk { pair, algorithm, kid } = jwk::parse(jwk)?;
+        let algorithm = match (wanted, algorithm) {
+            (Some(wanted), Some(named)) if wanted != named => {
+                return Err(mistake(format!("JWK: its alg is {named} and not {wanted}; use that")));
+            }
+            (Some(algorithm), _) | (None, Some(algorithm)) => algorithm,
+            (None, None) => pair.kind().only_algorithm().ok_or_else(|| {
+                mistake("JWK: an RSA key with no alg fits many algorithms; use from_jwk_as")
+            })?,
+        };
+        let mut key = Self::new(algorithm, pair)?;
+        key.kid = kid.map(Arc::from);
+        Ok(key)
+    }
+
+    /// A new random key; RSA keys have 2048 bits. Nobody knows it: for tests, and for proofs of
+    /// possession.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Credentials` when the system has no randomness.
+    pub fn generate(algorithm: SigningAlgorithm) -> Result<Self, Error> {
+        let pair = Pair::generate(algorithm.key_kind()).map_err(|_| {
+            Error::new(ErrorKind::Credentials).with_detail("a key could not be generated")
+        })?;
+        Self::new(algorithm, pair)
+    }
+
+    fn new(algorithm: SigningAlgorithm, pair: Pair) -> Result<Self, Error> {
+        let kind = pair.kind();
+        if kind != algorithm.key_kind() {
+            let (kind, fits) = (kind.name(), kind.algorithms());
+            let needed = algorithm.key_kind().name();
+            return Err(mistake(format!(
+                "signing key: {algorithm} needs a key of kind {needed} and this one is {kind}; \
+                 sign with {fits}, or pass another key"
+            )));
+        }
+        Ok(Self { pair: Arc::new(pair), algorithm, kid: None, x5t_s256: None })
+    }
+
+    /// The id under which the authorization server knows the key: `kid` in the JWT's header
+    /// (RFC 7515 §4.1.4).
+    #[must_use]
+    pub fn kid(mut self, kid: impl Into<String>) -> Self {
+        self.kid = Some(kid.into().into());
+        self
+    }
+
+    /// Names the key by its certificate: `x5t#S256` in the JWT's header (RFC 7515 §4.1.8), as
+    /// Entra ID wants it. Of a chain the first certificate counts.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Config` when there is no certificate, or it is another key's.
+    pub fn x5t_s256_from_certificate_pem(mut self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
+        let refuse = |why: &str| mistake(format!("signing key's certificate: {why}"));
+        let pem = str::from_utf8(pem.as_ref()).map_err(|_| refuse("it is not PEM"))?;
+        let sections = pem::sections(pem).map_err(refuse)?;
+        let certificate = sections
+            .iter()
+            .find(|section| section.label == "CERTIFICATE")
+            .ok_or_else(|| refuse("there is no -----BEGIN CERTIFICATE----- in it"))?;
+        // Of a point the x coordinate: certificates may hold it compressed.
+        let public = match self.pair.public() {
+            point @ [4, ..] => &point[1..1 + (point.len() - 1) / 2],
+            public => public,
+        };
+        if !certificate.der.windows(public.len()).any(|window| window == public) {
+            return Err(refuse("it is for another key; pass the one made for this key"));
+        }
+        self.x5t_s256 = Some(public::sha256(&certificate.der).into());
+        Ok(self)
+    }
+
+    /// What it signs with.
+    pub fn algorithm(&self) -> SigningAlgorithm {
+        self.algorithm
+    }
+
+    /// Its id, if it has one.
+    pub fn key_id(&self) -> Option<&str> {
+        self.kid.as_deref()
+    }
+
+    pub(crate) fn x5t_s256(&self) -> Option<&str> {
+        self.x5t_s256.as_deref()
+    }
+
+    /// The public key as a JWK (RFC 7517) with `alg`, `use` and, if it is known, `kid`: what the
+    /// authorization server is to be given.
+    pub fn public_jwk(&self) -> String {
+        let mut jwk = public::object(&public::members(&self.pair));
+        jwk.pop();
+        jwk.push_str(&format!(r#","alg":"{}","use":"sig""#, self.algorithm));
+        if let Some(kid) = self.key_id() {
+            jwk.push_str(&format!(r#","kid":{}"#, serde_json::Value::from(kid)));
+        }
+        jwk.push('}');
+        jwk
+    }
+
+    /// The SHA-256 thumbprint of the public key in base64url (RFC 7638): often used as
+    /// [`kid`](Self::kid).
+    pub fn thumbprint(&self) -> String {
+        public::thumbprint(&self.pair)
+    }
+
+    pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
+        self.pair.sign(self.algorithm, message).map_err(|_| {
+            Error::new(ErrorKind::Credentials).with_detail("the signing key does not sign")
+        })
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("algorithm", &self.algorithm)
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
