@@ -1,0 +1,13 @@
+//! Against real authorization servers, over real sockets and TLS: `.ci/real-servers` installs and
+//! starts them. Whatever these tests do, no secret may show in a log, an error or a `Debug`.
+
+mod authlib;
+mod canaries;
+mod discovery;
+mod doorkeeper;
+mod jwt;
+mod mtls;
+mod oidc;
+mod support;
+mod tap;
+mod traffic;
