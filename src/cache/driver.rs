@@ -1,30 +1,40 @@
 //! Drives an acquisition in a task of its own, so that whoever started it may go away.
 
 use std::{
-    any::Any,
-    future::poll_fn,
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
-    pin::pin,
-    task::Poll,
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Shared, flight::Flight, warm};
+use super::{Shared, flight::Flight, wait, warm};
 use crate::{
     error::{Error, ErrorKind},
-    source::Acquire,
+    source::{Acquire, BoxFuture, ErasedSource},
     sync::{Arc, Handle},
     token::Token,
 };
 
-/// Starts the task. Without a runtime, or on one that is shutting down, the flight ends at once
-/// and its waiters look again.
+/// Starts the task. Without a runtime, or on one that is shutting down or has no timers, the flight
+/// ends at once and its waiters look again.
 pub(super) fn launch(shared: &Arc<Shared>, flight: Arc<Flight>) {
     let landing = Landing { shared: Arc::clone(shared), flight, landed: false };
-    if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(landing.run());
+    // On a runtime without timers the task would only panic, or wait to be driven and then panic.
+    if let Ok(runtime) = Handle::try_current()
+        && wait::new_timer(landing.flight.ends_by).is_some()
+    {
+        // All requests share it: it follows from the one that started it, and is no part of it.
+        let span = tracing::debug_span!(
+            parent: None,
+            "acquire_token",
+            reason = landing.flight.reason.as_str(),
+            probe = landing.flight.probe
+        );
+        span.follows_from(tracing::Span::current());
+        runtime.spawn(landing.run(span));
     }
 }
 
@@ -37,15 +47,13 @@ struct Landing {
 }
 
 impl Landing {
-    async fn run(mut self) {
-        let span = tracing::debug_span!(
-            "acquire_token",
-            reason = self.flight.reason.as_str(),
-            probe = self.flight.probe
-        );
-        let result = self.acquire().instrument(span).await;
-        self.shared.land(&self.flight, Some(result));
-        self.landed = true;
+    async fn run(mut self, span: tracing::Span) {
+        let acquisition = async {
+            let result = self.acquire().await;
+            self.shared.land(&self.flight, Some(result));
+            self.landed = true;
+        };
+        acquisition.instrument(span).await;
         if self.shared.settings.keep_warm {
             let (shared, flight) = (Arc::clone(&self.shared), self.flight.id);
             drop(self);
@@ -63,11 +71,9 @@ impl Landing {
             deadline: Some(self.flight.ends_by),
             observer: self.shared.settings.observer.clone(),
         };
-        let source = &self.shared.source;
-        let acquiring = unpanicked(async { source.acquire_boxed(acquire).await });
+        let acquiring = Unpanicked::new(&*self.shared.source, acquire);
         match tokio::time::timeout_at(self.flight.ends_by, acquiring).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(_panic)) => Err(Error::new(ErrorKind::Panicked)),
+            Ok(result) => result,
             Err(_elapsed) => Err(Error::new(ErrorKind::AcquisitionTimeout)),
         }
     }
@@ -81,13 +87,31 @@ impl Drop for Landing {
     }
 }
 
-/// A future whose panic is a value.
-async fn unpanicked<F: Future>(future: F) -> Result<F::Output, Box<dyn Any + Send>> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(Poll::Pending) => Poll::Pending,
-        Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-        Err(panic) => Poll::Ready(Err(panic)),
-    })
-    .await
+/// A source's future whose panics are an error, wherever they come from. One from its destructor is
+/// swallowed: the result that came before counts.
+struct Unpanicked<'a>(Option<BoxFuture<'a, Result<Token, Error>>>);
+
+impl<'a> Unpanicked<'a> {
+    fn new(source: &'a dyn ErasedSource, acquire: Acquire) -> Self {
+        Self(catch_unwind(AssertUnwindSafe(|| source.acquire_boxed(acquire))).ok())
+    }
+}
+
+impl Future for Unpanicked<'_> {
+    type Output = Result<Token, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self
+            .0
+            .as_mut()
+            .and_then(|future| catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))).ok());
+        polled.unwrap_or_else(|| Poll::Ready(Err(Error::new(ErrorKind::Panicked))))
+    }
+}
+
+impl Drop for Unpanicked<'_> {
+    fn drop(&mut self) {
+        let future = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    }
 }

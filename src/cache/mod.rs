@@ -266,6 +266,11 @@ impl TokenCache {
         self.shared.step(|state, now| state.at_hand(now, can_launch, &self.shared.settings))
     }
 
+    /// As [`current`](Self::current), as the layer wants it.
+    pub(crate) fn usable(&self) -> Option<Arc<Snapshot>> {
+        self.shared.usable()
+    }
+
     pub(crate) fn acquiring(&self) -> Acquiring {
         Acquiring::new(Arc::clone(&self.shared))
     }

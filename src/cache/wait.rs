@@ -1,9 +1,9 @@
 //! Waiting for a flight, but not for ever.
 
 use std::{
-    panic::catch_unwind,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
@@ -53,22 +53,29 @@ impl Wait {
             *this.seat = None;
             return Poll::Ready(Ok(Some(outcome)));
         }
-        match this.timer.as_mut().as_pin_mut() {
-            Some(timer) if timer.deadline() == until => {}
-            Some(timer) => timer.reset(until),
-            None => match new_timer(until) {
-                Some(timer) => this.timer.set(Some(timer)),
-                None => return Poll::Ready(Err(Error::new(ErrorKind::Runtime))),
-            },
+        if let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
+            // tokio panics here if the timer's runtime is gone: this future was moved to another.
+            let on_its_runtime = catch_unwind(AssertUnwindSafe(|| {
+                if timer.deadline() != until {
+                    timer.as_mut().reset(until);
+                }
+                timer.as_mut().poll(cx)
+            }));
+            if let Ok(polled) = on_its_runtime {
+                return polled.map(|()| Ok(None));
+            }
         }
+        let Some(timer) = new_timer(until) else {
+            return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
+        };
+        this.timer.set(Some(timer));
         let timer = this.timer.as_pin_mut().expect("it was just set");
-        ready!(timer.poll(cx));
-        Poll::Ready(Ok(None))
+        timer.poll(cx).map(|()| Ok(None))
     }
 }
 
 /// A timer of the runtime at hand. tokio panics where there is none, or where its time driver is
 /// off, and has no way to ask beforehand; here both are an error of the caller's.
-fn new_timer(until: Instant) -> Option<Sleep> {
+pub(super) fn new_timer(until: Instant) -> Option<Sleep> {
     catch_unwind(|| sleep_until(until)).ok()
 }

@@ -145,15 +145,21 @@ where
                     if let Err(error) = ready!(held.service.poll_ready(cx)) {
                         return Poll::Ready(Next::Done(Err(error.into())));
                     }
-                    if snapshot.is_presentable(Instant::now()) {
-                        let snapshot = Arc::clone(snapshot);
+                    let usable = if snapshot.is_presentable(Instant::now()) {
+                        Some(Arc::clone(snapshot))
+                    } else {
+                        // It took so long that the token expired. With a later one at hand the
+                        // place that was waited for is not given up: the next might take as long.
+                        held.settings.cache.usable()
+                    };
+                    if let Some(snapshot) = usable {
                         let Held { settings, mut service, request } =
                             this.held.take().expect("it was just there");
                         let call =
                             send(&settings, &mut service, request, snapshot.present(), *this.first);
                         return Poll::Ready(Next::Call(call));
                     }
-                    // It took so long that the token expired; what is reserved is let go.
+                    // Nothing stays reserved while it waits for another.
                     held.service = held.service.clone();
                     let acquiring = held.settings.cache.acquiring();
                     this.stage.set(Stage::Waiting { acquiring });

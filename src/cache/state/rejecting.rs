@@ -100,10 +100,12 @@ impl State {
             self.take_spacing(now, settings);
             return (Rejection::HandBack, RejectionResponse::CoolingDown { next_in });
         }
+        self.take_spacing(now, settings);
         if !can_launch {
+            // The next request on a runtime starts it.
+            self.overdue = true;
             return (Rejection::HandBack, RejectionResponse::NoRuntime);
         }
-        self.take_spacing(now, settings);
         let flight = self.start(reason, now, settings);
         followup.launch = Some(Arc::clone(&flight));
         (Rejection::Wait(flight), RejectionResponse::Acquiring)

@@ -1,0 +1,169 @@
+//! P10: with a fresh token and no replay wanted, a call allocates nothing. In a binary of its own,
+//! as `allocation_counter` brings an allocator that counts (for each thread by itself).
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready, ready},
+    pin::pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use allocation_counter::{AllocationInfo, measure};
+use http::{HeaderMap, Request, Response};
+use http_body_util::Empty;
+use tower::{Layer, Service};
+use tower_oauth2_client_credentials::{
+    Acquire, Never, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+};
+
+const CALLS: usize = 1000;
+
+type Body = Empty<&'static [u8]>;
+type Client = OAuthClientCredentials<Bare, Never>;
+
+/// An inner service that allocates nothing: it answers with the fields that came.
+#[derive(Clone)]
+struct Bare;
+
+impl Service<Request<Body>> for Bare {
+    type Response = Response<HeaderMap>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        ready(Ok(Response::new(request.into_parts().0.headers)))
+    }
+}
+
+/// Requests as they come out of a client's builder, but with room for one more field: making that
+/// room is the map's allocation, whoever adds the field.
+fn requests() -> Vec<Request<Body>> {
+    let request = |_| {
+        let mut request = Request::get("https://api.example.com/things").body(Body::new()).unwrap();
+        request.headers_mut().reserve(4);
+        request
+    };
+    (0..CALLS).map(request).collect()
+}
+
+/// One call, polled outside of any runtime; the token must have come along.
+fn call(client: &mut Client, request: Request<Body>) -> Response<HeaderMap> {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(client.poll_ready(&mut cx).is_ready());
+    let Poll::Ready(response) = pin!(client.call(request)).poll(&mut cx) else {
+        panic!("it waits")
+    };
+    let response = response.expect("the inner service does not fail");
+    assert_eq!(response.body()["authorization"], "Bearer abc");
+    response
+}
+
+fn cache(runtime: &tokio::runtime::Runtime) -> TokenCache {
+    let cache = TokenCache::new(|_: Acquire| async {
+        Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
+    });
+    runtime.block_on(cache.warm_up()).unwrap();
+    cache
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+fn client(cache: &TokenCache) -> Client {
+    let origins = Origins::parse(["https://api.example.com"]).unwrap();
+    OAuthClientCredentialsLayer::new(cache.clone(), origins).replay(Never).layer(Bare)
+}
+
+/// Measures what `call` does with each of the requests; the responses are dropped afterwards, as
+/// freeing is not what is counted here.
+fn measured(mut call: impl FnMut(Request<Body>) -> Response<HeaderMap>) -> AllocationInfo {
+    // Whatever a thread does once (thread locals, arc-swap's list) is done before.
+    requests().into_iter().take(10).for_each(|request| drop(call(request)));
+    let requests = requests();
+    let mut responses = Vec::with_capacity(CALLS);
+    measure(|| requests.into_iter().for_each(|request| responses.push(call(request))))
+}
+
+#[test]
+fn p10_the_counter_counts() {
+    let counted = measured(|request| {
+        let boxed = Box::new(request);
+        std::hint::black_box(&boxed);
+        Response::new(boxed.into_parts().0.headers)
+    });
+    assert_eq!(counted.count_total, CALLS as u64);
+}
+
+#[test]
+fn p10_a_service_that_is_held_allocates_nothing() {
+    let mut client = client(&cache(&runtime()));
+    let counted = measured(|request| call(&mut client, request));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+#[test]
+fn p10_a_service_that_is_cloned_for_each_call_allocates_nothing() {
+    let client = client(&cache(&runtime()));
+    let counted = measured(|request| call(&mut client.clone(), request));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+/// On a thread of a runtime, and on one that never saw the cache before its first calls.
+#[test]
+fn p10_it_allocates_nothing_on_other_threads() {
+    let runtime = runtime();
+    let cache = cache(&runtime);
+    let counted = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..3)
+            .map(|_| {
+                let mut client = client(&cache);
+                scope.spawn(move || measured(|request| call(&mut client, request)))
+            })
+            .collect();
+        threads.into_iter().map(|it| it.join().unwrap().count_total).sum::<u64>()
+    });
+    let mut client = client(&cache);
+    let inside = runtime.block_on(async { measured(|request| call(&mut client, request)) });
+    assert_eq!((counted, inside.count_total), (0, 0));
+}
+
+/// `current()` hands out a clone and nothing more.
+#[test]
+fn p10_current_allocates_nothing() {
+    let cache = cache(&runtime());
+    let counted = measured(|request| {
+        assert!(cache.current().is_some());
+        Response::new(request.into_parts().0.headers)
+    });
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
+/// Requests that wait in the layer: their future and one box, which keeps the request.
+#[test]
+fn p10_a_request_that_waits_is_one_box() {
+    let cache = TokenCache::new(|_: Acquire| std::future::pending());
+    let runtime = runtime();
+    runtime.block_on(async {
+        let mut client = client(&cache);
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut first = Box::pin(client.call(requests().remove(0)));
+        assert!(first.as_mut().poll(&mut cx).is_pending());
+        let request = requests().remove(0);
+        let mut kept = None;
+        let counted = measure(|| kept = Some(client.call(request)));
+        // What the inner service's own future does not account for.
+        let future =
+            size_of_val(kept.as_ref().unwrap()) - size_of::<<Bare as Service<_>>::Future>();
+        println!("a waiting request: {future} bytes, and on the heap {counted:?}");
+        assert_eq!(counted.count_total, 1, "{counted:?}");
+        // Of these 224 are the request's own.
+        assert!(counted.bytes_total <= 720, "{counted:?}");
+        assert!(future <= 120, "{future} bytes");
+    });
+}

@@ -1,0 +1,22 @@
+//! The promises of the design, each with the tests that are named after it. They try to break the
+//! cache and the layer: scripted token sources, virtual time, real runtimes where those matter.
+//!
+//! P8 (`p08_secrets`, which captures traces) and P10 (`p10_hot_path`, which counts allocations) have
+//! binaries of their own.
+
+mod p01_one_flight;
+mod p02_dropped_leader;
+mod p03_every_waiter_ends;
+mod p03_runtimes;
+mod p04_nobody_waits;
+mod p05_valid_tokens_only;
+mod p06_outages;
+mod p06_sharing;
+mod p07_rejections;
+mod p07_spacing;
+mod p09_origins;
+mod p09_redirects;
+mod p11_idle;
+mod p12_injection;
+mod service_contract;
+mod support;

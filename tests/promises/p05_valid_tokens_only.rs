@@ -1,0 +1,340 @@
+//! P5: no request that the layer authorises leaves with a token known to be expired, or without
+//! one. A failed refresh never displaces a valid token. No error ends refreshing for good.
+
+use std::{
+    convert::Infallible,
+    future::{Future, Ready},
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, Sleep, sleep},
+};
+use tower::{Service, ServiceExt, limit::ConcurrencyLimit};
+use tower_oauth2_client_credentials::{ErrorKind, Reason};
+
+use crate::support::{
+    Answer, Api, Body, Idp, call, failure, layered, on_purpose, poll_once, request, secs, settle,
+    since, token,
+};
+
+/// No token that the API saw was past its usable life (90 %), by the clock of its acquisition.
+fn assert_all_were_valid(api: &Api, idp: &Idp, life: f64) {
+    let asked = idp.asked();
+    for seen in api.seen() {
+        let token = seen.token.expect("it left without a token");
+        let nth: usize = token[1..].parse().unwrap();
+        let age = (seen.at - asked[nth - 1].at).as_secs_f64();
+        assert!(age < life * 0.9 + 1e-6, "{token} left at the age of {age}");
+    }
+}
+
+/// Ready only some time after it was first asked; a clone starts anew.
+struct Slow {
+    api: Api,
+    delay: f64,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Clone for Slow {
+    fn clone(&self) -> Self {
+        Self { api: self.api.clone(), delay: self.delay, timer: None }
+    }
+}
+
+impl Service<Request<Body>> for Slow {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        let delay = secs(self.delay);
+        let timer = self.timer.get_or_insert_with(|| Box::pin(sleep(delay)));
+        ready!(timer.as_mut().poll(cx));
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        drop(self.timer.take().expect("called before it was ready"));
+        self.api.call(request)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_a_token_that_expires_while_the_api_gets_ready_does_not_leave() {
+    // The API takes 3 s to be ready; of a token's 4 s are 3.6 usable. The first got its token
+    // when it came, and would leave with it at 3.0 s; slower ones only with a later one.
+    for delay in [3.0, 3.7, 5.0, 20.0] {
+        let idp = Idp::healthy(4.0, 0.2);
+        let api = Api::ok();
+        let slow = Slow { api: api.clone(), delay, timer: None };
+        let cache = idp.cache();
+        // Others keep the token fresh, as in a busy service.
+        let traffic = tokio::spawn({
+            let client = layered(&cache, Api::ok());
+            async move {
+                loop {
+                    call(&client).await.unwrap();
+                    sleep(secs(0.1)).await;
+                }
+            }
+        });
+        let start = Instant::now();
+        let mut client = layered(&cache, slow);
+        client.ready().await.unwrap();
+        // The token that is at hand now expires while the clone below gets ready.
+        let waiting = tokio::spawn(client.call(request()));
+        assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
+        assert!(since(start) < 2.0 * delay + 1.0, "delay {delay}: {}", since(start));
+        assert_all_were_valid(&api, &idp, 4.0);
+        traffic.abort();
+    }
+}
+
+/// The request waits for the token first, so that it is the clone that gets ready slowly; and
+/// nobody else keeps the token fresh.
+#[tokio::test(start_paused = true)]
+async fn p5_a_token_that_expires_before_the_clone_is_ready_is_replaced() {
+    let idp = Idp::new(|asked| token(asked.nth, if asked.nth == 1 { 4.0 } else { 40.0 }));
+    let api = Api::ok();
+    let mut client = layered(&idp.cache(), Slow { api: api.clone(), delay: 5.0, timer: None });
+    let called = client.ready().await.unwrap().call(request());
+    assert_eq!(called.await.unwrap().status(), 200);
+    assert_eq!(api.tokens(), ["t2"]);
+}
+
+/// A request waits longer in the API's queue than a token lives, again and again. It is served in
+/// its turn, with the token at hand then: it must not lose its place because its first went stale.
+#[tokio::test(start_paused = true)]
+async fn p5_a_queue_longer_than_a_tokens_life_starves_nobody() {
+    let idp = Idp::healthy(4.0, 0.1);
+    let api = Api::ok();
+    let inner = api.clone();
+    let limited = tower::service_fn(move |request: Request<Body>| {
+        let answer = inner.clone().call(request);
+        async move {
+            sleep(secs(1.0)).await;
+            answer.await
+        }
+    });
+    let cache = idp.cache();
+    let limited = ConcurrencyLimit::new(limited, 1);
+    let client = layered(&cache, limited.clone());
+    // It finds no token yet, and so queues behind the others with a clone, once it has one.
+    let start = Instant::now();
+    let mut starved = Box::pin(client.clone().oneshot(request()));
+    assert!(poll_once(&mut starved).await.is_pending());
+    let mut busy = JoinSet::new();
+    for _ in 0..6 {
+        let mut limited = limited.clone();
+        busy.spawn(async move {
+            loop {
+                let mut elsewhere = request();
+                elsewhere.headers_mut().insert("authorization", "Bearer t1".parse().unwrap());
+                limited.ready().await.unwrap().call(elsewhere).await.unwrap();
+            }
+        });
+    }
+    busy.spawn(async move {
+        loop {
+            cache.get().await.unwrap();
+            sleep(secs(0.1)).await;
+        }
+    });
+    let served = tokio::time::timeout(secs(60.0), starved).await;
+    assert_eq!(served.expect("starved").unwrap().status(), 200);
+    assert!(since(start) < 8.0, "{}", since(start));
+    let last = api.tokens().pop().unwrap();
+    let nth: usize = last[1..].parse().unwrap();
+    assert!(since(idp.asked()[nth - 1].at) - 1.0 < 3.6, "{last} was expired");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_a_task_that_is_polled_late_does_not_leave_with_an_expired_token() {
+    let idp = Idp::healthy(2.0, 0.1);
+    let api = Api::ok();
+    let cache = idp.cache();
+    let client = layered(&cache, api.clone());
+    let mut late = Box::pin(client.clone().oneshot(request()));
+    let mut get = Box::pin(cache.get());
+    assert!(poll_once(&mut late).await.is_pending() && poll_once(&mut get).await.is_pending());
+    sleep(secs(1.95)).await;
+    assert_eq!(late.await.unwrap().status(), 200);
+    assert_eq!(get.await.unwrap().secret(), "t2");
+    assert_eq!(api.tokens(), ["t2"]);
+    assert_all_were_valid(&api, &idp, 2.0);
+}
+
+/// A service that is held keeps a view of the token; it must not outlive it.
+#[tokio::test(start_paused = true)]
+async fn p5_a_held_service_does_not_hold_on_to_a_token() {
+    let idp = Idp::healthy(10.0, 0.1);
+    let api = Api::ok();
+    let mut client = layered(&idp.cache(), api.clone());
+    let mut random = fastrand::Rng::with_seed(5);
+    for _ in 0..500 {
+        assert_eq!(client.ready().await.unwrap().call(request()).await.unwrap().status(), 200);
+        sleep(secs(random.f64() * 12.0)).await;
+    }
+    assert_all_were_valid(&api, &idp, 10.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_a_token_that_is_dead_on_arrival_serves_its_flights_waiters_once() {
+    for life in [0.0, 0.5] {
+        // An endpoint slower than the token's life, or a lifetime of zero.
+        let idp = Idp::healthy(life, 0.5);
+        let api = Api::ok();
+        let cache = idp.cache();
+        let client = layered(&cache, api.clone());
+        let start = Instant::now();
+        let mut first = JoinSet::new();
+        for _ in 0..10 {
+            let client = client.clone();
+            first.spawn(async move { call(&client).await.unwrap() });
+        }
+        while let Some(done) = first.join_next().await {
+            assert_eq!(done.unwrap(), 200);
+        }
+        assert_eq!(since(start), 0.5);
+        assert_eq!(api.tokens(), vec!["t1"; 10]);
+        assert!(cache.current().is_none(), "only its waiters get it");
+
+        // Those in between wait for the next, which is asked for 1 s after the last came.
+        let mut between = JoinSet::new();
+        for nth in 0..9 {
+            let client = client.clone();
+            between.spawn(async move {
+                sleep(secs(f64::from(nth) * 0.1)).await;
+                call(&client).await.unwrap()
+            });
+        }
+        while let Some(done) = between.join_next().await {
+            assert_eq!(done.unwrap(), 200);
+        }
+        let times = idp.times(start);
+        assert_eq!(times.len(), 2, "{times:?}");
+        assert!(times[1] >= 1.5 && times[1] < 1.52, "{times:?}");
+        assert!(api.tokens()[10..].iter().all(|token| token == "t2"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_dead_tokens_are_asked_for_once_a_second_at_most() {
+    let idp = Idp::healthy(0.0, 0.0);
+    let cache = idp.cache();
+    let start = Instant::now();
+    while since(start) < 60.0 && idp.count() < 100 {
+        cache.get().await.unwrap();
+        cache.current();
+    }
+    let times = idp.times(start);
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] >= 1.0), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_a_failed_refresh_never_displaces_a_valid_token() {
+    let idp = Idp::new(|asked| match asked.nth {
+        1 => token(1, 100.0),
+        nth if nth % 2 == 0 => failure(ErrorKind::InvalidClient),
+        nth => token(nth, 0.0),
+    });
+    let cache = idp.cache();
+    cache.warm_up().await.unwrap();
+    let start = Instant::now();
+    while since(start) < 89.5 {
+        assert_eq!(cache.current().expect("displaced").secret(), "t1", "{}", since(start));
+        assert_eq!(cache.get().await.unwrap().secret(), "t1");
+        sleep(secs(0.5)).await;
+    }
+    assert!(idp.count() >= 2, "{}", idp.count());
+    sleep(secs(1.0)).await;
+    assert!(cache.current().is_none(), "it has expired");
+}
+
+/// Neither a refresh nor a rejection may put a dead token in a valid one's place.
+#[tokio::test(start_paused = true)]
+async fn p5_a_dead_token_never_displaces_a_valid_one() {
+    for rejected in [false, true] {
+        let idp = Idp::new(|asked| token(asked.nth, if asked.nth == 1 { 100.0 } else { 0.0 }));
+        let cache = idp.cache();
+        let first = cache.get().await.unwrap();
+        if rejected {
+            cache.invalidate(&first);
+        }
+        let start = Instant::now();
+        while since(start) < 89.0 {
+            settle().await;
+            assert_eq!(cache.current().expect("displaced").secret(), "t1", "{}", since(start));
+            sleep(secs(0.1)).await;
+        }
+        assert!(idp.count() >= 2, "{}", idp.count());
+        assert!(idp.count() < 100, "{}", idp.count());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn p5_no_error_ends_refreshing_for_good() {
+    use ErrorKind as K;
+    const KINDS: [ErrorKind; 18] = [
+        K::InvalidClient,
+        K::InvalidRequest,
+        K::InvalidScope,
+        K::UnauthorizedClient,
+        K::UnsupportedGrantType,
+        K::InvalidGrant,
+        K::AccessDenied,
+        K::OtherOAuthError,
+        K::HttpStatus,
+        K::Redirect,
+        K::MalformedBody,
+        K::MissingAccessToken,
+        K::UnsupportedTokenType,
+        K::BodyTooLarge,
+        K::Runtime,
+        K::Credentials,
+        K::Config,
+        K::Refused,
+    ];
+    for kind in KINDS {
+        for had_a_token in [true, false] {
+            let fails = if had_a_token { 2..5 } else { 1..4 };
+            let recovered = fails.end;
+            let idp = Idp::new(move |asked| match asked.nth {
+                nth if fails.contains(&nth) => failure(kind),
+                nth => token(nth, 300.0),
+            });
+            let cache = idp.cache();
+            let _ = cache.get().await;
+            let start = Instant::now();
+            while since(start) < 1000.0 {
+                let _ = cache.get().await;
+                sleep(secs(1.0)).await;
+            }
+            assert!(cache.current().is_some(), "{kind:?}");
+            assert!(idp.count() > recovered, "{kind:?}: {}", idp.count());
+        }
+    }
+}
+
+/// A panic, a hang and a dead token end it as little.
+#[tokio::test(start_paused = true)]
+async fn p5_no_fault_ends_refreshing_for_good() {
+    let idp = Idp::new(|asked| match asked.nth {
+        2 => on_purpose(),
+        3 => Answer::never(),
+        4 => token(4, 0.0),
+        nth => token(nth, 300.0),
+    });
+    let cache = idp.cache();
+    let start = Instant::now();
+    while since(start) < 900.0 {
+        cache.get().await.unwrap();
+        sleep(secs(1.0)).await;
+    }
+    assert!(idp.count() >= 7, "{}", idp.count());
+    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == Reason::Ahead));
+}

@@ -1,0 +1,235 @@
+//! P7 over time: acquisitions that rejections cause are spaced, whatever is answered in between.
+
+use std::{
+    collections::HashMap,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::Poll,
+};
+
+use tokio::{
+    task::JoinSet,
+    time::{Instant, sleep},
+};
+use tower::{Service, ServiceExt};
+use tower_oauth2_client_credentials::{Event, Reason, RejectionResponse};
+
+use crate::support::{
+    Api, Idp, call, layered, named, poll_once, rejection, request, secs, settle, since, token,
+};
+
+/// Those beside the schedule, in seconds since `start`.
+fn out_of_turn(idp: &Idp, start: Instant) -> Vec<f64> {
+    let out_of_turn = |reason| matches!(reason, Reason::Rejected | Reason::Forced);
+    let asked = idp.asked().into_iter().filter(|it| out_of_turn(it.reason));
+    asked.map(|it| (it.at - start).as_secs_f64()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn p7_rejections_are_spaced_from_thirty_seconds_to_ten_minutes() {
+    let idp = Idp::healthy(86_400.0, 0.1);
+    let cache = idp.cache();
+    cache.warm_up().await.unwrap();
+    let client = layered(&cache, Api::new(|_| rejection()));
+    let start = Instant::now();
+    while since(start) < 3000.0 {
+        assert_eq!(call(&client).await.unwrap(), 401);
+        sleep(secs(0.25)).await;
+    }
+    let times = out_of_turn(&idp, start);
+    let apart: Vec<_> = times.windows(2).map(|pair| (pair[1] - pair[0]).round()).collect();
+    assert_eq!(times[0], 0.0, "the first at once");
+    assert_eq!(apart, [30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0]);
+}
+
+/// Successes in between, forced refreshes and the same token again do not change the spacing.
+#[tokio::test(start_paused = true)]
+async fn p7_nothing_in_between_shortens_the_spacing() {
+    for same in [false, true] {
+        let idp = Idp::new(move |asked| match same {
+            true => named("same", 86_400.0),
+            false => token(asked.nth, 86_400.0),
+        });
+        let cache = idp.cache();
+        cache.warm_up().await.unwrap();
+        let start = Instant::now();
+        let mut random = fastrand::Rng::with_seed(7);
+        while since(start) < 1000.0 {
+            let token = cache.get().await.unwrap();
+            match random.u8(0..4) {
+                0 => cache.invalidate(&token),
+                1 => drop(cache.force_refresh().await.unwrap()),
+                2 => drop(cache.replacement(&token).await),
+                _ => {}
+            }
+            sleep(secs(0.25)).await;
+        }
+        let times = out_of_turn(&idp, start);
+        let apart: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        for (apart, at_least) in apart.iter().zip([30.0, 60.0, 120.0, 240.0, 480.0]) {
+            assert!(*apart >= at_least && *apart < at_least + 5.0, "{apart:?}");
+        }
+        assert_eq!(idp.count(), times.len() + 1);
+    }
+}
+
+/// A token that reaches its scheduled refresh unrejected begins the spacing anew; one that was
+/// rejected does not.
+#[tokio::test(start_paused = true)]
+async fn p7_a_token_that_reaches_its_refresh_unrejected_resets_the_spacing() {
+    for healthy_for_a_while in [true, false] {
+        let idp = Idp::healthy(400.0, 0.1);
+        let cache = idp.cache();
+        cache.warm_up().await.unwrap();
+        let start = Instant::now();
+        let bad = Arc::new(Mutex::new(true));
+        let is_bad = Arc::clone(&bad);
+        let api = Api::new(move |_| match *is_bad.lock().unwrap() {
+            true => rejection(),
+            false => http::Response::default(),
+        });
+        let client = layered(&cache, api);
+        while since(start) < 1500.0 {
+            // Bad for 100 s; then good for two lives of a token, or not; then bad again.
+            let good = (100.0..900.0).contains(&since(start)) && healthy_for_a_while;
+            *bad.lock().unwrap() = !good;
+            call(&client).await.unwrap();
+            sleep(secs(0.5)).await;
+        }
+        let times = out_of_turn(&idp, start);
+        if healthy_for_a_while {
+            let later: Vec<_> = times.iter().filter(|at| **at > 900.0).collect();
+            assert_eq!(later.len(), 5, "{times:?}");
+            for (at, expected) in later.iter().zip([900.0, 930.0, 990.0, 1110.0, 1350.0]) {
+                assert!((*at - expected).abs() < 3.0, "{times:?}");
+            }
+        } else {
+            assert!(times.len() <= 6, "{times:?}");
+        }
+    }
+}
+
+/// Of 1,000 requests a second (after the first minute 100, to save the test's time: the answers
+/// that matter are as frequent) this share is answered 401, with any token, for 10 minutes.
+async fn share(share: f64) {
+    let idp = Idp::healthy(3600.0, 0.1);
+    let cache = idp.cache();
+    cache.warm_up().await.unwrap();
+    let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(1)));
+    let api = tower::service_fn(move |_: http::Request<crate::support::Body>| {
+        let rejected = random.lock().unwrap().f64() < share;
+        std::future::ready(Ok::<_, std::convert::Infallible>(match rejected {
+            true => rejection(),
+            false => http::Response::default(),
+        }))
+    });
+    let mut client = layered(&cache, api);
+    let start = Instant::now();
+    let mut waiting: Vec<Pin<Box<_>>> = Vec::new();
+    let template = request();
+    while since(start) < 600.0 {
+        let at_once = if since(start) < 60.0 { 10 } else { 1 };
+        for _ in 0..at_once {
+            let mut called = Box::pin(client.call(template.clone()));
+            match poll_once(&mut called).await {
+                Poll::Ready(response) => drop(response.unwrap()),
+                Poll::Pending => waiting.push(called),
+            }
+        }
+        sleep(secs(0.01)).await;
+        for called in std::mem::take(&mut waiting) {
+            let mut called = called;
+            if poll_once(&mut called).await.is_pending() {
+                waiting.push(called);
+            }
+        }
+    }
+    let times = out_of_turn(&idp, start);
+    assert_eq!(idp.count(), times.len() + 1, "no other");
+    assert!(times.len() <= 6 && times.len() >= 4, "share {share}: {times:?}");
+    assert!(times.iter().filter(|at| **at < 60.0).count() <= 3, "share {share}: {times:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn p7_ten_minutes_of_a_thousandth_of_401s_cost_at_most_six_acquisitions() {
+    share(0.001).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p7_ten_minutes_of_a_hundredth_of_401s_cost_at_most_six_acquisitions() {
+    share(0.01).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p7_ten_minutes_of_a_third_of_401s_cost_at_most_six_acquisitions() {
+    share(0.3).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn p7_ten_minutes_of_nothing_but_401s_cost_at_most_six_acquisitions() {
+    share(1.0).await;
+}
+
+/// One client, two instances, and a server whose new token revokes the one before.
+#[tokio::test(start_paused = true)]
+async fn p7_two_instances_that_revoke_each_other_do_not_escalate() {
+    let valid = Arc::new(Mutex::new(String::new()));
+    let mut instances = Vec::new();
+    for name in ["a", "b"] {
+        let newest = Arc::clone(&valid);
+        let idp = Idp::new(move |asked| {
+            let token = format!("{name}{}", asked.nth);
+            newest.lock().unwrap().clone_from(&token);
+            named(token, 3600.0).after(0.2)
+        });
+        let valid = Arc::clone(&valid);
+        let api = Api::accepting(move |token| *valid.lock().unwrap() == *token);
+        let client = layered(&idp.cache(), api);
+        instances.push((idp, client));
+    }
+    let start = Instant::now();
+    let mut tasks = JoinSet::new();
+    let served = Arc::new(Mutex::new(HashMap::<u16, usize>::new()));
+    while since(start) < 600.0 {
+        for (_, client) in &instances {
+            let (client, served) = (client.clone(), Arc::clone(&served));
+            tasks.spawn(async move {
+                let response = client.oneshot(request()).await.unwrap();
+                *served.lock().unwrap().entry(response.status().as_u16()).or_default() += 1;
+            });
+        }
+        sleep(secs(0.1)).await;
+    }
+    tasks.join_all().await;
+    for (idp, _) in &instances {
+        assert!(idp.count() <= 6, "{:?}", idp.times(start));
+    }
+    assert_eq!(served.lock().unwrap().keys().filter(|it| ![200, 401].contains(*it)).count(), 0);
+}
+
+/// What the operator is told while the answers are handed back: once for each spell.
+#[tokio::test(start_paused = true)]
+async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
+    let idp = Idp::healthy(86_400.0, 0.1);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&events);
+    let cache = idp
+        .builder()
+        .observer(move |event| {
+            if let Event::Rejected { response, .. } = event {
+                log.lock().unwrap().push(*response);
+            }
+        })
+        .build();
+    let client = layered(&cache, Api::new(|_| rejection()));
+    for _ in 0..100 {
+        call(&client).await.unwrap();
+        sleep(secs(0.2)).await;
+    }
+    settle().await;
+    let events = events.lock().unwrap();
+    let [RejectionResponse::Acquiring, RejectionResponse::TooSoon { next_in }] = events[..] else {
+        panic!("{events:?}")
+    };
+    assert!((29.0..=30.0).contains(&next_in.as_secs_f64()), "{next_in:?}");
+}

@@ -1,0 +1,111 @@
+//! P11: idle clients cost the authorization server nothing. Keeping warm without traffic is opt-in
+//! and stops when the last handle is dropped.
+
+use tokio::time::{Instant, sleep};
+use tower_oauth2_client_credentials::ErrorKind;
+
+use crate::support::{
+    Answer, Api, Idp, call, failure, layered, on_purpose, secs, settle, since, token,
+};
+
+const DAY: f64 = 24.0 * 3600.0;
+
+#[tokio::test(start_paused = true)]
+async fn p11_a_cache_that_is_idle_for_a_day_asks_for_nothing() {
+    let idp = Idp::healthy(3600.0, 0.1);
+    let cache = idp.cache();
+    let client = layered(&cache, Api::ok());
+    sleep(secs(DAY)).await;
+    assert_eq!(idp.count(), 0, "nor does it when it is made");
+    call(&client).await.unwrap();
+    sleep(secs(DAY)).await;
+    assert_eq!(idp.count(), 1);
+    call(&client).await.unwrap();
+    assert_eq!(idp.count(), 2);
+}
+
+/// Failures and rejections leave nothing behind that ticks.
+#[tokio::test(start_paused = true)]
+async fn p11_a_cache_that_failed_or_was_rejected_asks_for_nothing_while_idle() {
+    let idp = Idp::new(|asked| match asked.nth {
+        1 => token(1, DAY),
+        _ => failure(ErrorKind::ServerError),
+    });
+    let cache = idp.cache();
+    let first = cache.get().await.unwrap();
+    cache.invalidate(&first);
+    settle().await;
+    assert_eq!(idp.count(), 2);
+    sleep(secs(DAY)).await;
+    cache.get().await.unwrap_err();
+    assert_eq!(idp.count(), 3);
+    sleep(secs(DAY)).await;
+    assert_eq!(idp.count(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn p11_keep_warm_refreshes_without_traffic_until_the_last_handle_is_dropped() {
+    let idp = Idp::healthy(3600.0, 0.1);
+    let cache = idp.builder().keep_warm(true).build();
+    sleep(secs(DAY)).await;
+    assert_eq!(idp.count(), 0, "from the first acquisition on");
+    cache.warm_up().await.unwrap();
+    let client = layered(&cache, Api::ok());
+    let start = Instant::now();
+    while since(start) < DAY {
+        assert!(cache_is_warm(&idp, 3600.0), "{}", since(start));
+        sleep(secs(60.0)).await;
+    }
+    // A day holds 24 lives, each refreshed between 69 % and 84 % of it; the first from 40 %.
+    assert!((27..=37).contains(&idp.count()), "{}", idp.count());
+
+    // A layer's service is a handle too.
+    drop(cache);
+    let before = idp.count();
+    sleep(secs(7200.0)).await;
+    assert!(idp.count() > before);
+    drop(client);
+    settle().await;
+    let before = idp.count();
+    sleep(secs(DAY)).await;
+    assert_eq!(idp.count(), before);
+}
+
+/// Without asking the cache, which would start the refresh itself.
+fn cache_is_warm(idp: &Idp, life: f64) -> bool {
+    idp.asked().last().is_some_and(|asked| since(asked.at) < life - 30.0)
+}
+
+/// Dropped while an acquisition is under way: it is the last one.
+#[tokio::test(start_paused = true)]
+async fn p11_keep_warm_stops_also_when_dropped_mid_acquisition() {
+    let idp = Idp::healthy(100.0, 5.0);
+    let cache = idp.builder().keep_warm(true).build();
+    cache.warm_up().await.unwrap();
+    while idp.count() < 2 {
+        sleep(secs(0.5)).await;
+    }
+    drop(cache);
+    sleep(secs(DAY)).await;
+    assert_eq!(idp.count(), 2);
+}
+
+/// Outages, hangs, panics and dead tokens do not end it; nor do they make it spin.
+#[tokio::test(start_paused = true)]
+async fn p11_keep_warm_outlasts_every_fault() {
+    let idp = Idp::new(|asked| match asked.nth {
+        2..=20 => failure(ErrorKind::ServerError).after(0.1),
+        21 => on_purpose(),
+        22 => Answer::never(),
+        23..26 => token(asked.nth, 0.0),
+        nth => token(nth, 200.0),
+    });
+    let cache = idp.builder().keep_warm(true).build();
+    cache.warm_up().await.unwrap();
+    sleep(secs(3600.0)).await;
+    assert!(cache.current().is_some());
+    assert!((40..70).contains(&idp.count()), "{}", idp.count());
+    let asked = idp.asked();
+    let soonest = asked.windows(2).map(|pair| pair[1].at - pair[0].at).min().unwrap();
+    assert!(soonest >= secs(1.0), "{soonest:?}");
+}
