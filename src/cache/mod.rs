@@ -234,11 +234,12 @@ impl TokenCache {
 
     /// Gets a new token though the one at hand may be good, for instance after the client was
     /// granted more. Spaced like a rejection: if the last such acquisition was too short a time
-    /// ago, the token at hand is returned. Others go on with the old token meanwhile.
+    /// ago, or if this one fails, a token at hand that is still valid is returned. Others go on with
+    /// the old token meanwhile.
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get).
+    /// As [`get`](Self::get), where no valid token is at hand.
     pub async fn force_refresh(&self) -> Result<Token, Error> {
         match self.shared.force() {
             Rejection::Wait(flight) => {
