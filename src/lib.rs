@@ -90,6 +90,7 @@
 //! * [`docs::recipes`]: own transport, proxy, several APIs, bodies and replays, health checks …
 //! * [`docs::testing`]: testing your service in virtual time
 //! * [`docs::defaults`]: every default, and why it is what it is
+//! * [`docs::outages`]: what your request and the authorization server see of each fault
 //! * [`docs::security`]: where a token may go, redirects, what is wiped and what can't be
 //!
 //! And the types to start from: [`ClientCredentials`] (how a token is got), [`TokenCache`] (how it is

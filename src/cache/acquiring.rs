@@ -31,7 +31,8 @@ pin_project! {
         shared: Arc<Shared>,
         // Set when first polled: waiting starts there.
         deadline: Option<Instant>,
-        // The end of the short wait for somebody else's probe, once for this request.
+        // The end of the short wait for somebody else's probe, once for this request: it counts
+        // from the first short wait, also if that one was for a suspect token which then expired.
         probe_until: Option<Instant>,
         limit: Option<Limit>,
         #[pin]
@@ -63,7 +64,7 @@ impl Future for Acquiring {
                     .get_or_insert_with(|| Instant::now() + this.shared.settings.wait_timeout);
                 let limit_at = match this.limit {
                     Some(Limit::Suspect(until)) => Some(*until),
-                    Some(Limit::Probe { .. }) => *this.probe_until,
+                    Some(Limit::Probe(_)) => *this.probe_until,
                     None => None,
                 };
                 let until = deadline.min(abandoned_at).min(limit_at.unwrap_or(deadline));
@@ -83,11 +84,13 @@ impl Future for Acquiring {
                     Some(Outcome::Gone) => looks += 1,
                     None if Instant::now() >= deadline => {
                         this.wait.as_mut().leave();
-                        return Poll::Ready(Err(Error::new(ErrorKind::WaitTimeout)));
+                        // Whoever waits for more than a token may have one at hand.
+                        let error = Error::new(ErrorKind::WaitTimeout);
+                        return Poll::Ready(this.shared.usable().ok_or(error));
                     }
                     None => {
                         this.wait.as_mut().leave();
-                        if let Some(Limit::Probe { error, .. }) = this.limit
+                        if let Some(Limit::Probe(error)) = this.limit
                             && limit_at.is_some_and(|at| Instant::now() >= at)
                         {
                             return Poll::Ready(Err(error.clone()));
@@ -99,8 +102,9 @@ impl Future for Acquiring {
                 Decision::Use(snapshot) => return Poll::Ready(Ok(snapshot)),
                 Decision::Fail(error) => return Poll::Ready(Err(error)),
                 Decision::Wait { flight, limit } => {
-                    if let Some(Limit::Probe { wait, .. }) = &limit {
-                        this.probe_until.get_or_insert_with(|| Instant::now() + *wait);
+                    if limit.is_some() {
+                        let wait = this.shared.settings.probe_wait;
+                        this.probe_until.get_or_insert_with(|| Instant::now() + wait);
                     }
                     *this.limit = limit;
                     this.wait.as_mut().sit(flight);

@@ -50,7 +50,7 @@ impl Landing {
     async fn run(mut self, span: tracing::Span) {
         let acquisition = async {
             let result = self.acquire().await;
-            self.shared.land(&self.flight, Some(result));
+            self.shared.land(&self.flight, result);
             self.landed = true;
         };
         acquisition.instrument(span).await;
@@ -61,9 +61,14 @@ impl Landing {
         }
     }
 
-    async fn acquire(&self) -> Result<Token, Error> {
+    /// `None`: it was not driven until its time was over.
+    async fn acquire(&self) -> Option<Result<Token, Error>> {
         if self.flight.starts_at > Instant::now() {
             tokio::time::sleep_until(self.flight.starts_at).await;
+        }
+        // Its waiters have given it up, or are about to: it must not ask beside its successor.
+        if Instant::now() >= self.flight.ends_by {
+            return None;
         }
         let acquire = Acquire {
             reason: self.flight.reason,
@@ -72,10 +77,10 @@ impl Landing {
             observer: self.shared.settings.observer.clone(),
         };
         let acquiring = Unpanicked::new(&*self.shared.source, acquire);
-        match tokio::time::timeout_at(self.flight.ends_by, acquiring).await {
+        Some(match tokio::time::timeout_at(self.flight.ends_by, acquiring).await {
             Ok(result) => result,
             Err(_elapsed) => Err(Error::new(ErrorKind::AcquisitionTimeout)),
-        }
+        })
     }
 }
 

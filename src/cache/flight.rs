@@ -36,6 +36,8 @@ pub(super) enum Outcome {
 pub(super) struct Flight {
     pub(super) id: u64,
     pub(super) reason: Reason,
+    /// A rejection, or the user, asked for it; if it fails another one is owed.
+    pub(super) owed: bool,
     /// The acquisition before this one failed: one attempt, and others wait only briefly.
     pub(super) probe: bool,
     /// When its source is asked: later than its creation if the last token was dead on arrival.
@@ -58,6 +60,7 @@ struct Waiters {
 pub(super) struct FlightPlan {
     pub(super) id: u64,
     pub(super) reason: Reason,
+    pub(super) owed: bool,
     pub(super) probe: bool,
     pub(super) starts_at: Instant,
     pub(super) ends_by: Instant,
@@ -66,10 +69,11 @@ pub(super) struct FlightPlan {
 
 impl Flight {
     pub(super) fn new(plan: FlightPlan) -> Self {
-        let FlightPlan { id, reason, probe, starts_at, ends_by, abandoned_at } = plan;
+        let FlightPlan { id, reason, owed, probe, starts_at, ends_by, abandoned_at } = plan;
         Self {
             id,
             reason,
+            owed,
             probe,
             starts_at,
             ends_by,

@@ -124,8 +124,8 @@ impl Shared {
             driver::launch(self, flight);
         }
         // Last, so that an observer that panics keeps nobody waiting.
-        if let Some(event) = followup.event {
-            self.settings.observer.emit(&event);
+        for event in &followup.events {
+            self.settings.observer.emit(event);
         }
         decision
     }

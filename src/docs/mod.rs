@@ -2,10 +2,12 @@
 //!
 //! * [`recipes`]: how to do a particular thing
 //! * [`defaults`]: every default, and why it is what it is
+//! * [`outages`]: what your request and the authorization server see of each fault
 //! * [`testing`]: testing your service in virtual time
 //! * [`security`]: where a token may go, and what is kept from whom
 
 pub mod defaults;
+pub mod outages;
 pub mod recipes;
 pub mod security;
 pub mod testing;

@@ -40,7 +40,7 @@ impl State {
         let (outcome, event) = match result {
             // Nobody's failure: the next request starts another.
             None => {
-                self.overdue |= flight.reason.is_out_of_turn();
+                self.overdue |= flight.owed;
                 (Outcome::Gone, None)
             }
             // Those who wait look again, and start another.
@@ -50,7 +50,11 @@ impl State {
             Some(Ok(lease)) => self.succeed(flight, lease, now, draw, settings),
             Some(Err(error)) => self.fail(flight, error, now, draw, settings),
         };
-        Followup { launch: None, ended: Some((Arc::clone(flight), outcome)), event }
+        Followup {
+            launch: None,
+            ended: Some((Arc::clone(flight), outcome)),
+            events: event.into_iter().collect(),
+        }
     }
 
     fn succeed(
@@ -116,7 +120,7 @@ impl State {
         settings: &Settings,
     ) -> (Outcome, Option<Event>) {
         // The wish for another token outlives the failure; the cooldown spaces it from here.
-        self.overdue |= flight.reason.is_out_of_turn();
+        self.overdue |= flight.owed;
         let previous = self.cooldown.as_ref();
         let cooldown = Cooldown::after(previous, error.clone(), now, draw, &settings.backoff);
         let event = Event::Failed {

@@ -69,7 +69,7 @@ pub(in crate::cache) enum Limit {
     /// Go on with the suspect token.
     Suspect(Instant),
     /// Others probe; fail with the remembered error.
-    Probe { wait: Duration, error: Error },
+    Probe(Error),
 }
 
 /// What a decision leaves to be done outside the lock.
@@ -79,7 +79,7 @@ pub(in crate::cache) struct Followup {
     pub(in crate::cache) launch: Option<Arc<Flight>>,
     /// A flight that ended, with how.
     pub(in crate::cache) ended: Option<(Arc<Flight>, Outcome)>,
-    pub(in crate::cache) event: Option<Event>,
+    pub(in crate::cache) events: Vec<Event>,
 }
 
 impl State {
@@ -100,9 +100,7 @@ impl State {
         }
         if let Some(flight) = &self.flight {
             let limit = match &self.cooldown {
-                Some(cooldown) if flight.probe => {
-                    Some(Limit::Probe { wait: settings.probe_wait, error: cooldown.error.clone() })
-                }
+                Some(cooldown) if flight.probe => Some(Limit::Probe(cooldown.error.clone())),
                 _ => None,
             };
             return (Decision::Wait { flight: Arc::clone(flight), limit }, followup);
@@ -157,12 +155,12 @@ impl State {
             return Followup::default();
         };
         self.suspect_until = None;
-        self.overdue |= flight.reason.is_out_of_turn();
+        self.overdue |= flight.owed;
         let age = now.saturating_duration_since(flight.starts_at);
         Followup {
             launch: None,
             ended: Some((flight, Outcome::Gone)),
-            event: Some(Event::Abandoned { age }),
+            events: vec![Event::Abandoned { age }],
         }
     }
 
@@ -175,13 +173,14 @@ impl State {
             self.spacing = Spacing::default();
             self.too_soon_reported = false;
         }
-        self.overdue = false;
+        let owed = std::mem::take(&mut self.overdue) || reason.is_out_of_turn();
         self.flights += 1;
         let starts_at = self.not_before.map_or(now, |not_before| not_before.max(now));
         let ends_by = starts_at + settings.acquisition_timeout;
         let flight = Arc::new(Flight::new(FlightPlan {
             id: self.flights,
             reason,
+            owed,
             probe: self.cooldown.is_some(),
             starts_at,
             ends_by,

@@ -55,7 +55,7 @@ impl State {
             self.suspect_until.get_or_insert(now + settings.suspect_wait);
         }
         if !reported {
-            followup.event = Some(Event::Rejected { response });
+            followup.events.push(Event::Rejected { response });
         }
         (rejection, followup)
     }

@@ -23,7 +23,7 @@ impl State {
         self.rejected = false;
         self.suspect_until = None;
         self.overdue = false;
-        Followup { event: Some(Event::Withdrawn), ..Followup::default() }
+        Followup { events: vec![Event::Withdrawn], ..Followup::default() }
     }
 
     /// Whether a token that lands was withdrawn while it was under way. `started`: when its source

@@ -1,0 +1,74 @@
+//! Outages, throttling and rejections: what your request sees, what the authorization server
+//! sees, and the test that holds us to it.
+//!
+//! The rule behind the tables: *a valid token at hand is all that a request needs*. Whatever
+//! happens to the authorization server, requests go on with the token they have, a refresh is
+//! tried beside them, and how often follows the pauses below and not the traffic.
+//!
+//! # The authorization server is in trouble
+//!
+//! "With a token" means: one that has not expired. It is refreshed long before, so that with
+//! tokens of an hour an outage of nine minutes is never noticed by anyone, and one that begins
+//! right after a refresh for most of an hour.
+//!
+//! | fault | your request, with a token | your request, without one | the authorization server | test |
+//! | --- | --- | --- | --- | --- |
+//! | connection refused, reset, no name, TLS failure | is sent at once | the acquisition's error (`transport`), shared by all who waited | an acquisition of up to 3 attempts, then single attempts after 1, 2, 4 … 60 s, each pause up to a quarter longer | `p6_an_hour_of_refused_connections_costs_seventy_token_requests` |
+//! | 500, 502, 503, 504 | is sent at once | as above (`server_error`, with the status) | the same | `p6_an_hour_of_503_costs_seventy_token_requests_and_no_request_while_the_token_lives` |
+//! | no answer, or a body that does not end | is sent at once | waits for the acquisition: 25 s at most (its own deadline is 30 s) | attempts of 10 s; then the same pauses | `p6_an_hour_of_hanging_token_requests_costs_seventy_of_them` |
+//! | 429 or 503 with `Retry-After` | is sent at once | an error that says when the next attempt is due | nothing before that time; without a token at most 5 minutes, with one an hour | `p6_retry_after_is_honoured_up_to_five_minutes_without_a_token`, `p6_retry_after_is_honoured_up_to_an_hour_with_a_token` |
+//! | 429 without `Retry-After` | is sent at once | `rate_limited` | the usual pauses | `every_promise_holds_under_every_fault` |
+//! | truncated body | is sent at once | `transport` | the usual attempts and pauses | `every_promise_holds_under_every_fault` |
+//! | a login page, or other garbage | is sent at once | `malformed_body`, with the first words of it | one attempt, then the pauses | `every_token_response_case` |
+//! | `invalid_client`, `invalid_scope`, … | is sent at once, and there is an event | that error | one attempt, then pauses of 30 s to 60 s; the secret is read anew each time | `p6_terminal_errors_begin_at_thirty_seconds` |
+//! | slower than the token lives | | is sent once with the token as it came | at most one acquisition a second | `p5_a_token_that_is_dead_on_arrival_serves_its_flights_waiters_once`, `p5_dead_tokens_are_asked_for_once_a_second_at_most` |
+//! | hands the same token out again | is sent at once | gets it | asked again after half of what remained | `every_promise_holds_under_every_fault` |
+//! | the source panics | is sent at once | `panicked`, shared by all who waited | the usual pauses | `p3_a_source_that_panics_in_its_future_is_a_shared_failure` |
+//!
+//! # In a pause, and after it
+//!
+//! | when | your request | the authorization server | test |
+//! | --- | --- | --- | --- |
+//! | within a pause, without a token | fails at once, with the last failure and when the next attempt is due | nothing | `p6_a_remembered_failure_comes_at_once_and_says_when_the_next_attempt_is_due` |
+//! | the first request after a pause | makes the probe and waits for it | one attempt | `p6_while_a_probe_flies_others_lose_at_most_a_second` |
+//! | others, while the probe is under way | wait for 1 s at most, then fail with the last failure | nothing more | `p6_while_a_probe_flies_others_lose_at_most_a_second` |
+//! | the server is back | is served if it starts 75 s later (85 s if token requests hung; `Retry-After` may ask for more) | the first success ends all pauses | `p6_every_request_is_served_75_s_after_an_outage` |
+//! | down for an hour, 1,000 requests a second | as above | at most 70 token requests | `p6_an_hour_of_503_costs_seventy_token_requests_and_no_request_while_the_token_lives` |
+//!
+//! The 75 s are the longest pause, 60 s and a quarter. They assume that there was traffic
+//! meanwhile: after a silence the first request makes the probe, and if the server takes longer
+//! than a second to answer it, those right behind it still get the last failure.
+//!
+//! # An API rejects the token
+//!
+//! | fault | your request | other requests | the authorization server | test |
+//! | --- | --- | --- | --- | --- |
+//! | the token was revoked (401) | waits for another token and is sent once more; if its body can't be sent again it gets the 401 | wait for 1 s at most, then go with the token as it is | one acquisition, however many requests saw the 401 | `p7_a_thousand_requests_that_see_a_401_cost_one_acquisition` |
+//! | the API answers 401 to everything | gets its 401 | are served by the other APIs | an acquisition at once, then after 30 s, 60 s … 10 minutes | `p7_rejections_are_spaced_from_thirty_seconds_to_ten_minutes`, `p7_ten_minutes_of_nothing_but_401s_cost_at_most_six_acquisitions` |
+//! | … while the authorization server hangs | waits up to its deadline, then gets its own 401 | lose 1 s, once | as above | `p7_a_rejected_request_waits_up_to_its_deadline_and_gets_its_own_401_back`, `p4_rejections_without_end_do_not_renew_the_second` |
+//! | … and the acquisition for it fails | gets its 401 | go with the token as it is | tried again in the pauses above until one succeeds, without another 401 | `every_promise_holds_under_every_fault` |
+//! | the server hands the rejected token out again | gets its 401: the same bytes are not sent twice | go with it | no more than above | `p7_the_same_bytes_after_a_rejection_are_not_replayed` |
+//! | a 401 for a token that was replaced meanwhile | is sent once more with the newer one | | nothing | `p7_a_newer_token_is_used_without_an_acquisition` |
+//! | 403 `insufficient_scope`, 400 `invalid_request` | gets it | | nothing | `p7_insufficient_scope_and_invalid_request_are_never_rejections` |
+//!
+//! # Callers, clocks and runtimes
+//!
+//! | fault | your request | the authorization server | test |
+//! | --- | --- | --- | --- |
+//! | the caller that started an acquisition goes away | | the acquisition goes on, once | `p2_the_acquisition_goes_on_without_anyone` |
+//! | the runtime that drives it shuts down | another acquisition is started for it at once | a second token request | `p3_a_runtime_dropped_mid_acquisition_does_not_keep_waiters_elsewhere` |
+//! | the runtime that drives it stands still | with a token it is sent at once; without one it waits to its deadline, and 30 s after the start the acquisition is given up for another | a second token request | `p3_a_flight_that_nobody_drives_is_abandoned_and_its_late_result_dropped` |
+//! | the process was suspended, or the clock made a step | a token that expired meanwhile is not used; what was under way counts as timed out | as after a failure | `every_promise_holds_under_every_fault` |
+//! | suspended, and the monotonic clock stood still | the API's 401 tells, and the request is sent once more | one acquisition | `p7_a_request_is_replayed_at_most_once` |
+//!
+//! # How it was tested
+//!
+//! `every_promise_holds_under_every_fault` is a simulator (`tests/simulator`): seeded and in
+//! virtual time it mixes all of the above, with tokens that live from a second to a day, requests
+//! at one a second or more, bursts, silences, callers that go away, revocations, forced refreshes
+//! and steps of the clock. It reckons by itself what each promise demands and checks it at every
+//! request, answer and acquisition. A seed that fails prints itself and replays; `SIM_SEEDS`,
+//! `SIM_FIRST_SEED` and `SIM_SECONDS` run more.
+//!
+//! The tests named `p…` are in `tests/promises`, those of the hour in `tests/simulator`, and
+//! `every_token_response_case` is in `tests/token_responses.rs`.

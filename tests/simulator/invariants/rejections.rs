@@ -1,0 +1,116 @@
+//! Acquisitions out of turn and their spacing (P7).
+
+use std::time::Duration;
+
+use tower_oauth2_client_credentials::Reason;
+
+use super::{DEAD_PAUSE, Held, SHORT_WAIT};
+use crate::world::{BLINK, Moment, World};
+
+impl World {
+    /// An API's rejection of a token reaches the cache, or a caller's.
+    pub(crate) fn rejects(&mut self, token: usize) {
+        let now = self.now();
+        self.model.last_call = now;
+        if self.usable(now).is_none_or(|held| held.token != token) {
+            return;
+        }
+        let flying =
+            self.model.flights.iter().any(|flight| !flight.abandoned) || self.is_blind(now);
+        let model = &mut self.model;
+        model.rejected_at = Some(now);
+        if let Some(held) = &mut model.held {
+            held.rejected.get_or_insert(now);
+        }
+        if now.clock <= model.dead_pause {
+            // Whether there is a flight that waits for the end of the pause cannot be seen.
+            model.suspect = Some(now);
+        } else if flying {
+            model.suspect.get_or_insert(now);
+        }
+        // In a cooldown it is put off.
+        model.owed |= model.cooldown.is_some();
+    }
+
+    pub(crate) fn forces(&mut self) {
+        let now = self.now();
+        self.model.last_call = now;
+        self.model.forced_at = Some(now);
+        self.model.owed |= self.model.cooldown.is_some();
+    }
+
+    /// An acquisition's task comes after the rejection that made the cache start it, or that
+    /// joined it at once. What was thought of rejections before it does not matter any more.
+    pub(super) fn becomes_suspect(&mut self, now: Moment, reason: Reason) {
+        let model = &mut self.model;
+        if let Some(from) = model.suspect.take() {
+            model.was_suspect = Some((from, now));
+        }
+        // Whether it came before this acquisition was decided on, or after, cannot be seen.
+        let unsure =
+            if now.clock <= model.dead_pause + BLINK { DEAD_PAUSE } else { Duration::ZERO };
+        match model.rejected_at {
+            Some(at) if reason == Reason::Rejected => model.suspect = Some(at),
+            Some(at) if now.since(at) <= unsure => {
+                model.was_suspect = Some((at, at.after(SHORT_WAIT)));
+            }
+            _ => {}
+        }
+    }
+
+    /// The first at once, the next 30 s later, doubling up to 10 minutes.
+    pub(super) fn starts_out_of_turn(&mut self, now: Moment) {
+        self.tally.out_of_turn += 1;
+        let (taken, from) = self.model.spaced;
+        // A pause after a token that was dead on arrival may come between the decision and this.
+        if now.clock + DEAD_PAUSE + BLINK < from {
+            self.violated("P7", format!("an acquisition out of turn before {from:?}"));
+        }
+        let space = Duration::from_secs((30_u64 << taken.min(10)).min(600));
+        // It was decided on when its runtime stopped, or just before the clock made a step.
+        let decided = self.model.blind.filter(|_| self.model.thawing).map_or(now, |it| it.since);
+        let step = self.model.step.filter(|(at, _)| now.since(*at) <= DEAD_PAUSE);
+        let step = step.map_or(Duration::ZERO, |(_, step)| step);
+        self.model.spaced = (taken + 1, decided.clock - step + space);
+    }
+
+    /// A token that reaches its refresh unrejected makes good what was before.
+    pub(super) fn starts_in_turn(&mut self, now: Moment) {
+        // A rejection in the same instant may have come after the cache's decision.
+        let paused = now.clock <= self.model.dead_pause + BLINK;
+        let unsure = if paused { DEAD_PAUSE } else { Duration::ZERO };
+        let lived = |held: &Held| {
+            let left = held.expires.saturating_sub(held.arrived.clock);
+            held.rejected.is_none_or(|at| now.since(at) <= unsure)
+                && now.clock + BLINK >= held.arrived.clock + left / 3
+        };
+        if self.model.held.as_ref().is_some_and(lived) {
+            self.model.spaced = (0, Duration::ZERO);
+        }
+    }
+
+    /// A wish for another token outlives the failure of its acquisition: once the server is well
+    /// again, it is not left to the next rejection.
+    pub(super) fn is_not_forgotten(&mut self, now: Moment) {
+        let Some(owed) = self.model.surely_owed else { return };
+        if self.usable(now).is_none() {
+            // From here on the want of a token is stronger.
+            self.model.surely_owed = None;
+            return;
+        }
+        let flying = self.model.flights.iter().any(|flight| !flight.abandoned);
+        let due = self.served_from(now).is_some_and(|from| now.clock > from)
+            && !flying
+            && now.is_even(owed)
+            && self.model.retry_after.is_zero();
+        if !due {
+            self.model.due_since = None;
+            return;
+        }
+        // The first call makes it start.
+        let since = *self.model.due_since.get_or_insert(now);
+        if now.since(since) > DEAD_PAUSE + BLINK {
+            self.violated("P7", format!("the acquisition that failed at {owed:?} was forgotten"));
+        }
+    }
+}
