@@ -16,6 +16,7 @@ fn flight() -> Arc<Flight> {
     Arc::new(Flight::new(FlightPlan {
         id: 1,
         reason: Reason::Missing,
+        owed: false,
         probe: false,
         starts_at: now,
         ends_by: now,
