@@ -83,11 +83,19 @@
 //! | feature | default | what it adds |
 //! | --- | --- | --- |
 //! | `hyper` | yes | [`HyperTransport`], through which tokens are requested: hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](ClientCredentialsBuilder::transport) takes any Tower service. |
+//! | `jwt` | no | Client assertions that are signed here: [`private_key_jwt`](ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](ClientCredentialsBuilder::client_secret_jwt). |
+//! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](ClientCredentialsBuilder::dpop). |
 //! | `testing` | no | [`testing`], a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
+//! | `testing-tls` | no | TLS and client certificates for these mocks. |
+//!
+//! Assertions that others make (files, closures), client certificates, public clients and discovery
+//! need no feature beyond `hyper`, or none.
 //!
 //! # Chapters
 //!
 //! * [`docs::recipes`]: own transport, proxy, several APIs, bodies and replays, health checks …
+//! * [`docs::providers`]: settings for well-known authorization servers, and which client
+//!   authentication to choose
 //! * [`docs::testing`]: testing your service in virtual time
 //! * [`docs::defaults`]: every default, and why it is what it is
 //! * [`docs::outages`]: what your request and the authorization server see of each fault
@@ -97,8 +105,11 @@
 //! kept), [`OAuthClientCredentialsLayer`] (who gets it). [`TokenSource`] is the seam between the first
 //! two; a closure is one.
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
-// Without the default transport some links have no target; the full documentation has them all.
-#![cfg_attr(not(feature = "hyper"), allow(rustdoc::broken_intra_doc_links))]
+// Without these features some links have no target; the full documentation has them all.
+#![cfg_attr(
+    not(all(feature = "hyper", feature = "jwt", feature = "dpop")),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorize;

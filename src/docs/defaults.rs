@@ -90,7 +90,8 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | client authentication | none: you say it | Servers differ, and a wrong guess counts as a failed log-in. |
-//! | secrets | read anew for each attempt (*fixed*) | A rotated secret is used without a restart. |
+//! | secrets, keys, assertions of others | read anew for each attempt (*fixed*) | A rotated one is used without a restart. |
+//! | longest file of these | 64 KiB (*fixed*) | A wrong path must not fill the memory. |
 //! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers only decode the first. |
 //! | blank scope or audience | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
 //! | `Accept-Encoding` | not sent; a compressed answer is refused (*fixed*) | Saves nothing on a kilobyte, and a compressed one can be a bomb. |
@@ -100,8 +101,66 @@
 //! | [`lifetime_cap`] | none | Most servers tell the truth. For those that give milliseconds, or whose tokens die early. |
 //! | a missing `token_type` | Bearer (*fixed*) | RFC 6749 §5.1 requires one, and servers leave it out. |
 //! | [`token_type_override`] | none: an unknown type is refused | RFC 6749 §7.1: a client must not use what it does not understand. |
-//! | [`wall_clock`] | the system's | Read for dates in `Retry-After` only; schedules run on tokio's clock. |
+//! | [`wall_clock`] | the system's | Read for dates in `Retry-After`, assertions and proofs; schedules run on tokio's clock. |
 //! | events | `tracing` only: DEBUG while all is well, WARN for an operator | The healthy case stays silent at INFO. |
+//!
+//! # Client assertions
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | `aud` | none: you say it; always one string (*fixed*) | Servers disagree (issuer or token URL), and an assertion for two audiences can be used by either at the other (rfc7523bis). |
+//! | [`assertion_lifetime`] | 60 s | Long enough for a slow network, worth little in a log. Below the shortest limit of known servers. |
+//! | `jti` | new for each attempt (*fixed*) | Servers that allow each once would refuse the second attempt. |
+//! | [`assertion_typ`] | on: `client-authentication+jwt` | Another JWT can't pass for an assertion, nor the reverse. Servers that know nothing of it ignore it; off for those that don't. |
+//! | [`client_id_beside_assertion`] | on | Optional by RFC 7521 §4.2; some servers want it, none is known to refuse it. |
+//! | [`client_assertion_type`] | that of RFC 7523 §2.2 | What every server but those for SPIFFE expects. |
+//! | an assertion of others that can't be read, or is no whole JWT | the one before, until its own `exp` (*fixed*) | Files are caught while they are written, and agents restart. |
+//! | weakest key | RSA of 2048 bits (*fixed*) | RFC 7518 §3.3. |
+//!
+//! # Clock skew
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | tolerance | 5 s (*fixed*) | Servers allow for more, NTP stays far below. Beyond it assertions and proofs have the server's time, by the `Date` of its answers, and an [event](Event::ClockSkew) says so. |
+//! | most that is made up for | 48 h (*fixed*) | Wrong time zones are within 26 h; a `Date` further off is a broken server's. |
+//! | a refusal that taught us the time | is tried again (*fixed*) | The clock may be all that was wrong. |
+//!
+//! # Discovery
+//!
+//! With [`ClientCredentials::discover`] only.
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | where | RFC 8414, then OpenID Connect (*fixed*) | The first is made for this; many servers have the second only. |
+//! | issuer | identical to the given one, by code point (*fixed*) | RFC 8414 §3.3: what is not that may be anybody's. |
+//! | [`metadata_max_age`] | 24 h | Endpoints move with announcements, not by the hour. |
+//! | a look that fails while a document is at hand | the document stays; the next look 5 minutes later (*fixed*) | What worked yesterday works better than nothing, and a broken server is not asked each time. |
+//! | [`strict_metadata`] | off: an event warns | Metadata is often wrong about client authentication. |
+//! | [`prefer_mtls_endpoint`] | with certificates as client authentication only | Elsewhere it may ask for a certificate that there is none of. |
+//!
+//! # Client certificates
+//!
+//! [`ClientIdentity`], with feature `hyper`.
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | files are looked at | before each token request; beside API calls and new connections at most every 5 s (*fixed*) | Certificates are replaced long before they expire. |
+//! | longest file | 1 MiB (*fixed*) | A long chain is a few KiB. |
+//! | files that are damaged, or don't belong together | the last good identity stays (*fixed*) | Two files are never replaced in one instant. |
+//! | with a new certificate | tokens got with the old one are dropped, connections are new (*fixed*) | A bound token is refused beside another certificate (RFC 8705 §3). |
+//!
+//! # DPoP
+//!
+//! With feature `dpop`.
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | a generated key | ES256; EdDSA, ES384, PS256 or RS256 where the discovered server lists others only | Most servers take ES256, and RSA is slow. |
+//! | a bearer token in spite of the proof | refused (`dpop_optional` is off) | You asked for tokens that a thief can't use. |
+//! | a proof | new for each request (*fixed*) | `jti` is good once, and the URI is in it. |
+//! | refusals for want of a nonce | sent once more, apart from the one replay with another token (*fixed*) | The nonce comes with the refusal; the second time something else is wrong. |
+//! | longest nonce | 512 bytes (*fixed*) | Real ones have some dozen bytes, those with state in them a few hundred. |
+//! | nonces kept | the newest of the token endpoint, and of each of 64 API origins, the one unused longest goes (*fixed*) | Bounds memory; who calls more is asked for a nonce now and then. |
 //!
 //! # The default transport
 //!
@@ -119,9 +178,13 @@
 //!
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
 //! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout
+//! [`assertion_lifetime`]: ClientCredentialsBuilder::assertion_lifetime
+//! [`assertion_typ`]: ClientCredentialsBuilder::assertion_typ
 //! [`attempt_timeout`]: ClientCredentialsBuilder::attempt_timeout
 //! [`attempts`]: ClientCredentialsBuilder::attempts
 //! [`body_cap`]: ClientCredentialsBuilder::body_cap
+//! [`client_assertion_type`]: ClientCredentialsBuilder::client_assertion_type
+//! [`client_id_beside_assertion`]: ClientCredentialsBuilder::client_id_beside_assertion
 //! [`connect_timeout`]: HyperTransportBuilder::connect_timeout
 //! [`cooldown`]: TokenCacheBuilder::cooldown
 //! [`default_lifetime`]: TokenCacheBuilder::default_lifetime
@@ -131,7 +194,9 @@
 //! [`keep_warm`]: TokenCacheBuilder::keep_warm
 //! [`leeway`]: TokenCacheBuilder::leeway
 //! [`lifetime_cap`]: ClientCredentialsBuilder::lifetime_cap
+//! [`metadata_max_age`]: ClientCredentialsBuilder::metadata_max_age
 //! [`own_authorization`]: OAuthClientCredentialsLayer::own_authorization
+//! [`prefer_mtls_endpoint`]: ClientCredentialsBuilder::prefer_mtls_endpoint
 //! [`probe_wait`]: TokenCacheBuilder::probe_wait
 //! [`refresh_lead`]: TokenCacheBuilder::refresh_lead
 //! [`rejection_spacing`]: TokenCacheBuilder::rejection_spacing
@@ -139,6 +204,7 @@
 //! [`replay`]: OAuthClientCredentialsLayer::replay
 //! [`retry_after_caps`]: TokenCacheBuilder::retry_after_caps
 //! [`retry_base`]: ClientCredentialsBuilder::retry_base
+//! [`strict_metadata`]: ClientCredentialsBuilder::strict_metadata
 //! [`suspect_wait`]: TokenCacheBuilder::suspect_wait
 //! [`terminal_cooldown`]: TokenCacheBuilder::terminal_cooldown
 //! [`token_type_override`]: ClientCredentialsBuilder::token_type_override

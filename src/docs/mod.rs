@@ -1,6 +1,8 @@
 //! Longer chapters; their code is compiled and run with the tests.
 //!
 //! * [`recipes`]: how to do a particular thing
+//! * [`providers`]: settings for well-known authorization servers, and which client authentication
+//!   to choose
 //! * [`defaults`]: every default, and why it is what it is
 //! * [`outages`]: what your request and the authorization server see of each fault
 //! * [`testing`]: testing your service in virtual time
@@ -8,6 +10,7 @@
 
 pub mod defaults;
 pub mod outages;
+pub mod providers;
 pub mod recipes;
 pub mod security;
 pub mod testing;

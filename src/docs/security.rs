@@ -80,9 +80,50 @@
 //! client's credentials. A [transport](ClientCredentialsBuilder::transport) of your own must not
 //! follow any either.
 //!
+//! # How the client proves itself
+//!
+//! * **A secret** is in every token request. Whoever reads one, at a proxy that ends TLS or in a
+//!   server's log, has it.
+//! * **A client assertion** is worth something for 60 s, at the one server that its `aud` names, and
+//!   where servers keep the `jti` only once. The key never leaves the process. An audience that is
+//!   wrong is worse than a refusal: a server that gets an assertion meant for another can use it
+//!   there. So take the issuer, or the token URL, from documentation that you trust, and turn
+//!   [`assertion_typ`](ClientCredentialsBuilder::assertion_typ) off only where you must.
+//! * **An assertion in a file** is a password for as long as its `exp` allows: keep its lifetime
+//!   short and the file readable for the service alone. Its audience should be this authorization
+//!   server and nothing else.
+//! * **A certificate** ([`ClientIdentity`]) is shown to whatever server the transport connects to
+//!   and that asks for one. That gives nothing away but the name in it; the key stays here.
+//!   A transport or API client that is built with it is your service: hand it out as you would a
+//!   secret.
+//! * **Discovery** decides where the credential goes. It is over `https`, the document must name the
+//!   very issuer that was asked for, and redirects are not followed. Whoever controls the issuer's
+//!   `/.well-known/` gets the next token request: with a secret, name the token URL where that is
+//!   not the same people.
+//!
+//! # Tokens that are bound
+//!
+//! A stolen bearer token is good until it expires. A bound one is good with a key only:
+//!
+//! * **to a certificate** (RFC 8705 §3): give the API's client the same [`ClientIdentity`]. The
+//!   binding is the server's doing and can't be seen in an opaque token; that the API refuses the
+//!   token without the certificate is for you to try once.
+//! * **to a DPoP key** (RFC 9449): each request carries a proof for its method and URI. A thief of
+//!   token and proof can repeat that one request, if the API does not keep `jti`s. The query, the
+//!   other header fields and the body are not signed. Nonces from a server limit proofs made ahead.
+//!   A bearer token in answer to a proof is refused, unless `dpop_optional` is on: whoever can
+//!   change the answer could take the binding away.
+//!
+//! A generated DPoP key is in memory only, and gone with the last clone: tokens bound to it end with
+//! the process. One that is given outlives it, and so does what it protects; give one only where the
+//! server ties the client to it. Don't use the key of the client authentication for proofs: its
+//! public half, and so who the client is, would be in every API's logs. A source of your own can
+//! keep its key in an HSM (`ProofOfPossession`).
+//!
 //! # Logs
 //!
-//! No token, secret or assertion is in any `Debug`, `Display`, error, event or trace of ours:
+//! No token, secret, key, proof or assertion is in any `Debug`, `Display`, error, event or trace of
+//! ours:
 //!
 //! * header values with a secret are [marked sensitive](http::HeaderValue::set_sensitive), so
 //!   `Debug` of a request does not show them, and HTTP/2 does not keep them in its compression
@@ -99,7 +140,8 @@
 //!
 //! Secrets and tokens that this crate holds are overwritten when their last copy is dropped
 //! (`zeroize`): the client secret, the encoded form, Basic credentials, the answer's body, the
-//! token and the header values made of it. The limits of that:
+//! token and the header values made of it, assertions, and signing keys: their files' text, and what
+//! was decoded of it. A key that signs is AWS-LC's, which wipes what it frees. The limits of that:
 //!
 //! * The transport copies. hyper, TLS and the kernel hold requests and answers in buffers of their
 //!   own, and none of them wipes.
@@ -108,8 +150,12 @@
 //! * A cache keeps its last token after it has expired, so that a server which hands the same one
 //!   out again is recognised. It goes when the next token comes, or with the last handle. A service
 //!   that is held but idle keeps the token it saw last as well, until its next call.
-//! * [`Secret::from_fn`]'s closure returns a `String`, which is wiped; what the closure itself read
-//!   from is yours.
+//! * [`Secret::from_fn`]'s closure returns a `String`, which is wiped, as is an assertion's; what the
+//!   closure itself read from is yours. So is the PEM or JWK that you pass by reference.
+//! * DPoP proofs are not wiped: each was good for the one request that it went out with.
+//! * The last good assertion from a file or closure is kept, to bridge a read that fails.
+//! * A certificate's key ([`ClientIdentity`]) passes through the PEM decoder of rustls, whose buffer
+//!   is out of reach, and lives in rustls's signing key, which TLS configurations share.
 //! * Swap and core dumps are the machine's.
 //!
 //! # What a token endpoint can do to you
@@ -137,6 +183,8 @@
 //! # What is left to you
 //!
 //! * Ask for the least scope, and one client registration for each service.
+//! * Prefer a key, a certificate or the platform's identity to a secret; see
+//!   [which to choose](super::providers#which-client-authentication-to-choose).
 //! * Take secrets from a file or a closure ([`Secret`]), not from the source text; both are read
 //!   again at each attempt, so that they can be rotated.
 //! * A secret must not be in the token URL, nor in an origin: these are shown in errors. (They are

@@ -1,0 +1,157 @@
+//! Platforms with APIs of their own: Microsoft Entra ID, Salesforce, SAP, Google.
+//!
+//! Not tried here, see the [chapter](super).
+//!
+//! # Microsoft Entra ID
+//!
+//! Best without any secret, by a federated credential: the assertion is a token of the platform in
+//! a file. On Kubernetes the workload identity webhook sets these variables; elsewhere project a
+//! service-account token for the audience `api://AzureADTokenExchange`.
+//!
+//! ```no_run
+//! # #[cfg(feature = "hyper")] {
+//! use std::env::var;
+//! use tower_oauth2_client_credentials::ClientCredentials;
+//!
+//! let tenant = var("AZURE_TENANT_ID")?;
+//! let url = format!("https://login.microsoftonline.com/{tenant}/oauth2/v2.0/token");
+//! let source = ClientCredentials::builder(url)
+//!     .client_assertion_file(var("AZURE_CLIENT_ID")?, var("AZURE_FEDERATED_TOKEN_FILE")?)
+//!     .scope("https://graph.microsoft.com/.default")
+//!     .build()?;
+//! # drop(source);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+//! ```
+//!
+//! With a certificate that is registered there:
+//!
+//! ```
+//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! use tower_oauth2_client_credentials::{ClientCredentials, SigningAlgorithm, SigningKeySource};
+//!
+//! const TOKEN_URL: &str = "https://login.microsoftonline.com/TENANT_ID/oauth2/v2.0/token";
+//!
+//! let key = SigningKeySource::from_pem_file(SigningAlgorithm::Ps256, "/run/tls/tls.key")
+//!     .and_then(|key| {
+//!         Ok(key.x5t_s256_from_certificate_pem(std::fs::read("/run/tls/tls.crt")?)?)
+//!     });
+//! let source = ClientCredentials::builder(TOKEN_URL)
+//!     .private_key_jwt("CLIENT_ID", key, TOKEN_URL)
+//!     .assertion_typ(false) // the documentation shows `JWT` there
+//!     .scope("api://my-api/.default")
+//!     .build()?;
+//! # drop(source);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! * The scope is one resource with `/.default` at its end; others are refused. One cache for each.
+//! * With a secret: `client_secret_post`. Copy its *value*, not its id.
+//! * `refresh_in` is honoured; `ext_expires_in` is not looked at.
+//! * Use the tenant's id. To discover: `https://login.microsoftonline.com/TENANT_ID/v2.0`; the
+//!   metadata of `common` has a placeholder for issuer and is refused.
+//! * A new federated credential takes minutes to be known everywhere; until then the answer is
+//!   `invalid_client` or `invalid_request`, with the reason as `AADSTS…` in the error's text.
+//!
+//! # Salesforce
+//!
+//! ```
+//! # #[cfg(feature = "hyper")] {
+//! use std::time::Duration;
+//! use tower_oauth2_client_credentials::{
+//!     ClientCredentials, OAuthClientCredentialsLayer, Origins, Rejections, Secret, TokenCache,
+//! };
+//!
+//! const ORG: &str = "https://MYDOMAIN.my.salesforce.com";
+//!
+//! let source = ClientCredentials::builder(format!("{ORG}/services/oauth2/token"))
+//!     .client_secret_post("CONSUMER_KEY", Secret::from_file("/run/secrets/salesforce"))
+//!     .build()?;
+//! let tokens = TokenCache::builder(source)
+//!     .default_lifetime(Duration::from_secs(90 * 60)) // below the session timeout, 2 h by default
+//!     .build();
+//! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([ORG])?)
+//!     .rejections(Rejections::any_401());
+//! # drop(layer);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! * The token URL is the org's own (*My Domain*), not `login.salesforce.com`. So is the API: take
+//!   it for `instance_url`, which is in the answer and not kept here.
+//! * There is **no lifetime** in the answer: a token lives as long as the session policy says. Set
+//!   [`default_lifetime`](TokenCacheBuilder::default_lifetime) below it; five minutes would be
+//!   assumed.
+//! * An expired token is a 401 whose challenge is of scheme `Token`. By default that counts as
+//!   another scheme's and is handed back; [`Rejections::any_401`] makes it a rejection.
+//! * Scopes come from the app; leave them out. The app needs an integration user.
+//!
+//! # SAP XSUAA
+//!
+//! With the certificate of a service binding (`credential-type` `x509`):
+//!
+//! ```no_run
+//! # #[cfg(feature = "hyper")] {
+//! use tower_oauth2_client_credentials::{ClientCredentials, ClientIdentity};
+//!
+//! // `certurl`, and the path
+//! let url = "https://SUBDOMAIN.authentication.cert.eu20.hana.ondemand.com/oauth/token";
+//! let source = ClientCredentials::builder(url)
+//!     .tls_client_auth("sb-my-app!t1234") // `clientid`
+//!     .client_identity(ClientIdentity::from_files("/run/xsuaa/crt.pem", "/run/xsuaa/key.pem")?)
+//!     .build()?;
+//! # drop(source);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! * `certificate` and `key` of the binding are PEM with their line breaks as `\n` in JSON; decoded
+//!   they can go to [`ClientIdentity::from_pem`] as well. Managed certificates live 7 days by
+//!   default: let something replace the files, they are followed.
+//! * The host has `.cert` in it. To discover, use the issuer that the metadata at the plain host
+//!   names; it lists the other host in `mtls_endpoint_aliases`, which is preferred.
+//! * With a secret: `client_secret_post` at `url` + `/oauth/token`. Client ids have `!` and `|` in
+//!   them, and UAA does not decode Basic credentials by default; in Basic it is
+//!   `client_secret_basic_raw`.
+//! * Without a scope all of the client's are granted.
+//!
+//! # Google
+//!
+//! Google's APIs do **not** take this grant. A service account's key is for the JWT bearer grant
+//! (RFC 7523 §2.1, where the JWT is the grant and not the client's proof), workload identity
+//! federation is token exchange (RFC 8693), and on Google's machines tokens come from a metadata
+//! server. No client authentication of this crate makes one of these, `none` neither. What works is
+//! `google-cloud-auth`, or another source, behind the cache and the layer of this crate:
+//!
+//! ```
+//! use std::time::Duration;
+//! use tower_oauth2_client_credentials::{
+//!     Acquire, Error, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+//! };
+//!
+//! # struct Credentials;
+//! # impl Credentials {
+//! #     async fn access_token(&self) -> Result<(String, Duration), Error> {
+//! #         Ok((String::from("ya29.x"), Duration::from_secs(3599)))
+//! #     }
+//! # }
+//! # static CREDENTIALS: Credentials = Credentials;
+//! let tokens = TokenCache::new(|_: Acquire| async {
+//!     let (token, expires_in) = CREDENTIALS.access_token().await?; // of your library
+//!     Ok::<_, Error>(Token::bearer(token)?.with_lifetime(expires_in))
+//! });
+//! let apis = Origins::parse(["https://storage.googleapis.com"])?;
+//! let layer = OAuthClientCredentialsLayer::new(tokens, apis);
+//! # drop(layer);
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! * The metadata server hands the same token out until shortly before its end; the cache knows
+//!   that and does not ask in a loop.
+//! * Google's libraries refresh by themselves. This layer adds the origins and the 401.
+//! * *Apigee* is a Google product with this grant; its `token_type` `BearerToken` is understood.
+
+// Names for the links above.
+#[cfg(doc)]
+use crate::*;

@@ -1,0 +1,90 @@
+//! Servers that you run: PingAM and ForgeRock, Keycloak, Ory Hydra.
+//!
+//! Not tried here, see the [chapter](super).
+//!
+//! # PingAM, ForgeRock
+//!
+//! ```
+//! # #[cfg(feature = "hyper")] {
+//! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+//!
+//! let source = ClientCredentials::builder(
+//!     "https://am.example.com/am/oauth2/realms/root/realms/alpha/access_token",
+//! )
+//! .client_secret_basic("my-service", Secret::from_file("/run/secrets/am"))
+//! .scope("esp")
+//! .build()?;
+//! # drop(source);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! * The realm is part of the path, each level with `/realms/` before it. A token URL with a double
+//!   slash, as some installations have it, is sent as it is.
+//! * The method is a setting of the client in AM (*Token Endpoint Authentication Method*), as is
+//!   the signing algorithm of assertions. `client_secret_post` and `private_key_jwt` work alike.
+//! * The audience of an assertion is the token URL (*Additional Audience Values* of the provider
+//!   service permits others, such as the issuer).
+//! * Without a scope the client's default scopes are granted, if it has any.
+//!
+//! # Keycloak
+//!
+//! ```
+//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! use tower_oauth2_client_credentials::{
+//!     AssertionAudience, ClientCredentials, SigningKeySource,
+//! };
+//!
+//! let source = ClientCredentials::discover("https://sso.example.com/realms/prod")
+//!     .private_key_jwt(
+//!         "my-service",
+//!         SigningKeySource::from_jwk_file("/run/secrets/my-service.jwk"),
+//!         AssertionAudience::discovered_issuer(),
+//!     )
+//!     .build()?;
+//! # drop(source);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! * Turn on *Service account roles* for the client, or it is `unauthorized_client`; a wrong secret
+//!   can have that code too.
+//! * The token URL is `https://sso.example.com/realms/prod/protocol/openid-connect/token` (with
+//!   `/auth` before `/realms` in old installations).
+//! * The audience of an assertion: the realm's issuer; recent versions take nothing else. The
+//!   issuer follows from the host name that the request came to, unless one is configured: discover
+//!   by the name that the service uses.
+//! * The *token's* audience is a mapper of the client or of a client scope, so ask by
+//!   [`scope`](ClientCredentialsBuilder::scope); [`audience`](ClientCredentialsBuilder::audience)
+//!   does nothing for this grant.
+//! * Versions that do not decode Basic credentials (16 is one): `client_secret_basic_raw`.
+//! * Certificates (*X509 Certificate*): `tls_client_auth`. The server must be told to ask for one.
+//! * Tokens live 5 minutes by default. That is fine here.
+//! * DPoP: `.dpop(DpopKey::generate())`; *Require DPoP bound tokens* of the client makes it a must.
+//!
+//! # Ory Hydra
+//!
+//! ```
+//! # #[cfg(feature = "hyper")] {
+//! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+//!
+//! let source = ClientCredentials::builder("https://hydra.example.com/oauth2/token")
+//!     .client_secret_basic("my-service", Secret::from_file("/run/secrets/hydra"))
+//!     .scope("invoices:read")
+//!     .audience("https://api.example.com")
+//!     .build()?;
+//! # drop(source);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! * A client has one `token_endpoint_auth_method`, `client_secret_basic` by default; any other is
+//!   `invalid_client`.
+//! * Basic credentials are decoded, so the form-encoded `client_secret_basic` is right.
+//! * Scopes and audiences must be in the client's lists. Without a scope none is granted.
+//! * The audience of an assertion is the token URL as Hydra's metadata names it; its `jti` is good
+//!   once.
+
+// Names for the links above.
+#[cfg(doc)]
+use crate::*;
