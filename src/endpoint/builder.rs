@@ -141,7 +141,7 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The `audience` parameter that some servers (Auth0, Keycloak) know. A blank one is not sent.
+    /// The `audience` parameter that some servers (Auth0, Ory Hydra) know. A blank one is not sent.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         self.parameters.audience = Some(audience.into());
         self
