@@ -49,7 +49,31 @@ pub(crate) fn authorize(
     match appended {
         Ok(false) => Authorized::Ours,
         Ok(true) => beside_own(headers, name.unwrap_or(&AUTHORIZATION), own),
-        Err(_) => Authorized::Full,
+        Err(_) => in_full(headers, name.unwrap_or(&AUTHORIZATION), value, own),
+    }
+}
+
+/// No room for one more, which a field of its own does not need.
+#[cold]
+fn in_full(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    value: &HeaderValue,
+    own: OwnAuthorization,
+) -> Authorized {
+    if !headers.contains_key(name) {
+        return Authorized::Full;
+    }
+    match own {
+        OwnAuthorization::Pass => Authorized::Own,
+        OwnAuthorization::Refuse => Authorized::Refused,
+        OwnAuthorization::Replace => {
+            headers.remove(name);
+            match headers.try_insert(name, value.clone()) {
+                Ok(_) => Authorized::Ours,
+                Err(_) => Authorized::Full,
+            }
+        }
     }
 }
 

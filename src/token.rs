@@ -62,6 +62,7 @@ struct Inner {
     lifetime: Option<Duration>,
     refresh_in: Option<Duration>,
     issued_at: Option<Instant>,
+    age: Duration,
     scope: Option<Box<str>>,
 }
 
@@ -101,6 +102,7 @@ impl Token {
                 lifetime: None,
                 refresh_in: None,
                 issued_at: None,
+                age: Duration::ZERO,
                 scope: None,
             }),
         })
@@ -125,6 +127,11 @@ impl Token {
     #[must_use]
     pub fn with_issued_at(self, issued_at: Instant) -> Self {
         self.with(|inner| inner.issued_at = Some(issued_at))
+    }
+
+    /// How old the answer was, where it states no lifetime to take that from.
+    pub(crate) fn with_age(self, age: Duration) -> Self {
+        self.with(|inner| inner.age = age)
     }
 
     /// The scope that was granted, space-separated (RFC 6749 §3.3).
@@ -172,6 +179,10 @@ impl Token {
 
     pub(crate) fn issued_at(&self) -> Option<Instant> {
         self.inner.issued_at
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.inner.age
     }
 
     /// Whether these are the same token: the bytes are a token's identity, also for naming the

@@ -18,7 +18,6 @@ use super::{
 use crate::{
     error::{Error, ErrorKind},
     sync::Arc,
-    token::Token,
 };
 
 /// A flight that ends without a verdict makes its waiters look again. On a runtime that is
@@ -26,7 +25,7 @@ use crate::{
 const LOOKS: u32 = 3;
 
 pin_project! {
-    /// The future behind [`Get`]: resolves to the snapshot, as the layer wants it.
+    /// The future behind [`Get`](super::Get): resolves to the snapshot, as the layer wants it.
     pub(crate) struct Acquiring {
         shared: Arc<Shared>,
         // Set when first polled: waiting starts there.
@@ -35,6 +34,10 @@ pin_project! {
         // from the first short wait, also if that one was for a suspect token which then expired.
         probe_until: Option<Instant>,
         limit: Option<Limit>,
+        // A new token is wanted though one may be at hand.
+        wants_new: bool,
+        // The flight for it ended without a verdict: the one that follows is waited for.
+        lost: bool,
         #[pin]
         wait: Wait,
     }
@@ -42,12 +45,22 @@ pin_project! {
 
 impl Acquiring {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, deadline: None, probe_until: None, limit: None, wait: Wait::default() }
+        Self {
+            shared,
+            deadline: None,
+            probe_until: None,
+            limit: None,
+            wants_new: false,
+            lost: false,
+            wait: Wait::default(),
+        }
     }
 
     /// Waits for this flight first, whatever token is at hand.
     pub(super) fn join(self: Pin<&mut Self>, flight: Arc<Flight>) {
-        self.project().wait.sit(flight);
+        let this = self.project();
+        *this.wants_new = true;
+        this.wait.sit(flight);
     }
 }
 
@@ -68,7 +81,12 @@ impl Future for Acquiring {
                     None => None,
                 };
                 let until = deadline.min(abandoned_at).min(limit_at.unwrap_or(deadline));
-                match ready!(this.wait.as_mut().poll(until, cx))? {
+                let waited = match ready!(this.wait.as_mut().poll(until, cx)) {
+                    Ok(waited) => waited,
+                    // Nobody can wait here, and a valid token needs no wait.
+                    Err(error) => return Poll::Ready(this.shared.usable().ok_or(error)),
+                };
+                match waited {
                     Some(Outcome::Token(snapshot)) => {
                         // It may have come long before this task was polled.
                         if snapshot.is_presentable(Instant::now()) {
@@ -81,7 +99,10 @@ impl Future for Acquiring {
                     Some(Outcome::Gone) if looks == LOOKS => {
                         return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
                     }
-                    Some(Outcome::Gone) => looks += 1,
+                    Some(Outcome::Gone) => {
+                        looks += 1;
+                        *this.lost = *this.wants_new;
+                    }
                     None if Instant::now() >= deadline => {
                         this.wait.as_mut().leave();
                         // Whoever waits for more than a token may have one at hand.
@@ -99,7 +120,12 @@ impl Future for Acquiring {
                 }
             }
             match this.shared.consult() {
-                Decision::Use(snapshot) => return Poll::Ready(Ok(snapshot)),
+                Decision::Use(snapshot) => {
+                    let next = std::mem::take(this.lost).then(|| this.shared.in_flight());
+                    let Some(flight) = next.flatten() else { return Poll::Ready(Ok(snapshot)) };
+                    *this.limit = None;
+                    this.wait.as_mut().sit(flight);
+                }
                 Decision::Fail(error) => return Poll::Ready(Err(error)),
                 Decision::Wait { flight, limit } => {
                     if limit.is_some() {
@@ -111,36 +137,5 @@ impl Future for Acquiring {
                 }
             }
         }
-    }
-}
-
-pin_project! {
-    /// The future of [`TokenCache::get`](super::TokenCache::get).
-    ///
-    /// Dropping it gives up the wait and nothing else: an acquisition that it started goes on.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Get {
-        #[pin]
-        acquiring: Acquiring,
-    }
-}
-
-impl Get {
-    pub(super) fn new(acquiring: Acquiring) -> Self {
-        Self { acquiring }
-    }
-
-    /// Waits for this flight first.
-    pub(super) fn join(self: Pin<&mut Self>, flight: Arc<Flight>) {
-        self.project().acquiring.join(flight);
-    }
-}
-
-impl Future for Get {
-    type Output = Result<Token, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let snapshot = ready!(self.project().acquiring.poll(cx))?;
-        Poll::Ready(Ok(snapshot.token().clone()))
     }
 }

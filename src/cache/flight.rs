@@ -106,15 +106,22 @@ impl Flight {
 pub(super) struct Seat {
     flight: Arc<Flight>,
     key: Option<usize>,
+    /// Another waker came since it was last asked.
+    moved: bool,
 }
 
 impl Seat {
     pub(super) fn new(flight: Arc<Flight>) -> Self {
-        Self { flight, key: None }
+        Self { flight, key: None, moved: false }
     }
 
     pub(super) fn flight(&self) -> &Flight {
         &self.flight
+    }
+
+    /// Whether its owner may have moved, to another task and maybe another runtime.
+    pub(super) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
     }
 
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
@@ -133,8 +140,12 @@ impl Seat {
                 let stale = std::mem::replace(&mut waiters.wakers[key], cx.waker().clone());
                 drop(waiters);
                 drop(stale);
+                self.moved = true;
             }
-            None => self.key = Some(waiters.wakers.insert(cx.waker().clone())),
+            None => {
+                self.key = Some(waiters.wakers.insert(cx.waker().clone()));
+                self.moved = true;
+            }
         }
         Poll::Pending
     }

@@ -5,6 +5,7 @@ mod acquiring;
 mod backoff;
 mod driver;
 mod flight;
+mod get;
 #[cfg(all(test, oauth_loom))]
 mod model;
 mod replacement;
@@ -24,13 +25,13 @@ pub(crate) use self::{
     replacement::Replacing,
     snapshot::{Presented, Snapshot, View},
 };
-pub use self::{acquiring::Get, replacement::Replacement, settings::TokenCacheBuilder};
 use self::{
     flight::Flight,
     settings::Settings,
     snapshot::Lease,
     state::{Decision, Followup, Rejection, State},
 };
+pub use self::{get::Get, replacement::Replacement, settings::TokenCacheBuilder};
 use crate::{
     error::Error,
     source::{ErasedSource, TokenSource, Withdraw},
@@ -82,7 +83,7 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     source: Box<dyn ErasedSource>,
     settings: Settings,
-    /// Dropped with the last handle.
+    /// Dropped with the last handle; told when the token was withdrawn. For keeping warm.
     gone: watch::Sender<()>,
 }
 
@@ -157,6 +158,10 @@ impl Shared {
         self.step(|state, now| ((), state.land(flight, result, now, draw, &self.settings)));
     }
 
+    fn in_flight(&self) -> Option<Arc<Flight>> {
+        lock(&self.state).in_flight()
+    }
+
     fn next_look(&self, flight: u64) -> Option<Instant> {
         let state = lock(&self.state);
         state.next_look(flight, Instant::now())
@@ -172,6 +177,7 @@ impl Shared {
 impl Withdraw for Shared {
     fn withdraw(self: Arc<Self>) {
         self.step(|state, now| ((), state.withdraw(now)));
+        self.gone.send_replace(());
     }
 }
 

@@ -11,6 +11,8 @@ use crate::{
 
 /// No setting may push an `Instant` over its edge.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// A flight that ends before it begins would be followed by the next one at once, and so on.
+const SHORTEST_ACQUISITION: Duration = Duration::from_millis(1);
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -97,7 +99,7 @@ impl TokenCacheBuilder {
 
     /// The bound of one acquisition, with all its attempts. Default: 25 s.
     pub fn acquisition_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.acquisition_timeout = timeout.min(LONGEST);
+        self.settings.acquisition_timeout = timeout.clamp(SHORTEST_ACQUISITION, LONGEST);
         self
     }
 

@@ -47,11 +47,15 @@ impl Wait {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Outcome>, Error>> {
         let mut this = self.project();
-        if let Some(seat) = this.seat
-            && let Poll::Ready(outcome) = seat.poll(cx)
-        {
-            *this.seat = None;
-            return Poll::Ready(Ok(Some(outcome)));
+        if let Some(seat) = this.seat {
+            if let Poll::Ready(outcome) = seat.poll(cx) {
+                *this.seat = None;
+                return Poll::Ready(Ok(Some(outcome)));
+            }
+            if seat.take_moved() {
+                // The timer's runtime may be one that stands still: it would never fire.
+                this.timer.set(None);
+            }
         }
         if let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
             // tokio panics here if the timer's runtime is gone: this future was moved to another.

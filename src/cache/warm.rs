@@ -14,8 +14,8 @@ pub(super) async fn keep(shared: Arc<Shared>, flight: u64) {
     while let Some(cache) = shared.take() {
         let Some(next) = cache.next_look(flight) else { return };
         drop(cache);
-        // The sender is dropped with the last handle.
-        if tokio::time::timeout_at(next, gone.changed()).await.is_ok() {
+        // The sender is dropped with the last handle. A change is a withdrawal: look at once.
+        if let Ok(Err(_)) = tokio::time::timeout_at(next, gone.changed()).await {
             return;
         }
         shared = weak.upgrade();

@@ -148,6 +148,9 @@ impl ClientAuth for SecretBasic {
             } else {
                 basic(&encoded(&self.id), &encoded(&secret))
             };
+            // The pair as it is sent is as good as the secret.
+            let sent = String::from_utf8_lossy(&value.as_bytes()[SCHEME.len()..]);
+            draft.secrets.push(Zeroizing::new(sent.trim_end_matches('=').to_owned()));
             draft.headers.insert(header::AUTHORIZATION, value);
             draft.secrets.push(encoded(&secret));
             draft.secrets.push(secret);
@@ -173,9 +176,10 @@ impl ClientAuth for PublicClient {
     }
 }
 
+const SCHEME: &[u8] = b"Basic ";
+
 /// `Basic …` (RFC 7617 §2), sensitive, wiped when its last copy is dropped.
 fn basic(id: &str, secret: &str) -> HeaderValue {
-    const SCHEME: &[u8] = b"Basic ";
     let mut pair = Zeroizing::new(String::with_capacity(id.len() + 1 + secret.len()));
     pair.push_str(id);
     pair.push(':');

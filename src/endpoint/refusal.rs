@@ -9,7 +9,7 @@ use super::{
     body::Incomplete,
     fields::{Fields, Member, Unreadable},
 };
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, sanitise};
 
 /// What a status alone says.
 pub(super) fn by_status(status: StatusCode) -> Error {
@@ -83,7 +83,8 @@ fn origin(location: &str) -> Option<String> {
     // `http::Uri` takes no scheme-relative reference.
     let uri: Uri =
         if network_path { format!("https:{location}").parse() } else { location.parse() }.ok()?;
-    let host = uri.host()?;
+    // A host can be as long as an address.
+    let host = sanitise(uri.host()?);
     let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
     match uri.scheme_str() {
         Some(_) if network_path => Some(format!("//{host}{port}")),

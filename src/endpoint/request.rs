@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::target::Target;
 use crate::{
-    client_auth::{ClientAuth, Draft},
+    client_auth::{ClientAuth, Draft, encoded},
     error::Error,
     transport::TokenRequest,
 };
@@ -39,7 +39,7 @@ pub(super) async fn assemble(
     let mut draft = Draft { issuer: target.issuer(), ..Draft::new(headers(), now) };
     draft.form.push("grant_type", "client_credentials");
     auth.authenticate(&mut draft).await?;
-    let Draft { mut form, headers, secrets, .. } = draft;
+    let Draft { mut form, headers, mut secrets, .. } = draft;
     // A parameter without a value counts as omitted (RFC 6749 §3.2), so it is.
     let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
     if let Some(scope) = given(&parameters.scope) {
@@ -56,6 +56,10 @@ pub(super) async fn assemble(
     }
     for (name, value) in &parameters.extra {
         form.push(name.clone(), value);
+        // It may be a secret; what is shorter is a word that messages need.
+        if value.len() >= 8 {
+            secrets.extend([encoded(value), Zeroizing::new(value.clone())]);
+        }
     }
     let mut request = TokenRequest::new(Full::new(Bytes::from_owner(form.encode())));
     *request.method_mut() = Method::POST;

@@ -124,6 +124,8 @@ fn token(fields: Fields, age: Duration, policy: &ReadPolicy) -> Result<Token, Er
         // `expires_in` counts from when the answer was made. The lifetime gives way, not the
         // instant of issue: an `Instant` from before the machine's start may not exist.
         token = token.with_lifetime(lifetime.saturating_sub(age));
+    } else {
+        token = token.with_age(age);
     }
     if let Some(refresh_in) = lifetime::seconds(&fields.refresh_in) {
         token = token.with_refresh_in(refresh_in.saturating_sub(age));

@@ -14,11 +14,14 @@ use tower_service::Service;
 use super::{ResponseFuture, send};
 use crate::{
     cache::{Acquiring, Replacing, Snapshot},
-    error::BoxError,
+    error::{BoxError, Error, ErrorKind},
     replay::ReplayPolicy,
     settings::Settings,
     sync::Arc,
 };
+
+/// So often a token may expire before the service is ready: each costs an acquisition.
+const EXPIRIES: u32 = 3;
 
 /// A request that waits, with a service that is not ready: it reserves nothing.
 pub(crate) struct Held<S, B, P> {
@@ -68,6 +71,8 @@ pin_project! {
         again: Option<Box<Again<S, P, P::Kept>>>,
         // There is no third.
         first: bool,
+        // How many tokens expired before the service was ready.
+        expired: u32,
         #[pin]
         stage: Stage<S::Response>,
     }
@@ -92,12 +97,12 @@ where
 {
     pub(crate) fn refused(error: BoxError) -> Self {
         let stage = Stage::Refused { error: Some(error) };
-        Self { held: None, again: None, first: true, stage }
+        Self { held: None, again: None, first: true, expired: 0, stage }
     }
 
     pub(crate) fn waiting(held: Held<S, B, P>) -> Self {
         let stage = Stage::Waiting { acquiring: held.settings.cache.acquiring() };
-        Self { held: Some(held), again: None, first: true, stage }
+        Self { held: Some(held), again: None, first: true, expired: 0, stage }
     }
 
     pub(crate) fn replacing(
@@ -106,7 +111,7 @@ where
         again: Box<Again<S, P, P::Kept>>,
     ) -> Self {
         let stage = Stage::Replacing { replacing, response: Some(response) };
-        Self { held: None, again: Some(again), first: false, stage }
+        Self { held: None, again: Some(again), first: false, expired: 0, stage }
     }
 
     pub(crate) fn poll<R>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<S, B, P>>
@@ -158,6 +163,12 @@ where
                         let call =
                             send(&settings, &mut service, request, snapshot.present(), *this.first);
                         return Poll::Ready(Next::Call(call));
+                    }
+                    *this.expired += 1;
+                    if *this.expired == EXPIRIES {
+                        let error = Error::new(ErrorKind::WaitTimeout)
+                            .with_detail("the service below is ready later than tokens live");
+                        return Poll::Ready(Next::Done(Err(error.into())));
                     }
                     // Nothing stays reserved while it waits for another.
                     held.service = held.service.clone();

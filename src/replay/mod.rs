@@ -77,7 +77,8 @@ impl<B: Body + Default> ReplayPolicy<B> for EmptyBodies {
 
     #[inline]
     fn keep(&self, body: B) -> (B, Option<()>) {
-        let kept = is_empty(&body).then_some(());
+        // Not by its size: trailers may follow no data.
+        let kept = body.is_end_stream().then_some(());
         (body, kept)
     }
 

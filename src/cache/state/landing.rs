@@ -20,6 +20,8 @@ use crate::{
 
 /// After a token that was dead on arrival, the next acquisition starts this much later.
 const PAUSE_AFTER_DEAD: Duration = Duration::from_secs(1);
+/// After one with less than thrice this left: a third of a life of milliseconds would be a storm.
+const PAUSE_AFTER_DYING: Duration = Duration::from_millis(300);
 
 impl State {
     /// The flight came to an end of its own. One that was replaced meanwhile changes nothing.
@@ -74,7 +76,9 @@ impl State {
             settings.schedule.deadlines(&Arrival {
                 issued_at: token.issued_at().unwrap_or(flight.starts_at).min(now),
                 arrived_at: now,
-                lifetime: token.lifetime(),
+                lifetime: token.lifetime().or_else(|| {
+                    Some(settings.schedule.default_lifetime.saturating_sub(token.age()))
+                }),
                 refresh_in: token.refresh_in(),
                 took,
                 first: !self.seasoned,
@@ -91,7 +95,11 @@ impl State {
             (reason, _) => Event::Acquired { reason, took, lifetime },
         };
         let dead = expires_at <= now;
-        self.not_before = dead.then(|| now + PAUSE_AFTER_DEAD);
+        self.not_before = if dead {
+            Some(now + PAUSE_AFTER_DEAD)
+        } else {
+            (expires_at < now + 3 * PAUSE_AFTER_DYING).then(|| now + PAUSE_AFTER_DYING)
+        };
         let snapshot = Arc::new(Snapshot {
             lease,
             look_at: refresh_at,

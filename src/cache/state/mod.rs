@@ -197,6 +197,10 @@ impl State {
         Some((flight, until))
     }
 
+    pub(in crate::cache) fn in_flight(&self) -> Option<Arc<Flight>> {
+        self.flight.clone()
+    }
+
     fn usable(&self, now: Instant) -> bool {
         self.held.as_ref().is_some_and(|held| now < held.expires_at)
     }
