@@ -1,4 +1,4 @@
-//! Attempts to break the cache's promises.
+//! Regressions: what broke a promise of the cache or the layer once.
 use std::{
     future::Future,
     pin::{Pin, pin},

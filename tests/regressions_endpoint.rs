@@ -1,4 +1,4 @@
-//! Attempts to break the token endpoint's rules.
+//! Regressions: what broke a promise of the token endpoint once.
 use std::time::Duration;
 
 use bytes::Bytes;
