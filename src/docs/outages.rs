@@ -8,7 +8,7 @@
 //! # The authorization server is in trouble
 //!
 //! "With a token" means: one that has not expired. It is refreshed long before, so that with
-//! tokens of an hour an outage of nine minutes is never noticed by anyone, and one that begins
+//! tokens of an hour an outage of seven minutes is never noticed by anyone, and one that begins
 //! right after a refresh for most of an hour.
 //!
 //! | fault | your request, with a token | your request, without one | the authorization server | test |
