@@ -1,8 +1,13 @@
 //! A token and a request's header fields: what is put where.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Request,
     header::{AUTHORIZATION, Entry, MaxSizeReached},
+};
+
+use crate::{
+    error::{Error, ErrorKind},
+    token::{DPOP, Token},
 };
 
 /// What to do with a request that carries its own authorization field.
@@ -109,6 +114,23 @@ fn beside_own(headers: &mut HeaderMap, name: &HeaderName, own: OwnAuthorization)
         _ => Authorized::Own,
     }
 }
+
+/// Adds the proof for a token that is bound to a key, in place of any that the request has.
+///
+/// # Errors
+///
+/// Why there is none.
+#[cold]
+pub(crate) fn put_proof<B>(request: &mut Request<B>, token: &Token) -> Result<(), Error> {
+    let Some(proof) = token.prove(request.method(), request.uri())? else { return Ok(()) };
+    match request.headers_mut().try_insert(DPOP, proof) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(Error::new(ErrorKind::Refused).with_detail(NO_ROOM)),
+    }
+}
+
+/// Why a request is refused that has too many header fields already.
+pub(crate) const NO_ROOM: &str = "it has no room for another header field";
 
 #[cfg(test)]
 mod tests {

@@ -118,11 +118,13 @@ mod challenge;
 mod client_auth;
 mod clock;
 pub mod docs;
+#[cfg(feature = "dpop")]
+mod dpop;
 mod endpoint;
 mod error;
 mod event;
 mod future;
-#[cfg(feature = "jwt")]
+#[cfg(any(feature = "jwt", feature = "dpop"))]
 mod jose;
 mod layer;
 mod origins;
@@ -147,20 +149,26 @@ pub use challenge::Rejections;
 pub use client_auth::AssertionAudience;
 pub use client_auth::Secret;
 pub use clock::{SystemClock, WallClock};
+#[cfg(feature = "dpop")]
+#[cfg_attr(docsrs, doc(cfg(feature = "dpop")))]
+pub use dpop::DpopKey;
 pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::{Event, Observer, Reason, RejectionResponse};
 pub use future::ResponseFuture;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
-pub use jose::{HmacAlgorithm, SigningAlgorithm, SigningKey, SigningKeySource};
+pub use jose::{HmacAlgorithm, SigningKeySource};
+#[cfg(any(feature = "jwt", feature = "dpop"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "jwt", feature = "dpop"))))]
+pub use jose::{SigningAlgorithm, SigningKey};
 pub use layer::OAuthClientCredentialsLayer;
 pub use origins::Origins;
 pub use replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee};
 pub use service::OAuthClientCredentials;
 pub use settings::{Elsewhere, SkipToken};
 pub use source::{Acquire, TokenSource, Withdrawal};
-pub use token::{Token, TokenType};
+pub use token::{ProofOfPossession, Token, TokenType};
 pub use transport::TokenRequest;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]

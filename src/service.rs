@@ -13,7 +13,7 @@ use crate::{
     authorize::OwnAuthorization,
     cache::View,
     error::BoxError,
-    future::{Held, ResponseFuture, Sent, send},
+    future::{Chances, Held, ResponseFuture, Sent, send, send_bearer, send_bound},
     replay::{EmptyBodies, ReplayPolicy},
     settings::{Admission, HAS_OWN, Settings},
     sync::Arc,
@@ -76,10 +76,13 @@ where
         let Some(presented) = view.fresh(&settings.cache, Instant::now()) else {
             return self.look_closer(request);
         };
-        if P::REPLAYS {
-            return send(settings, inner, request, presented, true);
+        if presented.is_bound() {
+            return send_bound(settings, inner, request, presented, Chances::ALL);
         }
-        // As `send` does it, but in place: handing the request on is a copy of all of it.
+        if P::REPLAYS {
+            return send_bearer(settings, inner, request, presented, true);
+        }
+        // As `send_bearer` does it, but in place: handing the request on is a copy of all of it.
         match Sent::with(presented, settings, &mut request, None) {
             Ok(sent) => ResponseFuture::calling(inner.call(request), sent),
             Err(why) => ResponseFuture::refused(why),
@@ -103,7 +106,7 @@ impl<S, P> OAuthClientCredentials<S, P> {
             };
         }
         if let Some(snapshot) = settings.cache.at_hand() {
-            return send(settings, inner, request, snapshot.present(), true);
+            return send(settings, inner, request, snapshot.present(), Chances::ALL);
         }
         // Nothing stays reserved while the request waits: `inner` may hold a permit that the token
         // transport needs too. A clone holds none.

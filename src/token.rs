@@ -1,6 +1,8 @@
 //! The access token: what a [`TokenSource`](crate::TokenSource) returns and what a
 //! [`TokenCache`](crate::TokenCache) hands out.
 
+mod proof;
+
 use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
@@ -8,6 +10,8 @@ use http::HeaderValue;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
+pub(crate) use self::proof::DPOP;
+pub use self::proof::ProofOfPossession;
 use crate::error::{Error, ErrorKind};
 
 /// The longest token that is accepted, in bytes. Servers commonly refuse header fields
@@ -64,6 +68,7 @@ struct Inner {
     issued_at: Option<Instant>,
     age: Duration,
     scope: Option<Box<str>>,
+    proof: Option<Arc<dyn ProofOfPossession>>,
 }
 
 impl Token {
@@ -104,6 +109,7 @@ impl Token {
                 issued_at: None,
                 age: Duration::ZERO,
                 scope: None,
+                proof: None,
             }),
         })
     }
@@ -172,7 +178,9 @@ impl Token {
         self.inner.scope.as_deref()
     }
 
-    /// `Bearer …`, marked sensitive: ready to be an `Authorization` field value.
+    /// `Bearer …` (or `DPoP …`), marked sensitive: ready to be an `Authorization` field value. A
+    /// token that is bound to a key needs a proof beside it: [`authorize`](Self::authorize) adds
+    /// both.
     pub fn header_value(&self) -> HeaderValue {
         self.header_values(1).into_iter().next().expect("one was asked for")
     }

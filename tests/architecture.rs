@@ -13,10 +13,11 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("future", "settings authorize challenge replay origins cache token error sync"),
     ("settings", "authorize challenge replay origins cache token error sync"),
     ("cache", "source token event error sync"),
-    ("endpoint", "source client_auth jose skew transport clock token error event"),
+    ("endpoint", "source client_auth dpop jose skew transport clock token error event"),
     ("source", "token event error"),
     ("event", "error"),
     ("skew", "event"),
+    ("dpop", "jose skew clock token error"),
     // The leaves.
     ("authorize", "token error"),
     ("challenge", "token error"),

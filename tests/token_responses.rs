@@ -7,16 +7,15 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::HeaderValue;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
+use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, ClientCredentialsBuilder, Error, Event, Observer, Reason, Token,
-    TokenSource as _, TokenType,
+    Acquire, ClientCredentials, ClientCredentialsBuilder, DpopKey, Error, Event, Observer, Reason,
+    Token, TokenRequest, TokenSource as _, TokenType,
 };
-
-/// They need DPoP, which is not built yet. One that passes all the same fails the test, so that
-/// it is taken off this list.
-const EXPECTED_TO_FAIL_UNTIL_DPOP: [&str; 2] = ["dpop_required_but_bearer", "use_dpop_nonce_401"];
 
 /// The `variants` that are built.
 fn variant(option: &str, builder: ClientCredentialsBuilder) -> Option<ClientCredentialsBuilder> {
@@ -45,24 +44,17 @@ async fn every_token_response_case() {
             let of_variant = problems(case, &variant_case["expect"], outcome);
             found.extend(of_variant.into_iter().map(|problem| format!("[{option}] {problem}")));
         }
-        if EXPECTED_TO_FAIL_UNTIL_DPOP.contains(&name) {
-            if found.is_empty() {
-                failures.push(format!("{name}: passes now; take it off the DPoP list"));
-            }
-        } else {
-            failures.extend(found.into_iter().map(|problem| format!("{name}: {problem}")));
-        }
+        failures.extend(found.into_iter().map(|problem| format!("{name}: {problem}")));
     }
     assert!(cases.len() >= 117 && variants == 2, "{} cases, {variants} variants", cases.len());
-    for name in EXPECTED_TO_FAIL_UNTIL_DPOP {
-        assert!(cases.iter().any(|case| case["name"] == name), "no case {name}");
-    }
     assert!(failures.is_empty(), "{} problems:\n{}", failures.len(), failures.join("\n"));
 }
 
 struct Outcome {
     result: Result<Token, Error>,
     narrowed: bool,
+    /// The nonce of each request's DPoP proof.
+    nonces: Vec<Option<String>>,
 }
 
 async fn run(
@@ -70,9 +62,22 @@ async fn run(
     set: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBuilder,
 ) -> Outcome {
     let address = support::serve(case).await;
+    let nonces = Arc::<Mutex<Vec<_>>>::default();
+    let seen = Arc::clone(&nonces);
+    let transport = ServiceBuilder::new()
+        .map_request(move |request: TokenRequest| {
+            seen.lock().unwrap().push(request.headers().get("dpop").and_then(nonce));
+            request
+        })
+        // The server answers once on each connection.
+        .service(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http());
     let mut builder = ClientCredentials::builder(format!("http://{address}/token"))
         .client_secret_post("client", "not-to-be-seen")
-        .transport(Client::builder(TokioExecutor::new()).build_http());
+        .transport(transport);
+    if case["context"]["dpop_configured"] == true {
+        let required = case["context"]["dpop_required"] != false;
+        builder = builder.dpop(DpopKey::generate()).dpop_optional(!required);
+    }
     if let Some(scope) = case["context"]["requested_scope"].as_str() {
         builder = builder.scope(scope);
     }
@@ -90,7 +95,14 @@ async fn run(
     };
     let result = set(builder).build().unwrap().acquire(acquire).await;
     let narrowed = matches!(events.lock().unwrap().as_slice(), [Event::ScopeNarrowed { .. }]);
-    Outcome { result, narrowed }
+    let nonces = nonces.lock().unwrap().clone();
+    Outcome { result, narrowed, nonces }
+}
+
+fn nonce(proof: &HeaderValue) -> Option<String> {
+    let claims = URL_SAFE_NO_PAD.decode(proof.to_str().unwrap().split('.').nth(1).unwrap());
+    let claims: Value = serde_json::from_slice(&claims.unwrap()).unwrap();
+    claims["nonce"].as_str().map(str::to_owned)
 }
 
 fn problems(case: &Value, expect: &Value, outcome: Outcome) -> Vec<String> {
@@ -107,6 +119,18 @@ fn problems(case: &Value, expect: &Value, outcome: Outcome) -> Vec<String> {
             problems.push(format!("expected {}, got {:?}", expect["outcome"], outcome.result));
         }
         return problems;
+    }
+    let requests = match expect["retry_policy"].as_str() {
+        Some("immediate_once_with_nonce") => 2,
+        _ => 1,
+    };
+    if outcome.nonces.len() != requests {
+        problems.push(format!("{} requests, expected {requests}", outcome.nonces.len()));
+    }
+    if let Some(nonce) = expect["new_dpop_nonce"].as_str()
+        && outcome.nonces.last() != Some(&Some(nonce.to_owned()))
+    {
+        problems.push(format!("nonces: {:?}, expected {nonce} at last", outcome.nonces));
     }
     let mut compare = |what: &str, expected: &Value, got: Value| {
         if *expected != got {

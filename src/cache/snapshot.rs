@@ -70,14 +70,17 @@ pub(super) struct Lease(Arc<[Arc<Presented>]>);
 pub(crate) struct Presented {
     token: Token,
     header: HeaderValue,
+    /// Here as well, so that a request looks at nothing further away.
+    bound: bool,
     /// Weak, as the cache holds the snapshot; and a request that is under way keeps no cache.
     cache: Weak<Shared>,
 }
 
 impl Lease {
     pub(super) fn new(token: &Token, cache: &Weak<Shared>) -> Self {
+        let bound = token.is_bound();
         let present = |header| {
-            Arc::new(Presented { token: token.clone(), header, cache: Weak::clone(cache) })
+            Arc::new(Presented { token: token.clone(), header, bound, cache: Weak::clone(cache) })
         };
         Self(token.header_values(stripes()).into_iter().map(present).collect())
     }
@@ -96,6 +99,12 @@ impl Presented {
     #[inline]
     pub(crate) fn token(&self) -> &Token {
         &self.token
+    }
+
+    /// Whether each request with it needs a proof beside it.
+    #[inline]
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound
     }
 
     /// The cache, unless its last handle is gone.

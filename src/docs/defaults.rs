@@ -72,7 +72,7 @@
 //! | [`rejections`] | [`Rejections::by_challenge`] | 401 (or 403 with `invalid_token`), unless the answer says that another token would not help (RFC 6750 §3). |
 //! | [`rejection_spacing`] | the first at once, the next 30 s later, doubled to 10 minutes | A revoked token is replaced without delay. An API that rejects every token can't drive the token endpoint. |
 //! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. Other bodies are memory or time, and so your choice. |
-//! | replays of a request | one (*fixed*) | A second fresh token that is refused will not be the last. |
+//! | replays of a request | one for a token, one for a DPoP nonce (*fixed*) | A second fresh token that is refused will not be the last, nor a second nonce. |
 //! | challenges read | 16 KiB (*fixed*) | The longest real ones have a few thousand bytes. |
 //!
 //! # Where a token goes
@@ -188,6 +188,8 @@
 //! [`connect_timeout`]: HyperTransportBuilder::connect_timeout
 //! [`cooldown`]: TokenCacheBuilder::cooldown
 //! [`default_lifetime`]: TokenCacheBuilder::default_lifetime
+//! [`dpop_optional`]: ClientCredentialsBuilder::dpop_optional
+//! [`dpop`]: ClientCredentialsBuilder::dpop
 //! [`elsewhere`]: OAuthClientCredentialsLayer::elsewhere
 //! [`first_refresh_lead`]: TokenCacheBuilder::first_refresh_lead
 //! [`header_name`]: OAuthClientCredentialsLayer::header_name

@@ -13,6 +13,7 @@
 //! * [Metrics and alerts](#metrics-and-alerts)
 //! * [A library that wants a credential callback](#a-library-that-wants-a-credential-callback)
 //! * [Tokens from somewhere else](#tokens-from-somewhere-else)
+//! * [Tokens bound to a key (DPoP)](#tokens-bound-to-a-key-dpop)
 //!
 //! # One cache for each client and scope
 //!
@@ -338,6 +339,32 @@
 //! });
 //! # drop(tokens);
 //! ```
+//!
+//! # Tokens bound to a key (DPoP)
+//!
+//! One call, with feature `dpop` ([RFC 9449]): the layer adds a proof to each request, and takes
+//! care of nonces.
+//!
+//! ```
+//! # #[cfg(all(feature = "dpop", feature = "hyper"))] {
+//! use tower_oauth2_client_credentials::{ClientCredentials, DpopKey};
+//!
+//! let tokens = ClientCredentials::discover("https://idp.example.com")
+//!     .client_secret_basic("my-service", "s3cret")
+//!     .dpop(DpopKey::generate())
+//!     .build()?
+//!     .into_cache();
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! A proof names method and URL, so nothing between the layer and the API may change them, and
+//! URIs must be whole ([`Origins::fixed_upstream`] does not do). A request to an API that wants a
+//! nonce is sent again, if its [body](#request-bodies-and-replays) allows that. Clients without
+//! the layer use [`Token::authorize`] for each request and [`Token::observe_response`] for each
+//! answer.
+//!
+//! [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
 
 // Names for the links above.
 #[cfg(doc)]

@@ -10,6 +10,7 @@ use super::{
     ClientCredentials, Inner,
     binding::Binding,
     discovery::{Discovery, DiscoverySettings},
+    proving::Proving,
     request::Parameters,
     response::ReadPolicy,
     retry::RetryPolicy,
@@ -51,6 +52,7 @@ pub struct ClientCredentialsBuilder {
     discover: bool,
     pub(super) discovery: DiscoverySettings,
     pub(super) binding: Binding,
+    pub(super) proving: Proving,
     auth: Option<Box<dyn ClientAuth>>,
     /// A mistake in the client authentication, kept until `build`.
     pub(super) auth_mistake: Option<&'static str>,
@@ -60,7 +62,7 @@ pub struct ClientCredentialsBuilder {
     retry: RetryPolicy,
     reading: ReadPolicy,
     body_cap: usize,
-    clock: Box<dyn WallClock>,
+    clock: Arc<dyn WallClock>,
 }
 
 impl ClientCredentialsBuilder {
@@ -70,6 +72,7 @@ impl ClientCredentialsBuilder {
             discover,
             discovery: DiscoverySettings::default(),
             binding: Binding::default(),
+            proving: Proving::default(),
             auth: None,
             auth_mistake: None,
             assertions: AssertionSettings::default(),
@@ -78,7 +81,7 @@ impl ClientCredentialsBuilder {
             retry: RetryPolicy::default(),
             reading: ReadPolicy::default(),
             body_cap: BODY_CAP,
-            clock: Box::new(SystemClock),
+            clock: Arc::new(SystemClock),
         }
     }
 
@@ -223,11 +226,11 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The clock that dates in `Retry-After` are compared with, and that client assertions are
-    /// dated by. Where it and the `Date` of the token endpoint's answers are more than 5 s apart,
+    /// The clock that dates in `Retry-After` are compared with, and that client assertions and
+    /// proofs are dated by. Where it and the `Date` of the token endpoint's answers are more than 5 s apart,
     /// the server's time is used. Default: the system's.
     pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
-        self.clock = Box::new(clock);
+        self.clock = Arc::new(clock);
         self
     }
 
@@ -290,11 +293,12 @@ impl ClientCredentialsBuilder {
             inner: Arc::new(Inner {
                 place,
                 binding: self.binding,
+                reading: ReadPolicy { expected: self.proving.expected(), ..self.reading },
+                proving: self.proving,
                 auth,
                 parameters: self.parameters,
                 transport,
                 retry: self.retry,
-                reading: self.reading,
                 body_cap: self.body_cap,
                 clock: self.clock,
                 skew: Skew::default(),

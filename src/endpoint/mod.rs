@@ -8,6 +8,7 @@ mod certificates;
 mod discovery;
 mod fields;
 mod lifetime;
+mod proving;
 mod refusal;
 mod request;
 mod response;
@@ -35,6 +36,7 @@ use crate::{
 };
 use binding::Binding;
 use discovery::Via;
+use proving::{Denied, Proofs, Proving};
 use request::Parameters;
 use response::{Answer, ReadPolicy};
 use retry::RetryPolicy;
@@ -66,13 +68,14 @@ pub struct ClientCredentials {
 struct Inner {
     place: Place,
     binding: Binding,
+    proving: Proving,
     auth: Box<dyn ClientAuth>,
     parameters: Parameters,
     transport: Arc<dyn Transport>,
     retry: RetryPolicy,
     reading: ReadPolicy,
     body_cap: usize,
-    clock: Box<dyn WallClock>,
+    clock: Arc<dyn WallClock>,
     skew: Skew,
 }
 
@@ -179,12 +182,30 @@ impl Inner {
     }
 
     async fn ask(&self, target: &Target, observer: &Observer) -> Result<Token, Error> {
+        let proofs = self.proving.proofs(self, target).await?;
+        match self.ask_once(target, &proofs, observer).await {
+            // Nothing failed: the server said what it wants in the proof (RFC 9449 §8). So this
+            // is the same attempt, once, with all that was used up made anew.
+            Err(denied) if denied.again => self.ask_once(target, &proofs, observer).await,
+            asked => asked,
+        }
+        .map_err(|denied| denied.error)
+    }
+
+    async fn ask_once(
+        &self,
+        target: &Target,
+        proofs: &Proofs,
+        observer: &Observer,
+    ) -> Result<Token, Denied> {
         let now = self.skew.correct(self.clock.now());
-        let (request, secrets) =
+        let (mut request, mut secrets) =
             request::assemble(target, &self.parameters, &*self.auth, now).await?;
+        let nonce = proofs.attach(&mut request, &mut secrets)?;
         let (issued_at, sent) = (Instant::now(), self.clock.now());
         let response = self.transport.send(request).await.map_err(transport_error)?;
         let (parts, body) = response.into_parts();
+        let nonce = proofs.observe(&parts.headers, nonce.as_deref());
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
         if let Some(event) = &skewed {
             observer.emit(event);
@@ -209,10 +230,12 @@ impl Inner {
         .map_err(|error| {
             // The clock may be all that was wrong, and the next attempt has the right time.
             let refused = error.status().is_some_and(|status| status.is_client_error());
-            let retryable = refused && skewed.is_some() && self.auth.is_dated();
-            if retryable { error.with_retryable(true) } else { error }
+            let dated = self.auth.is_dated() || proofs.are_made();
+            let retryable = refused && skewed.is_some() && dated;
+            let error = if retryable { error.with_retryable(true) } else { error };
+            Denied::new(error, nonce)
         })?;
-        Ok(token.with_issued_at(issued_at))
+        Ok(proofs.bind(token).with_issued_at(issued_at))
     }
 
     /// The granted scope counts as smaller when the server names one and a requested scope is

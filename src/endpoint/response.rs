@@ -35,6 +35,17 @@ pub(super) struct Answer<'a> {
 pub(super) struct ReadPolicy {
     pub(super) lifetime_cap: Option<Duration>,
     pub(super) token_type_override: Option<TokenType>,
+    pub(super) expected: Expected,
+}
+
+/// The types of token that can be presented, or are wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(not(feature = "dpop"), allow(dead_code))]
+pub(super) enum Expected {
+    #[default]
+    Bearer,
+    Dpop,
+    Either,
 }
 
 /// Whether the body can say anything: not one of a redirect, and not one that is compressed.
@@ -138,24 +149,34 @@ fn token(fields: Fields, age: Duration, policy: &ReadPolicy) -> Result<Token, Er
     Ok(token)
 }
 
-/// RFC 6749 §7.1: a token of a type that is not understood must not be used. `BearerToken` is
-/// Apigee's.
+/// RFC 6749 §7.1: a token of a type that is not understood must not be used.
 fn token_type(member: &Member, policy: &ReadPolicy) -> Result<TokenType, Error> {
-    let unsupported = Error::new(ErrorKind::UnsupportedTokenType);
+    let token_type = stated_type(member, policy.token_type_override);
+    match (token_type, policy.expected) {
+        // Neither is passed off as the other, whatever the setting.
+        (Some(TokenType::Bearer), Expected::Dpop) | (Some(TokenType::Dpop), Expected::Bearer) => {
+            None
+        }
+        (token_type, _) => token_type,
+    }
+    .ok_or_else(|| Error::new(ErrorKind::UnsupportedTokenType))
+}
+
+/// `BearerToken` is Apigee's. The setting is for names that mean nothing here.
+fn stated_type(member: &Member, unknown: Option<TokenType>) -> Option<TokenType> {
     let name = match member {
         Member::Absent => "",
         Member::Text(name) => name.trim(),
-        _ => return policy.token_type_override.ok_or(unsupported),
+        _ => return unknown,
     };
     let is = |other: &str| name.eq_ignore_ascii_case(other);
     if is("DPoP") {
-        // Never downgraded to a Bearer header, whatever the setting.
-        return Err(unsupported);
+        return Some(TokenType::Dpop);
     }
     if is("") || is("Bearer") || is("BearerToken") {
-        return Ok(TokenType::Bearer);
+        return Some(TokenType::Bearer);
     }
-    policy.token_type_override.ok_or(unsupported)
+    unknown
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
@@ -270,6 +291,27 @@ mod tests {
             ReadPolicy { token_type_override: Some(TokenType::Bearer), ..Default::default() };
         assert!(token_type(&Member::text("dPOp"), &overridden).is_err());
         assert!(token_type(&Member::text("Application Access Token"), &overridden).is_ok());
+    }
+
+    #[test]
+    fn with_dpop_a_bearer_token_is_taken_only_where_that_is_allowed() {
+        let read = |name: &str, expected, token_type_override| {
+            let policy = ReadPolicy { expected, token_type_override, ..Default::default() };
+            token_type(&Member::text(name), &policy).ok()
+        };
+        let (bearer, dpop) = (Some(TokenType::Bearer), Some(TokenType::Dpop));
+        for (name, required, either) in [
+            ("DPoP", dpop, dpop),
+            ("dpop ", dpop, dpop),
+            ("Bearer", None, bearer),
+            ("", None, bearer),
+            ("mac", None, None),
+        ] {
+            assert_eq!(read(name, Expected::Dpop, None), required, "{name}");
+            assert_eq!(read(name, Expected::Either, None), either, "{name}");
+        }
+        assert_eq!(read("mac", Expected::Dpop, bearer), None);
+        assert_eq!(read("mac", Expected::Either, bearer), bearer);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::{ResponseFuture, send};
+use super::{Aside, Chances, ResponseFuture, send};
 use crate::{
     cache::{Acquiring, Replacing, Snapshot},
     error::{BoxError, Error, ErrorKind},
@@ -57,7 +57,17 @@ where
 {
     Done(Result<S::Response, BoxError>),
     Call(ResponseFuture<S, B, P>),
-    Detour(Pin<Box<Detour<S, B, P>>>),
+    Aside(Pin<Box<Aside<S, B, P>>>),
+}
+
+impl<S, B, P> Next<S, B, P>
+where
+    S: Service<Request<B>>,
+    P: ReplayPolicy<B>,
+{
+    pub(super) fn detour(detour: Detour<S, B, P>) -> Self {
+        Self::Aside(Box::pin(Aside::Detour { detour }))
+    }
 }
 
 pin_project! {
@@ -69,8 +79,8 @@ pin_project! {
         held: Option<Held<S, B, P>>,
         // Set while this is about a second sending.
         again: Option<Box<Again<S, P, P::Kept>>>,
-        // There is no third.
-        first: bool,
+        // For further ones.
+        chances: Chances,
         // How many tokens expired before the service was ready.
         expired: u32,
         #[pin]
@@ -86,6 +96,8 @@ pin_project! {
         Waiting { #[pin] acquiring: Acquiring },
         // The answer is kept until it is certain that it is not wanted.
         Replacing { #[pin] replacing: Replacing, response: Option<R> },
+        // The token is good; the next proof has the nonce that was missing.
+        Resending { response: Option<R> },
         Readying { snapshot: Arc<Snapshot> },
     }
 }
@@ -97,21 +109,31 @@ where
 {
     pub(crate) fn refused(error: BoxError) -> Self {
         let stage = Stage::Refused { error: Some(error) };
-        Self { held: None, again: None, first: true, expired: 0, stage }
+        Self { held: None, again: None, chances: Chances::ALL, expired: 0, stage }
     }
 
     pub(crate) fn waiting(held: Held<S, B, P>) -> Self {
         let stage = Stage::Waiting { acquiring: held.settings.cache.acquiring() };
-        Self { held: Some(held), again: None, first: true, expired: 0, stage }
+        Self { held: Some(held), again: None, chances: Chances::ALL, expired: 0, stage }
     }
 
     pub(crate) fn replacing(
         replacing: Replacing,
         response: S::Response,
         again: Box<Again<S, P, P::Kept>>,
+        chances: Chances,
     ) -> Self {
         let stage = Stage::Replacing { replacing, response: Some(response) };
-        Self { held: None, again: Some(again), first: false, expired: 0, stage }
+        Self { held: None, again: Some(again), chances, expired: 0, stage }
+    }
+
+    pub(crate) fn resending(
+        response: S::Response,
+        again: Box<Again<S, P, P::Kept>>,
+        chances: Chances,
+    ) -> Self {
+        let stage = Stage::Resending { response: Some(response) };
+        Self { held: None, again: Some(again), chances, expired: 0, stage }
     }
 
     pub(crate) fn poll<R>(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Next<S, B, P>>
@@ -145,6 +167,18 @@ where
                         }
                     }
                 }
+                StageProj::Resending { response } => {
+                    // As above; and the token may have been replaced meanwhile.
+                    let again = this.again.take().expect("polled after it was done");
+                    let Some(held) = again.restore() else {
+                        let response = response.take().expect("it was not taken yet");
+                        return Poll::Ready(Next::Done(Ok(response)));
+                    };
+                    let acquiring = held.settings.cache.acquiring();
+                    *this.held = Some(held);
+                    this.stage.set(Stage::Waiting { acquiring });
+                    continue;
+                }
                 StageProj::Readying { snapshot } => {
                     let held = this.held.as_mut().expect("polled after it was done");
                     if let Err(error) = ready!(held.service.poll_ready(cx)) {
@@ -160,8 +194,8 @@ where
                     if let Some(snapshot) = usable {
                         let Held { settings, mut service, request } =
                             this.held.take().expect("it was just there");
-                        let call =
-                            send(&settings, &mut service, request, snapshot.present(), *this.first);
+                        let presented = snapshot.present();
+                        let call = send(&settings, &mut service, request, presented, *this.chances);
                         return Poll::Ready(Next::Call(call));
                     }
                     *this.expired += 1;

@@ -2,6 +2,7 @@
 //! waits and calls once more.
 
 mod detour;
+mod proven;
 
 use std::{
     fmt,
@@ -15,10 +16,16 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-pub(crate) use self::detour::Held;
-use self::detour::{Again, Detour, Next};
+pub(crate) use self::{
+    detour::Held,
+    proven::{Chances, send_bound},
+};
+use self::{
+    detour::{Again, Detour, Next},
+    proven::Proven,
+};
 use crate::{
-    authorize::Authorized,
+    authorize::{Authorized, NO_ROOM},
     cache::Presented,
     challenge::Verdict,
     error::BoxError,
@@ -54,7 +61,19 @@ pin_project! {
     {
         Calling { #[pin] future: S::Future },
         // Everything else is behind a box, so that a call in flight stays small.
-        Detour { detour: Pin<Box<Detour<S, B, P>>> },
+        Aside { aside: Pin<Box<Aside<S, B, P>>> },
+    }
+}
+
+pin_project! {
+    #[project = AsideProj]
+    enum Aside<S, B, P>
+    where
+        S: Service<Request<B>>,
+        P: ReplayPolicy<B>,
+    {
+        Detour { #[pin] detour: Detour<S, B, P> },
+        Proven { #[pin] proven: Proven<S, B, P> },
     }
 }
 
@@ -82,20 +101,48 @@ where
 
     #[cold]
     pub(crate) fn refused(why: &'static str) -> Self {
-        Self::detour(Box::pin(Detour::refused(refusal(why))))
+        Self::detour(Detour::refused(refusal(why)))
     }
 
     pub(crate) fn waiting(held: Held<S, B, P>) -> Self {
-        Self::detour(Box::pin(Detour::waiting(held)))
+        Self::detour(Detour::waiting(held))
     }
 
-    fn detour(detour: Pin<Box<Detour<S, B, P>>>) -> Self {
-        Self { state: State::Detour { detour }, sent: None }
+    fn detour(detour: Detour<S, B, P>) -> Self {
+        Self::aside(Box::pin(Aside::Detour { detour }))
+    }
+
+    fn proven(proven: Proven<S, B, P>) -> Self {
+        Self::aside(Box::pin(Aside::Proven { proven }))
+    }
+
+    fn aside(aside: Pin<Box<Aside<S, B, P>>>) -> Self {
+        Self { state: State::Aside { aside }, sent: None }
     }
 }
 
-/// Sends a request with a token, through a service that is ready. `replays`: it may be sent again.
+/// Sends a request with a token, through a service that is ready. `chances`: what it may be sent
+/// again for.
 pub(crate) fn send<S, B, P>(
+    settings: &Arc<Settings<P>>,
+    service: &mut S,
+    request: Request<B>,
+    presented: Arc<Presented>,
+    chances: Chances,
+) -> ResponseFuture<S, B, P>
+where
+    S: Service<Request<B>> + Clone,
+    P: ReplayPolicy<B>,
+{
+    if presented.is_bound() {
+        send_bound(settings, service, request, presented, chances)
+    } else {
+        send_bearer(settings, service, request, presented, chances.token)
+    }
+}
+
+/// The same with a token that is bound to no key. `replays`: the request may be sent again.
+pub(crate) fn send_bearer<S, B, P>(
     settings: &Arc<Settings<P>>,
     service: &mut S,
     mut request: Request<B>,
@@ -119,6 +166,8 @@ where
 type KeptAgain<S, B, P> = Option<Box<Again<S, P, <P as ReplayPolicy<B>>::Kept>>>;
 
 /// Keeps what is needed to send the request again, if it can be.
+// Else each request is copied once more on its way in and out.
+#[inline(always)]
 fn keep<S, B, P>(
     settings: &Arc<Settings<P>>,
     service: &S,
@@ -149,7 +198,7 @@ where
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.as_mut().project();
         let (StateProj::Calling { future }, sent) = (this.state.project(), this.sent) else {
-            return self.poll_detour(cx);
+            return self.poll_aside(cx);
         };
         // The answer stays where it is: each hand that it goes through is a copy of all of it.
         let answer = ready!(future.poll(cx)).map_err(Into::into);
@@ -157,7 +206,8 @@ where
             && !response.status().is_success()
             && let Some(sent) = sent.take_if(|sent| sent.is_rejected_by(response))
         {
-            return self.go_on(sent.rejected(answer), cx);
+            // What more there is of chances is for tokens that are bound to a key.
+            return self.go_on(sent.rejected(answer, Chances { token: false, ..Chances::ALL }), cx);
         }
         if P::REPLAYS {
             // What was kept for sending again is let go before anyone reads on.
@@ -175,17 +225,18 @@ where
 {
     /// Whatever is not a call in flight.
     #[inline(never)]
-    fn poll_detour(
+    fn poll_aside(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<R>, BoxError>> {
-        match self.as_mut().project().state.project() {
-            StateProj::Detour { detour } => {
-                let next = ready!(detour.as_mut().poll(cx));
-                self.go_on(next, cx)
-            }
-            StateProj::Calling { .. } => self.poll(cx),
-        }
+        let next = match self.as_mut().project().state.project() {
+            StateProj::Aside { aside } => ready!(match aside.as_mut().project() {
+                AsideProj::Detour { detour } => detour.poll(cx),
+                AsideProj::Proven { proven } => proven.poll(cx),
+            }),
+            StateProj::Calling { .. } => return self.poll(cx),
+        };
+        self.go_on(next, cx)
     }
 
     #[cold]
@@ -198,9 +249,9 @@ where
             Next::Done(result) => return Poll::Ready(result),
             Next::Call(call) => self.set(call),
             // This drops the first call's future, and with it whatever it held reserved.
-            Next::Detour(detour) => self.set(Self::detour(detour)),
+            Next::Aside(aside) => self.set(Self::aside(aside)),
         }
-        // Not without end: a request is sent twice at most.
+        // Not without end: a request is sent thrice at most.
         self.poll(cx)
     }
 }
@@ -226,7 +277,7 @@ where
             }
             Authorized::Own => Ok(None),
             Authorized::Refused => Err(HAS_OWN),
-            Authorized::Full => Err("it has no room for another header field"),
+            Authorized::Full => Err(NO_ROOM),
         }
     }
 
@@ -237,12 +288,12 @@ where
     /// The API rejected the token: it is invalidated in any case, and the request is sent again if
     /// it can be.
     #[cold]
-    fn rejected(self, answer: Result<S::Response, BoxError>) -> Next<S, B, P> {
+    fn rejected(self, answer: Result<S::Response, BoxError>, chances: Chances) -> Next<S, B, P> {
         let Some(cache) = self.presented.cache() else { return Next::Done(answer) };
         match (answer, self.again) {
             (Ok(response), Some(again)) => {
                 let replacing = cache.replacing(self.presented.token());
-                Next::Detour(Box::pin(Detour::replacing(replacing, response, again)))
+                Next::detour(Detour::replacing(replacing, response, again, chances))
             }
             (answer, _) => {
                 cache.invalidate(self.presented.token());

@@ -52,12 +52,22 @@ pub(crate) fn compact(
     let room = (header.len() + payload.len()).div_ceil(3) * 4 + 8 + SIGNATURE;
     let mut jws = Zeroizing::new(String::with_capacity(room));
     URL_SAFE_NO_PAD.encode_string(header, &mut jws);
+    append(&mut jws, payload, signer)?;
+    Ok(jws)
+}
+
+/// Appends `.payload.signature` to a header that is encoded already.
+///
+/// # Errors
+///
+/// Kind `Credentials` when the signature fails.
+pub(crate) fn append(jws: &mut String, payload: &[u8], signer: &Signer<'_>) -> Result<(), Error> {
     jws.push('.');
-    URL_SAFE_NO_PAD.encode_string(payload, &mut jws);
+    URL_SAFE_NO_PAD.encode_string(payload, jws);
     let signature = signer.sign(jws.as_bytes())?;
     jws.push('.');
-    URL_SAFE_NO_PAD.encode_string(&signature, &mut jws);
-    Ok(jws)
+    URL_SAFE_NO_PAD.encode_string(&signature, jws);
+    Ok(())
 }
 
 /// 128 random bits, for a `jti`.

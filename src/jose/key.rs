@@ -155,6 +155,7 @@ impl SigningKey {
         self.kid.as_deref()
     }
 
+    #[cfg(feature = "jwt")]
     pub(crate) fn x5t_s256(&self) -> Option<&str> {
         self.x5t_s256.as_deref()
     }
@@ -170,6 +171,12 @@ impl SigningKey {
         }
         jwk.push('}');
         jwk
+    }
+
+    /// The public key with the members that make it up and no others (RFC 7638 §3.2).
+    #[cfg(feature = "dpop")]
+    pub(crate) fn bare_jwk(&self) -> String {
+        public::object(&public::members(&self.pair))
     }
 
     /// The SHA-256 thumbprint of the public key in base64url (RFC 7638): often used as

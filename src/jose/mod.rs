@@ -5,18 +5,31 @@
 //! form is three base64url parts, so that much is written here, over buffers that are wiped; it
 //! keeps the key formats that general JWT crates leave out (SEC 1, private JWKs).
 
+// Without client assertions some of it has no user.
+#[cfg_attr(not(feature = "jwt"), allow(dead_code, unreachable_pub))]
 mod algorithm;
+#[cfg_attr(not(feature = "jwt"), allow(dead_code))]
 mod compact;
 mod jwk;
 mod key;
 mod pair;
 mod pem;
 mod public;
+#[cfg(feature = "jwt")]
 mod source;
 
-pub use algorithm::{HmacAlgorithm, SigningAlgorithm};
-pub(crate) use compact::{Signer, compact, random_id};
+#[cfg(feature = "jwt")]
+pub use algorithm::HmacAlgorithm;
+pub use algorithm::SigningAlgorithm;
+#[cfg(feature = "dpop")]
+pub(crate) use compact::append;
+#[cfg(feature = "jwt")]
+pub(crate) use compact::compact;
+pub(crate) use compact::{Signer, random_id};
 pub use key::SigningKey;
+#[cfg(feature = "dpop")]
+pub(crate) use public::sha256;
+#[cfg(feature = "jwt")]
 pub use source::SigningKeySource;
 
 use std::borrow::Cow;

@@ -47,7 +47,7 @@ pub(super) fn thumbprint(pair: &Pair) -> String {
 }
 
 /// SHA-256 in base64url.
-pub(super) fn sha256(bytes: &[u8]) -> String {
+pub(crate) fn sha256(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
 }
 
@@ -71,4 +71,24 @@ fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
         }
     };
     rest.split_at_checked(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of the key in RFC 9449's proofs (§4.1) the thumbprint that its tokens have (§6.1).
+    #[test]
+    fn thumbprint_of_rfc_9449() {
+        let members: Members = [
+            ("crv", "P-256"),
+            ("kty", "EC"),
+            ("x", "l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs"),
+            ("y", "9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"),
+        ]
+        .map(|(name, value)| (name, value.to_owned()))
+        .into();
+        let thumbprint = sha256(object(&members).as_bytes());
+        assert_eq!(thumbprint, "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+    }
 }

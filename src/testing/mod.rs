@@ -11,7 +11,8 @@
 //!   clock jumps ahead of sockets.
 //!
 //! The authorization server is strict where RFC 6749 is, so that what passes here passes elsewhere.
-//! It decodes forms and Basic credentials itself and shares no code with this crate's client.
+//! It decodes forms and Basic credentials itself and shares no code with this crate's client. Both
+//! check DPoP proofs with a [`DpopVerifier`].
 //!
 //! # Examples
 //!
@@ -63,6 +64,7 @@
 
 mod answer;
 mod api;
+mod dpop;
 mod exchange;
 mod form;
 mod listening;
@@ -73,6 +75,7 @@ mod tls;
 
 pub use answer::Answer;
 pub use api::{ProtectedApi, ProtectedApiBuilder, ProtectedApiService};
+pub use dpop::DpopVerifier;
 pub use exchange::{Answering, ConnectionClosed};
 pub use listening::Listening;
 pub use recorded::{ClientCertificate, RecordedRequest};

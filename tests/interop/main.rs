@@ -5,6 +5,7 @@ mod authlib;
 mod canaries;
 mod discovery;
 mod doorkeeper;
+mod dpop;
 mod jwt;
 mod mtls;
 mod oidc;

@@ -9,7 +9,7 @@ use http::{
 };
 
 use super::{ProtectedApi, Resource, Shared, State};
-use crate::testing::{AuthorizationServer, RecordedRequest};
+use crate::testing::{AuthorizationServer, DpopVerifier, RecordedRequest};
 
 /// Sets up a [`ProtectedApi`].
 ///
@@ -29,6 +29,7 @@ pub struct ProtectedApiBuilder {
     idp: AuthorizationServer,
     resource: Resource,
     header: HeaderName,
+    dpop: Option<DpopVerifier>,
     delay: Duration,
 }
 
@@ -40,7 +41,7 @@ impl ProtectedApiBuilder {
             response.headers_mut().insert(CONTENT_TYPE, json);
             response
         });
-        Self { idp, resource, header: AUTHORIZATION, delay: Duration::ZERO }
+        Self { idp, resource, header: AUTHORIZATION, dpop: None, delay: Duration::ZERO }
     }
 
     /// What a request with an accepted token gets; default `{"status":"ok"}`.
@@ -59,6 +60,13 @@ impl ProtectedApiBuilder {
         self
     }
 
+    /// Accepts tokens that are bound to a key, with a proof of it (RFC 9449 §7). Default: it does
+    /// not, so such tokens are rejected.
+    pub fn dpop(mut self, verifier: DpopVerifier) -> Self {
+        self.dpop = Some(verifier);
+        self
+    }
+
     /// How long each answer takes; default none.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
@@ -68,8 +76,9 @@ impl ProtectedApiBuilder {
     /// The API.
     pub fn build(self) -> ProtectedApi {
         let state = State { delay: self.delay, ..State::default() };
-        let Self { idp, resource, header, .. } = self;
-        ProtectedApi { shared: Arc::new(Shared { idp, resource, header, state: state.into() }) }
+        let Self { idp, resource, header, dpop, .. } = self;
+        let state = state.into();
+        ProtectedApi { shared: Arc::new(Shared { idp, resource, header, dpop, state }) }
     }
 }
 

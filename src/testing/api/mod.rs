@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::{HeaderName, Response};
 
 use super::{
-    AuthorizationServer, Listening, RecordedRequest,
+    AuthorizationServer, DpopVerifier, Listening, RecordedRequest,
     listening::{Paths, Securing},
     recorded::Log,
 };
@@ -28,6 +28,8 @@ pub use service::ProtectedApiService;
 /// - a dead or unknown token, or one that is bound to a certificate and comes without it
 ///   (RFC 8705 §3): 401, `WWW-Authenticate: Bearer error="invalid_token"`
 /// - no token: 401, `WWW-Authenticate: Bearer realm="api"`
+/// - a token that is bound to a key and comes without a good proof of it (RFC 9449 §7): 401,
+///   `WWW-Authenticate: DPoP` with the error
 ///
 /// # Examples
 ///
@@ -61,6 +63,7 @@ struct Shared {
     idp: AuthorizationServer,
     resource: Resource,
     header: HeaderName,
+    dpop: Option<DpopVerifier>,
     /// Never held over an await, while a closure runs, or while the authorization server is asked.
     state: Mutex<State>,
 }
@@ -129,12 +132,14 @@ impl ProtectedApi {
 
     /// Requests whose token was rejected, because it was dead or by
     /// [`always_reject`](Self::always_reject) or [`reject_share`](Self::reject_share), or because
-    /// there was more than one (400, `invalid_request`).
+    /// there was more than one (400, `invalid_request`), or its proof was not good. A request that
+    /// lacks a nonce counts as none of the three; see
+    /// [`DpopVerifier::challenges`](super::DpopVerifier::challenges).
     pub fn rejected(&self) -> u64 {
         self.state().rejected
     }
 
-    /// Requests without a bearer token.
+    /// Requests without a token that could be looked at.
     pub fn unauthenticated(&self) -> u64 {
         self.state().unauthenticated
     }

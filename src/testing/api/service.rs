@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::ProtectedApi;
 use crate::{
     error::BoxError,
-    testing::{Answering, ConnectionClosed, RecordedRequest, exchange::Endpoint},
+    testing::{Answering, ConnectionClosed, RecordedRequest, dpop::Unproven, exchange::Endpoint},
 };
 
 /// A [`ProtectedApi`] as a tower service: always ready, over any request body.
@@ -114,12 +114,42 @@ impl ProtectedApi {
             self.state().rejected += 1;
             return refuse(StatusCode::BAD_REQUEST, "Bearer error=\"invalid_request\"");
         }
-        let Some(token) = bearer(&request.headers, self.shared.header.as_str()) else {
+        let verifier = self.shared.dpop.as_ref();
+        let Some((scheme, token)) = credentials(&request.headers, self.shared.header.as_str())
+            .filter(|(scheme, _)| *scheme == Scheme::Bearer || verifier.is_some())
+        else {
             self.state().unauthenticated += 1;
             return refuse(StatusCode::UNAUTHORIZED, "Bearer realm=\"api\"");
         };
-        let certificate = request.client_certificate.as_ref();
-        let live = self.shared.idp.is_confirmed(token, certificate);
+        let proven = match (scheme, verifier) {
+            (Scheme::Dpop, Some(verifier)) => verifier.check(request, Some(token)).map(Some),
+            _ => Ok(None),
+        };
+        let mut response = match &proven {
+            Ok(key) => self.judge_token(request, token, key.as_deref()),
+            Err(Unproven::WantsNonce) => {
+                refuse(StatusCode::UNAUTHORIZED, "DPoP error=\"use_dpop_nonce\"")
+            }
+            Err(Unproven::Invalid(_)) => {
+                self.state().rejected += 1;
+                refuse(StatusCode::UNAUTHORIZED, "DPoP error=\"invalid_dpop_proof\"")
+            }
+        };
+        if let (Scheme::Dpop, Some(verifier)) = (scheme, verifier) {
+            let wants_nonce = proven.is_err_and(|why| why.wants_nonce());
+            verifier.stamp(response.headers_mut(), wants_nonce);
+        }
+        response
+    }
+
+    fn judge_token(
+        &self,
+        request: &RecordedRequest,
+        token: &str,
+        key: Option<&str>,
+    ) -> Response<Bytes> {
+        let idp = &self.shared.idp;
+        let live = idp.is_confirmed(token, request.client_certificate.as_ref(), key);
         let accepted = {
             let state = &mut *self.state();
             let unlucky =
@@ -130,17 +160,30 @@ impl ProtectedApi {
         };
         if accepted {
             (self.shared.resource)(request)
+        } else if key.is_some() || idp.is_bound_to_key(token) {
+            refuse(StatusCode::UNAUTHORIZED, "DPoP error=\"invalid_token\"")
         } else {
             refuse(StatusCode::UNAUTHORIZED, "Bearer error=\"invalid_token\"")
         }
     }
 }
 
-/// The token of `Bearer …`, with the scheme in any case (RFC 9110 §11.1).
-fn bearer<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+/// The token of `Bearer …` or `DPoP …`, with the scheme in any case (RFC 9110 §11.1).
+fn credentials<'a>(headers: &'a HeaderMap, name: &str) -> Option<(Scheme, &'a str)> {
     let (scheme, token) = headers.get(name)?.to_str().ok()?.split_once(' ')?;
+    let scheme = match scheme {
+        _ if scheme.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+        _ if scheme.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
+        _ => return None,
+    };
     let token = token.trim();
-    (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
+    (!token.is_empty()).then_some((scheme, token))
 }
 
 fn refuse(status: StatusCode, challenge: &'static str) -> Response<Bytes> {

@@ -8,7 +8,7 @@ use super::{
     AuthorizationServer, Config,
     client::{Client, Proof},
 };
-use crate::testing::RecordedRequest;
+use crate::testing::{DpopVerifier, RecordedRequest};
 
 /// Sets up an [`AuthorizationServer`].
 ///
@@ -44,6 +44,7 @@ impl AuthorizationServerBuilder {
                 clients: Vec::new(),
                 raw_basic: false,
                 verify_assertion: None,
+                dpop: None,
                 single_token: false,
                 same_token: false,
                 tell_lifetime: true,
@@ -108,6 +109,13 @@ impl AuthorizationServerBuilder {
         verify: impl Fn(&RecordedRequest) -> Result<(), &'static str> + Send + Sync + 'static,
     ) -> Self {
         self.config.verify_assertion = Some(Arc::new(verify));
+        self
+    }
+
+    /// Wants a DPoP proof with each token request, and binds the token to its key (RFC 9449 §5).
+    /// Default: proofs are ignored, and tokens are bearer tokens.
+    pub fn dpop(mut self, verifier: DpopVerifier) -> Self {
+        self.config.dpop = Some(verifier);
         self
     }
 

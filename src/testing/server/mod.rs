@@ -22,7 +22,7 @@ use self::{
     state::State,
 };
 use super::{
-    Answer, Listening, RecordedRequest,
+    Answer, DpopVerifier, Listening, RecordedRequest,
     listening::{Paths, Securing},
 };
 
@@ -71,6 +71,7 @@ struct Config {
     clients: Vec<Client>,
     raw_basic: bool,
     verify_assertion: Option<Verifier>,
+    dpop: Option<DpopVerifier>,
     single_token: bool,
     same_token: bool,
     tell_lifetime: bool,
@@ -233,11 +234,23 @@ impl AuthorizationServer {
         self.state().tokens.certificate(token).is_some()
     }
 
-    /// Whether a token is active and, if it is bound to a certificate, comes with that.
-    pub(super) fn is_confirmed(&self, token: &str, certificate: Option<&Bytes>) -> bool {
+    /// Whether a token is active and comes with what it is bound to: a certificate, or a key.
+    pub(super) fn is_confirmed(
+        &self,
+        token: &str,
+        certificate: Option<&Bytes>,
+        key: Option<&str>,
+    ) -> bool {
         let state = self.state();
         let bound_to = state.tokens.certificate(token);
-        state.tokens.is_active(token) && (bound_to.is_none() || bound_to == certificate)
+        state.tokens.is_active(token)
+            && (bound_to.is_none() || bound_to == certificate)
+            && state.tokens.key(token) == key
+    }
+
+    /// Whether a token is bound to a key (RFC 9449 §6).
+    pub(super) fn is_bound_to_key(&self, token: &str) -> bool {
+        self.state().tokens.key(token).is_some()
     }
 }
 

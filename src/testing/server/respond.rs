@@ -10,9 +10,11 @@ use http::{
 use serde_json::{Map, Value, json};
 
 use super::grant::Refusal;
+use crate::testing::dpop::Unproven;
 
 pub(super) fn token(
     token: &str,
+    token_type: &str,
     expires_in: Option<Duration>,
     scope: Option<&str>,
 ) -> Response<Bytes> {
@@ -21,7 +23,7 @@ pub(super) fn token(
     if let Some(lifetime) = expires_in {
         body.insert("expires_in".into(), seconds(lifetime));
     }
-    body.insert("token_type".into(), "Bearer".into());
+    body.insert("token_type".into(), token_type.into());
     if let Some(scope) = scope {
         body.insert("scope".into(), scope.into());
     }
@@ -39,6 +41,12 @@ pub(super) fn refusal(refusal: &Refusal) -> Response<Bytes> {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
     }
     response
+}
+
+/// RFC 9449 §5, §8.
+pub(super) fn unproven(why: &Unproven) -> Response<Bytes> {
+    let body = json!({ "error": why.code(), "error_description": why.why() });
+    json_response(StatusCode::BAD_REQUEST, &body)
 }
 
 pub(super) fn oauth_error(status: u16, code: &str) -> Response<Bytes> {
@@ -89,7 +97,10 @@ mod tests {
         assert_eq!(seconds(Duration::from_secs(3599)).to_string(), "3599");
         assert_eq!(seconds(Duration::from_millis(1500)).to_string(), "1.5");
         assert_eq!(seconds(Duration::from_secs(u64::MAX)).to_string(), u64::MAX.to_string());
-        assert_eq!(token("t", None, None).body(), r#"{"access_token":"t","token_type":"Bearer"}"#);
+        assert_eq!(
+            token("t", "Bearer", None, None).body(),
+            r#"{"access_token":"t","token_type":"Bearer"}"#
+        );
     }
 
     #[test]

@@ -180,11 +180,19 @@ impl AuthorizationServer {
             Ok(grant) => grant,
             Err(refusal) => return respond::refusal(&refusal),
         };
+        let key = match config.dpop.as_ref().map(|verifier| verifier.check(request, None)) {
+            None => None,
+            Some(Ok(key)) => Some(key),
+            Some(Err(why)) => return self.stamped(respond::unproven(&why), why.wants_nonce()),
+        };
+        let key = key.as_deref();
         let state = &mut *self.state();
         let plain = token.is_none() && lifetime.is_none();
         let again = if plain && config.same_token { state.tokens.live_one(&grant) } else { None };
         let certificate = request.client_certificate.as_ref();
-        let again = again.filter(|(token, _)| state.tokens.certificate(token) == certificate);
+        let again = again.filter(|(token, _)| {
+            state.tokens.certificate(token) == certificate && state.tokens.key(token) == key
+        });
         let (token, lifetime) = match again {
             Some((token, left)) if state.lifetime.subsec_nanos() == 0 => {
                 (token, Duration::from_secs(left.as_secs()))
@@ -197,15 +205,25 @@ impl AuthorizationServer {
                 let token = token.unwrap_or_else(|| state.tokens.invent());
                 let lifetime = lifetime.unwrap_or(state.lifetime);
                 state.tokens.activate(token.clone(), &grant, lifetime);
-                state.tokens.bind(&token, certificate);
+                state.tokens.bind(&token, certificate, key);
                 (token, lifetime)
             }
         };
         let scope = config.granted_scope.as_deref().or(grant.scope.as_deref());
-        respond::token(
+        let response = respond::token(
             &token,
+            if key.is_some() { "DPoP" } else { "Bearer" },
             config.tell_lifetime.then_some(lifetime),
             scope.filter(|_| config.tell_scope),
-        )
+        );
+        self.stamped(response, false)
+    }
+
+    /// With a nonce for the next proof, if it belongs there.
+    fn stamped(&self, mut response: Response<Bytes>, wants_nonce: bool) -> Response<Bytes> {
+        if let Some(verifier) = &self.shared.config.dpop {
+            verifier.stamp(response.headers_mut(), wants_nonce);
+        }
+        response
     }
 }

@@ -21,6 +21,8 @@ struct Life {
     scope: Option<String>,
     /// The certificate it is bound to. What `cnf` has of it, the thumbprint, would say the same.
     certificate: Option<Bytes>,
+    /// The thumbprint of the key it is bound to (`cnf.jkt`).
+    key: Option<String>,
     /// Nothing if the lifetime is beyond what an `Instant` can hold.
     expires_at: Option<Instant>,
 }
@@ -55,6 +57,7 @@ impl Tokens {
             client: grant.client.clone(),
             scope: grant.scope.clone(),
             certificate: None,
+            key: None,
             expires_at: now.checked_add(lifetime),
         };
         self.kept.insert(token, life);
@@ -79,11 +82,16 @@ impl Tokens {
         self.kept.get(token).is_some_and(|life| !life.is_over(Instant::now()))
     }
 
-    /// Binds a token to a certificate (RFC 8705 §3).
-    pub(super) fn bind(&mut self, token: &str, certificate: Option<&Bytes>) {
+    /// Binds a token to a certificate (RFC 8705 §3) and to a key (RFC 9449 §6).
+    pub(super) fn bind(&mut self, token: &str, certificate: Option<&Bytes>, key: Option<&str>) {
         if let Some(life) = self.kept.get_mut(token) {
             life.certificate = certificate.cloned();
+            life.key = key.map(str::to_owned);
         }
+    }
+
+    pub(super) fn key(&self, token: &str) -> Option<&str> {
+        self.kept.get(token)?.key.as_deref()
     }
 
     pub(super) fn certificate(&self, token: &str) -> Option<&Bytes> {

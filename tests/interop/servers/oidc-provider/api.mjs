@@ -56,7 +56,9 @@ export function api(provider, origin) {
     const [scheme, secret] = (request.headers.authorization ?? '').split(' ');
     if (!secret || !/^(bearer|dpop)$/i.test(scheme)) throw new Refusal('Bearer');
     const token = await provider.ClientCredentials.find(secret);
-    const invalid = (text) => new Refusal(token?.jkt ? 'DPoP' : 'Bearer', 'invalid_token', text);
+    // A revoked token is gone, and with it what it was bound to: then the scheme tells.
+    const bound = token ? token.jkt : /^dpop$/i.test(scheme);
+    const invalid = (text) => new Refusal(bound ? 'DPoP' : 'Bearer', 'invalid_token', text);
     if (!token?.isValid) throw invalid('unknown, revoked or expired');
     if (token['x5t#S256']) {
       const { raw } = request.socket.getPeerCertificate();

@@ -1,0 +1,147 @@
+//! An authorised call with a DPoP token, beside the bare signature of a text of the same size: a
+//! proof is made for each request, and its signature is what that should cost.
+//!
+//! `cargo bench --bench dpop` prints the ratios first, medians of interleaved rounds.
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    future::ready,
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
+
+use aws_lc_rs::{
+    rand::SystemRandom,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair},
+};
+use bytes::Bytes;
+use criterion::Criterion;
+use http::{Request, Response};
+use http_body_util::Full;
+use support::{Body, Inner, Lean, call, one};
+use tower::{Layer as _, service_fn};
+use tower_oauth2_client_credentials::{
+    ClientCredentials, OAuthClientCredentialsLayer, SigningAlgorithm, SigningKey, TokenRequest,
+};
+
+const ROUNDS: usize = 101;
+const CALLS_A_ROUND: u32 = 200;
+
+/// The layer of a client whose token is bound to a new key.
+fn layer(algorithm: SigningAlgorithm) -> OAuthClientCredentialsLayer {
+    let idp = service_fn(|_: TokenRequest| {
+        let body =
+            r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"DPoP","expires_in":3600}"#;
+        ready(Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(body))))
+    });
+    let tokens = ClientCredentials::builder("https://idp.example.com/token")
+        .client_secret_basic("me", "s3cret")
+        .transport(idp)
+        .dpop(SigningKey::generate(algorithm).expect("a key"))
+        .build()
+        .expect("a source")
+        .into_cache();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(tokens.warm_up()).expect("a token");
+    OAuthClientCredentialsLayer::new(tokens, one())
+}
+
+/// How much text a proof's signature is over.
+fn signed_bytes(layer: &OAuthClientCredentialsLayer) -> usize {
+    let size = Arc::new(AtomicUsize::new(0));
+    let seen = Arc::clone(&size);
+    let mut service = layer.layer(service_fn(move |request: Request<Body>| {
+        let proof = request.headers()["dpop"].to_str().expect("it is ASCII");
+        let (signed, _) = proof.rsplit_once('.').expect("it is a JWS");
+        seen.store(signed.len(), Ordering::Relaxed);
+        ready(Ok::<_, Infallible>(Response::new(())))
+    }));
+    call(&mut service, &Lean::default());
+    size.load(Ordering::Relaxed)
+}
+
+type Run = Box<dyn FnMut()>;
+
+struct Pair {
+    name: &'static str,
+    signature: Run,
+    call: Run,
+}
+
+fn pairs() -> [Pair; 2] {
+    let calls = |layer: &OAuthClientCredentialsLayer| -> Run {
+        let (mut service, builder) = (layer.layer(Inner), Lean::default());
+        Box::new(move || call(&mut service, &builder))
+    };
+    let es256 = layer(SigningAlgorithm::Es256);
+    let text = vec![b'x'; signed_bytes(&es256)];
+    let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
+    let random = SystemRandom::new();
+    let bare_es256: Run = Box::new(move || {
+        black_box(key.sign(&random, black_box(&text)).expect("a signature"));
+    });
+    let eddsa = layer(SigningAlgorithm::EdDsa);
+    let text = vec![b'x'; signed_bytes(&eddsa)];
+    let key = Ed25519KeyPair::generate().expect("a key");
+    let bare_eddsa: Run = Box::new(move || {
+        black_box(key.sign(black_box(&text)));
+    });
+    [
+        Pair { name: "ES256", signature: bare_es256, call: calls(&es256) },
+        Pair { name: "EdDSA", signature: bare_eddsa, call: calls(&eddsa) },
+    ]
+}
+
+/// Seconds for each.
+fn round(run: &mut Run) -> f64 {
+    let start = Instant::now();
+    (0..CALLS_A_ROUND).for_each(|_| run());
+    start.elapsed().as_secs_f64() / f64::from(CALLS_A_ROUND)
+}
+
+fn print_ratios(pairs: &mut [Pair]) {
+    println!("an authorised call, beside the bare signature; medians of {ROUNDS} rounds");
+    for Pair { name, signature, call } in pairs {
+        let rounds = (0..ROUNDS).map(|at| {
+            // Turn about, so that neither always goes first.
+            if at % 2 == 0 {
+                let bare = round(signature);
+                (bare, round(call))
+            } else {
+                let called = round(call);
+                (round(signature), called)
+            }
+        });
+        let (bare, ratio): (Vec<_>, Vec<_>) =
+            rounds.map(|(bare, called)| (bare, called / bare)).unzip();
+        let (bare, ratio) = (median(bare) * 1e6, median(ratio));
+        println!("  {name}: {ratio:.3} of {bare:.1} us");
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() {
+    let mut pairs = pairs();
+    // `cargo test --benches` only wants to see each run once.
+    if std::env::args().any(|arg| arg == "--bench") {
+        print_ratios(&mut pairs);
+    }
+    let mut criterion = Criterion::default().without_plots().configure_from_args();
+    for Pair { name, signature, call } in &mut pairs {
+        let mut group = criterion.benchmark_group(*name);
+        group.bench_function("bare signature", |bencher| bencher.iter(&mut *signature));
+        group.bench_function("authorised call", |bencher| bencher.iter(&mut *call));
+        group.finish();
+    }
+    criterion.final_summary();
+}

@@ -1,0 +1,136 @@
+//! Proofs (RFC 9449 §4.2).
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{HeaderMap, HeaderValue, Method, Uri};
+
+use super::{
+    nonces::{Nonces, nonce},
+    target::Target,
+};
+use crate::{
+    clock::WallClock,
+    error::{Error, ErrorKind},
+    jose::{self, Signer, SigningKey},
+    skew::Skew,
+    token::{ProofOfPossession, Token},
+};
+
+/// Makes the proofs of one key: for token requests, and for those with the tokens that came of
+/// them.
+///
+/// A proof costs little but its signature (ES256 some 20 µs), which is made in the caller's task:
+/// handing it to another thread would cost as much.
+pub(crate) struct Prover {
+    key: SigningKey,
+    /// The JWS header, encoded.
+    header: Box<str>,
+    nonces: Arc<Nonces>,
+    clock: Arc<dyn WallClock>,
+    pub(super) skew: Skew,
+}
+
+/// What a proof is for.
+struct Claims<'a> {
+    method: &'a Method,
+    htu: &'a str,
+    /// For an API.
+    token: Option<&'a str>,
+    nonce: Option<&'a str>,
+}
+
+impl Prover {
+    pub(crate) fn new(
+        key: SigningKey,
+        nonces: Arc<Nonces>,
+        clock: Arc<dyn WallClock>,
+        skew: Skew,
+    ) -> Self {
+        let (algorithm, jwk) = (key.algorithm(), key.bare_jwk());
+        let header = format!(r#"{{"typ":"dpop+jwt","alg":"{algorithm}","jwk":{jwk}}}"#);
+        let header = URL_SAFE_NO_PAD.encode(header).into_boxed_str();
+        Self { key, header, nonces, clock, skew }
+    }
+
+    /// The proof for a token request.
+    ///
+    /// # Errors
+    ///
+    /// As [`ProofOfPossession::prove`].
+    pub(crate) fn prove_token_request(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        nonce: Option<&str>,
+    ) -> Result<HeaderValue, Error> {
+        let target = target(uri)?;
+        self.sign(&Claims { method, htu: target.htu(), token: None, nonce })
+    }
+
+    fn sign(&self, claims: &Claims<'_>) -> Result<HeaderValue, Error> {
+        /// Beyond the header: claims and the signature of an RSA key of 2048 bits.
+        const ROOM: usize = 1024;
+        let now = self.skew.correct(self.clock.now());
+        let payload = claims.encode(&jose::random_id()?, now)?;
+        let mut proof = String::with_capacity(self.header.len() + ROOM);
+        proof.push_str(&self.header);
+        jose::append(&mut proof, &payload, &Signer::Key(&self.key))?;
+        let mut proof = HeaderValue::try_from(proof).expect("base64url and dots");
+        proof.set_sensitive(true);
+        Ok(proof)
+    }
+}
+
+impl Claims<'_> {
+    fn encode(&self, jti: &str, now: SystemTime) -> Result<Vec<u8>, Error> {
+        let issued_at = now.duration_since(UNIX_EPOCH).map_err(|_| {
+            Error::new(ErrorKind::Credentials).with_detail("the wall clock is before 1970")
+        })?;
+        let mut json = Vec::with_capacity(512);
+        member(&mut json, "{\"jti\":", jti);
+        member(&mut json, ",\"htm\":", self.method.as_str());
+        member(&mut json, ",\"htu\":", self.htu);
+        json.extend_from_slice(format!(",\"iat\":{}", issued_at.as_secs()).as_bytes());
+        if let Some(token) = self.token {
+            member(&mut json, ",\"ath\":", &jose::sha256(token.as_bytes()));
+        }
+        if let Some(nonce) = self.nonce {
+            member(&mut json, ",\"nonce\":", nonce);
+        }
+        json.push(b'}');
+        Ok(json)
+    }
+}
+
+/// Only `htu` ever needs escaping, and it rarely.
+fn member(json: &mut Vec<u8>, name: &str, value: &str) {
+    json.extend_from_slice(name.as_bytes());
+    serde_json::to_writer(json, value).expect("a string, to memory");
+}
+
+fn target(uri: &Uri) -> Result<Target, Error> {
+    Target::of(uri).ok_or_else(|| {
+        Error::new(ErrorKind::Refused).with_detail(
+            "a DPoP proof names the whole URI, and the request's has no scheme and host",
+        )
+    })
+}
+
+impl ProofOfPossession for Prover {
+    fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error> {
+        let target = target(uri)?;
+        let nonce = self.nonces.api(target.origin());
+        let token = Some(token.secret());
+        self.sign(&Claims { method, htu: target.htu(), token, nonce: nonce.as_deref() })
+    }
+
+    fn observe(&self, uri: &Uri, headers: &HeaderMap) -> bool {
+        let (Some(nonce), Some(target)) = (nonce(headers), Target::of(uri)) else { return false };
+        self.nonces.keep_api(target.origin(), nonce);
+        true
+    }
+}

@@ -1,0 +1,238 @@
+//! An authorization server and an API that want DPoP, and what another library makes of proofs.
+
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use jsonwebtoken::{
+    DecodingKey, Validation,
+    jwk::{Jwk, ThumbprintHash},
+};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+use tower::{Layer as _, Service, ServiceExt as _};
+use tower_oauth2_client_credentials::{
+    Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, DpopKey,
+    OAuthClientCredentialsLayer, Origins, Reason, ReplayPolicy, TokenCache,
+    testing::{AuthorizationServer, DpopVerifier, ProtectedApi},
+};
+
+use crate::canaries;
+
+pub(crate) type Body = Full<Bytes>;
+
+/// Signature and `ath`; and the key's thumbprint.
+pub(crate) fn verified(proof: &str, access_token: Option<&str>) -> Option<String> {
+    let header = jsonwebtoken::decode_header(proof).ok()?;
+    let jwk: Jwk = header.jwk?;
+    let mut validation = Validation::new(header.alg);
+    validation.validate_exp = false;
+    validation.required_spec_claims.clear();
+    let key = DecodingKey::from_jwk(&jwk).ok()?;
+    let claims = jsonwebtoken::decode::<Value>(proof, &key, &validation).ok()?.claims;
+    let ath = access_token.map(|token| URL_SAFE_NO_PAD.encode(Sha256::digest(token)));
+    let thumbprint = jwk.thumbprint(ThumbprintHash::SHA256).ok()?;
+    (claims["ath"].as_str() == ath.as_deref()).then_some(thumbprint)
+}
+
+/// The claims of a proof, unverified.
+pub(crate) fn claims(proof: &str) -> Value {
+    let payload = proof.split('.').nth(1).unwrap();
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).unwrap()).unwrap()
+}
+
+pub(crate) struct Stage {
+    pub(crate) idp: AuthorizationServer,
+    pub(crate) at_idp: DpopVerifier,
+    pub(crate) api: ProtectedApi,
+    pub(crate) at_api: DpopVerifier,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        canaries::listen();
+        let (at_idp, at_api) = (DpopVerifier::new(verified), DpopVerifier::new(verified));
+        let idp =
+            AuthorizationServer::builder().client("me", "s3cret").dpop(at_idp.clone()).build();
+        let api = ProtectedApi::builder(&idp).dpop(at_api.clone()).build();
+        Self { idp, at_idp, api, at_api }
+    }
+
+    pub(crate) fn builder(&self) -> ClientCredentialsBuilder {
+        ClientCredentials::builder(self.idp.token_url())
+            .client_secret_basic("me", "s3cret")
+            .transport(self.idp.service())
+            .dpop(DpopKey::generate())
+    }
+
+    pub(crate) fn tokens(&self) -> TokenCache {
+        self.builder().build().unwrap().into_cache()
+    }
+
+    /// The layer over the API, for all of `https://api.test`.
+    pub(crate) fn client(&self) -> Client {
+        self.client_of(self.tokens())
+    }
+
+    pub(crate) fn client_of(&self, tokens: TokenCache) -> Client {
+        let api = self.api.service();
+        client(tokens, move |request| {
+            let answer = api.clone().oneshot(request);
+            async move { Ok(answer.await.unwrap()) }
+        })
+    }
+
+    /// The nonces of the proofs that token requests had.
+    pub(crate) fn token_nonces(&self) -> Vec<Option<String>> {
+        self.idp
+            .requests()
+            .iter()
+            .map(|request| nonce_of(request.header("dpop").unwrap()))
+            .collect()
+    }
+
+    /// The nonces of the proofs that requests to the API had.
+    pub(crate) fn api_nonces(&self) -> Vec<Option<String>> {
+        self.api
+            .recorded()
+            .iter()
+            .map(|request| nonce_of(request.header("dpop").unwrap()))
+            .collect()
+    }
+}
+
+pub(crate) fn nonce_of(proof: &str) -> Option<String> {
+    claims(proof)["nonce"].as_str().map(str::to_owned)
+}
+
+pub(crate) fn some(nonce: &str) -> Option<String> {
+    Some(nonce.to_owned())
+}
+
+/// What a cache asks its source with, of a single attempt: a probe.
+pub(crate) fn probe() -> Acquire {
+    let mut acquire = Acquire::new(Reason::Missing);
+    acquire.single_attempt = true;
+    acquire
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+/// A service below the layer.
+#[derive(Clone)]
+pub(crate) struct Below(Arc<dyn Fn(Request<Body>) -> Answering + Send + Sync>);
+
+impl Service<Request<Body>> for Below {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Answering {
+        self.0(request)
+    }
+}
+
+/// The layer over a closure.
+#[derive(Clone)]
+pub(crate) struct Client {
+    pub(crate) layer: OAuthClientCredentialsLayer,
+    pub(crate) below: Below,
+}
+
+pub(crate) fn client<F, Fut>(tokens: TokenCache, below: F) -> Client
+where
+    F: Fn(Request<Body>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<Response<Body>, Infallible>> + Send + 'static,
+{
+    let origins = Origins::parse(["https://api.test", "https://other.test"]).unwrap();
+    Client {
+        layer: OAuthClientCredentialsLayer::new(tokens, origins),
+        below: Below(Arc::new(move |request| Box::pin(below(request)))),
+    }
+}
+
+impl Client {
+    pub(crate) async fn send(&self, request: Request<Body>) -> Result<Response<Body>, BoxError> {
+        self.layer.layer(self.below.clone()).oneshot(request).await
+    }
+
+    pub(crate) async fn send_with<P>(
+        &self,
+        policy: P,
+        request: Request<Body>,
+    ) -> Result<Response<Body>, BoxError>
+    where
+        P: ReplayPolicy<Body>,
+    {
+        self.layer.clone().replay(policy).layer(self.below.clone()).oneshot(request).await
+    }
+
+    pub(crate) async fn get(&self, url: &str) -> StatusCode {
+        self.send(get(url)).await.unwrap().status()
+    }
+}
+
+pub(crate) fn get(url: &str) -> Request<Body> {
+    Request::get(url).body(Body::default()).unwrap()
+}
+
+/// An API that answers as it is told to, and keeps what it was sent.
+#[derive(Clone, Default)]
+pub(crate) struct Scripted {
+    answers: Arc<Mutex<VecDeque<Response<Body>>>>,
+    sent: Arc<Mutex<Vec<Request<Bytes>>>>,
+}
+
+impl Scripted {
+    pub(crate) fn new(answers: impl IntoIterator<Item = Response<Body>>) -> Self {
+        Self { answers: Arc::new(Mutex::new(answers.into_iter().collect())), ..Self::default() }
+    }
+
+    pub(crate) fn client(&self, tokens: TokenCache) -> Client {
+        let this = self.clone();
+        client(tokens, move |request| {
+            let this = this.clone();
+            async move {
+                let (parts, body) = request.into_parts();
+                let body = body.collect().await?.to_bytes();
+                this.sent.lock().unwrap().push(Request::from_parts(parts, body));
+                Ok(this.answers.lock().unwrap().pop_front().unwrap_or_default())
+            }
+        })
+    }
+
+    pub(crate) fn sent(&self) -> usize {
+        self.sent.lock().unwrap().len()
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request<Bytes>> {
+        self.sent.lock().unwrap().clone()
+    }
+
+    pub(crate) fn nonces(&self) -> Vec<Option<String>> {
+        let proof = |request: &Request<_>| nonce_of(request.headers()["dpop"].to_str().unwrap());
+        self.sent.lock().unwrap().iter().map(proof).collect()
+    }
+}
+
+/// An answer with a challenge, and with these nonces.
+pub(crate) fn challenge(status: u16, challenge: &str, nonces: &[&str]) -> Response<Body> {
+    let mut response = Response::builder().status(status).header("www-authenticate", challenge);
+    for nonce in nonces {
+        response = response.header("dpop-nonce", *nonce);
+    }
+    response.body(Body::default()).unwrap()
+}

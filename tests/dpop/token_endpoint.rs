@@ -1,0 +1,318 @@
+//! Proofs and nonces of token requests (RFC 9449 §5, §8).
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::json;
+use tower::ServiceBuilder;
+use tower_oauth2_client_credentials::{
+    Acquire, ClientCredentials, DpopKey, ErrorKind, Reason, SigningAlgorithm, SigningKey,
+    TokenSource as _, TokenType,
+    testing::{Answer, AuthorizationServer, DpopVerifier},
+};
+
+use crate::support::{Stage, claims, nonce_of, probe, some, verified};
+
+fn answer(status: u16, nonces: &[&str], body: &'static str) -> Answer {
+    let mut response = Response::builder().status(status);
+    for nonce in nonces {
+        response = response.header("dpop-nonce", *nonce);
+    }
+    Answer::Raw(response.body(Bytes::from_static(body.as_bytes())).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_algorithm_is_verified_by_another_library() {
+    for algorithm in [
+        SigningAlgorithm::Es256,
+        SigningAlgorithm::Es384,
+        SigningAlgorithm::EdDsa,
+        SigningAlgorithm::Ps256,
+        SigningAlgorithm::Rs256,
+    ] {
+        let stage = Stage::new();
+        let key = SigningKey::generate(algorithm).unwrap();
+        let source = stage.builder().dpop(key.clone()).build().unwrap();
+        let token = source.acquire(probe()).await.unwrap();
+        assert_eq!(token.token_type(), TokenType::Dpop, "{algorithm}");
+        assert!(token.proof().is_some());
+        let request = stage.idp.requests().remove(0);
+        let proof = request.header("dpop").unwrap();
+        assert_eq!(verified(proof, None), Some(key.thumbprint()));
+        let claims = claims(proof);
+        assert_eq!(
+            (&claims["htm"], &claims["htu"]),
+            (&json!("POST"), &json!("https://idp.test/token"))
+        );
+        assert!(claims["ath"].is_null() && claims["nonce"].is_null());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nonce_is_taken_from_the_challenge_and_kept() {
+    let stage = Stage::new();
+    stage.at_idp.require_nonce(true);
+    let source = stage.builder().build().unwrap();
+    // In a probe too: the second request is no attempt more.
+    source.acquire(probe()).await.unwrap();
+    source.acquire(probe()).await.unwrap();
+    assert_eq!(stage.token_nonces(), [None, some("nonce-0"), some("nonce-0")]);
+    stage.at_idp.rotate_nonce();
+    source.clone().acquire(probe()).await.unwrap();
+    assert_eq!(stage.token_nonces()[3..], [some("nonce-0"), some("nonce-1")]);
+    let requests = stage.idp.requests();
+    let ids: HashSet<_> = requests
+        .iter()
+        .map(|request| claims(request.header("dpop").unwrap())["jti"].to_string())
+        .collect();
+    assert_eq!(ids.len(), requests.len(), "each has a jti of its own");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nonce_is_taken_from_a_success() {
+    let stage = Stage::new();
+    let source = stage.builder().build().unwrap();
+    stage.at_idp.require_nonce(true);
+    source.acquire(probe()).await.unwrap();
+    // The server's nonce changes with the answer to this one.
+    let at_idp = stage.at_idp.clone();
+    stage.idp.on_request(move |_| {
+        at_idp.rotate_nonce();
+        Answer::Issue
+    });
+    stage.at_idp.require_nonce(false);
+    source.acquire(probe()).await.unwrap();
+    stage.idp.recover();
+    stage.at_idp.only_challenge(false);
+    assert_eq!(stage.at_idp.challenges(), 1);
+    assert_eq!(stage.token_nonces(), [None, some("nonce-0"), some("nonce-0")]);
+
+    let idp = AuthorizationServer::new();
+    idp.on_request(|request| {
+        let next = match request.header("dpop").and_then(nonce_of).as_deref() {
+            None => "n1",
+            Some("n1") => "n2",
+            _ => return answer(500, &[], ""),
+        };
+        answer(200, &[next], r#"{"access_token":"abc","token_type":"DPoP"}"#)
+    });
+    let source = ClientCredentials::builder(idp.token_url())
+        .client_secret_basic("me", "s3cret")
+        .transport(idp.service())
+        .dpop(DpopKey::generate())
+        .build()
+        .unwrap();
+    source.acquire(probe()).await.unwrap();
+    source.acquire(probe()).await.unwrap();
+    assert_eq!(source.acquire(probe()).await.unwrap_err().kind(), ErrorKind::ServerError);
+    let sent: Vec<_> =
+        idp.requests().iter().map(|request| nonce_of(request.header("dpop").unwrap())).collect();
+    assert_eq!(sent, [None, some("n1"), some("n2")]);
+}
+
+/// What follows an answer that is scripted as the first: another request, or none.
+async fn requests_after(answers: Vec<Answer>) -> (u64, Result<(), ErrorKind>, Vec<Option<String>>) {
+    let stage = Stage::new();
+    let source = stage.builder().build().unwrap();
+    stage.idp.script(answers);
+    let acquired = source.acquire(probe()).await;
+    let nonces = stage.token_nonces();
+    (stage.idp.token_requests(), acquired.map(drop).map_err(|error| error.kind()), nonces)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_nonce_that_comes_with_a_vague_refusal_is_tried_once() {
+    for (status, body) in [
+        (400, r#"{"error":"use_dpop_nonce"}"#),
+        (401, r#"{"error":"use_dpop_nonce"}"#),
+        (403, r#"{"error":"use_dpop_nonce"}"#),
+        (400, r#"{"error":{"code":"use_dpop_nonce"}}"#),
+        (400, r#"{"error":17}"#),
+        (401, r#"{"error":"nonce_required"}"#),
+        (400, ""),
+        (401, "<html>"),
+    ] {
+        let (requests, result, nonces) = requests_after(vec![answer(status, &["n1"], body)]).await;
+        assert_eq!((requests, result), (2, Ok(())), "{status} {body}");
+        assert_eq!(nonces, [None, some("n1")]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_nonce_beside_another_refusal_is_kept_and_not_tried_at_once() {
+    for (status, nonces, body, kind) in [
+        (400, &["n1"][..], r#"{"error":"invalid_grant"}"#, ErrorKind::InvalidGrant),
+        (401, &["n1"], r#"{"error":"invalid_client"}"#, ErrorKind::InvalidClient),
+        (400, &["n1"], r#"{"error":"invalid_dpop_proof"}"#, ErrorKind::InvalidDpopProof),
+        (403, &["n1"], r#"{"error":{}}"#, ErrorKind::HttpStatus),
+        (500, &["n1"], "", ErrorKind::ServerError),
+        (302, &["n1"], "", ErrorKind::Redirect),
+        (400, &["n1", "n2"], r#"{"error":"use_dpop_nonce"}"#, ErrorKind::UseDpopNonce),
+        (400, &["n 1"], r#"{"error":"use_dpop_nonce"}"#, ErrorKind::UseDpopNonce),
+        (400, &[], r#"{"error":"use_dpop_nonce"}"#, ErrorKind::UseDpopNonce),
+        (400, &["n1", "n2"], "", ErrorKind::HttpStatus),
+    ] {
+        let stage = Stage::new();
+        let source = stage.builder().build().unwrap();
+        stage.idp.script([answer(status, nonces, body)]);
+        let error = source.acquire(probe()).await.unwrap_err();
+        assert_eq!((error.kind(), stage.idp.token_requests()), (kind, 1), "{status} {body}");
+        source.acquire(probe()).await.unwrap();
+        let kept = (nonces == ["n1"]).then(|| "n1".to_owned());
+        assert_eq!(stage.token_nonces(), [None, kept], "{status} {body}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_attempt_is_two_requests_at_most() {
+    let fresh = AtomicU64::new(0);
+    let stage = Stage::new();
+    stage.idp.on_request(move |_| {
+        let nonce = format!("n{}", fresh.fetch_add(1, Ordering::Relaxed));
+        answer(400, &[&nonce], r#"{"error":"use_dpop_nonce"}"#)
+    });
+    let source = stage.builder().attempts(2).build().unwrap();
+    let error = source.acquire(probe()).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::UseDpopNonce, true));
+    assert_eq!(stage.idp.token_requests(), 2);
+    source.acquire(Acquire::new(Reason::Missing)).await.unwrap_err();
+    assert_eq!(stage.idp.token_requests(), 6);
+
+    // A nonce that did not help does not help the next time.
+    let same = Stage::new();
+    same.idp.always(answer(400, &["n"], r#"{"error":"use_dpop_nonce"}"#));
+    let source = same.builder().build().unwrap();
+    source.acquire(probe()).await.unwrap_err();
+    source.acquire(probe()).await.unwrap_err();
+    assert_eq!(same.token_nonces(), [None, some("n"), some("n")]);
+}
+
+/// oidc-provider: no new nonce while the one that was used is its newest.
+#[tokio::test(start_paused = true)]
+async fn an_answer_without_a_nonce_takes_none_back() {
+    let stage = Stage::new();
+    stage.at_idp.require_nonce(true);
+    stage.at_idp.only_challenge(true);
+    let source = stage.builder().build().unwrap();
+    for _ in 0..3 {
+        source.acquire(probe()).await.unwrap();
+    }
+    stage.idp.script([answer(400, &[], r#"{"error":"invalid_grant"}"#)]);
+    source.acquire(probe()).await.unwrap_err();
+    source.acquire(probe()).await.unwrap();
+    assert_eq!(stage.at_idp.challenges(), 1);
+}
+
+/// The server has burnt the first assertion with the challenge.
+#[tokio::test(start_paused = true)]
+async fn the_second_request_has_an_assertion_of_its_own() {
+    let (seen, at_idp) = (Mutex::new(HashSet::new()), DpopVerifier::new(verified));
+    let idp = AuthorizationServer::builder()
+        .verify_assertion(move |request| {
+            let assertion = request.form_value("client_assertion").ok_or("invalid_client")?;
+            let new = seen.lock().unwrap().insert(assertion.to_owned());
+            if new { Ok(()) } else { Err("invalid_client") }
+        })
+        .dpop(at_idp.clone())
+        .build();
+    at_idp.require_nonce(true);
+    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap();
+    let source = ClientCredentials::builder(idp.token_url())
+        .private_key_jwt("me", key, "https://idp.test")
+        .transport(idp.service())
+        .dpop(DpopKey::generate())
+        .build()
+        .unwrap();
+    source.acquire(probe()).await.unwrap();
+    assert_eq!(idp.token_requests(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bearer_token_is_taken_only_if_that_was_said() {
+    let idp = AuthorizationServer::new();
+    let builder = || {
+        ClientCredentials::builder(idp.token_url())
+            .client_secret_basic("me", "s3cret")
+            .transport(idp.service())
+    };
+    let key = DpopKey::generate();
+    let required = builder().dpop(key.clone()).build().unwrap();
+    let error = required.acquire(probe()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::UnsupportedTokenType);
+    let optional = builder().dpop(key).dpop_optional(true).build().unwrap();
+    let token = optional.acquire(probe()).await.unwrap();
+    assert_eq!(token.token_type(), TokenType::Bearer);
+    assert!(token.proof().is_none());
+    assert!(idp.requests().iter().all(|request| request.header("dpop").is_some()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_algorithm_is_one_that_the_server_lists() {
+    let stage = Stage::new();
+    stage.idp.set_metadata("dpop_signing_alg_values_supported", json!(["PS512", "EdDSA"]));
+    let builder = || {
+        ClientCredentials::discover(stage.idp.issuer())
+            .client_secret_basic("me", "s3cret")
+            .transport(stage.idp.service())
+    };
+    let generated = builder().dpop(DpopKey::generate()).build().unwrap();
+    generated.acquire(probe()).await.unwrap();
+    let proof = stage.idp.requests()[0].header("dpop").unwrap().to_owned();
+    let header = jsonwebtoken::decode_header(&proof).unwrap();
+    assert_eq!(header.alg, jsonwebtoken::Algorithm::EdDSA);
+
+    let given = SigningKey::generate(SigningAlgorithm::Es256).unwrap();
+    let error = builder().dpop(given).build().unwrap().acquire(probe()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.to_string().contains("PS512, EdDSA"), "{error}");
+    assert_eq!(stage.idp.token_requests(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
+    let stage = Stage::new();
+    let dated = ServiceBuilder::new()
+        .map_response(|mut response: Response<_>| {
+            let date = httpdate::fmt_http_date(SystemTime::now());
+            response.headers_mut().insert("date", date.parse().unwrap());
+            response
+        })
+        .service(stage.idp.service());
+    let source = stage
+        .builder()
+        .transport(dated)
+        .wall_clock(|| SystemTime::now() - Duration::from_secs(3600))
+        .build()
+        .unwrap();
+    let tokens = source.into_cache();
+    tokens.warm_up().await.unwrap();
+    assert_eq!(stage.idp.token_requests(), 2);
+    // The proofs for the API have the right time as well.
+    assert_eq!(stage.client_of(tokens).get("https://api.test/").await, 200);
+}
+
+/// Clones, and so all caches over them, share the nonce.
+#[tokio::test(start_paused = true)]
+async fn concurrent_acquisitions_are_all_answered() {
+    let stage = Arc::new(Stage::new());
+    stage.at_idp.require_nonce(true);
+    let source = stage.builder().build().unwrap();
+    let asked: Vec<_> = (0..8)
+        .map(|_| {
+            let source = source.clone();
+            tokio::spawn(async move { source.acquire(probe()).await })
+        })
+        .collect();
+    for asked in asked {
+        asked.await.unwrap().unwrap();
+    }
+    assert!(stage.idp.token_requests() <= 16);
+}
