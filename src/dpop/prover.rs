@@ -1,12 +1,15 @@
 //! Proofs (RFC 9449 §4.2).
 
 use std::{
+    borrow::Cow,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
+use serde_core::Serialize;
 
 use super::{
     nonces::{Nonces, nonce},
@@ -25,10 +28,13 @@ use crate::{
 ///
 /// A proof costs little but its signature (ES256 some 20 µs), which is made in the caller's task:
 /// handing it to another thread would cost as much.
+#[derive(Clone)]
 pub(crate) struct Prover {
     key: SigningKey,
     /// The JWS header, encoded.
-    header: Box<str>,
+    header: Arc<str>,
+    /// A token, and its `ath`: all that a proof has of it.
+    hashed: Option<(Token, String)>,
     nonces: Arc<Nonces>,
     clock: Arc<dyn WallClock>,
     pub(super) skew: Skew,
@@ -39,7 +45,7 @@ struct Claims<'a> {
     method: &'a Method,
     htu: &'a str,
     /// For an API.
-    token: Option<&'a str>,
+    ath: Option<&'a str>,
     nonce: Option<&'a str>,
 }
 
@@ -52,8 +58,15 @@ impl Prover {
     ) -> Self {
         let (algorithm, jwk) = (key.algorithm(), key.bare_jwk());
         let header = format!(r#"{{"typ":"dpop+jwt","alg":"{algorithm}","jwk":{jwk}}}"#);
-        let header = URL_SAFE_NO_PAD.encode(header).into_boxed_str();
-        Self { key, header, nonces, clock, skew }
+        let header = URL_SAFE_NO_PAD.encode(header).into();
+        Self { key, header, hashed: None, nonces, clock, skew }
+    }
+
+    /// Lets a token that is bound to the key be used.
+    pub(crate) fn bind(&self, token: Token) -> Token {
+        let ath = jose::sha256(token.secret().as_bytes());
+        let prover = Self { hashed: Some((token.clone(), ath)), ..self.clone() };
+        token.with_proof(Arc::new(prover))
     }
 
     /// The proof for a token request.
@@ -68,7 +81,7 @@ impl Prover {
         nonce: Option<&str>,
     ) -> Result<HeaderValue, Error> {
         let target = target(uri)?;
-        self.sign(&Claims { method, htu: target.htu(), token: None, nonce })
+        self.sign(&Claims { method, htu: target.htu(), ath: None, nonce })
     }
 
     fn sign(&self, claims: &Claims<'_>) -> Result<HeaderValue, Error> {
@@ -76,10 +89,11 @@ impl Prover {
         const ROOM: usize = 1024;
         let now = self.skew.correct(self.clock.now());
         let payload = claims.encode(&jose::random_id()?, now)?;
-        let mut proof = String::with_capacity(self.header.len() + ROOM);
-        proof.push_str(&self.header);
+        let mut proof = Vec::with_capacity(self.header.len() + ROOM);
+        proof.extend_from_slice(self.header.as_bytes());
         jose::append(&mut proof, &payload, &Signer::Key(&self.key))?;
-        let mut proof = HeaderValue::try_from(proof).expect("base64url and dots");
+        let mut proof =
+            HeaderValue::from_maybe_shared(Bytes::from(proof)).expect("base64url and dots");
         proof.set_sensitive(true);
         Ok(proof)
     }
@@ -94,9 +108,9 @@ impl Claims<'_> {
         member(&mut json, "{\"jti\":", jti);
         member(&mut json, ",\"htm\":", self.method.as_str());
         member(&mut json, ",\"htu\":", self.htu);
-        json.extend_from_slice(format!(",\"iat\":{}", issued_at.as_secs()).as_bytes());
-        if let Some(token) = self.token {
-            member(&mut json, ",\"ath\":", &jose::sha256(token.as_bytes()));
+        member(&mut json, ",\"iat\":", &issued_at.as_secs());
+        if let Some(ath) = self.ath {
+            member(&mut json, ",\"ath\":", ath);
         }
         if let Some(nonce) = self.nonce {
             member(&mut json, ",\"nonce\":", nonce);
@@ -107,9 +121,9 @@ impl Claims<'_> {
 }
 
 /// Only `htu` ever needs escaping, and it rarely.
-fn member(json: &mut Vec<u8>, name: &str, value: &str) {
+fn member(json: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Sized)) {
     json.extend_from_slice(name.as_bytes());
-    serde_json::to_writer(json, value).expect("a string, to memory");
+    serde_json::to_writer(json, value).expect("a string or number, to memory");
 }
 
 fn target(uri: &Uri) -> Result<Target, Error> {
@@ -124,8 +138,12 @@ impl ProofOfPossession for Prover {
     fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error> {
         let target = target(uri)?;
         let nonce = self.nonces.api(target.origin());
-        let token = Some(token.secret());
-        self.sign(&Claims { method, htu: target.htu(), token, nonce: nonce.as_deref() })
+        let ath = match &self.hashed {
+            Some((hashed, ath)) if hashed.same_secret(token) => Cow::Borrowed(ath),
+            _ => Cow::Owned(jose::sha256(token.secret().as_bytes())),
+        };
+        let (ath, nonce) = (Some(ath.as_str()), nonce.as_deref());
+        self.sign(&Claims { method, htu: target.htu(), ath, nonce })
     }
 
     fn observe(&self, uri: &Uri, headers: &HeaderMap) -> bool {

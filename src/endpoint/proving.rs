@@ -34,7 +34,7 @@ pub(super) struct Proving {
 /// The proofs of one attempt.
 pub(super) struct Proofs {
     #[cfg(feature = "dpop")]
-    prover: Option<Arc<Prover>>,
+    prover: Option<Prover>,
     #[cfg(feature = "dpop")]
     nonces: Arc<Nonces>,
 }
@@ -128,7 +128,7 @@ impl Proving {
         let key = key.choose(listed).await?;
         let (clock, skew) = (Arc::clone(&inner.clock), inner.skew.clone());
         let prover = Prover::new(key, Arc::clone(&nonces), clock, skew);
-        Ok(Proofs { prover: Some(Arc::new(prover)), nonces })
+        Ok(Proofs { prover: Some(prover), nonces })
     }
 }
 
@@ -168,7 +168,7 @@ impl Proofs {
     /// Lets a token that is bound to the key be used.
     pub(super) fn bind(&self, token: Token) -> Token {
         match &self.prover {
-            Some(prover) if token.is_bound() => token.with_proof(Arc::clone(prover) as _),
+            Some(prover) if token.is_bound() => prover.bind(token),
             _ => token,
         }
     }

@@ -50,10 +50,11 @@ pub(crate) fn compact(
     /// behind.
     const SIGNATURE: usize = 1 + 1366;
     let room = (header.len() + payload.len()).div_ceil(3) * 4 + 8 + SIGNATURE;
-    let mut jws = Zeroizing::new(String::with_capacity(room));
-    URL_SAFE_NO_PAD.encode_string(header, &mut jws);
+    let mut jws = Zeroizing::new(Vec::with_capacity(room));
+    encode(&mut jws, header);
     append(&mut jws, payload, signer)?;
-    Ok(jws)
+    let jws = String::from_utf8(std::mem::take(&mut *jws));
+    Ok(Zeroizing::new(jws.expect("base64url and dots")))
 }
 
 /// Appends `.payload.signature` to a header that is encoded already.
@@ -61,13 +62,21 @@ pub(crate) fn compact(
 /// # Errors
 ///
 /// Kind `Credentials` when the signature fails.
-pub(crate) fn append(jws: &mut String, payload: &[u8], signer: &Signer<'_>) -> Result<(), Error> {
-    jws.push('.');
-    URL_SAFE_NO_PAD.encode_string(payload, jws);
-    let signature = signer.sign(jws.as_bytes())?;
-    jws.push('.');
-    URL_SAFE_NO_PAD.encode_string(&signature, jws);
+pub(crate) fn append(jws: &mut Vec<u8>, payload: &[u8], signer: &Signer<'_>) -> Result<(), Error> {
+    jws.push(b'.');
+    encode(jws, payload);
+    let signature = signer.sign(jws)?;
+    jws.push(b'.');
+    encode(jws, &signature);
     Ok(())
+}
+
+/// In place: `Engine::encode_string` goes through a buffer of its own, which takes as long again
+/// and is not wiped.
+fn encode(jws: &mut Vec<u8>, bytes: &[u8]) {
+    let start = jws.len();
+    jws.resize(start + (bytes.len() * 4).div_ceil(3), 0);
+    URL_SAFE_NO_PAD.encode_slice(bytes, &mut jws[start..]).expect("unpadded base64 has this size");
 }
 
 /// 128 random bits, for a `jti`.
