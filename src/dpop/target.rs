@@ -2,8 +2,9 @@
 
 use http::Uri;
 
-/// `htu`: the URI without query and fragment (RFC 9449 §4.2), in the form that RFC 3986 §6.2.2 and
-/// §6.2.3 make of it, as servers compare with their own spelling of it.
+/// `htu`: the URI without query and fragment (RFC 9449 §4.2), with the case of scheme and host, the
+/// port and an empty path as RFC 3986 §6.2.2.1 and §6.2.3 want them. The path's escapes are left as
+/// they are sent.
 pub(super) struct Target {
     htu: String,
     origin: usize,
@@ -24,7 +25,8 @@ impl Target {
             && port.as_u16() != default_port
         {
             htu.push(':');
-            htu.push_str(port.as_str());
+            // As a number: it may have been written with leading zeros.
+            htu.push_str(&port.as_u16().to_string());
         }
         let origin = htu.len();
         htu.push_str(path);

@@ -97,7 +97,7 @@ pin_project! {
         // The answer is kept until it is certain that it is not wanted.
         Replacing { #[pin] replacing: Replacing, response: Option<R> },
         // The token is good; the next proof has the nonce that was missing.
-        Resending { response: Option<R> },
+        Resending { response: Option<R>, yielded: bool },
         Readying { snapshot: Arc<Snapshot> },
     }
 }
@@ -132,7 +132,7 @@ where
         again: Box<Again<S, P, P::Kept>>,
         chances: Chances,
     ) -> Self {
-        let stage = Stage::Resending { response: Some(response) };
+        let stage = Stage::Resending { response: Some(response), yielded: false };
         Self { held: None, again: Some(again), chances, expired: 0, stage }
     }
 
@@ -167,8 +167,13 @@ where
                         }
                     }
                 }
-                StageProj::Resending { response } => {
-                    // As above; and the token may have been replaced meanwhile.
+                StageProj::Resending { response, yielded } => {
+                    // The connection's task gets a turn to let the first body go.
+                    if !std::mem::replace(yielded, true) {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    // The token may have been replaced meanwhile, so it is asked for.
                     let again = this.again.take().expect("polled after it was done");
                     let Some(held) = again.restore() else {
                         let response = response.take().expect("it was not taken yet");

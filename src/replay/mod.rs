@@ -45,7 +45,7 @@ pub trait ReplayPolicy<B>: Clone {
     /// kept to send it again; nothing, if it can't be.
     fn keep(&self, body: B) -> (B, Option<Self::Kept>);
 
-    /// The body to send again. Called when another token is at hand, after the first request's
+    /// The body to send again. Called when another token, or a nonce, is at hand, after the first request's
     /// future was dropped. `None` if the body could not be kept after all: the API's answer is
     /// handed back then.
     fn restore(&self, kept: Self::Kept) -> Option<B>;

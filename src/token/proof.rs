@@ -84,17 +84,20 @@ impl Token {
     /// # Errors
     ///
     /// Kind `Refused` when the token needs a proof and there is nothing to make it, or the URI has
-    /// no scheme and host; `Credentials` when the key does not sign. Never for a bearer token.
+    /// no scheme and host, or the map has no room; `Credentials` when the key does not sign.
     pub fn authorize(
         &self,
         method: &Method,
         uri: &Uri,
         headers: &mut HeaderMap,
     ) -> Result<(), Error> {
+        let full = |_| {
+            Error::new(ErrorKind::Refused).with_detail("it has no room for another header field")
+        };
         if let Some(proof) = self.prove(method, uri)? {
-            headers.insert(DPOP, proof);
+            headers.try_insert(DPOP, proof).map_err(full)?;
         }
-        headers.insert(header::AUTHORIZATION, self.header_value());
+        headers.try_insert(header::AUTHORIZATION, self.header_value()).map_err(full)?;
         Ok(())
     }
 
@@ -123,7 +126,9 @@ impl Token {
                  DpopKey, or give it one by Token::with_proof",
             )
         })?;
-        proof.prove(method, uri, self).map(Some)
+        let mut value = proof.prove(method, uri, self)?;
+        value.set_sensitive(true);
+        Ok(Some(value))
     }
 }
 
@@ -141,6 +146,22 @@ mod tests {
         fn observe(&self, _: &Uri, headers: &HeaderMap) -> bool {
             headers.contains_key("dpop-nonce")
         }
+    }
+
+    #[test]
+    fn a_proof_is_sensitive_whoever_made_it_and_a_full_map_is_an_error() {
+        let token = Token::new(TokenType::Dpop, "abc").unwrap().with_proof(Arc::new(Fixed));
+        assert!(authorized(&token).unwrap()["dpop"].is_sensitive());
+        let mut headers = HeaderMap::new();
+        for index in 0.. {
+            let name: http::HeaderName = format!("x-{index}").parse().unwrap();
+            if headers.try_insert(name, HeaderValue::from_static("")).is_err() {
+                break;
+            }
+        }
+        let uri = Uri::from_static("https://a.example/b");
+        let error = token.authorize(&Method::GET, &uri, &mut headers).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Refused);
     }
 
     fn authorized(token: &Token) -> Result<HeaderMap, Error> {
