@@ -138,24 +138,6 @@ fn an_acquisition_timeout_of_zero_does_not_spin() {
     assert!(polls.load(SeqCst) < 50, "{} polls", polls.load(SeqCst));
 }
 
-/// A life above nothing, but far below a second.
-#[tokio::test(start_paused = true)]
-async fn tiny_lives_are_no_storm() {
-    let asked = Arc::new(AtomicUsize::new(0));
-    let counted = asked.clone();
-    let cache = TokenCache::new(move |_: Acquire| {
-        let n = counted.fetch_add(1, SeqCst);
-        async move { Ok(Token::bearer(format!("t{n}"))?.with_lifetime(Duration::from_millis(10))) }
-    });
-    let start = Instant::now();
-    while start.elapsed() < secs(10) {
-        let _ = cache.get().await;
-        sleep(Duration::from_millis(1)).await;
-    }
-    let asked = asked.load(SeqCst);
-    assert!(asked <= 40, "{asked} acquisitions in 10 s");
-}
-
 /// P7: the flight's runtime goes; the rejected request waits for the one that follows.
 #[test]
 fn a_rejected_request_waits_for_the_flight_that_follows_a_lost_one() {

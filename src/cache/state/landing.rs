@@ -20,8 +20,6 @@ use crate::{
 
 /// After a token that was dead on arrival, the next acquisition starts this much later.
 const PAUSE_AFTER_DEAD: Duration = Duration::from_secs(1);
-/// After one with less than thrice this left: a third of a life of milliseconds would be a storm.
-const PAUSE_AFTER_DYING: Duration = Duration::from_millis(300);
 
 impl State {
     /// The flight came to an end of its own. One that was replaced meanwhile changes nothing.
@@ -95,11 +93,7 @@ impl State {
             (reason, _) => Event::Acquired { reason, took, lifetime },
         };
         let dead = expires_at <= now;
-        self.not_before = if dead {
-            Some(now + PAUSE_AFTER_DEAD)
-        } else {
-            (expires_at < now + 3 * PAUSE_AFTER_DYING).then(|| now + PAUSE_AFTER_DYING)
-        };
+        self.not_before = dead.then(|| now + PAUSE_AFTER_DEAD);
         let snapshot = Arc::new(Snapshot {
             lease,
             look_at: refresh_at,
