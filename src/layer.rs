@@ -11,7 +11,6 @@ use crate::{
     replay::EmptyBodies,
     service::OAuthClientCredentials,
     settings::{Elsewhere, Settings},
-    sync::Arc,
 };
 
 /// Adds an access token to the requests of any HTTP service.
@@ -60,24 +59,22 @@ use crate::{
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct OAuthClientCredentialsLayer<P = EmptyBodies> {
+    cache: TokenCache,
     settings: Settings<P>,
 }
 
 impl OAuthClientCredentialsLayer {
     /// A layer that adds this cache's token to requests to these origins.
     pub fn new(cache: TokenCache, origins: Origins) -> Self {
-        Self { settings: Settings::new(cache, origins) }
+        Self { cache, settings: Settings::new(origins) }
     }
 }
 
 impl<P> OAuthClientCredentialsLayer<P> {
     /// Which requests are sent again after a rejection. Default: [`EmptyBodies`].
     pub fn replay<Q>(self, policy: Q) -> OAuthClientCredentialsLayer<Q> {
-        let Settings { cache, origins, elsewhere, own, judge, header_name, policy: _ } =
-            self.settings;
-        OAuthClientCredentialsLayer {
-            settings: Settings { cache, origins, elsewhere, own, judge, header_name, policy },
-        }
+        let Self { cache, settings } = self;
+        OAuthClientCredentialsLayer { cache, settings: settings.with_policy(policy) }
     }
 
     /// What to do with a request to another origin. Default: [`Elsewhere::Pass`].
@@ -112,6 +109,6 @@ impl<S, P: Clone> Layer<S> for OAuthClientCredentialsLayer<P> {
     type Service = OAuthClientCredentials<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        OAuthClientCredentials::new(inner, Arc::new(self.settings.clone()))
+        OAuthClientCredentials::new(inner, self.cache.clone(), self.settings.clone())
     }
 }

@@ -127,6 +127,7 @@ mod future;
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 mod jose;
 mod layer;
+mod lease;
 mod origins;
 mod replay;
 mod secret_file;

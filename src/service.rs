@@ -11,9 +11,10 @@ use tower_service::Service;
 
 use crate::{
     authorize::OwnAuthorization,
-    cache::View,
+    cache::TokenCache,
     error::BoxError,
-    future::{Chances, Held, ResponseFuture, Sent, send, send_bearer, send_bound},
+    future::{Chances, Held, ResponseFuture, send},
+    lease::{Shared, View},
     replay::{EmptyBodies, ReplayPolicy},
     settings::{Admission, HAS_OWN, Settings},
     sync::Arc,
@@ -25,13 +26,14 @@ use crate::{
 /// call with a fresh token compares one pointer to find it.
 pub struct OAuthClientCredentials<S, P = EmptyBodies> {
     inner: S,
-    settings: Arc<Settings<P>>,
-    view: View,
+    shared: Arc<Shared<P>>,
+    view: View<P>,
 }
 
 impl<S, P> OAuthClientCredentials<S, P> {
-    pub(crate) fn new(inner: S, settings: Arc<Settings<P>>) -> Self {
-        Self { inner, settings, view: View::default() }
+    pub(crate) fn new(inner: S, cache: TokenCache, settings: Settings<P>) -> Self {
+        let shared = Shared::new(cache, Arc::new(settings));
+        Self { inner, shared: Arc::new(shared), view: View::New }
     }
 
     /// The service below.
@@ -67,24 +69,21 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Self { inner, settings, view } = self;
-        match settings.admit(&request) {
+        let Self { inner, shared, view } = self;
+        match shared.settings.admit(&request) {
             Admission::Authorize => {}
-            Admission::Pass => return ResponseFuture::passing(inner.call(request)),
+            Admission::Pass => return ResponseFuture::calling(inner.call(request), None),
             Admission::Refuse(why) => return ResponseFuture::refused(why),
         }
-        let Some(presented) = view.fresh(&settings.cache, Instant::now()) else {
+        let Some(badge) = view.fresh(shared, Instant::now()) else {
             return self.look_closer(request);
         };
-        if presented.is_bound() {
-            return send_bound(settings, inner, request, presented, Chances::ALL);
+        if P::REPLAYS || badge.is_bound() {
+            return send(badge, inner, request, Chances::ALL);
         }
-        if P::REPLAYS {
-            return send_bearer(settings, inner, request, presented, true);
-        }
-        // As `send_bearer` does it, but in place: handing the request on is a copy of all of it.
-        match Sent::with(presented, settings, &mut request, None) {
-            Ok(sent) => ResponseFuture::calling(inner.call(request), sent),
+        // As `send` does it, but in place: handing the request on is a copy of all of it.
+        match badge.authorize(&mut request) {
+            Ok(ours) => ResponseFuture::calling(inner.call(request), ours.then_some(badge)),
             Err(why) => ResponseFuture::refused(why),
         }
     }
@@ -98,21 +97,22 @@ impl<S, P> OAuthClientCredentials<S, P> {
         S: Service<Request<B>> + Clone,
         P: ReplayPolicy<B>,
     {
-        let Self { inner, settings, .. } = self;
+        let Self { inner, shared, .. } = self;
+        let Shared { cache, settings, .. } = &**shared;
         if settings.leaves_alone(&request) {
             return match settings.own {
                 OwnAuthorization::Refuse => ResponseFuture::refused(HAS_OWN),
-                _ => ResponseFuture::passing(inner.call(request)),
+                _ => ResponseFuture::calling(inner.call(request), None),
             };
         }
-        if let Some(snapshot) = settings.cache.at_hand() {
-            return send(settings, inner, request, snapshot.present(), Chances::ALL);
+        if let Some(snapshot) = cache.at_hand() {
+            return send(shared.badge(&snapshot), inner, request, Chances::ALL);
         }
         // Nothing stays reserved while the request waits: `inner` may hold a permit that the token
         // transport needs too. A clone holds none.
         let idle = inner.clone();
         *inner = idle.clone();
-        ResponseFuture::waiting(Held { settings: Arc::clone(settings), service: idle, request })
+        ResponseFuture::waiting(Held { shared: Arc::clone(shared), service: idle, request })
     }
 }
 
@@ -120,7 +120,7 @@ impl<S: Clone, P> Clone for OAuthClientCredentials<S, P> {
     fn clone(&self) -> Self {
         Self {
             inner: self.inner.clone(),
-            settings: Arc::clone(&self.settings),
+            shared: Arc::clone(&self.shared),
             view: self.view.clone(),
         }
     }
@@ -130,7 +130,8 @@ impl<S: fmt::Debug, P> fmt::Debug for OAuthClientCredentials<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuthClientCredentials")
             .field("inner", &self.inner)
-            .field("settings", &self.settings)
+            .field("cache", &self.shared.cache)
+            .field("settings", &self.shared.settings)
             .finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@ use http::{HeaderName, HeaderValue, Request, Response, header};
 
 use crate::{
     authorize::{Authorized, OwnAuthorization, authorize},
-    cache::TokenCache,
     challenge::{Rejections, Verdict, classify},
     error::{BoxError, Error, ErrorKind},
     origins::Origins,
@@ -17,7 +16,6 @@ use crate::{
 /// What a layer is set to; its services share it.
 #[derive(Clone)]
 pub(crate) struct Settings<P> {
-    pub(crate) cache: TokenCache,
     pub(crate) origins: Origins,
     pub(crate) elsewhere: Elsewhere,
     pub(crate) own: OwnAuthorization,
@@ -59,9 +57,8 @@ pub(crate) enum Admission {
 }
 
 impl Settings<EmptyBodies> {
-    pub(crate) fn new(cache: TokenCache, origins: Origins) -> Self {
+    pub(crate) fn new(origins: Origins) -> Self {
         Self {
-            cache,
             origins,
             elsewhere: Elsewhere::default(),
             own: OwnAuthorization::default(),
@@ -73,6 +70,11 @@ impl Settings<EmptyBodies> {
 }
 
 impl<P> Settings<P> {
+    pub(crate) fn with_policy<Q>(self, policy: Q) -> Settings<Q> {
+        let Self { origins, elsewhere, own, judge, header_name, policy: _ } = self;
+        Settings { origins, elsewhere, own, judge, header_name, policy }
+    }
+
     #[inline]
     pub(crate) fn admit<B>(&self, request: &Request<B>) -> Admission {
         if !self.origins.allows(request.uri()) {
@@ -101,8 +103,12 @@ impl<P> Settings<P> {
 
     /// Whether a request goes out, or is refused, as it came: it need not wait for a token.
     pub(crate) fn leaves_alone<B>(&self, request: &Request<B>) -> bool {
-        let name = self.header_name.as_ref().unwrap_or(&header::AUTHORIZATION);
-        self.own != OwnAuthorization::Replace && request.headers().contains_key(name)
+        self.own != OwnAuthorization::Replace && request.headers().contains_key(self.header_name())
+    }
+
+    /// The field that carries the token.
+    pub(crate) fn header_name(&self) -> &HeaderName {
+        self.header_name.as_ref().unwrap_or(&header::AUTHORIZATION)
     }
 }
 
@@ -134,7 +140,6 @@ impl Judge {
 impl<P> fmt::Debug for Settings<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings")
-            .field("cache", &self.cache)
             .field("origins", &self.origins)
             .field("elsewhere", &self.elsewhere)
             .field("own", &self.own)

@@ -200,6 +200,11 @@ impl Token {
             || self.inner.secret == other.inner.secret
     }
 
+    /// Whether these are clones of one token, with the same deadlines.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
+    }
+
     /// `count` equal header values over the same bytes, each with a reference count of its own
     /// on a cache line of its own, so that threads which clone different ones never meet.
     pub(crate) fn header_values(&self, count: usize) -> Box<[HeaderValue]> {

@@ -9,8 +9,9 @@ use std::{
 /// Each module at the top of `src/`, with those it may import; itself always.
 const MAY_IMPORT: &[(&str, &str)] = &[
     ("layer", "service settings authorize challenge replay origins cache token error sync"),
-    ("service", "future settings authorize challenge replay origins cache token error sync"),
-    ("future", "settings authorize challenge replay origins cache token error sync"),
+    ("service", "future lease settings authorize challenge replay origins cache token error sync"),
+    ("future", "lease settings authorize challenge replay origins cache token error sync"),
+    ("lease", "settings authorize challenge cache token sync"),
     ("settings", "authorize challenge replay origins cache token error sync"),
     ("cache", "source token event error sync"),
     ("endpoint", "source client_auth dpop jose skew transport clock token error event"),

@@ -20,15 +20,10 @@ use std::{fmt, pin::pin};
 
 use tokio::{sync::watch, time::Instant};
 
-pub(crate) use self::{
-    acquiring::Acquiring,
-    replacement::Replacing,
-    snapshot::{Presented, Snapshot, View},
-};
+pub(crate) use self::{acquiring::Acquiring, replacement::Replacing, snapshot::Snapshot};
 use self::{
     flight::Flight,
     settings::Settings,
-    snapshot::Lease,
     state::{Decision, Followup, Rejection, State},
 };
 pub use self::{get::Get, replacement::Replacement, settings::TokenCacheBuilder};
@@ -153,8 +148,6 @@ impl Shared {
 
     fn land(self: &Arc<Self>, flight: &Arc<Flight>, result: Option<Result<Token, Error>>) {
         let draw = fastrand::f64();
-        let result =
-            result.map(|result| result.map(|token| Lease::new(&token, &Arc::downgrade(self))));
         self.step(|state, now| ((), state.land(flight, result, now, draw, &self.settings)));
     }
 
@@ -168,9 +161,9 @@ impl Shared {
     }
 
     /// The snapshot, if it may be used as it is.
-    fn fresh(&self) -> Option<Guard<Option<Arc<Snapshot>>>> {
+    fn fresh(&self, now: Instant) -> Option<Guard<Option<Arc<Snapshot>>>> {
         let snapshot = self.snapshot.load();
-        snapshot.as_ref().is_some_and(|it| it.is_fresh(Instant::now())).then_some(snapshot)
+        snapshot.as_ref().is_some_and(|it| it.is_fresh(now)).then_some(snapshot)
     }
 }
 
@@ -196,7 +189,7 @@ impl TokenCache {
     ///
     /// Within a tokio runtime it also starts the refresh beside the traffic when that is due.
     pub fn current(&self) -> Option<Token> {
-        if let Some(snapshot) = self.shared.fresh() {
+        if let Some(snapshot) = self.shared.fresh(Instant::now()) {
             return snapshot.as_ref().map(|snapshot| snapshot.token().clone());
         }
         self.shared.usable().map(|snapshot| snapshot.token().clone())
@@ -264,6 +257,11 @@ impl TokenCache {
     /// lets other requests go on.
     pub fn drop_token(&self) {
         Withdraw::withdraw(Arc::clone(&self.shared));
+    }
+
+    /// The published snapshot, if it may be used as it is.
+    pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<Snapshot>> {
+        self.shared.fresh(now).as_deref().cloned().flatten()
     }
 
     /// The token that a request leaves with at once, when a look at the published snapshot was not

@@ -1,13 +1,12 @@
 //! The response future: calls at once with a fresh token, otherwise waits first; after a rejection
 //! waits and calls once more.
 
+mod attempt;
 mod detour;
-mod proven;
 
 use std::{
     fmt,
     future::Future,
-    marker::PhantomData,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -16,23 +15,12 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
+use self::{attempt::Attempt, detour::Detour};
 pub(crate) use self::{
+    attempt::{Chances, send},
     detour::Held,
-    proven::{Chances, send_bound},
 };
-use self::{
-    detour::{Again, Detour, Next},
-    proven::Proven,
-};
-use crate::{
-    authorize::{Authorized, NO_ROOM},
-    cache::Presented,
-    challenge::Verdict,
-    error::BoxError,
-    replay::ReplayPolicy,
-    settings::{HAS_OWN, Judge, Settings, refusal},
-    sync::Arc,
-};
+use crate::{error::BoxError, lease::Badge, replay::ReplayPolicy, settings::refusal, sync::Arc};
 
 pin_project! {
     /// The future of [`OAuthClientCredentials`](crate::OAuthClientCredentials).
@@ -47,8 +35,6 @@ pin_project! {
     {
         #[pin]
         state: State<S, B, P>,
-        // Without it a call is not ours, and its answer not looked at.
-        sent: Option<Sent<S, B, P>>,
     }
 }
 
@@ -59,7 +45,9 @@ pin_project! {
         S: Service<Request<B>>,
         P: ReplayPolicy<B>,
     {
-        Calling { #[pin] future: S::Future },
+        // A call that is not made again, whatever its answer. Without a badge it is not ours, and its
+        // answer not looked at.
+        Calling { #[pin] future: S::Future, badge: Option<Arc<Badge<P>>> },
         // Everything else is behind a box, so that a call in flight stays small.
         Aside { aside: Pin<Box<Aside<S, B, P>>> },
     }
@@ -72,17 +60,24 @@ pin_project! {
         S: Service<Request<B>>,
         P: ReplayPolicy<B>,
     {
+        // It is not sent at all.
+        Refused { error: Option<BoxError> },
+        Attempt { #[pin] attempt: Attempt<S, B, P> },
         Detour { #[pin] detour: Detour<S, B, P> },
-        Proven { #[pin] proven: Proven<S, B, P> },
     }
 }
 
-/// What is remembered of a request that left with a token.
-pub(crate) struct Sent<S, B, P: ReplayPolicy<B>> {
-    presented: Arc<Presented>,
-    judge: Judge,
-    again: Option<Box<Again<S, P, P::Kept>>>,
-    body: PhantomData<fn(B)>,
+type Answer<R> = Result<Response<R>, BoxError>;
+
+/// Where a response future goes on.
+enum Next<S, B, P>
+where
+    S: Service<Request<B>>,
+    P: ReplayPolicy<B>,
+{
+    Done(Result<S::Response, BoxError>),
+    Call(ResponseFuture<S, B, P>),
+    Aside(Pin<Box<Aside<S, B, P>>>),
 }
 
 impl<S, B, P> ResponseFuture<S, B, P>
@@ -90,100 +85,27 @@ where
     S: Service<Request<B>>,
     P: ReplayPolicy<B>,
 {
-    pub(crate) fn passing(future: S::Future) -> Self {
-        Self::calling(future, None)
-    }
-
     #[inline]
-    pub(crate) fn calling(future: S::Future, sent: Option<Sent<S, B, P>>) -> Self {
-        Self { state: State::Calling { future }, sent }
+    pub(crate) fn calling(future: S::Future, badge: Option<Arc<Badge<P>>>) -> Self {
+        Self { state: State::Calling { future, badge } }
     }
 
     #[cold]
     pub(crate) fn refused(why: &'static str) -> Self {
-        Self::detour(Detour::refused(refusal(why)))
+        Self::failed(refusal(why))
+    }
+
+    fn failed(error: impl Into<BoxError>) -> Self {
+        Self::aside(Aside::Refused { error: Some(error.into()) })
     }
 
     pub(crate) fn waiting(held: Held<S, B, P>) -> Self {
-        Self::detour(Detour::waiting(held))
+        Self::aside(Aside::Detour { detour: Detour::waiting(held) })
     }
 
-    fn detour(detour: Detour<S, B, P>) -> Self {
-        Self::aside(Box::pin(Aside::Detour { detour }))
+    fn aside(aside: Aside<S, B, P>) -> Self {
+        Self { state: State::Aside { aside: Box::pin(aside) } }
     }
-
-    fn proven(proven: Proven<S, B, P>) -> Self {
-        Self::aside(Box::pin(Aside::Proven { proven }))
-    }
-
-    fn aside(aside: Pin<Box<Aside<S, B, P>>>) -> Self {
-        Self { state: State::Aside { aside }, sent: None }
-    }
-}
-
-/// Sends a request with a token, through a service that is ready. `chances`: what it may be sent
-/// again for.
-pub(crate) fn send<S, B, P>(
-    settings: &Arc<Settings<P>>,
-    service: &mut S,
-    request: Request<B>,
-    presented: Arc<Presented>,
-    chances: Chances,
-) -> ResponseFuture<S, B, P>
-where
-    S: Service<Request<B>> + Clone,
-    P: ReplayPolicy<B>,
-{
-    if presented.is_bound() {
-        send_bound(settings, service, request, presented, chances)
-    } else {
-        send_bearer(settings, service, request, presented, chances.token)
-    }
-}
-
-/// The same with a token that is bound to no key. `replays`: the request may be sent again.
-pub(crate) fn send_bearer<S, B, P>(
-    settings: &Arc<Settings<P>>,
-    service: &mut S,
-    mut request: Request<B>,
-    presented: Arc<Presented>,
-    replays: bool,
-) -> ResponseFuture<S, B, P>
-where
-    S: Service<Request<B>> + Clone,
-    P: ReplayPolicy<B>,
-{
-    let mut again = None;
-    if P::REPLAYS && replays && !settings.leaves_alone(&request) {
-        (request, again) = keep(settings, service, request);
-    }
-    match Sent::with(presented, settings, &mut request, again) {
-        Ok(sent) => ResponseFuture::calling(service.call(request), sent),
-        Err(why) => ResponseFuture::refused(why),
-    }
-}
-
-type KeptAgain<S, B, P> = Option<Box<Again<S, P, <P as ReplayPolicy<B>>::Kept>>>;
-
-/// Keeps what is needed to send the request again, if it can be.
-// Else each request is copied once more on its way in and out.
-#[inline(always)]
-fn keep<S, B, P>(
-    settings: &Arc<Settings<P>>,
-    service: &S,
-    request: Request<B>,
-) -> (Request<B>, KeptAgain<S, B, P>)
-where
-    S: Clone,
-    P: ReplayPolicy<B>,
-{
-    let (parts, body) = request.into_parts();
-    let (body, kept) = settings.policy.keep(body);
-    let again = kept.map(|kept| {
-        let (settings, service) = (Arc::clone(settings), service.clone());
-        Box::new(Again { settings, service, parts: parts.clone(), kept })
-    });
-    (Request::from_parts(parts, body), again)
 }
 
 impl<S, B, P, R> Future for ResponseFuture<S, B, P>
@@ -192,28 +114,22 @@ where
     S::Error: Into<BoxError>,
     P: ReplayPolicy<B>,
 {
-    type Output = Result<Response<R>, BoxError>;
+    type Output = Answer<R>;
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.as_mut().project();
-        let (StateProj::Calling { future }, sent) = (this.state.project(), this.sent) else {
+        let StateProj::Calling { future, badge } = self.as_mut().project().state.project() else {
             return self.poll_aside(cx);
         };
         // The answer stays where it is: each hand that it goes through is a copy of all of it.
-        let answer = ready!(future.poll(cx)).map_err(Into::into);
-        if let Ok(response) = &answer
+        let answer = future.poll(cx);
+        if let Poll::Ready(Ok(response)) = &answer
             && !response.status().is_success()
-            && let Some(sent) = sent.take_if(|sent| sent.is_rejected_by(response))
+            && let Some(badge) = badge
         {
-            // What more there is of chances is for tokens that are bound to a key.
-            return self.go_on(sent.rejected(answer, Chances { token: false, ..Chances::ALL }), cx);
+            badge.look_at(response);
         }
-        if P::REPLAYS {
-            // What was kept for sending again is let go before anyone reads on.
-            *sent = None;
-        }
-        Poll::Ready(answer)
+        answer.map_err(Into::into)
     }
 }
 
@@ -223,81 +139,30 @@ where
     S::Error: Into<BoxError>,
     P: ReplayPolicy<B>,
 {
-    /// Whatever is not a call in flight.
+    /// Whatever is not a call that is made once.
     #[inline(never)]
-    fn poll_aside(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<R>, BoxError>> {
-        let next = match self.as_mut().project().state.project() {
-            StateProj::Aside { aside } => ready!(match aside.as_mut().project() {
-                AsideProj::Detour { detour } => detour.poll(cx),
-                AsideProj::Proven { proven } => proven.poll(cx),
-            }),
-            StateProj::Calling { .. } => return self.poll(cx),
-        };
-        self.go_on(next, cx)
-    }
-
-    #[cold]
-    fn go_on(
-        mut self: Pin<&mut Self>,
-        next: Next<S, B, P>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<R>, BoxError>> {
-        match next {
-            Next::Done(result) => return Poll::Ready(result),
-            Next::Call(call) => self.set(call),
-            // This drops the first call's future, and with it whatever it held reserved.
-            Next::Aside(aside) => self.set(Self::aside(aside)),
-        }
+    fn poll_aside(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<R>> {
         // Not without end: a request is sent thrice at most.
-        self.poll(cx)
-    }
-}
-
-impl<S, B, P> Sent<S, B, P>
-where
-    S: Service<Request<B>>,
-    P: ReplayPolicy<B>,
-{
-    /// Puts the token into the request. `None`: it has one of its own; an error: it must not be
-    /// sent.
-    #[inline]
-    pub(crate) fn with(
-        presented: Arc<Presented>,
-        settings: &Settings<P>,
-        request: &mut Request<B>,
-        again: KeptAgain<S, B, P>,
-    ) -> Result<Option<Self>, &'static str> {
-        match settings.authorize(request, presented.header()) {
-            Authorized::Ours => {
-                let judge = settings.judge.clone();
-                Ok(Some(Self { presented, judge, again, body: PhantomData }))
-            }
-            Authorized::Own => Ok(None),
-            Authorized::Refused => Err(HAS_OWN),
-            Authorized::Full => Err(NO_ROOM),
-        }
-    }
-
-    fn is_rejected_by<R>(&self, response: &Response<R>) -> bool {
-        self.judge.verdict(response, self.presented.token()) == Verdict::Rejected
-    }
-
-    /// The API rejected the token: it is invalidated in any case, and the request is sent again if
-    /// it can be.
-    #[cold]
-    fn rejected(self, answer: Result<S::Response, BoxError>, chances: Chances) -> Next<S, B, P> {
-        let Some(cache) = self.presented.cache() else { return Next::Done(answer) };
-        match (answer, self.again) {
-            (Ok(response), Some(again)) => {
-                let replacing = cache.replacing(self.presented.token());
-                Next::detour(Detour::replacing(replacing, response, again, chances))
-            }
-            (answer, _) => {
-                cache.invalidate(self.presented.token());
-                Next::Done(answer)
+        loop {
+            let next = match self.as_mut().project().state.project() {
+                StateProj::Aside { aside } => match aside.as_mut().project() {
+                    AsideProj::Attempt { attempt } => match attempt.poll(cx) {
+                        Ok(answer) => return answer,
+                        Err(next) => next,
+                    },
+                    AsideProj::Detour { detour } => ready!(detour.poll(cx)),
+                    AsideProj::Refused { error } => {
+                        let error = error.take().expect("polled after it was done");
+                        return Poll::Ready(Err(error));
+                    }
+                },
+                StateProj::Calling { .. } => return self.poll(cx),
+            };
+            match next {
+                Next::Done(result) => return Poll::Ready(result),
+                Next::Call(call) => self.set(call),
+                // This drops the first call's future, and with it whatever it held reserved.
+                Next::Aside(aside) => self.set(Self { state: State::Aside { aside } }),
             }
         }
     }

@@ -11,11 +11,12 @@ use crate::{
         flight::{Flight, Outcome},
         schedule::{Arrival, Deadlines},
         settings::Settings,
-        snapshot::{Lease, Replaced, Snapshot},
+        snapshot::{Replaced, Snapshot},
     },
     error::Error,
     event::{Event, Reason},
     sync::{Arc, Fault, broken},
+    token::Token,
 };
 
 /// After a token that was dead on arrival, the next acquisition starts this much later.
@@ -26,7 +27,7 @@ impl State {
     pub(in crate::cache) fn land(
         &mut self,
         flight: &Arc<Flight>,
-        result: Option<Result<Lease, Error>>,
+        result: Option<Result<Token, Error>>,
         now: Instant,
         draw: f64,
         settings: &Settings,
@@ -44,10 +45,8 @@ impl State {
                 (Outcome::Gone, None)
             }
             // Those who wait look again, and start another.
-            Some(Ok(lease)) if self.is_withdrawn(lease.token(), flight.starts_at) => {
-                (Outcome::Gone, None)
-            }
-            Some(Ok(lease)) => self.succeed(flight, lease, now, draw, settings),
+            Some(Ok(token)) if self.is_withdrawn(&token, flight.starts_at) => (Outcome::Gone, None),
+            Some(Ok(token)) => self.succeed(flight, token, now, draw, settings),
             Some(Err(error)) => self.fail(flight, error, now, draw, settings),
         };
         Followup {
@@ -60,15 +59,14 @@ impl State {
     fn succeed(
         &mut self,
         flight: &Flight,
-        lease: Lease,
+        token: Token,
         now: Instant,
         draw: f64,
         settings: &Settings,
     ) -> (Outcome, Option<Event>) {
         self.cooldown = None;
         self.overdue = false;
-        let token = lease.token();
-        let same_token = self.holds(token);
+        let same_token = self.holds(&token);
         let took = now.saturating_duration_since(flight.starts_at);
         let Deadlines { refresh_at, expires_at, lifetime } =
             settings.schedule.deadlines(&Arrival {
@@ -95,7 +93,7 @@ impl State {
         let dead = expires_at <= now;
         self.not_before = dead.then(|| now + PAUSE_AFTER_DEAD);
         let snapshot = Arc::new(Snapshot {
-            lease,
+            token,
             look_at: refresh_at,
             refresh_at,
             expires_at,

@@ -1,0 +1,136 @@
+//! The published token as a layer's requests carry it: one header value for each stripe of threads,
+//! and what an answer is judged by.
+//!
+//! A call with a fresh token writes to one reference count of its own stripe and to that of the
+//! header value beside it. So no two threads write to one cache line, up to [`stripes`] threads, and
+//! whatever else the call needs is reached through that one pointer.
+
+mod shared;
+mod stripe;
+
+use http::{HeaderValue, Request, Response};
+use tokio::time::Instant;
+
+pub(crate) use self::shared::{Shared, View};
+use self::stripe::{stripe, stripes};
+use crate::{
+    authorize::{Authorized, NO_ROOM},
+    cache::{Snapshot, TokenCache},
+    challenge::Verdict,
+    settings::{HAS_OWN, Settings},
+    sync::{Arc, Weak},
+    token::Token,
+};
+
+/// A snapshot of the cache, ready to be put into requests.
+pub(crate) struct Lease<P> {
+    snapshot: Arc<Snapshot>,
+    /// As many as there are stripes, a power of two.
+    badges: Arc<[Arc<Badge<P>>]>,
+}
+
+impl<P> Lease<P> {
+    fn new(snapshot: Arc<Snapshot>, shared: &Arc<Shared<P>>) -> Self {
+        let token = snapshot.token();
+        let badge = |header| {
+            Arc::new(Badge {
+                header,
+                bound: token.is_bound(),
+                token: token.clone(),
+                settings: Arc::clone(&shared.settings),
+                cache: shared.cache.clone(),
+                shared: Arc::downgrade(shared),
+            })
+        };
+        let badges = token.header_values(stripes()).into_iter().map(badge).collect();
+        Self { snapshot, badges }
+    }
+
+    /// The same token under another snapshot.
+    fn renewed(&self, snapshot: Arc<Snapshot>) -> Self {
+        Self { snapshot, badges: Arc::clone(&self.badges) }
+    }
+
+    /// Whether a request may leave with it, without a closer look.
+    #[inline]
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.snapshot.is_fresh(now) && !self.snapshot.is_replaced()
+    }
+
+    /// This thread's copy.
+    #[inline]
+    fn badge(&self) -> &Arc<Badge<P>> {
+        // The length is a power of two, so this is a mask and not a division.
+        &self.badges[stripe() & (self.badges.len() - 1)]
+    }
+}
+
+/// What a request is sent with, and all that is needed to judge its answer, to name the token to
+/// the cache, and to send the request again.
+///
+/// The alignment keeps the reference count in front of it on a pair of cache lines of its own.
+#[repr(align(128))]
+pub(crate) struct Badge<P> {
+    header: HeaderValue,
+    /// Here as well, so that a request looks at nothing further away.
+    bound: bool,
+    token: Token,
+    settings: Arc<Settings<P>>,
+    cache: TokenCache,
+    shared: Weak<Shared<P>>,
+}
+
+impl<P> Badge<P> {
+    /// Puts the token into the request. `false`: it has one of its own.
+    ///
+    /// # Errors
+    ///
+    /// Why it must not be sent.
+    #[inline]
+    pub(crate) fn authorize<B>(&self, request: &mut Request<B>) -> Result<bool, &'static str> {
+        match self.settings.authorize(request, &self.header) {
+            Authorized::Ours => Ok(true),
+            Authorized::Own => Ok(false),
+            Authorized::Refused => Err(HAS_OWN),
+            Authorized::Full => Err(NO_ROOM),
+        }
+    }
+
+    /// Whether each request with it needs a proof beside it.
+    #[inline]
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound
+    }
+
+    pub(crate) fn token(&self) -> &Token {
+        &self.token
+    }
+
+    pub(crate) fn settings(&self) -> &Settings<P> {
+        &self.settings
+    }
+
+    pub(crate) fn cache(&self) -> &TokenCache {
+        &self.cache
+    }
+
+    /// What its layer's services share, to go on with.
+    pub(crate) fn shared(&self) -> Arc<Shared<P>> {
+        // The service that sent the request may have been the last of its layer.
+        self.shared.upgrade().unwrap_or_else(|| {
+            Arc::new(Shared::new(self.cache.clone(), Arc::clone(&self.settings)))
+        })
+    }
+
+    pub(crate) fn verdict<R>(&self, response: &Response<R>) -> Verdict {
+        self.settings.judge.verdict(response, &self.token)
+    }
+
+    /// For a request that is not sent again: if the answer rejects the token, it is invalidated.
+    #[cold]
+    pub(crate) fn look_at<R>(&self, response: &Response<R>) {
+        if self.verdict(response) == Verdict::Rejected {
+            self.cache.invalidate(&self.token);
+        }
+    }
+}
