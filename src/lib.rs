@@ -85,6 +85,8 @@
 //! | `hyper` | yes | [`HyperTransport`], through which tokens are requested: hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](ClientCredentialsBuilder::transport) takes any Tower service. |
 //! | `jwt` | no | Client assertions that are signed here: [`private_key_jwt`](ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](ClientCredentialsBuilder::client_secret_jwt). |
 //! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](ClientCredentialsBuilder::dpop). |
+//! | `reqwest` | no | [`ReqwestService`]: reqwest below the layer, and for token requests. |
+//! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`] for clients of reqwest-middleware. |
 //! | `testing` | no | [`testing`], a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
 //! | `testing-tls` | no | TLS and client certificates for these mocks. |
 //!
@@ -94,6 +96,7 @@
 //! # Chapters
 //!
 //! * [`docs::recipes`]: own transport, proxy, several APIs, bodies and replays, health checks …
+//! * [`docs::stacks`]: reqwest in a tower stack, reqwest-middleware
 //! * [`docs::providers`]: settings for well-known authorization servers, and which client
 //!   authentication to choose
 //! * [`docs::testing`]: testing your service in virtual time
@@ -107,7 +110,12 @@
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
 // Without these features some links have no target; the full documentation has them all.
 #![cfg_attr(
-    not(all(feature = "hyper", feature = "jwt", feature = "dpop")),
+    not(all(
+        feature = "hyper",
+        feature = "jwt",
+        feature = "dpop",
+        feature = "reqwest-middleware"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -128,6 +136,8 @@ mod future;
 mod jose;
 mod layer;
 mod lease;
+#[cfg(feature = "reqwest-middleware")]
+mod middleware;
 mod origins;
 mod replay;
 mod secret_file;
@@ -164,7 +174,13 @@ pub use jose::{HmacAlgorithm, SigningKeySource};
 #[cfg_attr(docsrs, doc(cfg(any(feature = "jwt", feature = "dpop"))))]
 pub use jose::{SigningAlgorithm, SigningKey};
 pub use layer::OAuthClientCredentialsLayer;
+#[cfg(feature = "reqwest-middleware")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
+pub use middleware::OAuthClientCredentialsMiddleware;
 pub use origins::Origins;
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub use replay::ReqwestBodies;
 pub use replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee};
 pub use service::OAuthClientCredentials;
 pub use settings::{Elsewhere, SkipToken};
@@ -176,6 +192,9 @@ pub use transport::TokenRequest;
 pub use transport::{
     ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
 };
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub use transport::{ReqwestFuture, ReqwestService, same_origin_redirects};
 
 impl ClientCredentials {
     /// A cache over this source, with the default settings;

@@ -36,6 +36,12 @@ impl<S, P> OAuthClientCredentials<S, P> {
         Self { inner, shared: Arc::new(shared), view: View::New }
     }
 
+    /// The same around another service.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn around<T>(&self, inner: T) -> OAuthClientCredentials<T, P> {
+        OAuthClientCredentials { inner, shared: Arc::clone(&self.shared), view: View::New }
+    }
+
     /// The service below.
     pub fn get_ref(&self) -> &S {
         &self.inner

@@ -6,6 +6,7 @@
 //! * [`defaults`]: every default, and why it is what it is
 //! * [`outages`]: what your request and the authorization server see of each fault
 //! * [`testing`]: testing your service in virtual time
+//! * [`stacks`]: the crate in a stack of yours
 //! * [`security`]: where a token may go, and what is kept from whom
 
 pub mod defaults;
@@ -13,4 +14,5 @@ pub mod outages;
 pub mod providers;
 pub mod recipes;
 pub mod security;
+pub mod stacks;
 pub mod testing;

@@ -72,7 +72,8 @@
 //! token crosses origins is for its policy to say: tower-http's strips `Authorization` by default,
 //! but not a field that [`header_name`](OAuthClientCredentialsLayer::header_name) put the token
 //! into. A client that follows redirects *inside itself* (reqwest by default) runs below every
-//! layer: turn that off, or rely on what it strips.
+//! layer: turn that off. reqwest strips the field at the first hop to another origin and not at the
+//! next one there ([what it does](super::stacks::reqwest#redirects)).
 //!
 //! [`Origins::any`] below a follower gives the token to whomever an API redirects to.
 //!

@@ -2,6 +2,8 @@
 //! the layer, so that what is not wanted costs nothing.
 
 mod buffer;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 mod tee;
 #[cfg(test)]
 mod tests;
@@ -11,6 +13,8 @@ use std::convert::Infallible;
 use http_body::Body;
 
 pub use buffer::{BufferBodies, Buffered};
+#[cfg(feature = "reqwest")]
+pub use reqwest::ReqwestBodies;
 pub use tee::Tee;
 
 /// Which bodies can be sent again, and how.

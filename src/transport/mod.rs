@@ -18,11 +18,15 @@ use crate::error::BoxError;
 
 #[cfg(feature = "hyper")]
 mod hyper;
+#[cfg(feature = "reqwest")]
+mod reqwest;
 
 #[cfg(feature = "hyper")]
 pub use hyper::{
     ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
 };
+#[cfg(feature = "reqwest")]
+pub use reqwest::{ReqwestFuture, ReqwestService, same_origin_redirects};
 
 /// A token request: a form POST whose body is in memory.
 pub type TokenRequest = http::Request<Full<Bytes>>;

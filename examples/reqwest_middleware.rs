@@ -1,0 +1,67 @@
+//! reqwest-middleware: a client that is used like reqwest's own. Both servers are embedded.
+//!
+//! ```sh
+//! cargo run --example reqwest_middleware --features reqwest-middleware
+//! ```
+//!
+//! It exits non-zero if anything is not as the comments say.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest_middleware::ClientBuilder;
+use tokio::task::JoinSet;
+use tower_oauth2_client_credentials::{
+    BoxError, ClientCredentials, OAuthClientCredentialsMiddleware, Origins, ReqwestService,
+    SkipToken,
+    testing::{AuthorizationServer, ProtectedApi},
+};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let idp = AuthorizationServer::builder()
+        .client("my-service", "s3cret")
+        .delay(Duration::from_millis(100))
+        .build();
+    let api = ProtectedApi::new(&idp);
+    let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
+
+    // From here on it is what a service of your own would do. Proxies, TLS, timeouts: the builder's;
+    // the servers here are on loopback, which reqwest sends to a proxy too. It follows no redirects.
+    let http = ReqwestService::new(reqwest::Client::builder().no_proxy())?;
+    let tokens = ClientCredentials::builder(token_server.token_url())
+        .client_secret_basic("my-service", "s3cret")
+        .scope("things:write")
+        .transport(http.clone())
+        .build()?
+        .into_cache();
+    let client = ClientBuilder::new(http.client().clone())
+        .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([api_server.url()])?))
+        .build();
+
+    let things = format!("{}/things", api_server.url());
+    let mut calls = JoinSet::new();
+    for _ in 0..100 {
+        calls.spawn(client.get(&things).send());
+    }
+    let statuses = calls.join_all().await.into_iter().map(|it| Ok(it?.status()));
+    let statuses = statuses.collect::<Result<Vec<_>, BoxError>>()?;
+    println!("100 at once, cold: {} token request", idp.token_requests());
+    if statuses.iter().any(|status| *status != StatusCode::OK) || idp.token_requests() != 1 {
+        return Err("a hundred share one token request".into());
+    }
+
+    idp.revoke_all();
+    let response = client.post(&things).body(r#"{"name":"a thing"}"#).send().await?;
+    println!("POST /things with a token that was revoked: {}", response.status());
+    if (response.status(), api.rejected(), idp.token_requests()) != (StatusCode::OK, 1, 2) {
+        return Err("a rejected token is replaced and the request sent once more".into());
+    }
+
+    let health = client.get(format!("{}/health", api_server.url())).with_extension(SkipToken);
+    println!("GET /health without a token: {}", health.send().await?.status());
+    if api.unauthenticated() != 1 {
+        return Err("a request that skips the token goes without".into());
+    }
+    Ok(())
+}

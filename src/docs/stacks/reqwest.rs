@@ -1,0 +1,155 @@
+//! reqwest, in a tower stack or under reqwest-middleware, and for the token requests of either.
+//!
+//! ```toml
+//! [dependencies]
+//! tower-oauth2-client-credentials = { version = "0.1", default-features = false, features = ["reqwest-middleware"] }
+//! reqwest = "0.13"            # its features choose TLS, HTTP/2, compression
+//! reqwest-middleware = "0.5"
+//! ```
+//!
+//! For the tower stack alone, feature `reqwest` does. Without the default features, token requests
+//! need a [transport](ClientCredentialsBuilder::transport), which here is reqwest.
+//!
+//! # reqwest-middleware
+//!
+//! The client is used like reqwest's own:
+//!
+//! ```
+//! # #[cfg(not(feature = "reqwest-middleware"))]
+//! # fn main() {}
+//! # #[cfg(feature = "reqwest-middleware")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
+//! # let (token_url, api) = (token_server.token_url(), api_server.url());
+//! use reqwest_middleware::ClientBuilder;
+//! use tower_oauth2_client_credentials::{
+//!     ClientCredentials, OAuthClientCredentialsMiddleware, Origins, ReqwestService,
+//! };
+//!
+//! let http = ReqwestService::new(reqwest::Client::builder())?; // follows no redirects
+//! let tokens = ClientCredentials::builder(token_url)
+//!     .client_secret_basic("my-service", "s3cret")
+//!     .transport(http.clone())
+//!     .build()?
+//!     .into_cache();
+//! let client = ClientBuilder::new(http.client().clone())
+//!     .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([&api])?))
+//!     .build();
+//!
+//! let response = client.post(format!("{api}/invoices")).body("{}").send().await?;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It waits for tokens, guards origins, reads 401s, sends again and makes proofs by the code of
+//! [`OAuthClientCredentialsLayer`], and has its settings:
+//! `OAuthClientCredentialsMiddleware::from(layer)`.
+//!
+//! * Add it after retries (`.with(retries).with(tokens)`): each attempt then gets the token that is
+//!   current, and a retry does not see the 401 that another token mends.
+//! * Middlewares that are added after it see each sending, with its token.
+//! * [`SkipToken`] goes in with `with_extension(SkipToken)`.
+//! * Its errors are in `reqwest_middleware::Error::Middleware`, found by `downcast_ref::<Error>()`.
+//!
+//! # A tower stack
+//!
+//! [`ReqwestService`] is reqwest's client over the types of the `http` crate:
+//!
+//! ```
+//! # #[cfg(not(feature = "reqwest"))]
+//! # fn main() {}
+//! # #[cfg(feature = "reqwest")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
+//! # let (token_url, api) = (token_server.token_url(), api_server.url());
+//! use http::Request;
+//! use tower::{ServiceBuilder, ServiceExt};
+//! use tower_http::follow_redirect::FollowRedirectLayer;
+//! use tower_oauth2_client_credentials::{
+//!     ClientCredentials, OAuthClientCredentialsLayer, Origins, ReqwestBodies, ReqwestService,
+//! };
+//!
+//! let http = ReqwestService::new(reqwest::Client::builder())?;
+//! let tokens = ClientCredentials::builder(token_url)
+//!     .client_secret_basic("my-service", "s3cret")
+//!     .transport(http.clone())
+//!     .build()?
+//!     .into_cache();
+//! let client = ServiceBuilder::new()
+//!     .layer(FollowRedirectLayer::new()) // where redirects are wanted: above the layer
+//!     .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?).replay(ReqwestBodies))
+//!     .service(http);
+//!
+//! let request = Request::post(format!("{api}/invoices")).body(reqwest::Body::from("{}"))?;
+//! let response = reqwest::Response::from(client.oneshot(request).await?);
+//! assert_eq!(response.text().await?, r#"{"status":"ok"}"#);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Other bodies than reqwest's do too, as long as they are `Sync`. The URI has to be absolute, so
+//! [`Origins::fixed_upstream`] does not go with it. `reqwest::Response::from` loses the URL.
+//!
+//! # Bodies
+//!
+//! [`ReqwestBodies`] sends again what reqwest's `try_clone` could clone: bodies in memory (`body`,
+//! `json`, `form`), without copying them, and requests without one. It is the middleware's default;
+//! the layer's is [`EmptyBodies`]. Streams and multipart forms get their 401 back, with the token
+//! replaced for those that follow. Or buffer them up to a limit:
+//! `.replay(BufferBodies::<reqwest::Body>::new(64 * 1024, reqwest::Body::wrap))`.
+//!
+//! # Redirects
+//!
+//! reqwest follows redirects by itself, ten at most, and below whatever is built on it: no layer and
+//! no middleware sees the hops, and no request can turn it off. What it does with `Authorization`
+//! (0.13.5; `tests/reqwest_clients/redirects.rs` shows it):
+//!
+//! | hop | `Authorization` |
+//! | --- | --- |
+//! | within an origin | goes along |
+//! | to another scheme, host or port | is taken off |
+//! | **from there to the same other origin** | **is back**: each hop is compared with the one before, and made from the first request's header fields |
+//!
+//! So an API that redirects to a site which redirects within itself hands the token to that site. A
+//! field that [`header_name`](OAuthClientCredentialsLayer::header_name) names is taken off at no hop,
+//! nor is a DPoP proof. And a 307 or 308 carries the body along, in which a token request has its
+//! secret. Therefore:
+//!
+//! * [`ReqwestService`] takes a builder and turns redirects off, whatever the builder says. It is
+//!   the only shape in which reqwest is to be a transport for token requests: a redirect of the
+//!   token endpoint is then [`ErrorKind::Redirect`].
+//! * In a tower stack, follow redirects above the layer, as in the example. Each hop is then compared
+//!   with the [`Origins`].
+//! * Under reqwest-middleware, take [`ReqwestService::client`], or build the client with
+//!   [`same_origin_redirects`]: it follows within the origin and hands other redirects back, for you
+//!   to follow with a client that has no token.
+//!
+//! The middleware can't see what its client follows. Where a client follows to another origin all the
+//! same, the answer of that origin is handed back without a look: its 401 does not cost a token.
+//!
+//! # What else runs below
+//!
+//! * **Timeouts** of a client or request are for one sending each. The wait for a token has its own
+//!   ([`wait_timeout`](TokenCacheBuilder::wait_timeout)), and so has the token request. For all of it,
+//!   put a timeout around the call.
+//! * **Proxies** are the builder's, by default those of `HTTP_PROXY` and its kin. reqwest sends
+//!   requests to loopback addresses through them too, plain `http` with all that is in it: list
+//!   those in `NO_PROXY`, or turn proxies off (`no_proxy`) where a side-car has the token endpoint.
+//! * **Default header fields** are added last, where there are none of that name: an `Authorization`
+//!   among them is not seen here, and ours goes instead. They go out with token requests too.
+//! * **Compression**: with reqwest's `gzip` and others, token requests ask for it too. The
+//!   [body cap](ClientCredentialsBuilder::body_cap) counts what came out.
+//! * **Connections** are kept as the builder says. [`HyperTransport`] drops its pool when a token
+//!   request is given up; reqwest does not, so set `http2_keep_alive_interval` where connections die
+//!   in silence.
+
+// Names for the links above.
+#[cfg(doc)]
+use crate::*;

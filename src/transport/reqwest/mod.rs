@@ -1,0 +1,173 @@
+//! reqwest's client as a tower service over the types of the `http` crate.
+
+mod future;
+
+use std::{
+    any::Any,
+    fmt,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use reqwest::{Client, ClientBuilder, redirect::Policy};
+use tower_service::Service;
+
+pub use self::future::ReqwestFuture;
+use crate::error::{BoxError, Error, ErrorKind};
+
+/// reqwest's client as a service over the types of the `http` crate: below the layer, and as the
+/// [transport](crate::ClientCredentialsBuilder::transport) of token requests. So one set of
+/// proxies, TLS settings, timeouts and connections serves both.
+///
+/// It is made of a [`ClientBuilder`] and not of a [`Client`], so that it follows no redirects for
+/// certain: whether a client does can't be seen, and reqwest 0.13 sends `Authorization` to another
+/// origin at the second hop there. Follow them
+/// [above the layer](crate::docs::stacks::reqwest#redirects), where each hop is checked.
+///
+/// Cheap to clone; clones share connections.
+///
+/// - **Request**: method, header fields, version, extensions and trailers are kept. The URI must be
+///   absolute; it passes through `Url::parse`, which resolves `.` and `..` in the path. A body that
+///   is not a [`reqwest::Body`] counts as a stream for reqwest, which then does not send it again
+///   by itself.
+/// - **Response**: all but its `Url`, which is the request's.
+/// - **Errors** are [`reqwest::Error`]s without their URL, which may have secrets in its query. In
+///   a [`BoxError`](crate::BoxError) of the layer they are found by downcast.
+///
+/// # Examples
+///
+/// ```
+/// # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+/// use http::Request;
+/// use tower::{ServiceBuilder, ServiceExt};
+/// use tower_oauth2_client_credentials::{
+///     ClientCredentials, OAuthClientCredentialsLayer, Origins, ReqwestBodies, ReqwestService,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+/// # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+/// # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
+/// # let (token_url, api) = (token_server.token_url(), api_server.url());
+/// let http = ReqwestService::new(reqwest::Client::builder())?;
+/// let tokens = ClientCredentials::builder(token_url)
+///     .client_secret_basic("my-service", "s3cret")
+///     .transport(http.clone())
+///     .build()?
+///     .into_cache();
+/// let origins = Origins::parse([&api])?;
+/// let client = ServiceBuilder::new()
+///     .layer(OAuthClientCredentialsLayer::new(tokens, origins).replay(ReqwestBodies))
+///     .service(http);
+///
+/// let request = Request::post(format!("{api}/invoices")).body(reqwest::Body::from("{}"))?;
+/// let response = reqwest::Response::from(client.oneshot(request).await?);
+/// assert_eq!(response.text().await?, r#"{"status":"ok"}"#);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct ReqwestService {
+    client: Client,
+}
+
+impl ReqwestService {
+    /// Builds the client, with redirects turned off whatever the builder says of them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`], if TLS can't be set up or a setting of the builder is wrong.
+    pub fn new(builder: ClientBuilder) -> Result<Self, Error> {
+        match builder.redirect(Policy::none()).build() {
+            Ok(client) => Ok(Self { client }),
+            Err(error) => Err(Error::new(ErrorKind::Config)
+                .with_detail("reqwest's client can't be built (the cause says why)")
+                .with_source(error)),
+        }
+    }
+
+    /// The client, for requests without a token and for
+    /// [reqwest-middleware](crate::docs::stacks::reqwest#reqwest-middleware).
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl<B> Service<Request<B>> for ReqwestService
+where
+    B: Body + Send + Sync + 'static,
+    B::Data: Into<Bytes>,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<reqwest::Body>;
+    type Error = reqwest::Error;
+    type Future = ReqwestFuture;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), reqwest::Error>> {
+        self.client.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> ReqwestFuture {
+        let request = reqwest::Request::try_from(request.map(into_body));
+        ReqwestFuture::new(request.map(|request| self.client.call(request)))
+    }
+}
+
+/// Wraps a body, unless it is reqwest's: wrapped, one in memory would become a stream.
+fn into_body<B>(body: B) -> reqwest::Body
+where
+    B: Body + Send + Sync + 'static,
+    B::Data: Into<Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let mut body = Some(body);
+    let same = (&mut body as &mut dyn Any).downcast_mut::<Option<reqwest::Body>>();
+    match same.and_then(Option::take) {
+        Some(body) => body,
+        None => reqwest::Body::wrap(body.expect("it is of another type, so it was not taken")),
+    }
+}
+
+/// Without the client's own: that shows default header fields, and those may be credentials.
+impl fmt::Debug for ReqwestService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestService").finish_non_exhaustive()
+    }
+}
+
+/// Follows redirects within the origin of the first request, ten at most, and hands others back as
+/// answers: for a [`Client`] under reqwest-middleware, whose redirects run below every middleware.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::same_origin_redirects;
+///
+/// let http = reqwest::Client::builder().redirect(same_origin_redirects()).build()?;
+/// # drop(http);
+/// # Ok::<(), reqwest::Error>(())
+/// ```
+pub fn same_origin_redirects() -> Policy {
+    Policy::custom(|attempt| {
+        let first = attempt.previous().first();
+        if first.is_some_and(|first| first.origin() != attempt.url().origin()) {
+            return attempt.stop();
+        }
+        Policy::limited(10).redirect(attempt)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::Full;
+
+    use super::*;
+
+    #[test]
+    fn a_body_in_memory_stays_one() {
+        assert_eq!(into_body(reqwest::Body::from("abc")).as_bytes(), Some(&b"abc"[..]));
+        assert_eq!(into_body(Full::<Bytes>::from("abc")).as_bytes(), None);
+    }
+}

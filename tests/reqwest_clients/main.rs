@@ -1,0 +1,11 @@
+//! reqwest around, below and beside the layer, over real sockets.
+
+#[path = "../mtls/support.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub)]
+mod certificates;
+mod middleware;
+mod middleware_dpop;
+mod redirects;
+mod service;
+mod support;
+mod tls;

@@ -1,0 +1,220 @@
+//! `OAuthClientCredentialsMiddleware`: what the layer promises, through reqwest-middleware.
+
+use std::{
+    mem,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use http::{Extensions, StatusCode};
+use reqwest::{Body, Request, Response};
+use reqwest_middleware::{ClientBuilder, Middleware, Next, Result};
+use tokio::task::JoinSet;
+use tower_oauth2_client_credentials::{
+    BufferBodies, Elsewhere, ErrorKind, Never, OAuthClientCredentialsLayer,
+    OAuthClientCredentialsMiddleware, OwnAuthorization, SkipToken, testing::Answer,
+};
+
+use crate::support::{Stage, ours, stream};
+
+#[tokio::test]
+async fn p1_a_cold_start_of_a_hundred_is_one_token_request() {
+    let stage = Stage::new().await;
+    stage.idp.set_delay(Duration::from_millis(50));
+    let client = stage.client();
+    let mut calls = JoinSet::new();
+    for _ in 0..100 {
+        calls.spawn(client.get(stage.url()).send());
+    }
+    for answer in calls.join_all().await {
+        assert_eq!(answer.unwrap().status(), StatusCode::OK);
+    }
+    assert_eq!((stage.idp.token_requests(), stage.api.accepted()), (1, 100));
+}
+
+#[tokio::test]
+async fn p7_a_401_is_replaced_and_the_request_sent_once_more() {
+    let stage = Stage::new().await;
+    let client = stage.client();
+    assert_eq!(client.get(stage.url()).send().await.unwrap().status(), StatusCode::OK);
+    stage.idp.revoke_all();
+    let url = stage.url() + "?a=b";
+    let post = client.post(&url).header("x-kept", "yes").body("hello");
+    let response = post.send().await.unwrap();
+    assert_eq!((response.status(), response.url().as_str()), (StatusCode::OK, &*url));
+    assert_eq!(response.headers()["content-type"], "application/json");
+    assert_eq!(response.text().await.unwrap(), r#"{"status":"ok"}"#);
+
+    assert_eq!((stage.idp.token_requests(), stage.api.requests()), (2, 3));
+    let [_, first, second] = &stage.api.recorded()[..] else { panic!("three were recorded") };
+    assert_eq!((&first.body, &first.uri), (&second.body, &second.uri));
+    assert_eq!((first.header("x-kept"), second.header("x-kept")), (Some("yes"), Some("yes")));
+    assert_ne!(first.header("authorization"), second.header("authorization"));
+}
+
+/// An API that rejects all: a request is sent twice at most, and gets its own answer back.
+#[tokio::test]
+async fn p7_a_request_is_sent_again_once() {
+    let stage = Stage::new().await;
+    stage.api.always_reject(true);
+    let client = stage.client();
+    let response = client.get(stage.url()).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert!(response.headers().contains_key("www-authenticate"));
+    assert_eq!((stage.api.requests(), stage.idp.token_requests()), (2, 2));
+    // The acquisitions are spaced, so the next one gets its 401 at once.
+    let response = client.get(stage.url()).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!((stage.api.requests(), stage.idp.token_requests()), (3, 2));
+}
+
+#[tokio::test]
+async fn p7_a_stream_gets_its_401_back_and_the_token_is_replaced() {
+    let stage = Stage::new().await;
+    let client = stage.client();
+    client.get(stage.url()).send().await.unwrap();
+    stage.idp.revoke_all();
+    let post = client.post(stage.url()).body(stream("hello"));
+    assert_eq!(post.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(stage.api.requests(), 2);
+    assert_eq!(client.get(stage.url()).send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!((stage.idp.token_requests(), stage.api.accepted()), (2, 2));
+}
+
+#[tokio::test]
+async fn the_layers_replay_policies_are_the_middlewares() {
+    let stage = Stage::new().await;
+    let tokens = stage.tokens();
+    let layer = OAuthClientCredentialsLayer::new(tokens, stage.origins());
+    let buffering = layer.clone().replay(BufferBodies::<Body>::new(1024, Body::wrap));
+    for (again, middleware) in [
+        (true, Arc::new(OAuthClientCredentialsMiddleware::from(buffering)) as Arc<dyn Middleware>),
+        (false, Arc::new(OAuthClientCredentialsMiddleware::from(layer.replay(Never)))),
+    ] {
+        let http = stage.http.client().clone();
+        let client = ClientBuilder::new(http).with_arc(middleware).build();
+        client.get(stage.url()).send().await.unwrap();
+        stage.idp.revoke_all();
+        let answer = client.post(stage.url()).body(stream("hello")).send().await.unwrap();
+        assert_eq!(answer.status().is_success(), again);
+    }
+    let bodies: Vec<_> = stage.api.recorded().iter().map(|it| it.body.clone()).collect();
+    assert_eq!(bodies, ["", "hello", "hello", "", "hello"]);
+}
+
+#[tokio::test]
+async fn p9_another_origin_gets_no_token() {
+    let (stage, other) = (Stage::new().await, Stage::new().await);
+    let response = stage.client().get(other.url()).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!((other.authorizations(), stage.idp.token_requests()), (vec![None], 0));
+
+    let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
+    let middleware = OAuthClientCredentialsMiddleware::from(layer.elsewhere(Elsewhere::Refuse));
+    let client = ClientBuilder::new(stage.http.client().clone()).with(middleware).build();
+    let error = client.get(other.url()).send().await.unwrap_err();
+    assert_eq!(ours(&error).unwrap().kind(), ErrorKind::Refused);
+    assert_eq!(other.api.requests(), 1);
+}
+
+#[tokio::test]
+async fn p9_a_request_with_its_own_authorization_passes() {
+    let stage = Stage::new().await;
+    let get = || stage.client().get(stage.url()).bearer_auth("own");
+    assert_eq!(get().send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(stage.authorizations(), [Some("Bearer own".to_owned())]);
+    assert_eq!((stage.api.requests(), stage.idp.token_requests()), (1, 0));
+
+    let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
+    let layer = layer.own_authorization(OwnAuthorization::Replace);
+    let middleware = OAuthClientCredentialsMiddleware::from(layer);
+    let client = ClientBuilder::new(stage.http.client().clone()).with(middleware).build();
+    let response = client.get(stage.url()).bearer_auth("own").send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_request_with_skip_token_goes_out_as_it_is() {
+    let stage = Stage::new().await;
+    let request = stage.client().get(stage.url()).with_extension(SkipToken);
+    assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
+    assert_eq!((stage.authorizations(), stage.idp.token_requests()), (vec![None], 0));
+}
+
+#[tokio::test]
+async fn errors_are_ours_or_those_from_below() {
+    let stage = Stage::new().await;
+    stage.idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    let client = stage.client();
+    let error = client.get(stage.url()).send().await.unwrap_err();
+    let error = ours(&error).unwrap();
+    assert_eq!((error.kind(), error.is_terminal()), (ErrorKind::InvalidClient, true));
+    assert_eq!(stage.api.requests(), 0);
+
+    stage.idp.recover();
+    let client = stage.client();
+    client.get(stage.url()).send().await.unwrap();
+    let url = stage.url();
+    let Stage { api_server, .. } = stage;
+    api_server.shutdown().await;
+    let error = client.get(url).send().await.unwrap_err();
+    assert!(error.is_connect() && !error.is_middleware(), "{error:?}");
+}
+
+/// reqwest keeps it where only reqwest can read it.
+#[tokio::test]
+async fn a_requests_own_timeout_is_kept() {
+    let stage = Stage::new().await;
+    let client = stage.client();
+    client.get(stage.url()).send().await.unwrap();
+    stage.api.set_delay(Duration::from_secs(3600));
+    let get = client.get(stage.url()).timeout(Duration::from_millis(20));
+    assert!(get.send().await.unwrap_err().is_timeout());
+}
+
+/// Notes what it sees of each sending: a token, a body, and which one it is.
+#[derive(Clone, Default)]
+struct Noting(Arc<Mutex<Vec<(bool, bool, usize)>>>);
+
+/// How often a request came by.
+#[derive(Clone)]
+struct Sendings(usize);
+
+#[async_trait::async_trait]
+impl Middleware for Noting {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let sendings = extensions.get_or_insert_with(|| Sendings(0));
+        sendings.0 += 1;
+        let token = request.headers().contains_key("authorization");
+        assert_eq!(request.url().fragment(), Some("kept"));
+        self.0.lock().unwrap().push((token, request.body().is_some(), sendings.0));
+        next.run(request, extensions).await
+    }
+}
+
+/// One above sees a request once and without a token, one below each sending; the extensions are
+/// the same ones all the way.
+#[tokio::test]
+async fn the_order_of_middlewares_is_that_of_a_stack() {
+    let stage = Stage::new().await;
+    let (above, below) = (Noting::default(), Noting::default());
+    let ours = OAuthClientCredentialsMiddleware::new(stage.tokens(), stage.origins());
+    let client = ClientBuilder::new(stage.http.client().clone())
+        .with(above.clone())
+        .with(ours)
+        .with(below.clone())
+        .build();
+    let url = stage.url() + "#kept";
+    client.get(&url).send().await.unwrap();
+    stage.idp.revoke_all();
+    let answer = client.post(&url).body("hello").send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let noted = |noting: &Noting| mem::take(&mut *noting.0.lock().unwrap());
+    assert_eq!(noted(&above), [(false, false, 1), (false, true, 1)]);
+    assert_eq!(noted(&below), [(true, false, 2), (true, true, 2), (true, true, 3)]);
+}

@@ -1,0 +1,132 @@
+//! `ReqwestService`: below the layer, and for token requests.
+
+use bytes::Bytes;
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt as _, Empty, Full};
+use reqwest::{Body, Proxy};
+use tower::{Layer as _, ServiceExt as _};
+use tower_oauth2_client_credentials::{
+    Acquire, ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins, Reason,
+    ReqwestBodies, ReqwestService, TokenSource as _, testing::Answer,
+};
+
+use crate::support::{Stage, direct, redirect, stream};
+
+fn post<B>(url: &str, body: B) -> Request<B> {
+    Request::post(url).header("x-kept", "yes").body(body).unwrap()
+}
+
+#[tokio::test]
+async fn a_stack_over_reqwest_with_its_tokens_through_reqwest_too() {
+    let stage = Stage::new().await;
+    let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
+    let client = layer.replay(ReqwestBodies).layer(stage.http.clone());
+    let url = stage.url() + "?a=b%20c";
+    let response = client.oneshot(post(&url, Body::from("hello"))).await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let json = response.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(json, r#"{"status":"ok"}"#);
+
+    let (asked, called) = (&stage.idp.requests()[0], &stage.api.recorded()[0]);
+    assert_eq!(asked.form_value("grant_type"), Some("client_credentials"));
+    assert_eq!((called.method.as_str(), &*called.body), ("POST", &b"hello"[..]));
+    assert_eq!(called.uri.path_and_query().unwrap(), "/things?a=b%20c");
+    assert_eq!(called.header("x-kept"), Some("yes"));
+    assert_eq!(called.header("content-length"), Some("5"));
+}
+
+#[tokio::test]
+async fn a_rejected_request_is_sent_again_if_its_body_is_in_memory() {
+    let stage = Stage::new().await;
+    let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
+    let client = layer.replay(ReqwestBodies).layer(stage.http.clone());
+    let send = |body| client.clone().oneshot(post(&stage.url(), body));
+    assert_eq!(send(Body::default()).await.unwrap().status(), StatusCode::OK);
+    stage.idp.revoke_all();
+    assert_eq!(send(Body::from("hello")).await.unwrap().status(), StatusCode::OK);
+    assert_eq!((stage.api.requests(), stage.idp.token_requests()), (3, 2));
+    assert!(stage.api.recorded()[1..].iter().all(|request| request.body == "hello"));
+}
+
+#[tokio::test]
+async fn other_bodies_than_reqwests_are_taken() {
+    let stage = Stage::new().await;
+    let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
+    let client = layer.layer(stage.http.clone());
+    let get = Request::get(stage.url()).body(Empty::<Bytes>::new()).unwrap();
+    assert_eq!(client.clone().oneshot(get).await.unwrap().status(), StatusCode::OK);
+    let full = post(&stage.url(), Full::<Bytes>::from("hello"));
+    assert_eq!(client.oneshot(full).await.unwrap().status(), StatusCode::OK);
+    let recorded = stage.api.recorded();
+    assert_eq!(recorded[0].header("transfer-encoding"), None);
+    assert_eq!(
+        (&*recorded[1].body, recorded[1].header("content-length")),
+        (&b"hello"[..], Some("5"))
+    );
+}
+
+/// Names that no resolver knows: whatever answers came through the proxy.
+#[tokio::test]
+async fn one_proxy_setting_serves_both() {
+    let stage = Stage::new().await;
+    let (to_idp, to_api) = (stage.token_server.url(), stage.api_server.url());
+    let proxy = Proxy::custom(move |url| match url.host_str() {
+        Some("idp.invalid") => Some(to_idp.clone()),
+        Some("api.invalid") => Some(to_api.clone()),
+        _ => None,
+    });
+    let http = ReqwestService::new(direct().proxy(proxy)).unwrap();
+    let tokens = ClientCredentials::builder("http://idp.invalid/token")
+        .allow_plain_http()
+        .client_secret_basic("me", "s3cret")
+        .transport(http.clone())
+        .build()
+        .unwrap()
+        .into_cache();
+    let origins = Origins::parse_with_plain_http(["http://api.invalid"]).unwrap();
+    let client = OAuthClientCredentialsLayer::new(tokens, origins).layer(http);
+    let get = Request::get("http://api.invalid/things").body(Body::default()).unwrap();
+    assert_eq!(client.oneshot(get).await.unwrap().status(), StatusCode::OK);
+    assert_eq!((stage.idp.token_requests(), stage.api.accepted()), (1, 1));
+}
+
+/// Whatever the builder says of redirects. A 307 and 308 would take the secret along in the body,
+/// and reqwest takes `Authorization` along at the second hop on another origin.
+#[tokio::test]
+async fn p9_the_token_endpoint_is_never_followed_through_a_redirect() {
+    for status in [301, 302, 303, 307, 308] {
+        let (stage, other) = (Stage::new().await, Stage::new().await);
+        let location = format!("{}/first", other.api_server.url());
+        stage.idp.always(Answer::Raw(redirect(status, location)));
+        let following = direct().redirect(reqwest::redirect::Policy::limited(10));
+        let source = ClientCredentials::builder(stage.token_server.token_url())
+            .client_secret_post("me", "s3cret")
+            .transport(ReqwestService::new(following).unwrap())
+            .build()
+            .unwrap();
+        let error = source.acquire(Acquire::new(Reason::Missing)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Redirect, "{status}");
+        assert_eq!((stage.idp.token_requests(), other.api.requests()), (1, 0), "{status}");
+    }
+}
+
+#[tokio::test]
+async fn p8_errors_show_no_url() {
+    let stage = Stage::new().await;
+    let url = format!("{}/?key=canary", stage.api_server.url());
+    let Stage { api_server, http, .. } = stage;
+    api_server.shutdown().await;
+    for url in [&*url, "/relative?key=canary"] {
+        let error = http.clone().oneshot(post(url, stream("x"))).await.unwrap_err();
+        let mut text = format!("{error} {error:?}");
+        let mut cause = std::error::Error::source(&error);
+        while let Some(error) = cause {
+            text += &format!(" {error} {error:?}");
+            cause = error.source();
+        }
+        assert!(!text.contains("canary"), "{text}");
+        assert_eq!(error.is_builder(), url.starts_with('/'), "{text}");
+    }
+    let error = ReqwestService::new(direct().user_agent("\n")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
+}
