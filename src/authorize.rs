@@ -36,13 +36,14 @@ pub(crate) enum Authorized {
     Full,
 }
 
-/// Adds the field, in one look-up of the map. `name`: other than `Authorization`.
+/// Adds the field, in one look-up of the map. `name`: other than `Authorization`. `own` is a reference,
+/// as it is hardly ever read.
 #[inline]
 pub(crate) fn authorize(
     headers: &mut HeaderMap,
     name: Option<&HeaderName>,
     value: &HeaderValue,
-    own: OwnAuthorization,
+    own: &OwnAuthorization,
 ) -> Authorized {
     // Appending is the one look-up that tells and adds at once; a request with a field of its own
     // is the exception and put right afterwards. And the constant is cheaper to insert than any
@@ -60,11 +61,12 @@ pub(crate) fn authorize(
 
 /// No room for one more, which a field of its own does not need.
 #[cold]
+#[inline(never)]
 fn in_full(
     headers: &mut HeaderMap,
     name: &HeaderName,
     value: &HeaderValue,
-    own: OwnAuthorization,
+    own: &OwnAuthorization,
 ) -> Authorized {
     if !headers.contains_key(name) {
         return Authorized::Full;
@@ -95,14 +97,15 @@ fn append_named(
 
 /// Ours was appended to the request's own: one of them goes.
 #[cold]
-fn beside_own(headers: &mut HeaderMap, name: &HeaderName, own: OwnAuthorization) -> Authorized {
+#[inline(never)]
+fn beside_own(headers: &mut HeaderMap, name: &HeaderName, own: &OwnAuthorization) -> Authorized {
     let Ok(Entry::Occupied(mut field)) = headers.try_entry(name) else {
         return Authorized::Full;
     };
     // Cloned, as `OccupiedEntry::insert_mult` panics where there are three values (http 1.5).
     let mut theirs: Vec<_> = field.iter().cloned().collect();
     let ours = theirs.pop().expect("it was just appended");
-    if own == OwnAuthorization::Replace {
+    if *own == OwnAuthorization::Replace {
         field.insert(ours);
         return Authorized::Ours;
     }
@@ -149,7 +152,7 @@ mod tests {
     fn authorized(own: OwnAuthorization) -> (Authorized, Vec<String>) {
         let mut headers = headers();
         let ours = HeaderValue::from_static("Bearer 3");
-        let authorized = authorize(&mut headers, None, &ours, own);
+        let authorized = authorize(&mut headers, None, &ours, &own);
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
             format!("{name}: {}", value.to_str().unwrap())
         };

@@ -81,10 +81,16 @@ where
             Admission::Pass => return ResponseFuture::calling(inner.call(request), None),
             Admission::Refuse(why) => return ResponseFuture::refused(why),
         }
-        let Some(badge) = view.fresh(shared, Instant::now()) else {
-            return self.look_closer(request);
+        let now = Instant::now();
+        let badge = match view.held(now) {
+            Some(badge) => badge,
+            None => match view.look_again(shared, now) {
+                Some(badge) if !badge.is_bound() => badge,
+                Some(bound) => return send(bound, inner, request, Chances::ALL),
+                None => return self.look_closer(request),
+            },
         };
-        if P::REPLAYS || badge.is_bound() {
+        if P::REPLAYS {
             return send(badge, inner, request, Chances::ALL);
         }
         // As `send` does it, but in place: handing the request on is a copy of all of it.

@@ -98,7 +98,7 @@ impl<P> Settings<P> {
 
     #[inline]
     pub(crate) fn authorize<B>(&self, request: &mut Request<B>, value: &HeaderValue) -> Authorized {
-        authorize(request.headers_mut(), self.header_name.as_ref(), value, self.own)
+        authorize(request.headers_mut(), self.header_name.as_ref(), value, &self.own)
     }
 
     /// Whether a request goes out, or is refused, as it came: it need not wait for a token.

@@ -1,15 +1,15 @@
 //! The published token as a layer's requests carry it: one header value for each stripe of threads,
 //! and what an answer is judged by.
 //!
-//! A call with a fresh token writes to one reference count of its own stripe and to that of the
-//! header value beside it. So no two threads write to one cache line, up to [`stripes`] threads, and
-//! whatever else the call needs is reached through that one pointer.
+//! A call with a fresh token writes to the reference count of one badge and to that of the header
+//! value in it: of its service's own, if that is held across calls, else of its thread's stripe. So no
+//! two threads write to one cache line, up to [`stripes`] threads, and whatever else the call needs is
+//! reached through that one pointer.
 
 mod shared;
 mod stripe;
 
 use http::{HeaderValue, Request, Response};
-use tokio::time::Instant;
 
 pub(crate) use self::shared::{Shared, View};
 use self::stripe::{stripe, stripes};
@@ -19,49 +19,34 @@ use crate::{
     challenge::Verdict,
     settings::{HAS_OWN, Settings},
     sync::{Arc, Weak},
-    token::Token,
+    token::{HeaderText, Token},
 };
 
 /// A snapshot of the cache, ready to be put into requests.
-pub(crate) struct Lease<P> {
+struct Lease<P> {
     snapshot: Arc<Snapshot>,
+    text: HeaderText,
     /// As many as there are stripes, a power of two.
     badges: Arc<[Arc<Badge<P>>]>,
 }
 
 impl<P> Lease<P> {
     fn new(snapshot: Arc<Snapshot>, shared: &Arc<Shared<P>>) -> Self {
-        let token = snapshot.token();
-        let badge = |header| {
-            Arc::new(Badge {
-                header,
-                bound: token.is_bound(),
-                token: token.clone(),
-                settings: Arc::clone(&shared.settings),
-                cache: shared.cache.clone(),
-                shared: Arc::downgrade(shared),
-            })
-        };
-        let badges = token.header_values(stripes()).into_iter().map(badge).collect();
-        Self { snapshot, badges }
+        let text = snapshot.token().header_text();
+        let badge = |_| Arc::new(Badge::new(snapshot.token(), &text, shared));
+        let badges = (0..stripes()).map(badge).collect();
+        Self { snapshot, text, badges }
     }
 
     /// The same token under another snapshot.
     fn renewed(&self, snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot, badges: Arc::clone(&self.badges) }
-    }
-
-    /// Whether a request may leave with it, without a closer look.
-    #[inline]
-    fn is_fresh(&self, now: Instant) -> bool {
-        self.snapshot.is_fresh(now) && !self.snapshot.is_replaced()
+        Self { snapshot, text: self.text.clone(), badges: Arc::clone(&self.badges) }
     }
 
     /// This thread's copy.
-    #[inline]
-    fn badge(&self) -> &Arc<Badge<P>> {
+    fn badge(&self) -> Arc<Badge<P>> {
         // The length is a power of two, so this is a mask and not a division.
-        &self.badges[stripe() & (self.badges.len() - 1)]
+        Arc::clone(&self.badges[stripe() & (self.badges.len() - 1)])
     }
 }
 
@@ -81,6 +66,17 @@ pub(crate) struct Badge<P> {
 }
 
 impl<P> Badge<P> {
+    fn new(token: &Token, text: &HeaderText, shared: &Arc<Shared<P>>) -> Self {
+        Self {
+            header: text.value(),
+            bound: token.is_bound(),
+            token: token.clone(),
+            settings: Arc::clone(&shared.settings),
+            cache: shared.cache.clone(),
+            shared: Arc::downgrade(shared),
+        }
+    }
+
     /// Puts the token into the request. `false`: it has one of its own.
     ///
     /// # Errors

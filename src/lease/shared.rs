@@ -29,10 +29,8 @@ impl<P> Shared<P> {
     pub(crate) fn badge(self: &Arc<Self>, snapshot: &Arc<Snapshot>) -> Arc<Badge<P>> {
         let published = self.lease.load();
         match published.as_ref() {
-            Some(lease) if lease.snapshot.token().is_same(snapshot.token()) => {
-                Arc::clone(lease.badge())
-            }
-            _ => Arc::clone(self.publish(Arc::clone(snapshot)).badge()),
+            Some(lease) if lease.snapshot.token().is_same(snapshot.token()) => lease.badge(),
+            _ => self.publish(Arc::clone(snapshot)).badge(),
         }
     }
 
@@ -60,47 +58,59 @@ impl<P> Shared<P> {
 
 /// A service's own view of the published lease.
 ///
-/// A service that is held across calls keeps a copy of the pointer, good until its snapshot says
-/// that it was replaced. One that is cloned for a single call never makes that copy: it would
-/// write to the lease's reference count, which all threads share.
+/// A service that is held across calls has a badge of its own, good until its snapshot says that it
+/// was replaced. One that is cloned for a single call never makes one, and writes to no count that all
+/// threads share.
 pub(crate) enum View<P> {
     New,
     Used,
-    Held(Arc<Lease<P>>),
+    Held { snapshot: Arc<Snapshot>, badge: Arc<Badge<P>> },
 }
 
 impl<P> View<P> {
-    /// The published token, if it is fresh.
+    /// The service's own badge, if its token is fresh, and bound to no key.
     #[inline]
-    pub(crate) fn fresh(&mut self, shared: &Arc<Shared<P>>, now: Instant) -> Option<Arc<Badge<P>>> {
-        if let Self::Held(lease) = self
-            && lease.is_fresh(now)
-        {
-            return Some(Arc::clone(lease.badge()));
+    pub(crate) fn held(&self, now: Instant) -> Option<Arc<Badge<P>>> {
+        match self {
+            Self::Held { snapshot, badge } if snapshot.is_fresh(now) && !snapshot.is_replaced() => {
+                Some(Arc::clone(badge))
+            }
+            _ => None,
         }
-        self.look_again(shared, now)
     }
 
+    /// The published token, if it is fresh.
     #[inline(never)]
-    fn look_again(&mut self, shared: &Arc<Shared<P>>, now: Instant) -> Option<Arc<Badge<P>>> {
+    pub(crate) fn look_again(
+        &mut self,
+        shared: &Arc<Shared<P>>,
+        now: Instant,
+    ) -> Option<Arc<Badge<P>>> {
         let published = shared.lease.load();
         let renewed;
-        let lease = match published.as_ref().filter(|lease| lease.is_fresh(now)) {
-            Some(lease) => lease,
-            None => {
-                let Some(lease) = shared.renew(now) else {
-                    *self = Self::Used;
-                    return None;
-                };
-                renewed = lease;
+        let lease = match published.as_ref() {
+            Some(lease) if lease.snapshot.is_fresh(now) && !lease.snapshot.is_replaced() => lease,
+            _ => {
+                renewed = shared.renew(now)?;
                 &renewed
             }
         };
-        let badge = Arc::clone(lease.badge());
-        *self = match self {
-            Self::New => Self::Used,
-            _ => Self::Held(Arc::clone(lease)),
-        };
+        match self {
+            Self::New => {
+                *self = Self::Used;
+                return Some(lease.badge());
+            }
+            Self::Held { snapshot, badge } if lease.snapshot.token().is_same(badge.token()) => {
+                *snapshot = Arc::clone(&lease.snapshot);
+                return Some(Arc::clone(badge));
+            }
+            _ => {}
+        }
+        let snapshot = Arc::clone(&lease.snapshot);
+        let badge = Arc::new(Badge::new(snapshot.token(), &lease.text, shared));
+        if !badge.is_bound() {
+            *self = Self::Held { snapshot, badge: Arc::clone(&badge) };
+        }
         Some(badge)
     }
 }
