@@ -97,6 +97,7 @@
 //!
 //! * [`docs::recipes`]: own transport, proxy, several APIs, bodies and replays, health checks …
 //! * [`docs::stacks`]: reqwest in a tower stack, reqwest-middleware
+//! * [`docs::configuration`]: settings from a file or the environment
 //! * [`docs::providers`]: settings for well-known authorization servers, and which client
 //!   authentication to choose
 //! * [`docs::testing`]: testing your service in virtual time
@@ -125,6 +126,7 @@ mod cache;
 mod challenge;
 mod client_auth;
 mod clock;
+mod config;
 pub mod docs;
 #[cfg(feature = "dpop")]
 mod dpop;
@@ -160,6 +162,7 @@ pub use challenge::Rejections;
 pub use client_auth::AssertionAudience;
 pub use client_auth::Secret;
 pub use clock::{SystemClock, WallClock};
+pub use config::ClientCredentialsConfig;
 #[cfg(feature = "dpop")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dpop")))]
 pub use dpop::DpopKey;

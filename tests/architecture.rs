@@ -14,6 +14,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("future", "lease settings authorize challenge replay origins cache token error sync"),
     ("lease", "settings authorize challenge cache token sync"),
     ("settings", "authorize challenge replay origins cache token error sync"),
+    ("config", "endpoint cache source client_auth jose transport error"),
     ("cache", "source token event error sync"),
     ("endpoint", "source client_auth dpop jose skew transport clock token error event"),
     ("source", "token event error"),

@@ -1,6 +1,7 @@
 //! Longer chapters; their code is compiled and run with the tests.
 //!
 //! * [`recipes`]: how to do a particular thing
+//! * [`configuration`]: settings from a file or the environment
 //! * [`providers`]: settings for well-known authorization servers, and which client authentication
 //!   to choose
 //! * [`defaults`]: every default, and why it is what it is
@@ -9,6 +10,7 @@
 //! * [`stacks`]: the crate in a stack of yours
 //! * [`security`]: where a token may go, and what is kept from whom
 
+pub mod configuration;
 pub mod defaults;
 pub mod outages;
 pub mod providers;

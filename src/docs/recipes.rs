@@ -241,8 +241,9 @@
 //!
 //! Below (closer to the client than) retries, so that each attempt gets the token that is current
 //! then; below redirects, so that each hop is checked ([why](super::security#redirects)). A timeout
-//! above includes the wait for a token, one below does not. Layers below see each request with its
-//! token, and a replayed request twice.
+//! above includes the wait for a token, one below does not; and so for concurrency limits. Layers
+//! below see each request with its token, and a replayed request twice. What is no `Clone`, such as
+//! tower's `Balance`, goes below a `Buffer`.
 //!
 //! # Start-up, and keeping warm
 //!
@@ -297,8 +298,10 @@
 //!
 //! # A library that wants a credential callback
 //!
-//! Object stores, database drivers and SDKs often take a closure that returns a token. Give them
-//! [`TokenCache::get`], and they share the cache, its single flight and its backoff:
+//! Object stores, database drivers, message brokers and SDKs often take a closure that returns a
+//! token. Give them [`TokenCache::get`], and they share the cache, its single flight and its
+//! backoff. A token at hand comes at once; and the library may drop the future whenever it likes,
+//! as the acquisition goes on without it:
 //!
 //! ```
 //! use std::{future::Future, pin::Pin};
@@ -321,7 +324,9 @@
 //! ```
 //!
 //! If it tells you that a token was rejected, pass that on with [`TokenCache::invalidate`]; to send
-//! something again yourself, [`TokenCache::replacement`] waits for the next token.
+//! something again yourself, [`TokenCache::replacement`] waits for the next token. Where it knows the
+//! text alone, [`Token::bearer`] makes the same token of it, as tokens are known by their bytes. The
+//! example `credential_callback` is a whole one.
 //!
 //! # Tokens from somewhere else
 //!

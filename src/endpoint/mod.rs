@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 pub use builder::ClientCredentialsBuilder;
 pub use discovery::ServerMetadata;
+pub(crate) use url::parse as parse_url;
 
 use crate::{
     client_auth::ClientAuth,

@@ -7,7 +7,7 @@ use http::Uri;
 /// # Errors
 ///
 /// What is wrong with it and what to do. `what`: its name in that text.
-pub(super) fn parse(what: &str, text: &str, allow_plain_http: bool) -> Result<Uri, String> {
+pub(crate) fn parse(what: &str, text: &str, allow_plain_http: bool) -> Result<Uri, String> {
     parse_unnamed(text, allow_plain_http).map_err(|why| format!("{what}: {why}"))
 }
 

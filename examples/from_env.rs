@@ -1,0 +1,109 @@
+//! A client that is set up by its environment.
+//!
+//! ```sh
+//! cargo run --example from_env
+//! ```
+//!
+//! or, against servers of yours:
+//!
+//! ```sh
+//! OAUTH_TOKEN_URL=https://idp.example.com/oauth2/token OAUTH_CLIENT_ID=my-service \
+//!     OAUTH_CLIENT_SECRET_FILE=/run/secrets/idp OAUTH_SCOPE=invoices:read \
+//!     API_URL=https://api.example.com/invoices cargo run --example from_env
+//! ```
+//!
+//! All variables are in the chapter on configuration. Without any it runs against embedded servers,
+//! and with variables of its own.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fs, process,
+};
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri};
+use http_body_util::Empty;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+use tower::{ServiceBuilder, ServiceExt};
+use tower_oauth2_client_credentials::{
+    BoxError, ClientCredentialsConfig, OAuthClientCredentialsLayer, Origins,
+    testing::{AuthorizationServer, ProtectedApi},
+};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    if env::vars_os().any(|(name, _)| name.to_string_lossy().starts_with("OAUTH_")) {
+        call(env::vars_os().collect()).await
+    } else {
+        println!("no variables OAUTH_…: using embedded servers");
+        embedded().await
+    }
+}
+
+/// What a service of your own would do. There it is `ClientCredentialsConfig::from_env()`.
+async fn call(vars: Vec<(OsString, OsString)>) -> Result<(), BoxError> {
+    let url = vars.iter().find(|(name, _)| name == "API_URL");
+    let url = url.and_then(|(_, value)| value.to_str()).ok_or("API_URL: set it to what to GET")?;
+    let uri: Uri = url.parse().map_err(|error| format!("API_URL: {error}"))?;
+    let (scheme, host) = (uri.scheme_str().unwrap_or_default(), uri.authority());
+    let origin = format!("{scheme}://{}", host.map_or("", |authority| authority.as_str()));
+
+    let config = ClientCredentialsConfig::from_vars("OAUTH_", vars.iter().map(|it| (&it.0, &it.1)));
+    println!("{config:?}");
+    let source = config.builder()?.build()?;
+    let tokens = config.cache(source)?.observer(|event| println!("  {event:?}")).build();
+
+    let https = HttpsConnectorBuilder::new()
+        .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())?
+        .https_or_http() // Origins keeps tokens off plain http, but for loopback
+        .enable_all_versions()
+        .build();
+    let client = ServiceBuilder::new()
+        .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([origin.as_str()])?))
+        .service(Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(https));
+    let response = client.oneshot(Request::get(uri).body(Empty::new())?).await?;
+    println!("GET {url}: {}", response.status());
+    match response.status() {
+        StatusCode::UNAUTHORIZED => Err("the API refused the token".into()),
+        _ => Ok(()),
+    }
+}
+
+async fn embedded() -> Result<(), BoxError> {
+    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let api = ProtectedApi::new(&idp);
+    let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
+    let secret = env::temp_dir().join(format!("from-env-{}", process::id()));
+    fs::write(&secret, "s3cret\n")?;
+
+    let vars = |changes: &[(&str, &OsStr)]| {
+        let token_url = token_server.token_url();
+        let things = format!("{}/things", api_server.url());
+        let good = [
+            ("API_URL", OsStr::new(&things)),
+            ("OAUTH_TOKEN_URL", OsStr::new(&token_url)),
+            ("OAUTH_CLIENT_ID", OsStr::new("my-service")),
+            ("OAUTH_CLIENT_SECRET_FILE", secret.as_os_str()),
+            ("OAUTH_SCOPE", OsStr::new("things:read things:write")),
+            ("OAUTH_WAIT_TIMEOUT", OsStr::new("5s")),
+        ];
+        let all = good.iter().chain(changes);
+        all.map(|(name, value)| (name.into(), value.into())).collect::<Vec<_>>()
+    };
+    let result = call(vars(&[])).await;
+    // And what a mistake looks like.
+    let mistake = call(vars(&[("OAUTH_CLIENT_SECRET", OsStr::new("s3cret"))])).await;
+    fs::remove_file(&secret)?;
+    result?;
+    let error = mistake.err().ok_or("two secrets were accepted")?;
+    println!("with a second secret: {error}");
+    let scope = idp.requests().first().and_then(|it| it.form_value("scope").map(str::to_owned));
+    if (idp.token_requests(), api.accepted()) != (1, 1)
+        || scope.as_deref() != Some("things:read things:write")
+    {
+        return Err("the settings did not reach the servers".into());
+    }
+    Ok(())
+}

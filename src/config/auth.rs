@@ -1,0 +1,271 @@
+//! The client authentication among the settings: which it is, and what belongs to it.
+
+use super::ClientCredentialsConfig;
+#[cfg(feature = "jwt")]
+use crate::{
+    client_auth::AssertionAudience,
+    error::BoxError,
+    jose::{HmacAlgorithm, SigningAlgorithm, SigningKeySource},
+};
+use crate::{client_auth::Secret, endpoint::ClientCredentialsBuilder, error::Error};
+
+#[derive(Clone, Copy)]
+enum Method {
+    Basic,
+    BasicRaw,
+    Post,
+    SecretJwt,
+    PrivateKeyJwt,
+    AssertionFile,
+    Tls,
+    SelfSignedTls,
+    Public,
+}
+
+struct Known {
+    method: Method,
+    /// As RFC 7591 §2 and its registry have it, where they do.
+    name: &'static str,
+    /// What it uses of [`BELONGING`].
+    uses: &'static [&'static str],
+}
+
+const SECRET: [&str; 2] = ["client_secret", "client_secret_file"];
+
+const KNOWN: [Known; 9] = [
+    Known { method: Method::Basic, name: "client_secret_basic", uses: &SECRET },
+    Known { method: Method::BasicRaw, name: "client_secret_basic_raw", uses: &SECRET },
+    Known { method: Method::Post, name: "client_secret_post", uses: &SECRET },
+    Known {
+        method: Method::SecretJwt,
+        name: "client_secret_jwt",
+        uses: &[
+            "client_secret",
+            "client_secret_file",
+            "signing_algorithm",
+            "assertion_audience",
+            "client_assertion_type",
+        ],
+    },
+    Known {
+        method: Method::PrivateKeyJwt,
+        name: "private_key_jwt",
+        uses: &[
+            "private_key_file",
+            "signing_algorithm",
+            "key_id",
+            "assertion_audience",
+            "client_assertion_type",
+        ],
+    },
+    Known {
+        method: Method::AssertionFile,
+        name: "client_assertion_file",
+        uses: &["client_assertion_file", "client_assertion_type"],
+    },
+    Known { method: Method::Tls, name: "tls_client_auth", uses: &[] },
+    Known { method: Method::SelfSignedTls, name: "self_signed_tls_client_auth", uses: &[] },
+    Known { method: Method::Public, name: "none", uses: &[] },
+];
+
+/// What belongs to some methods and not to others.
+const BELONGING: [&str; 8] = [
+    "client_secret",
+    "client_secret_file",
+    "private_key_file",
+    "client_assertion_file",
+    "signing_algorithm",
+    "key_id",
+    "assertion_audience",
+    "client_assertion_type",
+];
+
+impl ClientCredentialsConfig {
+    pub(super) fn authenticate(
+        &self,
+        builder: ClientCredentialsBuilder,
+    ) -> Result<ClientCredentialsBuilder, Error> {
+        let known = self.method()?;
+        let strange = BELONGING.iter().find(|it| self.is_set(it) && !known.uses.contains(it));
+        if let Some(strange) = strange {
+            let why = format!(
+                "{} does not use it; remove it, or set {} to what does",
+                known.name,
+                self.name("auth_method")
+            );
+            return Err(self.wrong(strange, why));
+        }
+        let Some(id) = self.text("client_id")? else {
+            return Err(self.missing(&["client_id"], "set what the authorization server gave out"));
+        };
+        let id = id.as_str();
+        let mut builder = match known.method {
+            Method::Basic => builder.client_secret_basic(id, self.the_secret(known)?),
+            Method::BasicRaw => builder.client_secret_basic_raw(id, self.the_secret(known)?),
+            Method::Post => builder.client_secret_post(id, self.the_secret(known)?),
+            Method::SecretJwt => self.client_secret_jwt(builder, id, known)?,
+            Method::PrivateKeyJwt => self.private_key_jwt(builder, id, known)?,
+            Method::AssertionFile => match self.file("client_assertion_file")? {
+                Some(path) => builder.client_assertion_file(id, path),
+                None => return Err(self.needs(&["client_assertion_file"], known)),
+            },
+            Method::Tls => builder.tls_client_auth(id),
+            Method::SelfSignedTls => builder.self_signed_tls_client_auth(id),
+            Method::Public => builder.public_client(id),
+        };
+        if let Some(assertion_type) = self.text("client_assertion_type")? {
+            builder = builder.client_assertion_type(&*assertion_type);
+        }
+        self.certificate(builder)
+    }
+
+    /// The one that is named, or the one that the credential is for.
+    fn method(&self) -> Result<&'static Known, Error> {
+        let by = |name: &str| KNOWN.iter().find(|known| known.name == name);
+        if let Some(name) = self.text("auth_method")? {
+            return by(&name).ok_or_else(|| {
+                let names: Vec<_> = KNOWN.iter().map(|known| known.name).collect();
+                self.wrong("auth_method", format!("it is none of {}", names.join(", ")))
+            });
+        }
+        let credentials = [
+            ("client_secret", "client_secret_basic"),
+            ("client_secret_file", "client_secret_basic"),
+            ("private_key_file", "private_key_jwt"),
+            ("client_assertion_file", "client_assertion_file"),
+        ];
+        let found = credentials.iter().find(|(setting, _)| self.is_set(setting));
+        found.and_then(|(_, name)| by(name)).ok_or_else(|| {
+            let settings = credentials.map(|(setting, _)| setting);
+            let advice = format!("set one of them, or {}", self.name("auth_method"));
+            self.missing(&settings, &advice)
+        })
+    }
+
+    fn needs(&self, settings: &[&str], known: &Known) -> Error {
+        self.missing(settings, &format!("{} needs it", known.name))
+    }
+
+    fn the_secret(&self, known: &Known) -> Result<Secret, Error> {
+        match self.one_of("client_secret", "client_secret_file")? {
+            None => Err(self.missing(&SECRET, &format!("{} needs one of them", known.name))),
+            Some("client_secret") => Ok(self.secret("client_secret")?.unwrap_or_default().into()),
+            Some(file) => Ok(Secret::from_file(self.file(file)?.unwrap_or_default())),
+        }
+    }
+
+    #[cfg(feature = "jwt")]
+    fn client_secret_jwt(
+        &self,
+        builder: ClientCredentialsBuilder,
+        id: &str,
+        known: &Known,
+    ) -> Result<ClientCredentialsBuilder, Error> {
+        let algorithm = match self.text("signing_algorithm")? {
+            None => HmacAlgorithm::Hs256,
+            Some(name) => name.parse().map_err(|_| {
+                self.wrong("signing_algorithm", "it is none of HS256, HS384, HS512")
+            })?,
+        };
+        let audience = self.assertion_audience()?;
+        Ok(builder.client_secret_jwt(id, self.the_secret(known)?, algorithm, audience))
+    }
+
+    #[cfg(feature = "jwt")]
+    fn private_key_jwt(
+        &self,
+        builder: ClientCredentialsBuilder,
+        id: &str,
+        known: &Known,
+    ) -> Result<ClientCredentialsBuilder, Error> {
+        let Some(path) = self.file("private_key_file")? else {
+            return Err(self.needs(&["private_key_file"], known));
+        };
+        let mut key = match self.text("signing_algorithm")? {
+            None => SigningKeySource::from_jwk_file(path),
+            Some(name) => {
+                let algorithm = name.parse::<SigningAlgorithm>().map_err(|_| {
+                    let all = "it is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
+                               ES384, EdDSA";
+                    self.wrong("signing_algorithm", all)
+                })?;
+                SigningKeySource::from_pem_file(algorithm, path)
+            }
+        };
+        if let Some(id) = self.text("key_id")? {
+            key = key.and_then(move |key| Ok::<_, BoxError>(key.kid(id.as_str())));
+        }
+        Ok(builder.private_key_jwt(id, key, self.assertion_audience()?))
+    }
+
+    #[cfg(feature = "jwt")]
+    fn assertion_audience(&self) -> Result<AssertionAudience, Error> {
+        match self.text("assertion_audience")? {
+            Some(audience) => Ok(audience.as_str().into()),
+            None if self.is_set("issuer") => Ok(AssertionAudience::discovered_issuer()),
+            None => {
+                let advice = "set it to the authorization server's issuer, or to its token URL if \
+                              it wants that";
+                Err(self.missing(&["assertion_audience"], advice))
+            }
+        }
+    }
+
+    #[cfg(not(feature = "jwt"))]
+    fn client_secret_jwt(
+        &self,
+        _: ClientCredentialsBuilder,
+        _: &str,
+        known: &Known,
+    ) -> Result<ClientCredentialsBuilder, Error> {
+        Err(self.needs_feature_jwt(known))
+    }
+
+    #[cfg(not(feature = "jwt"))]
+    fn private_key_jwt(
+        &self,
+        _: ClientCredentialsBuilder,
+        _: &str,
+        known: &Known,
+    ) -> Result<ClientCredentialsBuilder, Error> {
+        Err(self.needs_feature_jwt(known))
+    }
+
+    #[cfg(not(feature = "jwt"))]
+    fn needs_feature_jwt(&self, known: &Known) -> Error {
+        let chosen_by = if self.is_set("auth_method") { "auth_method" } else { "private_key_file" };
+        self.wrong(chosen_by, format!("{} needs this crate's feature `jwt`", known.name))
+    }
+
+    /// The certificate that the client shows, with whatever method.
+    fn certificate(
+        &self,
+        builder: ClientCredentialsBuilder,
+    ) -> Result<ClientCredentialsBuilder, Error> {
+        const BOTH: [&str; 2] = ["client_certificate_file", "client_key_file"];
+        let set = BOTH.map(|setting| self.is_set(setting));
+        if set == [false, false] {
+            return Ok(builder);
+        }
+        if set != [true, true] {
+            let [missing, there] = if set[0] { [BOTH[1], BOTH[0]] } else { BOTH };
+            let advice = format!("{} needs it; both may be one file", self.name(there));
+            return Err(self.missing(&[missing], &advice));
+        }
+        #[cfg(feature = "hyper")]
+        {
+            let [chain, key] = BOTH.map(|setting| self.file(setting));
+            let (chain, key) = (chain?.unwrap_or_default(), key?.unwrap_or_default());
+            let identity = crate::transport::ClientIdentity::from_files(chain, key)
+                .map_err(|error| self.wrong(BOTH[0], error.to_string()))?;
+            Ok(builder.client_identity(identity))
+        }
+        #[cfg(not(feature = "hyper"))]
+        {
+            let _ = builder;
+            let why = "it needs this crate's feature `hyper`; with a transport of your own, set \
+                       the certificate there";
+            Err(self.wrong(BOTH[0], why))
+        }
+    }
+}

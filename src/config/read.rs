@@ -1,0 +1,260 @@
+//! Settings as what they should be. Errors name them, and never show a value.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use percent_encoding::percent_decode_str;
+use zeroize::Zeroizing;
+
+use super::{ClientCredentialsConfig, SETTINGS, value::Value};
+use crate::{
+    endpoint,
+    error::{Error, ErrorKind},
+};
+
+/// What there is for a cache.
+pub(super) struct CacheSettings {
+    pub(super) acquisition_timeout: Option<Duration>,
+    pub(super) wait_timeout: Option<Duration>,
+    pub(super) leeway: Option<Duration>,
+    pub(super) default_lifetime: Option<Duration>,
+    pub(super) keep_warm: Option<bool>,
+}
+
+const A_DURATION: &str =
+    "it must be a number of seconds, or such as \"500ms\", \"30s\", \"5m\", \"1h\"";
+
+impl ClientCredentialsConfig {
+    /// A setting as the user wrote it.
+    pub(super) fn name(&self, setting: &str) -> String {
+        match &self.prefix {
+            Some(prefix) => format!("{prefix}{}", setting.to_ascii_uppercase()),
+            None => setting.to_owned(),
+        }
+    }
+
+    pub(super) fn names(&self, settings: &[&str], between: &str) -> String {
+        settings.iter().map(|it| self.name(it)).collect::<Vec<_>>().join(between)
+    }
+
+    pub(super) fn wrong(&self, setting: &str, why: impl AsRef<str>) -> Error {
+        config(format!("{}: {}", self.name(setting), why.as_ref()))
+    }
+
+    pub(super) fn missing(&self, settings: &[&str], advice: &str) -> Error {
+        config(format!("{}: not set; {advice}", self.names(settings, ", ")))
+    }
+
+    pub(super) fn check_reading(&self) -> Result<(), Error> {
+        if self.mistakes.is_empty() {
+            return Ok(());
+        }
+        let known = self.names(&SETTINGS, ", ");
+        Err(config(format!("{}; the settings are {known}", self.mistakes.join("; "))))
+    }
+
+    pub(super) fn cache_settings(&self) -> Result<CacheSettings, Error> {
+        Ok(CacheSettings {
+            acquisition_timeout: self.duration("acquisition_timeout")?,
+            wait_timeout: self.duration("wait_timeout")?,
+            leeway: self.duration("leeway")?,
+            default_lifetime: self.duration("default_lifetime")?,
+            keep_warm: self.flag("keep_warm")?,
+        })
+    }
+
+    /// What is set, unless it is empty.
+    fn value(&self, setting: &str) -> Option<&Value> {
+        debug_assert!(SETTINGS.contains(&setting), "{setting}");
+        let found = self.values.iter().find(|(it, _)| *it == setting);
+        found.map(|(_, value)| value).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn is_set(&self, setting: &str) -> bool {
+        self.value(setting).is_some()
+    }
+
+    /// Which of two is set.
+    pub(super) fn one_of(
+        &self,
+        one: &'static str,
+        other: &'static str,
+    ) -> Result<Option<&'static str>, Error> {
+        match (self.is_set(one), self.is_set(other)) {
+            (true, true) => {
+                let names = self.names(&[one, other], " and ");
+                Err(config(format!("{names}: both are set; set one of them")))
+            }
+            (true, false) => Ok(Some(one)),
+            (false, true) => Ok(Some(other)),
+            (false, false) => Ok(None),
+        }
+    }
+
+    /// As it is, but for line breaks at its end, which are no part of a secret in a file either.
+    pub(super) fn secret(&self, setting: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        match self.value(setting) {
+            None => Ok(None),
+            Some(Value::Text(text)) => {
+                Ok(Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
+            }
+            Some(Value::Number(_) | Value::Flag(_)) => {
+                Err(self.wrong(setting, "it must be text; put it into quotes"))
+            }
+            Some(_) => Err(self.wrong(setting, "it must be text")),
+        }
+    }
+
+    /// Without white space around it.
+    pub(super) fn text(&self, setting: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        let text = self.secret(setting)?;
+        Ok(text.map(|text| Zeroizing::new(text.trim().to_owned())))
+    }
+
+    pub(super) fn url(&self, setting: &str) -> Result<String, Error> {
+        let text = self.text(setting)?.unwrap_or_default();
+        // Plain http may yet be allowed, in code.
+        endpoint::parse_url(&self.name(setting), &text, true).map_err(config)?;
+        Ok(text.to_string())
+    }
+
+    /// A file that is there.
+    pub(super) fn file(&self, setting: &str) -> Result<Option<PathBuf>, Error> {
+        let Some(text) = self.text(setting)? else { return Ok(None) };
+        let path = PathBuf::from(text.as_str());
+        match fs::metadata(&path) {
+            Ok(found) if found.is_dir() => Err(self.wrong(setting, "it is a directory")),
+            Ok(_) => Ok(Some(path)),
+            // The path is not shown: it may be a secret that belongs into another setting.
+            Err(why) => {
+                Err(self.wrong(setting, format!("no file can be read there ({})", why.kind())))
+            }
+        }
+    }
+
+    /// A list, or words in one text.
+    pub(super) fn list(&self, setting: &str) -> Result<Option<Vec<String>>, Error> {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let not_text = || self.wrong(setting, "it must be text, or a list of texts");
+        let values = match self.value(setting) {
+            None => return Ok(None),
+            Some(Value::Text(text)) => return Ok(Some(words(text))),
+            Some(Value::List(values)) => values,
+            Some(_) => return Err(not_text()),
+        };
+        let mut all = Vec::new();
+        for value in values {
+            let Value::Text(text) = value else { return Err(not_text()) };
+            all.extend(words(text));
+        }
+        Ok(Some(all))
+    }
+
+    /// A map, or a form such as `a=b&c=d`.
+    pub(super) fn pairs(&self, setting: &str) -> Result<Vec<(String, String)>, Error> {
+        const A_MAP: &str = "it must be a map of texts, or a form as in \"a=b&c=d\"";
+        let wrong = || self.wrong(setting, A_MAP);
+        match self.value(setting) {
+            None => Ok(Vec::new()),
+            Some(Value::Map(pairs)) => {
+                let pairs = pairs.iter().map(|pair| match pair {
+                    (Value::Text(name), Value::Text(value)) => {
+                        Ok((name.to_string(), value.to_string()))
+                    }
+                    _ => Err(wrong()),
+                });
+                pairs.collect()
+            }
+            Some(Value::Text(form)) => {
+                let pairs = form.trim().split('&').map(|pair| {
+                    let (name, value) = pair.split_once('=')?;
+                    Some((decoded(name)?, decoded(value)?))
+                });
+                pairs.collect::<Option<_>>().ok_or_else(wrong)
+            }
+            Some(_) => Err(wrong()),
+        }
+    }
+
+    pub(super) fn duration(&self, setting: &str) -> Result<Option<Duration>, Error> {
+        let seconds = match self.value(setting) {
+            None => return Ok(None),
+            Some(Value::Number(seconds)) => Some(*seconds),
+            Some(Value::Text(text)) => seconds(text.trim()),
+            Some(_) => None,
+        };
+        let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        duration.map(Some).ok_or_else(|| self.wrong(setting, A_DURATION))
+    }
+
+    pub(super) fn count(&self, setting: &str) -> Result<Option<u32>, Error> {
+        let count = match self.value(setting) {
+            None => return Ok(None),
+            Some(Value::Number(number)) => {
+                Some(*number as u32).filter(|it| f64::from(*it) == *number)
+            }
+            Some(Value::Text(text)) => text.trim().parse().ok(),
+            Some(_) => None,
+        };
+        let count = count.filter(|count| *count > 0);
+        count.map(Some).ok_or_else(|| self.wrong(setting, "it must be a whole number above zero"))
+    }
+
+    pub(super) fn flag(&self, setting: &str) -> Result<Option<bool>, Error> {
+        match self.value(setting) {
+            None => Ok(None),
+            Some(Value::Flag(flag)) => Ok(Some(*flag)),
+            Some(Value::Text(text)) if text.trim() == "true" => Ok(Some(true)),
+            Some(Value::Text(text)) if text.trim() == "false" => Ok(Some(false)),
+            Some(_) => Err(self.wrong(setting, "it must be true or false")),
+        }
+    }
+}
+
+fn config(detail: String) -> Error {
+    Error::new(ErrorKind::Config).with_detail(detail)
+}
+
+/// `90`, `1.5`, `500ms`, `30s`, `5m`, `1h`, `1d`.
+fn seconds(text: &str) -> Option<f64> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(end);
+    let unit = match unit.trim_start() {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        "d" => 86_400.0,
+        _ => return None,
+    };
+    number.parse::<f64>().ok().map(|number| number * unit)
+}
+
+fn decoded(text: &str) -> Option<String> {
+    let spaced = text.replace('+', " ");
+    Some(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let good = [("90", 90.0), ("1.5", 1.5), ("500ms", 0.5), ("30s", 30.0), ("5 m", 300.0)];
+        for (text, expected) in
+            good.into_iter().chain([("1h", 3600.0), ("1d", 86_400.0), ("0", 0.0)])
+        {
+            assert_eq!(seconds(text), Some(expected), "{text}");
+        }
+        for text in ["", "s", "-1", "+1", "1e3", "1.2.3", "5 minutes", "1m30s", "inf", "NaN", "١s"]
+        {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn forms() {
+        assert_eq!(decoded("a+b%20%C3%A9").as_deref(), Some("a b é"));
+        assert_eq!(decoded("%ff"), None);
+    }
+}

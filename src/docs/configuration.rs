@@ -1,0 +1,148 @@
+//! Settings from a file or the environment: [`ClientCredentialsConfig`].
+//!
+//! * [From a file](#from-a-file)
+//! * [From the environment](#from-the-environment)
+//! * [The settings](#the-settings)
+//! * [Which client authentication](#which-client-authentication)
+//! * [Mistakes, and secrets](#mistakes-and-secrets)
+//!
+//! # From a file
+//!
+//! It is a type for serde, so it can stand among the settings of your application, in TOML, YAML,
+//! JSON or whatever reader you have. It needs no feature.
+//!
+//! ```
+//! # #[cfg(feature = "hyper")] {
+//! use tower_oauth2_client_credentials::ClientCredentialsConfig;
+//!
+//! #[derive(serde::Deserialize)]
+//! struct App {
+//!     port: u16,
+//!     billing: ClientCredentialsConfig,
+//! }
+//!
+//! let app: App = toml::from_str(
+//!     r#"
+//!     port = 8080
+//!
+//!     [billing]
+//!     issuer = "https://idp.example.com"
+//!     client_id = "my-service"
+//!     client_secret = "s3cret"   # or client_secret_file = "/run/secrets/billing"
+//!     scope = ["invoices:read", "invoices:write"]
+//!     parameters = { organization = "acme" }
+//!     wait_timeout = "5s"
+//!     "#,
+//! )?;
+//!
+//! // All of it, if nothing is to be set in code:
+//! let tokens = app.billing.clone().into_cache()?;
+//!
+//! // Or step by step; what is set later replaces what was read.
+//! let source = app.billing.builder()?.strict_metadata(true).build()?;
+//! let tokens = app.billing.cache(source)?.observer(|event| println!("{event:?}")).build();
+//! # let _ = (tokens, app.port);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+//! ```
+//!
+//! # From the environment
+//!
+//! ```no_run
+//! # #[cfg(feature = "hyper")] {
+//! use tower_oauth2_client_credentials::ClientCredentialsConfig;
+//!
+//! // OAUTH_TOKEN_URL, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET_FILE, …
+//! let tokens = ClientCredentialsConfig::from_env().into_cache()?;
+//!
+//! // One of several clients: BILLING_OAUTH_TOKEN_URL, …
+//! let config = ClientCredentialsConfig::from_env_with_prefix("BILLING_OAUTH_");
+//! # let _ = (tokens, config);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! A prefix belongs to one client alone: a variable that begins with it and is no setting is a
+//! mistake, as it is most likely a setting misspelt. Where somebody else has variables with
+//! `OAUTH_` (Kubernetes makes some for a service of the name `oauth`), take another prefix.
+//!
+//! Tests give the variables themselves and leave the process's environment alone:
+//!
+//! ```
+//! use tower_oauth2_client_credentials::ClientCredentialsConfig;
+//!
+//! let vars = [("OAUTH_TOKEN_URL", "https://idp.example.com/token"), ("OAUTH_SCOPES", "a b")];
+//! let config = ClientCredentialsConfig::from_vars("OAUTH_", vars);
+//! let error = config.builder().err().expect("a misspelt setting");
+//! assert!(error.to_string().contains("OAUTH_SCOPES: there is no such setting"));
+//! ```
+//!
+//! # The settings
+//!
+//! In a file they have these names; in the environment the same in upper case, after the prefix.
+//! White space around a value is not part of it (of a secret: line breaks at its end), and an empty
+//! one counts as not set, as templates leave those behind. In a file, secrets and ids that look
+//! like numbers are put into quotes.
+//!
+//! | setting | what it is |
+//! | --- | --- |
+//! | `token_url` | The token endpoint. This or `issuer`. |
+//! | `issuer` | The authorization server, to [discover](crate::ClientCredentials::discover) the endpoint by. |
+//! | `client_id` | The client. |
+//! | `client_secret` | Its secret. This or `client_secret_file`. |
+//! | `client_secret_file` | The file that holds it, [read anew](crate::Secret::from_file) for each attempt. |
+//! | `auth_method` | [Which client authentication](#which-client-authentication). |
+//! | `private_key_file` | The key for `private_key_jwt`: a JWK with its `alg`; or PEM, with `signing_algorithm`. |
+//! | `signing_algorithm` | `ES256`, `RS256` … for a key in PEM; `HS256` (default), `HS384`, `HS512` for `client_secret_jwt`. |
+//! | `key_id` | The key's `kid`, if it is not in the JWK. |
+//! | `assertion_audience` | Whom an assertion signed here is for. Default: the `issuer`. |
+//! | `client_assertion_file` | A client assertion that something else [keeps fresh](crate::ClientCredentialsBuilder::client_assertion_file). |
+//! | `client_assertion_type` | [Its type](crate::ClientCredentialsBuilder::client_assertion_type), if it is another. |
+//! | `client_certificate_file`, `client_key_file` | The [certificate](crate::ClientCredentialsBuilder::client_identity) that the client shows, and its key, in PEM; feature `hyper`. |
+//! | `scope` | Words, or a list. |
+//! | `audience` | The `audience` parameter. |
+//! | `resource` | [Resource indicators](crate::ClientCredentialsBuilder::resource): one, several between spaces, or a list. |
+//! | `authorization_details` | [A JSON array](crate::ClientCredentialsBuilder::authorization_details), as text. |
+//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map; as text a form, as in `a=b&c=d`. |
+//! | `attempts`, `attempt_timeout` | [Of one acquisition](crate::ClientCredentialsBuilder::attempts). |
+//! | `lifetime_cap` | [No lifetime above this](crate::ClientCredentialsBuilder::lifetime_cap) is believed. |
+//! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Of the cache](crate::TokenCacheBuilder). |
+//!
+//! Durations are numbers of seconds (`30`, `0.5`), or texts with a unit: `500ms`, `30s`, `5m`, `1h`,
+//! `1d`. What has no setting here is for code: transports, observers, DPoP keys, and plain `http`
+//! to other hosts than loopback.
+//!
+//! # Which client authentication
+//!
+//! Without `auth_method` the credential decides: a secret is sent by `client_secret_basic`, which is
+//! what RFC 6749 §2.3.1 wants every server to take; a `private_key_file` means `private_key_jwt`;
+//! and a `client_assertion_file` is sent as it is. `auth_method` chooses another, by its registered
+//! name where it has one:
+//!
+//! | `auth_method` | needs |
+//! | --- | --- |
+//! | `client_secret_basic`, `client_secret_post`, `client_secret_basic_raw` | a secret |
+//! | `client_secret_jwt` | a secret; feature `jwt` |
+//! | `private_key_jwt` | `private_key_file`; feature `jwt` |
+//! | `client_assertion_file` | the file of that name |
+//! | `tls_client_auth`, `self_signed_tls_client_auth` | a certificate, here or in a transport of your own |
+//! | `none` | nothing: a public client |
+//!
+//! A credential that the method does not use is a mistake, so that nobody believes it is in use.
+//!
+//! # Mistakes, and secrets
+//!
+//! Errors are of kind `Config` and name each setting as it was written, `client_secret_file` or
+//! `BILLING_OAUTH_CLIENT_SECRET_FILE`, and what to do; never a value, of whatever setting: the
+//! secret may have ended up there. Files must exist, so that a text that is no path is not taken for
+//! one, and shown as one later.
+//!
+//! They come from [`builder`](ClientCredentialsConfig::builder) and not from the reader: `toml`, for
+//! one, prints the whole line in which the mistake is. What we can't help is a file that your
+//! reader cannot read at all, such as one with a quote too few: show such an error without the text
+//! around it, or keep secrets in files of their own (`client_secret_file`), where they are
+//! [wiped](super::security) after each use, too. The environment, and what a reader holds, are not.
+
+// Names for the links above.
+#[cfg(doc)]
+use crate::ClientCredentialsConfig;

@@ -1,0 +1,59 @@
+//! tower's `Buffer`.
+
+use tokio::{task::JoinSet, time::timeout};
+use tower::{ServiceBuilder, ServiceExt};
+
+use crate::{
+    check::{Idle, composes, within},
+    world::{Case, LATENCY, World, request},
+};
+
+#[tokio::test(start_paused = true)]
+async fn above() {
+    composes(Idle::MayKeepReady, |world| {
+        ServiceBuilder::new().buffer(1).layer(world.ours()).service(world.bottom())
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn below() {
+    composes(Idle::MayKeepReady, |world| {
+        ServiceBuilder::new().layer(world.ours()).buffer(1).service(world.bottom())
+    })
+    .await;
+}
+
+/// Each request holds a place in the buffer from its readiness on. What waits for a token holds
+/// none: else the second would not become ready.
+#[tokio::test(start_paused = true)]
+async fn below_no_place_is_held_while_a_request_waits() {
+    let world = World::new(Case::Cold).await;
+    let mut client = ServiceBuilder::new().layer(world.ours()).buffer(1).service(world.bottom());
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        let ready = timeout(LATENCY / 2, client.ready()).await.expect("the place is held");
+        calls.spawn(tower::Service::call(ready.unwrap(), request()));
+    }
+    for result in within(calls.join_all()).await {
+        assert_eq!(result.unwrap().status(), 200);
+    }
+    assert_eq!((world.token_requests(), world.api.flying()), (1, 0));
+    assert_eq!(world.permits.available_permits(), 1);
+}
+
+/// A worker that calls our service does not wait for a token: the requests behind one that does
+/// are not held up, though there is one worker.
+#[tokio::test(start_paused = true)]
+async fn above_the_worker_does_not_wait_for_tokens() {
+    let world = World::new(Case::Cold).await;
+    let client = ServiceBuilder::new().buffer(1).layer(world.ours()).service(world.bottom());
+    let mut calls = JoinSet::new();
+    for _ in 0..20 {
+        calls.spawn(timeout(LATENCY * 2, client.clone().oneshot(request())));
+    }
+    for result in within(calls.join_all()).await {
+        assert_eq!(result.expect("it waited in a row").unwrap().status(), 200);
+    }
+    assert_eq!(world.token_requests(), 1);
+}

@@ -1,0 +1,130 @@
+//! One stack's surroundings: a token source, an API, and the one permit before it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use http::{Request, StatusCode};
+use tokio::{sync::Semaphore, time::sleep};
+use tower::limit::ConcurrencyLimit;
+use tower_oauth2_client_credentials::{
+    Acquire, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+};
+
+use crate::bottom::{Api, Body, answer, rejection};
+
+pub(crate) const API: &str = "https://api.example.com/";
+
+/// How long a token request takes.
+pub(crate) const LATENCY: Duration = Duration::from_millis(100);
+
+/// What is the matter with a request.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Case {
+    /// A token is at hand.
+    Fresh,
+    /// None is.
+    Cold,
+    /// One is, and the API rejects it.
+    Rejected,
+    /// One is, and the API's client fails.
+    Broken,
+    /// None is, and the authorization server fails.
+    NoToken,
+}
+
+impl Case {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Fresh, Self::Cold, Self::Rejected, Self::Broken, Self::NoToken];
+}
+
+pub(crate) struct World {
+    pub(crate) cache: TokenCache,
+    pub(crate) api: Api,
+    pub(crate) permits: Arc<Semaphore>,
+    asked: Arc<AtomicUsize>,
+    healed: Arc<AtomicBool>,
+}
+
+impl World {
+    pub(crate) async fn new(case: Case) -> Self {
+        let healed = Arc::new(AtomicBool::new(false));
+        let is_healed = Arc::clone(&healed);
+        let api = Api::new(move |seen| match case {
+            Case::Rejected if seen.token == "t1" => Ok(rejection()),
+            Case::Broken if !is_healed.load(SeqCst) => Err("broken pipe".into()),
+            _ => Ok(answer(StatusCode::OK)),
+        });
+        let is_healed = Arc::clone(&healed);
+        let works = move || case != Case::NoToken || is_healed.load(SeqCst);
+        let world = Self::with(api, Duration::from_secs(3600), works, healed);
+        if !matches!(case, Case::Cold | Case::NoToken) {
+            world.cache.warm_up().await.unwrap();
+        }
+        world
+    }
+
+    /// Around an API of its own, with tokens that live so long.
+    pub(crate) fn around(api: Api, life: Duration) -> Self {
+        Self::with(api, life, || true, Arc::default())
+    }
+
+    fn with(
+        api: Api,
+        life: Duration,
+        works: impl Fn() -> bool + Clone + Send + Sync + 'static,
+        healed: Arc<AtomicBool>,
+    ) -> Self {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let cache = TokenCache::new(move |_: Acquire| {
+            let (nth, works) = (count.fetch_add(1, SeqCst) + 1, works.clone());
+            async move {
+                sleep(LATENCY).await;
+                if !works() {
+                    return Err(Error::new(ErrorKind::ServerError));
+                }
+                Ok(Token::bearer(format!("t{nth}"))?.with_lifetime(life))
+            }
+        });
+        Self { cache, api, permits: Arc::new(Semaphore::new(1)), asked, healed }
+    }
+
+    /// From now on nothing fails.
+    pub(crate) fn heal(&self) {
+        self.healed.store(true, SeqCst);
+    }
+
+    /// How many token requests there were.
+    pub(crate) fn token_requests(&self) -> usize {
+        self.asked.load(SeqCst)
+    }
+
+    pub(crate) fn ours(&self) -> OAuthClientCredentialsLayer {
+        let origins = Origins::parse([API]).unwrap();
+        OAuthClientCredentialsLayer::new(self.cache.clone(), origins)
+    }
+
+    /// The API behind its one permit.
+    pub(crate) fn bottom(&self) -> ConcurrencyLimit<Api> {
+        ConcurrencyLimit::with_semaphore(self.api.clone(), Arc::clone(&self.permits))
+    }
+
+    /// The same, ready at once: a load shedder takes a service that is not for an overloaded one.
+    pub(crate) fn prompt_bottom(&self) -> ConcurrencyLimit<Api> {
+        let api = self.api.clone().prompt();
+        ConcurrencyLimit::with_semaphore(api, Arc::clone(&self.permits))
+    }
+}
+
+pub(crate) fn request() -> Request<Body> {
+    Request::get(API).body(Body::default()).unwrap()
+}
+
+pub(crate) fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}

@@ -1,0 +1,185 @@
+//! A secret in the wrong place is in no error, and in no `Debug`.
+
+use std::{error::Error as _, fmt::Debug};
+
+use serde_json::{Value, json};
+use tower_oauth2_client_credentials::{
+    ClientCredentialsConfig, Error, TokenCache,
+    testing::{Answer, AuthorizationServer},
+};
+
+use crate::support::{App, TempFile, env_of, json};
+
+const CANARY: &str = "canary-4e1f0a77";
+/// One that can stand without quotes.
+const NUMBER: &str = "40960077";
+
+pub(crate) const SETTINGS: [&str; 27] = [
+    "token_url",
+    "issuer",
+    "client_id",
+    "client_secret",
+    "client_secret_file",
+    "auth_method",
+    "private_key_file",
+    "signing_algorithm",
+    "key_id",
+    "assertion_audience",
+    "client_assertion_file",
+    "client_assertion_type",
+    "client_certificate_file",
+    "client_key_file",
+    "scope",
+    "audience",
+    "resource",
+    "authorization_details",
+    "parameters",
+    "attempts",
+    "attempt_timeout",
+    "lifetime_cap",
+    "acquisition_timeout",
+    "wait_timeout",
+    "leeway",
+    "default_lifetime",
+    "keep_warm",
+];
+
+fn silent(what: &dyn Debug, place: &str) {
+    let text = format!("{what:?} {what:#?}");
+    assert!(!text.contains(CANARY) && !text.contains(NUMBER), "{place}: {text}");
+}
+
+fn silent_error(error: &Error, place: &str) {
+    silent(error, place);
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text += &format!("; {cause}");
+        source = cause.source();
+    }
+    assert!(!text.contains(CANARY) && !text.contains(NUMBER), "{place}: {text}");
+}
+
+/// Tells whatever it can: by the builder, the cache, and an acquisition that is refused.
+async fn tell_all(config: &ClientCredentialsConfig, place: &str) -> bool {
+    silent(config, place);
+    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    idp.always(Answer::OAuthError { status: 400, code: "invalid_request" });
+    let source = config.builder().and_then(|builder| builder.transport(idp.service()).build());
+    match source {
+        Err(error) => {
+            silent_error(&error, place);
+            if let Err(error) = config.cache(|_| async { unreachable!() }) {
+                silent_error(&error, place);
+            }
+            false
+        }
+        Ok(source) => {
+            if let Err(error) = TokenCache::new(source).get().await {
+                silent_error(&error, place);
+            }
+            true
+        }
+    }
+}
+
+/// Some ways to authenticate, so that each setting is looked at in one of them at least.
+fn bases(file: &str) -> [Value; 4] {
+    let url = "https://idp.test/token";
+    [
+        json!({"token_url": url, "client_id": "my-service", "client_secret": "s3cret"}),
+        json!({"token_url": url, "client_id": "my-service", "client_secret_file": file}),
+        json!({
+            "token_url": url, "client_id": "my-service", "private_key_file": file,
+            "signing_algorithm": "ES256", "assertion_audience": "https://idp.test",
+        }),
+        json!({
+            "issuer": "https://idp.test", "client_id": "my-service", "client_secret": "s3cret",
+            "auth_method": "client_secret_jwt",
+        }),
+    ]
+}
+
+/// As text, as a number beside it, in a list, in a map, as a key: wherever it is not the name of
+/// an unknown setting, which errors must show.
+#[tokio::test(start_paused = true)]
+async fn in_every_setting_and_type() {
+    let file = TempFile::new("not a key\n");
+    let (mut refused, mut taken) = (0, 0);
+    for setting in SETTINGS {
+        for value in [
+            json!(CANARY),
+            json!(format!("{CANARY}\n")),
+            json!([CANARY]),
+            json!([[CANARY], 1]),
+            json!({CANARY: CANARY}),
+            json!({"a": {"b": CANARY}}),
+            json!(format!("https://{CANARY}@idp.test/")),
+            json!(format!("{CANARY}={CANARY}&{CANARY}")),
+        ] {
+            for base in bases(file.path()) {
+                let mut settings = base;
+                settings[setting] = value.clone();
+                let place = settings.to_string();
+                match tell_all(&json(&settings), &place).await {
+                    true => taken += 1,
+                    false => refused += 1,
+                }
+                // As a variable, if it can be one.
+                let pairs = settings.as_object().unwrap().iter();
+                let pairs: Option<Vec<_>> = pairs
+                    .map(|(name, value)| Some((name.to_uppercase(), value.as_str()?)))
+                    .collect();
+                if let Some(pairs) = pairs {
+                    let vars = pairs.iter().map(|(name, value)| (format!("X_{name}"), *value));
+                    tell_all(&ClientCredentialsConfig::from_vars("X_", vars), &place).await;
+                }
+            }
+        }
+    }
+    assert!(refused > 300 && taken > 50, "{refused} refused, {taken} taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_no_setting_is() {
+    for (name, value) in [("OAUTH_CLIENT_SECRETT", CANARY), ("OAUTH_", CANARY)] {
+        assert!(!tell_all(&env_of(&[(name, value)]), name).await);
+    }
+    for value in [json!(CANARY), json!([CANARY]), json!({"secret": CANARY})] {
+        assert!(!tell_all(&json(&value), &value.to_string()).await);
+    }
+}
+
+/// The readers' own errors, which print the line: there are none, whatever type a value has.
+#[tokio::test(start_paused = true)]
+async fn through_readers_that_show_lines() {
+    let number = NUMBER;
+    for oauth in [
+        format!("oauth = \"{CANARY}\""),
+        format!("oauth = [\"{CANARY}\"]"),
+        format!("[oauth]\nclient_secret = {number}"),
+        format!("[oauth]\nclient_secret = [\"{CANARY}\"]"),
+        format!("[oauth]\nclient_secrett = \"{CANARY}\""),
+        format!("[oauth]\nleeway = \"{CANARY}\""),
+        "[oauth]\nclient_secret = 4096-10-07".to_owned(),
+    ] {
+        let text = format!("port = 8080\n{oauth}");
+        let app = toml::from_str::<App>(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!tell_all(&app.oauth, &text).await);
+    }
+    for oauth in [
+        CANARY.to_owned(),
+        format!("[{CANARY}]"),
+        format!("{{client_secret: {number}}}"),
+        format!("{{client_secret: 1{number}0000000000000000000000}}"),
+        format!("{{client_secret: -1{number}0000000000000000000000}}"),
+        format!("{{client_secret: [{CANARY}]}}"),
+        format!("{{client_secrett: {CANARY}}}"),
+        format!("{{1: {CANARY}}}"),
+        format!("{{[a, b]: {CANARY}}}"),
+    ] {
+        let text = format!("port: 8080\noauth: {oauth}\n");
+        let app = yaml_serde::from_str::<App>(&text).unwrap_or_else(|error| panic!("{error}"));
+        assert!(!tell_all(&app.oauth, &text).await);
+    }
+}

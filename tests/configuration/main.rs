@@ -1,0 +1,7 @@
+//! Settings from TOML, JSON, YAML and the environment: what they do on the wire, which mistakes
+//! are told and how, and that no secret is in what is told.
+
+mod canaries;
+mod mistakes;
+mod support;
+mod wire;

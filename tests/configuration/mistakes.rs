@@ -1,0 +1,228 @@
+//! Mistakes: told by the name that the user wrote, with what to do.
+
+use serde_json::{Value, json};
+use tower_oauth2_client_credentials::ClientCredentialsConfig;
+
+use crate::canaries::SETTINGS;
+use crate::support::{TempFile, env_of, json, key_file, mistake};
+
+/// A good set of variables with others in their place or beside them.
+fn env_with(changes: &[(&str, &str)]) -> ClientCredentialsConfig {
+    let good = [
+        ("OAUTH_TOKEN_URL", "https://idp.test/token"),
+        ("OAUTH_CLIENT_ID", "my-service"),
+        ("OAUTH_CLIENT_SECRET", "s3cret"),
+    ];
+    let kept = good.into_iter().filter(|(name, _)| changes.iter().all(|change| change.0 != *name));
+    env_of(&kept.chain(changes.iter().copied()).collect::<Vec<_>>())
+}
+
+#[test]
+fn contradictory_settings_are_named() {
+    let file = TempFile::new("s3cret");
+    let key = key_file("ec256-pkcs8.pem");
+    for (changes, expected) in [
+        (
+            &[("OAUTH_ISSUER", "https://idp.test")][..],
+            "OAUTH_TOKEN_URL and OAUTH_ISSUER: both are set; set one of them",
+        ),
+        (
+            &[("OAUTH_CLIENT_SECRET_FILE", file.path())],
+            "OAUTH_CLIENT_SECRET and OAUTH_CLIENT_SECRET_FILE: both are set; set one of them",
+        ),
+        (
+            &[("OAUTH_PRIVATE_KEY_FILE", &key)],
+            "OAUTH_PRIVATE_KEY_FILE: client_secret_basic does not use it; remove it, or set \
+             OAUTH_AUTH_METHOD to what does",
+        ),
+        (
+            &[("OAUTH_AUTH_METHOD", "none")],
+            "OAUTH_CLIENT_SECRET: none does not use it; remove it, or set OAUTH_AUTH_METHOD to \
+             what does",
+        ),
+        (
+            &[("OAUTH_SIGNING_ALGORITHM", "ES256")],
+            "OAUTH_SIGNING_ALGORITHM: client_secret_basic does not use it; remove it, or set \
+             OAUTH_AUTH_METHOD to what does",
+        ),
+        (
+            &[("OAUTH_CLIENT_ASSERTION_FILE", file.path())],
+            "OAUTH_CLIENT_ASSERTION_FILE: client_secret_basic does not use it; remove it, or set \
+             OAUTH_AUTH_METHOD to what does",
+        ),
+        (
+            &[("OAUTH_CLIENT_CERTIFICATE_FILE", file.path())],
+            "OAUTH_CLIENT_KEY_FILE: not set; OAUTH_CLIENT_CERTIFICATE_FILE needs it; both may be \
+             one file",
+        ),
+    ] {
+        assert_eq!(mistake(&env_with(changes)), expected);
+    }
+}
+
+#[test]
+fn missing_settings_are_named() {
+    let key = key_file("ec256-pkcs8.pem");
+    for (changes, expected) in [
+        (&[("OAUTH_TOKEN_URL", "")][..], "OAUTH_TOKEN_URL, OAUTH_ISSUER: not set; set one of them"),
+        (
+            &[("OAUTH_CLIENT_ID", " ")],
+            "OAUTH_CLIENT_ID: not set; set what the authorization server gave out",
+        ),
+        (
+            &[("OAUTH_CLIENT_SECRET", "\n")],
+            "OAUTH_CLIENT_SECRET, OAUTH_CLIENT_SECRET_FILE, OAUTH_PRIVATE_KEY_FILE, \
+             OAUTH_CLIENT_ASSERTION_FILE: not set; set one of them, or OAUTH_AUTH_METHOD",
+        ),
+        (
+            &[("OAUTH_CLIENT_SECRET", ""), ("OAUTH_AUTH_METHOD", "client_secret_post")],
+            "OAUTH_CLIENT_SECRET, OAUTH_CLIENT_SECRET_FILE: not set; client_secret_post needs one \
+             of them",
+        ),
+        (
+            &[("OAUTH_CLIENT_SECRET", ""), ("OAUTH_AUTH_METHOD", "private_key_jwt")],
+            "OAUTH_PRIVATE_KEY_FILE: not set; private_key_jwt needs it",
+        ),
+        (
+            &[
+                ("OAUTH_CLIENT_SECRET", ""),
+                ("OAUTH_PRIVATE_KEY_FILE", &key),
+                ("OAUTH_SIGNING_ALGORITHM", "ES256"),
+            ],
+            "OAUTH_ASSERTION_AUDIENCE: not set; set it to the authorization server's issuer, or to \
+             its token URL if it wants that",
+        ),
+    ] {
+        assert_eq!(mistake(&env_with(changes)), expected);
+    }
+    assert_eq!(
+        mistake(&ClientCredentialsConfig::default()),
+        "token_url, issuer: not set; set one of them"
+    );
+}
+
+#[test]
+fn unknown_settings_are_named_with_those_that_there_are() {
+    let text = mistake(&env_with(&[("OAUTH_SCOPES", "a"), ("OAUTH_client_id", "b")]));
+    let expected = "OAUTH_SCOPES: there is no such setting; OAUTH_client_id: there is no such \
+                    setting; the settings are OAUTH_TOKEN_URL, OAUTH_ISSUER, OAUTH_CLIENT_ID, ";
+    assert!(text.starts_with(expected), "{text}");
+    let text = mistake(&json(&json!({"client_secrett": "s3cret"})));
+    let expected = "client_secrett: there is no such setting; the settings are token_url, issuer, ";
+    assert!(text.starts_with(expected), "{text}");
+    // A name is a foreign text, too.
+    let text = mistake(&json(&json!({"a\n\u{1b}[31m": 1})));
+    assert!(text.starts_with("a??[31m: there is no such setting"), "{text}");
+}
+
+#[test]
+fn a_key_that_is_given_twice_is_named() {
+    let twice = r#"{"scope": "a", "scope": "b"}"#;
+    let config = serde_json::from_str::<ClientCredentialsConfig>(twice).unwrap();
+    assert!(mistake(&config).starts_with("scope: it is set twice; "), "{}", mistake(&config));
+}
+
+#[test]
+fn what_is_no_map_of_settings_is_told() {
+    for value in [json!("s3cret"), json!(["s3cret"]), json!(7), json!(true)] {
+        let text = mistake(&json(&value));
+        assert!(text.starts_with("it is no map of settings"), "{text}");
+    }
+    // Nothing at all is an empty one.
+    assert_eq!(mistake(&json(&Value::Null)), mistake(&ClientCredentialsConfig::default()));
+    let numbered = yaml_serde::from_str::<ClientCredentialsConfig>("1: s3cret").unwrap();
+    assert!(mistake(&numbered).starts_with("a key is not text"), "{}", mistake(&numbered));
+}
+
+#[test]
+fn a_value_of_another_type_is_told() {
+    let good =
+        json!({"token_url": "https://idp.test/token", "client_id": "a", "client_secret": "b"});
+    let a_duration =
+        "it must be a number of seconds, or such as \"500ms\", \"30s\", \"5m\", \"1h\"";
+    let a_map = "it must be a map of texts, or a form as in \"a=b&c=d\"";
+    let a_list = "it must be text, or a list of texts";
+    let a_count = "it must be a whole number above zero";
+    let quoted = "it must be text; put it into quotes";
+    for (setting, value, expected) in [
+        ("client_secret", json!(12345), quoted),
+        ("client_id", json!(true), quoted),
+        ("token_url", json!(["https://idp.test"]), "it must be text"),
+        ("audience", json!({"a": "b"}), "it must be text"),
+        ("scope", json!(["a", 1]), a_list),
+        ("resource", json!({"a": "b"}), a_list),
+        ("parameters", json!(["a"]), a_map),
+        ("parameters", json!({"a": 1}), a_map),
+        ("parameters", json!("a"), a_map),
+        ("parameters", json!("a=%ff"), a_map),
+        ("leeway", json!("soon"), a_duration),
+        ("leeway", json!(-1), a_duration),
+        ("wait_timeout", json!("1e3"), a_duration),
+        ("acquisition_timeout", json!(1e300), a_duration),
+        ("default_lifetime", json!([1]), a_duration),
+        ("attempts", json!(1.5), a_count),
+        ("attempts", json!(0), a_count),
+        ("attempts", json!(-1), a_count),
+        ("attempts", json!("4294967296"), a_count),
+        ("keep_warm", json!("yes"), "it must be true or false"),
+        ("keep_warm", json!(1), "it must be true or false"),
+        ("token_url", json!("idp.test"), "it is not absolute; it must begin with https://"),
+        (
+            "client_secret_file",
+            json!("no-such-file"),
+            "no file can be read there (entity not found)",
+        ),
+        ("client_secret_file", json!(env!("CARGO_MANIFEST_DIR")), "it is a directory"),
+    ] {
+        let mut settings = good.clone();
+        if setting == "client_secret_file" {
+            settings.as_object_mut().unwrap().remove("client_secret");
+        }
+        settings[setting] = value;
+        assert_eq!(mistake(&json(&settings)), format!("{setting}: {expected}"), "{settings}");
+    }
+}
+
+#[test]
+fn names_of_methods_and_algorithms_are_checked() {
+    let text = mistake(&env_with(&[("OAUTH_AUTH_METHOD", "basic")]));
+    assert!(text.starts_with("OAUTH_AUTH_METHOD: it is none of client_secret_basic, "), "{text}");
+    let jwt = [
+        ("OAUTH_AUTH_METHOD", "client_secret_jwt"),
+        ("OAUTH_ASSERTION_AUDIENCE", "https://idp.test"),
+        ("OAUTH_SIGNING_ALGORITHM", "ES256"),
+    ];
+    assert_eq!(
+        mistake(&env_with(&jwt)),
+        "OAUTH_SIGNING_ALGORITHM: it is none of HS256, HS384, HS512"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf_8_is_named() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+    let raw = [(OsStr::new("OAUTH_CLIENT_SECRET"), OsStr::from_bytes(b"s3\xffcret"))];
+    let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
+    assert!(text.starts_with("OAUTH_CLIENT_SECRET: it is not UTF-8; "), "{text}");
+    // Others' variables may be what they like.
+    let raw = [(OsStr::from_bytes(b"OTHER_\xff"), OsStr::from_bytes(b"\xff"))];
+    let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
+    assert!(text.starts_with("OAUTH_TOKEN_URL, OAUTH_ISSUER: not set"), "{text}");
+}
+
+/// Those that the message lists are those that the chapter explains, and that the canaries are put
+/// into.
+#[test]
+fn every_setting_is_documented() {
+    let text = mistake(&json(&json!({"unknown": 1})));
+    let listed = text.split_once("the settings are ").unwrap().1;
+    assert_eq!(listed, SETTINGS.join(", "));
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let chapter = std::fs::read_to_string(root.join("src/docs/configuration.rs")).unwrap();
+    for setting in SETTINGS {
+        let quoted = format!("`{setting}`");
+        let mut rows = chapter.lines().filter(|line| line.starts_with("//! | `"));
+        assert!(rows.any(|row| row.contains(&quoted)), "{setting}");
+    }
+}

@@ -1,0 +1,89 @@
+//! The readers that there are, and a token request with what they read.
+
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use serde::Deserialize;
+use tower_oauth2_client_credentials::{
+    ClientCredentialsConfig, Error, ErrorKind, TokenCache,
+    testing::{AuthorizationServer, RecordedRequest},
+};
+
+/// As in an application that has other settings too.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct App {
+    pub(crate) port: u16,
+    pub(crate) oauth: ClientCredentialsConfig,
+}
+
+pub(crate) fn app(read: Result<App, impl std::fmt::Display>) -> ClientCredentialsConfig {
+    let app = read.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(app.port, 8080);
+    app.oauth
+}
+
+pub(crate) fn env_of(vars: &[(&str, &str)]) -> ClientCredentialsConfig {
+    ClientCredentialsConfig::from_vars("OAUTH_", vars.iter().copied())
+}
+
+pub(crate) fn json(value: &serde_json::Value) -> ClientCredentialsConfig {
+    serde_json::from_value(value.clone()).unwrap()
+}
+
+/// The token request that a server sees, one that knows the usual client and takes all assertions.
+pub(crate) async fn token_request(config: &ClientCredentialsConfig) -> RecordedRequest {
+    let idp = AuthorizationServer::builder()
+        .client("my-service", "s3cret")
+        .public_client("nobody")
+        .verify_assertion(|_| Ok(()))
+        .build();
+    let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
+    TokenCache::new(source).get().await.unwrap();
+    idp.requests().remove(0)
+}
+
+/// The message of a mistake, without what they all begin with.
+pub(crate) fn mistake(config: &ClientCredentialsConfig) -> String {
+    let error = refused(config);
+    assert_eq!(error.kind(), ErrorKind::Config);
+    assert!(error.is_terminal());
+    error.to_string().strip_prefix("config: a setting is wrong; ").unwrap().to_owned()
+}
+
+pub(crate) fn refused(config: &ClientCredentialsConfig) -> Error {
+    config.builder().map(drop).expect_err("a mistake")
+}
+
+/// A file that is gone with it.
+pub(crate) struct TempFile(PathBuf);
+
+impl TempFile {
+    pub(crate) fn new(content: &str) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let nth = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = env::temp_dir().join(format!("toacc-configuration-{}-{nth}", process::id()));
+        fs::write(&path, content).unwrap();
+        Self(path)
+    }
+
+    pub(crate) fn path(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for TempFile {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// One of the keys beside the tests of keys.
+pub(crate) fn key_file(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signing_keys");
+    folder.join(name).to_str().unwrap().to_owned()
+}
