@@ -1,0 +1,21 @@
+//! P8: settings of any shape are a client or an error that shows no value.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use tower_oauth2_client_credentials::ClientCredentialsConfig;
+
+const SECRET: &str = "c4n4ry-s3cret";
+
+fuzz_target!(|text: &str| {
+    // Each value is the secret somewhere: in the wrong place too it must not be shown.
+    let text = text.replace("SECRET", SECRET);
+    let Ok(config) = serde_json::from_str::<ClientCredentialsConfig>(&text) else { return };
+    let mut shown = format!("{config:?}");
+    if let Err(error) = config.builder() {
+        shown.push_str(&format!("{error} {error:?}"));
+    }
+    // The name of an unknown setting is shown, and that alone.
+    if !text.contains(&format!("{SECRET}\":")) {
+        assert!(!shown.contains(SECRET), "{shown}");
+    }
+});

@@ -1,0 +1,40 @@
+//! P9: a token goes to no other origin, however the URI is spelt; and no text is an origin that
+//! names anything besides one.
+#![no_main]
+
+use std::convert::Infallible;
+
+use http::{Request, Response, Uri, header::AUTHORIZATION};
+use libfuzzer_sys::fuzz_target;
+use support::run;
+use tower::{Layer, ServiceExt, service_fn};
+use tower_oauth2_client_credentials::{
+    Acquire, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+};
+
+fuzz_target!(|text: &str| {
+    let named = Origins::parse([text]);
+    if let Err(error) = &named {
+        assert!(error.to_string().len() < 4096);
+    }
+    let Ok(uri) = text.parse::<Uri>() else { return };
+    let carries = |origins: Origins| {
+        let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("t") });
+        let api = service_fn(|request: Request<()>| async move {
+            Ok::<_, Infallible>(Response::new(request.headers().contains_key(AUTHORIZATION)))
+        });
+        let client = OAuthClientCredentialsLayer::new(tokens, origins).replay(Never).layer(api);
+        let mut request = Request::new(());
+        *request.uri_mut() = uri.clone();
+        run(client.oneshot(request)).expect("it is sent").into_body()
+    };
+    if carries(Origins::parse(["https://api.example.com"]).expect("it is an origin")) {
+        assert_eq!(uri.scheme_str(), Some("https"));
+        assert!(uri.host().is_some_and(|host| host.eq_ignore_ascii_case("api.example.com")));
+        assert!(matches!(uri.port_u16(), None | Some(443)));
+    }
+    // What was taken as an origin is one for itself.
+    if let Ok(origins) = named {
+        assert!(carries(origins), "{text}");
+    }
+});
