@@ -71,6 +71,14 @@ impl OAuthClientCredentialsLayer {
 }
 
 impl<P> OAuthClientCredentialsLayer<P> {
+    pub(crate) fn cache(&self) -> &TokenCache {
+        &self.cache
+    }
+
+    pub(crate) fn settings(&self) -> &Settings<P> {
+        &self.settings
+    }
+
     /// Which requests are sent again after a rejection. Default: [`EmptyBodies`].
     pub fn replay<Q>(self, policy: Q) -> OAuthClientCredentialsLayer<Q> {
         let Self { cache, settings } = self;

@@ -96,7 +96,7 @@
 //! # Chapters
 //!
 //! * [`docs::recipes`]: own transport, proxy, several APIs, bodies and replays, health checks …
-//! * [`docs::stacks`]: reqwest in a tower stack, reqwest-middleware
+//! * [`docs::stacks`]: with hyper, axum, tonic, reqwest
 //! * [`docs::configuration`]: settings from a file or the environment
 //! * [`docs::providers`]: settings for well-known authorization servers, and which client
 //!   authentication to choose
@@ -134,6 +134,7 @@ mod endpoint;
 mod error;
 mod event;
 mod future;
+pub mod grpc;
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 mod jose;
 mod layer;
@@ -155,7 +156,7 @@ mod token;
 mod transport;
 
 pub use authorize::OwnAuthorization;
-pub use cache::{Get, Replacement, TokenCache, TokenCacheBuilder};
+pub use cache::{Get, Readiness, ReadinessWatch, Replacement, TokenCache, TokenCacheBuilder};
 pub use challenge::Rejections;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]

@@ -9,6 +9,7 @@ use std::{
 /// Each module at the top of `src/`, with those it may import; itself always.
 const MAY_IMPORT: &[(&str, &str)] = &[
     ("middleware", "layer service settings replay origins cache error"),
+    ("grpc", "layer service future settings challenge replay cache error sync"),
     ("layer", "service settings authorize challenge replay origins cache token error sync"),
     ("service", "future lease settings authorize challenge replay origins cache token error sync"),
     ("future", "lease settings authorize challenge replay origins cache token error sync"),

@@ -8,6 +8,7 @@ mod flight;
 mod get;
 #[cfg(all(test, oauth_loom))]
 mod model;
+mod readiness;
 mod replacement;
 mod schedule;
 mod settings;
@@ -26,7 +27,12 @@ use self::{
     settings::Settings,
     state::{Decision, Followup, Rejection, State},
 };
-pub use self::{get::Get, replacement::Replacement, settings::TokenCacheBuilder};
+pub use self::{
+    get::Get,
+    readiness::{Readiness, ReadinessWatch},
+    replacement::Replacement,
+    settings::TokenCacheBuilder,
+};
 use crate::{
     error::Error,
     source::{ErasedSource, TokenSource, Withdraw},
@@ -80,6 +86,8 @@ pub(crate) struct Shared {
     settings: Settings,
     /// Dropped with the last handle; told when the token was withdrawn. For keeping warm.
     gone: watch::Sender<()>,
+    /// Told when the [`Readiness`] is another, or holds for another time.
+    turned: watch::Sender<()>,
 }
 
 impl Shared {
@@ -90,6 +98,7 @@ impl Shared {
             source,
             settings,
             gone: watch::Sender::new(()),
+            turned: watch::Sender::new(()),
         }
     }
 
@@ -99,7 +108,9 @@ impl Shared {
         let mut state = lock(&self.state);
         // Read under the lock, so that the state's time never runs backwards.
         let now = Instant::now();
+        let outlook = state.outlook(now);
         let (decision, followup) = step(&mut state, now);
+        let turned = state.outlook(now) != outlook;
         let settled = state.settle(now).cloned();
         let state = (!broken(Fault::PublishesUnlocked)).then_some(state);
         let published = self.snapshot.load();
@@ -118,6 +129,9 @@ impl Shared {
         }
         if let Some(flight) = followup.launch {
             driver::launch(self, flight);
+        }
+        if turned {
+            self.turned.send_replace(());
         }
         // Last, so that an observer that panics keeps nobody waiting.
         for event in &followup.events {

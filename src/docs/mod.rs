@@ -2,6 +2,7 @@
 //!
 //! * [`recipes`]: how to do a particular thing
 //! * [`configuration`]: settings from a file or the environment
+//! * [`stacks`]: with hyper, axum, tonic, reqwest
 //! * [`providers`]: settings for well-known authorization servers, and which client authentication
 //!   to choose
 //! * [`defaults`]: every default, and why it is what it is

@@ -10,6 +10,7 @@
 //! * [Another header field](#another-header-field)
 //! * [Where in the stack](#where-in-the-stack)
 //! * [Start-up, and keeping warm](#start-up-and-keeping-warm)
+//! * [Readiness](#readiness)
 //! * [Metrics and alerts](#metrics-and-alerts)
 //! * [A library that wants a credential callback](#a-library-that-wants-a-credential-callback)
 //! * [Tokens from somewhere else](#tokens-from-somewhere-else)
@@ -266,6 +267,23 @@
 //! [`keep_warm`](TokenCacheBuilder::keep_warm) refreshes without traffic too, so that a request
 //! after a quiet hour does not wait; it costs the authorization server a request each lifetime for
 //! each instance.
+//!
+//! # Readiness
+//!
+//! ```
+//! use http::StatusCode;
+//! use tower_oauth2_client_credentials::TokenCache;
+//!
+//! // A token whose refresh fails, or that an API rejected, is still one: `Degraded`.
+//! fn probe(tokens: &TokenCache) -> StatusCode {
+//!     let ready = tokens.readiness().has_token();
+//!     if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+//! }
+//! ```
+//!
+//! Nothing but a request, `warm_up` or `keep_warm` gets a token: a service that is taken out of
+//! traffic for want of one needs one of the latter two to come back. To be told of changes:
+//! [`subscribe`](TokenCache::subscribe).
 //!
 //! # Metrics and alerts
 //!

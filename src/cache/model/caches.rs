@@ -1,7 +1,7 @@
 //! The whole cache: requests, tasks, rejections and time.
 
 use super::*;
-use crate::{error::ErrorKind, event::Reason};
+use crate::{cache::Readiness, error::ErrorKind, event::Reason};
 
 fn new_each_time(serial: usize, _: &Acquire) -> Result<Token, Error> {
     Ok(token(serial))
@@ -202,5 +202,17 @@ fn the_late_result_of_an_abandoned_flight_is_dropped() {
         if world.seen.abandoned.load(SeqCst) == 1 {
             assert_eq!((got, published(&world.cache)), ([2, 2], 2), "the late result counted");
         }
+    });
+}
+
+#[test]
+fn a_watch_is_told_of_the_token() {
+    check(3, || {
+        let world = World::new(new_each_time);
+        let mut watch = world.cache.subscribe();
+        let told = world.spawn(move |_| block_on(watch.changed()));
+        assert_eq!(get(&world.cache), 1);
+        assert_eq!(join(told), Some(Readiness::Ready));
+        world.end(1..=1);
     });
 }

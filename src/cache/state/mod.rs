@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::{
     backoff::{Cooldown, Spacing},
     flight::{Flight, FlightPlan, Outcome},
+    readiness::{Outlook, Readiness},
     settings::Settings,
     snapshot::Snapshot,
 };
@@ -195,6 +196,18 @@ impl State {
         let until = self.suspect_until.filter(|until| now < *until && self.usable(now))?;
         let flight = self.flight.as_ref().filter(|flight| now < flight.abandoned_at)?;
         Some((flight, until))
+    }
+
+    /// What a readiness probe is told. Time is in it: nobody takes a step when a token expires.
+    pub(in crate::cache) fn outlook(&self, now: Instant) -> Outlook {
+        let until = self.held.as_ref().map(|held| held.expires_at).filter(|at| now < *at);
+        let readiness = match (until, &self.cooldown) {
+            (Some(_), None) if !self.rejected => Readiness::Ready,
+            (Some(_), _) => Readiness::Degraded,
+            (None, Some(_)) => Readiness::Failed,
+            (None, None) => Readiness::Idle,
+        };
+        Outlook { readiness, until }
     }
 
     pub(in crate::cache) fn in_flight(&self) -> Option<Arc<Flight>> {

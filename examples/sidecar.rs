@@ -1,0 +1,145 @@
+//! A reverse proxy that authorises what passes: applications beside it call an API through it and
+//! know nothing of tokens.
+//!
+//! ```sh
+//! cargo run --example sidecar    # tries itself against embedded servers
+//! UPSTREAM=https://api.example.com TOKEN_URL=https://idp.example.com/token \
+//!     CLIENT_ID=my-service CLIENT_SECRET_FILE=/run/secrets/idp cargo run --example sidecar
+//! ```
+//!
+//! Both directions stream. An `Authorization` that comes in is replaced. `/-/ready` tells a probe
+//! whether a token is at hand. Whoever reaches the proxy calls the API with its rights: it listens
+//! on loopback (`LISTEN`, default `127.0.0.1:8080`).
+
+use std::env;
+
+use axum::{Router, body::Body, extract::State, response::IntoResponse, routing::get};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use tokio::{net::TcpListener, signal, sync::oneshot};
+use tower::{Layer, ServiceExt};
+use tower_oauth2_client_credentials::{
+    BoxError, BufferBodies, ClientCredentials, Error, OAuthClientCredentials,
+    OAuthClientCredentialsLayer, Origins, OwnAuthorization, ReadinessWatch, Secret, TokenCache,
+    testing::{AuthorizationServer, ProtectedApi},
+};
+
+#[tokio::main]
+async fn main() -> Result<(), BoxError> {
+    let Ok(upstream) = env::var("UPSTREAM") else { return try_it().await };
+    let tokens = ClientCredentials::builder(env::var("TOKEN_URL")?).client_secret_basic(
+        env::var("CLIENT_ID")?,
+        Secret::from_file(env::var("CLIENT_SECRET_FILE")?),
+    );
+    // Warm also without traffic: nobody calls a proxy that says that it is not ready.
+    let tokens = TokenCache::builder(tokens.build()?).keep_warm(true).build();
+    let listen = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".into());
+    let listener = TcpListener::bind(listen).await?;
+    serve(listener, tokens, &upstream, told_to_stop()).await
+}
+
+/// Ctrl-C, or what Kubernetes and systemd send.
+async fn told_to_stop() {
+    #[cfg(unix)]
+    if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
+        tokio::select! { _ = terminate.recv() => {}, _ = signal::ctrl_c() => {} }
+        return;
+    }
+    drop(signal::ctrl_c().await);
+}
+
+/// Proxies until told to stop; then what is under way is finished.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tokens: TokenCache,
+    upstream: &str,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), BoxError> {
+    let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http();
+    let client = Client::builder(TokioExecutor::new()).build(https.enable_all_versions().build());
+    let layer = OAuthClientCredentialsLayer::new(tokens.clone(), Origins::parse([upstream])?)
+        .own_authorization(OwnAuthorization::Replace)
+        .replay(BufferBodies::<Body>::new(64 * 1024, Body::new));
+    let proxy = Proxy { client: layer.layer(client), upstream: upstream.parse()? };
+    let routes = Router::new().fallback(pass).with_state(proxy);
+    let probe = Router::new().route("/-/ready", get(ready)).with_state(tokens.subscribe());
+    // Not waited for: until it is there, the probe says so.
+    tokio::spawn(tokens.get());
+    axum::serve(listener, routes.merge(probe)).with_graceful_shutdown(stop).await?;
+    Ok(())
+}
+
+#[derive(Clone)]
+struct Proxy {
+    client: OAuthClientCredentials<Client<HttpsConnector<HttpConnector>, Body>, BufferBodies<Body>>,
+    upstream: Uri,
+}
+
+async fn pass(State(proxy): State<Proxy>, mut request: Request<Body>) -> Response<Body> {
+    let mut uri = proxy.upstream.into_parts();
+    uri.path_and_query = request.uri().path_and_query().cloned();
+    let Ok(uri) = Uri::from_parts(uri) else { return StatusCode::BAD_REQUEST.into_response() };
+    *request.uri_mut() = uri;
+    // Which version goes on is between this proxy and the API.
+    *request.version_mut() = Version::HTTP_11;
+    request.headers_mut().remove(header::HOST);
+    remove_hop_by_hop(request.headers_mut());
+    match proxy.client.oneshot(request).await.inspect_err(|error| eprintln!("{error}")) {
+        Ok(mut response) => {
+            remove_hop_by_hop(response.headers_mut());
+            response.map(Body::new)
+        }
+        Err(error) if error.is::<Error>() => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+        Err(_) => StatusCode::BAD_GATEWAY.into_response(),
+    }
+}
+
+/// What is between two neighbours only (RFC 9110 §7.6.1).
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
+    let named = named.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok());
+    for name in named.collect::<Vec<HeaderName>>() {
+        headers.remove(name);
+    }
+    for name in ["connection", "keep-alive", "te", "transfer-encoding", "upgrade"] {
+        headers.remove(name);
+    }
+}
+
+async fn ready(State(watch): State<ReadinessWatch>) -> (StatusCode, String) {
+    let ready = watch.current().is_some_and(|readiness| readiness.has_token());
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, format!("{:?}\n", watch.current()))
+}
+
+async fn try_it() -> Result<(), BoxError> {
+    let idp = AuthorizationServer::builder().client("sidecar", "s3cret").build();
+    let api = ProtectedApi::new(&idp);
+    let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
+    let tokens = ClientCredentials::builder(token_server.token_url())
+        .client_secret_basic("sidecar", "s3cret")
+        .build()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let proxy = tokio::spawn(async move {
+        serve(listener, tokens.into_cache(), &api_server.url(), async { drop(stopped.await) }).await
+    });
+    let application = Client::builder(TokioExecutor::new()).build_http::<Body>();
+    for path in ["/things", "/things", "/-/ready"] {
+        let request = Request::get(format!("{url}{path}")).header("authorization", "Bearer wrong");
+        let status = application.request(request.body(Body::empty())?).await?.status();
+        println!("{path}: {status}");
+        if status != StatusCode::OK {
+            return Err("it should have been let in".into());
+        }
+    }
+    drop(stop);
+    proxy.await??;
+    let as_promised = (api.accepted(), idp.token_requests()) == (2, 1);
+    if as_promised { Ok(()) } else { Err("the counts are not what the crate promises".into()) }
+}

@@ -1,0 +1,76 @@
+//! A backend service on axum that calls a protected API. The whole of it runs in
+//! [`examples/axum.rs`]; [`examples/sidecar.rs`] is a reverse proxy.
+//!
+//! The authorised client goes into the state. Cloned for each request, it is a few handles; the
+//! token behind it is one for all handlers.
+//!
+//! ```
+//! # use http::{Request, StatusCode};
+//! # use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
+//! # use tower_oauth2_client_credentials::{
+//! #     ClientCredentials, testing::{AuthorizationServer, ProtectedApi},
+//! # };
+//! use axum::{Router, body::Body, extract::State, response::Response, routing::get};
+//! use tower::{Layer, ServiceExt};
+//! use tower_oauth2_client_credentials::{
+//!     BoxError, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
+//! };
+//!
+//! #[derive(Clone)]
+//! struct Backend {
+//!     client: OAuthClientCredentials<Client<HttpConnector, Body>>,
+//!     api: String,
+//! }
+//!
+//! async fn invoices(State(backend): State<Backend>) -> Result<Response, StatusCode> {
+//!     let request = Request::get(format!("{}/invoices", backend.api)).body(Body::empty());
+//!     let response = backend.client.oneshot(request.expect("a good URI")).await;
+//!     // Why there is no token is for the log, and not for the caller.
+//!     response.map(|response| response.map(Body::new)).map_err(|_| StatusCode::BAD_GATEWAY)
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let tokens = ClientCredentials::builder(idp.token_url())
+//! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
+//! # let listening = ProtectedApi::new(&idp).listen().await?;
+//! # let api = listening.url();
+//! let client = Client::builder(TokioExecutor::new()).build_http();
+//! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?);
+//! let app = Router::new()
+//!     .route("/invoices", get(invoices))
+//!     .with_state(Backend { client: layer.layer(client), api });
+//! # let response = app.oneshot(Request::get("/invoices").body(Body::empty())?).await?;
+//! # assert_eq!(response.status(), StatusCode::OK);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What the caller gets
+//!
+//! * A 401 of the API that comes through, after a replay or without one, was meant for this service:
+//!   make a 502 of it, or your own callers believe that they must log in.
+//! * An [`Error`] in the layer's error means that there was no token, and nothing was
+//!   sent: a 503. Other errors are the client's: a 502.
+//!
+//! # Bodies
+//!
+//! `axum::body::Body` is `Default`, so requests without a body are sent again after a rejection. For
+//! others: `BufferBodies::<Body>::new(64 * 1024, Body::new)`.
+//!
+//! # Readiness
+//!
+//! Two ways; the rest is in [`TokenCache::readiness`](TokenCache::readiness).
+//!
+//! * The probe asks: `tokens.warm_up().await`. In a pause after a failure it fails at once, so give
+//!   the probe the seconds that a token request may take. This needs no traffic and no task.
+//! * The probe only looks: [`subscribe`](TokenCache::subscribe), with
+//!   [`keep_warm`](TokenCacheBuilder::keep_warm), as the sidecar does.
+//!
+//! [`examples/axum.rs`]: https://docs.rs/crate/tower-oauth2-client-credentials/latest/source/examples/axum.rs
+//! [`examples/sidecar.rs`]: https://docs.rs/crate/tower-oauth2-client-credentials/latest/source/examples/sidecar.rs
+
+// Names for the links above.
+#[cfg(doc)]
+use crate::*;

@@ -1,0 +1,64 @@
+//! hyper-util's client, and pools and connections of your own. The whole of it runs in
+//! [`examples/hyper.rs`].
+//!
+//! ```
+//! # use bytes::Bytes;
+//! # use http::Request;
+//! # use http_body_util::Full;
+//! # use tower_oauth2_client_credentials::{
+//! #     ClientCredentials, testing::{AuthorizationServer, ProtectedApi},
+//! # };
+//! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
+//! use tower::{Layer, ServiceExt};
+//! use tower_oauth2_client_credentials::{
+//!     BoxError, CloneBodies, OAuthClientCredentialsLayer, Origins,
+//! };
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), BoxError> {
+//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let tokens = ClientCredentials::builder(idp.token_url())
+//! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
+//! # let listening = ProtectedApi::new(&idp).listen().await?;
+//! # let api = listening.url();
+//! // For `https` build it with hyper-rustls' connector.
+//! let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+//! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?)
+//!     .replay(CloneBodies) // `Full<Bytes>` is cheap to clone
+//!     .layer(client);
+//!
+//! // A clone for each task: all share connections and token.
+//! let request = Request::post(format!("{api}/things")).body(Full::from("hello"))?;
+//! let response = client.clone().oneshot(request).await?;
+//! # assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which policy for which body
+//!
+//! `Empty<Bytes>` and `Full<Bytes>`: the default sends the empty ones again, [`CloneBodies`] all.
+//! Boxed and streaming bodies: [`BufferBodies`], or [`Never`]. See
+//! [the recipe](crate::docs::recipes#request-bodies-and-replays).
+//!
+//! # Pools and connections of your own
+//!
+//! The layer takes any service of requests that can be cloned. Put it above the pool (hyper-util's
+//! `client::pool`, tower's `balance` …) and not around each connection: then a request that waits
+//! for a token holds no connection, and a replay may take another. The example has a pool of one
+//! HTTP/2 connection.
+//!
+//! For one connection of `hyper::client::conn`, whose requests have no authority in their URI,
+//! [`Origins::fixed_upstream`] is right: the token goes where the connection goes. That has to be
+//! encrypted, or local.
+//!
+//! # Held or cloned
+//!
+//! A task that makes many calls does best to hold its clone, `client.ready().await?.call(request)`:
+//! a held service finds a fresh token by comparing a pointer.
+//!
+//! [`examples/hyper.rs`]: https://docs.rs/crate/tower-oauth2-client-credentials/latest/source/examples/hyper.rs
+
+// Names for the links above.
+#[cfg(doc)]
+use crate::*;

@@ -1,0 +1,30 @@
+//! The examples' own code in the stacks that people use, over real sockets.
+#![allow(missing_docs, unreachable_pub)]
+
+mod axum_backend;
+mod hyper_clients;
+mod sidecar;
+
+use tower_oauth2_client_credentials::{
+    BoxError, ClientCredentials,
+    testing::{AuthorizationServer, Listening},
+};
+
+/// An authorization server on a socket, and the settings of its client.
+struct Idp {
+    idp: AuthorizationServer,
+    listening: Listening,
+}
+
+impl Idp {
+    async fn start() -> Self {
+        let idp = AuthorizationServer::builder().client("stack", "s3cret").build();
+        let listening = idp.listen().await.unwrap();
+        Self { idp, listening }
+    }
+
+    fn client(&self) -> Result<ClientCredentials, BoxError> {
+        let builder = ClientCredentials::builder(self.listening.token_url());
+        Ok(builder.client_secret_basic("stack", "s3cret").attempts(1).build()?)
+    }
+}
