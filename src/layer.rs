@@ -12,11 +12,18 @@ use crate::{
     service::OAuthClientCredentials,
     settings::{Elsewhere, Settings},
 };
+#[cfg(feature = "keyed")]
+use crate::{
+    cache::KeyedTokenCache,
+    keyed::{ByKey, KeyedOAuthClientCredentials, RequestHead},
+};
 
 /// Adds an access token to the requests of any HTTP service.
 ///
 /// `P` is the [`ReplayPolicy`](crate::ReplayPolicy): which requests are sent once more, with
 /// another token, after an API rejected the first.
+///
+/// `T` is where the tokens come from: one [`TokenCache`], or many (feature `keyed`).
 ///
 /// * A fresh token is added and the service called at once: no wait, no lock, no allocation.
 /// * Otherwise the request waits for the one acquisition in flight, with nothing reserved of the
@@ -58,31 +65,59 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
-pub struct OAuthClientCredentialsLayer<P = EmptyBodies> {
-    cache: TokenCache,
+pub struct OAuthClientCredentialsLayer<P = EmptyBodies, T = TokenCache> {
+    tokens: T,
     settings: Settings<P>,
 }
 
 impl OAuthClientCredentialsLayer {
     /// A layer that adds this cache's token to requests to these origins.
     pub fn new(cache: TokenCache, origins: Origins) -> Self {
-        Self { cache, settings: Settings::new(origins) }
+        Self { tokens: cache, settings: Settings::new(origins) }
+    }
+}
+
+#[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
+impl<K, F> OAuthClientCredentialsLayer<EmptyBodies, ByKey<K, F>>
+where
+    F: Fn(&RequestHead<'_>) -> Option<K>,
+{
+    /// A layer that adds one of many tokens to requests to these origins: that of the key that a
+    /// closure picks from the request. `None`: it goes out without a token of ours.
+    ///
+    /// The closure is asked for requests that are to have a token: not for those to another origin,
+    /// or with an authorization field of their own. See [`docs::tenants`](crate::docs::tenants).
+    pub fn keyed(tokens: KeyedTokenCache<K>, origins: Origins, pick: F) -> Self {
+        Self { tokens: ByKey::new(tokens, pick), settings: Settings::new(origins) }
     }
 }
 
 impl<P> OAuthClientCredentialsLayer<P> {
     pub(crate) fn cache(&self) -> &TokenCache {
-        &self.cache
+        &self.tokens
     }
+}
 
+#[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
+impl<P, K, F> OAuthClientCredentialsLayer<P, ByKey<K, F>> {
+    /// What to do with a request that has no key. Default: [`Elsewhere::Pass`].
+    pub fn without_key(mut self, elsewhere: Elsewhere) -> Self {
+        self.tokens.without_key = elsewhere;
+        self
+    }
+}
+
+impl<P, T> OAuthClientCredentialsLayer<P, T> {
     pub(crate) fn settings(&self) -> &Settings<P> {
         &self.settings
     }
 
     /// Which requests are sent again after a rejection. Default: [`EmptyBodies`].
-    pub fn replay<Q>(self, policy: Q) -> OAuthClientCredentialsLayer<Q> {
-        let Self { cache, settings } = self;
-        OAuthClientCredentialsLayer { cache, settings: settings.with_policy(policy) }
+    pub fn replay<Q>(self, policy: Q) -> OAuthClientCredentialsLayer<Q, T> {
+        let Self { tokens, settings } = self;
+        OAuthClientCredentialsLayer { tokens, settings: settings.with_policy(policy) }
     }
 
     /// What to do with a request to another origin. Default: [`Elsewhere::Pass`].
@@ -117,6 +152,16 @@ impl<S, P: Clone> Layer<S> for OAuthClientCredentialsLayer<P> {
     type Service = OAuthClientCredentials<S, P>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        OAuthClientCredentials::new(inner, self.cache.clone(), self.settings.clone())
+        OAuthClientCredentials::new(inner, self.tokens.clone(), self.settings.clone())
+    }
+}
+
+#[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
+impl<S, P: Clone, K, F> Layer<S> for OAuthClientCredentialsLayer<P, ByKey<K, F>> {
+    type Service = KeyedOAuthClientCredentials<S, K, F, P>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        KeyedOAuthClientCredentials::new(inner, self.tokens.clone(), self.settings.clone())
     }
 }

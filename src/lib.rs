@@ -85,6 +85,7 @@
 //! | `hyper` | yes | [`HyperTransport`], through which tokens are requested: hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](ClientCredentialsBuilder::transport) takes any Tower service. |
 //! | `jwt` | no | Client assertions that are signed here: [`private_key_jwt`](ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](ClientCredentialsBuilder::client_secret_jwt). |
 //! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](ClientCredentialsBuilder::dpop). |
+//! | `keyed` | no | Many tokens, one for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
 //! | `reqwest` | no | [`ReqwestService`]: reqwest below the layer, and for token requests. |
 //! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`] for clients of reqwest-middleware. |
 //! | `testing` | no | [`testing`], a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
@@ -96,6 +97,7 @@
 //! # Chapters
 //!
 //! * [`docs::recipes`]: own transport, proxy, several APIs, bodies and replays, health checks …
+//! * [`docs::tenants`]: many tokens behind one client
 //! * [`docs::stacks`]: with hyper, axum, tonic, reqwest
 //! * [`docs::configuration`]: settings from a file or the environment
 //! * [`docs::providers`]: settings for well-known authorization servers, and which client
@@ -115,6 +117,7 @@
         feature = "hyper",
         feature = "jwt",
         feature = "dpop",
+        feature = "keyed",
         feature = "reqwest-middleware"
     )),
     allow(rustdoc::broken_intra_doc_links)
@@ -137,6 +140,8 @@ mod future;
 pub mod grpc;
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 mod jose;
+#[cfg(feature = "keyed")]
+mod keyed;
 mod layer;
 mod lease;
 #[cfg(feature = "reqwest-middleware")]
@@ -157,6 +162,9 @@ mod transport;
 
 pub use authorize::OwnAuthorization;
 pub use cache::{Get, Readiness, ReadinessWatch, Replacement, TokenCache, TokenCacheBuilder};
+#[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
+pub use cache::{KeyedTokenCache, KeyedTokenCacheBuilder};
 pub use challenge::Rejections;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
@@ -177,6 +185,9 @@ pub use jose::{HmacAlgorithm, SigningKeySource};
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "jwt", feature = "dpop"))))]
 pub use jose::{SigningAlgorithm, SigningKey};
+#[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
+pub use keyed::{ByKey, KeyedOAuthClientCredentials, RequestHead};
 pub use layer::OAuthClientCredentialsLayer;
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]

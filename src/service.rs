@@ -87,7 +87,7 @@ where
             None => match view.look_again(shared, now) {
                 Some(badge) if !badge.is_bound() => badge,
                 Some(bound) => return send(bound, inner, request, Chances::ALL),
-                None => return self.look_closer(request),
+                None => return look_closer(shared, inner, request),
             },
         };
         if P::REPLAYS {
@@ -101,30 +101,43 @@ where
     }
 }
 
-impl<S, P> OAuthClientCredentials<S, P> {
-    /// The published token was no answer: asks the cache, and waits if there is none.
-    #[cold]
-    fn look_closer<B>(&mut self, request: Request<B>) -> ResponseFuture<S, B, P>
-    where
-        S: Service<Request<B>> + Clone,
-        P: ReplayPolicy<B>,
-    {
-        let Self { inner, shared, .. } = self;
-        let Shared { cache, settings, .. } = &**shared;
-        if settings.leaves_alone(&request) {
-            return match settings.own {
-                OwnAuthorization::Refuse => ResponseFuture::refused(HAS_OWN),
-                _ => ResponseFuture::calling(inner.call(request), None),
-            };
-        }
-        if let Some(snapshot) = cache.at_hand() {
-            return send(shared.badge(&snapshot), inner, request, Chances::ALL);
-        }
-        // Nothing stays reserved while the request waits: `inner` may hold a permit that the token
-        // transport needs too. A clone holds none.
-        let idle = inner.clone();
-        *inner = idle.clone();
-        ResponseFuture::waiting(Held { shared: Arc::clone(shared), service: idle, request })
+/// The published token was no answer: asks the cache, and waits if there is none.
+#[cold]
+pub(crate) fn look_closer<S, B, P>(
+    shared: &Arc<Shared<P>>,
+    inner: &mut S,
+    request: Request<B>,
+) -> ResponseFuture<S, B, P>
+where
+    S: Service<Request<B>> + Clone,
+    P: ReplayPolicy<B>,
+{
+    if shared.settings.leaves_alone(&request) {
+        return leave_alone(&shared.settings, inner, request);
+    }
+    if let Some(snapshot) = shared.cache.at_hand() {
+        return send(shared.badge(&snapshot), inner, request, Chances::ALL);
+    }
+    // Nothing stays reserved while the request waits: `inner` may hold a permit that the token
+    // transport needs too. A clone holds none.
+    let idle = inner.clone();
+    *inner = idle.clone();
+    ResponseFuture::waiting(Held { shared: Arc::clone(shared), service: idle, request })
+}
+
+/// For a request with an authorization field of its own.
+pub(crate) fn leave_alone<S, B, P>(
+    settings: &Settings<P>,
+    inner: &mut S,
+    request: Request<B>,
+) -> ResponseFuture<S, B, P>
+where
+    S: Service<Request<B>>,
+    P: ReplayPolicy<B>,
+{
+    match settings.own {
+        OwnAuthorization::Refuse => ResponseFuture::refused(HAS_OWN),
+        _ => ResponseFuture::calling(inner.call(request), None),
     }
 }
 

@@ -3,7 +3,11 @@
 
 mod proof;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::HeaderValue;
@@ -69,6 +73,8 @@ struct Inner {
     age: Duration,
     scope: Option<Box<str>>,
     proof: Option<Arc<dyn ProofOfPossession>>,
+    /// Made when it is first asked for; what it is made of never changes.
+    header: OnceLock<HeaderValue>,
 }
 
 impl Token {
@@ -110,6 +116,7 @@ impl Token {
                 age: Duration::ZERO,
                 scope: None,
                 proof: None,
+                header: OnceLock::new(),
             }),
         })
     }
@@ -182,7 +189,7 @@ impl Token {
     /// token that is bound to a key needs a proof beside it: [`authorize`](Self::authorize) adds
     /// both.
     pub fn header_value(&self) -> HeaderValue {
-        self.header_text().value()
+        self.inner.header.get_or_init(|| self.header_text().value()).clone()
     }
 
     pub(crate) fn issued_at(&self) -> Option<Instant> {

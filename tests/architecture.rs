@@ -10,7 +10,8 @@ use std::{
 const MAY_IMPORT: &[(&str, &str)] = &[
     ("middleware", "layer service settings replay origins cache error"),
     ("grpc", "layer service future settings challenge replay cache error sync"),
-    ("layer", "service settings authorize challenge replay origins cache token error sync"),
+    ("layer", "keyed service settings authorize challenge replay origins cache token error sync"),
+    ("keyed", "service future lease settings replay cache error sync"),
     ("service", "future lease settings authorize challenge replay origins cache token error sync"),
     ("future", "lease settings authorize challenge replay origins cache token error sync"),
     ("lease", "settings authorize challenge cache token sync"),

@@ -2,7 +2,7 @@
 
 use tower_oauth2_client_credentials::{Error, ErrorKind as K};
 
-const MESSAGES: [(K, &str); 34] = [
+const MESSAGES: [(K, &str); 35] = [
     (
         K::InvalidClient,
         "invalid_client: the authorization server does not accept these credentials; \
@@ -127,6 +127,11 @@ const MESSAGES: [(K, &str); 34] = [
         K::AcquisitionTimeout,
         "acquisition_timeout: the authorization server did not answer in time; it is \
          asked again after a pause",
+    ),
+    (
+        K::Crowded,
+        "crowded: too many acquisitions of other keys were ahead of this one, which is tried again \
+         after a pause; allow more at once, and check where so many keys come from",
     ),
     (
         K::WaitTimeout,

@@ -96,6 +96,26 @@ impl Spacing {
     }
 }
 
+/// What is worth remembering of a cache that is gone, for the next one of the same key.
+#[cfg(feature = "keyed")]
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pauses {
+    pub(super) cooldown: Option<Cooldown>,
+    pub(super) spacing: Spacing,
+    pub(super) not_before: Option<Instant>,
+}
+
+#[cfg(feature = "keyed")]
+impl Pauses {
+    /// Until when it counts: each pause, and once more the longest of its kind. So a key that is
+    /// forgotten then has been asked for no more often than one that is remembered for good.
+    pub(super) fn forget_at(&self, settings: &Backoff) -> Option<Instant> {
+        let cooldown = self.cooldown.as_ref().map(|it| it.until + settings.cooldown.1);
+        let spacing = self.spacing.next_at.map(|at| at + settings.rejections.1);
+        cooldown.max(spacing).max(self.not_before)
+    }
+}
+
 fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
     first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(most.max(first))
 }

@@ -6,6 +6,8 @@ mod backoff;
 mod driver;
 mod flight;
 mod get;
+#[cfg(feature = "keyed")]
+mod keyed;
 #[cfg(all(test, oauth_loom))]
 mod model;
 mod readiness;
@@ -21,6 +23,8 @@ use std::{fmt, pin::pin};
 
 use tokio::{sync::watch, time::Instant};
 
+#[cfg(feature = "keyed")]
+pub use self::keyed::{KeyedTokenCache, KeyedTokenCacheBuilder};
 pub(crate) use self::{acquiring::Acquiring, replacement::Replacing, snapshot::Snapshot};
 use self::{
     flight::Flight,
@@ -88,6 +92,9 @@ pub(crate) struct Shared {
     gone: watch::Sender<()>,
     /// Told when the [`Readiness`] is another, or holds for another time.
     turned: watch::Sender<()>,
+    /// Where it is one of many.
+    #[cfg(feature = "keyed")]
+    place: Option<keyed::Place>,
 }
 
 impl Shared {
@@ -99,6 +106,8 @@ impl Shared {
             settings,
             gone: watch::Sender::new(()),
             turned: watch::Sender::new(()),
+            #[cfg(feature = "keyed")]
+            place: None,
         }
     }
 
@@ -112,6 +121,10 @@ impl Shared {
         let (decision, followup) = step(&mut state, now);
         let turned = state.outlook(now) != outlook;
         let settled = state.settle(now).cloned();
+        #[cfg(feature = "keyed")]
+        if let Some(place) = &self.place {
+            place.keep(state.pauses(), &self.settings.backoff);
+        }
         let state = (!broken(Fault::PublishesUnlocked)).then_some(state);
         let published = self.snapshot.load();
         let outdated = match (settled, published.as_ref()) {

@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+#[cfg(feature = "keyed")]
+use super::keyed::Place;
 use super::{Shared, TokenCache, backoff::Backoff, schedule::Schedule};
 use crate::{
     event::{Event, Observer},
@@ -10,7 +12,7 @@ use crate::{
 };
 
 /// No setting may push an `Instant` over its edge.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A flight that ends before it begins would be followed by the next one at once, and so on.
 const SHORTEST_ACQUISITION: Duration = Duration::from_millis(1);
 
@@ -171,7 +173,19 @@ impl TokenCacheBuilder {
 
     /// Makes the cache. Nothing is acquired yet.
     pub fn build(self) -> TokenCache {
-        let shared = Arc::new(Shared::new(self.source, self.settings));
+        Self::attach(Shared::new(self.source, self.settings))
+    }
+
+    /// Makes a cache that is one of many.
+    #[cfg(feature = "keyed")]
+    pub(super) fn build_at(self, place: Place) -> TokenCache {
+        let mut shared = Shared::new(self.source, self.settings);
+        shared.place = Some(place);
+        Self::attach(shared)
+    }
+
+    fn attach(shared: Shared) -> TokenCache {
+        let shared = Arc::new(shared);
         shared.source.attach(Withdrawal::from_cache(Arc::<Shared>::downgrade(&shared)));
         TokenCache { shared }
     }

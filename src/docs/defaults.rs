@@ -162,6 +162,19 @@
 //! | longest nonce | 512 bytes (*fixed*) | Real ones have some dozen bytes, those with state in them a few hundred. |
 //! | nonces kept | the newest of the token endpoint, and of each of 64 API origins, the one unused longest goes (*fixed*) | Bounds memory; who calls more is asked for a nonce now and then. |
 //!
+//! # Many tokens
+//!
+//! `KeyedTokenCacheBuilder` has these, with feature `keyed`; each key's cache has the settings above.
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | `capacity` | 10,000 keys | Some 50 MB with large tokens. A key that is pushed out costs one acquisition when it comes back, and nothing else: its pauses stay. |
+//! | pauses remembered of keys that were pushed out | as many; each until it has been over for as long as the longest of its kind (*fixed*) | Forgotten then, a key is asked for no more often than one that is remembered. To push one out, as many other acquisitions must fail. |
+//! | `idle_time` | 1 h | Most tokens have expired by then, so that nothing is lost. |
+//! | `concurrent_acquisitions` | 16 | Enough for new keys at a rate of hundreds a second, little for a server. |
+//! | wait for a turn | half of the acquisition's bound, and no more than the capacity wait (*fixed*) | Who gets one has a full attempt's time left. |
+//! | a request without a key | goes out without a token (`without_key`) | As with other origins. |
+//!
 //! # The default transport
 //!
 //! [`HyperTransport`], with feature `hyper`; [`HyperTransportBuilder`] has the settings.

@@ -1,6 +1,7 @@
 //! Longer chapters; their code is compiled and run with the tests.
 //!
 //! * [`recipes`]: how to do a particular thing
+//! * `tenants` (feature `keyed`): many tokens behind one client
 //! * [`configuration`]: settings from a file or the environment
 //! * [`stacks`]: with hyper, axum, tonic, reqwest
 //! * [`providers`]: settings for well-known authorization servers, and which client authentication
@@ -18,4 +19,7 @@ pub mod providers;
 pub mod recipes;
 pub mod security;
 pub mod stacks;
+#[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
+pub mod tenants;
 pub mod testing;

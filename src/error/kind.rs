@@ -52,6 +52,8 @@ pub enum ErrorKind {
     Transport,
     /// The acquisition's own bound, or an attempt's, was over.
     AcquisitionTimeout,
+    /// Too many acquisitions, of other keys of a keyed cache, were ahead of this one.
+    Crowded,
     /// The waiting request's own deadline was over.
     WaitTimeout,
     /// A token source panicked.
@@ -103,6 +105,7 @@ impl ErrorKind {
             K::BodyTooLarge => "body_too_large",
             K::Transport => "transport",
             K::AcquisitionTimeout => "acquisition_timeout",
+            K::Crowded => "crowded",
             K::WaitTimeout => "wait_timeout",
             K::Panicked => "panicked",
             K::Runtime => "runtime",
@@ -215,6 +218,10 @@ impl ErrorKind {
             K::AcquisitionTimeout => {
                 "the authorization server did not answer in time; it is asked again after a pause"
             }
+            K::Crowded => {
+                "too many acquisitions of other keys were ahead of this one, which is tried again \
+                 after a pause; allow more at once, and check where so many keys come from"
+            }
             K::WaitTimeout => {
                 "no access token arrived before this request's own deadline; the acquisition goes \
                  on for later requests"
@@ -256,6 +263,7 @@ impl ErrorKind {
                 | K::RateLimited
                 | K::Transport
                 | K::AcquisitionTimeout
+                | K::Crowded
                 | K::WaitTimeout
                 | K::Panicked
                 | K::Runtime

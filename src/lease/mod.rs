@@ -33,7 +33,7 @@ struct Lease<P> {
 impl<P> Lease<P> {
     fn new(snapshot: Arc<Snapshot>, shared: &Arc<Shared<P>>) -> Self {
         let text = snapshot.token().header_text();
-        let badge = |_| Arc::new(Badge::new(snapshot.token(), &text, shared));
+        let badge = |_| Arc::new(Badge::new(text.value(), snapshot.token(), shared));
         let badges = (0..stripes()).map(badge).collect();
         Self { snapshot, text, badges }
     }
@@ -66,9 +66,9 @@ pub(crate) struct Badge<P> {
 }
 
 impl<P> Badge<P> {
-    fn new(token: &Token, text: &HeaderText, shared: &Arc<Shared<P>>) -> Self {
+    fn new(header: HeaderValue, token: &Token, shared: &Arc<Shared<P>>) -> Self {
         Self {
-            header: text.value(),
+            header,
             bound: token.is_bound(),
             token: token.clone(),
             settings: Arc::clone(&shared.settings),
@@ -112,9 +112,10 @@ impl<P> Badge<P> {
 
     /// What its layer's services share, to go on with.
     pub(crate) fn shared(&self) -> Arc<Shared<P>> {
-        // The service that sent the request may have been the last of its layer.
+        // The service that sent the request may have been the last of its layer, or share with
+        // no other request.
         self.shared.upgrade().unwrap_or_else(|| {
-            Arc::new(Shared::new(self.cache.clone(), Arc::clone(&self.settings)))
+            Arc::new(Shared::for_one(self.cache.clone(), Arc::clone(&self.settings)))
         })
     }
 

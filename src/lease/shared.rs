@@ -18,15 +18,25 @@ pub(crate) struct Shared<P> {
     /// Made by whoever first sees another snapshot. Two may do so at once, and the older lease be
     /// stored last: it says itself that it was replaced, and is made anew.
     lease: ArcSwapOption<Lease<P>>,
+    /// One request is all there is to share with: it needs no lease.
+    alone: bool,
 }
 
 impl<P> Shared<P> {
     pub(crate) fn new(cache: TokenCache, settings: Arc<Settings<P>>) -> Self {
-        Self { cache, settings, lease: ArcSwapOption::empty() }
+        Self { cache, settings, lease: ArcSwapOption::empty(), alone: false }
+    }
+
+    /// For one request alone.
+    pub(crate) fn for_one(cache: TokenCache, settings: Arc<Settings<P>>) -> Self {
+        Self { cache, settings, lease: ArcSwapOption::empty(), alone: true }
     }
 
     /// The token as a request carries it.
     pub(crate) fn badge(self: &Arc<Self>, snapshot: &Arc<Snapshot>) -> Arc<Badge<P>> {
+        if self.alone {
+            return Arc::new(Badge::new(snapshot.token().header_value(), snapshot.token(), self));
+        }
         let published = self.lease.load();
         match published.as_ref() {
             Some(lease) if lease.snapshot.token().is_same(snapshot.token()) => lease.badge(),
@@ -107,7 +117,7 @@ impl<P> View<P> {
             _ => {}
         }
         let snapshot = Arc::clone(&lease.snapshot);
-        let badge = Arc::new(Badge::new(snapshot.token(), &lease.text, shared));
+        let badge = Arc::new(Badge::new(lease.text.value(), snapshot.token(), shared));
         if !badge.is_bound() {
             *self = Self::Held { snapshot, badge: Arc::clone(&badge) };
         }

@@ -4,6 +4,8 @@
 //! act is returned, and carried out after the lock is released.
 
 mod landing;
+#[cfg(feature = "keyed")]
+mod pausing;
 mod rejecting;
 mod withdrawing;
 

@@ -1,0 +1,59 @@
+//! The source of one key: made when it is first needed, and asked in turn.
+
+use std::sync::OnceLock;
+
+use super::turns::Turns;
+use crate::{
+    error::Error,
+    source::{Acquire, ErasedSource, TokenSource, Withdrawal},
+    sync::Arc,
+    token::Token,
+};
+
+/// Makes the source of a key.
+pub(super) type Make<K> = dyn Fn(&K) -> Result<Box<dyn ErasedSource>, Error> + Send + Sync;
+
+/// What the sources of all keys share.
+pub(super) struct Sources<K> {
+    pub(super) make: Box<Make<K>>,
+    pub(super) turns: Turns,
+}
+
+pub(super) struct KeyedSource<K> {
+    key: K,
+    sources: Arc<Sources<K>>,
+    made: OnceLock<Box<dyn ErasedSource>>,
+    withdrawal: OnceLock<Withdrawal>,
+}
+
+impl<K> KeyedSource<K> {
+    pub(super) fn new(key: K, sources: Arc<Sources<K>>) -> Self {
+        Self { key, sources, made: OnceLock::new(), withdrawal: OnceLock::new() }
+    }
+
+    /// Here and not when the cache is made: so a failure has its pause like any other, a panic is
+    /// caught, and a key that is never used costs nothing.
+    fn made(&self) -> Result<&dyn ErasedSource, Error> {
+        if let Some(made) = self.made.get() {
+            return Ok(&**made);
+        }
+        let made = (self.sources.make)(&self.key)?;
+        if let Some(withdrawal) = self.withdrawal.get() {
+            made.attach(withdrawal.clone());
+        }
+        // One that comes second, beside an abandoned acquisition, is dropped.
+        Ok(&**self.made.get_or_init(|| made))
+    }
+}
+
+impl<K: Send + Sync + 'static> TokenSource for KeyedSource<K> {
+    async fn acquire(&self, acquire: Acquire) -> Result<Token, Error> {
+        let _turn = self.sources.turns.take(acquire.deadline).await?;
+        self.made()?.acquire_boxed(acquire).await
+    }
+
+    fn attach(&self, withdrawal: Withdrawal) {
+        // Called once.
+        let _ = self.withdrawal.set(withdrawal);
+    }
+}

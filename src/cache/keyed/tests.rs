@@ -1,0 +1,57 @@
+//! What the register keeps, and for how long.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{error::ErrorKind, source::Acquire};
+
+fn failing(capacity: usize) -> KeyedTokenCache<u32> {
+    let source = |_: &u32| Ok(|_: Acquire| async { Err(Error::new(ErrorKind::ServerError)) });
+    KeyedTokenCache::builder(source).capacity(capacity).build()
+}
+
+fn known(tokens: &KeyedTokenCache<u32>) -> usize {
+    lock(&tokens.inner.register).known()
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_failed_keys_are_remembered_than_the_capacity() {
+    let tokens = failing(100);
+    for key in 0..10_000 {
+        tokens.get(&key).await.unwrap_err();
+        // Those at hand, those remembered, and as many again until it is worth a look.
+        assert!(known(&tokens) <= 400, "{} after {key}", known(&tokens));
+    }
+    lock(&tokens.inner.register).prune(Instant::now());
+    assert_eq!(known(&tokens), 100 + tokens.len());
+}
+
+/// The pause of the first failure is a second or two; it is remembered for a minute more.
+#[tokio::test(start_paused = true)]
+async fn a_failed_key_is_remembered_until_the_longest_pause_is_over() {
+    let tokens = failing(1);
+    tokens.get(&0).await.unwrap_err();
+    tokens.inner.at_hand.clear();
+    let prune = || lock(&tokens.inner.register).prune(Instant::now());
+    tokio::time::advance(Duration::from_secs(60)).await;
+    prune();
+    assert_eq!(known(&tokens), 1);
+    tokio::time::advance(Duration::from_secs(3)).await;
+    prune();
+    assert_eq!(known(&tokens), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_is_alive_is_never_forgotten() {
+    let tokens = failing(1);
+    let held: Vec<_> = (0..100).map(|key| tokens.cache(&key)).collect();
+    lock(&tokens.inner.register).prune(Instant::now());
+    assert_eq!(known(&tokens), 100);
+    for (key, cache) in held.iter().enumerate() {
+        let again = tokens.cache(&u32::try_from(key).unwrap());
+        assert!(Arc::ptr_eq(&cache.shared, &again.shared));
+    }
+    drop(held);
+    lock(&tokens.inner.register).prune(Instant::now());
+    assert_eq!(known(&tokens), 1);
+}

@@ -1,0 +1,97 @@
+//! Bounds: of memory, of acquisitions at once, of those that wait.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tower_oauth2_client_credentials::ErrorKind;
+
+use super::support::{Idp, all};
+
+const MANY: u32 = 10_000;
+
+#[tokio::test(start_paused = true)]
+async fn no_more_than_the_capacity_is_kept() {
+    let idp = Idp::new();
+    let tokens = idp.builder().capacity(100).build();
+    for key in 0..MANY {
+        idp.set_down(key, key % 2 == 0);
+        let _ = tokens.get(&key).await;
+    }
+    assert!((80..=100).contains(&tokens.len()), "{}", tokens.len());
+    // What was dropped is gone, and its source with it.
+    assert_eq!(idp.sources(), tokens.len());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_idle_is_dropped_with_the_next_lookup_of_any_key() {
+    let idp = Idp::new();
+    let tokens = idp.builder().idle_time(Duration::from_secs(600)).build();
+    for key in 0..100 {
+        tokens.get(&key).await.unwrap();
+    }
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(500) {
+        tokens.get(&7).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!(tokens.len(), 100, "it is not yet time");
+    while begun.elapsed() < Duration::from_secs(760) {
+        tokens.get(&7).await.unwrap();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+    assert_eq!((tokens.len(), idp.sources()), (1, 1));
+    assert_eq!(idp.all_requests(), 100, "nothing was asked for it");
+}
+
+/// 10,000 keys that nobody asked for before, all at once.
+#[tokio::test(start_paused = true)]
+async fn a_stampede_of_new_keys_takes_turns() {
+    let idp = Idp::taking(Duration::from_millis(10));
+    let tokens = idp.builder().build();
+    let begun = Instant::now();
+    let results = all((0..MANY).map(|key| tokens.get(&key))).await;
+    for (key, token) in results.into_iter().enumerate() {
+        assert_eq!(token.unwrap().secret(), format!("{key}.1"));
+    }
+    assert_eq!((idp.most_running(), idp.all_requests()), (16, MANY as usize));
+    // Each turn is taken by the next one at once.
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
+
+/// So slow that most would wait too long: they end within half of the acquisition's bound, and
+/// those that got a turn have the other half.
+#[tokio::test(start_paused = true)]
+async fn a_stampede_on_a_slow_server_ends_in_time() {
+    let idp = Idp::taking(Duration::from_secs(11));
+    let tokens = idp.builder().build();
+    let begun = Instant::now();
+    let results = all((0..MANY).map(|key| {
+        let get = tokens.get(&key);
+        async move { (get.await, begun.elapsed()) }
+    }))
+    .await;
+    let (good, bad): (Vec<_>, Vec<_>) = results.into_iter().partition(|(it, _)| it.is_ok());
+    assert_eq!((good.len(), bad.len()), (32, MANY as usize - 32));
+    for (result, took) in bad {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Crowded);
+        assert!((12_500..12_600).contains(&took.as_millis()), "{took:?}");
+    }
+    assert_eq!((idp.most_running(), idp.all_requests()), (16, 32));
+}
+
+/// Nobody queues behind more than the capacity.
+#[tokio::test(start_paused = true)]
+async fn no_more_than_the_capacity_wait_for_their_turn() {
+    let idp = Idp::taking(Duration::from_millis(10));
+    let tokens = idp.builder().capacity(100).concurrent_acquisitions(4).build();
+    let results = all((0..MANY).map(|key| tokens.get(&key))).await;
+    let good = results.iter().filter(|it| it.is_ok()).count();
+    assert_eq!((good, idp.all_requests(), idp.most_running()), (104, 104, 4));
+    for error in results.into_iter().filter_map(Result::err) {
+        assert_eq!(error.kind(), ErrorKind::Crowded);
+    }
+    // A key that was turned away comes again after its pause, and none is lost for good.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(tokens.get(&(MANY - 1)).await.is_ok());
+}

@@ -1,0 +1,165 @@
+//! The layer's form for many tokens, against the mocks in memory.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::Empty;
+use tokio::time::sleep;
+use tower::{BoxError, Layer, ServiceExt};
+use tower_oauth2_client_credentials::{
+    ClientCredentials, Elsewhere, Error, ErrorKind, KeyedTokenCache, KeyedTokenCacheBuilder, Never,
+    OAuthClientCredentialsLayer, Origins, OwnAuthorization, RequestHead, SkipToken,
+    testing::{Answer, AuthorizationServer, ProtectedApi},
+};
+
+type Body = Empty<Bytes>;
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Tenant(u32);
+
+struct World {
+    idp: AuthorizationServer,
+    api: ProtectedApi,
+}
+
+impl World {
+    fn new() -> Self {
+        let idp = AuthorizationServer::new();
+        Self { api: ProtectedApi::new(&idp), idp }
+    }
+
+    fn tokens(&self) -> KeyedTokenCacheBuilder<Tenant> {
+        let idp = self.idp.clone();
+        KeyedTokenCache::builder(move |tenant: &Tenant| {
+            ClientCredentials::builder(idp.token_url())
+                .client_secret_post(tenant.0.to_string(), "s3cret")
+                .transport(idp.service())
+                .build()
+        })
+    }
+
+    fn origins(&self) -> Origins {
+        Origins::parse([self.api.url()]).unwrap()
+    }
+
+    /// Accepted, rejected, without a token.
+    fn counts(&self) -> [u64; 3] {
+        [self.api.accepted(), self.api.rejected(), self.api.unauthenticated()]
+    }
+
+    fn request(&self) -> http::request::Builder {
+        Request::get(self.api.url())
+    }
+}
+
+macro_rules! client {
+    ($world:expr, $tokens:expr $(, $set:ident($to:expr))*) => {{
+        let tenant = |request: &RequestHead<'_>| {
+            request.extensions().get::<Tenant>().copied()
+        };
+        let layer = OAuthClientCredentialsLayer::keyed($tokens.clone(), $world.origins(), tenant);
+        let client = layer$(.$set($to))*.layer($world.api.service());
+        move |request: http::request::Builder| {
+            let call = client.clone().oneshot(request.body(Body::new()).unwrap());
+            async { Ok::<_, BoxError>(call.await?.status()) }
+        }
+    }};
+}
+
+fn refused(result: Result<StatusCode, BoxError>) -> bool {
+    let error = result.unwrap_err();
+    error.downcast::<Error>().unwrap().kind() == ErrorKind::Refused
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_without_a_key_passes_without_a_token_or_is_refused() {
+    let world = World::new();
+    let tokens = world.tokens().build();
+    let passing = client!(world, tokens);
+    assert_eq!(passing(world.request()).await.unwrap(), 401);
+    assert_eq!(world.counts(), [0, 0, 1]);
+    let refusing = client!(world, tokens, without_key(Elsewhere::Refuse));
+    assert!(refused(refusing(world.request()).await));
+    assert_eq!(refusing(world.request().extension(Tenant(1))).await.unwrap(), 200);
+    assert_eq!((world.counts(), world.idp.token_requests()), ([1, 0, 1], 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_get_no_token_need_no_key_and_make_no_cache() {
+    let world = World::new();
+    let tokens = world.tokens().build();
+    let call = client!(world, tokens, without_key(Elsewhere::Refuse));
+    let elsewhere = Request::get("https://elsewhere.test/");
+    assert_eq!(call(elsewhere.extension(Tenant(1))).await.unwrap(), 401);
+    assert_eq!(call(world.request().extension(SkipToken)).await.unwrap(), 401);
+    assert_eq!(world.counts(), [0, 0, 2]);
+    let own = world.request().header(header::AUTHORIZATION, "Bearer own");
+    assert_eq!(call(own).await.unwrap(), 401);
+    assert_eq!(world.counts(), [0, 1, 2]);
+    assert!(tokens.is_empty());
+    let call = client!(world, tokens, own_authorization(OwnAuthorization::Refuse));
+    let own = world.request().header(header::AUTHORIZATION, "Bearer own");
+    assert!(refused(call(own.extension(Tenant(1))).await));
+    let call = client!(world, tokens, own_authorization(OwnAuthorization::Replace));
+    let own = world.request().header(header::AUTHORIZATION, "Bearer own");
+    assert_eq!(call(own.extension(Tenant(1))).await.unwrap(), 200);
+    let call = client!(world, tokens, elsewhere(Elsewhere::Refuse));
+    assert!(refused(call(Request::get("https://elsewhere.test/").extension(Tenant(1))).await));
+}
+
+/// The answer comes when its key's cache has been pushed out long since.
+#[tokio::test(start_paused = true)]
+async fn a_rejected_request_is_sent_again_though_its_cache_was_dropped() {
+    let world = World::new();
+    let tokens = world.tokens().capacity(1).build();
+    let call = client!(world, tokens);
+    assert_eq!(call(world.request().extension(Tenant(1))).await.unwrap(), 200);
+    world.idp.revoke_all();
+    world.api.set_delay(Duration::from_secs(10));
+    let under_way = tokio::spawn(call(world.request().extension(Tenant(1))));
+    sleep(Duration::from_secs(1)).await;
+    world.api.set_delay(Duration::ZERO);
+    for tenant in 2..50 {
+        assert_eq!(call(world.request().extension(Tenant(tenant))).await.unwrap(), 200);
+    }
+    // Another request of the same key, which is not at hand, finds that cache.
+    assert_eq!(call(world.request().extension(Tenant(1))).await.unwrap(), 200);
+    assert_eq!(under_way.await.unwrap().unwrap(), 200);
+    // The first and its successor, and one for each of the others.
+    assert_eq!(world.idp.token_requests(), 2 + 48);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejection_without_a_replay_is_told_to_its_keys_cache_alone() {
+    let world = World::new();
+    let tokens = world.tokens().build();
+    let call = client!(world, tokens, replay(Never));
+    for tenant in [1, 2] {
+        assert_eq!(call(world.request().extension(Tenant(tenant))).await.unwrap(), 200);
+    }
+    let first = tokens.current(&Tenant(1)).unwrap();
+    world.idp.revoke(first.secret());
+    assert_eq!(call(world.request().extension(Tenant(1))).await.unwrap(), 401);
+    for tenant in [1, 2] {
+        assert_eq!(call(world.request().extension(Tenant(tenant))).await.unwrap(), 200);
+    }
+    let requests = world.idp.requests();
+    let asked: Vec<_> = requests.iter().filter_map(|it| it.form_value("client_id")).collect();
+    assert_eq!(asked, ["1", "2", "1"]);
+}
+
+/// One tenant's authorization server is down: its requests fail, and nobody else's.
+#[tokio::test(start_paused = true)]
+async fn the_failure_of_one_is_not_the_others() {
+    let world = World::new();
+    let tokens = world.tokens().build();
+    let call = client!(world, tokens);
+    world.idp.script([Answer::OAuthError { status: 401, code: "invalid_client" }]);
+    for _ in 0..3 {
+        let error = call(world.request().extension(Tenant(1))).await.unwrap_err();
+        assert_eq!(error.downcast::<Error>().unwrap().kind(), ErrorKind::InvalidClient);
+        assert_eq!(call(world.request().extension(Tenant(2))).await.unwrap(), 200);
+    }
+    assert_eq!(world.idp.token_requests(), 2);
+}

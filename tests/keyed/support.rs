@@ -1,0 +1,153 @@
+//! An authorization server for many keys, as a closure: in virtual time, without HTTP.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+use tower_oauth2_client_credentials::{
+    Acquire, Error, ErrorKind, KeyedTokenCache, KeyedTokenCacheBuilder, Reason, Token, TokenSource,
+    Withdrawal,
+};
+
+/// Counts, and answers for each key with tokens that name it.
+#[derive(Clone, Default)]
+pub(crate) struct Idp(Arc<Seen>);
+
+#[derive(Default)]
+pub(crate) struct Seen {
+    takes: Duration,
+    asked: Mutex<BTreeMap<u32, Vec<(Instant, Reason)>>>,
+    down: Mutex<BTreeSet<u32>>,
+    running: AtomicUsize,
+    most_running: AtomicUsize,
+    sources: AtomicUsize,
+    withdrawals: Mutex<Vec<Withdrawal>>,
+}
+
+impl Idp {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Each token request takes so long.
+    pub(crate) fn taking(takes: Duration) -> Self {
+        Self(Arc::new(Seen { takes, ..Seen::default() }))
+    }
+
+    pub(crate) fn builder(&self) -> KeyedTokenCacheBuilder<u32> {
+        let idp = self.clone();
+        KeyedTokenCache::builder(move |key: &u32| {
+            idp.0.sources.fetch_add(1, SeqCst);
+            Ok(Source { key: *key, idp: idp.clone() })
+        })
+    }
+
+    pub(crate) fn set_down(&self, key: u32, down: bool) {
+        let mut keys = self.0.down.lock().unwrap();
+        if down {
+            keys.insert(key)
+        } else {
+            keys.remove(&key)
+        };
+    }
+
+    /// The token requests for a key: when, and why.
+    pub(crate) fn asked(&self, key: u32) -> Vec<(Instant, Reason)> {
+        self.0.asked.lock().unwrap().get(&key).cloned().unwrap_or_default()
+    }
+
+    /// How many token requests there were for a key.
+    pub(crate) fn requests(&self, key: u32) -> usize {
+        self.asked(key).len()
+    }
+
+    pub(crate) fn all_requests(&self) -> usize {
+        self.0.asked.lock().unwrap().values().map(Vec::len).sum()
+    }
+
+    pub(crate) fn most_running(&self) -> usize {
+        self.0.most_running.load(SeqCst)
+    }
+
+    /// How many sources are alive.
+    pub(crate) fn sources(&self) -> usize {
+        self.0.sources.load(SeqCst)
+    }
+
+    pub(crate) fn withdraw_all(&self) {
+        self.0.withdrawals.lock().unwrap().iter().for_each(Withdrawal::withdraw);
+    }
+}
+
+struct Source {
+    key: u32,
+    idp: Idp,
+}
+
+/// Counted down also when the acquisition is dropped.
+struct Running<'a>(&'a AtomicUsize);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+impl TokenSource for Source {
+    async fn acquire(&self, acquire: Acquire) -> Result<Token, Error> {
+        let seen = &self.idp.0;
+        let running = seen.running.fetch_add(1, SeqCst) + 1;
+        let _running = Running(&seen.running);
+        seen.most_running.fetch_max(running, SeqCst);
+        let serial = {
+            let mut asked = seen.asked.lock().unwrap();
+            let asked = asked.entry(self.key).or_default();
+            asked.push((Instant::now(), acquire.reason));
+            asked.len()
+        };
+        if !seen.takes.is_zero() {
+            tokio::time::sleep(seen.takes).await;
+        }
+        if seen.down.lock().unwrap().contains(&self.key) {
+            return Err(Error::new(ErrorKind::ServerError));
+        }
+        let token = Token::bearer(format!("{}.{serial}", self.key))?;
+        Ok(token.with_lifetime(Duration::from_secs(3600)))
+    }
+
+    fn attach(&self, withdrawal: Withdrawal) {
+        self.idp.0.withdrawals.lock().unwrap().push(withdrawal);
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        self.idp.0.sources.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Asks for tokens of so many other keys, above 1,000.
+pub(crate) async fn churn(tokens: &KeyedTokenCache<u32>, keys: u32) {
+    for key in 1000..1000 + keys {
+        tokens.get(&key).await.unwrap();
+    }
+}
+
+/// All of them at once, each in a task of its own.
+pub(crate) async fn all<T: Send + 'static>(
+    futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
+) -> Vec<T> {
+    let tasks: Vec<_> = futures.into_iter().map(tokio::spawn).collect();
+    let mut results = Vec::with_capacity(tasks.len());
+    for task in tasks {
+        results.push(task.await.unwrap());
+    }
+    results
+}
