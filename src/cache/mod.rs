@@ -127,14 +127,16 @@ impl Shared {
         }
         let state = (!broken(Fault::PublishesUnlocked)).then_some(state);
         let published = self.snapshot.load();
-        let outdated = match (settled, published.as_ref()) {
-            (Some(settled), Some(published)) if Arc::ptr_eq(&settled, published) => None,
-            (Some(settled), _) => self.snapshot.swap(Some(settled)),
-            (None, _) => None,
-        };
-        if let Some(outdated) = &outdated {
-            outdated.replaced.set();
-        }
+        let outdated = settled.filter(|settled| {
+            published.as_ref().is_none_or(|published| !Arc::ptr_eq(settled, published))
+        });
+        let outdated = outdated.and_then(|settled| {
+            if let Some(published) = published.as_ref() {
+                // Before the swap: whoever sees the new one finds the old one marked.
+                published.replaced.set();
+            }
+            self.snapshot.swap(Some(settled))
+        });
         drop(state);
         drop((published, outdated));
         if let Some((flight, outcome)) = followup.ended {
@@ -188,9 +190,9 @@ impl Shared {
     }
 
     /// The snapshot, if it may be used as it is.
-    fn fresh(&self, now: Instant) -> Option<Guard<Option<Arc<Snapshot>>>> {
+    fn fresh(&self) -> Option<Guard<Option<Arc<Snapshot>>>> {
         let snapshot = self.snapshot.load();
-        snapshot.as_ref().is_some_and(|it| it.is_fresh(now)).then_some(snapshot)
+        snapshot.as_ref().is_some_and(|it| it.is_fresh(Instant::now())).then_some(snapshot)
     }
 }
 
@@ -216,7 +218,7 @@ impl TokenCache {
     ///
     /// Within a tokio runtime it also starts the refresh beside the traffic when that is due.
     pub fn current(&self) -> Option<Token> {
-        if let Some(snapshot) = self.shared.fresh(Instant::now()) {
+        if let Some(snapshot) = self.shared.fresh() {
             return snapshot.as_ref().map(|snapshot| snapshot.token().clone());
         }
         self.shared.usable().map(|snapshot| snapshot.token().clone())
@@ -287,8 +289,8 @@ impl TokenCache {
     }
 
     /// The published snapshot, if it may be used as it is.
-    pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<Snapshot>> {
-        self.shared.fresh(now).as_deref().cloned().flatten()
+    pub(crate) fn fresh(&self) -> Option<Arc<Snapshot>> {
+        self.shared.fresh().as_deref().cloned().flatten()
     }
 
     /// The token that a request leaves with at once, when a look at the published snapshot was not

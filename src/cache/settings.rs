@@ -157,7 +157,8 @@ impl TokenCacheBuilder {
     }
 
     /// Keeps the token fresh without traffic, from the first acquisition until the last handle is
-    /// dropped or the runtime that did it ends. Default: off; an idle cache costs the
+    /// dropped or the runtime that did it ends. Layers, services and requests that are under way
+    /// are handles too. Default: off; an idle cache costs the
     /// authorization server nothing.
     pub fn keep_warm(mut self, keep_warm: bool) -> Self {
         self.settings.keep_warm = keep_warm;

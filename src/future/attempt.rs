@@ -77,7 +77,8 @@ impl Head {
     }
 
     fn restore<B>(self, body: B) -> Request<B> {
-        let mut headers = HeaderMap::with_capacity(self.fields.len() + 1);
+        // They are values, and a map's limit is on names: more values than that is no error.
+        let mut headers = HeaderMap::try_with_capacity(self.fields.len() + 1).unwrap_or_default();
         for (name, value) in self.fields {
             headers.append(name, value);
         }

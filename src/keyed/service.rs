@@ -7,7 +7,6 @@ use std::{
 };
 
 use http::{Request, Response};
-use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{ByKey, RequestHead};
@@ -88,7 +87,7 @@ where
         // Of this request alone: requests of many keys have little to share.
         let shared = Shared::for_one(by_key.tokens.cache(&key), Arc::clone(settings));
         let shared = Arc::new(shared);
-        match shared.cache.fresh(Instant::now()) {
+        match shared.cache.fresh() {
             Some(snapshot) => send(shared.badge(&snapshot), inner, request, Chances::ALL),
             None => look_closer(&shared, inner, request),
         }

@@ -9,7 +9,10 @@
 mod shared;
 mod stripe;
 
+use std::sync::OnceLock;
+
 use http::{HeaderValue, Request, Response};
+use tokio::time::Instant;
 
 pub(crate) use self::shared::{Shared, View};
 use self::stripe::{stripe, stripes};
@@ -26,16 +29,14 @@ use crate::{
 struct Lease<P> {
     snapshot: Arc<Snapshot>,
     text: HeaderText,
-    /// As many as there are stripes, a power of two.
-    badges: Arc<[Arc<Badge<P>>]>,
+    /// One for each stripe, made by the first thread that wants it; a power of two.
+    badges: Arc<[OnceLock<Arc<Badge<P>>>]>,
 }
 
 impl<P> Lease<P> {
-    fn new(snapshot: Arc<Snapshot>, shared: &Arc<Shared<P>>) -> Self {
+    fn new(snapshot: Arc<Snapshot>) -> Self {
         let text = snapshot.token().header_text();
-        let badge = |_| Arc::new(Badge::new(text.value(), snapshot.token(), shared));
-        let badges = (0..stripes()).map(badge).collect();
-        Self { snapshot, text, badges }
+        Self { snapshot, text, badges: (0..stripes()).map(|_| OnceLock::new()).collect() }
     }
 
     /// The same token under another snapshot.
@@ -43,17 +44,29 @@ impl<P> Lease<P> {
         Self { snapshot, text: self.text.clone(), badges: Arc::clone(&self.badges) }
     }
 
+    /// Whether a request may leave with it, without a closer look.
+    fn is_fresh(&self, now: Instant) -> bool {
+        self.snapshot.is_fresh(now) && !self.snapshot.is_replaced()
+    }
+
     /// This thread's copy.
-    fn badge(&self) -> Arc<Badge<P>> {
+    fn badge(&self, shared: &Arc<Shared<P>>) -> Arc<Badge<P>> {
         // The length is a power of two, so this is a mask and not a division.
-        Arc::clone(&self.badges[stripe() & (self.badges.len() - 1)])
+        let badge =
+            self.badges[stripe() & (self.badges.len() - 1)].get_or_init(|| self.make(shared));
+        Arc::clone(badge)
+    }
+
+    fn make(&self, shared: &Arc<Shared<P>>) -> Arc<Badge<P>> {
+        Arc::new(Badge::new(self.text.value(), self.snapshot.token(), shared))
     }
 }
 
 /// What a request is sent with, and all that is needed to judge its answer, to name the token to
 /// the cache, and to send the request again.
 ///
-/// The alignment keeps the reference count in front of it on a pair of cache lines of its own.
+/// It holds the cache: a request that is under way counts as a handle. The alignment keeps the
+/// reference count in front of it on a pair of cache lines of its own.
 #[repr(align(128))]
 pub(crate) struct Badge<P> {
     header: HeaderValue,

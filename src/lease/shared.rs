@@ -34,35 +34,35 @@ impl<P> Shared<P> {
 
     /// The token as a request carries it.
     pub(crate) fn badge(self: &Arc<Self>, snapshot: &Arc<Snapshot>) -> Arc<Badge<P>> {
-        if self.alone {
-            return Arc::new(Badge::new(snapshot.token().header_value(), snapshot.token(), self));
-        }
-        let published = self.lease.load();
-        match published.as_ref() {
-            Some(lease) if lease.snapshot.token().is_same(snapshot.token()) => lease.badge(),
-            _ => self.publish(Arc::clone(snapshot)).badge(),
+        let token = snapshot.token();
+        match self.lease.load().as_ref() {
+            Some(lease) if lease.snapshot.token().is_same(token) => lease.badge(self),
+            // Those that wait for a token share a lease. What is on its way out is not published.
+            _ if !self.alone && snapshot.is_fresh(Instant::now()) && !snapshot.is_replaced() => {
+                self.publish(Arc::clone(snapshot)).badge(self)
+            }
+            _ => Arc::new(Badge::new(token.header_value(), token, self)),
         }
     }
 
+    /// A snapshot that the cache never published is never fresh, and none that it took back is left
+    /// unmarked: so an old lease that is stored last is found out.
     #[cold]
-    fn publish(self: &Arc<Self>, snapshot: Arc<Snapshot>) -> Arc<Lease<P>> {
-        let published = self.lease.load();
-        let lease = Arc::new(match published.as_ref() {
+    fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Lease<P>> {
+        let lease = Arc::new(match self.lease.load().as_ref() {
             Some(lease) if lease.snapshot.token().is_same(snapshot.token()) => {
                 lease.renewed(snapshot)
             }
-            _ => Lease::new(snapshot, self),
+            _ => Lease::new(snapshot),
         });
-        if !lease.snapshot.is_replaced() {
-            self.lease.store(Some(Arc::clone(&lease)));
-        }
+        self.lease.store(Some(Arc::clone(&lease)));
         lease
     }
 
     /// The published token, if it is fresh.
     #[cold]
-    fn renew(self: &Arc<Self>, now: Instant) -> Option<Arc<Lease<P>>> {
-        self.cache.fresh(now).map(|snapshot| self.publish(snapshot))
+    fn renew(&self) -> Option<Arc<Lease<P>>> {
+        self.cache.fresh().map(|snapshot| self.publish(snapshot))
     }
 }
 
@@ -99,29 +99,33 @@ impl<P> View<P> {
         let published = shared.lease.load();
         let renewed;
         let lease = match published.as_ref() {
-            Some(lease) if lease.snapshot.is_fresh(now) && !lease.snapshot.is_replaced() => lease,
+            Some(lease) if lease.is_fresh(now) => lease,
             _ => {
-                renewed = shared.renew(now)?;
+                renewed = shared.renew()?;
                 &renewed
             }
         };
+        let token = lease.snapshot.token();
         match self {
+            Self::Held { snapshot, badge } if badge.token().is_same(token) => {
+                *snapshot = Arc::clone(&lease.snapshot);
+                Some(Arc::clone(badge))
+            }
             Self::New => {
                 *self = Self::Used;
-                return Some(lease.badge());
+                Some(lease.badge(shared))
             }
-            Self::Held { snapshot, badge } if lease.snapshot.token().is_same(badge.token()) => {
-                *snapshot = Arc::clone(&lease.snapshot);
-                return Some(Arc::clone(badge));
+            // Each request has a proof beside it, which is no place to save a look.
+            _ if token.is_bound() => {
+                *self = Self::Used;
+                Some(lease.badge(shared))
             }
-            _ => {}
+            _ => {
+                let (snapshot, badge) = (Arc::clone(&lease.snapshot), lease.make(shared));
+                *self = Self::Held { snapshot, badge: Arc::clone(&badge) };
+                Some(badge)
+            }
         }
-        let snapshot = Arc::clone(&lease.snapshot);
-        let badge = Arc::new(Badge::new(lease.text.value(), snapshot.token(), shared));
-        if !badge.is_bound() {
-            *self = Self::Held { snapshot, badge: Arc::clone(&badge) };
-        }
-        Some(badge)
     }
 }
 

@@ -1,7 +1,7 @@
 //! P7, one rejection at a time: who waits, who replays, and what is handed back.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use tokio::{task::JoinSet, time::Instant};
 use tower::{Layer, Service, ServiceExt};
@@ -91,6 +91,20 @@ async fn p7_a_request_is_replayed_at_most_once() {
     settle().await;
     assert_eq!(api.tokens(), ["t1", "t2", "t2"]);
     assert_eq!(idp.count(), 2);
+}
+
+/// There is a limit on the names in a header map, and none on the values of one.
+#[tokio::test(start_paused = true)]
+async fn p7_a_request_with_very_many_field_values_is_replayed() {
+    let idp = Idp::healthy(3600.0, 0.1);
+    let api = Api::accepting(|token| token == "t2");
+    let client = layered(&idp.cache(), api.clone());
+    let mut request = request();
+    for _ in 0..25_000 {
+        request.headers_mut().append("x-one", HeaderValue::from_static("of many"));
+    }
+    assert_eq!(client.oneshot(request).await.unwrap().status(), 200);
+    assert_eq!(api.tokens(), ["t1", "t2"]);
 }
 
 /// A server that hands out what it has: the API would only say the same again.

@@ -1,11 +1,15 @@
 //! P11: idle clients cost the authorization server nothing. Keeping warm without traffic is opt-in
 //! and stops when the last handle is dropped.
 
+use std::{convert::Infallible, future::pending};
+
+use http::{Request, Response};
 use tokio::time::{Instant, sleep};
+use tower::{ServiceExt, service_fn};
 use tower_oauth2_client_credentials::ErrorKind;
 
 use crate::support::{
-    Answer, Api, Idp, call, failure, layered, on_purpose, secs, settle, since, token,
+    Answer, Api, Body, Idp, call, failure, layered, on_purpose, request, secs, settle, since, token,
 };
 
 const DAY: f64 = 24.0 * 3600.0;
@@ -108,4 +112,21 @@ async fn p11_keep_warm_outlasts_every_fault() {
     let asked = idp.asked();
     let soonest = asked.windows(2).map(|pair| pair[1].at - pair[0].at).min().unwrap();
     assert!(soonest >= secs(1.0), "{soonest:?}");
+}
+
+/// A request that hangs keeps the cache that it may have to tell of a rejection; no longer than that.
+#[tokio::test(start_paused = true)]
+async fn p11_keep_warm_stops_with_the_last_request_that_is_under_way() {
+    let idp = Idp::healthy(3600.0, 0.1);
+    let cache = idp.builder().keep_warm(true).build();
+    cache.warm_up().await.unwrap();
+    let hanging = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
+    let hanging = Box::pin(layered(&cache, hanging).oneshot(request()));
+    drop(cache);
+    sleep(secs(DAY)).await;
+    let before = idp.count();
+    assert!((20..=40).contains(&before), "{before}");
+    drop(hanging);
+    sleep(secs(DAY)).await;
+    assert!(idp.count() <= before + 1, "{} after {before}", idp.count());
 }
