@@ -5,6 +5,46 @@
 //! * [`reqwest`]: in a tower stack, under reqwest-middleware, and for token requests
 //! * [`tonic`]: gRPC, unary and streaming
 
+//! # What it takes
+//!
+//! What a program needs more than without authorisation, in lines. With settings from the
+//! environment ([`ClientCredentialsConfig`](crate::ClientCredentialsConfig)) it is two or three; the
+//! builder in their place is four lines for the first one. Each also needs a `use` or two.
+//!
+//! ```no_run
+//! # #[cfg(not(all(feature = "hyper", feature = "reqwest-middleware")))]
+//! # fn main() {}
+//! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
+//! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+//! # use tower::Layer;
+//! # use tower_oauth2_client_credentials::*;
+//! # const API: &str = "https://api.example.com";
+//! # let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
+//! #     .build_http::<http_body_util::Empty<bytes::Bytes>>();
+//! # let channel = tonic::transport::Channel::from_static(API).connect_lazy();
+//! # let builder = reqwest_middleware::ClientBuilder::new(reqwest::Client::new());
+//! // All of them:
+//! let tokens = ClientCredentialsConfig::from_env().into_cache()?;
+//!
+//! // hyper, axum's state, reqwest as a tower service:
+//! # let cache = tokens.clone();
+//! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([API])?).layer(client);
+//!
+//! // reqwest-middleware, within its builder:
+//! # let tokens = cache.clone();
+//! # let builder = builder
+//! .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([API])?))
+//! # ;
+//!
+//! // tonic; a replay policy for messages is two lines more:
+//! # let tokens = cache.clone();
+//! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream()).grpc();
+//! let channel = layer.layer(channel);
+//! # let _ = (client, builder, channel);
+//! # Ok(())
+//! # }
+//! ```
+
 pub mod axum;
 pub mod hyper;
 pub mod reqwest;
