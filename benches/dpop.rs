@@ -72,6 +72,8 @@ struct Pair {
     name: &'static str,
     signature: Run,
     call: Run,
+    /// The same call with a token that is bound to no key.
+    bearer: Run,
 }
 
 fn pairs() -> [Pair; 2] {
@@ -79,6 +81,7 @@ fn pairs() -> [Pair; 2] {
         let (mut service, builder) = (layer.layer(Inner), Lean::default());
         Box::new(move || call(&mut service, &builder))
     };
+    let bearer = || calls(&support::ours(one()));
     let es256 = layer(SigningAlgorithm::Es256);
     let text = vec![b'x'; signed_bytes(&es256)];
     let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).expect("a key");
@@ -93,35 +96,42 @@ fn pairs() -> [Pair; 2] {
         black_box(key.sign(black_box(&text)));
     });
     [
-        Pair { name: "ES256", signature: bare_es256, call: calls(&es256) },
-        Pair { name: "EdDSA", signature: bare_eddsa, call: calls(&eddsa) },
+        Pair { name: "ES256", signature: bare_es256, call: calls(&es256), bearer: bearer() },
+        Pair { name: "EdDSA", signature: bare_eddsa, call: calls(&eddsa), bearer: bearer() },
     ]
 }
 
 /// Seconds for each.
-fn round(run: &mut Run) -> f64 {
+fn round(run: &mut dyn FnMut()) -> f64 {
     let start = Instant::now();
     (0..CALLS_A_ROUND).for_each(|_| run());
     start.elapsed().as_secs_f64() / f64::from(CALLS_A_ROUND)
 }
 
 fn print_ratios(pairs: &mut [Pair]) {
-    println!("an authorised call, beside the bare signature; medians of {ROUNDS} rounds");
-    for Pair { name, signature, call } in pairs {
+    println!(
+        "medians of {ROUNDS} rounds, beside the bare signature: an authorised call, and what of it"
+    );
+    println!("is not in the same call with a bearer token");
+    for Pair { name, signature, call, bearer } in pairs {
         let rounds = (0..ROUNDS).map(|at| {
-            // Turn about, so that neither always goes first.
-            if at % 2 == 0 {
-                let bare = round(signature);
-                (bare, round(call))
-            } else {
-                let called = round(call);
-                (round(signature), called)
+            // Turn about, so that none always goes first.
+            let mut took = [0.0; 3];
+            for turn in 0..3 {
+                let which = (at + turn) % 3;
+                took[which] = round(match which {
+                    0 => &mut *signature,
+                    1 => &mut *call,
+                    _ => &mut *bearer,
+                });
             }
+            took
         });
-        let (bare, ratio): (Vec<_>, Vec<_>) =
-            rounds.map(|(bare, called)| (bare, called / bare)).unzip();
-        let (bare, ratio) = (median(bare) * 1e6, median(ratio));
-        println!("  {name}: {ratio:.3} of {bare:.1} us");
+        let rounds: Vec<_> = rounds.collect();
+        let of = |what: fn(&[f64; 3]) -> f64| median(rounds.iter().map(what).collect());
+        let whole = of(|[bare, call, _]| call / bare);
+        let more = of(|[bare, call, bearer]| (call - bearer) / bare);
+        println!("  {name}: {whole:.3}, {more:.3} of {:.1} us", of(|[bare, ..]| *bare) * 1e6);
     }
 }
 
@@ -137,7 +147,7 @@ fn main() {
         print_ratios(&mut pairs);
     }
     let mut criterion = Criterion::default().without_plots().configure_from_args();
-    for Pair { name, signature, call } in &mut pairs {
+    for Pair { name, signature, call, .. } in &mut pairs {
         let mut group = criterion.benchmark_group(*name);
         group.bench_function("bare signature", |bencher| bencher.iter(&mut *signature));
         group.bench_function("authorised call", |bencher| bencher.iter(&mut *call));

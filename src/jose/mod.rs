@@ -21,11 +21,13 @@ mod source;
 #[cfg(feature = "jwt")]
 pub use algorithm::HmacAlgorithm;
 pub use algorithm::SigningAlgorithm;
-#[cfg(feature = "dpop")]
-pub(crate) use compact::append;
+pub(crate) use compact::Signer;
 #[cfg(feature = "jwt")]
 pub(crate) use compact::compact;
-pub(crate) use compact::{Signer, random_id};
+#[cfg(feature = "jwt")]
+pub(crate) use compact::random_id;
+#[cfg(feature = "dpop")]
+pub(crate) use compact::{append, numbered_id};
 pub use key::SigningKey;
 #[cfg(feature = "dpop")]
 pub(crate) use public::sha256;
