@@ -100,7 +100,7 @@ where
         Service<Request<Body>, Response = Response<()>> + Clone + Send + Sync + 'static,
     <L as Layer<Check>>::Service: Service<Request<Body>, Response = Response<()>>,
 {
-    assert_authorizes(layer);
+    assert_authorizes(layer, &Lean::default());
     run(Layer::<Inner>::layer(layer, Inner))
 }
 

@@ -36,37 +36,45 @@ pub(crate) enum Authorized {
     Full,
 }
 
-/// Adds the field, in one look-up of the map. `name`: other than `Authorization`. `own` is a reference,
-/// as it is hardly ever read.
-#[inline]
-pub(crate) fn authorize(
+/// Adds the field, in one look-up of the map. `name`: other than `Authorization`. `Ok(false)`: done;
+/// all else is for [`settle`].
+// Appending is the one look-up that tells and adds at once; a request with a field of its own is the
+// exception and put right afterwards. And the constant is cheaper to insert than any name that must
+// be cloned.
+#[inline(always)]
+pub(crate) fn append(
     headers: &mut HeaderMap,
     name: Option<&HeaderName>,
     value: &HeaderValue,
-    own: &OwnAuthorization,
-) -> Authorized {
-    // Appending is the one look-up that tells and adds at once; a request with a field of its own
-    // is the exception and put right afterwards. And the constant is cheaper to insert than any
-    // name that must be cloned.
-    let appended = match name {
+) -> Result<bool, MaxSizeReached> {
+    match name {
         None => headers.try_append(AUTHORIZATION, value.clone()),
         Some(name) => append_named(headers, name, value.clone()),
-    };
+    }
+}
+
+/// What to do when there was a field already, or no room.
+#[cold]
+pub(crate) fn settle(
+    appended: Result<bool, MaxSizeReached>,
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    value: &HeaderValue,
+    own: OwnAuthorization,
+) -> Authorized {
     match appended {
         Ok(false) => Authorized::Ours,
-        Ok(true) => beside_own(headers, name.unwrap_or(&AUTHORIZATION), own),
-        Err(_) => in_full(headers, name.unwrap_or(&AUTHORIZATION), value, own),
+        Ok(true) => beside_own(headers, name, own),
+        Err(_) => in_full(headers, name, value, own),
     }
 }
 
 /// No room for one more, which a field of its own does not need.
-#[cold]
-#[inline(never)]
 fn in_full(
     headers: &mut HeaderMap,
     name: &HeaderName,
     value: &HeaderValue,
-    own: &OwnAuthorization,
+    own: OwnAuthorization,
 ) -> Authorized {
     if !headers.contains_key(name) {
         return Authorized::Full;
@@ -96,16 +104,14 @@ fn append_named(
 }
 
 /// Ours was appended to the request's own: one of them goes.
-#[cold]
-#[inline(never)]
-fn beside_own(headers: &mut HeaderMap, name: &HeaderName, own: &OwnAuthorization) -> Authorized {
+fn beside_own(headers: &mut HeaderMap, name: &HeaderName, own: OwnAuthorization) -> Authorized {
     let Ok(Entry::Occupied(mut field)) = headers.try_entry(name) else {
         return Authorized::Full;
     };
     // Cloned, as `OccupiedEntry::insert_mult` panics where there are three values (http 1.5).
     let mut theirs: Vec<_> = field.iter().cloned().collect();
     let ours = theirs.pop().expect("it was just appended");
-    if *own == OwnAuthorization::Replace {
+    if own == OwnAuthorization::Replace {
         field.insert(ours);
         return Authorized::Ours;
     }
@@ -152,7 +158,8 @@ mod tests {
     fn authorized(own: OwnAuthorization) -> (Authorized, Vec<String>) {
         let mut headers = headers();
         let ours = HeaderValue::from_static("Bearer 3");
-        let authorized = authorize(&mut headers, None, &ours, &own);
+        let appended = append(&mut headers, None, &ours);
+        let authorized = settle(appended, &mut headers, &AUTHORIZATION, &ours, own);
         let text = |(name, value): (&HeaderName, &HeaderValue)| {
             format!("{name}: {}", value.to_str().unwrap())
         };

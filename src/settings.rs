@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use http::{HeaderName, HeaderValue, Request, Response, header};
+use http::{HeaderName, Request, Response, header};
 
 use crate::{
-    authorize::{Authorized, OwnAuthorization, authorize},
+    authorize::OwnAuthorization,
     challenge::{Rejections, Verdict, classify},
     error::{BoxError, Error, ErrorKind},
     origins::Origins,
@@ -75,7 +75,7 @@ impl<P> Settings<P> {
         Settings { origins, elsewhere, own, judge, header_name, policy }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn admit<B>(&self, request: &Request<B>) -> Admission {
         if !self.origins.allows(request.uri()) {
             return self.admit_elsewhere();
@@ -94,11 +94,6 @@ impl<P> Settings<P> {
                 Admission::Refuse("the request's origin is none of those that the token belongs to")
             }
         }
-    }
-
-    #[inline]
-    pub(crate) fn authorize<B>(&self, request: &mut Request<B>, value: &HeaderValue) -> Authorized {
-        authorize(request.headers_mut(), self.header_name.as_ref(), value, &self.own)
     }
 
     /// Whether a request goes out, or is refused, as it came: it need not wait for a token.

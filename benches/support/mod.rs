@@ -84,6 +84,13 @@ impl Default for Lean {
     }
 }
 
+impl Lean {
+    /// Without an authority, as a client of one connection has it.
+    pub(crate) fn relative() -> Self {
+        Self { uri: Uri::from_static("/v1/things/4711?expand=all"), ..Self::default() }
+    }
+}
+
 impl Build for Lean {
     #[inline]
     fn request(&self) -> Request<Body> {
@@ -158,18 +165,22 @@ pub(crate) fn any() -> Origins {
     Origins::any()
 }
 
+pub(crate) fn fixed() -> Origins {
+    Origins::fixed_upstream()
+}
+
 pub(crate) fn one() -> Origins {
     Origins::parse([API]).expect("it is an origin")
 }
 
 /// Makes sure that a layer does what it is measured for.
-pub(crate) fn assert_authorizes<L>(layer: &L)
+pub(crate) fn assert_authorizes<L>(layer: &L, builder: &impl Build)
 where
     L: Layer<Check>,
     L::Service: Service<Request<Body>, Response = Response<()>>,
 {
     let mut service = layer.layer(Check);
-    (0..3).for_each(|_| call(&mut service, &Lean::default()));
+    (0..3).for_each(|_| call(&mut service, builder));
 }
 
 /// [`Inner`] that insists on a token.

@@ -11,13 +11,13 @@ mod stripe;
 
 use std::sync::OnceLock;
 
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response, header::MaxSizeReached};
 use tokio::time::Instant;
 
 pub(crate) use self::shared::{Shared, View};
 use self::stripe::{stripe, stripes};
 use crate::{
-    authorize::{Authorized, NO_ROOM},
+    authorize::{Authorized, NO_ROOM, append, settle},
     cache::{Snapshot, TokenCache},
     challenge::Verdict,
     settings::{HAS_OWN, Settings},
@@ -95,9 +95,24 @@ impl<P> Badge<P> {
     /// # Errors
     ///
     /// Why it must not be sent.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn authorize<B>(&self, request: &mut Request<B>) -> Result<bool, &'static str> {
-        match self.settings.authorize(request, &self.header) {
+        let name = self.settings.header_name.as_ref();
+        match append(request.headers_mut(), name, &self.header) {
+            Ok(false) => Ok(true),
+            appended => self.settle(appended, request.headers_mut()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settle(
+        &self,
+        appended: Result<bool, MaxSizeReached>,
+        headers: &mut HeaderMap,
+    ) -> Result<bool, &'static str> {
+        let name = self.settings.header_name();
+        match settle(appended, headers, name, &self.header, self.settings.own) {
             Authorized::Ours => Ok(true),
             Authorized::Own => Ok(false),
             Authorized::Refused => Err(HAS_OWN),

@@ -79,7 +79,7 @@ pub(crate) enum View<P> {
 
 impl<P> View<P> {
     /// The service's own badge, if its token is fresh, and bound to no key.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn held(&self, now: Instant) -> Option<Arc<Badge<P>>> {
         match self {
             Self::Held { snapshot, badge } if snapshot.is_fresh(now) && !snapshot.is_replaced() => {

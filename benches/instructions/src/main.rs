@@ -1,0 +1,73 @@
+//! A given number of calls and nothing else, to be counted under valgrind: `.ci/instructions`
+//! runs it twice with different numbers, so that the difference is that of the calls alone.
+//!
+//! A package of its own, so that it is built as users build theirs: without tokio's `test-util`, which
+//! makes its clock dearer; and with one place from which each kind of service is called.
+//!
+//! `instructions <variant> <held|cloned> <calls>`
+
+#[path = "../../support/mod.rs"]
+mod support;
+
+use std::env::args;
+
+use http::{Request, Response};
+use support::{
+    Body, Check, Inner, Lean, any, assert_authorizes, call, call_cloned, fixed, floor, never, one,
+    ours,
+};
+use tower::{Layer, Service};
+
+fn main() {
+    let args: Vec<_> = args().skip(1).collect();
+    let [variant, way, calls] = args.as_slice() else {
+        panic!("usage: instructions <variant> <held|cloned> <calls>");
+    };
+    let calls = calls.parse().expect("a number of calls");
+    // A request without an authority, for a connection that is fixed, leaves no guard to speak of.
+    let (variant, request) = match variant.strip_prefix("relative-") {
+        Some(variant) => (variant, Lean::relative()),
+        None => (variant.as_str(), Lean::default()),
+    };
+    let run = Run { request, way, calls };
+    match variant {
+        "bare" => run.of(Inner),
+        "floor" => run.through(&floor()),
+        "never-fixed" => run.through(&never(fixed())),
+        "never-any" => run.through(&never(any())),
+        "never-one" => run.through(&never(one())),
+        "empty-any" => run.through(&ours(any())),
+        "empty-one" => run.through(&ours(one())),
+        _ => panic!("no such variant: {variant}"),
+    }
+}
+
+struct Run<'a> {
+    request: Lean,
+    way: &'a str,
+    calls: u64,
+}
+
+impl Run<'_> {
+    fn through<L>(self, layer: &L)
+    where
+        L: Layer<Inner> + Layer<Check>,
+        <L as Layer<Inner>>::Service: Service<Request<Body>, Response = Response<()>> + Clone,
+        <L as Layer<Check>>::Service: Service<Request<Body>, Response = Response<()>>,
+    {
+        assert_authorizes(layer, &self.request);
+        self.of(Layer::<Inner>::layer(layer, Inner));
+    }
+
+    fn of<S>(self, mut service: S)
+    where
+        S: Service<Request<Body>, Response = Response<()>> + Clone,
+    {
+        let Self { request, way, calls } = self;
+        match way {
+            "held" => (0..calls).for_each(|_| call(&mut service, &request)),
+            "cloned" => (0..calls).for_each(|_| call_cloned(&service, &request)),
+            _ => panic!("held or cloned, not {way}"),
+        }
+    }
+}
