@@ -1,6 +1,8 @@
 //! The client authentication among the settings: which it is, and what belongs to it.
 
 use super::ClientCredentialsConfig;
+#[cfg(feature = "hyper")]
+use super::read::config;
 #[cfg(feature = "jwt")]
 use crate::{
     client_auth::AssertionAudience,
@@ -117,6 +119,19 @@ impl ClientCredentialsConfig {
             builder = builder.client_assertion_type(&*assertion_type);
         }
         self.certificate(builder)
+    }
+
+    /// What has to be among the settings where nothing is set in code.
+    pub(super) fn check_alone(&self) -> Result<(), Error> {
+        for setting in ["token_url", "issuer"].into_iter().filter(|it| self.is_set(it)) {
+            self.url(setting, false)?;
+        }
+        let known = self.method()?;
+        let by_certificate = matches!(known.method, Method::Tls | Method::SelfSignedTls);
+        if by_certificate && !self.is_set("client_certificate_file") {
+            return Err(self.needs(&["client_certificate_file", "client_key_file"], known));
+        }
+        Ok(())
     }
 
     /// The one that is named, or the one that the credential is for.
@@ -256,8 +271,12 @@ impl ClientCredentialsConfig {
         {
             let [chain, key] = BOTH.map(|setting| self.file(setting));
             let (chain, key) = (chain?.unwrap_or_default(), key?.unwrap_or_default());
-            let identity = crate::transport::ClientIdentity::from_files(chain, key)
-                .map_err(|error| self.wrong(BOTH[0], error.to_string()))?;
+            let identity =
+                crate::transport::ClientIdentity::from_files(chain, key).map_err(|error| {
+                    let names = self.names(&BOTH, ", ");
+                    let why = "no certificate with its key can be read there (the cause says why)";
+                    config(format!("{names}: {why}")).with_source(error)
+                })?;
             Ok(builder.client_identity(identity))
         }
         #[cfg(not(feature = "hyper"))]

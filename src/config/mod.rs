@@ -99,13 +99,15 @@ impl ClientCredentialsConfig {
     ///
     /// Kind `Config`, naming the settings as they were written: when one is unknown, missing, or
     /// of another type than it should be; when some contradict each other; or when one needs a
-    /// feature of this crate that is off.
+    /// feature of this crate that is off. What only
+    /// [`build`](ClientCredentialsBuilder::build) can tell, it tells by the builder's names.
     pub fn builder(&self) -> Result<ClientCredentialsBuilder, Error> {
         self.check_reading()?;
         self.cache_settings()?;
+        // Plain http may yet be allowed, in code.
         let builder = match self.one_of("token_url", "issuer")? {
-            Some("token_url") => ClientCredentials::builder(self.url("token_url")?),
-            Some(_) => ClientCredentials::discover(self.url("issuer")?),
+            Some("token_url") => ClientCredentials::builder(self.url("token_url", true)?),
+            Some(_) => ClientCredentials::discover(self.url("issuer", true)?),
             None => return Err(self.missing(&["token_url", "issuer"], "set one of them")),
         };
         let mut builder = self.authenticate(builder)?;
@@ -118,7 +120,7 @@ impl ClientCredentialsConfig {
         for resource in self.list("resource")?.unwrap_or_default() {
             builder = builder.resource(resource);
         }
-        if let Some(details) = self.text("authorization_details")? {
+        if let Some(details) = self.array("authorization_details")? {
             builder = builder.authorization_details(&*details);
         }
         for (name, value) in self.pairs("parameters")? {
@@ -193,7 +195,9 @@ impl ClientCredentialsConfig {
     /// As for [`builder`](Self::builder), and as
     /// [`ClientCredentialsBuilder::build`] has it.
     pub fn into_cache(self) -> Result<TokenCache, Error> {
-        Ok(self.cache(self.builder()?.build()?)?.build())
+        let builder = self.builder()?;
+        self.check_alone()?;
+        Ok(self.cache(builder.build()?)?.build())
     }
 }
 

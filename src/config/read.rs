@@ -48,8 +48,14 @@ impl ClientCredentialsConfig {
         if self.mistakes.is_empty() {
             return Ok(());
         }
+        // With somebody else's prefix there may be hundreds.
+        let shown = self.mistakes.len().min(10);
+        let mut told = self.mistakes[..shown].join("; ");
+        if shown < self.mistakes.len() {
+            told.push_str(&format!("; and {} more mistakes", self.mistakes.len() - shown));
+        }
         let known = self.names(&SETTINGS, ", ");
-        Err(config(format!("{}; the settings are {known}", self.mistakes.join("; "))))
+        Err(config(format!("{told}; the settings are {known}")))
     }
 
     pub(super) fn cache_settings(&self) -> Result<CacheSettings, Error> {
@@ -110,11 +116,24 @@ impl ClientCredentialsConfig {
         Ok(text.map(|text| Zeroizing::new(text.trim().to_owned())))
     }
 
-    pub(super) fn url(&self, setting: &str) -> Result<String, Error> {
+    /// The token URL or the issuer.
+    pub(super) fn url(&self, setting: &str, allow_plain_http: bool) -> Result<String, Error> {
         let text = self.text(setting)?.unwrap_or_default();
-        // Plain http may yet be allowed, in code.
-        endpoint::parse_url(&self.name(setting), &text, true).map_err(config)?;
+        let parse =
+            if setting == "issuer" { endpoint::check_issuer } else { endpoint::check_token_url };
+        parse(&self.name(setting), &text, allow_plain_http).map_err(config)?;
         Ok(text.to_string())
+    }
+
+    /// A JSON array, as text.
+    pub(super) fn array(&self, setting: &str) -> Result<Option<Zeroizing<String>>, Error> {
+        let text = self.text(setting)?;
+        match &text {
+            Some(json) if !endpoint::is_array(json) => {
+                Err(self.wrong(setting, "it must be a JSON array, as text"))
+            }
+            _ => Ok(text),
+        }
     }
 
     /// A file that is there.
@@ -149,30 +168,43 @@ impl ClientCredentialsConfig {
         Ok(Some(all))
     }
 
-    /// A map, or a form such as `a=b&c=d`.
+    /// A map, or a form such as `a=b&c=d`; no name twice.
     pub(super) fn pairs(&self, setting: &str) -> Result<Vec<(String, String)>, Error> {
-        const A_MAP: &str = "it must be a map of texts, or a form as in \"a=b&c=d\"";
-        let wrong = || self.wrong(setting, A_MAP);
-        match self.value(setting) {
-            None => Ok(Vec::new()),
+        const A_MAP: &str =
+            "it must be a map of texts, or a form as in \"a=b&c=d\" (a = in a value is %3D)";
+        let pairs: Option<Vec<_>> = match self.value(setting) {
+            None => return Ok(Vec::new()),
             Some(Value::Map(pairs)) => {
                 let pairs = pairs.iter().map(|pair| match pair {
                     (Value::Text(name), Value::Text(value)) => {
-                        Ok((name.to_string(), value.to_string()))
+                        Some((name.to_string(), value.to_string()))
                     }
-                    _ => Err(wrong()),
+                    _ => None,
                 });
                 pairs.collect()
             }
             Some(Value::Text(form)) => {
                 let pairs = form.trim().split('&').map(|pair| {
+                    // A secret in Base64 may end in one or two of them.
                     let (name, value) = pair.split_once('=')?;
-                    Some((decoded(name)?, decoded(value)?))
+                    let is_value = !value.is_empty() && !value.contains('=');
+                    is_value.then_some((decoded(name)?, decoded(value)?))
                 });
-                pairs.collect::<Option<_>>().ok_or_else(wrong)
+                pairs.collect()
             }
-            Some(_) => Err(wrong()),
+            Some(_) => None,
+        };
+        let pairs = pairs.ok_or_else(|| self.wrong(setting, A_MAP))?;
+        let mut names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
+        names.sort_unstable();
+        if names.first() == Some(&"") {
+            return Err(self.wrong(setting, "one of the names is empty"));
         }
+        // Not shown: it may be a secret.
+        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(self.wrong(setting, "one of the names is there twice"));
+        }
+        Ok(pairs)
     }
 
     pub(super) fn duration(&self, setting: &str) -> Result<Option<Duration>, Error> {
@@ -183,7 +215,14 @@ impl ClientCredentialsConfig {
             Some(_) => None,
         };
         let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        duration.map(Some).ok_or_else(|| self.wrong(setting, A_DURATION))
+        match duration {
+            // Without leeway a cache does its work; without time nothing does.
+            Some(Duration::ZERO) if setting != "leeway" => {
+                Err(self.wrong(setting, "it must be above zero"))
+            }
+            Some(duration) => Ok(Some(duration)),
+            None => Err(self.wrong(setting, A_DURATION)),
+        }
     }
 
     pub(super) fn count(&self, setting: &str) -> Result<Option<u32>, Error> {
@@ -210,7 +249,7 @@ impl ClientCredentialsConfig {
     }
 }
 
-fn config(detail: String) -> Error {
+pub(super) fn config(detail: String) -> Error {
     Error::new(ErrorKind::Config).with_detail(detail)
 }
 

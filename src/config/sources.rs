@@ -5,7 +5,6 @@ use std::{env, ffi::OsStr};
 use serde_core::de::{Deserialize, Deserializer};
 
 use super::{ClientCredentialsConfig, SETTINGS, value::Value};
-use crate::error::sanitise;
 
 impl ClientCredentialsConfig {
     /// From the environment's variables that begin with `OAUTH_`, such as `OAUTH_TOKEN_URL`,
@@ -35,26 +34,30 @@ impl ClientCredentialsConfig {
     }
 
     /// From variables that are given: for tests, and for environments that come from elsewhere.
-    /// Those that do not begin with the prefix are passed over.
+    /// Those that do not begin with the prefix are passed over. On Windows, names are compared
+    /// without regard to case.
+    ///
+    /// An empty prefix is a mistake: every variable would be one of ours.
     pub fn from_vars<N, V>(prefix: &str, vars: impl IntoIterator<Item = (N, V)>) -> Self
     where
         N: AsRef<OsStr>,
         V: AsRef<OsStr>,
     {
         let mut config = Self { prefix: Some(prefix.to_owned()), ..Self::default() };
+        if prefix.is_empty() {
+            config.mistakes.push("the prefix of the variables is empty".into());
+            return config;
+        }
         for (name, value) in vars {
-            let Some(setting) = name.as_ref().to_str().and_then(|it| it.strip_prefix(prefix))
-            else {
-                continue;
-            };
+            let name = name.as_ref().to_string_lossy();
+            let Some(setting) = after(prefix, &name) else { continue };
             let value = value.as_ref().to_str().map(Value::text);
-            let known = SETTINGS.into_iter().find(|known| known.to_ascii_uppercase() == setting);
-            match (known, value) {
+            match (config.known(setting), value) {
                 (Some(known), Some(value)) => config.set(known, value),
                 (Some(known), None) => {
                     config.mistakes.push(format!("{}: it is not UTF-8", config.name(known)));
                 }
-                (None, _) => config.unknown(&format!("{prefix}{setting}")),
+                (None, _) => config.unknown(setting),
             }
         }
         config
@@ -75,7 +78,7 @@ impl ClientCredentialsConfig {
                 config.mistakes.push("a key is not text".into());
                 continue;
             };
-            match SETTINGS.into_iter().find(|known| *known == *name) {
+            match config.known(&name) {
                 Some(known) => config.set(known, value),
                 None => config.unknown(&name),
             }
@@ -91,9 +94,44 @@ impl ClientCredentialsConfig {
         }
     }
 
-    fn unknown(&mut self, name: &str) {
-        self.mistakes.push(format!("{}: there is no such setting", sanitise(name)));
+    /// The setting of a name, as a file has it or as a variable does after the prefix.
+    fn known(&self, name: &str) -> Option<&'static str> {
+        SETTINGS.into_iter().find(|known| match self.prefix {
+            None => *known == name,
+            Some(_) => same(&known.to_ascii_uppercase(), name),
+        })
     }
+
+    /// The name is shown if it can be one. A secret may have run into it, as in YAML's
+    /// `{client_secret:s3cret}`.
+    fn unknown(&mut self, name: &str) {
+        let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let end = name.find(|c| !in_name(c)).unwrap_or(name.len());
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        self.mistakes.push(match self.known(&name[..end]) {
+            Some(known) => format!(
+                "{}: the name goes on after this; is a space missing between it and its value?",
+                self.name(known)
+            ),
+            None if end == name.len() && end <= MOST_SHOWN => {
+                format!("{prefix}{name}: there is no such setting")
+            }
+            None => "a name that is not shown: there is no such setting".into(),
+        });
+    }
+}
+
+/// Room for any setting misspelt, and for few secrets.
+const MOST_SHOWN: usize = 64;
+
+fn after<'a>(prefix: &str, name: &'a str) -> Option<&'a str> {
+    let (start, rest) = name.split_at_checked(prefix.len())?;
+    same(start, prefix).then_some(rest)
+}
+
+/// Whether two names are one variable's.
+fn same(one: &str, other: &str) -> bool {
+    if cfg!(windows) { one.eq_ignore_ascii_case(other) } else { one == other }
 }
 
 impl<'de> Deserialize<'de> for ClientCredentialsConfig {

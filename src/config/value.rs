@@ -43,6 +43,9 @@ impl<'de> Deserialize<'de> for Value {
 
 struct Anything;
 
+/// How serde_json gives a number, once any crate turns its feature `arbitrary_precision` on.
+const A_NUMBER: &str = "$serde_json::private::Number";
+
 impl<'de> Visitor<'de> for Anything {
     type Value = Value;
 
@@ -110,6 +113,12 @@ impl<'de> Visitor<'de> for Anything {
         let mut pairs = Vec::new();
         while let Some(pair) = map.next_entry()? {
             pairs.push(pair);
+        }
+        if let [(Value::Text(name), Value::Text(digits))] = &pairs[..]
+            && **name == A_NUMBER
+            && let Ok(number) = digits.parse()
+        {
+            return Ok(Value::Number(number));
         }
         Ok(Value::Map(pairs))
     }

@@ -38,7 +38,7 @@
 //! // All of it, if nothing is to be set in code:
 //! let tokens = app.billing.clone().into_cache()?;
 //!
-//! // Or step by step; what is set later replaces what was read.
+//! // Or step by step. What is set later replaces what was read; resources and parameters are added.
 //! let source = app.billing.builder()?.strict_metadata(true).build()?;
 //! let tokens = app.billing.cache(source)?.observer(|event| println!("{event:?}")).build();
 //! # let _ = (tokens, app.port);
@@ -64,7 +64,8 @@
 //!
 //! A prefix belongs to one client alone: a variable that begins with it and is no setting is a
 //! mistake, as it is most likely a setting misspelt. Where somebody else has variables with
-//! `OAUTH_` (Kubernetes makes some for a service of the name `oauth`), take another prefix.
+//! `OAUTH_` (Kubernetes makes some for a service of the name `oauth`), take another prefix. An empty
+//! one is refused.
 //!
 //! Tests give the variables themselves and leave the process's environment alone:
 //!
@@ -103,14 +104,14 @@
 //! | `audience` | The `audience` parameter. |
 //! | `resource` | [Resource indicators](crate::ClientCredentialsBuilder::resource): one, several between spaces, or a list. |
 //! | `authorization_details` | [A JSON array](crate::ClientCredentialsBuilder::authorization_details), as text. |
-//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map; as text a form, as in `a=b&c=d`. |
+//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map; as text a form, as in `a=b&c=d`, where a `=` in a value is `%3D`. No name twice, neither here nor in code. |
 //! | `attempts`, `attempt_timeout` | [Of one acquisition](crate::ClientCredentialsBuilder::attempts). |
 //! | `lifetime_cap` | [No lifetime above this](crate::ClientCredentialsBuilder::lifetime_cap) is believed. |
 //! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Of the cache](crate::TokenCacheBuilder). |
 //!
 //! Durations are numbers of seconds (`30`, `0.5`), or texts with a unit: `500ms`, `30s`, `5m`, `1h`,
-//! `1d`. What has no setting here is for code: transports, observers, DPoP keys, and plain `http`
-//! to other hosts than loopback.
+//! `1d`. None but `leeway` can be zero. What has no setting here is for code: transports, observers,
+//! DPoP keys, and plain `http` to other hosts than loopback.
 //!
 //! # Which client authentication
 //!
@@ -134,10 +135,15 @@
 //!
 //! Errors are of kind `Config` and name each setting as it was written, `client_secret_file` or
 //! `BILLING_OAUTH_CLIENT_SECRET_FILE`, and what to do; never a value, of whatever setting: the
-//! secret may have ended up there. Files must exist, so that a text that is no path is not taken for
-//! one, and shown as one later.
+//! secret may have ended up there. A name that is no setting is shown if it can be one: up to 64
+//! letters, digits, `_`, `-` and `.`; so not `client_secret:s3cret`, which is what YAML makes of a
+//! missing space. Files must exist, so that a text that is no path is not taken for one, and shown
+//! as one later; a file's path may be in the cause of an error.
 //!
-//! They come from [`builder`](ClientCredentialsConfig::builder) and not from the reader: `toml`, for
+//! What only the builders' own `build` can tell, such as a parameter that has a setting of its own,
+//! they tell by their own names.
+//!
+//! Mistakes come from [`builder`](ClientCredentialsConfig::builder) and not from the reader: `toml`, for
 //! one, prints the whole line in which the mistake is. What we can't help is a file that your
 //! reader cannot read at all, such as one with a quote too few: show such an error without the text
 //! around it, or keep secrets in files of their own (`client_secret_file`), where they are

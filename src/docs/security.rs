@@ -14,8 +14,9 @@
 //! | [`Origins::fixed_upstream`] | URIs without an authority | clients over one fixed connection, such as a tonic channel; the connection decides, and has to be encrypted or local |
 //!
 //! Only the request's URI is compared: `Host` and userinfo don't decide where a connection goes,
-//! so they are not looked at. Other requests go on without the token, or are refused
-//! ([`Elsewhere::Refuse`]). A request with an authorization field of its own passes untouched, and
+//! so they are not looked at. Its path has to begin with a slash: `*` beside a host reads as a part
+//! of the host to whoever parses the URI's text. Other requests go on without the token, or are
+//! refused ([`Elsewhere::Refuse`]). A request with an authorization field of its own passes untouched, and
 //! its answer too, unless [`OwnAuthorization`] says otherwise.
 //!
 //! Tokens go over `https`, or plain `http` to loopback. [`Origins::parse_with_plain_http`] and
@@ -164,7 +165,8 @@
 //!
 //! Nothing but withhold a token, whatever it answers. A token with a byte outside the visible ASCII
 //! would let it write header fields into your requests, and is refused, as is one above 64 KiB. An
-//! answer is read up to [`body_cap`](ClientCredentialsBuilder::body_cap) and never decompressed. Its
+//! answer is read up to [`body_cap`](ClientCredentialsBuilder::body_cap) and not decompressed here
+//! (reqwest does so where its `gzip` or the like is on; the cap then counts what comes out). Its
 //! lifetimes are clamped. The scheme that is sent is our own constant.
 //!
 //! # What an API can do to you

@@ -311,10 +311,13 @@ fn config(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Config).with_detail(detail)
 }
 
+/// Whether a text is a JSON array.
+pub(crate) fn is_array(json: &str) -> bool {
+    serde_json::from_str::<Vec<&RawValue>>(json).is_ok()
+}
+
 fn check(parameters: &Parameters) -> Result<(), String> {
-    if let Some(details) = &parameters.authorization_details
-        && serde_json::from_str::<Vec<&RawValue>>(details).is_err()
-    {
+    if parameters.authorization_details.as_deref().is_some_and(|details| !is_array(details)) {
         return Err("authorization_details: it is not a JSON array (RFC 9396 §2)".into());
     }
     for (index, (name, _)) in parameters.extra.iter().enumerate() {

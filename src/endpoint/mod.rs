@@ -22,8 +22,10 @@ use std::{fmt, sync::Arc};
 use tokio::time::Instant;
 
 pub use builder::ClientCredentialsBuilder;
+pub(crate) use builder::is_array;
 pub use discovery::ServerMetadata;
-pub(crate) use url::parse as parse_url;
+pub(crate) use discovery::check_issuer;
+pub(crate) use url::check as check_token_url;
 
 use crate::{
     client_auth::ClientAuth,

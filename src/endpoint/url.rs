@@ -11,6 +11,13 @@ pub(crate) fn parse(what: &str, text: &str, allow_plain_http: bool) -> Result<Ur
     parse_unnamed(text, allow_plain_http).map_err(|why| format!("{what}: {why}"))
 }
 
+/// # Errors
+///
+/// As [`parse`].
+pub(crate) fn check(what: &str, text: &str, allow_plain_http: bool) -> Result<(), String> {
+    parse(what, text, allow_plain_http).map(drop)
+}
+
 fn parse_unnamed(text: &str, allow_plain_http: bool) -> Result<Uri, String> {
     if text.contains('#') {
         // `http::Uri` would drop it without a word (RFC 6749 §3.2 forbids it).

@@ -17,7 +17,8 @@ use target::Target;
 /// since neither decides where a connection goes. A host is compared without regard to case, but
 /// `api.example.com.` with its dot is another host than `api.example.com`.
 ///
-/// A request to anywhere else goes on without a token.
+/// A request to anywhere else goes on without a token. So does one whose path does not begin with a
+/// slash (`OPTIONS *`, `CONNECT`): it is for a server or proxy as a whole.
 ///
 /// # Examples
 ///
@@ -115,7 +116,13 @@ impl Origins {
     pub(crate) fn allows(&self, uri: &Uri) -> bool {
         match &self.0 {
             Rule::Named(origins) => {
-                origins.iter().any(|origin| origin.is_spelt_in(uri)) || any_matches(origins, uri)
+                // Not `any()`, which is inlined or not as it happens.
+                for origin in &**origins {
+                    if origin.is_spelt_in(uri) {
+                        return true;
+                    }
+                }
+                any_matches(origins, uri)
             }
             Rule::Any => uri.scheme_str() == Some("https") || is_loopback(uri),
             Rule::FixedUpstream => uri.authority().is_none(),
@@ -169,7 +176,7 @@ impl Origin {
     }
 
     /// The commonest case, a few compares: the URI names the origin as it was configured.
-    #[inline]
+    #[inline(always)]
     fn is_spelt_in(&self, uri: &Uri) -> bool {
         uri.authority().is_some_and(|authority| authority.as_str() == &*self.authority)
             && match uri.scheme_str() {
@@ -177,6 +184,7 @@ impl Origin {
                 Some("http") => !self.https,
                 _ => false,
             }
+            && (self.https || has_path(uri))
     }
 }
 
@@ -184,17 +192,28 @@ impl Origin {
 #[cold]
 #[inline(never)]
 fn any_matches(origins: &[Origin], uri: &Uri) -> bool {
-    Target::of(uri).is_some_and(|target| {
-        origins.iter().any(|origin| {
-            Target::new(origin.scheme(), &origin.authority).is_some_and(|origin| origin == target)
+    has_path(uri)
+        && Target::of(uri).is_some_and(|target| {
+            origins.iter().any(|origin| {
+                Target::new(origin.scheme(), &origin.authority)
+                    .is_some_and(|origin| origin == target)
+            })
         })
-    })
 }
 
 #[cold]
 #[inline(never)]
 fn is_loopback(uri: &Uri) -> bool {
-    Target::of(uri).is_some_and(|target| target.is_loopback())
+    has_path(uri) && Target::of(uri).is_some_and(|target| target.is_loopback())
+}
+
+/// Whether the URI goes on with a path after its authority, and not with `*`. Whoever prints it and
+/// parses it again, as proxies of plain http are made to, finds another host in that. (`http` below
+/// 1.4.1 takes `@…` for a path, too.) Over TLS it is the connection that decides.
+#[cold]
+#[inline(never)]
+fn has_path(uri: &Uri) -> bool {
+    uri.path().starts_with('/')
 }
 
 /// A refused origin in an error message: nothing that could be a credential.

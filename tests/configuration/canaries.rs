@@ -100,8 +100,8 @@ fn bases(file: &str) -> [Value; 4] {
     ]
 }
 
-/// As text, as a number beside it, in a list, in a map, as a key: wherever it is not the name of
-/// an unknown setting, which errors must show.
+/// As text, as a number beside it, in a list, in a map, as a key: wherever it is not by itself the
+/// name of an unknown setting, which errors must show.
 #[tokio::test(start_paused = true)]
 async fn in_every_setting_and_type() {
     let file = TempFile::new("not a key\n");
@@ -116,6 +116,8 @@ async fn in_every_setting_and_type() {
             json!({"a": {"b": CANARY}}),
             json!(format!("https://{CANARY}@idp.test/")),
             json!(format!("{CANARY}={CANARY}&{CANARY}")),
+            json!(format!("{CANARY}=a&{CANARY}=b")),
+            json!(format!("{CANARY}==")),
         ] {
             for base in bases(file.path()) {
                 let mut settings = base;
@@ -145,7 +147,12 @@ async fn where_no_setting_is() {
     for (name, value) in [("OAUTH_CLIENT_SECRETT", CANARY), ("OAUTH_", CANARY)] {
         assert!(!tell_all(&env_of(&[(name, value)]), name).await);
     }
-    for value in [json!(CANARY), json!([CANARY]), json!({"secret": CANARY})] {
+    let joined = [":", "=", "\u{a0}", "/"].map(|between| format!("client_secret{between}{CANARY}"));
+    let joined = joined.map(|name| json!({name: null}));
+    let pairs = json!({"a b": 1, format!("{CANARY} "): 1, CANARY.repeat(5): 1});
+    for value in
+        [json!(CANARY), json!([CANARY]), json!({"secret": CANARY}), pairs].into_iter().chain(joined)
+    {
         assert!(!tell_all(&json(&value), &value.to_string()).await);
     }
 }
@@ -175,6 +182,9 @@ async fn through_readers_that_show_lines() {
         format!("{{client_secret: -1{number}0000000000000000000000}}"),
         format!("{{client_secret: [{CANARY}]}}"),
         format!("{{client_secrett: {CANARY}}}"),
+        format!("{{client_id: a, client_secret:{CANARY}}}"),
+        format!("{{client_id: a, client_secret={CANARY}}}"),
+        format!("{{client_id: a, client_secrett:{CANARY}}}"),
         format!("{{1: {CANARY}}}"),
         format!("{{[a, b]: {CANARY}}}"),
     ] {

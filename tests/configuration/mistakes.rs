@@ -103,16 +103,48 @@ fn missing_settings_are_named() {
 
 #[test]
 fn unknown_settings_are_named_with_those_that_there_are() {
-    let text = mistake(&env_with(&[("OAUTH_SCOPES", "a"), ("OAUTH_client_id", "b")]));
-    let expected = "OAUTH_SCOPES: there is no such setting; OAUTH_client_id: there is no such \
+    let text = mistake(&env_with(&[("OAUTH_SCOPES", "a"), ("OAUTH_client-id", "b")]));
+    let expected = "OAUTH_SCOPES: there is no such setting; OAUTH_client-id: there is no such \
                     setting; the settings are OAUTH_TOKEN_URL, OAUTH_ISSUER, OAUTH_CLIENT_ID, ";
     assert!(text.starts_with(expected), "{text}");
     let text = mistake(&json(&json!({"client_secrett": "s3cret"})));
     let expected = "client_secrett: there is no such setting; the settings are token_url, issuer, ";
     assert!(text.starts_with(expected), "{text}");
     // A name is a foreign text, too.
-    let text = mistake(&json(&json!({"a\n\u{1b}[31m": 1})));
-    assert!(text.starts_with("a??[31m: there is no such setting"), "{text}");
+    for name in ["a\n\u{1b}[31m", "ключ", &"a".repeat(65), " scope", "scope:a:b", ""] {
+        let text = mistake(&json(&json!({name: 1})));
+        let expected = match name {
+            "scope:a:b" => "scope: the name goes on after this; is a space missing between",
+            "" => ": there is no such setting; the settings are",
+            _ => "a name that is not shown: there is no such setting; the settings are",
+        };
+        assert!(text.starts_with(expected), "{name}: {text}");
+    }
+}
+
+/// As Kubernetes makes them for a service of the prefix's name.
+#[test]
+fn of_many_mistakes_the_first_are_told() {
+    let vars: Vec<_> = (0..200).map(|nth| (format!("OAUTH_PORT_{nth}"), "80")).collect();
+    let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", vars));
+    assert_eq!(text.matches("there is no such setting").count(), 10, "{text}");
+    let expected = "OAUTH_PORT_9: there is no such setting; and 190 more mistakes; the settings";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn an_empty_prefix_is_a_mistake() {
+    let vars = [("TOKEN_URL", "https://idp.test/token"), ("PATH", "/bin")];
+    let text = mistake(&ClientCredentialsConfig::from_vars("", vars));
+    assert!(text.starts_with("the prefix of the variables is empty; the settings are"), "{text}");
+}
+
+/// On Windows a variable is the same one in any case.
+#[test]
+fn the_case_of_variables_counts_where_it_does_for_the_system() {
+    let vars = [("Oauth_Client_Id", "a"), ("OAUTH_TOKEN_URL", "b")];
+    let shown = format!("{:?}", env_of(&vars));
+    assert_eq!(shown.contains("OAUTH_CLIENT_ID"), cfg!(windows), "{shown}");
 }
 
 #[test]
@@ -140,7 +172,8 @@ fn a_value_of_another_type_is_told() {
         json!({"token_url": "https://idp.test/token", "client_id": "a", "client_secret": "b"});
     let a_duration =
         "it must be a number of seconds, or such as \"500ms\", \"30s\", \"5m\", \"1h\"";
-    let a_map = "it must be a map of texts, or a form as in \"a=b&c=d\"";
+    let a_map = "it must be a map of texts, or a form as in \"a=b&c=d\" (a = in a value is %3D)";
+    let above_zero = "it must be above zero";
     let a_list = "it must be text, or a list of texts";
     let a_count = "it must be a whole number above zero";
     let quoted = "it must be text; put it into quotes";
@@ -155,6 +188,17 @@ fn a_value_of_another_type_is_told() {
         ("parameters", json!({"a": 1}), a_map),
         ("parameters", json!("a"), a_map),
         ("parameters", json!("a=%ff"), a_map),
+        ("parameters", json!("a=b=c"), a_map),
+        ("parameters", json!("czNjcjN0cw=="), a_map),
+        ("parameters", json!("czNjcjN0czI="), a_map),
+        ("parameters", json!("=a"), "one of the names is empty"),
+        ("parameters", json!("a=b&c=d&a=e"), "one of the names is there twice"),
+        ("authorization_details", json!("{}"), "it must be a JSON array, as text"),
+        ("wait_timeout", json!(0), above_zero),
+        ("acquisition_timeout", json!("0s"), above_zero),
+        ("attempt_timeout", json!(1e-12), above_zero),
+        ("default_lifetime", json!("0"), above_zero),
+        ("lifetime_cap", json!(-0.0), above_zero),
         ("leeway", json!("soon"), a_duration),
         ("leeway", json!(-1), a_duration),
         ("wait_timeout", json!("1e3"), a_duration),
@@ -183,6 +227,31 @@ fn a_value_of_another_type_is_told() {
     }
 }
 
+/// What code could still mend is a mistake where there is none.
+#[test]
+fn what_is_missing_without_code_is_told_by_the_settings() {
+    let plain = "plain http would show the client's credentials to the network";
+    for (changes, expected) in [
+        (&[("OAUTH_TOKEN_URL", "http://idp.test/token")][..], format!("OAUTH_TOKEN_URL: {plain}")),
+        (
+            &[("OAUTH_TOKEN_URL", ""), ("OAUTH_ISSUER", "http://idp.test")],
+            format!("OAUTH_ISSUER: {plain}"),
+        ),
+        (
+            &[("OAUTH_CLIENT_SECRET", ""), ("OAUTH_AUTH_METHOD", "tls_client_auth")],
+            "OAUTH_CLIENT_CERTIFICATE_FILE, OAUTH_CLIENT_KEY_FILE: not set; tls_client_auth needs"
+                .to_owned(),
+        ),
+    ] {
+        let config = env_with(changes);
+        let _ = config.builder().unwrap();
+        let text = config.into_cache().unwrap_err().to_string();
+        assert!(text.contains(&expected), "{text}");
+    }
+    let query = [("OAUTH_TOKEN_URL", ""), ("OAUTH_ISSUER", "https://idp.test/?a=b")];
+    assert!(mistake(&env_with(&query)).starts_with("OAUTH_ISSUER: it has a query; "));
+}
+
 #[test]
 fn names_of_methods_and_algorithms_are_checked() {
     let text = mistake(&env_with(&[("OAUTH_AUTH_METHOD", "basic")]));
@@ -205,6 +274,12 @@ fn a_variable_that_is_not_utf_8_is_named() {
     let raw = [(OsStr::new("OAUTH_CLIENT_SECRET"), OsStr::from_bytes(b"s3\xffcret"))];
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
     assert!(text.starts_with("OAUTH_CLIENT_SECRET: it is not UTF-8; "), "{text}");
+    let raw = [(OsStr::from_bytes(b"OAUTH_SCOPE\xff"), OsStr::new("a"))];
+    let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
+    assert!(text.starts_with("OAUTH_SCOPE: the name goes on after this; "), "{text}");
+    let raw = [(OsStr::from_bytes(b"OAUTH_SC\xffPE"), OsStr::new("a"))];
+    let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
+    assert!(text.starts_with("a name that is not shown: there is no such setting"), "{text}");
     // Others' variables may be what they like.
     let raw = [(OsStr::from_bytes(b"OTHER_\xff"), OsStr::from_bytes(b"\xff"))];
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));

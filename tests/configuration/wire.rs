@@ -253,7 +253,21 @@ async fn durations_and_counts_are_what_the_builders_take() {
     assert_eq!(token.lifetime(), Some(Duration::from_secs(3600)));
 }
 
-/// The default transport gets the certificate, and a mistake in its files is told by its setting.
+/// As serde_json gives numbers once a crate anywhere has turned `arbitrary_precision` on.
+#[test]
+fn a_number_of_arbitrary_precision_is_one() {
+    let number = |digits: &str| json!({"$serde_json::private::Number": digits});
+    let good = json!({"client_secret": "b", "attempts": number("2"), "leeway": number("0.5")});
+    let _ = with(good).builder().unwrap();
+    for digits in ["1.5", "two"] {
+        let text = crate::support::mistake(&with(json!({
+            "client_secret": "b", "attempts": number(digits),
+        })));
+        assert_eq!(text, "attempts: it must be a whole number above zero");
+    }
+}
+
+/// The default transport gets the certificate, and a mistake in its files is told by its settings.
 #[cfg(feature = "hyper")]
 #[test]
 fn a_certificate_is_read_with_its_key() {
@@ -266,9 +280,11 @@ fn a_certificate_is_read_with_its_key() {
     };
     // Without a certificate it would not build.
     files("ec256-pkcs8.pem").builder().unwrap().build().unwrap();
-    let error = crate::support::mistake(&files("ec384-sec1.pem"));
-    assert!(error.starts_with("client_certificate_file: "), "{error}");
-    assert!(error.contains("does not belong to the first certificate"), "{error}");
+    let error = crate::support::refused(&files("ec384-sec1.pem"));
+    let (text, cause) = (error.to_string(), std::error::Error::source(&error).unwrap());
+    assert!(text.contains("; client_certificate_file, client_key_file: no certificate"), "{text}");
+    assert!(!text.contains(".pem"), "{text}");
+    assert!(cause.to_string().contains("does not belong to the first certificate"), "{cause}");
 }
 
 /// Over sockets, from the file to the API.

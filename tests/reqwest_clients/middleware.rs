@@ -218,3 +218,32 @@ async fn the_order_of_middlewares_is_that_of_a_stack() {
     assert_eq!(noted(&above), [(false, false, 1), (false, true, 1)]);
     assert_eq!(noted(&below), [(true, false, 2), (true, true, 2), (true, true, 3)]);
 }
+
+/// Makes answers anew, as a cache does, and thereby loses their URL.
+struct Remaking;
+
+#[async_trait::async_trait]
+impl Middleware for Remaking {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let answer: http::Response<Body> = next.run(request, extensions).await?.into();
+        Ok(answer.into())
+    }
+}
+
+#[tokio::test]
+async fn p7_an_answer_that_lost_its_url_is_judged_all_the_same() {
+    let stage = Stage::new().await;
+    let ours = OAuthClientCredentialsMiddleware::new(stage.tokens(), stage.origins());
+    let http = stage.http.client().clone();
+    let client = ClientBuilder::new(http).with(ours).with(Remaking).build();
+    client.get(stage.url()).send().await.unwrap();
+    stage.idp.revoke_all();
+    let answer = client.get(stage.url()).send().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    assert_eq!((stage.idp.token_requests(), stage.api.requests()), (2, 3));
+}

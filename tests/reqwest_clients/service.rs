@@ -1,12 +1,12 @@
 //! `ReqwestService`: below the layer, and for token requests.
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, Full};
 use reqwest::{Body, Proxy};
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins, Reason,
+    Acquire, ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Reason,
     ReqwestBodies, ReqwestService, TokenSource as _, testing::Answer,
 };
 
@@ -119,14 +119,65 @@ async fn p8_errors_show_no_url() {
     for url in [&*url, "/relative?key=canary"] {
         let error = http.clone().oneshot(post(url, stream("x"))).await.unwrap_err();
         let mut text = format!("{error} {error:?}");
-        let mut cause = std::error::Error::source(&error);
+        let mut cause = error.source();
         while let Some(error) = cause {
             text += &format!(" {error} {error:?}");
             cause = error.source();
         }
         assert!(!text.contains("canary"), "{text}");
-        assert_eq!(error.is_builder(), url.starts_with('/'), "{text}");
+        assert_eq!(error.is::<Error>(), url.starts_with('/'), "{text}");
+        assert_eq!(error.is::<reqwest::Error>(), url.starts_with("http"), "{text}");
     }
     let error = ReqwestService::new(direct().user_agent("\n")).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
+}
+
+/// A URI in which reqwest finds another host than the layer is not sent at all.
+#[tokio::test]
+async fn p9_reqwest_goes_where_the_uri_says() {
+    let http = ReqwestService::new(direct()).unwrap();
+    let star = Uri::builder().scheme("http").authority("localhost").path_and_query("*");
+    for (uri, why) in [
+        (star.build().unwrap(), "another host or port"),
+        ("/relative".parse().unwrap(), "no scheme and host"),
+        ("localhost:80".parse().unwrap(), "no scheme and host"),
+        ("*".parse().unwrap(), "no scheme and host"),
+    ] {
+        let request = Request::options(&uri).body(Body::default()).unwrap();
+        let error = http.clone().oneshot(request).await.unwrap_err().downcast::<Error>().unwrap();
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, false), "{uri}");
+        assert!(error.to_string().contains(why), "{uri}: {error}");
+    }
+}
+
+/// As the chapter has it.
+#[tokio::test]
+async fn reqwest_writes_paths_in_its_own_way() {
+    let stage = Stage::new().await;
+    for (path, sent) in
+        [("/a/%2e%2e/b", "/b"), ("/a/../b/./c", "/b/c"), ("/a\\b", "/a/b"), ("/ü", "/%C3%BC")]
+    {
+        let Ok(uri) = format!("{}{path}", stage.api_server.url()).parse::<Uri>() else {
+            panic!("{path} is no path")
+        };
+        let request = Request::get(uri).body(Body::default()).unwrap();
+        stage.http.clone().oneshot(request).await.unwrap();
+        assert_eq!(stage.api.recorded().last().unwrap().uri.path(), sent, "{path}");
+    }
+}
+
+/// No second attempt mends it.
+#[tokio::test]
+async fn what_reqwest_does_not_take_is_not_tried_again() {
+    let stage = Stage::new().await;
+    let source = ClientCredentials::builder(stage.token_server.token_url())
+        .client_secret_post("me", "s3cret")
+        .transport(ReqwestService::new(direct().https_only(true)).unwrap())
+        .build()
+        .unwrap();
+    let error = source.acquire(Acquire::new(Reason::Missing)).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, false));
+    let cause = std::error::Error::source(&error).unwrap().downcast_ref::<reqwest::Error>();
+    assert!(cause.unwrap().is_builder(), "{error:?}");
+    assert_eq!(stage.idp.token_requests(), 0);
 }

@@ -51,7 +51,11 @@
 //!
 //! * Add it after retries (`.with(retries).with(tokens)`): each attempt then gets the token that is
 //!   current, and a retry does not see the 401 that another token mends.
-//! * Middlewares that are added after it see each sending, with its token.
+//!   With reqwest-retry's default strategy, an error of [`OAuthClientCredentialsMiddleware`] is not
+//!   retried, as none of a middleware is: the token's acquisition has had its own retries.
+//! * Middlewares that are added after it see each sending, with its token. One that makes an answer
+//!   of its own is to keep the URL (`reqwest::ResponseBuilderExt::url`): an answer without one counts
+//!   as that of the URL that was asked for, and callers can't tell where it came from.
 //! * [`SkipToken`] goes in with `with_extension(SkipToken)`.
 //! * Its errors are in `reqwest_middleware::Error::Middleware`, found by `downcast_ref::<Error>()`.
 //!
@@ -94,8 +98,19 @@
 //! # }
 //! ```
 //!
-//! Other bodies than reqwest's do too, as long as they are `Sync`. The URI has to be absolute, so
-//! [`Origins::fixed_upstream`] does not go with it. `reqwest::Response::from` loses the URL.
+//! Other bodies than reqwest's do too, as long as they are `Sync`. `reqwest::Response::from` loses
+//! the URL. Of a request's extensions, reqwest takes its own (such as a timeout); others end here.
+//!
+//! # URLs
+//!
+//! [`ReqwestService`] sends a URI to the scheme, host and port that it has, or refuses it, so
+//! [`Origins::fixed_upstream`] does not go with it. The path is changed on its way, as reqwest takes
+//! URLs of the `url` crate only: `.` and `..` are resolved, also escaped ones (`/a/%2e%2e/b` is sent
+//! as `/b`); `\` becomes `/`; what is not ASCII is escaped. Where an API tells paths apart by such
+//! things, send what the `url` crate makes of them from the start.
+//!
+//! A DPoP proof names the URI as the layer sees it, above that change: one that is changed after it is
+//! refused by the API. Under reqwest-middleware the URL is that of reqwest from the start.
 //!
 //! # Bodies
 //!
@@ -146,6 +161,8 @@
 //!   among them is not seen here, and ours goes instead. They go out with token requests too.
 //! * **Compression**: with reqwest's `gzip` and others, token requests ask for it too. The
 //!   [body cap](ClientCredentialsBuilder::body_cap) counts what came out.
+//! * **`connection_verbose(true)`** writes all that goes over a connection to the log at level
+//!   `trace`, with secrets and tokens in it: for test systems only.
 //! * **Connections** are kept as the builder says. [`HyperTransport`] drops its pool when a token
 //!   request is given up; reqwest does not, so set `http2_keep_alive_interval` where connections die
 //!   in silence.

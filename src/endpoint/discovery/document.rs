@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Result<ServerMetadata, Error> {
-        let issuer = Issuer::parse("https://idp.example.com/t", false).unwrap();
+        let issuer = Issuer::parse("issuer", "https://idp.example.com/t", false).unwrap();
         ServerMetadata::read(body.as_bytes(), &issuer, false)
     }
 

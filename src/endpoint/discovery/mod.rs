@@ -18,6 +18,7 @@ pub(super) use compare::explain;
 pub use document::ServerMetadata;
 use fetch::Asking;
 use places::Issuer;
+pub(crate) use places::check as check_issuer;
 pub(super) use settings::DiscoverySettings;
 
 use crate::{
@@ -75,7 +76,7 @@ impl Discovery {
     /// What is wrong with the issuer, in words.
     pub(super) fn new(issuer: &str, settings: DiscoverySettings) -> Result<Self, String> {
         Ok(Self {
-            issuer: Issuer::parse(issuer, settings.allow_plain_http)?,
+            issuer: Issuer::parse("issuer", issuer, settings.allow_plain_http)?,
             settings,
             turn: tokio::sync::Mutex::default(),
             memory: Mutex::default(),

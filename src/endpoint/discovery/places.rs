@@ -15,16 +15,17 @@ pub(super) struct Issuer {
 impl Issuer {
     /// # Errors
     ///
-    /// What is wrong with it and what to do.
-    pub(super) fn parse(text: &str, allow_plain_http: bool) -> Result<Self, String> {
-        let uri = url::parse("issuer", text, allow_plain_http)?;
+    /// What is wrong with it and what to do. `what`: its name in that text.
+    pub(super) fn parse(what: &str, text: &str, allow_plain_http: bool) -> Result<Self, String> {
+        let uri = url::parse(what, text, allow_plain_http)?;
         if text.contains('?') {
-            return Err("issuer: it has a query; RFC 8414 §2 allows none".into());
+            return Err(format!("{what}: it has a query; RFC 8414 §2 allows none"));
         }
         if text.contains("/.well-known/") {
-            return Err("issuer: it is the address of a metadata document; give the part \
-                        that the document names as its issuer"
-                .into());
+            return Err(format!(
+                "{what}: it is the address of a metadata document; give the part that the \
+                 document names as its issuer"
+            ));
         }
         Ok(Self { text: text.into(), uri })
     }
@@ -48,6 +49,13 @@ impl Issuer {
     }
 }
 
+/// # Errors
+///
+/// As [`Issuer::parse`].
+pub(crate) fn check(what: &str, text: &str, allow_plain_http: bool) -> Result<(), String> {
+    Issuer::parse(what, text, allow_plain_http).map(drop)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,13 +72,13 @@ mod tests {
             ("https://idp.example.com/a/b//", "/a/b/"),
             ("https://idp.example.com/%C3%BC;x=1", "/%C3%BC;x=1"),
         ] {
-            let parsed = Issuer::parse(issuer, false).unwrap();
+            let parsed = Issuer::parse("issuer", issuer, false).unwrap();
             assert_eq!(&*parsed.text, issuer, "kept as it was written");
             let host = "https://idp.example.com";
             let expected = [format!("{host}{OAUTH}{path}"), format!("{host}{path}{OPENID}")];
             assert_eq!(parsed.places().map(|place| place.to_string()), expected);
         }
-        let loopback = Issuer::parse("http://127.0.0.1:8080/x", false).unwrap();
+        let loopback = Issuer::parse("issuer", "http://127.0.0.1:8080/x", false).unwrap();
         assert_eq!(loopback.places()[0], *format!("http://127.0.0.1:8080{OAUTH}/x"));
     }
 
@@ -84,9 +92,9 @@ mod tests {
             ("https://idp.example.com#a", "issuer: it has a fragment"),
             ("https://idp.example.com/.well-known/openid-configuration", "metadata document"),
         ] {
-            let why = Issuer::parse(issuer, false).err().expect(issuer);
+            let why = Issuer::parse("issuer", issuer, false).err().expect(issuer);
             assert!(why.contains(reason) && !why.contains("hunter2"), "{issuer}: {why}");
         }
-        assert!(Issuer::parse("http://idp.example.com", true).is_ok());
+        assert!(Issuer::parse("issuer", "http://idp.example.com", true).is_ok());
     }
 }

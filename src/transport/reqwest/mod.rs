@@ -9,12 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body::Body;
-use reqwest::{Client, ClientBuilder, redirect::Policy};
+use reqwest::{Client, ClientBuilder, Url, redirect::Policy};
 use tower_service::Service;
 
 pub use self::future::ReqwestFuture;
+use self::future::{not_taken, refused};
 use crate::error::{BoxError, Error, ErrorKind};
 
 /// reqwest's client as a service over the types of the `http` crate: below the layer, and as the
@@ -28,13 +29,16 @@ use crate::error::{BoxError, Error, ErrorKind};
 ///
 /// Cheap to clone; clones share connections.
 ///
-/// - **Request**: method, header fields, version, extensions and trailers are kept. The URI must be
-///   absolute; it passes through `Url::parse`, which resolves `.` and `..` in the path. A body that
-///   is not a [`reqwest::Body`] counts as a stream for reqwest, which then does not send it again
-///   by itself.
+/// - **Request**: method, header fields, version and trailers are kept. Of extensions, reqwest takes
+///   its own; others end here. The URI must be absolute, and
+///   [what reqwest makes of it](crate::docs::stacks::reqwest#urls) the same scheme, host and port. A
+///   body that is not a [`reqwest::Body`] counts as a stream for reqwest, which then does not send
+///   it again by itself.
 /// - **Response**: all but its `Url`, which is the request's.
-/// - **Errors** are [`reqwest::Error`]s without their URL, which may have secrets in its query. In
-///   a [`BoxError`](crate::BoxError) of the layer they are found by downcast.
+/// - **Errors**, found by downcast in the [`BoxError`](crate::BoxError), are [`reqwest::Error`]s
+///   without their URL, which may have secrets in its query; or an [`Error`](crate::Error) of kind
+///   `Refused` for a request that was not sent and never can be, such as one over plain `http` where
+///   the client is for `https` only.
 ///
 /// # Examples
 ///
@@ -102,17 +106,46 @@ where
     B::Error: Into<BoxError>,
 {
     type Response = Response<reqwest::Body>;
-    type Error = reqwest::Error;
+    type Error = BoxError;
     type Future = ReqwestFuture;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), reqwest::Error>> {
-        self.client.poll_ready(cx)
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.client.poll_ready(cx).map_err(Into::into)
     }
 
     fn call(&mut self, request: Request<B>) -> ReqwestFuture {
-        let request = reqwest::Request::try_from(request.map(into_body));
-        ReqwestFuture::new(request.map(|request| self.client.call(request)))
+        ReqwestFuture::new(convert(request).map(|request| self.client.call(request)))
     }
+}
+
+/// # Errors
+///
+/// Kind `Refused`, when the URI is none for reqwest.
+fn convert<B>(request: Request<B>) -> Result<reqwest::Request, Error>
+where
+    B: Body + Send + Sync + 'static,
+    B::Data: Into<Bytes>,
+    B::Error: Into<BoxError>,
+{
+    let uri = request.uri().clone();
+    if uri.scheme().is_none() || uri.authority().is_none() {
+        return Err(refused("its URI has no scheme and host, and reqwest needs both"));
+    }
+    let request = reqwest::Request::try_from(request.map(into_body)).map_err(not_taken)?;
+    if !leads_there(request.url(), &uri) {
+        return Err(refused("to reqwest its URI has another host or port; it is malformed"));
+    }
+    Ok(request)
+}
+
+/// Whether a URL has the scheme, host and port of the URI. reqwest parses the URI's text, in which
+/// a path that does not begin with a slash is a part of the host.
+fn leads_there(url: &Url, uri: &Uri) -> bool {
+    let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
+    let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
+    // By the same parser, which has forms of its own for IP addresses.
+    let place = Url::parse(&format!("{scheme}://{host}{port}/"));
+    place.is_ok_and(|place| place.origin() == url.origin())
 }
 
 /// Wraps a body, unless it is reqwest's: wrapped, one in memory would become a stream.
@@ -169,5 +202,28 @@ mod tests {
     fn a_body_in_memory_stays_one() {
         assert_eq!(into_body(reqwest::Body::from("abc")).as_bytes(), Some(&b"abc"[..]));
         assert_eq!(into_body(Full::<Bytes>::from("abc")).as_bytes(), None);
+    }
+
+    /// The URLs are what `http` before 1.4.1 could make of the URI and a path without a slash.
+    #[test]
+    fn p9_a_url_leads_where_its_uri_says() {
+        for (uri, url, leads) in [
+            ("https://good.example/x", "https://good.example/x", true),
+            ("https://GOOD.example:443/a/../x", "https://good.example/x", true),
+            ("https://good.example@evil.example/", "https://evil.example/", true),
+            ("https://user@good.example/", "https://user@good.example/", true),
+            ("http://[2001:DB8:0::1]:80/", "http://[2001:db8::1]/", true),
+            ("http://127.1/", "http://127.0.0.1/", true),
+            ("https://good.example/", "https://good.example@evil.example/x", false),
+            ("https://good.example/", "https://good.example.evil.example/", false),
+            ("https://good.example:8443/", "https://good.example/", false),
+            ("https://good.example/", "https://good.example:8443/", false),
+            ("https://good.example/", "http://good.example/", false),
+            ("http://localhost/", "http://localhost*", false),
+            ("/x", "http://evil.example/x", false),
+        ] {
+            let parsed = (url.parse().unwrap(), uri.parse().unwrap());
+            assert_eq!(leads_there(&parsed.0, &parsed.1), leads, "{uri}, {url}");
+        }
     }
 }
