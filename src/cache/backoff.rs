@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// The settings of both; each default is defended in [`defaults`](crate::docs::defaults).
 #[derive(Clone, Debug)]
@@ -49,9 +49,12 @@ impl Cooldown {
         draw: f64,
         settings: &Backoff,
     ) -> Self {
-        let failures = previous.map_or(0, |previous| previous.failures).saturating_add(1);
+        let before = previous.map_or(0, |previous| previous.failures);
+        // That there was no turn says nothing of the server.
+        let crowded = error.kind() == ErrorKind::Crowded;
+        let failures = if crowded { before.max(1) } else { before.saturating_add(1) };
         let (first, most) = settings.cooldown;
-        let mut pause = doubled(first, failures - 1, most);
+        let mut pause = doubled(first, if crowded { 0 } else { failures - 1 }, most);
         if error.is_terminal() {
             pause = pause.max(doubled(settings.terminal_cooldown, failures - 1, most));
         }
@@ -147,6 +150,11 @@ mod tests {
         let kind = ErrorKind::ServerError;
         assert_eq!(pauses(kind, 0.0), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
         assert_eq!(pauses(kind, 1.0), [1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 75.0, 75.0, 75.0]);
+    }
+
+    #[test]
+    fn to_find_no_turn_does_not_count_as_a_failure_of_the_server() {
+        assert_eq!(pauses(ErrorKind::Crowded, 0.0), [1.0; 9]);
     }
 
     #[test]

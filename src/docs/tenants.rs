@@ -127,7 +127,8 @@
 //! again after its pause.
 //!
 //! A turn is held by the runtime that drives the acquisition. One that is alive but not driven
-//! (a `block_on` for each call) keeps it until it is driven again, or dropped.
+//! (a `block_on` for each call) keeps it until it is driven again, or dropped. One that only waits for a
+//! turn holds none up.
 //!
 //! # Who is it?
 //!

@@ -61,8 +61,13 @@ where
         if next.is_none_or(|next| deadline.is_some_and(|deadline| next >= deadline)) {
             return Err(error);
         }
+        let failed = error.clone();
         acquire.observer.emit(&Event::Retrying { attempt: number, error, delay });
         sleep(delay).await;
+        // On a runtime that was not driven meanwhile it may have been replaced by now.
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(failed);
+        }
     }
     unreachable!("the loop ends at the last attempt")
 }

@@ -4,9 +4,13 @@
 //! A gRPC server answers 200 and says `UNAUTHENTICATED` by `grpc-status: 16`. Where it stands
 //! decides what can be done about it:
 //!
-//! * among the *header fields*, in an answer without messages ("trailers only"): the call was not
-//!   begun. It counts as a 401 with the same fields: the token is replaced, and the call made once
+//! * among the *header fields*, in an answer without messages ("trailers only"): most often the call
+//!   was not begun. It counts as a 401 with the same fields: the token is replaced, and the call made once
 //!   more if the replay policy kept its body.
+//!   A server that fails with the status of another one, which it called in turn, may have acted
+//!   before; its calls are then made twice. Where that must not be, let it say which it is, by
+//!   [`Rejections::when`](crate::Rejections::when) and a `www-authenticate` field, or choose no
+//!   replay policy.
 //! * in the *trailers*, after the answer began: the token is invalidated for those that follow, and
 //!   the caller gets the status.
 //!

@@ -79,7 +79,8 @@ impl Sent {
     fn unauthenticated(self, trailers: &HeaderMap) {
         let Watch { cache, judge, .. } = &*self.watch;
         // One that is no longer current, or was never the cache's, says nothing of the current one.
-        let Some(token) = cache.current().filter(|token| token.header_value() == self.value) else {
+        let Some(token) = cache.published().filter(|token| token.header_value() == self.value)
+        else {
             return;
         };
         let mut answer = Response::new(());
@@ -115,7 +116,10 @@ where
         let this = self.project();
         let mut response = ready!(this.future.poll(cx))?;
         let mut sent = this.sent.take();
-        if response.status() == StatusCode::OK && is_unauthenticated(response.headers()) {
+        if !response.status().is_success() {
+            // It is judged above, as HTTP.
+            sent = None;
+        } else if is_unauthenticated(response.headers()) {
             *response.status_mut() = StatusCode::UNAUTHORIZED;
             response.extensions_mut().insert(TrailersOnly);
             sent = None;

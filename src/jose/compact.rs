@@ -95,7 +95,8 @@ pub(crate) fn random_id() -> Result<String, Error> {
 
 /// A `jti` for a proof, of which there is one for each request: 128 random bits that this thread draws
 /// for 256 of them, and a number. To draw for each takes 400 ns, a twentieth of an Ed25519 signature; a
-/// `jti` has to be unique and need not be secret (RFC 9449 §4.2).
+/// `jti` has to be unique and need not be secret (RFC 9449 §4.2). A process that is forked, or a machine
+/// that is copied while it runs, repeats what its other self goes on with, up to 255 of each thread.
 ///
 /// # Errors
 ///

@@ -172,7 +172,7 @@ fn request(world: &World) -> Request<Body> {
 
 async fn one(world: Arc<World>, client: Client) {
     sleep(world.millis(120_000)).await;
-    let patience = Duration::from_secs(5) + world.millis(60_000);
+    let patience = Duration::from_secs(1) + world.millis(30_000);
     let call = client.oneshot(request(&world));
     match tokio::time::timeout(patience, call).await {
         Ok(Ok(_)) => {}

@@ -58,6 +58,10 @@ const TICKS: u32 = 8;
 ///   bound (`acquisition_timeout`), so that those that get one have time enough; then they fail as
 ///   [`Crowded`](crate::ErrorKind::Crowded). More than the capacity don't wait: they fail at once.
 ///
+/// `K`'s `Hash`, `Eq`, `Clone` and `Drop` run under locks of this cache: they must not use it, nor
+/// panic. A source must not ask its own keyed cache for another key: it would hold a turn while it
+/// waits for one. Give what it needs a cache of its own.
+///
 /// There is no task behind it: what is idle is dropped when any key is asked for.
 ///
 /// # Examples
@@ -146,18 +150,26 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
 
     /// The token at hand for this key, as [`TokenCache::current`]. Never waits.
     pub fn current(&self, key: &K) -> Option<Token> {
-        self.cache(key).current()
+        self.inner.known(key)?.current()
     }
 
     /// Tells the key's cache that an API rejected this token, as [`TokenCache::invalidate`].
     pub fn invalidate(&self, key: &K, rejected: &Token) {
-        self.cache(key).invalidate(rejected);
+        if let Some(cache) = self.inner.known(key) {
+            cache.invalidate(rejected);
+        }
     }
 
     /// Forgets a key's token, for instance of a tenant who is gone. Pauses after failures stay.
+    ///
+    /// A cache that is still in use elsewhere, by a request under way, stays this key's with the
+    /// source it has, and one that is kept warm gets another token.
     pub fn remove(&self, key: &K) {
-        self.cache(key).drop_token();
+        let known = self.inner.known(key);
         self.inner.at_hand.remove(key);
+        if let Some(cache) = known {
+            cache.drop_token();
+        }
     }
 
     /// How many caches are at hand.
@@ -172,6 +184,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Inner<K> {
+    /// The key's cache, if it has one.
+    fn known(&self, key: &K) -> Option<TokenCache> {
+        self.at_hand.get(key).or_else(|| lock(&self.register).in_use(key))
+    }
+
     /// The cache of a key that is not at hand: one that is still in use, or another.
     #[cold]
     fn admit(&self, key: &K, ticks: u32, now: Instant) -> TokenCache {

@@ -2,6 +2,8 @@
 
 use std::sync::OnceLock;
 
+use tokio::time::Instant;
+
 use super::turns::Turns;
 use crate::{
     error::Error,
@@ -49,7 +51,10 @@ impl<K> KeyedSource<K> {
 impl<K: Send + Sync + 'static> TokenSource for KeyedSource<K> {
     async fn acquire(&self, acquire: Acquire) -> Result<Token, Error> {
         let _turn = self.sources.turns.take(acquire.deadline).await?;
-        self.made()?.acquire_boxed(acquire).await
+        // A token is not older for the wait.
+        let asked_at = Instant::now();
+        let token = self.made()?.acquire_boxed(acquire).await?;
+        Ok(if token.issued_at().is_none() { token.with_issued_at(asked_at) } else { token })
     }
 
     fn attach(&self, withdrawal: Withdrawal) {

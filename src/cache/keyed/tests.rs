@@ -55,3 +55,36 @@ async fn a_cache_that_is_alive_is_never_forgotten() {
     lock(&tokens.inner.register).prune(Instant::now());
     assert_eq!(known(&tokens), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_asked_or_said_of_an_unknown_key_makes_no_cache() {
+    let tokens = failing(2);
+    let held = tokens.cache(&0);
+    for key in 1..100 {
+        assert!(tokens.current(&key).is_none());
+        tokens.invalidate(&key, &Token::bearer("abc").unwrap());
+        tokens.remove(&key);
+    }
+    assert_eq!((tokens.len(), known(&tokens)), (1, 1));
+    // One that is in use is found though it is not at hand.
+    tokens.inner.at_hand.clear();
+    assert!(Arc::ptr_eq(&tokens.inner.known(&0).unwrap().shared, &held.shared));
+}
+
+/// The wait for a turn is not the token's age.
+#[tokio::test(start_paused = true)]
+async fn a_token_is_as_old_as_its_request() {
+    let source = |key: &u32| {
+        let takes = Duration::from_secs(if *key == 0 { 11 } else { 0 });
+        Ok(move |_: Acquire| async move {
+            tokio::time::sleep(takes).await;
+            Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(10)))
+        })
+    };
+    let tokens = KeyedTokenCache::builder(source).concurrent_acquisitions(1).build();
+    let first = tokio::spawn(tokens.get(&0));
+    tokio::task::yield_now().await;
+    tokens.get(&1).await.unwrap();
+    assert!(tokens.current(&1).is_some(), "it was asked for just now");
+    first.await.unwrap().unwrap();
+}

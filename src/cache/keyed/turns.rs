@@ -1,18 +1,41 @@
 //! How many acquisitions run at once, over all keys.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::{
+    sync::atomic::{
+        AtomicUsize,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
+    time::Duration,
+};
 
 use tokio::{
-    sync::{Semaphore, SemaphorePermit},
+    sync::Notify,
     time::{Instant, timeout_at},
 };
 
 use crate::error::{Error, ErrorKind};
 
+/// So often one that waits looks by itself. Who is told of a free turn may be on a runtime that
+/// nobody drives, and takes it no more than it tells the next.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A turn that is free is nobody's until someone who runs takes it: a semaphore would hand it to
+/// whoever is first in line.
 pub(super) struct Turns {
-    free: Semaphore,
+    free: AtomicUsize,
+    freed: Notify,
     waiting: AtomicUsize,
     most_waiting: usize,
+}
+
+/// Given back when it is dropped.
+pub(super) struct Turn<'a>(&'a Turns);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.free.fetch_add(1, AcqRel);
+        self.0.freed.notify_one();
+    }
 }
 
 /// Counted while it lives, however the wait ends.
@@ -26,18 +49,20 @@ impl Drop for Waiting<'_> {
 
 impl Turns {
     pub(super) fn new(at_once: usize, most_waiting: usize) -> Self {
-        let free = Semaphore::new(at_once.clamp(1, Semaphore::MAX_PERMITS));
-        Self { free, waiting: AtomicUsize::new(0), most_waiting }
+        let free = AtomicUsize::new(at_once.max(1));
+        Self { free, freed: Notify::new(), waiting: AtomicUsize::new(0), most_waiting }
+    }
+
+    fn try_take(&self) -> Option<Turn<'_>> {
+        let taken = self.free.fetch_update(AcqRel, Acquire, |free| free.checked_sub(1));
+        taken.ok().map(|_| Turn(self))
     }
 
     /// A turn, held until it is dropped. The wait is part of the acquisition's bound, so that its
     /// waiters end when they would anyway; but half of it at most, so that no turn is taken with
     /// hardly any time left to use it.
-    pub(super) async fn take(
-        &self,
-        deadline: Option<Instant>,
-    ) -> Result<SemaphorePermit<'_>, Error> {
-        if let Ok(turn) = self.free.try_acquire() {
+    pub(super) async fn take(&self, deadline: Option<Instant>) -> Result<Turn<'_>, Error> {
+        if let Some(turn) = self.try_take() {
             return Ok(turn);
         }
         let ahead = self.waiting.fetch_add(1, Relaxed);
@@ -45,15 +70,59 @@ impl Turns {
         if ahead >= self.most_waiting {
             return Err(Error::new(ErrorKind::Crowded));
         }
-        let turn = self.free.acquire();
-        let turn = match deadline {
-            Some(deadline) => {
-                let now = Instant::now();
-                let half = now + deadline.saturating_duration_since(now) / 2;
-                timeout_at(half, turn).await.map_err(|_| Error::new(ErrorKind::Crowded))?
+        let began = Instant::now();
+        let half = deadline.map(|at| began + at.saturating_duration_since(began) / 2);
+        loop {
+            // Before the look, so that what is freed after it is not missed.
+            let freed = self.freed.notified();
+            if let Some(turn) = self.try_take() {
+                return Ok(turn);
             }
-            None => turn.await,
-        };
-        Ok(turn.expect("it is never closed"))
+            let look = Instant::now() + LOOK;
+            // Who is told and gives up passes it on.
+            let _ = timeout_at(half.map_or(look, |half| half.min(look)), freed).await;
+            if half.is_some_and(|half| Instant::now() >= half) {
+                return Err(Error::new(ErrorKind::Crowded));
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use std::{
+        future::Future,
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use super::*;
+
+    /// It is told that a turn is free and is polled no more, as on a runtime that nobody drives.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_first_in_line_and_never_polled_keeps_no_turn() {
+        let turns = Turns::new(1, 10);
+        let turn = turns.take(None).await.unwrap_or_else(|_| unreachable!());
+        let mut stuck = pin!(turns.take(None));
+        assert!(stuck.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        let mut next = pin!(turns.take(None));
+        assert!(next.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(turn);
+        let began = Instant::now();
+        assert!(next.await.is_ok());
+        assert!(began.elapsed() <= LOOK);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_polled_too_late_takes_none() {
+        let turns = Turns::new(1, 10);
+        let turn = turns.take(None).await.unwrap_or_else(|_| unreachable!());
+        let deadline = Instant::now() + Duration::from_secs(10);
+        let mut late = pin!(turns.take(Some(deadline)));
+        assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        drop(turn);
+        tokio::time::advance(Duration::from_secs(6)).await;
+        assert!(late.await.is_err_and(|error| error.kind() == ErrorKind::Crowded));
+        assert!(turns.try_take().is_some());
     }
 }

@@ -46,8 +46,9 @@
 //! A message is never an empty body, so the default policy makes no call again. [`BufferBodies`]
 //! copies messages while they are sent and until the answer begins: a unary call's one message, or
 //! the first of a stream. A streaming request above the limit, or one that the connection still
-//! holds on to, gets its status back, with the token invalidated for those that follow. Nothing is
-//! lost or sent twice over one call.
+//! holds on to, gets its status back, with the token invalidated for those that follow. A server
+//! that passes on the `UNAUTHENTICATED` of another one, which it called in turn, looks the same as one
+//! that did nothing: see [`grpc`] for what to do if its calls must not be made twice.
 //!
 //! If the status comes with a `www-authenticate` field, that is judged as in HTTP, and
 //! [`rejections`](OAuthClientCredentialsLayer::rejections) counts here too. See [`grpc`] for how it
