@@ -81,7 +81,12 @@ pub struct TokenCache {
 }
 
 /// What all handles of a cache share.
+#[cfg_attr(feature = "keyed", repr(C))]
 pub(crate) struct Shared {
+    /// Where it is one of many. First, beside the reference count: of many caches few are in the
+    /// processor's own, and a lookup looks at these two.
+    #[cfg(feature = "keyed")]
+    place: Option<keyed::Place>,
     snapshot: ArcSwapOption<Snapshot>,
     /// Held for the short, plain steps of [`State`] only: never across a wake, an event, a spawn
     /// or an await.
@@ -92,9 +97,6 @@ pub(crate) struct Shared {
     gone: watch::Sender<()>,
     /// Told when the [`Readiness`] is another, or holds for another time.
     turned: watch::Sender<()>,
-    /// Where it is one of many.
-    #[cfg(feature = "keyed")]
-    place: Option<keyed::Place>,
 }
 
 impl Shared {
