@@ -182,6 +182,29 @@ async fn p5_a_held_service_does_not_hold_on_to_a_token() {
     assert_all_were_valid(&api, &idp, 10.0);
 }
 
+/// Nor is it held beyond the moment in which the cache lets it go, or has another.
+#[tokio::test(start_paused = true)]
+async fn p5_a_held_service_follows_its_cache_at_once() {
+    let idp = Idp::healthy(3600.0, 0.1);
+    let api = Api::ok();
+    let cache = idp.cache();
+    let mut client = layered(&cache, api.clone());
+    let mut cloned = client.clone();
+    for nth in 1..=3 {
+        for _ in 0..3 {
+            client.ready().await.unwrap().call(request()).await.unwrap();
+            cloned.ready().await.unwrap().call(request()).await.unwrap();
+        }
+        let expected = vec![format!("t{nth}"); 6];
+        assert_eq!(api.tokens()[6 * (nth - 1)..], expected);
+        if nth == 1 {
+            cache.drop_token();
+        } else {
+            cache.force_refresh().await.unwrap();
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn p5_a_token_that_is_dead_on_arrival_serves_its_flights_waiters_once() {
     for life in [0.0, 0.5] {
