@@ -52,7 +52,7 @@ impl Cooldown {
         let before = previous.map_or(0, |previous| previous.failures);
         // That there was no turn says nothing of the server.
         let crowded = error.kind() == ErrorKind::Crowded;
-        let failures = if crowded { before.max(1) } else { before.saturating_add(1) };
+        let failures = if crowded { before } else { before.saturating_add(1) };
         let (first, most) = settings.cooldown;
         let mut pause = doubled(first, if crowded { 0 } else { failures - 1 }, most);
         if error.is_terminal() {

@@ -124,11 +124,10 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     ///
     /// It may be kept; for as long as it is, it stays this key's cache.
     pub fn cache(&self, key: &K) -> TokenCache {
-        let Inner { at_hand, began, tick, .. } = &*self.inner;
         let now = Instant::now();
-        let ticks = now.saturating_duration_since(*began).as_millis() / tick.as_millis();
-        let ticks = u32::try_from(ticks).unwrap_or(u32::MAX);
-        let cache = at_hand.get(key).unwrap_or_else(|| self.inner.admit(key, ticks, now));
+        let ticks = self.inner.ticks(now);
+        let at_hand = self.inner.at_hand.get(key);
+        let cache = at_hand.unwrap_or_else(|| self.inner.admit(key, ticks, now));
         if let Some(place) = &cache.shared.place {
             place.touch(ticks);
         }
@@ -150,7 +149,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
 
     /// The token at hand for this key, as [`TokenCache::current`]. Never waits.
     pub fn current(&self, key: &K) -> Option<Token> {
-        self.inner.known(key)?.current()
+        let cache = self.inner.known(key)?;
+        // A use like any other.
+        if let Some(place) = &cache.shared.place {
+            place.touch(self.inner.ticks(Instant::now()));
+        }
+        cache.current()
     }
 
     /// Tells the key's cache that an API rejected this token, as [`TokenCache::invalidate`].
@@ -184,6 +188,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> Inner<K> {
+    fn ticks(&self, now: Instant) -> u32 {
+        let ticks = now.saturating_duration_since(self.began).as_millis() / self.tick.as_millis();
+        u32::try_from(ticks).unwrap_or(u32::MAX)
+    }
+
     /// The key's cache, if it has one.
     fn known(&self, key: &K) -> Option<TokenCache> {
         self.at_hand.get(key).or_else(|| lock(&self.register).in_use(key))

@@ -71,6 +71,20 @@ async fn what_is_asked_or_said_of_an_unknown_key_makes_no_cache() {
     assert!(Arc::ptr_eq(&tokens.inner.known(&0).unwrap().shared, &held.shared));
 }
 
+/// `current` is a use: a key that is asked for by nothing else is not idle.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_used_by_current_alone_is_kept() {
+    let source = |_: &u32| Ok(|_: Acquire| async { Token::bearer("abc") });
+    let idle = Duration::from_secs(80);
+    let tokens = KeyedTokenCache::builder(source).idle_time(idle).build();
+    tokens.get(&0).await.unwrap();
+    for _ in 0..20 {
+        tokio::time::advance(idle / 8).await;
+        assert!(tokens.current(&0).is_some());
+        tokens.cache(&1);
+    }
+}
+
 /// The wait for a turn is not the token's age.
 #[tokio::test(start_paused = true)]
 async fn a_token_is_as_old_as_its_request() {

@@ -1,6 +1,7 @@
 //! How many acquisitions run at once, over all keys.
 
 use std::{
+    pin::pin,
     sync::atomic::{
         AtomicUsize,
         Ordering::{AcqRel, Acquire, Relaxed},
@@ -72,17 +73,25 @@ impl Turns {
         }
         let began = Instant::now();
         let half = deadline.map(|at| began + at.saturating_duration_since(began) / 2);
+        // One place in line for the whole wait.
+        let mut freed = pin!(self.freed.notified());
         loop {
             // Before the look, so that what is freed after it is not missed.
-            let freed = self.freed.notified();
+            freed.as_mut().enable();
             if let Some(turn) = self.try_take() {
                 return Ok(turn);
             }
             let look = Instant::now() + LOOK;
-            // Who is told and gives up passes it on.
-            let _ = timeout_at(half.map_or(look, |half| half.min(look)), freed).await;
+            let look = half.map_or(look, |half| half.min(look));
+            let told = timeout_at(look, freed.as_mut()).await.is_ok();
             if half.is_some_and(|half| Instant::now() >= half) {
+                if told {
+                    self.freed.notify_one();
+                }
                 return Err(Error::new(ErrorKind::Crowded));
+            }
+            if told {
+                freed.set(self.freed.notified());
             }
         }
     }
