@@ -22,24 +22,22 @@ use crate::{
 
 /// The service that [`OAuthClientCredentialsLayer`](crate::OAuthClientCredentialsLayer) makes.
 ///
-/// Cloning it clones the inner service and one handle. Hold it across calls where you can: then a
-/// call with a fresh token compares one pointer to find it.
+/// Cloning it clones the inner service and one handle, which is each thread's own while a token is
+/// fresh. Hold it across calls where you can: that saves the look for it.
 pub struct OAuthClientCredentials<S, P = EmptyBodies> {
     inner: S,
-    shared: Arc<Shared<P>>,
     view: View<P>,
 }
 
 impl<S, P> OAuthClientCredentials<S, P> {
     pub(crate) fn new(inner: S, cache: TokenCache, settings: Settings<P>) -> Self {
-        let shared = Shared::new(cache, Arc::new(settings));
-        Self { inner, shared: Arc::new(shared), view: View::New }
+        Self { inner, view: View::new(Shared::new(cache, Arc::new(settings))) }
     }
 
     /// The same around another service.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn around<T>(&self, inner: T) -> OAuthClientCredentials<T, P> {
-        OAuthClientCredentials { inner, shared: Arc::clone(&self.shared), view: View::New }
+        OAuthClientCredentials { inner, view: self.view.clone() }
     }
 
     /// The service below.
@@ -75,19 +73,19 @@ where
 
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let Self { inner, shared, view } = self;
-        match shared.settings.admit(&request) {
+        let Self { inner, view } = self;
+        match view.settings().admit(&request) {
             Admission::Authorize => {}
             Admission::Pass => return ResponseFuture::calling(inner.call(request), None),
             Admission::Refuse(why) => return ResponseFuture::refused(why),
         }
         let now = Instant::now();
-        let badge = match view.held(now) {
+        let badge = match view.badge(now) {
             Some(badge) => badge,
-            None => match view.look_again(shared, now) {
+            None => match view.look_again(now) {
                 Some(badge) if !badge.is_bound() => badge,
                 Some(bound) => return send(bound, inner, request, Chances::ALL),
-                None => return look_closer(shared, inner, request),
+                None => return look_closer(view.shared(), inner, request),
             },
         };
         if P::REPLAYS {
@@ -143,11 +141,7 @@ where
 
 impl<S: Clone, P> Clone for OAuthClientCredentials<S, P> {
     fn clone(&self) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            shared: Arc::clone(&self.shared),
-            view: self.view.clone(),
-        }
+        Self { inner: self.inner.clone(), view: self.view.clone() }
     }
 }
 
@@ -155,8 +149,8 @@ impl<S: fmt::Debug, P> fmt::Debug for OAuthClientCredentials<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuthClientCredentials")
             .field("inner", &self.inner)
-            .field("cache", &self.shared.cache)
-            .field("settings", &self.shared.settings)
+            .field("cache", &self.view.shared().cache)
+            .field("settings", self.view.settings())
             .finish_non_exhaustive()
     }
 }

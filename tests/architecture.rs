@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("keyed", "service future lease settings replay cache error sync"),
     ("service", "future lease settings authorize challenge replay origins cache token error sync"),
     ("future", "lease settings authorize challenge replay origins cache token error sync"),
-    ("lease", "settings authorize challenge cache token sync"),
+    ("lease", "settings authorize challenge replay origins cache source token error sync"),
     ("settings", "authorize challenge replay origins cache token error sync"),
     ("config", "endpoint cache source client_auth jose transport error"),
     ("cache", "source token event error sync"),

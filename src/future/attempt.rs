@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use super::{
     Answer, Aside, Next, ResponseFuture,
+    boxed::Boxed,
     detour::{Detour, Held},
 };
 use crate::{
@@ -242,5 +243,5 @@ where
         }
         _ => return Next::Done(Ok(response)),
     };
-    Next::Aside(Box::pin(Aside::Detour { detour }))
+    Next::Aside(Boxed::new(Aside::Detour { detour }))
 }

@@ -2,6 +2,7 @@
 //! waits and calls once more.
 
 mod attempt;
+mod boxed;
 mod detour;
 
 use std::{
@@ -15,7 +16,7 @@ use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use self::{attempt::Attempt, detour::Detour};
+use self::{attempt::Attempt, boxed::Boxed, detour::Detour};
 pub(crate) use self::{
     attempt::{Chances, send},
     detour::Held,
@@ -49,7 +50,7 @@ pin_project! {
         // answer not looked at.
         Calling { #[pin] future: S::Future, badge: Option<Arc<Badge<P>>> },
         // Everything else is behind a box, so that a call in flight stays small.
-        Aside { aside: Pin<Box<Aside<S, B, P>>> },
+        Aside { aside: Boxed<Aside<S, B, P>> },
     }
 }
 
@@ -77,7 +78,7 @@ where
 {
     Done(Result<S::Response, BoxError>),
     Call(ResponseFuture<S, B, P>),
-    Aside(Pin<Box<Aside<S, B, P>>>),
+    Aside(Boxed<Aside<S, B, P>>),
 }
 
 impl<S, B, P> ResponseFuture<S, B, P>
@@ -104,7 +105,7 @@ where
     }
 
     fn aside(aside: Aside<S, B, P>) -> Self {
-        Self { state: State::Aside { aside: Box::pin(aside) } }
+        Self { state: State::Aside { aside: Boxed::new(aside) } }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the services of a layer share, and where they publish their lease.
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Guard};
 use tokio::time::Instant;
 
 use super::{Badge, Lease};
@@ -10,8 +10,7 @@ use crate::{
     sync::Arc,
 };
 
-/// A cache, the layer's settings, and the lease that was made last. Behind one handle, so that
-/// cloning a service writes to one count.
+/// A cache, the layer's settings, and the lease that was made last.
 pub(crate) struct Shared<P> {
     pub(crate) cache: TokenCache,
     pub(crate) settings: Arc<Settings<P>>,
@@ -28,8 +27,9 @@ impl<P> Shared<P> {
     }
 
     /// For one request alone.
+    #[cfg(feature = "keyed")]
     pub(crate) fn for_one(cache: TokenCache, settings: Arc<Settings<P>>) -> Self {
-        Self { cache, settings, lease: ArcSwapOption::empty(), alone: true }
+        Self { alone: true, ..Self::new(cache, settings) }
     }
 
     /// The token as a request carries it.
@@ -41,7 +41,7 @@ impl<P> Shared<P> {
             _ if !self.alone && snapshot.is_fresh(Instant::now()) && !snapshot.is_replaced() => {
                 self.publish(Arc::clone(snapshot)).badge(self)
             }
-            _ => Arc::new(Badge::new(token.header_value(), token, self)),
+            _ => Arc::new(Badge::new(token.header_value(), Arc::clone(snapshot), self)),
         }
     }
 
@@ -49,88 +49,31 @@ impl<P> Shared<P> {
     /// unmarked: so an old lease that is stored last is found out.
     #[cold]
     fn publish(&self, snapshot: Arc<Snapshot>) -> Arc<Lease<P>> {
-        let lease = Arc::new(match self.lease.load().as_ref() {
-            Some(lease) if lease.snapshot.token().is_same(snapshot.token()) => {
-                lease.renewed(snapshot)
-            }
-            _ => Lease::new(snapshot),
-        });
+        let lease = Arc::new(Lease::new(snapshot));
         self.lease.store(Some(Arc::clone(&lease)));
         lease
     }
 
-    /// The published token, if it is fresh.
-    #[cold]
-    fn renew(&self) -> Option<Arc<Lease<P>>> {
-        self.cache.fresh().map(|snapshot| self.publish(snapshot))
+    /// The lease, if a request may leave with it.
+    pub(super) fn fresh(&self, now: Instant) -> Option<Guard<Option<Arc<Lease<P>>>>> {
+        let lease = self.lease.load();
+        if lease.as_ref().is_some_and(|lease| lease.is_fresh(now)) {
+            return Some(lease);
+        }
+        let lease = self.publish(self.cache.fresh()?);
+        Some(Guard::from_inner(Some(lease)))
     }
-}
 
-/// A service's own view of the published lease.
-///
-/// A service that is held across calls has a badge of its own, good until its snapshot says that it
-/// was replaced. One that is cloned for a single call never makes one, and writes to no count that all
-/// threads share.
-pub(crate) enum View<P> {
-    New,
-    Used,
-    Held { snapshot: Arc<Snapshot>, badge: Arc<Badge<P>> },
-}
-
-impl<P> View<P> {
-    /// The service's own badge, if its token is fresh, and bound to no key.
-    #[inline(always)]
-    pub(crate) fn held(&self, now: Instant) -> Option<Arc<Badge<P>>> {
-        match self {
-            Self::Held { snapshot, badge } if snapshot.is_fresh(now) && !snapshot.is_replaced() => {
-                Some(Arc::clone(badge))
+    /// This thread's badge for a service that is likely to be called once, soon: whether it is fresh
+    /// is seen then. None of a token that needs a proof with each request, which is no place to save
+    /// a look.
+    #[inline(never)]
+    pub(super) fn lend(self: &Arc<Self>) -> Option<Arc<Badge<P>>> {
+        match self.lease.load().as_ref() {
+            Some(lease) if !lease.snapshot.is_replaced() && !lease.is_bound() => {
+                Some(lease.badge(self))
             }
             _ => None,
         }
-    }
-
-    /// The published token, if it is fresh.
-    #[inline(never)]
-    pub(crate) fn look_again(
-        &mut self,
-        shared: &Arc<Shared<P>>,
-        now: Instant,
-    ) -> Option<Arc<Badge<P>>> {
-        let published = shared.lease.load();
-        let renewed;
-        let lease = match published.as_ref() {
-            Some(lease) if lease.is_fresh(now) => lease,
-            _ => {
-                renewed = shared.renew()?;
-                &renewed
-            }
-        };
-        let token = lease.snapshot.token();
-        match self {
-            Self::Held { snapshot, badge } if badge.token().is_same(token) => {
-                *snapshot = Arc::clone(&lease.snapshot);
-                Some(Arc::clone(badge))
-            }
-            Self::New => {
-                *self = Self::Used;
-                Some(lease.badge(shared))
-            }
-            // Each request has a proof beside it, which is no place to save a look.
-            _ if token.is_bound() => {
-                *self = Self::Used;
-                Some(lease.badge(shared))
-            }
-            _ => {
-                let (snapshot, badge) = (Arc::clone(&lease.snapshot), lease.make(shared));
-                *self = Self::Held { snapshot, badge: Arc::clone(&badge) };
-                Some(badge)
-            }
-        }
-    }
-}
-
-impl<P> Clone for View<P> {
-    fn clone(&self) -> Self {
-        Self::New
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn stripes() -> usize {
     *STRIPES
 }
 
-/// This thread's stripe, handed out in turn.
+/// This thread's, below [`stripes`]; handed out in turn.
 #[inline]
 pub(super) fn stripe() -> usize {
     const UNSET: usize = usize::MAX;
@@ -25,7 +25,7 @@ pub(super) fn stripe() -> usize {
     thread_local!(static STRIPE: Cell<usize> = const { Cell::new(UNSET) });
     STRIPE.with(|stripe| {
         if stripe.get() == UNSET {
-            stripe.set(NEXT.fetch_add(1, Ordering::Relaxed) & (usize::MAX >> 1));
+            stripe.set(NEXT.fetch_add(1, Ordering::Relaxed) & (stripes() - 1));
         }
         stripe.get()
     })
