@@ -63,9 +63,12 @@ pub struct Token {
     inner: Arc<Inner>,
 }
 
+/// The alignment keeps the reference count in front of it on a pair of cache lines of its own.
 #[derive(Clone)]
+#[repr(align(128))]
 struct Inner {
-    secret: Arc<Zeroizing<String>>,
+    /// As it is sent: the scheme, a space, the token.
+    text: Arc<Zeroizing<String>>,
     token_type: TokenType,
     lifetime: Option<Duration>,
     refresh_in: Option<Duration>,
@@ -106,9 +109,14 @@ impl Token {
             return Err(Error::new(ErrorKind::InvalidTokenValue)
                 .with_detail("the token has a byte that must not be in a header field"));
         }
+        let scheme = token_type.scheme();
+        let mut text = Zeroizing::new(String::with_capacity(scheme.len() + 1 + secret.len()));
+        text.push_str(scheme);
+        text.push(' ');
+        text.push_str(&secret);
         Ok(Self {
             inner: Arc::new(Inner {
-                secret: Arc::new(secret),
+                text: Arc::new(text),
                 token_type,
                 lifetime: None,
                 refresh_in: None,
@@ -162,7 +170,7 @@ impl Token {
     /// The token itself. Treat it as a password: it belongs in an `Authorization` header and
     /// nowhere else.
     pub fn secret(&self) -> &str {
-        &self.inner.secret
+        &self.inner.text[self.inner.token_type.scheme().len() + 1..]
     }
 
     /// How the token is presented.
@@ -189,7 +197,23 @@ impl Token {
     /// token that is bound to a key needs a proof beside it: [`authorize`](Self::authorize) adds
     /// both.
     pub fn header_value(&self) -> HeaderValue {
-        self.inner.header.get_or_init(|| self.header_text().value()).clone()
+        self.inner.header.get_or_init(|| self.own_header_value()).clone()
+    }
+
+    /// The same with a reference count of its own, on a cache line of its own: threads which clone
+    /// different ones never meet.
+    pub(crate) fn own_header_value(&self) -> HeaderValue {
+        let bytes = Bytes::from_owner(HeaderBytes(Arc::clone(&self.inner.text)));
+        let mut value = HeaderValue::from_maybe_shared(bytes)
+            .expect("a token's bytes were checked when it was made");
+        value.set_sensitive(true);
+        value
+    }
+
+    /// The same token with a reference count and a header value of its own.
+    pub(crate) fn copy(&self) -> Self {
+        let inner = Inner { header: OnceLock::new(), ..Inner::clone(&self.inner) };
+        Self { inner: Arc::new(inner) }
     }
 
     pub(crate) fn issued_at(&self) -> Option<Instant> {
@@ -203,40 +227,12 @@ impl Token {
     /// Whether these are the same token: the bytes are a token's identity, also for naming the
     /// one that an API rejected.
     pub(crate) fn same_secret(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.inner.secret, &other.inner.secret)
-            || self.inner.secret == other.inner.secret
+        Arc::ptr_eq(&self.inner.text, &other.inner.text) || self.secret() == other.secret()
     }
 
     /// Whether these are clones of one token, with the same deadlines.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
-    }
-
-    /// `Bearer …`, to make header values of.
-    pub(crate) fn header_text(&self) -> HeaderText {
-        let scheme = self.token_type().scheme();
-        let mut text =
-            Zeroizing::new(String::with_capacity(scheme.len() + 1 + self.secret().len()));
-        text.push_str(scheme);
-        text.push(' ');
-        text.push_str(self.secret());
-        HeaderText(Arc::new(text))
-    }
-}
-
-/// What header values of a token share.
-#[derive(Clone)]
-pub(crate) struct HeaderText(Arc<Zeroizing<String>>);
-
-impl HeaderText {
-    /// A header value with a reference count of its own, on a cache line of its own: threads which
-    /// clone different ones never meet.
-    pub(crate) fn value(&self) -> HeaderValue {
-        let bytes = Bytes::from_owner(HeaderBytes(Arc::clone(&self.0)));
-        let mut value = HeaderValue::from_maybe_shared(bytes)
-            .expect("a token's bytes were checked when it was made");
-        value.set_sensitive(true);
-        value
     }
 }
 
@@ -282,8 +278,7 @@ mod tests {
     #[test]
     fn header_values_are_equal_sensitive_and_ours_in_scheme() {
         let token = Token::bearer("abc").unwrap();
-        let text = token.header_text();
-        for value in [text.value(), text.value(), token.header_value()] {
+        for value in [token.own_header_value(), token.header_value(), token.copy().header_value()] {
             assert_eq!(value.as_bytes(), b"Bearer abc");
             assert!(value.is_sensitive() && value.clone().is_sensitive());
         }

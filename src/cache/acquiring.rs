@@ -18,6 +18,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind},
     sync::Arc,
+    token::Token,
 };
 
 /// A flight that ends without a verdict makes its waiters look again. On a runtime that is
@@ -54,6 +55,14 @@ impl Acquiring {
             lost: false,
             wait: Wait::default(),
         }
+    }
+
+    /// The token at hand, if it may be used as it is and none other is waited for: a look without
+    /// a lock.
+    pub(super) fn at_hand(&self) -> Option<Token> {
+        let waits = self.wants_new || self.wait.abandoned_at().is_some();
+        let snapshot = if waits { None } else { self.shared.fresh() };
+        snapshot?.as_ref().map(|snapshot| snapshot.hand_out())
     }
 
     /// Waits for this flight first, whatever token is at hand.

@@ -37,7 +37,11 @@ impl Future for Get {
     type Output = Result<Token, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let snapshot = ready!(self.project().acquiring.poll(cx))?;
-        Poll::Ready(Ok(snapshot.token().clone()))
+        let acquiring = self.project().acquiring;
+        if let Some(token) = acquiring.at_hand() {
+            return Poll::Ready(Ok(token));
+        }
+        let snapshot = ready!(acquiring.poll(cx))?;
+        Poll::Ready(Ok(snapshot.hand_out()))
     }
 }

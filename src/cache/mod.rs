@@ -221,9 +221,9 @@ impl TokenCache {
     /// Within a tokio runtime it also starts the refresh beside the traffic when that is due.
     pub fn current(&self) -> Option<Token> {
         if let Some(snapshot) = self.shared.fresh() {
-            return snapshot.as_ref().map(|snapshot| snapshot.token().clone());
+            return snapshot.as_ref().map(|snapshot| snapshot.hand_out());
         }
-        self.shared.usable().map(|snapshot| snapshot.token().clone())
+        self.shared.usable().map(|snapshot| snapshot.hand_out())
     }
 
     /// A token that can be used now: the one at hand, or the next one.

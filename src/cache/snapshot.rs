@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-use crate::token::Token;
+use crate::{sync::Striped, token::Token};
 
 /// A token with its deadlines. Whatever changes about it is a new snapshot.
 ///
@@ -21,6 +21,7 @@ pub(crate) struct Snapshot {
     /// It was past its deadline when it came. Its flight's waiters get it once; no one else does.
     pub(super) dead_on_arrival: bool,
     pub(super) replaced: Replaced,
+    pub(super) copies: Copies,
 }
 
 /// Set when another snapshot was published. Those who keep a copy of the pointer read it, and
@@ -46,9 +47,24 @@ impl Clone for Replaced {
     }
 }
 
+/// Of the token, to hand out: threads that clone different ones never meet.
+#[derive(Default)]
+pub(super) struct Copies(Striped<Token>);
+
+impl Clone for Copies {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 impl Snapshot {
     pub(crate) fn token(&self) -> &Token {
         &self.token
+    }
+
+    /// The token for somebody to keep.
+    pub(crate) fn hand_out(&self) -> Token {
+        self.copies.0.here(|| self.token.copy()).clone()
     }
 
     /// Whether another snapshot was published since.
@@ -66,5 +82,28 @@ impl Snapshot {
     /// Whether a request that waited for this token may still leave with it.
     pub(crate) fn is_presentable(&self, now: Instant) -> bool {
         self.dead_on_arrival || now < self.expires_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_handed_out_with_a_count_of_its_threads() {
+        let now = Instant::now();
+        let snapshot = Snapshot {
+            token: Token::bearer("abc").unwrap(),
+            look_at: now,
+            refresh_at: now,
+            expires_at: now,
+            dead_on_arrival: false,
+            replaced: Replaced::default(),
+            copies: Copies::default(),
+        };
+        let (first, second) = (snapshot.hand_out(), snapshot.hand_out());
+        assert!(first.is_same(&second));
+        assert!(!first.is_same(snapshot.token()) && first.same_secret(snapshot.token()));
+        assert!(!Snapshot::clone(&snapshot).hand_out().is_same(&first));
     }
 }

@@ -3,13 +3,13 @@
 use http::{HeaderMap, HeaderValue, Request, Response, header::MaxSizeReached};
 use tokio::time::Instant;
 
-use super::{Shared, stripe::stripe};
+use super::Shared;
 use crate::{
     authorize::{Authorized, NO_ROOM, append, settle},
     cache::{Snapshot, TokenCache},
     challenge::Verdict,
     settings::{HAS_OWN, Settings},
-    sync::{Arc, Weak},
+    sync::{Arc, Weak, stripe},
     token::Token,
 };
 
@@ -32,13 +32,9 @@ pub(crate) struct Badge<P> {
 }
 
 impl<P> Badge<P> {
-    pub(super) fn new(
-        header: HeaderValue,
-        snapshot: Arc<Snapshot>,
-        shared: &Arc<Shared<P>>,
-    ) -> Self {
+    pub(super) fn new(snapshot: Arc<Snapshot>, shared: &Arc<Shared<P>>) -> Self {
         Self {
-            header,
+            header: snapshot.token().own_header_value(),
             bound: snapshot.token().is_bound(),
             snapshot,
             settings: Arc::clone(&shared.settings),

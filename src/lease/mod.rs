@@ -3,34 +3,30 @@
 //!
 //! A call with a fresh token writes to the reference count of one badge and to that of the header
 //! value in it: of its service's own, if that is held across calls, else of its thread's stripe. So no
-//! two threads write to one cache line, up to [`stripes`] threads, and whatever else the call needs is
+//! two threads write to one cache line, up to as many threads as there are stripes, and whatever else the call needs is
 //! reached through that one pointer.
 
 mod badge;
 mod shared;
-mod stripe;
 mod view;
-
-use std::sync::OnceLock;
 
 use tokio::time::Instant;
 
-use self::stripe::{stripe, stripes};
 pub(crate) use self::{badge::Badge, shared::Shared, view::View};
-use crate::{cache::Snapshot, sync::Arc, token::HeaderText};
+use crate::{
+    cache::Snapshot,
+    sync::{Arc, Striped},
+};
 
 /// A snapshot of the cache, ready to be put into requests.
 struct Lease<P> {
     snapshot: Arc<Snapshot>,
-    text: HeaderText,
-    /// One for each stripe, made by the first thread that wants it.
-    badges: Box<[OnceLock<Arc<Badge<P>>>]>,
+    badges: Striped<Arc<Badge<P>>>,
 }
 
 impl<P> Lease<P> {
     fn new(snapshot: Arc<Snapshot>) -> Self {
-        let text = snapshot.token().header_text();
-        Self { snapshot, text, badges: (0..stripes()).map(|_| OnceLock::new()).collect() }
+        Self { snapshot, badges: Striped::default() }
     }
 
     /// Whether a request may leave with it, without a closer look.
@@ -45,11 +41,11 @@ impl<P> Lease<P> {
 
     /// This thread's copy.
     fn badge(&self, shared: &Arc<Shared<P>>) -> Arc<Badge<P>> {
-        Arc::clone(self.badges[stripe()].get_or_init(|| self.make(shared)))
+        Arc::clone(self.badges.here(|| self.make(shared)))
     }
 
     /// Another copy.
     fn make(&self, shared: &Arc<Shared<P>>) -> Arc<Badge<P>> {
-        Arc::new(Badge::new(self.text.value(), Arc::clone(&self.snapshot), shared))
+        Arc::new(Badge::new(Arc::clone(&self.snapshot), shared))
     }
 }

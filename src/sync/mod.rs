@@ -1,7 +1,13 @@
 //! The synchronisation that the cache is built on, in one place so that a model checker can stand
 //! in for it (`cache/model`).
 
+mod stripe;
+
 pub(crate) use std::sync::{Arc, Weak};
+
+#[cfg(all(test, not(oauth_loom)))]
+pub(crate) use self::stripe::stripes;
+pub(crate) use self::stripe::{Striped, stripe};
 
 #[cfg(all(test, oauth_loom))]
 pub(crate) mod modelled;

@@ -11,7 +11,7 @@ use crate::{
         flight::{Flight, Outcome},
         schedule::{Arrival, Deadlines},
         settings::Settings,
-        snapshot::{Replaced, Snapshot},
+        snapshot::{Copies, Replaced, Snapshot},
     },
     error::Error,
     event::{Event, Reason},
@@ -99,6 +99,7 @@ impl State {
             expires_at,
             dead_on_arrival: dead,
             replaced: Replaced::default(),
+            copies: Copies::default(),
         });
         if dead && !same_token && self.usable(now) {
             // What came is no better than what is held.

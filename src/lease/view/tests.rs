@@ -8,7 +8,7 @@ use std::{
 
 use http::{HeaderMap, HeaderValue, Method, Uri};
 
-use super::{super::stripe::stripes, *};
+use super::*;
 use crate::{
     cache::TokenCache,
     error::Error,
@@ -16,6 +16,7 @@ use crate::{
     replay::EmptyBodies,
     settings::Settings,
     source::Acquire,
+    sync::stripes,
     token::{ProofOfPossession, Token, TokenType},
 };
 

@@ -1,25 +1,42 @@
-//! Which of several copies a thread uses, so that threads don't write to the same one.
+//! Several copies of one thing, so that threads don't write to the same one.
 
 use std::{
     cell::Cell,
     sync::{
-        LazyLock,
+        LazyLock, OnceLock,
         atomic::{AtomicUsize, Ordering},
     },
     thread::available_parallelism,
 };
 
+/// A copy for each stripe of threads, made by the first thread that wants it.
+pub(crate) struct Striped<T>(OnceLock<Box<[OnceLock<T>]>>);
+
+impl<T> Striped<T> {
+    /// This thread's.
+    pub(crate) fn here(&self, make: impl FnOnce() -> T) -> &T {
+        let all = self.0.get_or_init(|| (0..stripes()).map(|_| OnceLock::new()).collect());
+        all[stripe()].get_or_init(make)
+    }
+}
+
+impl<T> Default for Striped<T> {
+    fn default() -> Self {
+        Self(OnceLock::new())
+    }
+}
+
 /// How many copies there are: a power of two, as many as threads run at once, at most 64.
-pub(super) fn stripes() -> usize {
+pub(crate) fn stripes() -> usize {
     static STRIPES: LazyLock<usize> = LazyLock::new(|| {
         available_parallelism().map_or(1, usize::from).min(64).next_power_of_two()
     });
     *STRIPES
 }
 
-/// This thread's, below [`stripes`]; handed out in turn.
+/// This thread's stripe, below [`stripes`]; handed out in turn.
 #[inline]
-pub(super) fn stripe() -> usize {
+pub(crate) fn stripe() -> usize {
     const UNSET: usize = usize::MAX;
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local!(static STRIPE: Cell<usize> = const { Cell::new(UNSET) });
