@@ -14,14 +14,13 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Empty;
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
-    Acquire, Never, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, ReplayPolicy,
-    Token, TokenCache,
+    Acquire, Never, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
 };
 
 const CALLS: usize = 1000;
 
 type Body = Empty<&'static [u8]>;
-type Client<P = Never> = OAuthClientCredentials<Bare, P>;
+type Client = OAuthClientCredentials<Bare, Never>;
 
 /// An inner service that allocates nothing: it answers with the fields that came.
 #[derive(Clone)]
@@ -53,10 +52,10 @@ fn requests() -> Vec<Request<Body>> {
 }
 
 /// One call, polled outside of any runtime; the token must have come along.
-fn call<P: ReplayPolicy<Body>>(
-    client: &mut Client<P>,
-    request: Request<Body>,
-) -> Response<HeaderMap> {
+fn call<S>(client: &mut S, request: Request<Body>) -> Response<HeaderMap>
+where
+    S: Service<Request<Body>, Response = Response<HeaderMap>, Error: std::fmt::Debug>,
+{
     let mut cx = Context::from_waker(Waker::noop());
     assert!(client.poll_ready(&mut cx).is_ready());
     let Poll::Ready(response) = pin!(client.call(request)).poll(&mut cx) else {
@@ -146,6 +145,23 @@ fn p10_a_request_that_can_be_sent_again_costs_two_allocations() {
         request.headers_mut().insert("accept", HeaderValue::from_static("application/json"));
         call(&mut client, request)
     });
+    assert_eq!(counted.count_total, 2 * CALLS as u64, "{counted:?}");
+}
+
+/// A call by key: what it would share with others of its layer, and its badge.
+#[cfg(feature = "keyed")]
+#[test]
+fn p10_a_call_by_key_costs_two_allocations() {
+    let tokens = tower_oauth2_client_credentials::KeyedTokenCache::new(|_: &&str| {
+        Ok(|_: Acquire| async {
+            Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
+        })
+    });
+    runtime().block_on(tokens.cache(&"tenant").warm_up()).unwrap();
+    let origins = Origins::parse(["https://api.example.com"]).unwrap();
+    let layer = OAuthClientCredentialsLayer::keyed(tokens, origins, |_: &_| Some("tenant"));
+    let mut client = layer.replay(Never).layer(Bare);
+    let counted = measured(|request| call(&mut client, request));
     assert_eq!(counted.count_total, 2 * CALLS as u64, "{counted:?}");
 }
 

@@ -32,9 +32,13 @@ pub(crate) struct Badge<P> {
 }
 
 impl<P> Badge<P> {
-    pub(super) fn new(snapshot: Arc<Snapshot>, shared: &Arc<Shared<P>>) -> Self {
+    pub(super) fn new(
+        header: HeaderValue,
+        snapshot: Arc<Snapshot>,
+        shared: &Arc<Shared<P>>,
+    ) -> Self {
         Self {
-            header: snapshot.token().own_header_value(),
+            header,
             bound: snapshot.token().is_bound(),
             snapshot,
             settings: Arc::clone(&shared.settings),

@@ -46,6 +46,7 @@ impl<P> Lease<P> {
 
     /// Another copy.
     fn make(&self, shared: &Arc<Shared<P>>) -> Arc<Badge<P>> {
-        Arc::new(Badge::new(Arc::clone(&self.snapshot), shared))
+        let header = self.snapshot.token().own_header_value();
+        Arc::new(Badge::new(header, Arc::clone(&self.snapshot), shared))
     }
 }

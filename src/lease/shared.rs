@@ -41,7 +41,7 @@ impl<P> Shared<P> {
             _ if !self.alone && snapshot.is_fresh(Instant::now()) && !snapshot.is_replaced() => {
                 self.publish(Arc::clone(snapshot)).badge(self)
             }
-            _ => Arc::new(Badge::new(Arc::clone(snapshot), self)),
+            _ => Arc::new(Badge::new(token.header_value(), Arc::clone(snapshot), self)),
         }
     }
 
