@@ -22,8 +22,9 @@ use crate::{
 
 /// The service that [`OAuthClientCredentialsLayer`](crate::OAuthClientCredentialsLayer) makes.
 ///
-/// Cloning it clones the inner service and one handle, which is each thread's own while a token is
-/// fresh. Hold it across calls where you can: that saves the look for it.
+/// Cloning it clones the inner service and one handle. While a token is fresh that is one of the
+/// thread's own, if the service that the layer made is kept: keep it, and clone it for each call. Or
+/// hold one across calls, which saves the look for the token.
 pub struct OAuthClientCredentials<S, P = EmptyBodies> {
     inner: S,
     view: View<P>,
@@ -149,7 +150,7 @@ impl<S: fmt::Debug, P> fmt::Debug for OAuthClientCredentials<S, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OAuthClientCredentials")
             .field("inner", &self.inner)
-            .field("cache", &self.view.shared().cache)
+            .field("cache", self.view.cache())
             .field("settings", self.view.settings())
             .finish_non_exhaustive()
     }

@@ -14,7 +14,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("keyed", "service future lease settings replay cache error sync"),
     ("service", "future lease settings authorize challenge replay origins cache token error sync"),
     ("future", "lease settings authorize challenge replay origins cache token error sync"),
-    ("lease", "settings authorize challenge replay origins cache source token error sync"),
+    ("lease", "settings authorize challenge cache token sync"),
     ("settings", "authorize challenge replay origins cache token error sync"),
     ("config", "endpoint cache source client_auth jose transport error"),
     ("cache", "source token event error sync"),
@@ -158,7 +158,8 @@ fn imports_run_one_way() {
     for source in sources() {
         let path = source.path.strip_prefix(root()).unwrap().display();
         let top = source.modules[0].as_str();
-        if SEE_ALL.contains(&top) {
+        // Tests set up what they need; no module is built on them.
+        if SEE_ALL.contains(&top) || source.modules.last().is_some_and(|it| it == "tests") {
             continue;
         }
         let Some(allowed) = rules.get(top) else {

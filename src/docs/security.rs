@@ -151,8 +151,8 @@
 //!   a request, a log or a recording keeps the bytes until it is dropped; only then they are wiped.
 //! * A cache keeps its last token after it has expired, so that a server which hands the same one
 //!   out again is recognised. It goes when the next token comes, or with the last handle; a request
-//!   that is under way is one. A service that is idle keeps the token it saw last as well, until its
-//!   next call, also if the cache dropped it.
+//!   that is under way is one. A service that is idle keeps the token it saw last as well, or that of
+//!   the time when it was cloned, until its next call, also if the cache dropped it.
 //! * [`Secret::from_fn`]'s closure returns a `String`, which is wiped, as is an assertion's; what the
 //!   closure itself read from is yours. So is the PEM or JWK that you pass by reference.
 //! * DPoP proofs are not wiped: each was good for the one request that it went out with.

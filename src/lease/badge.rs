@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue, Request, Response, header::MaxSizeReached};
 use tokio::time::Instant;
 
-use super::Shared;
+use super::{Shared, shared::Home};
 use crate::{
     authorize::{Authorized, NO_ROOM, append, settle},
     cache::{Snapshot, TokenCache},
@@ -26,9 +26,11 @@ pub(crate) struct Badge<P> {
     /// Here as well, so that a request looks at nothing further away.
     bound: bool,
     /// That of the thread which made it.
-    stripe: usize,
+    pub(super) stripe: usize,
     cache: TokenCache,
+    /// The one that it was made by.
     shared: Weak<Shared<P>>,
+    home: Option<Arc<Home<P>>>,
 }
 
 impl<P> Badge<P> {
@@ -45,6 +47,7 @@ impl<P> Badge<P> {
             stripe: stripe(),
             cache: shared.cache.clone(),
             shared: Arc::downgrade(shared),
+            home: shared.home().cloned(),
         }
     }
 
@@ -111,10 +114,11 @@ impl<P> Badge<P> {
 
     /// What its layer's services share, to go on with.
     pub(crate) fn shared(&self) -> Arc<Shared<P>> {
-        // The service that sent the request may have been the last of its layer, or share with
-        // no other request.
-        self.shared.upgrade().unwrap_or_else(|| {
-            Arc::new(Shared::new(self.cache.clone(), Arc::clone(&self.settings)))
+        // The service that sent the request may have been the last that held it, or have shared it
+        // with no other request.
+        self.shared.upgrade().unwrap_or_else(|| match &self.home {
+            Some(home) => home.find(&self.cache, &self.settings),
+            None => Arc::new(Shared::for_one(self.cache.clone(), Arc::clone(&self.settings))),
         })
     }
 

@@ -8,14 +8,15 @@ use std::sync::OnceLock;
 use tokio::time::Instant;
 
 use super::{Badge, Shared};
-use crate::{settings::Settings, sync::Arc};
+use crate::{cache::TokenCache, settings::Settings, sync::Arc};
 
 /// A service's way to the token.
 ///
 /// A service that is held across calls has a badge of its own, good until its snapshot says that it
 /// was replaced. One that is cloned, in most cases for a single call, is lent the badge of its thread
 /// and has nothing else: so neither the clone nor its call writes to a count that all threads share.
-/// By a badge that is no longer good it finds what the layer's services share, and so the next.
+/// By a badge that is no longer good, or another thread's, it finds what the layer's services share,
+/// and so the next.
 pub(crate) struct View<P> {
     badge: Option<Arc<Badge<P>>>,
     /// The badge is its thread's and not the service's own.
@@ -27,11 +28,7 @@ pub(crate) struct View<P> {
 }
 
 impl<P> View<P> {
-    pub(crate) fn new(shared: Shared<P>) -> Self {
-        Self::of(Arc::new(shared))
-    }
-
-    fn of(shared: Arc<Shared<P>>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared<P>>) -> Self {
         Self { badge: None, lent: false, used: false, shared: OnceLock::from(shared) }
     }
 
@@ -48,6 +45,13 @@ impl<P> View<P> {
         }
     }
 
+    pub(crate) fn cache(&self) -> &TokenCache {
+        match &self.badge {
+            Some(badge) => badge.cache(),
+            None => &self.shared().cache,
+        }
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared<P>> {
         self.shared.get_or_init(|| self.badge.as_ref().expect("either is there").shared())
     }
@@ -56,12 +60,19 @@ impl<P> View<P> {
     #[inline(always)]
     pub(crate) fn badge(&mut self, now: Instant) -> Option<Arc<Badge<P>>> {
         match &self.badge {
-            Some(badge) if !self.used && badge.is_fresh(now) => {
+            Some(badge) if self.is_good(badge) && badge.is_fresh(now) => {
                 self.used = self.lent;
                 Some(Arc::clone(badge))
             }
             _ => None,
         }
+    }
+
+    /// Whether the badge is the service's own, or its thread's and lent for this call. A clone may
+    /// be called on another thread than it was made on.
+    #[inline(always)]
+    fn is_good(&self, badge: &Badge<P>) -> bool {
+        !self.lent || !self.used && badge.is_at_home()
     }
 
     /// A badge of the published token, if that is fresh.
@@ -84,7 +95,7 @@ impl<P> View<P> {
     #[inline(never)]
     fn lend(&self) -> Self {
         let shared = self.shared();
-        shared.lend().map_or_else(|| Self::of(Arc::clone(shared)), Self::lent)
+        shared.lend().map_or_else(|| Self::new(Arc::clone(shared)), Self::lent)
     }
 }
 

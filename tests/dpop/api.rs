@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use http::{Request, Response, StatusCode, header};
-use tower::ServiceExt as _;
+use tower::{Layer as _, Service as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     Acquire, Error, ErrorKind, Never, Origins, OwnAuthorization, SkipToken, Token, TokenCache,
     TokenType,
     testing::{DpopVerifier, ProtectedApi},
 };
 
-use crate::support::{Body, Scripted, Stage, challenge, claims, client, get, some, verified};
+use crate::support::{
+    Body, Client, Scripted, Stage, challenge, claims, client, get, some, verified,
+};
 
 #[tokio::test(start_paused = true)]
 async fn every_request_has_a_proof_of_its_own() {
@@ -204,4 +206,23 @@ async fn a_bound_token_is_worth_nothing_as_bearer_or_with_another_key() {
     let scripted = Scripted::new([challenge(401, "Bearer error=\"invalid_token\"", &[])]);
     assert_eq!(scripted.client(stage.tokens()).get(url).await, StatusCode::UNAUTHORIZED);
     assert_eq!(scripted.sent(), 1);
+}
+
+/// However a service is used, and on a way of its own where nothing is replayed.
+#[tokio::test(start_paused = true)]
+async fn each_request_of_a_service_and_of_its_clones_has_a_proof() {
+    let stage = Stage::new();
+    let Client { layer, below } = stage.client();
+    let mut held = layer.replay(Never).layer(below);
+    let mut clone = held.clone();
+    for _ in 0..3 {
+        let sent = [
+            held.ready().await.unwrap().call(get("https://api.test/")).await,
+            clone.ready().await.unwrap().call(get("https://api.test/")).await,
+            held.clone().oneshot(get("https://api.test/")).await,
+            clone.clone().oneshot(get("https://api.test/")).await,
+        ];
+        assert!(sent.into_iter().all(|answer| answer.unwrap().status() == StatusCode::OK));
+    }
+    assert_eq!((stage.api_nonces().len(), stage.idp.token_requests()), (12, 1));
 }

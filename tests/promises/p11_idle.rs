@@ -9,7 +9,8 @@ use tower::{ServiceExt, service_fn};
 use tower_oauth2_client_credentials::ErrorKind;
 
 use crate::support::{
-    Answer, Api, Body, Idp, call, failure, layered, on_purpose, request, secs, settle, since, token,
+    Answer, Api, Body, Idp, call, failure, layered, on_purpose, poll_once, request, secs, settle,
+    since, token,
 };
 
 const DAY: f64 = 24.0 * 3600.0;
@@ -121,7 +122,8 @@ async fn p11_keep_warm_stops_with_the_last_request_that_is_under_way() {
     let cache = idp.builder().keep_warm(true).build();
     cache.warm_up().await.unwrap();
     let hanging = service_fn(|_: Request<Body>| pending::<Result<Response<Body>, Infallible>>());
-    let hanging = Box::pin(layered(&cache, hanging).oneshot(request()));
+    let mut hanging = Box::pin(layered(&cache, hanging).oneshot(request()));
+    assert!(poll_once(&mut hanging).await.is_pending());
     drop(cache);
     sleep(secs(DAY)).await;
     let before = idp.count();

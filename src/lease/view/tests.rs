@@ -16,7 +16,7 @@ use crate::{
     replay::EmptyBodies,
     settings::Settings,
     source::Acquire,
-    sync::stripes,
+    sync::{stripe, stripes},
     token::{ProofOfPossession, Token, TokenType},
 };
 
@@ -64,17 +64,23 @@ async fn a_clone_and_its_call_write_to_no_count_that_all_threads_share() {
     }
 }
 
+/// Also where it was cloned on another.
 #[tokio::test]
-async fn each_thread_is_lent_the_badge_of_its_own_stripe() {
+async fn each_call_uses_the_badge_of_its_threads_stripe() {
     let mut root = view(&cache().await);
     call(&mut root);
     let clone = root.clone();
-    for _ in 0..stripes() {
+    for _ in 0..2 * stripes() {
+        let made_elsewhere = root.clone();
         thread::scope(|scope| {
             scope.spawn(|| {
-                for mut lent in [root.clone(), clone.clone(), clone.clone().clone()] {
-                    assert!(call(&mut lent).is_at_home());
-                    assert!(lent.lent);
+                let made_here = [root.clone(), clone.clone(), clone.clone().clone()];
+                assert!(made_here.iter().all(|view| view.lent));
+                let of_the_thread = root.shared().lend().unwrap();
+                for mut view in made_here.into_iter().chain([made_elsewhere]) {
+                    let badge = call(&mut view);
+                    assert_eq!(badge.stripe, stripe());
+                    assert!(Arc::ptr_eq(&badge, &of_the_thread));
                 }
             });
         });
@@ -89,7 +95,11 @@ async fn a_clone_that_is_called_again_gets_a_badge_of_its_own() {
     assert!(Arc::ptr_eq(&call(&mut clone), &lent));
     let own = call(&mut clone);
     assert!(!Arc::ptr_eq(&own, &lent));
-    assert!(Arc::ptr_eq(&call(&mut clone), &own));
+    for _ in 0..3 {
+        assert!(Arc::ptr_eq(&call(&mut clone), &own));
+        // Which it lends to none.
+        assert!(Arc::ptr_eq(&call(&mut clone.clone()), &lent));
+    }
     assert!(Arc::ptr_eq(clone.shared(), root.shared()));
 }
 
@@ -100,24 +110,75 @@ async fn a_clone_that_lay_idle_finds_the_next_token() {
     call(&mut root);
     let (mut idle, other) = (root.clone(), root.clone());
     cache.force_refresh().await.unwrap();
+    // Before the next is known, none is lent what is known not to be good.
+    assert!(!root.clone().lent && !other.clone().lent);
     assert_eq!(token(&mut idle), "t2");
     assert_eq!(token(&mut other.clone()), "t2");
-    assert!(other.clone().lent);
+    assert!(root.clone().lent && other.clone().lent);
     assert!(Arc::ptr_eq(idle.shared(), root.shared()));
 }
 
+/// What a layer's services share is made anew once, by the first that needs it, and then kept by all.
+#[tokio::test(start_paused = true)]
+async fn clones_go_on_together_without_the_service_they_were_cloned_from() {
+    for expires in [false, true] {
+        let cache = cache().await;
+        let mut root = view(&cache);
+        call(&mut root);
+        let mut clones = [const { () }; 10].map(|()| root.clone());
+        assert!(clones.iter().all(|clone| clone.lent));
+        drop(root);
+        assert_eq!(token(&mut clones[0].clone()), "t1");
+        if expires {
+            tokio::time::advance(Duration::from_secs(3600)).await;
+            let waits = |view: &mut View<_>| {
+                let now = Instant::now();
+                view.badge(now).is_none() && view.look_again(now).is_none()
+            };
+            // As those do that are replaced by a clone of them before they are called.
+            assert!(
+                clones.iter_mut().all(|clone| waits(&mut std::mem::replace(clone, clone.clone())))
+            );
+            cache.warm_up().await.unwrap();
+        } else {
+            cache.force_refresh().await.unwrap();
+        }
+        let shared = Arc::clone(clones[0].shared());
+        for clone in &mut clones {
+            assert_eq!([token(&mut clone.clone()), token(clone)], ["t2", "t2"]);
+            assert!(
+                Arc::ptr_eq(clone.shared(), &shared)
+                    && Arc::ptr_eq(clone.clone().shared(), &shared)
+            );
+        }
+    }
+}
+
+/// Requests that waited for one token share what they leave with.
 #[tokio::test]
-async fn a_clone_outlives_the_service_it_was_cloned_from() {
+async fn a_lease_is_shared_by_those_who_waited_for_it() {
+    let cache = cache().await;
+    let root = view(&cache);
+    let snapshot = cache.fresh().unwrap();
+    let [first, second] = [(); 2].map(|()| root.shared().badge(&snapshot));
+    assert!(Arc::ptr_eq(&first, &second));
+}
+
+/// It would keep the cache warm for good.
+#[tokio::test]
+async fn what_services_share_ends_with_the_last_of_them() {
     let cache = cache().await;
     let mut root = view(&cache);
-    call(&mut root);
+    let badge = Arc::downgrade(&call(&mut root));
+    let shared = Arc::downgrade(root.shared());
     let mut clone = root.clone();
     drop(root);
-    assert_eq!(token(&mut clone), "t1");
-    cache.force_refresh().await.unwrap();
-    let mut next = clone.clone();
-    assert_eq!([token(&mut clone), token(&mut next)], ["t2", "t2"]);
-    assert!(Arc::ptr_eq(clone.shared(), next.shared()));
+    assert!(shared.upgrade().is_none() && badge.upgrade().is_some());
+    call(&mut clone);
+    call(&mut clone);
+    let shared = Arc::downgrade(clone.shared());
+    drop(clone);
+    assert!(shared.upgrade().is_none() && badge.upgrade().is_none());
 }
 
 struct Proof;
