@@ -71,7 +71,8 @@ pub enum Event {
         took: Duration,
         /// What went wrong.
         error: Error,
-        /// How many acquisitions failed in a row, this one included.
+        /// How many acquisitions failed in a row, this one included; one that got no turn
+        /// ([`Crowded`](crate::ErrorKind::Crowded)) does not count.
         failures: u32,
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,

@@ -21,7 +21,7 @@ use crate::{
 pub struct Acquire {
     /// Why the cache asks.
     pub reason: Reason,
-    /// The last acquisition failed, so this is a probe: make one attempt, read credentials
+    /// The authorization server failed last time, so this is a probe: make one attempt, read credentials
     /// anew, and leave the spacing of further attempts to the cache.
     pub single_attempt: bool,
     /// When the cache gives the acquisition up. `None`: nobody does.

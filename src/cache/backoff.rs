@@ -130,19 +130,23 @@ mod tests {
     use super::*;
     use crate::error::ErrorKind;
 
-    fn pauses(kind: ErrorKind, draw: f64) -> Vec<f64> {
+    /// The count of failures and the pause in seconds, of one error after another.
+    fn after_each(kinds: &[ErrorKind], draw: f64) -> Vec<(u32, f64)> {
         let now = Instant::now();
         let mut cooldown = None;
-        (0..9)
-            .map(|_| {
-                let error = Error::new(kind);
-                let next =
-                    Cooldown::after(cooldown.as_ref(), error, now, draw, &Backoff::default());
-                let pause = (next.until(false) - now).as_secs_f64();
-                cooldown = Some(next);
-                pause
-            })
-            .collect()
+        let after = kinds.iter().map(|kind| {
+            let error = Error::new(*kind);
+            let next = Cooldown::after(cooldown.as_ref(), error, now, draw, &Backoff::default());
+            let pause = (next.until(false) - now).as_secs_f64();
+            let failures = next.failures;
+            cooldown = Some(next);
+            (failures, pause)
+        });
+        after.collect()
+    }
+
+    fn pauses(kind: ErrorKind, draw: f64) -> Vec<f64> {
+        after_each(&[kind; 9], draw).into_iter().map(|(_, pause)| pause).collect()
     }
 
     #[test]
@@ -155,6 +159,19 @@ mod tests {
     #[test]
     fn to_find_no_turn_does_not_count_as_a_failure_of_the_server() {
         assert_eq!(pauses(ErrorKind::Crowded, 0.0), [1.0; 9]);
+    }
+
+    #[test]
+    fn a_terminal_error_after_no_turn_begins_at_thirty_seconds() {
+        let after = after_each(&[ErrorKind::Crowded, ErrorKind::InvalidClient], 0.0);
+        assert_eq!(after, [(0, 1.0), (1, 30.0)]);
+    }
+
+    #[test]
+    fn to_find_no_turn_keeps_the_count_of_failures() {
+        use ErrorKind::{Crowded, ServerError};
+        let after = after_each(&[ServerError, ServerError, Crowded, ServerError], 0.0);
+        assert_eq!(after, [(1, 1.0), (2, 2.0), (2, 1.0), (3, 4.0)]);
     }
 
     #[test]

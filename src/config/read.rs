@@ -187,7 +187,7 @@ impl ClientCredentialsConfig {
                 let pairs = form.trim().split('&').map(|pair| {
                     // A secret in Base64 may end in one or two of them.
                     let (name, value) = pair.split_once('=')?;
-                    let is_value = !value.is_empty() && !value.contains('=');
+                    let is_value = !value.contains('=');
                     is_value.then_some((decoded(name)?, decoded(value)?))
                 });
                 pairs.collect()
@@ -199,6 +199,10 @@ impl ClientCredentialsConfig {
         names.sort_unstable();
         if names.first() == Some(&"") {
             return Err(self.wrong(setting, "one of the names is empty"));
+        }
+        // It would count as omitted (RFC 6749 §3.2), or is the padding of a secret in Base64.
+        if pairs.iter().any(|(_, value)| value.is_empty()) {
+            return Err(self.wrong(setting, "one of the values is empty; leave its name out, too"));
         }
         // Not shown: it may be a secret.
         if names.windows(2).any(|pair| pair[0] == pair[1]) {

@@ -104,7 +104,7 @@
 //! | `audience` | The `audience` parameter. |
 //! | `resource` | [Resource indicators](crate::ClientCredentialsBuilder::resource): one, several between spaces, or a list. |
 //! | `authorization_details` | [A JSON array](crate::ClientCredentialsBuilder::authorization_details), as text. |
-//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map; as text a form, as in `a=b&c=d`, where a `=` in a value is `%3D`. No name twice, neither here nor in code. |
+//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map; as text a form, as in `a=b&c=d`, where a `=` in a value is `%3D`. No empty value, and no name twice, neither here nor in code. |
 //! | `attempts`, `attempt_timeout` | [Of one acquisition](crate::ClientCredentialsBuilder::attempts). |
 //! | `lifetime_cap` | [No lifetime above this](crate::ClientCredentialsBuilder::lifetime_cap) is believed. |
 //! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Of the cache](crate::TokenCacheBuilder). |

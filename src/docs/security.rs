@@ -14,10 +14,10 @@
 //! | [`Origins::fixed_upstream`] | URIs without an authority | clients over one fixed connection, such as a tonic channel; the connection decides, and has to be encrypted or local |
 //!
 //! Only the request's URI is compared: `Host` and userinfo don't decide where a connection goes,
-//! so they are not looked at. Its path has to begin with a slash: `*` beside a host reads as a part
-//! of the host to whoever parses the URI's text. Other requests go on without the token, or are
-//! refused ([`Elsewhere::Refuse`]). A request with an authorization field of its own passes untouched, and
-//! its answer too, unless [`OwnAuthorization`] says otherwise.
+//! so they are not looked at. Over plain `http` its path has to begin with a slash: `*` beside a
+//! host reads as a part of the host to a proxy, which parses the URI's text. Other requests go on
+//! without the token, or are refused ([`Elsewhere::Refuse`]). A request with an authorization field of
+//! its own passes untouched, and its answer too, unless [`OwnAuthorization`] says otherwise.
 //!
 //! Tokens go over `https`, or plain `http` to loopback. [`Origins::parse_with_plain_http`] and
 //! [`allow_plain_http`](ClientCredentialsBuilder::allow_plain_http) are for networks that are

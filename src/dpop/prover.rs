@@ -88,7 +88,7 @@ impl Prover {
         /// Beyond the header: claims and the signature of an RSA key of 2048 bits.
         const ROOM: usize = 1024;
         let now = self.skew.correct(self.clock.now());
-        let payload = claims.encode(&jose::numbered_id()?, now)?;
+        let payload = claims.encode(&jose::batched_id()?, now)?;
         let mut proof = Vec::with_capacity(self.header.len() + ROOM);
         proof.extend_from_slice(self.header.as_bytes());
         jose::append(&mut proof, &payload, &Signer::Key(&self.key))?;

@@ -17,8 +17,8 @@ use target::Target;
 /// since neither decides where a connection goes. A host is compared without regard to case, but
 /// `api.example.com.` with its dot is another host than `api.example.com`.
 ///
-/// A request to anywhere else goes on without a token. So does one whose path does not begin with a
-/// slash (`OPTIONS *`, `CONNECT`): it is for a server or proxy as a whole.
+/// A request to anywhere else goes on without a token. So does `CONNECT`, whose URI has no scheme,
+/// and over plain `http` one whose path does not begin with a slash (`OPTIONS *`).
 ///
 /// # Examples
 ///
@@ -192,13 +192,13 @@ impl Origin {
 #[cold]
 #[inline(never)]
 fn any_matches(origins: &[Origin], uri: &Uri) -> bool {
-    has_path(uri)
-        && Target::of(uri).is_some_and(|target| {
-            origins.iter().any(|origin| {
+    Target::of(uri).is_some_and(|target| {
+        (target.is_https() || has_path(uri))
+            && origins.iter().any(|origin| {
                 Target::new(origin.scheme(), &origin.authority)
                     .is_some_and(|origin| origin == target)
             })
-        })
+    })
 }
 
 #[cold]
@@ -208,8 +208,8 @@ fn is_loopback(uri: &Uri) -> bool {
 }
 
 /// Whether the URI goes on with a path after its authority, and not with `*`. Whoever prints it and
-/// parses it again, as proxies of plain http are made to, finds another host in that. (`http` below
-/// 1.4.1 takes `@…` for a path, too.) Over TLS it is the connection that decides.
+/// parses it again, as proxies of plain http are made to, finds another host in that. Asked of plain
+/// http only: over TLS it is the connection that decides, and a proxy is told the authority alone.
 #[cold]
 #[inline(never)]
 fn has_path(uri: &Uri) -> bool {

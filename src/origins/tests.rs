@@ -161,13 +161,27 @@ fn a_fixed_upstream_takes_uris_without_authority_only() {
 
 /// `http://localhost` and `*` are printed as `http://localhost*`, which is another host.
 #[test]
-fn a_path_without_a_slash_carries_no_token() {
+fn over_plain_http_a_path_without_a_slash_carries_no_token() {
     let star = Uri::builder().scheme("http").authority("localhost").path_and_query("*");
     let star = star.build().unwrap();
     let named = Origins::parse(["http://localhost"]).unwrap();
     assert!(!named.allows(&star) && !Origins::any().allows(&star), "{star}");
     assert!(allows(&Origins::fixed_upstream(), "*"), "the connection is what it is");
     assert!(allows(&named, "http://localhost?a=b"), "an empty path is the same as a slash");
+    // Over TLS the connection decides, however the origin is spelt.
+    let named = Origins::parse(["https://api.example.com", "https://b.example:443"]).unwrap();
+    for authority in [
+        "api.example.com",
+        "API.example.com",
+        "api.example.com:443",
+        "user@api.example.com",
+        "b.example:443",
+        "b.example",
+    ] {
+        let star = Uri::builder().scheme("https").authority(authority).path_and_query("*");
+        let star = star.build().unwrap();
+        assert!(named.allows(&star) && Origins::any().allows(&star), "{star}");
+    }
     // What `http` before 1.4.1 took for paths.
     for path in ["@evil.example/x", ".evil.example/", "http://evil.example/x"] {
         assert!(path.parse::<http::uri::PathAndQuery>().is_err(), "{path}");

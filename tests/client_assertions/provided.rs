@@ -18,7 +18,7 @@ use tower_oauth2_client_credentials::{
     testing::{Answer, AuthorizationServer},
 };
 
-use crate::support::{JWT_BEARER, Stage, Traced};
+use crate::support::{JWT_BEARER, Stage, traced};
 
 struct TempFile(PathBuf);
 
@@ -72,8 +72,6 @@ async fn a_file_is_read_anew_and_trimmed() {
 
 #[tokio::test(start_paused = true)]
 async fn a_torn_empty_or_missing_file_is_bridged_until_the_last_good_one_expires() {
-    let traced = Traced::default();
-    let _guard = traced.install();
     let file = TempFile::new("torn-token");
     let stage = stage();
     let good = jwt(1, Some(stage.clock.seconds() + 100));
@@ -105,14 +103,14 @@ async fn a_torn_empty_or_missing_file_is_bridged_until_the_last_good_one_expires
     source.acquire(stage.acquire()).await.unwrap();
     let sent = stage.sent("client_assertion");
     assert_eq!(sent, vec![Some(good.clone()); torn.len() + 2]);
-    assert!(traced.text().contains("is used again"), "{}", traced.text());
+    assert!(traced().contains("is used again"), "{}", traced());
 
     tokio::time::advance(Duration::from_secs(101)).await;
     let error = source.acquire(stage.acquire()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
     assert!(error.source().is_some() && error.is_retryable());
     assert_eq!(stage.sent("client_assertion").len(), sent.len());
-    let shown = format!("{source:?} {error:?} {} {:?}", traced.text(), stage.events);
+    let shown = format!("{source:?} {error:?} {} {:?}", traced(), stage.events);
     for part in good.split('.').chain([head]) {
         assert!(!shown.contains(part), "{shown}");
     }

@@ -12,7 +12,7 @@ use tower_oauth2_client_credentials::{
     SigningAlgorithm as Algorithm, SigningKey, SigningKeySource, TokenSource as _, testing::Answer,
 };
 
-use crate::support::{ISSUER, JWT_BEARER, Known, Stage};
+use crate::support::{ISSUER, JWT_BEARER, Known, Stage, traced};
 
 const EC256: &str = include_str!("../signing_keys/ec256-pkcs8.pem");
 
@@ -273,8 +273,6 @@ async fn a_closures_key_changes_without_a_restart() {
 /// P8, for keys, secrets that sign, and assertions.
 #[tokio::test(start_paused = true)]
 async fn p8_no_key_secret_or_assertion_is_shown() {
-    let traced = crate::support::Traced::default();
-    let _guard = traced.install();
     let secret = "hunter2-hunter2-hunter2-hunter2";
     let key = SigningKey::from_pem(Algorithm::Es256, EC256).unwrap();
     let stage = Stage::new(vec![Known::of(&key)]);
@@ -304,7 +302,7 @@ async fn p8_no_key_secret_or_assertion_is_shown() {
     }
     assert_eq!(shown.matches("bad assertion [redacted]").count(), 6, "{shown}");
     shown += &format!("{:?} {:?}", stage.events.lock().unwrap(), stage.idp.requests());
-    shown += &traced.text();
+    shown += &traced();
     // Messages are cut, so each part's beginning is looked for.
     let assertions = stage.sent("client_assertion").into_iter().flatten();
     let assertions = assertions

@@ -1,8 +1,9 @@
 //! An authorization server that takes client assertions only, with a clock of its own.
 
 use std::{
+    cell::RefCell,
     collections::HashSet,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, Once},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -63,6 +64,8 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(known: Vec<Known>) -> Self {
+        listen();
+        TRACED.take();
         let clock = Clock(Instant::now());
         let accepted = Arc::<Mutex<Vec<_>>>::default();
         let (log, seen) = (Arc::clone(&accepted), Mutex::new(HashSet::new()));
@@ -111,28 +114,29 @@ impl Stage {
     }
 }
 
-/// Everything that is traced on this thread, at every level.
-#[derive(Clone, Default)]
-pub(crate) struct Traced(Arc<Mutex<Vec<u8>>>);
+thread_local!(static TRACED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
 
-impl Traced {
-    pub(crate) fn install(&self) -> tracing::subscriber::DefaultGuard {
-        let this = self.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(move || this.clone())
-            .finish();
-        tracing::subscriber::set_default(subscriber)
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
+/// Listens to all threads, from before the first trace: whether a callsite is enabled is decided for
+/// the whole process, by whom the thread that comes to it first traces to. With a subscriber of one
+/// test's own, a test that traces to nobody would decide for it.
+fn listen() {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| {
+        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+        subscriber.with_writer(|| ThisThread).init();
+    });
 }
 
-impl std::io::Write for Traced {
+/// What this thread, and so this test, traced at any level since its stage was set.
+pub(crate) fn traced() -> String {
+    TRACED.with_borrow(|traced| String::from_utf8(traced.clone()).unwrap())
+}
+
+struct ThisThread;
+
+impl std::io::Write for ThisThread {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
+        TRACED.with_borrow_mut(|traced| traced.write(bytes))
     }
 
     fn flush(&mut self) -> std::io::Result<()> {

@@ -173,6 +173,7 @@ fn a_value_of_another_type_is_told() {
     let a_duration =
         "it must be a number of seconds, or such as \"500ms\", \"30s\", \"5m\", \"1h\"";
     let a_map = "it must be a map of texts, or a form as in \"a=b&c=d\" (a = in a value is %3D)";
+    let empty = "one of the values is empty; leave its name out, too";
     let above_zero = "it must be above zero";
     let a_list = "it must be text, or a list of texts";
     let a_count = "it must be a whole number above zero";
@@ -190,7 +191,9 @@ fn a_value_of_another_type_is_told() {
         ("parameters", json!("a=%ff"), a_map),
         ("parameters", json!("a=b=c"), a_map),
         ("parameters", json!("czNjcjN0cw=="), a_map),
-        ("parameters", json!("czNjcjN0czI="), a_map),
+        ("parameters", json!("czNjcjN0czI="), empty),
+        ("parameters", json!("a=b&c="), empty),
+        ("parameters", json!({"a": ""}), empty),
         ("parameters", json!("=a"), "one of the names is empty"),
         ("parameters", json!("a=b&c=d&a=e"), "one of the names is there twice"),
         ("authorization_details", json!("{}"), "it must be a JSON array, as text"),

@@ -27,7 +27,8 @@ impl io::Write for Traced {
     }
 }
 
-/// Keeps what is traced from here on, at every level and by every test.
+/// Keeps what is traced from here on, at every level and by every test. Each begins with it: whether
+/// a callsite is enabled is decided for the whole process by who comes to it first.
 pub(crate) fn listen() {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {

@@ -19,7 +19,10 @@ use tower_oauth2_client_credentials::{
     testing::{Answer, AuthorizationServer, DpopVerifier},
 };
 
-use crate::support::{Stage, claims, nonce_of, probe, some, verified};
+use crate::{
+    canaries,
+    support::{Stage, claims, nonce_of, probe, some, verified},
+};
 
 fn answer(status: u16, nonces: &[&str], body: &'static str) -> Answer {
     let mut response = Response::builder().status(status);
@@ -214,6 +217,7 @@ async fn an_answer_without_a_nonce_takes_none_back() {
 /// The server has burnt the first assertion with the challenge.
 #[tokio::test(start_paused = true)]
 async fn the_second_request_has_an_assertion_of_its_own() {
+    canaries::listen();
     let (seen, at_idp) = (Mutex::new(HashSet::new()), DpopVerifier::new(verified));
     let idp = AuthorizationServer::builder()
         .verify_assertion(move |request| {
@@ -237,6 +241,7 @@ async fn the_second_request_has_an_assertion_of_its_own() {
 
 #[tokio::test(start_paused = true)]
 async fn a_bearer_token_is_taken_only_if_that_was_said() {
+    canaries::listen();
     let idp = AuthorizationServer::new();
     let builder = || {
         ClientCredentials::builder(idp.token_url())

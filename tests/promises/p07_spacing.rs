@@ -12,10 +12,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::{Service, ServiceExt};
-use tower_oauth2_client_credentials::{Event, Reason, RejectionResponse};
+use tower_oauth2_client_credentials::{ErrorKind, Event, Reason, RejectionResponse, TokenCache};
 
 use crate::support::{
-    Api, Idp, call, layered, named, poll_once, rejection, request, secs, settle, since, token,
+    Api, Idp, call, failure, layered, named, poll_once, rejection, request, secs, settle, since,
+    token,
 };
 
 /// Those beside the schedule, in seconds since `start`.
@@ -205,6 +206,57 @@ async fn p7_two_instances_that_revoke_each_other_do_not_escalate() {
         assert!(idp.count() <= 6, "{:?}", idp.times(start));
     }
     assert_eq!(served.lock().unwrap().keys().filter(|it| ![200, 401].contains(*it)).count(), 0);
+}
+
+/// A cache, and what it says of rejections and failures.
+fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    let observer = move |event: &Event| {
+        log.lock().unwrap().push(match event {
+            Event::Failed { .. } => "failed",
+            Event::Rejected { response, .. } => match response {
+                RejectionResponse::Acquiring => "acquiring",
+                RejectionResponse::Joined => "joined",
+                RejectionResponse::CoolingDown { .. } => "cooling down",
+                RejectionResponse::TooSoon { .. } => "too soon",
+                _ => "otherwise",
+            },
+            _ => return,
+        });
+    };
+    (idp.builder().observer(observer).build(), told)
+}
+
+/// Fresh tokens are not blamed before one was tried: neither when the acquisition for a rejection
+/// failed, nor when it has to wait for another failure's pause.
+#[tokio::test(start_paused = true)]
+async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
+    for (starts_bad_at, expected) in [
+        (0.0, ["acquiring", "failed", "joined", "too soon"]),
+        (80.0, ["failed", "cooling down", "joined", "too soon"]),
+    ] {
+        let idp = Idp::new(|asked| match asked.nth {
+            2 => failure(ErrorKind::ServerError).after(0.1),
+            nth => token(nth, 100.0).after(0.1),
+        });
+        let (cache, told) = told(&idp);
+        cache.warm_up().await.unwrap();
+        let start = Instant::now();
+        let client = layered(&cache, Api::new(|_| rejection()));
+        // The refresh ahead is due by then, and fails.
+        sleep(secs(starts_bad_at)).await;
+        if starts_bad_at > 0.0 {
+            cache.get().await.unwrap();
+            sleep(secs(0.2)).await;
+        }
+        while since(start) < starts_bad_at + 10.0 {
+            assert_eq!(call(&client).await.unwrap(), 401);
+            sleep(secs(0.2)).await;
+        }
+        assert_eq!(*told.lock().unwrap(), expected);
+        assert_eq!(idp.count(), 3);
+    }
 }
 
 /// What the operator is told while the answers are handed back: once for each spell.

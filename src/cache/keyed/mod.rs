@@ -54,9 +54,10 @@ const TICKS: u32 = 8;
 ///   that nobody asked for in the idle time. One that is still in use elsewhere stays that key's.
 /// * Cooldowns after failures, and the spacing of rejections, outlive a cache that was dropped. So
 ///   no load on other keys resets them.
-/// * At most 16 acquisitions run at once. Others wait for their turn, at most for half of their
-///   bound (`acquisition_timeout`), so that those that get one have time enough; then they fail as
-///   [`Crowded`](crate::ErrorKind::Crowded). More than the capacity don't wait: they fail at once.
+/// * At most 16 acquisitions run at once. Others wait in line for their turn, at most for half of
+///   their bound (`acquisition_timeout`), so that those that get one have time enough; then they
+///   fail as [`Crowded`](crate::ErrorKind::Crowded). More than the capacity don't wait: they fail
+///   at once.
 ///
 /// `K`'s `Hash`, `Eq`, `Clone` and `Drop` run under locks of this cache: they must not use it, nor
 /// panic. A source must not ask its own keyed cache for another key: it would hold a turn while it

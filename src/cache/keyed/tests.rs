@@ -102,3 +102,52 @@ async fn a_token_is_as_old_as_its_request() {
     assert!(tokens.current(&1).is_some(), "it was asked for just now");
     first.await.unwrap().unwrap();
 }
+
+/// One turn for all; a key takes as many seconds as it says, and its token is good for a minute.
+fn one_at_once() -> (KeyedTokenCache<u64>, Arc<Mutex<Vec<Acquire>>>) {
+    let asked = Arc::<Mutex<Vec<Acquire>>>::default();
+    let log = Arc::clone(&asked);
+    let source = move |takes: &u64| {
+        let (takes, log) = (Duration::from_secs(*takes), Arc::clone(&log));
+        Ok(move |acquire: Acquire| {
+            lock(&log).push(acquire);
+            async move {
+                tokio::time::sleep(takes).await;
+                Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(60)))
+            }
+        })
+    };
+    (KeyedTokenCache::builder(source).concurrent_acquisitions(1).build(), asked)
+}
+
+/// The server did not fail, so it is not asked by a probe.
+#[tokio::test(start_paused = true)]
+async fn after_no_turn_an_acquisition_is_one_like_any_other() {
+    let (tokens, asked) = one_at_once();
+    let first = tokio::spawn(tokens.get(&13));
+    tokio::task::yield_now().await;
+    assert_eq!(tokens.get(&1).await.unwrap_err().kind(), ErrorKind::Crowded);
+    first.await.unwrap().unwrap();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    tokens.get(&1).await.unwrap();
+    let single: Vec<_> = lock(&asked).iter().map(|it| it.single_attempt).collect();
+    assert_eq!(single, [false, false]);
+}
+
+/// The next acquisition may wait for its turn as long, so it starts that much earlier.
+#[tokio::test(start_paused = true)]
+async fn the_lead_counts_the_wait_for_a_turn() {
+    let (tokens, asked) = one_at_once();
+    let first = tokio::spawn(tokens.get(&12));
+    tokio::task::yield_now().await;
+    tokens.get(&0).await.unwrap();
+    first.await.unwrap().unwrap();
+    // 60 s, less 6 s of leeway, less a lead of 36 s: the most there is, and as long as 3 waits.
+    for (seconds, expected) in [(17, 2), (2, 3)] {
+        tokio::time::advance(Duration::from_secs(seconds)).await;
+        assert!(tokens.current(&0).is_some());
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        assert_eq!(lock(&asked).len(), expected);
+    }
+}

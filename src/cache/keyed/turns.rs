@@ -1,32 +1,68 @@
 //! How many acquisitions run at once, over all keys.
 
-use std::{
-    pin::pin,
-    sync::atomic::{
-        AtomicUsize,
-        Ordering::{AcqRel, Acquire, Relaxed},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use tokio::{
     sync::Notify,
     time::{Instant, timeout_at},
 };
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    sync::{Arc, Mutex, lock},
+};
 
-/// So often one that waits looks by itself. Who is told of a free turn may be on a runtime that
-/// nobody drives, and takes it no more than it tells the next.
+/// So long a free turn is kept for who was told of it, and so often one that waits looks by
+/// itself: who was told may be on a runtime that nobody drives.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// A turn that is free is nobody's until someone who runs takes it: a semaphore would hand it to
-/// whoever is first in line.
+/// Who waits gets its turn in the order of coming, and a newcomer is the last of them. A semaphore
+/// would keep a turn for as long as whoever is first in line does not come for it.
 pub(super) struct Turns {
-    free: AtomicUsize,
-    freed: Notify,
-    waiting: AtomicUsize,
+    line: Mutex<Line>,
     most_waiting: usize,
+}
+
+#[derive(Default)]
+struct Line {
+    came: u64,
+    /// Turns that are nobody's.
+    free: usize,
+    /// By the number that each came as.
+    waiting: BTreeMap<u64, Arc<Notify>>,
+    /// Who was told of a turn and has not come for it, and until when it is kept.
+    kept: BTreeMap<u64, Instant>,
+}
+
+impl Line {
+    /// Keeps a free turn for the first in line, who is to be told.
+    fn next(&mut self) -> Option<Arc<Notify>> {
+        if self.free == 0 {
+            return None;
+        }
+        let (number, told) = self.waiting.pop_first()?;
+        self.free -= 1;
+        self.kept.insert(number, Instant::now() + LOOK);
+        Some(told)
+    }
+
+    /// Puts one in line, unless a turn is kept for it. What was kept too long is free again; who
+    /// it was kept for comes as it came before, and so is the first.
+    fn join(&mut self, number: u64, told: &Arc<Notify>) {
+        let (now, kept) = (Instant::now(), self.kept.len());
+        self.kept.retain(|_, until| now < *until);
+        self.free += kept - self.kept.len();
+        if !self.kept.contains_key(&number) {
+            self.waiting.insert(number, Arc::clone(told));
+        }
+    }
+
+    fn leave(&mut self, number: u64) {
+        self.waiting.remove(&number);
+        if self.kept.remove(&number).is_some() {
+            self.free += 1;
+        }
+    }
 }
 
 /// Given back when it is dropped.
@@ -34,66 +70,78 @@ pub(super) struct Turn<'a>(&'a Turns);
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
-        self.0.free.fetch_add(1, AcqRel);
-        self.0.freed.notify_one();
+        lock(&self.0.line).free += 1;
+        self.0.tell();
     }
 }
 
-/// Counted while it lives, however the wait ends.
-struct Waiting<'a>(&'a AtomicUsize);
+/// A place in line, given up when it is dropped, however the wait ends.
+struct Place<'a> {
+    turns: &'a Turns,
+    number: u64,
+    told: Arc<Notify>,
+}
 
-impl Drop for Waiting<'_> {
+impl<'a> Place<'a> {
+    fn come(&self) -> Option<Turn<'a>> {
+        lock(&self.turns.line).join(self.number, &self.told);
+        self.turns.tell();
+        let kept = lock(&self.turns.line).kept.remove(&self.number);
+        kept.map(|_| Turn(self.turns))
+    }
+}
+
+impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Relaxed);
+        lock(&self.turns.line).leave(self.number);
+        self.turns.tell();
     }
 }
 
 impl Turns {
     pub(super) fn new(at_once: usize, most_waiting: usize) -> Self {
-        let free = AtomicUsize::new(at_once.max(1));
-        Self { free, freed: Notify::new(), waiting: AtomicUsize::new(0), most_waiting }
+        let line = Line { free: at_once.max(1), ..Line::default() };
+        Self { line: Mutex::new(line), most_waiting }
     }
 
-    fn try_take(&self) -> Option<Turn<'_>> {
-        let taken = self.free.fetch_update(AcqRel, Acquire, |free| free.checked_sub(1));
-        taken.ok().map(|_| Turn(self))
+    /// Tells those whose turn it is. Outside of the lock, as it runs wakers.
+    fn tell(&self) {
+        loop {
+            let next = lock(&self.line).next();
+            let Some(told) = next else { break };
+            told.notify_one();
+        }
     }
 
     /// A turn, held until it is dropped. The wait is part of the acquisition's bound, so that its
     /// waiters end when they would anyway; but half of it at most, so that no turn is taken with
     /// hardly any time left to use it.
     pub(super) async fn take(&self, deadline: Option<Instant>) -> Result<Turn<'_>, Error> {
-        if let Some(turn) = self.try_take() {
-            return Ok(turn);
-        }
-        let ahead = self.waiting.fetch_add(1, Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        if ahead >= self.most_waiting {
-            return Err(Error::new(ErrorKind::Crowded));
-        }
         let began = Instant::now();
         let half = deadline.map(|at| began + at.saturating_duration_since(began) / 2);
-        // One place in line for the whole wait.
-        let mut freed = pin!(self.freed.notified());
+        let place = self.enter()?;
         loop {
-            // Before the look, so that what is freed after it is not missed.
-            freed.as_mut().enable();
-            if let Some(turn) = self.try_take() {
+            if let Some(turn) = place.come() {
                 return Ok(turn);
             }
             let look = Instant::now() + LOOK;
             let look = half.map_or(look, |half| half.min(look));
-            let told = timeout_at(look, freed.as_mut()).await.is_ok();
+            // Told or not, it looks.
+            let _ = timeout_at(look, place.told.notified()).await;
             if half.is_some_and(|half| Instant::now() >= half) {
-                if told {
-                    self.freed.notify_one();
-                }
                 return Err(Error::new(ErrorKind::Crowded));
             }
-            if told {
-                freed.set(self.freed.notified());
-            }
         }
+    }
+
+    fn enter(&self) -> Result<Place<'_>, Error> {
+        let mut line = lock(&self.line);
+        // A turn is free only if nobody waits for it.
+        if line.free == 0 && line.waiting.len() >= self.most_waiting {
+            return Err(Error::new(ErrorKind::Crowded));
+        }
+        line.came += 1;
+        Ok(Place { turns: self, number: line.came, told: Arc::default() })
     }
 }
 
@@ -101,37 +149,111 @@ impl Turns {
 mod tests {
     use std::{
         future::Future,
-        pin::pin,
+        pin::{Pin, pin},
         task::{Context, Waker},
     };
 
     use super::*;
 
+    async fn turn(turns: &Turns) -> Turn<'_> {
+        turns.take(None).await.unwrap_or_else(|_| unreachable!())
+    }
+
+    /// Polled once, by nobody who polls again when it is told.
+    fn is_pending(waiter: Pin<&mut impl Future>) -> bool {
+        waiter.poll(&mut Context::from_waker(Waker::noop())).is_pending()
+    }
+
     /// It is told that a turn is free and is polled no more, as on a runtime that nobody drives.
     #[tokio::test(start_paused = true)]
     async fn one_that_is_first_in_line_and_never_polled_keeps_no_turn() {
         let turns = Turns::new(1, 10);
-        let turn = turns.take(None).await.unwrap_or_else(|_| unreachable!());
+        let held = turn(&turns).await;
         let mut stuck = pin!(turns.take(None));
-        assert!(stuck.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        assert!(is_pending(stuck.as_mut()));
         let mut next = pin!(turns.take(None));
-        assert!(next.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        drop(turn);
+        assert!(is_pending(next.as_mut()));
+        drop(held);
         let began = Instant::now();
-        assert!(next.await.is_ok());
+        let held = next.await;
+        assert!(held.is_ok() && began.elapsed() <= LOOK);
+        // That was once: nothing is kept for it any more.
+        drop(held);
+        turn(&turns).await;
         assert!(began.elapsed() <= LOOK);
+        // It may come yet.
+        assert!(stuck.await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn one_that_is_polled_too_late_takes_none() {
         let turns = Turns::new(1, 10);
-        let turn = turns.take(None).await.unwrap_or_else(|_| unreachable!());
+        let held = turn(&turns).await;
         let deadline = Instant::now() + Duration::from_secs(10);
         let mut late = pin!(turns.take(Some(deadline)));
-        assert!(late.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        drop(turn);
+        assert!(is_pending(late.as_mut()));
+        drop(held);
         tokio::time::advance(Duration::from_secs(6)).await;
         assert!(late.await.is_err_and(|error| error.kind() == ErrorKind::Crowded));
-        assert!(turns.try_take().is_some());
+        assert!(!is_pending(pin!(turns.take(None))));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_does_not_go_ahead_of_those_who_wait() {
+        let turns = Turns::new(1, 10);
+        let held = turn(&turns).await;
+        let (mut first, mut second) = (pin!(turns.take(None)), pin!(turns.take(None)));
+        assert!(is_pending(first.as_mut()) && is_pending(second.as_mut()));
+        drop(held);
+        // Before the first was polled.
+        let mut newcomer = pin!(turns.take(None));
+        assert!(is_pending(newcomer.as_mut()));
+        drop(first.await);
+        assert!(is_pending(newcomer.as_mut()));
+        drop(second.await);
+        assert!(!is_pending(newcomer.as_mut()));
+    }
+
+    /// One that waits gives its turn on, also one that it was told of and did not come for.
+    #[tokio::test(start_paused = true)]
+    async fn one_that_goes_away_costs_the_others_nothing() {
+        let turns = Turns::new(1, 10);
+        let held = turn(&turns).await;
+        let began = Instant::now();
+        let (mut gone, mut next) = (Box::pin(turns.take(None)), pin!(turns.take(None)));
+        assert!(is_pending(gone.as_mut()) && is_pending(next.as_mut()));
+        drop(held);
+        drop(gone);
+        assert!(next.await.is_ok() && began.elapsed().is_zero());
+    }
+
+    /// At most so many at once; and whoever gives up, or is dropped at any time, leaves nothing.
+    #[tokio::test(start_paused = true)]
+    async fn turns_are_neither_lost_nor_made() {
+        for seed in 0..50 {
+            let turns = Arc::new(Turns::new(3, 20));
+            // Of tokio's, and never waited for.
+            let running = Arc::new(tokio::sync::Semaphore::new(3));
+            let mut tasks = tokio::task::JoinSet::new();
+            for number in 0..100 {
+                let mut random = fastrand::Rng::with_seed(seed * 100 + number);
+                let (turns, running) = (Arc::clone(&turns), Arc::clone(&running));
+                tasks.spawn(async move {
+                    let mut millis = |most| Duration::from_millis(random.u64(0..most));
+                    tokio::time::sleep(millis(1000)).await;
+                    let gives_up = millis(1000);
+                    let _ = tokio::time::timeout(gives_up, async {
+                        let deadline = Instant::now() + millis(1000);
+                        let Ok(_turn) = turns.take(Some(deadline)).await else { return };
+                        let _one = running.try_acquire().expect("a turn");
+                        tokio::time::sleep(millis(50)).await;
+                    })
+                    .await;
+                });
+            }
+            tasks.join_all().await;
+            let line = lock(&turns.line);
+            assert_eq!((line.free, line.waiting.len(), line.kept.len()), (3, 0, 0), "seed {seed}");
+        }
     }
 }

@@ -67,6 +67,8 @@ impl State {
         self.cooldown = None;
         self.overdue = false;
         let same_token = self.holds(&token);
+        // With the wait for a turn, where it is one of many: the next one may wait as long, and the
+        // lead is there so that it comes in time all the same.
         let took = now.saturating_duration_since(flight.starts_at);
         let Deadlines { refresh_at, expires_at, lifetime } =
             settings.schedule.deadlines(&Arrival {

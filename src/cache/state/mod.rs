@@ -184,7 +184,8 @@ impl State {
             id: self.flights,
             reason,
             owed,
-            probe: self.cooldown.is_some(),
+            // To find no turn says nothing of the server, and leaves no failure behind.
+            probe: self.cooldown.as_ref().is_some_and(|cooldown| cooldown.failures > 0),
             starts_at,
             ends_by,
             abandoned_at: ends_by + ABANDON_AFTER,

@@ -1,6 +1,8 @@
 //! What follows when an API rejects a token, or the user wants another one: acquisitions out of
 //! turn, and their spacing.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 use super::{Followup, State};
@@ -42,6 +44,7 @@ impl State {
             return (Rejection::Stale, followup);
         }
         self.rejected = true;
+        let was_overdue = self.overdue;
         let (rejection, response) =
             self.hasten(Reason::Rejected, now, can_launch, settings, &mut followup);
         let reported = match response {
@@ -49,7 +52,9 @@ impl State {
             RejectionResponse::TooSoon { .. } => {
                 std::mem::replace(&mut self.too_soon_reported, true)
             }
-            _ => false,
+            // Told already, by this or by the failure.
+            RejectionResponse::CoolingDown { .. } | RejectionResponse::NoRuntime => was_overdue,
+            RejectionResponse::Acquiring => false,
         };
         if let Rejection::Wait(_) = rejection {
             self.suspect_until.get_or_insert(now + settings.suspect_wait);
@@ -88,16 +93,20 @@ impl State {
             return (Rejection::Wait(Arc::clone(flight)), RejectionResponse::Joined);
         }
         let too_soon = self.spacing.wait(now);
-        if !too_soon.is_zero() {
+        // While one is overdue, no fresh token has come that this rejection could be of.
+        if !too_soon.is_zero() && !self.overdue {
             return (Rejection::HandBack, RejectionResponse::TooSoon { next_in: too_soon });
         }
-        if let Some(cooldown) = &self.cooldown
-            && now < cooldown.until(true)
-        {
+        let next_in = self
+            .cooldown
+            .as_ref()
+            .map_or(Duration::ZERO, |cooldown| cooldown.until(true).saturating_duration_since(now));
+        if !(too_soon.is_zero() && next_in.is_zero()) {
             // The rejection's acquisition is the one that follows the cooldown.
-            let next_in = cooldown.until(true) - now;
             self.overdue = true;
-            self.take_spacing(now, settings);
+            if too_soon.is_zero() {
+                self.take_spacing(now, settings);
+            }
             return (Rejection::HandBack, RejectionResponse::CoolingDown { next_in });
         }
         self.take_spacing(now, settings);
