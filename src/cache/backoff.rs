@@ -97,6 +97,12 @@ impl Spacing {
         self.next_at = Some(now + doubled(first, self.taken, most));
         self.taken = self.taken.saturating_add(1);
     }
+
+    /// The last one, which was put off or failed, starts only now.
+    pub(super) fn retake(&mut self, now: Instant, settings: &Backoff) {
+        self.taken = self.taken.saturating_sub(1);
+        self.take(now, settings);
+    }
 }
 
 /// What is worth remembering of a cache that is gone, for the next one of the same key.

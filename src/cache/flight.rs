@@ -38,7 +38,7 @@ pub(super) struct Flight {
     pub(super) reason: Reason,
     /// A rejection, or the user, asked for it; if it fails another one is owed.
     pub(super) owed: bool,
-    /// The acquisition before this one failed: one attempt, and others wait only briefly.
+    /// The authorization server failed before: one attempt, and others wait only briefly.
     pub(super) probe: bool,
     /// When its source is asked: later than its creation if the last token was dead on arrival.
     pub(super) starts_at: Instant,

@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{ErrorKind, Event, Reason, RejectionRespons
 
 use crate::support::{
     Api, Idp, call, failure, layered, named, poll_once, rejection, request, secs, settle, since,
-    token,
+    throttled, token,
 };
 
 /// Those beside the schedule, in seconds since `start`.
@@ -206,6 +206,28 @@ async fn p7_two_instances_that_revoke_each_other_do_not_escalate() {
         assert!(idp.count() <= 6, "{:?}", idp.times(start));
     }
     assert_eq!(served.lock().unwrap().keys().filter(|it| ![200, 401].contains(*it)).count(), 0);
+}
+
+/// One that had to wait for a pause is spaced from when it was made at last.
+#[tokio::test(start_paused = true)]
+async fn p7_an_acquisition_that_was_put_off_is_spaced_from_its_own_start() {
+    let idp = Idp::new(|asked| match asked.nth {
+        2 => throttled(90.0).after(0.1),
+        nth => token(nth, 86_400.0).after(0.1),
+    });
+    let cache = idp.cache();
+    cache.warm_up().await.unwrap();
+    let client = layered(&cache, Api::new(|_| rejection()));
+    let start = Instant::now();
+    while since(start) < 400.0 {
+        assert_eq!(call(&client).await.unwrap(), 401);
+        sleep(secs(0.25)).await;
+    }
+    let times = idp.times(start);
+    let apart: Vec<_> = times[1..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!((90.0..115.0).contains(&apart[0]), "the server asked for it: {times:?}");
+    assert!(apart[1..].iter().all(|apart| *apart >= 30.0), "{times:?}");
+    assert!(apart.len() > 3, "{times:?}");
 }
 
 /// A cache, and what it says of rejections and failures.

@@ -176,7 +176,11 @@ impl State {
             self.spacing = Spacing::default();
             self.too_soon_reported = false;
         }
-        let owed = std::mem::take(&mut self.overdue) || reason.is_out_of_turn();
+        let was_overdue = std::mem::take(&mut self.overdue);
+        if was_overdue {
+            self.spacing.retake(now, &settings.backoff);
+        }
+        let owed = was_overdue || reason.is_out_of_turn();
         self.flights += 1;
         let starts_at = self.not_before.map_or(now, |not_before| not_before.max(now));
         let ends_by = starts_at + settings.acquisition_timeout;

@@ -103,8 +103,7 @@ impl State {
             .map_or(Duration::ZERO, |cooldown| cooldown.until(true).saturating_duration_since(now));
         if !(too_soon.is_zero() && next_in.is_zero()) {
             // The rejection's acquisition is the one that follows the cooldown.
-            self.overdue = true;
-            if too_soon.is_zero() {
+            if !std::mem::replace(&mut self.overdue, true) {
                 self.take_spacing(now, settings);
             }
             return (Rejection::HandBack, RejectionResponse::CoolingDown { next_in });
