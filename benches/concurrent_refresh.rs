@@ -1,5 +1,5 @@
 //! Many tasks wait for one token: from the moment when the endpoint answers until the last of them
-//! has gone on, beside what tokio takes to wake and poll as many tasks that wait for a `Notify`.
+//! has gone on, beside what as many tasks cost that wait for tokio's `Notify` and do the same work.
 //!
 //! First a table, for which the subjects take turns; then criterion's own measurements.
 
@@ -18,10 +18,11 @@ use std::{
 };
 
 use criterion::{Criterion, SamplingMode};
-use support::{Build, Inner, Lean};
+use support::{Build, Inner, Lean, floor};
 use tokio::{
     runtime::{Builder, Runtime},
     sync::Notify,
+    time::timeout,
 };
 use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
@@ -29,15 +30,23 @@ use tower_oauth2_client_credentials::{
 };
 
 const WAITERS: [usize; 4] = [1, 100, 10_000, 100_000];
-const SUBJECTS: [Subject; 3] = [Subject::Notify, Subject::Get, Subject::Layer];
+const SUBJECTS: [Subject; 5] =
+    [Subject::Notify, Subject::Deadline, Subject::Get, Subject::Floor, Subject::Layer];
+
+/// As long as that of [`TokenCache::get`].
+const DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
 enum Subject {
     /// tokio's own cost: `Notify::notified`, without a deadline.
     Notify,
+    /// The same under tokio's `timeout`, as nobody should wait for ever.
+    Deadline,
     /// `TokenCache::get`, with its deadline.
     Get,
-    /// A request through the layer.
+    /// A request that waits for a `Notify`, then goes through a layer that knows its header.
+    Floor,
+    /// A request through the layer, with its deadline.
     Layer,
 }
 
@@ -45,8 +54,19 @@ impl Subject {
     fn name(self) -> &'static str {
         match self {
             Self::Notify => "tokio's Notify",
+            Self::Deadline => "Notify with a timeout",
             Self::Get => "TokenCache::get",
+            Self::Floor => "Notify, then a static header",
             Self::Layer => "the layer",
+        }
+    }
+
+    /// What does the same work without us.
+    fn reference(self) -> Option<Self> {
+        match self {
+            Self::Get => Some(Self::Deadline),
+            Self::Layer => Some(Self::Floor),
+            Self::Notify | Self::Deadline | Self::Floor => None,
         }
     }
 }
@@ -107,7 +127,7 @@ async fn herd(subject: Subject, waiters: usize) -> Duration {
         all_done: Notify::new(),
     });
     let (tokens, endpoint) = cold();
-    let service = layer(tokens.clone()).layer(Inner);
+    let (service, fixed) = (layer(tokens.clone()).layer(Inner), floor().layer(Inner));
     let (builder, notify) = (Lean::default(), Arc::new(Notify::new()));
     for _ in 0..waiters {
         let run = Arc::clone(&run);
@@ -115,6 +135,20 @@ async fn herd(subject: Subject, waiters: usize) -> Duration {
             Subject::Notify => {
                 let notify = Arc::clone(&notify);
                 tokio::spawn(run.observe(async move { notify.notified().await }));
+            }
+            Subject::Deadline => {
+                let notify = Arc::clone(&notify);
+                tokio::spawn(run.observe(async move {
+                    timeout(DEADLINE, notify.notified()).await.expect("it is woken in time");
+                }));
+            }
+            Subject::Floor => {
+                let notify = Arc::clone(&notify);
+                let call = fixed.clone().oneshot(builder.request());
+                tokio::spawn(run.observe(async move {
+                    notify.notified().await;
+                    call.await.expect("an answer")
+                }));
             }
             Subject::Get => {
                 let tokens = tokens.clone();
@@ -131,7 +165,7 @@ async fn herd(subject: Subject, waiters: usize) -> Duration {
     }
     let start = Instant::now();
     match subject {
-        Subject::Notify => notify.notify_waiters(),
+        Subject::Notify | Subject::Deadline | Subject::Floor => notify.notify_waiters(),
         Subject::Get | Subject::Layer => endpoint.notify_one(),
     }
     run.all_done.notified().await;
@@ -150,33 +184,48 @@ fn measure(runtime: &Runtime, subject: Subject, waiters: usize) -> Duration {
 }
 
 fn print_table(runtimes: &[(&str, Runtime)]) {
-    println!("from the answer to the last waiter, ns a waiter (median), ratio to Notify");
+    println!(
+        "from the answer to the last waiter: ns a waiter, and ratios within a round (quartiles)"
+    );
     for (name, runtime) in runtimes {
         for waiters in WAITERS {
-            let rounds = (200_000 / waiters).clamp(9, 201);
+            let rounds = (600_000 / waiters).clamp(15, 201);
+            println!("{name}, {waiters} waiters, {rounds} rounds");
             let mut took = [const { Vec::new() }; SUBJECTS.len()];
-            for _ in 0..rounds {
-                for (subject, took) in SUBJECTS.into_iter().zip(&mut took) {
-                    let elapsed = measure(runtime, subject, waiters);
-                    took.push(elapsed.as_secs_f64() * 1e9 / waiters as f64);
+            // One that is not counted, so that code and memory are warm.
+            for round in 0..=rounds {
+                for place in 0..SUBJECTS.len() {
+                    // Nobody has always the same one before it.
+                    let index = (round + place) % SUBJECTS.len();
+                    let elapsed = measure(runtime, SUBJECTS[index], waiters);
+                    if round > 0 {
+                        took[index].push(elapsed.as_secs_f64() * 1e9 / waiters as f64);
+                    }
                 }
             }
-            let ratio = |index: usize| {
-                median(took[index].iter().zip(&took[0]).map(|(it, notify)| it / notify).collect())
+            let ratio = |it: Subject, to: Subject| {
+                let pairs = took[it as usize].iter().zip(&took[to as usize]);
+                let [lower, median, upper] = quartiles(pairs.map(|(it, to)| it / to));
+                format!("{median:.2} ({lower:.2} to {upper:.2}) of {}", to.name())
             };
-            print!("  {name}, {waiters:>7} waiters:");
-            for (index, subject) in SUBJECTS.into_iter().enumerate() {
-                let nanos = median(took[index].clone());
-                print!("  {} {nanos:.0} ({:.2})", subject.name(), ratio(index));
+            for subject in SUBJECTS {
+                let [lower, median, upper] = quartiles(took[subject as usize].iter().copied());
+                let times = format!("{median:.0} ({lower:.0} to {upper:.0})");
+                let bare = ratio(subject, Subject::Notify);
+                print!("  {:<28} {times:<22} {bare}", subject.name());
+                if let Some(same) = subject.reference() {
+                    print!(", {}", ratio(subject, same));
+                }
+                println!();
             }
-            println!();
         }
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
+    let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
 }
 
 /// Memory of futures that wait, without tasks around them: what the process grew by.

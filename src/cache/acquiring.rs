@@ -1,7 +1,6 @@
 //! Getting a token: the one at hand, or the one in flight.
 
 use std::{
-    future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -10,7 +9,7 @@ use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{
-    Decision, Shared, Snapshot,
+    Decision, Snapshot, TokenCache,
     flight::{Flight, Outcome},
     state::Limit,
     wait::Wait,
@@ -26,9 +25,9 @@ use crate::{
 const LOOKS: u32 = 3;
 
 pin_project! {
-    /// The future behind [`Get`](super::Get): resolves to the snapshot, as the layer wants it.
+    /// The wait behind [`Get`](super::Get), for a cache that its owner has a handle of.
+    #[derive(Default)]
     pub(crate) struct Acquiring {
-        shared: Arc<Shared>,
         // Set when first polled: waiting starts there.
         deadline: Option<Instant>,
         // The end of the short wait for somebody else's probe, once for this request: it counts
@@ -45,23 +44,11 @@ pin_project! {
 }
 
 impl Acquiring {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            deadline: None,
-            probe_until: None,
-            limit: None,
-            wants_new: false,
-            lost: false,
-            wait: Wait::default(),
-        }
-    }
-
     /// The token at hand, if it may be used as it is and none other is waited for: a look without
     /// a lock.
-    pub(super) fn at_hand(&self) -> Option<Token> {
+    pub(super) fn at_hand(&self, cache: &TokenCache) -> Option<Token> {
         let waits = self.wants_new || self.wait.abandoned_at().is_some();
-        let snapshot = if waits { None } else { self.shared.fresh() };
+        let snapshot = if waits { None } else { cache.shared.fresh() };
         snapshot?.as_ref().map(|snapshot| snapshot.hand_out())
     }
 
@@ -71,19 +58,24 @@ impl Acquiring {
         *this.wants_new = true;
         this.wait.sit(flight);
     }
-}
 
-impl Future for Acquiring {
-    type Output = Result<Arc<Snapshot>, Error>;
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    /// Ends with what `take` takes of the snapshot, which is lent: nothing is written to it, as many
+    /// may end their wait at once.
+    pub(crate) fn poll<T>(
+        self: Pin<&mut Self>,
+        cache: &TokenCache,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&Arc<Snapshot>) -> T,
+    ) -> Poll<Result<T, Error>> {
+        let shared = &cache.shared;
+        let usable = |error| shared.usable().ok_or(error);
         let mut this = self.project();
         let mut looks = 0;
         loop {
             if let Some(abandoned_at) = this.wait.abandoned_at() {
                 let deadline = *this
                     .deadline
-                    .get_or_insert_with(|| Instant::now() + this.shared.settings.wait_timeout);
+                    .get_or_insert_with(|| Instant::now() + shared.settings.wait_timeout);
                 let limit_at = match this.limit {
                     Some(Limit::Suspect(until)) => Some(*until),
                     Some(Limit::Probe(_)) => *this.probe_until,
@@ -93,17 +85,17 @@ impl Future for Acquiring {
                 let waited = match ready!(this.wait.as_mut().poll(until, cx)) {
                     Ok(waited) => waited,
                     // Nobody can wait here, and a valid token needs no wait.
-                    Err(error) => return Poll::Ready(this.shared.usable().ok_or(error)),
+                    Err(error) => return Poll::Ready(usable(error).map(|it| take(&it))),
                 };
                 match waited {
                     Some(Outcome::Token(snapshot)) => {
                         // It may have come long before this task was polled.
                         if snapshot.is_presentable(Instant::now()) {
-                            return Poll::Ready(Ok(snapshot));
+                            return Poll::Ready(Ok(take(snapshot)));
                         }
                     }
                     Some(Outcome::Failed(error)) => {
-                        return Poll::Ready(this.shared.usable().ok_or(error));
+                        return Poll::Ready(usable(error.clone()).map(|it| take(&it)));
                     }
                     Some(Outcome::Gone) if looks == LOOKS => {
                         return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
@@ -116,7 +108,7 @@ impl Future for Acquiring {
                         this.wait.as_mut().leave();
                         // Whoever waits for more than a token may have one at hand.
                         let error = Error::new(ErrorKind::WaitTimeout);
-                        return Poll::Ready(this.shared.usable().ok_or(error));
+                        return Poll::Ready(usable(error).map(|it| take(&it)));
                     }
                     None => {
                         this.wait.as_mut().leave();
@@ -128,17 +120,19 @@ impl Future for Acquiring {
                     }
                 }
             }
-            match this.shared.consult() {
+            match shared.consult() {
                 Decision::Use(snapshot) => {
-                    let next = std::mem::take(this.lost).then(|| this.shared.in_flight());
-                    let Some(flight) = next.flatten() else { return Poll::Ready(Ok(snapshot)) };
+                    let next = std::mem::take(this.lost).then(|| shared.in_flight());
+                    let Some(flight) = next.flatten() else {
+                        return Poll::Ready(Ok(take(&snapshot)));
+                    };
                     *this.limit = None;
                     this.wait.as_mut().sit(flight);
                 }
                 Decision::Fail(error) => return Poll::Ready(Err(error)),
                 Decision::Wait { flight, limit } => {
                     if limit.is_some() {
-                        let wait = this.shared.settings.probe_wait;
+                        let wait = shared.settings.probe_wait;
                         this.probe_until.get_or_insert_with(|| Instant::now() + wait);
                     }
                     *this.limit = limit;

@@ -13,7 +13,6 @@ use crate::{
 };
 
 /// How a flight ended.
-#[derive(Clone)]
 pub(super) enum Outcome {
     /// With a token; it may be dead on arrival, then only this flight's waiters get it.
     Token(Arc<Snapshot>),
@@ -119,19 +118,25 @@ impl Seat {
         &self.flight
     }
 
+    /// Lent and not cloned: who waited with many others would write to the count that all share.
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        self.flight.outcome.get()
+    }
+
     /// Whether its owner may have moved, to another task and maybe another runtime.
     pub(super) fn take_moved(&mut self) -> bool {
         std::mem::take(&mut self.moved)
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Outcome> {
-        if let Some(outcome) = self.flight.outcome.get() {
-            return Poll::Ready(outcome.clone());
+    /// Until there is an outcome.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.outcome().is_some() {
+            return Poll::Ready(());
         }
         let mut waiters = lock(&self.flight.waiters);
         if waiters.closed && !broken(Fault::JoinsLate) {
-            let outcome = self.flight.outcome.get().expect("an outcome is set before closing");
-            return Poll::Ready(outcome.clone());
+            assert!(self.outcome().is_some(), "an outcome is set before closing");
+            return Poll::Ready(());
         }
         match self.key {
             Some(key) if waiters.wakers[key].will_wake(cx.waker()) => {}
@@ -154,6 +159,11 @@ impl Seat {
 impl Drop for Seat {
     fn drop(&mut self) {
         let Some(key) = self.key else { return };
+        // `end` takes every waker out, and one that is woken in vain does no harm. All others leave
+        // now too, and would queue here.
+        if self.outcome().is_some() {
+            return;
+        }
         let mut waiters = lock(&self.flight.waiters);
         let waker = if waiters.closed { None } else { Some(waiters.wakers.remove(key)) };
         drop(waiters);

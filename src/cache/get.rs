@@ -3,12 +3,12 @@
 use std::{
     future::Future,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use pin_project_lite::pin_project;
 
-use super::{Acquiring, flight::Flight};
+use super::{Acquiring, TokenCache, flight::Flight};
 use crate::{error::Error, sync::Arc, token::Token};
 
 pin_project! {
@@ -17,14 +17,15 @@ pin_project! {
     /// Dropping it gives up the wait and nothing else: an acquisition that it started goes on.
     #[must_use = "futures do nothing unless polled"]
     pub struct Get {
+        cache: TokenCache,
         #[pin]
         acquiring: Acquiring,
     }
 }
 
 impl Get {
-    pub(super) fn new(acquiring: Acquiring) -> Self {
-        Self { acquiring }
+    pub(super) fn new(cache: TokenCache) -> Self {
+        Self { cache, acquiring: Acquiring::default() }
     }
 
     /// Waits for this flight first.
@@ -37,11 +38,10 @@ impl Future for Get {
     type Output = Result<Token, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let acquiring = self.project().acquiring;
-        if let Some(token) = acquiring.at_hand() {
-            return Poll::Ready(Ok(token));
+        let this = self.project();
+        match this.acquiring.at_hand(this.cache) {
+            Some(token) => Poll::Ready(Ok(token)),
+            None => this.acquiring.poll(this.cache, cx, |snapshot| snapshot.hand_out()),
         }
-        let snapshot = ready!(acquiring.poll(cx))?;
-        Poll::Ready(Ok(snapshot.hand_out()))
     }
 }

@@ -235,7 +235,7 @@ impl TokenCache {
     /// the wait's own deadline; [`Runtime`](crate::ErrorKind::Runtime) outside of a tokio runtime
     /// if no token is at hand.
     pub fn get(&self) -> Get {
-        Get::new(Acquiring::new(Arc::clone(&self.shared)))
+        Get::new(self.clone())
     }
 
     /// Gets the first token ahead of the first request, at start-up.
@@ -259,7 +259,7 @@ impl TokenCache {
     /// As [`invalidate`](Self::invalidate), and waits for another token to send the request with
     /// once more. `None`: there is none, hand the API's answer back.
     pub fn replacement(&self, rejected: &Token) -> Replacement {
-        Replacement::new(Replacing::new(Arc::clone(&self.shared), rejected.clone()))
+        Replacement::new(self.replacing(rejected))
     }
 
     /// Gets a new token though the one at hand may be good, for instance after the client was
@@ -312,12 +312,8 @@ impl TokenCache {
         self.shared.usable()
     }
 
-    pub(crate) fn acquiring(&self) -> Acquiring {
-        Acquiring::new(Arc::clone(&self.shared))
-    }
-
     pub(crate) fn replacing(&self, rejected: &Token) -> Replacing {
-        Replacing::new(Arc::clone(&self.shared), rejected.clone())
+        Replacing::new(self.clone(), rejected.clone())
     }
 }
 

@@ -8,13 +8,13 @@ use std::{
 
 use pin_project_lite::pin_project;
 
-use super::{Acquiring, Rejection, Shared, Snapshot};
+use super::{Acquiring, Rejection, Snapshot, TokenCache};
 use crate::{sync::Arc, token::Token};
 
 pin_project! {
     /// The future behind [`Replacement`]: resolves to the snapshot, as the layer wants it.
     pub(crate) struct Replacing {
-        shared: Arc<Shared>,
+        cache: TokenCache,
         rejected: Token,
         told: bool,
         #[pin]
@@ -23,9 +23,8 @@ pin_project! {
 }
 
 impl Replacing {
-    pub(super) fn new(shared: Arc<Shared>, rejected: Token) -> Self {
-        let acquiring = Acquiring::new(Arc::clone(&shared));
-        Self { shared, rejected, told: false, acquiring }
+    pub(super) fn new(cache: TokenCache, rejected: Token) -> Self {
+        Self { cache, rejected, told: false, acquiring: Acquiring::default() }
     }
 }
 
@@ -36,7 +35,7 @@ impl Future for Replacing {
         let mut this = self.project();
         if !*this.told {
             *this.told = true;
-            match this.shared.reject(this.rejected) {
+            match this.cache.shared.reject(this.rejected) {
                 Rejection::Newer(snapshot) => return Poll::Ready(Some(snapshot)),
                 Rejection::HandBack => return Poll::Ready(None),
                 Rejection::Wait(flight) => this.acquiring.as_mut().join(flight),
@@ -44,10 +43,11 @@ impl Future for Replacing {
             }
         }
         // The same bytes again count as rejected: sending them once more would be in vain.
-        let another = ready!(this.acquiring.poll(cx))
-            .ok()
-            .filter(|snapshot| !snapshot.token().same_secret(this.rejected));
-        Poll::Ready(another)
+        let another = |snapshot: &Arc<Snapshot>| {
+            (!snapshot.token().same_secret(this.rejected)).then(|| Arc::clone(snapshot))
+        };
+        let acquired = ready!(this.acquiring.poll(this.cache, cx, another));
+        Poll::Ready(acquired.ok().flatten())
     }
 }
 

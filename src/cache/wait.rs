@@ -41,16 +41,15 @@ impl Wait {
     }
 
     /// The outcome, or `None` once `until` has come.
-    pub(super) fn poll(
-        self: Pin<&mut Self>,
+    pub(super) fn poll<'a>(
+        self: Pin<&'a mut Self>,
         until: Instant,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Outcome>, Error>> {
+    ) -> Poll<Result<Option<&'a Outcome>, Error>> {
         let mut this = self.project();
         if let Some(seat) = this.seat {
-            if let Poll::Ready(outcome) = seat.poll(cx) {
-                *this.seat = None;
-                return Poll::Ready(Ok(Some(outcome)));
+            if seat.poll(cx).is_ready() {
+                return Poll::Ready(Ok(seat.outcome()));
             }
             if seat.take_moved() {
                 // The timer's runtime may be one that stands still: it would never fire.

@@ -108,13 +108,19 @@ pin_project! {
     }
 }
 
+impl Stage {
+    fn waiting() -> Self {
+        Self::Waiting { acquiring: Acquiring::default() }
+    }
+}
+
 impl<S, B, P> Detour<S, B, P>
 where
     S: Service<Request<B>>,
     P: ReplayPolicy<B>,
 {
     pub(super) fn waiting(held: Held<S, B, P>) -> Self {
-        let stage = Stage::Waiting { acquiring: held.shared.cache.acquiring() };
+        let stage = Stage::waiting();
         Self { work: Work::Send(held), chances: Chances::ALL, expired: 0, stage }
     }
 
@@ -145,12 +151,16 @@ where
         S::Error: Into<BoxError>,
     {
         let mut this = self.project();
+        let mut looked = false;
         loop {
             let snapshot = match this.stage.as_mut().project() {
-                StageProj::Waiting { acquiring } => match ready!(acquiring.poll(cx)) {
-                    Ok(snapshot) => snapshot,
-                    Err(error) => return Poll::Ready(Next::Done(Err(error.into()))),
-                },
+                StageProj::Waiting { acquiring } => {
+                    let cache = &this.work.held().shared.cache;
+                    match ready!(acquiring.poll(cache, cx, Arc::clone)) {
+                        Ok(snapshot) => snapshot,
+                        Err(error) => return Poll::Ready(Next::Done(Err(error.into()))),
+                    }
+                }
                 StageProj::Replacing { replacing } => {
                     let replacement = ready!(replacing.poll(cx));
                     // Only now is the body asked for: the connection had the time to let it go.
@@ -169,8 +179,7 @@ where
                     if let Err(response) = this.work.restore(Some(())) {
                         return Poll::Ready(Next::Done(Ok(response)));
                     }
-                    let acquiring = this.work.held().shared.cache.acquiring();
-                    this.stage.set(Stage::Waiting { acquiring });
+                    this.stage.set(Stage::waiting());
                     continue;
                 }
                 StageProj::Readying { snapshot } => {
@@ -178,16 +187,18 @@ where
                     if let Err(error) = ready!(held.service.poll_ready(cx)) {
                         return Poll::Ready(Next::Done(Err(error.into())));
                     }
-                    let usable = if snapshot.is_presentable(Instant::now()) {
-                        Some(Arc::clone(snapshot))
+                    let usable;
+                    let usable = if looked || snapshot.is_presentable(Instant::now()) {
+                        Some(&*snapshot)
                     } else {
                         // It took so long that the token expired. With a later one at hand the
                         // place that was waited for is not given up: the next might take as long.
-                        held.shared.cache.usable()
+                        usable = held.shared.cache.usable();
+                        usable.as_ref()
                     };
                     if let Some(snapshot) = usable {
                         let Held { shared, mut service, request } = this.work.take();
-                        let badge = shared.badge(&snapshot);
+                        let badge = shared.badge(snapshot);
                         let call = send(badge, &mut service, request, *this.chances);
                         return Poll::Ready(Next::Call(call));
                     }
@@ -199,12 +210,13 @@ where
                     }
                     // Nothing stays reserved while it waits for another.
                     held.service = held.service.clone();
-                    let acquiring = held.shared.cache.acquiring();
-                    this.stage.set(Stage::Waiting { acquiring });
+                    this.stage.set(Stage::waiting());
                     continue;
                 }
             };
             this.stage.set(Stage::Readying { snapshot });
+            // The clock was read for it in this poll.
+            looked = true;
         }
     }
 }

@@ -39,12 +39,13 @@ impl Waiter {
     fn wait_in(seat: &mut Seat) -> Self {
         let parker = Parker::new();
         let mut pending = 0;
-        let outcome = parker.block_on(poll_fn(|cx| {
+        parker.block_on(poll_fn(|cx| {
             let polled = seat.poll(cx);
             pending += usize::from(polled.is_pending());
             polled
         }));
-        Self { parker, pending, failed: matches!(outcome, Outcome::Failed(_)) }
+        let failed = matches!(seat.outcome(), Some(Outcome::Failed(_)));
+        Self { parker, pending, failed }
     }
 
     fn spawn(flight: &Arc<Flight>) -> thread::JoinHandle<Self> {

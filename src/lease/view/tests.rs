@@ -125,7 +125,7 @@ async fn clones_go_on_together_without_the_service_they_were_cloned_from() {
         let cache = cache().await;
         let mut root = view(&cache);
         call(&mut root);
-        let mut clones = [const { () }; 10].map(|()| root.clone());
+        let mut clones: Vec<_> = (0..10).map(|_| root.clone()).collect();
         assert!(clones.iter().all(|clone| clone.lent));
         drop(root);
         assert_eq!(token(&mut clones[0].clone()), "t1");
