@@ -6,7 +6,7 @@
 //!
 //! It prints all tables, writes them into `docs/performance.md` and draws the pictures in
 //! `docs/performance/`. With `-- --quick` it takes under a minute, prints, and writes pictures below
-//! `target/` alone.
+//! `target/` alone; with `-- --tail` it prints the last two tables alone.
 //!
 //! All traffic is on loopback. Every contestant is built by its public interface, with its own HTTP
 //! client, and measured through the same [`peer::Peer`]: a request goes in, and arrives below with
@@ -21,6 +21,7 @@ mod plot;
 mod report;
 mod stats;
 mod steady;
+mod tail;
 
 use std::{env, fs, path::Path, process::ExitCode, time::Instant};
 
@@ -28,6 +29,7 @@ use peer::Contestant;
 use report::Table;
 use steady::Load;
 use tokio::runtime::{Builder, Runtime};
+use tower_oauth2_client_credentials::BoxError;
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -40,17 +42,19 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    let quick = match &arguments[..] {
-        [] => false,
-        [flag] if flag == "--quick" => true,
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let (quick, tail_alone) = match arguments[..] {
+        [] => (false, false),
+        ["--quick"] => (true, false),
+        ["--tail"] => (false, true),
         _ => {
-            eprintln!("usage: peers [--quick]");
+            eprintln!("usage: peers [--quick | --tail]");
             return ExitCode::FAILURE;
         }
     };
     // The peers bring two; rustls wants to be told which.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    match run(quick) {
+    match if tail_alone { run_tail() } else { run(quick) } {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
@@ -64,14 +68,12 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
 
-fn run(quick: bool) -> Result<(), Box<dyn std::error::Error>> {
+fn run(quick: bool) -> Result<(), BoxError> {
     let started = Instant::now();
     let said = |what: &str| eprintln!("{:4} s: {what}", started.elapsed().as_secs());
     let contestants: &'static [Contestant] = peers::all().leak();
     steady::assert_authorizes(contestants);
     let one_row_each: Vec<_> = contestants.iter().filter(|it| !it.hot_path_only).collect();
-    let ours: Vec<_> =
-        contestants.iter().filter(|it| [peers::FLOOR, peers::LAYER].contains(&it.name)).collect();
 
     said("hot path");
     let mut tables = vec![versions(contestants), hot::measure(contestants, quick)];
@@ -91,13 +93,7 @@ fn run(quick: bool) -> Result<(), Box<dyn std::error::Error>> {
     let short = steady::side_by_side(&one_row_each, load);
     tables.push(steady::table("Tokens of 2 s, all defaults", load, &short));
     said("this crate by itself");
-    for (lifetime, seconds) in [(3, if quick { 6 } else { 24 }), (2, if quick { 4 } else { 12 })] {
-        let load = Load { a_second: 1_000, seconds, lifetime: Some(lifetime) };
-        let outcomes = steady::side_by_side(&ours, load);
-        let title =
-            format!("This crate: 1,000 requests a second, tokens of {lifetime} s, defaults");
-        tables.push(steady::table(&title, load, &outcomes));
-    }
+    tables.extend(tails(contestants, quick)?);
 
     let tables = tables.iter().map(Table::markdown).collect::<Vec<_>>().join("\n");
     let text = format!("{}\n{tables}", machine());
@@ -114,6 +110,30 @@ fn run(quick: bool) -> Result<(), Box<dyn std::error::Error>> {
     }
     said("done");
     Ok(())
+}
+
+/// Prints the last tables alone.
+fn run_tail() -> Result<(), BoxError> {
+    for table in tails(peers::all().leak(), false)? {
+        println!("{}", table.markdown());
+    }
+    Ok(())
+}
+
+fn tails(contestants: &'static [Contestant], quick: bool) -> Result<Vec<Table>, BoxError> {
+    let named = |name| contestants.iter().find(|it| it.name == name).ok_or("not there");
+    let (floor, layer) = (named(peers::FLOOR)?, named(peers::LAYER)?);
+    let kinds =
+        [(peers::FLOOR, floor), (peers::LAYER, layer), ("static header, a second time", floor)];
+    [(3, if quick { 6 } else { 24 }), (2, if quick { 4 } else { 12 })]
+        .map(|(lifetime, seconds)| {
+            let load = Load { a_second: 1_000, seconds, lifetime: Some(lifetime) };
+            let title =
+                format!("This crate: 1,000 requests a second, tokens of {lifetime} s, defaults");
+            Ok(tail::table(&title, load, &tail::measure(&kinds, load)?))
+        })
+        .into_iter()
+        .collect()
 }
 
 /// Who takes part, at which version, and how it is used.

@@ -14,7 +14,7 @@ use crate::{
     steady::{ENDPOINT, Outcome},
 };
 
-type Error = Box<dyn std::error::Error>;
+type Error = tower_oauth2_client_credentials::BoxError;
 
 /// Enough contrast with white and with black.
 const TEXT: RGBColor = RGBColor(128, 128, 128);

@@ -34,3 +34,48 @@ impl Quartiles {
         format!("**{median:.digits$}** ({low:.digits$} to {high:.digits$})")
     }
 }
+
+/// A ratio of two measurements, and its 95 % interval.
+pub struct Ratio {
+    pub low: f64,
+    pub value: f64,
+    pub high: f64,
+}
+
+/// The percentile of one by that of the other, over blocks of the same times: what happens to the
+/// machine strikes many requests in a row, and those of both, so blocks are drawn anew (bootstrap)
+/// and not requests, and for both the same ones.
+pub fn percentile_ratio(values: &[Vec<f64>], floor: &[Vec<f64>], part: f64) -> Ratio {
+    const DRAWS: usize = 2_000;
+    let [values, floor] = [values, floor].map(|blocks| {
+        let numbered = blocks.iter().enumerate();
+        let mut all: Vec<_> =
+            numbered.flat_map(|(at, it)| it.iter().map(move |&it| (it, at))).collect();
+        all.sort_by(|one, other| other.0.total_cmp(&one.0));
+        all
+    });
+    let blocks = floor.iter().map(|(_, block)| block + 1).max().unwrap_or_default();
+    // From the top: the first that has more above it, each as often as its block was drawn.
+    let percentile = |descending: &[(f64, usize)], drawn: &[usize]| {
+        let mut above = descending.len() - (descending.len() as f64 * part).ceil() as usize;
+        let at = descending.iter().find(|(_, block)| {
+            let left = above.checked_sub(drawn[*block]);
+            above = left.unwrap_or(above);
+            left.is_none()
+        });
+        at.expect("blocks of one size").0
+    };
+    let ratio = |drawn: &[usize]| percentile(&values, drawn) / percentile(&floor, drawn);
+    // Of the same samples always the same interval.
+    let mut random = fastrand::Rng::with_seed(0);
+    let mut ratios: Vec<_> = (0..DRAWS)
+        .map(|_| {
+            let mut drawn = vec![0; blocks];
+            (0..blocks).for_each(|_| drawn[random.usize(..blocks)] += 1);
+            ratio(&drawn)
+        })
+        .collect();
+    ratios.sort_by(f64::total_cmp);
+    let [low, high] = [0.025, 0.975].map(|part| self::percentile(&ratios, part));
+    Ratio { low, value: ratio(&vec![1; blocks]), high }
+}

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// What is called a stall: far above a scheduler's delays, far below the endpoint's time.
-const STALL: Duration = Duration::from_millis(20);
+pub const STALL: Duration = Duration::from_millis(20);
 pub const ENDPOINT: Duration = Duration::from_millis(300);
 
 #[derive(Clone, Copy)]
@@ -49,14 +49,28 @@ impl Outcome {
 
     /// Microseconds, in order.
     fn sorted(&self) -> Vec<f64> {
-        let mut took: Vec<_> = self.each.iter().map(|(_, took)| took.as_secs_f64() * 1e6).collect();
+        let mut took: Vec<_> = self.each.iter().map(micros).collect();
         took.sort_by(f64::total_cmp);
         took
     }
 }
 
+/// What it took.
+pub fn micros((_, took): &(Instant, Duration)) -> f64 {
+    took.as_secs_f64() * 1e6
+}
+
 /// All at the same time, each with its own load and its own endpoint.
 pub fn side_by_side(
+    contestants: &[&'static Contestant],
+    load: Load,
+) -> Vec<Result<Outcome, (&'static str, String)>> {
+    side_by_side_from(Instant::now(), contestants, load)
+}
+
+/// The load begins at `from`, or where a first token takes longer with that.
+pub fn side_by_side_from(
+    from: Instant,
     contestants: &[&'static Contestant],
     load: Load,
 ) -> Vec<Result<Outcome, (&'static str, String)>> {
@@ -67,7 +81,7 @@ pub fn side_by_side(
             // One after another within a period, so that none always goes first.
             let offset =
                 Duration::from_secs(1) / load.a_second * number as u32 / contestants.len() as u32;
-            running.push(tokio::spawn(one(contestant, load, offset)));
+            running.push(tokio::spawn(one(contestant, load, from, offset)));
         }
         let mut outcomes = Vec::new();
         for (contestant, running) in contestants.iter().zip(running) {
@@ -83,6 +97,7 @@ pub fn side_by_side(
 async fn one(
     contestant: &'static Contestant,
     load: Load,
+    from: Instant,
     offset: Duration,
 ) -> Result<Outcome, BoxError> {
     let lifetime = load.lifetime.unwrap_or(contestant.renewed_every_3s);
@@ -99,10 +114,10 @@ async fn one(
     let before = (endpoint.requests(), dead.load(Relaxed));
     let sent = (load.a_second * load.seconds) as usize;
     let tally = Arc::new(Tally::of_each(sent));
-    let start = tokio::time::Instant::now() + offset;
+    let start = from.max(Instant::now()) + offset;
     for number in 0..sent {
         let due = start + Duration::from_secs(1) * number as u32 / load.a_second;
-        tokio::time::sleep_until(due).await;
+        tokio::time::sleep_until(due.into()).await;
         driven.spawn(&tally);
     }
     tally.ended(Duration::from_millis(500)).await;
@@ -114,7 +129,7 @@ async fn one(
             .into_iter()
             .map(|it| (it.since, it.took.unwrap_or_else(|| it.since.elapsed())))
             .collect(),
-        start: start.into_std(),
+        start,
         failed: tally.failed(),
         dead: dead.load(Relaxed) - before.1,
         token_requests: endpoint.requests() - before.0,
@@ -181,7 +196,7 @@ fn digits(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-fn show(micros: f64) -> String {
+pub fn show(micros: f64) -> String {
     match micros {
         ..10_000.0 => format!("{micros:.0} µs"),
         _ => format!("{:.0} ms", micros / 1e3),
