@@ -89,8 +89,8 @@ where
     /// The closure is asked for requests that are to have a token: not for those to another origin,
     /// or with an authorization field of their own. See [`docs::tenants`](crate::docs::tenants).
     ///
-    /// The look for the key takes a lock of the keyed cache's for a moment, and each request two
-    /// small allocations, which the layer of a single cache does without.
+    /// The look for the key takes a lock of the keyed cache's for a moment, and each request a
+    /// small allocation, which the layer of a single cache does without.
     pub fn keyed(tokens: KeyedTokenCache<K>, origins: Origins, pick: F) -> Self {
         Self { tokens: ByKey::new(tokens, pick), settings: Settings::new(origins) }
     }

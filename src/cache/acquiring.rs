@@ -49,7 +49,7 @@ impl Acquiring {
     pub(super) fn at_hand(&self, cache: &TokenCache) -> Option<Token> {
         let waits = self.wants_new || self.wait.abandoned_at().is_some();
         let snapshot = if waits { None } else { cache.shared.fresh() };
-        snapshot?.as_ref().map(|snapshot| snapshot.hand_out())
+        snapshot?.as_ref().map(|snapshot| cache.shared.hand_out(snapshot))
     }
 
     /// Waits for this flight first, whatever token is at hand.

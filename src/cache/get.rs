@@ -39,9 +39,10 @@ impl Future for Get {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        match this.acquiring.at_hand(this.cache) {
+        let cache = &*this.cache;
+        match this.acquiring.at_hand(cache) {
             Some(token) => Poll::Ready(Ok(token)),
-            None => this.acquiring.poll(this.cache, cx, |snapshot| snapshot.hand_out()),
+            None => this.acquiring.poll(cache, cx, |snapshot| cache.shared.hand_out(snapshot)),
         }
     }
 }

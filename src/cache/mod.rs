@@ -182,6 +182,16 @@ impl Shared {
         self.step(|state, now| ((), state.land(flight, result, now, draw, &self.settings)));
     }
 
+    /// The token for somebody to keep. Of one cache of many there is no copy for each stripe: few
+    /// threads ask for the same at once, and the copies would be many.
+    fn hand_out(&self, snapshot: &Snapshot) -> Token {
+        #[cfg(feature = "keyed")]
+        if self.place.is_some() {
+            return snapshot.token().clone();
+        }
+        snapshot.hand_out()
+    }
+
     fn in_flight(&self) -> Option<Arc<Flight>> {
         lock(&self.state).in_flight()
     }
@@ -221,9 +231,9 @@ impl TokenCache {
     /// Within a tokio runtime it also starts the refresh beside the traffic when that is due.
     pub fn current(&self) -> Option<Token> {
         if let Some(snapshot) = self.shared.fresh() {
-            return snapshot.as_ref().map(|snapshot| snapshot.hand_out());
+            return snapshot.as_ref().map(|snapshot| self.shared.hand_out(snapshot));
         }
-        self.shared.usable().map(|snapshot| snapshot.hand_out())
+        self.shared.usable().map(|snapshot| self.shared.hand_out(&snapshot))
     }
 
     /// A token that can be used now: the one at hand, or the next one.

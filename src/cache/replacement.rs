@@ -71,6 +71,6 @@ impl Future for Replacement {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let snapshot = ready!(self.project().replacing.poll(cx));
-        Poll::Ready(snapshot.map(|snapshot| snapshot.hand_out()))
+        Poll::Ready(snapshot.map(|snapshot| snapshot.token().clone()))
     }
 }

@@ -13,7 +13,7 @@ use super::{ByKey, RequestHead};
 use crate::{
     error::BoxError,
     future::{Chances, ResponseFuture, send},
-    lease::Shared,
+    lease::{Badge, Shared},
     replay::{EmptyBodies, ReplayPolicy},
     service::{leave_alone, look_closer},
     settings::{Admission, Elsewhere, Settings},
@@ -85,11 +85,16 @@ where
             };
         };
         // Of this request alone: requests of many keys have little to share.
-        let shared = Shared::for_one(by_key.tokens.cache(&key), Arc::clone(settings));
-        let shared = Arc::new(shared);
-        match shared.cache.fresh() {
-            Some(snapshot) => send(shared.badge(&snapshot), inner, request, Chances::ALL),
-            None => look_closer(&shared, inner, request),
+        let (cache, settings) = (by_key.tokens.cache(&key), Arc::clone(settings));
+        match cache.fresh() {
+            Some(snapshot) => {
+                let badge = Badge::for_one(snapshot, cache, settings);
+                send(Arc::new(badge), inner, request, Chances::ALL)
+            }
+            None => {
+                let shared = Shared::for_one(cache, settings);
+                look_closer(&Arc::new(shared), inner, request)
+            }
         }
     }
 }

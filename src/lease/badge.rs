@@ -41,13 +41,27 @@ impl<P> Badge<P> {
     ) -> Self {
         Self {
             header,
-            bound: snapshot.token().is_bound(),
-            snapshot,
-            settings: Arc::clone(&shared.settings),
-            stripe: stripe(),
-            cache: shared.cache.clone(),
             shared: Arc::downgrade(shared),
             home: shared.home().cloned(),
+            ..Self::for_one(snapshot, shared.cache.clone(), Arc::clone(&shared.settings))
+        }
+    }
+
+    /// For one request, which has nothing to share.
+    pub(crate) fn for_one(
+        snapshot: Arc<Snapshot>,
+        cache: TokenCache,
+        settings: Arc<Settings<P>>,
+    ) -> Self {
+        Self {
+            header: snapshot.token().header_value(),
+            bound: snapshot.token().is_bound(),
+            snapshot,
+            settings,
+            stripe: stripe(),
+            cache,
+            shared: Weak::new(),
+            home: None,
         }
     }
 
