@@ -74,7 +74,7 @@ struct Inner {
     refresh_in: Option<Duration>,
     issued_at: Option<Instant>,
     age: Duration,
-    scope: Option<Box<str>>,
+    scope: Option<Arc<str>>,
     proof: Option<Arc<dyn ProofOfPossession>>,
     /// Made when it is first asked for; what it is made of never changes.
     header: OnceLock<HeaderValue>,
@@ -158,7 +158,7 @@ impl Token {
     /// The scope that was granted, space-separated (RFC 6749 §3.3).
     #[must_use]
     pub fn with_scope(self, scope: impl Into<String>) -> Self {
-        let scope = scope.into().into_boxed_str();
+        let scope = scope.into().into();
         self.with(|inner| inner.scope = Some(scope))
     }
 

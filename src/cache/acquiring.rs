@@ -62,6 +62,20 @@ impl Acquiring {
     /// Ends with what `take` takes of the snapshot, which is lent: nothing is written to it, as many
     /// may end their wait at once.
     pub(crate) fn poll<T>(
+        mut self: Pin<&mut Self>,
+        cache: &TokenCache,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&Arc<Snapshot>) -> T,
+    ) -> Poll<Result<T, Error>> {
+        let polled = self.as_mut().poll_once(cache, cx, take);
+        if polled.is_ready() {
+            // Who keeps a future that is done would keep the flight, and the token that came of it.
+            self.project().wait.leave();
+        }
+        polled
+    }
+
+    fn poll_once<T>(
         self: Pin<&mut Self>,
         cache: &TokenCache,
         cx: &mut Context<'_>,
@@ -89,9 +103,12 @@ impl Acquiring {
                 };
                 match waited {
                     Some(Outcome::Token(snapshot)) => {
-                        // It may have come long before this task was polled.
+                        // It may have come long before this task was polled, and be gone by now.
                         if snapshot.is_presentable(Instant::now()) {
                             return Poll::Ready(Ok(take(snapshot)));
+                        }
+                        if let Some(snapshot) = shared.usable() {
+                            return Poll::Ready(Ok(take(&snapshot)));
                         }
                     }
                     Some(Outcome::Failed(error)) => {

@@ -170,3 +170,29 @@ impl Drop for Seat {
         drop(waker);
     }
 }
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_leaves_before_the_end_leaves_no_waker() {
+        let now = Instant::now();
+        let flight = Arc::new(Flight::new(FlightPlan {
+            id: 1,
+            reason: Reason::Missing,
+            owed: false,
+            probe: false,
+            starts_at: now,
+            ends_by: now,
+            abandoned_at: now,
+        }));
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut seats: Vec<_> = (0..10).map(|_| Seat::new(Arc::clone(&flight))).collect();
+        assert!(seats.iter_mut().all(|seat| seat.poll(&mut cx).is_pending()));
+        seats.truncate(3);
+        assert_eq!(lock(&flight.waiters).wakers.len(), 3);
+        flight.end(Outcome::Gone);
+        assert!(seats.iter_mut().all(|seat| seat.poll(&mut cx).is_ready()));
+    }
+}

@@ -79,9 +79,10 @@ impl Snapshot {
         now < self.look_at
     }
 
-    /// Whether a request that waited for this token may still leave with it.
+    /// Whether a request that waited for this token may still leave with it: not if it was withdrawn
+    /// since. What replaced it is looked for then.
     pub(crate) fn is_presentable(&self, now: Instant) -> bool {
-        self.dead_on_arrival || now < self.expires_at
+        self.dead_on_arrival || now < self.expires_at && !self.is_replaced()
     }
 }
 

@@ -77,6 +77,12 @@ impl<P> Badge<P> {
         self.stripe == stripe() && !self.snapshot.is_replaced()
     }
 
+    /// Whether no service keeps what it was made by, so that there is no other badge to be had from it.
+    #[inline]
+    pub(super) fn is_orphan(&self) -> bool {
+        self.shared.strong_count() == 0
+    }
+
     /// Puts the token into the request. `false`: it has one of its own.
     ///
     /// # Errors

@@ -69,10 +69,11 @@ impl<P> View<P> {
     }
 
     /// Whether the badge is the service's own, or its thread's and lent for this call. A clone may
-    /// be called on another thread than it was made on.
+    /// be called on another thread than it was made on; where that thread's badge is not to be had,
+    /// as the service that the layer made is gone, it uses what it has.
     #[inline(always)]
     fn is_good(&self, badge: &Badge<P>) -> bool {
-        !self.lent || !self.used && badge.is_at_home()
+        !self.lent || !self.used && (badge.is_at_home() || badge.is_orphan())
     }
 
     /// A badge of the published token, if that is fresh.

@@ -211,3 +211,14 @@ async fn p3_every_waiter_ends_under_random_faults() {
         assert_eq!(idp.most_at_once(), 1);
     }
 }
+
+/// Whoever waits for more than a token goes on with the one at hand.
+#[tokio::test(start_paused = true)]
+async fn p3_a_forced_refresh_that_takes_too_long_ends_with_the_valid_token() {
+    let idp = Idp::new(|asked| token(asked.nth, 86_400.0).after(10.0 * asked.nth as f64));
+    let cache = idp.builder().wait_timeout(secs(15.0)).build();
+    cache.warm_up().await.unwrap();
+    let start = Instant::now();
+    assert_eq!(cache.force_refresh().await.unwrap().secret(), "t1");
+    assert_eq!(since(start), 15.0);
+}

@@ -282,6 +282,20 @@ async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
 }
 
 /// What the operator is told while the answers are handed back: once for each spell.
+/// A refresh that the user forced and that failed is no reason to keep still about rejections.
+#[tokio::test(start_paused = true)]
+async fn p7_a_rejection_after_a_failed_forced_refresh_is_told() {
+    let idp = Idp::new(|asked| match asked.nth {
+        1 => token(1, 86_400.0).after(0.1),
+        _ => failure(ErrorKind::ServerError).after(0.1),
+    });
+    let (cache, told) = told(&idp);
+    let first = cache.get().await.unwrap();
+    assert_eq!(cache.force_refresh().await.unwrap().secret(), "t1");
+    (0..10).for_each(|_| cache.invalidate(&first));
+    assert_eq!(*told.lock().unwrap(), ["failed", "cooling down"]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     let idp = Idp::healthy(86_400.0, 0.1);

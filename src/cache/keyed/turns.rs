@@ -46,13 +46,21 @@ impl Line {
         Some(told)
     }
 
-    /// Puts one in line, unless a turn is kept for it. What was kept too long is free again; who
-    /// it was kept for comes as it came before, and so is the first.
+    /// Puts one in line, unless a turn is kept for it. One that was kept too long is its, as it runs:
+    /// the next in line may be as stuck as who did not come. Who that was comes as before, and so
+    /// is the first.
     fn join(&mut self, number: u64, told: &Arc<Notify>) {
-        let (now, kept) = (Instant::now(), self.kept.len());
-        self.kept.retain(|_, until| now < *until);
-        self.free += kept - self.kept.len();
-        if !self.kept.contains_key(&number) {
+        let now = Instant::now();
+        let lapsed = self.kept.iter().find(|(_, until)| now >= **until).map(|(&lapsed, _)| lapsed);
+        if let Some(lapsed) = lapsed {
+            self.kept.remove(&lapsed);
+            if self.kept.contains_key(&number) {
+                self.free += 1;
+            } else {
+                self.waiting.remove(&number);
+                self.kept.insert(number, now + LOOK);
+            }
+        } else if !self.kept.contains_key(&number) {
             self.waiting.insert(number, Arc::clone(told));
         }
     }
@@ -183,6 +191,19 @@ mod tests {
         assert!(began.elapsed() <= LOOK);
         // It may come yet.
         assert!(stuck.await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_that_are_never_polled_keep_one_that_is_for_a_second() {
+        let turns = Turns::new(1, 100);
+        let held = turn(&turns).await;
+        let mut stuck: Vec<_> = (0..30).map(|_| Box::pin(turns.take(None))).collect();
+        assert!(stuck.iter_mut().all(|stuck| is_pending(stuck.as_mut())));
+        let mut live = pin!(turns.take(None));
+        assert!(is_pending(live.as_mut()));
+        drop(held);
+        let began = Instant::now();
+        assert!(live.await.is_ok() && began.elapsed() <= 2 * LOOK);
     }
 
     #[tokio::test(start_paused = true)]

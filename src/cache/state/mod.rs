@@ -48,6 +48,8 @@ pub(in crate::cache) struct State {
     spacing: Spacing,
     /// This spell of rejections that came too soon has been reported.
     too_soon_reported: bool,
+    /// That the acquisition which a rejection asked for was put off has been reported.
+    put_off_reported: bool,
     not_before: Option<Instant>,
     /// Tokens that were asked for before this are worthless.
     withdrawn_at: Option<Instant>,
@@ -176,6 +178,7 @@ impl State {
             self.spacing = Spacing::default();
             self.too_soon_reported = false;
         }
+        self.put_off_reported = false;
         let was_overdue = std::mem::take(&mut self.overdue);
         if was_overdue {
             self.spacing.retake(now, &settings.backoff);

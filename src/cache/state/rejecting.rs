@@ -44,7 +44,6 @@ impl State {
             return (Rejection::Stale, followup);
         }
         self.rejected = true;
-        let was_overdue = self.overdue;
         let (rejection, response) =
             self.hasten(Reason::Rejected, now, can_launch, settings, &mut followup);
         let reported = match response {
@@ -52,9 +51,14 @@ impl State {
             RejectionResponse::TooSoon { .. } => {
                 std::mem::replace(&mut self.too_soon_reported, true)
             }
-            // Told already, by this or by the failure.
-            RejectionResponse::CoolingDown { .. } | RejectionResponse::NoRuntime => was_overdue,
-            RejectionResponse::Acquiring => false,
+            RejectionResponse::CoolingDown { .. } | RejectionResponse::NoRuntime => {
+                std::mem::replace(&mut self.put_off_reported, true)
+            }
+            // If it fails, that is told.
+            RejectionResponse::Acquiring => {
+                self.put_off_reported = true;
+                false
+            }
         };
         if let Rejection::Wait(_) = rejection {
             self.suspect_until.get_or_insert(now + settings.suspect_wait);
@@ -108,12 +112,14 @@ impl State {
             }
             return (Rejection::HandBack, RejectionResponse::CoolingDown { next_in });
         }
-        self.take_spacing(now, settings);
         if !can_launch {
             // The next request on a runtime starts it.
-            self.overdue = true;
+            if !std::mem::replace(&mut self.overdue, true) {
+                self.take_spacing(now, settings);
+            }
             return (Rejection::HandBack, RejectionResponse::NoRuntime);
         }
+        self.take_spacing(now, settings);
         let flight = self.start(reason, now, settings);
         followup.launch = Some(Arc::clone(&flight));
         (Rejection::Wait(flight), RejectionResponse::Acquiring)
@@ -122,5 +128,43 @@ impl State {
     fn take_spacing(&mut self, now: Instant, settings: &Settings) {
         self.spacing.take(now, &settings.backoff);
         self.too_soon_reported = false;
+    }
+}
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use super::*;
+    use crate::cache::state::Decision;
+
+    fn landed(state: &mut State, flight: &Arc<Flight>, secret: &str, now: Instant) -> Token {
+        let lifetime = Duration::from_secs(86_400);
+        let token = Token::bearer(secret).unwrap().with_lifetime(lifetime);
+        state.land(flight, Some(Ok(token.clone())), now, 0.5, &Settings::default());
+        token
+    }
+
+    /// The acquisition is put off until there is a runtime, and counts once for all those in between.
+    #[test]
+    fn rejections_without_a_runtime_do_not_lengthen_the_spacing() {
+        let (mut state, settings, mut now) =
+            (State::default(), Settings::default(), Instant::now());
+        let Decision::Wait { flight, .. } = state.consult(now, true, &settings).0 else {
+            panic!("there is no token")
+        };
+        let first = landed(&mut state, &flight, "first", now);
+        for _ in 0..100 {
+            let (rejection, _) = state.reject(&first, now, false, &settings);
+            assert!(matches!(rejection, Rejection::HandBack));
+            now += Duration::from_secs(10);
+        }
+        let Rejection::Wait(flight) = state.reject(&first, now, true, &settings).0 else {
+            panic!("it is overdue")
+        };
+        let second = landed(&mut state, &flight, "second", now);
+        let mut reject = |after| {
+            let (rejection, _) = state.reject(&second, now + after, true, &settings);
+            matches!(rejection, Rejection::Wait(_))
+        };
+        assert!(!reject(Duration::from_secs(59)) && reject(Duration::from_secs(60)));
     }
 }

@@ -154,6 +154,28 @@ async fn clones_go_on_together_without_the_service_they_were_cloned_from() {
     }
 }
 
+/// Nothing is made anew while what it was lent is good.
+#[tokio::test]
+async fn a_clone_that_is_left_alone_is_good_on_any_thread() {
+    let mut root = view(&cache().await);
+    let lent = call(&mut root);
+    let template = root.clone();
+    drop(root);
+    for _ in 0..2 * stripes() {
+        let mut clone = template.clone();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                assert!(Arc::ptr_eq(&call(&mut clone), &lent) && clone.shared.get().is_none());
+            });
+        });
+    }
+    // One that looks for more is not lent from what it makes, as nothing else would keep that.
+    let shared = Arc::clone(template.shared());
+    let mut keeper = View::new(Arc::clone(&shared));
+    call(&mut keeper);
+    assert!(shared.lend().is_none() && !keeper.clone().lent);
+}
+
 /// Requests that waited for one token share what they leave with.
 #[tokio::test]
 async fn a_lease_is_shared_by_those_who_waited_for_it() {
