@@ -21,8 +21,8 @@ use crate::{
 pub struct Acquire {
     /// Why the cache asks.
     pub reason: Reason,
-    /// The authorization server failed last time, so this is a probe: make one attempt, read credentials
-    /// anew, and leave the spacing of further attempts to the cache.
+    /// The authorization server failed last time, so this is a probe: make one attempt, read
+    /// credentials anew, and leave the spacing of further attempts to the cache.
     pub single_attempt: bool,
     /// When the cache gives the acquisition up. `None`: nobody does.
     pub deadline: Option<Instant>,

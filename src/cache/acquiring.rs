@@ -159,3 +159,43 @@ impl Acquiring {
         }
     }
 }
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use std::{future::Future, pin::pin, sync::mpsc, task::Waker, thread, time::Duration};
+
+    use super::*;
+    use crate::{source::Acquire, sync::lock};
+
+    fn cache() -> TokenCache {
+        TokenCache::new(|_: Acquire| async { Token::bearer("abc") })
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_over_keeps_no_flight() {
+        let cache = cache();
+        let mut acquiring = pin!(Acquiring::default());
+        let poll = |cx: &mut Context<'_>| acquiring.as_mut().poll(&cache, cx, |_| ());
+        std::future::poll_fn(poll).await.unwrap();
+        assert!(acquiring.wait.abandoned_at().is_none());
+    }
+
+    /// Somebody else has it for as long as this takes.
+    #[tokio::test]
+    async fn a_fresh_token_is_handed_out_without_the_lock() {
+        let cache = cache();
+        cache.warm_up().await.unwrap();
+        let (done, is_done) = mpsc::channel();
+        let state = lock(&cache.shared.state);
+        let other = cache.clone();
+        let asking = thread::spawn(move || {
+            let got = pin!(other.get()).poll(&mut Context::from_waker(Waker::noop()));
+            let at_hand = other.current().is_some() && other.fresh().is_some();
+            done.send(got.is_ready() && at_hand).unwrap();
+        });
+        let in_time = is_done.recv_timeout(Duration::from_secs(10));
+        drop(state);
+        asking.join().unwrap();
+        assert_eq!(in_time, Ok(true));
+    }
+}

@@ -66,6 +66,23 @@ pub(super) struct FlightPlan {
     pub(super) abandoned_at: Instant,
 }
 
+#[cfg(test)]
+impl Flight {
+    /// One that ends by now, to try what does not look at that.
+    pub(super) fn of_a_test() -> Arc<Self> {
+        let now = Instant::now();
+        Arc::new(Self::new(FlightPlan {
+            id: 1,
+            reason: Reason::Missing,
+            owed: false,
+            probe: false,
+            starts_at: now,
+            ends_by: now,
+            abandoned_at: now,
+        }))
+    }
+}
+
 impl Flight {
     pub(super) fn new(plan: FlightPlan) -> Self {
         let FlightPlan { id, reason, owed, probe, starts_at, ends_by, abandoned_at } = plan;
@@ -177,16 +194,7 @@ mod tests {
 
     #[test]
     fn who_leaves_before_the_end_leaves_no_waker() {
-        let now = Instant::now();
-        let flight = Arc::new(Flight::new(FlightPlan {
-            id: 1,
-            reason: Reason::Missing,
-            owed: false,
-            probe: false,
-            starts_at: now,
-            ends_by: now,
-            abandoned_at: now,
-        }));
+        let flight = Flight::of_a_test();
         let mut cx = Context::from_waker(Waker::noop());
         let mut seats: Vec<_> = (0..10).map(|_| Seat::new(Arc::clone(&flight))).collect();
         assert!(seats.iter_mut().all(|seat| seat.poll(&mut cx).is_pending()));

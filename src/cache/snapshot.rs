@@ -21,7 +21,8 @@ pub(crate) struct Snapshot {
     /// It was past its deadline when it came. Its flight's waiters get it once; no one else does.
     pub(super) dead_on_arrival: bool,
     pub(super) replaced: Replaced,
-    pub(super) copies: Copies,
+    /// Of the token, to hand out: threads that clone different ones never meet.
+    pub(super) copies: Striped<Token>,
 }
 
 /// Set when another snapshot was published. Those who keep a copy of the pointer read it, and
@@ -47,16 +48,6 @@ impl Clone for Replaced {
     }
 }
 
-/// Of the token, to hand out: threads that clone different ones never meet.
-#[derive(Default)]
-pub(super) struct Copies(Striped<Token>);
-
-impl Clone for Copies {
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
 impl Snapshot {
     pub(crate) fn token(&self) -> &Token {
         &self.token
@@ -64,7 +55,7 @@ impl Snapshot {
 
     /// The token for somebody to keep.
     pub(crate) fn hand_out(&self) -> Token {
-        self.copies.0.here(|| self.token.copy()).clone()
+        self.copies.here(|| self.token.copy()).clone()
     }
 
     /// Whether another snapshot was published since.
@@ -100,7 +91,7 @@ mod tests {
             expires_at: now,
             dead_on_arrival: false,
             replaced: Replaced::default(),
-            copies: Copies::default(),
+            copies: Striped::default(),
         };
         let (first, second) = (snapshot.hand_out(), snapshot.hand_out());
         assert!(first.is_same(&second));

@@ -151,7 +151,6 @@ where
         S::Error: Into<BoxError>,
     {
         let mut this = self.project();
-        let mut looked = false;
         loop {
             let snapshot = match this.stage.as_mut().project() {
                 StageProj::Waiting { acquiring } => {
@@ -187,14 +186,14 @@ where
                     if let Err(error) = ready!(held.service.poll_ready(cx)) {
                         return Poll::Ready(Next::Done(Err(error.into())));
                     }
-                    let usable;
-                    let usable = if looked || snapshot.is_presentable(Instant::now()) {
+                    let later;
+                    let usable = if snapshot.is_presentable(Instant::now()) {
                         Some(&*snapshot)
                     } else {
                         // It took so long that the token expired. With a later one at hand the
                         // place that was waited for is not given up: the next might take as long.
-                        usable = held.shared.cache.usable();
-                        usable.as_ref()
+                        later = held.shared.cache.usable();
+                        later.as_ref()
                     };
                     if let Some(snapshot) = usable {
                         let Held { shared, mut service, request } = this.work.take();
@@ -215,8 +214,6 @@ where
                 }
             };
             this.stage.set(Stage::Readying { snapshot });
-            // The clock was read for it in this poll.
-            looked = true;
         }
     }
 }

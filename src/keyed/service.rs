@@ -88,7 +88,8 @@ where
         let (cache, settings) = (by_key.tokens.cache(&key), Arc::clone(settings));
         match cache.fresh() {
             Some(snapshot) => {
-                let badge = Badge::for_one(snapshot, cache, settings);
+                let header = snapshot.token().header_value();
+                let badge = Badge::for_one(header, snapshot, cache, settings);
                 send(Arc::new(badge), inner, request, Chances::ALL)
             }
             None => {

@@ -39,22 +39,23 @@ impl<P> Badge<P> {
         snapshot: Arc<Snapshot>,
         shared: &Arc<Shared<P>>,
     ) -> Self {
+        let (cache, settings) = (shared.cache.clone(), Arc::clone(&shared.settings));
         Self {
-            header,
             shared: Arc::downgrade(shared),
             home: shared.home().cloned(),
-            ..Self::for_one(snapshot, shared.cache.clone(), Arc::clone(&shared.settings))
+            ..Self::for_one(header, snapshot, cache, settings)
         }
     }
 
     /// For one request, which has nothing to share.
     pub(crate) fn for_one(
+        header: HeaderValue,
         snapshot: Arc<Snapshot>,
         cache: TokenCache,
         settings: Arc<Settings<P>>,
     ) -> Self {
         Self {
-            header: snapshot.token().header_value(),
+            header,
             bound: snapshot.token().is_bound(),
             snapshot,
             settings,

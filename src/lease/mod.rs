@@ -3,8 +3,8 @@
 //!
 //! A call with a fresh token writes to the reference count of one badge and to that of the header
 //! value in it: of its service's own, if that is held across calls, else of its thread's stripe. So no
-//! two threads write to one cache line, up to as many threads as there are stripes, and whatever else the call needs is
-//! reached through that one pointer.
+//! two threads write to one cache line, up to as many threads as there are stripes, and whatever else
+//! the call needs is reached through that one pointer.
 
 mod badge;
 mod shared;

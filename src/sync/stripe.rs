@@ -20,6 +20,13 @@ impl<T> Striped<T> {
     }
 }
 
+/// A clone has none yet.
+impl<T> Clone for Striped<T> {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
 impl<T> Default for Striped<T> {
     fn default() -> Self {
         Self(OnceLock::new())

@@ -152,38 +152,28 @@ async fn p5_a_queue_longer_than_a_tokens_life_starves_nobody() {
     assert!(since(idp.asked()[nth - 1].at) - 1.0 < 3.6, "{last} was expired");
 }
 
-#[tokio::test(start_paused = true)]
-async fn p5_a_task_that_is_polled_late_does_not_leave_with_an_expired_token() {
-    let idp = Idp::healthy(2.0, 0.1);
-    let api = Api::ok();
-    let cache = idp.cache();
-    let client = layered(&cache, api.clone());
-    let mut late = Box::pin(client.clone().oneshot(request()));
-    let mut get = Box::pin(cache.get());
-    assert!(poll_once(&mut late).await.is_pending() && poll_once(&mut get).await.is_pending());
-    sleep(secs(1.95)).await;
-    assert_eq!(late.await.unwrap().status(), 200);
-    assert_eq!(get.await.unwrap().secret(), "t2");
-    assert_eq!(api.tokens(), ["t2"]);
-    assert_all_were_valid(&api, &idp, 2.0);
-}
-
 /// Nor with one that the cache let go meanwhile.
 #[tokio::test(start_paused = true)]
-async fn p5_a_task_that_is_polled_late_does_not_leave_with_a_dropped_token() {
-    let idp = Idp::healthy(3600.0, 0.1);
-    let api = Api::ok();
-    let cache = idp.cache();
-    let client = layered(&cache, api.clone());
-    let mut late = Box::pin(client.clone().oneshot(request()));
-    let mut get = Box::pin(cache.get());
-    assert!(poll_once(&mut late).await.is_pending() && poll_once(&mut get).await.is_pending());
-    sleep(secs(1.0)).await;
-    assert_eq!(cache.current().unwrap().secret(), "t1");
-    cache.drop_token();
-    assert_eq!(late.await.unwrap().status(), 200);
-    assert_eq!(get.await.unwrap().secret(), "t2");
-    assert_eq!(api.tokens(), ["t2"]);
+async fn p5_a_task_that_is_polled_late_does_not_leave_with_an_expired_or_dropped_token() {
+    for dropped in [false, true] {
+        let life = if dropped { 3600.0 } else { 2.0 };
+        let idp = Idp::healthy(life, 0.1);
+        let api = Api::ok();
+        let cache = idp.cache();
+        let client = layered(&cache, api.clone());
+        let mut late = Box::pin(client.clone().oneshot(request()));
+        let mut get = Box::pin(cache.get());
+        assert!(poll_once(&mut late).await.is_pending() && poll_once(&mut get).await.is_pending());
+        sleep(secs(1.95)).await;
+        if dropped {
+            assert_eq!(cache.current().unwrap().secret(), "t1");
+            cache.drop_token();
+        }
+        assert_eq!(late.await.unwrap().status(), 200);
+        assert_eq!(get.await.unwrap().secret(), "t2");
+        assert_eq!(api.tokens(), ["t2"]);
+        assert_all_were_valid(&api, &idp, life);
+    }
 }
 
 /// A service that is held keeps a view of the token; it must not outlive it.

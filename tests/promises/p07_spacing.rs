@@ -281,7 +281,6 @@ async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
     }
 }
 
-/// What the operator is told while the answers are handed back: once for each spell.
 /// A refresh that the user forced and that failed is no reason to keep still about rejections.
 #[tokio::test(start_paused = true)]
 async fn p7_a_rejection_after_a_failed_forced_refresh_is_told() {
@@ -296,6 +295,7 @@ async fn p7_a_rejection_after_a_failed_forced_refresh_is_told() {
     assert_eq!(*told.lock().unwrap(), ["failed", "cooling down"]);
 }
 
+/// What the operator is told while the answers are handed back: once for each spell.
 #[tokio::test(start_paused = true)]
 async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     let idp = Idp::healthy(86_400.0, 0.1);

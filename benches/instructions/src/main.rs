@@ -4,7 +4,7 @@
 //! A package of its own, so that it is built as users build theirs: without tokio's `test-util`, which
 //! makes its clock dearer; and with one place from which each kind of service is called.
 //!
-//! `instructions <variant> <held|cloned|cloned-again> <calls>`
+//! `instructions <variant> <held|cloned> <calls>`
 
 #[path = "../../support/mod.rs"]
 mod support;
@@ -21,7 +21,7 @@ use tower::{Layer, Service};
 fn main() {
     let args: Vec<_> = args().skip(1).collect();
     let [variant, way, calls] = args.as_slice() else {
-        panic!("usage: instructions <variant> <held|cloned|cloned-again> <calls>");
+        panic!("usage: instructions <variant> <held|cloned> <calls>");
     };
     let calls = calls.parse().expect("a number of calls");
     // A request without an authority, for a connection that is fixed, leaves no guard to speak of.
@@ -67,12 +67,7 @@ impl Run<'_> {
         match way {
             "held" => (0..calls).for_each(|_| call(&mut service, &request)),
             "cloned" => (0..calls).for_each(|_| call_cloned(&service, &request)),
-            "cloned-again" => {
-                call_cloned(&service, &request);
-                let clone = service.clone();
-                (0..calls).for_each(|_| call_cloned(&clone, &request));
-            }
-            _ => panic!("held, cloned or cloned-again, not {way}"),
+            _ => panic!("held or cloned, not {way}"),
         }
     }
 }

@@ -2,27 +2,11 @@
 
 use std::future::poll_fn;
 
-use tokio::time::Instant;
-
 use super::*;
 use crate::{
-    cache::flight::{Flight, FlightPlan, Outcome, Seat},
+    cache::flight::{Flight, Outcome, Seat},
     error::ErrorKind,
-    event::Reason,
 };
-
-fn flight() -> Arc<Flight> {
-    let now = Instant::now();
-    Arc::new(Flight::new(FlightPlan {
-        id: 1,
-        reason: Reason::Missing,
-        owed: false,
-        probe: false,
-        starts_at: now,
-        ends_by: now,
-        abandoned_at: now,
-    }))
-}
 
 /// Somebody in a seat who waits on a task of their own.
 struct Waiter {
@@ -72,7 +56,7 @@ fn failure() -> Outcome {
 #[test]
 fn two_waiters_join_while_the_flight_ends() {
     check(None, || {
-        let flight = flight();
+        let flight = Flight::of_a_test();
         let waiters = [Waiter::spawn(&flight), Waiter::spawn(&flight)];
         flight.end(Outcome::Gone);
         all_were_woken(waiters, false);
@@ -82,7 +66,7 @@ fn two_waiters_join_while_the_flight_ends() {
 #[test]
 fn three_waiters_join_while_the_flight_ends() {
     check(3, || {
-        let flight = flight();
+        let flight = Flight::of_a_test();
         let waiters = [0, 1, 2].map(|_| Waiter::spawn(&flight));
         flight.end(failure());
         all_were_woken(waiters, true);
@@ -93,7 +77,7 @@ fn three_waiters_join_while_the_flight_ends() {
 #[test]
 fn a_waiter_that_is_dropped_while_it_is_woken_takes_nobody_along() {
     check(None, || {
-        let flight = flight();
+        let flight = Flight::of_a_test();
         let other = Waiter::spawn(&flight);
         let fickle = thread::spawn({
             let flight = Arc::clone(&flight);
@@ -112,7 +96,7 @@ fn a_waiter_that_is_dropped_while_it_is_woken_takes_nobody_along() {
 #[test]
 fn a_waiter_that_moves_to_another_task_is_woken_there() {
     check(None, || {
-        let flight = flight();
+        let flight = Flight::of_a_test();
         let mut seat = Seat::new(Arc::clone(&flight));
         let pilot = thread::spawn(move || flight.end(Outcome::Gone));
         poll_once(poll_fn(|cx| seat.poll(cx)));
@@ -126,7 +110,7 @@ fn a_waiter_that_moves_to_another_task_is_woken_there() {
 #[test]
 fn the_first_outcome_counts_for_all() {
     check(None, || {
-        let flight = flight();
+        let flight = Flight::of_a_test();
         let waiter = Waiter::spawn(&flight);
         let pilot = thread::spawn({
             let flight = Arc::clone(&flight);

@@ -11,11 +11,11 @@ use crate::{
         flight::{Flight, Outcome},
         schedule::{Arrival, Deadlines},
         settings::Settings,
-        snapshot::{Copies, Replaced, Snapshot},
+        snapshot::{Replaced, Snapshot},
     },
     error::Error,
     event::{Event, Reason},
-    sync::{Arc, Fault, broken},
+    sync::{Arc, Fault, Striped, broken},
     token::Token,
 };
 
@@ -101,7 +101,7 @@ impl State {
             expires_at,
             dead_on_arrival: dead,
             replaced: Replaced::default(),
-            copies: Copies::default(),
+            copies: Striped::default(),
         });
         if dead && !same_token && self.usable(now) {
             // What came is no better than what is held.
