@@ -146,6 +146,7 @@ mod layer;
 mod lease;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
+mod net;
 mod origins;
 mod replay;
 mod secret_file;

@@ -1,8 +1,10 @@
 //! A URI taken apart as far as an origin goes.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use http::Uri;
+
+use crate::net::is_loopback;
 
 /// Scheme, host and effective port; userinfo is gone.
 #[derive(Clone, Copy, PartialEq)]
@@ -58,14 +60,9 @@ impl<'a> Target<'a> {
         self.scheme == WebScheme::Https
     }
 
-    /// Canonical forms only: what a resolver makes of `127.1`, `0x7f.1` or `localhost.` differs
-    /// from machine to machine.
     pub(super) fn is_loopback(&self) -> bool {
         match self.host {
-            Host::Name(name) => {
-                name.eq_ignore_ascii_case("localhost")
-                    || name.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
-            }
+            Host::Name(name) => is_loopback(name),
             Host::V6(address) => address.is_loopback(),
         }
     }
