@@ -1,9 +1,16 @@
-//! The wall clock, for the few places that need one: HTTP dates and assertions. Schedules run on
-//! tokio's clock.
+//! The wall clock, for the few places that need one: HTTP dates, assertions, and suspends that the
+//! monotonic clock does not count. Schedules run on tokio's clock.
 
-use std::time::SystemTime;
+use std::{
+    any::Any,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
 
-/// What time it is.
+/// A source of the current time.
+///
+/// A closure that returns a [`SystemTime`] is one.
 ///
 /// # Examples
 ///
@@ -17,6 +24,23 @@ use std::time::SystemTime;
 pub trait WallClock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> SystemTime;
+
+    /// The current time in a cheaper way, up to 10 ms late.
+    ///
+    /// It is read for each request that is sent with a cached token. Default: [`now`](Self::now).
+    fn now_coarse(&self) -> SystemTime {
+        self.now()
+    }
+
+    /// A clock that stands still while the machine is suspended.
+    ///
+    /// If [`now`](Self::now) moves forward more than this clock does, a cache assumes that the
+    /// machine was suspended, and that its token aged in the meantime. Default: tokio's clock, so
+    /// that tests can move both clocks apart. [`SystemClock`] uses [`Instant::now`], since a test
+    /// that pauses tokio's clock does not suspend the machine.
+    fn monotonic(&self) -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
 }
 
 /// The operating system's clock.
@@ -27,6 +51,23 @@ impl WallClock for SystemClock {
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }
+
+    #[cfg(target_os = "linux")]
+    fn now_coarse(&self) -> SystemTime {
+        let now = coarse();
+        let nanos = Duration::from_nanos(now.tv_nsec.unsigned_abs());
+        SystemTime::UNIX_EPOCH + Duration::from_secs(now.tv_sec.unsigned_abs()) + nanos
+    }
+
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[inline]
+fn coarse() -> rustix::time::Timespec {
+    rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse)
 }
 
 impl<F> WallClock for F
@@ -35,5 +76,125 @@ where
 {
     fn now(&self) -> SystemTime {
         self()
+    }
+}
+
+/// The clock that a cache compares with tokio's. The system's is read without a virtual call.
+#[derive(Clone, Default)]
+pub(crate) enum Clock {
+    #[default]
+    System,
+    Custom(Arc<dyn WallClock>),
+}
+
+/// Both clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ClockReading {
+    pub(crate) wall: SystemTime,
+    monotonic: Instant,
+}
+
+impl Clock {
+    pub(crate) fn new(clock: impl WallClock) -> Self {
+        if (&clock as &dyn Any).is::<SystemClock>() {
+            return Self::System;
+        }
+        Self::Custom(Arc::new(clock))
+    }
+
+    pub(crate) fn read(&self) -> ClockReading {
+        let (wall, monotonic) = match self {
+            Self::System => (SystemClock.now(), SystemClock.monotonic()),
+            Self::Custom(clock) => (clock.now(), clock.monotonic()),
+        };
+        ClockReading { wall, monotonic }
+    }
+
+    /// The wall clock in whole seconds since 1970.
+    #[inline]
+    pub(crate) fn coarse_seconds(&self) -> i64 {
+        match self {
+            #[cfg(target_os = "linux")]
+            Self::System => coarse().tv_sec,
+            #[cfg(not(target_os = "linux"))]
+            Self::System => unix_seconds(SystemTime::now()),
+            Self::Custom(clock) => unix_seconds(clock.now_coarse()),
+        }
+    }
+}
+
+impl ClockReading {
+    /// By how much the wall clock moved forward more than the monotonic clock since an earlier
+    /// reading. `None`: it moved forward less.
+    pub(crate) fn gained_since(&self, earlier: &Self) -> Option<Duration> {
+        let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
+        self.wall.duration_since(earlier.wall).ok()?.checked_sub(monotonic)
+    }
+}
+
+/// Whole seconds since 1970, rounded down; negative before.
+pub(crate) fn unix_seconds(time: SystemTime) -> i64 {
+    match time.duration_since(SystemTime::UNIX_EPOCH) {
+        Ok(since) => i64::try_from(since.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => {
+            let before = before.duration();
+            let whole = before.as_secs() + u64::from(before.subsec_nanos() > 0);
+            i64::try_from(whole).map_or(i64::MIN, |seconds| -seconds)
+        }
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "System",
+            Self::Custom(_) => "Custom",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coarse_clock_is_the_wall_clock() {
+        for _ in 0..1000 {
+            let before = SystemTime::now() - Duration::from_millis(50);
+            let coarse = SystemClock.now_coarse();
+            let seconds = Clock::System.coarse_seconds();
+            let after = SystemTime::now();
+            assert!(before <= coarse && coarse <= after, "{before:?} {coarse:?} {after:?}");
+            assert!(unix_seconds(before) <= seconds && seconds <= unix_seconds(after));
+        }
+    }
+
+    #[test]
+    fn seconds_before_1970_are_negative_and_rounded_down() {
+        let at = |millis| SystemTime::UNIX_EPOCH - Duration::from_millis(millis);
+        assert_eq!([0, 1, 1000, 1001].map(|millis| unix_seconds(at(millis))), [0, -1, -1, -2]);
+    }
+
+    #[test]
+    fn the_system_clock_needs_no_virtual_call() {
+        assert!(matches!(Clock::new(SystemClock), Clock::System));
+        assert!(matches!(Clock::new(|| SystemTime::UNIX_EPOCH), Clock::Custom(_)));
+    }
+
+    #[test]
+    fn a_wall_clock_that_stands_still_or_steps_back_gains_nothing() {
+        let reading = |wall: u64, monotonic: u64| ClockReading {
+            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(wall),
+            monotonic: base() + Duration::from_secs(monotonic),
+        };
+        fn base() -> Instant {
+            static BASE: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+            *BASE.get_or_init(Instant::now)
+        }
+        let earlier = reading(1000, 0);
+        assert_eq!(reading(1000, 10).gained_since(&earlier), None);
+        assert_eq!(reading(900, 0).gained_since(&earlier), None);
+        assert_eq!(reading(1010, 10).gained_since(&earlier), Some(Duration::ZERO));
+        assert_eq!(reading(1100, 10).gained_since(&earlier), Some(Duration::from_secs(90)));
     }
 }

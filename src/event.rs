@@ -122,6 +122,13 @@ pub enum Event {
         /// Why there is no newer one.
         error: Error,
     },
+    /// The wall clock moved forward more than the monotonic clock: the machine was suspended, or
+    /// its clock was set. The cached token is older than it seemed by as much.
+    #[non_exhaustive]
+    SuspendNoticed {
+        /// The difference.
+        by: Duration,
+    },
     /// The source withdrew its tokens: the one at hand is no longer used.
     Withdrawn,
     /// An acquisition outlived its bound on a waiter's clock and was replaced: the runtime that
@@ -246,6 +253,9 @@ impl Event {
             }
             Self::MetadataKept { age, error } => {
                 tracing::warn!(?age, %error, "metadata not refreshed, the old document is used");
+            }
+            Self::SuspendNoticed { by } => {
+                tracing::info!(?by, "suspend noticed, the cached token is older than it seemed");
             }
             Self::Withdrawn => tracing::debug!("access token withdrawn by its source"),
             Self::Abandoned { age } => {

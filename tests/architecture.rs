@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("lease", "settings authorize challenge cache token sync"),
     ("settings", "authorize challenge replay origins cache token error sync"),
     ("config", "endpoint cache source client_auth jose transport error"),
-    ("cache", "source token event error sync"),
+    ("cache", "source token clock event error sync"),
     ("endpoint", "source client_auth dpop jose skew transport clock net token error event"),
     ("source", "token event error"),
     ("event", "error"),

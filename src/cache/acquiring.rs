@@ -107,7 +107,7 @@ impl Acquiring {
                         if snapshot.is_presentable(Instant::now()) {
                             return Poll::Ready(Ok(take(snapshot)));
                         }
-                        if let Some(snapshot) = shared.usable() {
+                        if let Some(snapshot) = shared.usable_by_both_clocks() {
                             return Poll::Ready(Ok(take(&snapshot)));
                         }
                     }

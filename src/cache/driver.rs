@@ -76,6 +76,7 @@ impl Landing {
             deadline: Some(self.flight.ends_by),
             observer: self.shared.settings.observer.clone(),
         };
+        self.flight.asked.get_or_init(|| self.shared.settings.clock.read());
         let acquiring = Unpanicked::new(&*self.shared.source, acquire);
         Some(match tokio::time::timeout_at(self.flight.ends_by, acquiring).await {
             Ok(result) => result,

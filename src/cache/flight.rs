@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::snapshot::Snapshot;
 use crate::{
+    clock::ClockReading,
     error::Error,
     event::Reason,
     sync::{Arc, Fault, Mutex, OnceLock, broken, lock},
@@ -45,6 +46,8 @@ pub(super) struct Flight {
     pub(super) ends_by: Instant,
     /// When waiters stop believing that anybody drives it.
     pub(super) abandoned_at: Instant,
+    /// Both clocks just before its source was asked. Only its own task sets it and reads it.
+    pub(super) asked: std::sync::OnceLock<ClockReading>,
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Waiters>,
 }
@@ -94,6 +97,7 @@ impl Flight {
             starts_at,
             ends_by,
             abandoned_at,
+            asked: std::sync::OnceLock::new(),
             outcome: OnceLock::new(),
             waiters: Mutex::new(Waiters::default()),
         }

@@ -16,6 +16,7 @@ mod schedule;
 mod settings;
 mod snapshot;
 mod state;
+mod suspend;
 mod wait;
 mod warm;
 
@@ -120,6 +121,7 @@ impl Shared {
         // Read under the lock, so that the state's time never runs backwards.
         let now = Instant::now();
         let outlook = state.outlook(now);
+        let suspended = state.observe_clocks(now, &self.settings);
         let (decision, followup) = step(&mut state, now);
         let turned = state.outlook(now) != outlook;
         let settled = state.settle(now).cloned();
@@ -151,7 +153,7 @@ impl Shared {
             self.turned.send_replace(());
         }
         // Last, so that an observer that panics keeps nobody waiting.
-        for event in &followup.events {
+        for event in suspended.iter().chain(&followup.events) {
             self.settings.observer.emit(event);
         }
         decision
@@ -165,6 +167,11 @@ impl Shared {
     fn usable(self: &Arc<Self>) -> Option<Arc<Snapshot>> {
         let can_launch = Handle::try_current().is_ok();
         self.step(|state, now| state.usable_token(now, can_launch, &self.settings))
+    }
+
+    fn usable_by_both_clocks(self: &Arc<Self>) -> Option<Arc<Snapshot>> {
+        let can_launch = Handle::try_current().is_ok();
+        self.step(|state, now| state.usable_by_both_clocks(now, can_launch, &self.settings))
     }
 
     fn reject(self: &Arc<Self>, token: &Token) -> Rejection {
@@ -317,9 +324,9 @@ impl TokenCache {
         self.shared.step(|state, now| state.at_hand(now, can_launch, &self.shared.settings))
     }
 
-    /// As [`current`](Self::current), as the layer wants it.
-    pub(crate) fn usable(&self) -> Option<Arc<Snapshot>> {
-        self.shared.usable()
+    /// The cached token of a request that has waited, if neither clock says that it has expired.
+    pub(crate) fn usable_by_both_clocks(&self) -> Option<Arc<Snapshot>> {
+        self.shared.usable_by_both_clocks()
     }
 
     pub(crate) fn replacing(&self, rejected: &Token) -> Replacing {

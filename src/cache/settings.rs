@@ -6,6 +6,7 @@ use std::{fmt, time::Duration};
 use super::keyed::Place;
 use super::{Shared, TokenCache, backoff::Backoff, schedule::Schedule};
 use crate::{
+    clock::{Clock, WallClock},
     event::{Event, Observer},
     source::{ErasedSource, TokenSource, Withdrawal},
     sync::Arc,
@@ -25,6 +26,7 @@ pub(super) struct Settings {
     pub(super) suspect_wait: Duration,
     pub(super) probe_wait: Duration,
     pub(super) keep_warm: bool,
+    pub(super) clock: Clock,
     pub(super) observer: Observer,
 }
 
@@ -38,6 +40,7 @@ impl Default for Settings {
             suspect_wait: Duration::from_secs(1),
             probe_wait: Duration::from_secs(1),
             keep_warm: false,
+            clock: Clock::default(),
             observer: Observer::default(),
         }
     }
@@ -162,6 +165,17 @@ impl TokenCacheBuilder {
     /// authorization server nothing.
     pub fn keep_warm(mut self, keep_warm: bool) -> Self {
         self.settings.keep_warm = keep_warm;
+        self
+    }
+
+    /// The wall clock, and the monotonic clock that it is compared with. Default: [`SystemClock`](crate::SystemClock).
+    ///
+    /// If the wall clock moves forward by over 5 s more than the monotonic clock, the machine was
+    /// suspended, and the token is refreshed earlier by the difference. A token that may have
+    /// expired in the meantime is replaced. Requests wait for that for at most 1 s, so that a wall
+    /// clock which was only corrected causes no outage.
+    pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
+        self.settings.clock = Clock::new(clock);
         self
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::time::Instant;
 
-use crate::{sync::Striped, token::Token};
+use crate::{clock::Clock, sync::Striped, token::Token};
 
 /// A token with its deadlines. Whatever changes about it is a new snapshot.
 ///
@@ -16,6 +16,10 @@ use crate::{sync::Striped, token::Token};
 pub(crate) struct Snapshot {
     pub(super) token: Token,
     pub(super) look_at: Instant,
+    /// The second of the wall clock, since 1970, by which `look_at` has come if the machine was not
+    /// suspended.
+    pub(super) wall_limit: i64,
+    pub(super) clock: Clock,
     pub(super) refresh_at: Instant,
     pub(super) expires_at: Instant,
     /// It was past its deadline when it came. Its flight's waiters get it once; no one else does.
@@ -67,13 +71,20 @@ impl Snapshot {
     /// Whether the token may be used without taking a closer look.
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        now < self.look_at
+        now < self.look_at && self.agrees_with_wall_clock()
+    }
+
+    /// Whether the wall clock shows no suspend that would matter by now.
+    #[inline]
+    fn agrees_with_wall_clock(&self) -> bool {
+        self.clock.coarse_seconds() < self.wall_limit
     }
 
     /// Whether a request that waited for this token may still leave with it: not if it was withdrawn
     /// since. What replaced it is looked for then.
     pub(crate) fn is_presentable(&self, now: Instant) -> bool {
-        self.dead_on_arrival || now < self.expires_at && !self.is_replaced()
+        self.dead_on_arrival
+            || now < self.expires_at && !self.is_replaced() && self.agrees_with_wall_clock()
     }
 }
 
@@ -87,6 +98,8 @@ mod tests {
         let snapshot = Snapshot {
             token: Token::bearer("abc").unwrap(),
             look_at: now,
+            wall_limit: i64::MAX,
+            clock: Clock::System,
             refresh_at: now,
             expires_at: now,
             dead_on_arrival: false,

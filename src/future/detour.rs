@@ -192,7 +192,7 @@ where
                     } else {
                         // It took so long that the token expired. With a later one at hand the
                         // place that was waited for is not given up: the next might take as long.
-                        later = held.shared.cache.usable();
+                        later = held.shared.cache.usable_by_both_clocks();
                         later.as_ref()
                     };
                     if let Some(snapshot) = usable {

@@ -9,6 +9,7 @@ mod p02_dropped_leader;
 mod p03_every_waiter_ends;
 mod p03_runtimes;
 mod p04_nobody_waits;
+mod p05_both_clocks;
 mod p05_valid_tokens_only;
 mod p06_outages;
 mod p06_sharing;

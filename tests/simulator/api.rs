@@ -89,11 +89,11 @@ impl Service<Request<Full<Bytes>>> for Api {
 impl World {
     fn received(&mut self, api: usize, id: usize, token: Option<usize>) -> (Duration, Reply) {
         self.sent(id, token);
-        let now = self.now().clock;
+        let (now, real) = (self.now().clock, self.real());
         let plan = self.plan.apis[api];
         let good = token
             .and_then(|token| self.issued.get(token))
-            .is_some_and(|issued| !issued.revoked && now < issued.dies_at);
+            .is_some_and(|issued| !issued.revoked && real < issued.dies_at);
         let strict = plan.rejects_from <= now && now < plan.rejects_to;
         let reply = if !good || strict && self.rng.f64() < plan.rejects {
             REJECTIONS[self.rng.usize(0..REJECTIONS.len())]

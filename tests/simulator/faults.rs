@@ -163,6 +163,8 @@ pub(crate) struct Plan {
     pub(crate) revoke: f64,
     pub(crate) jump: f64,
     pub(crate) freeze: f64,
+    pub(crate) suspend: f64,
+    pub(crate) set_wall: f64,
 }
 
 impl Plan {
@@ -175,6 +177,7 @@ impl Plan {
         let (dropped, invalidate) = (one_of(&[0.0, 0.05, 0.3]), one_of(&[0.0, 0.001, 0.01]));
         let (force, revoke) = (one_of(&[0.0, 0.001, 0.01]), one_of(&[0.0, 0.001, 0.01]));
         let (jump, freeze) = (one_of(&[0.0, 0.0, 0.002]), one_of(&[0.0, 0.0, 0.02]));
+        let (suspend, set_wall) = (one_of(&[0.0, 0.0, 0.003]), one_of(&[0.0, 0.0, 0.003]));
         const LATENCIES: [Latency; 5] =
             [Latency(1, 5), Latency(5, 50), Latency(50, 90), Latency(100, 400), Latency(500, 1500)];
         Self {
@@ -198,6 +201,8 @@ impl Plan {
             revoke,
             jump,
             freeze,
+            suspend,
+            set_wall,
         }
     }
 

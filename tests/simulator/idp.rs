@@ -151,7 +151,7 @@ impl World {
     }
 
     fn issue(&mut self) -> (String, Answer) {
-        let now = self.now().clock;
+        let now = self.real();
         let again = self.rng.f64() < self.plan.same_token;
         let last = self.issued.len().wrapping_sub(1);
         if let Some(issued) = self.issued.get(last).filter(|_| again)
@@ -196,7 +196,8 @@ impl World {
 
     /// The wall clock of the run.
     pub(crate) fn wall(&self) -> SystemTime {
-        SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_521_600) + self.now().clock
+        let seconds = 1_795_521_600_i64.saturating_add(self.wall_set).max(0).unsigned_abs();
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + self.real()
     }
 
     /// Seconds, or one of the three forms of a date (RFC 9110 §5.6.7).

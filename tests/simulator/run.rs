@@ -93,7 +93,7 @@ fn cache(shared: &Shared) -> TokenCache {
         .wall_clock(move || lock(&wall).wall())
         .build()
         .expect("the settings are good");
-    let (world, observed) = (shared.clone(), shared.clone());
+    let (world, observed, clock) = (shared.clone(), shared.clone(), shared.clone());
     let keep_warm = lock(shared).plan.keep_warm;
     TokenCache::builder(move |acquire: Acquire| {
         let (shared, endpoint) = (world.clone(), endpoint.clone());
@@ -106,6 +106,7 @@ fn cache(shared: &Shared) -> TokenCache {
         }
     })
     .keep_warm(keep_warm)
+    .wall_clock(move || lock(&clock).wall())
     .observer(move |event| lock(&observed).reported(event))
     .build()
 }
@@ -151,6 +152,7 @@ impl Driver {
             if let Some(sides) = sides {
                 self.stand_still(sides);
             }
+            self.disturb_wall_clock();
             if self.rng.f64() < self.chance(|plan| plan.jump) {
                 let step = Duration::from_secs([1, 20, 300, 4000][self.rng.usize(0..4)]);
                 lock(&self.shared).steps(step);
@@ -263,6 +265,19 @@ impl Driver {
             let mut world = lock(&self.shared);
             world.note("revoked", "", 0, 0);
             world.issued.iter_mut().for_each(|issued| issued.revoked = true);
+        }
+    }
+
+    /// Suspends, which only the wall clock shows, and wall clocks that are set.
+    fn disturb_wall_clock(&mut self) {
+        if self.rng.f64() < self.chance(|plan| plan.suspend) {
+            let seconds = [1, 4, 7, 60, 900, 7200, 100_000][self.rng.usize(0..7)];
+            lock(&self.shared).suspends(Duration::from_secs(seconds));
+        }
+        if self.rng.f64() < self.chance(|plan| plan.set_wall) {
+            const YEAR: i64 = 365 * 24 * 3600;
+            let seconds = [-YEAR, -3600, -20, -3, 3, 20, 3600, YEAR][self.rng.usize(0..8)];
+            lock(&self.shared).sets_wall_clock(seconds);
         }
     }
 

@@ -67,10 +67,13 @@ pub(crate) struct Tally {
     pub(crate) dropped: u64,
     pub(crate) jumps: u64,
     pub(crate) frozen: u64,
+    pub(crate) suspends: u64,
+    pub(crate) wall_steps: u64,
+    pub(crate) replaced_after_suspend: u64,
 }
 
 impl Tally {
-    pub(crate) fn named(&self) -> [(&'static str, u64); 15] {
+    pub(crate) fn named(&self) -> [(&'static str, u64); 18] {
         [
             ("requests", self.requests),
             ("token requests", self.token_requests),
@@ -87,6 +90,9 @@ impl Tally {
             ("callers dropped", self.dropped),
             ("clock steps", self.jumps),
             ("runtimes frozen", self.frozen),
+            ("suspends", self.suspends),
+            ("wall clock steps", self.wall_steps),
+            ("tokens replaced after a suspend", self.replaced_after_suspend),
         ]
     }
 
@@ -106,12 +112,19 @@ impl Tally {
         self.dropped += other.dropped;
         self.jumps += other.jumps;
         self.frozen += other.frozen;
+        self.suspends += other.suspends;
+        self.wall_steps += other.wall_steps;
+        self.replaced_after_suspend += other.replaced_after_suspend;
     }
 }
 
 pub(crate) struct World {
     started: Instant,
     pub(crate) jumped: Duration,
+    /// Real time that passed in suspends: the monotonic clock does not count it.
+    pub(crate) suspended: Duration,
+    /// By how many seconds the wall clock was set, wrongly.
+    pub(crate) wall_set: i64,
     pub(crate) rng: Rng,
     pub(crate) plan: Plan,
     pub(crate) issued: Vec<Issued>,
@@ -131,6 +144,8 @@ impl World {
         Self {
             started: Instant::now(),
             jumped: Duration::ZERO,
+            suspended: Duration::ZERO,
+            wall_set: 0,
             rng,
             plan,
             issued: Vec::new(),
@@ -145,6 +160,11 @@ impl World {
     pub(crate) fn now(&self) -> Moment {
         let clock = Instant::now() - self.started;
         Moment { clock, steady: clock.saturating_sub(self.jumped) }
+    }
+
+    /// Real time since the start, suspends included: what servers go by.
+    pub(crate) fn real(&self) -> Duration {
+        self.now().clock + self.suspended
     }
 
     /// Steps of the clock don't count: each run has its full time of traffic.

@@ -12,6 +12,7 @@ use crate::{
         schedule::{Arrival, Deadlines},
         settings::Settings,
         snapshot::{Replaced, Snapshot},
+        suspend::SuspendWatch,
     },
     error::Error,
     event::{Event, Reason},
@@ -38,22 +39,20 @@ impl State {
         }
         self.flight = None;
         self.suspect_until = None;
-        let (outcome, event) = match result {
+        let (outcome, events) = match result {
             // Nobody's failure: the next request starts another.
             None => {
                 self.overdue |= flight.owed;
-                (Outcome::Gone, None)
+                (Outcome::Gone, Vec::new())
             }
             // Those who wait look again, and start another.
-            Some(Ok(token)) if self.is_withdrawn(&token, flight.starts_at) => (Outcome::Gone, None),
+            Some(Ok(token)) if self.is_withdrawn(&token, flight.starts_at) => {
+                (Outcome::Gone, Vec::new())
+            }
             Some(Ok(token)) => self.succeed(flight, token, now, draw, settings),
             Some(Err(error)) => self.fail(flight, error, now, draw, settings),
         };
-        Followup {
-            launch: None,
-            ended: Some((Arc::clone(flight), outcome)),
-            events: event.into_iter().collect(),
-        }
+        Followup { launch: None, ended: Some((Arc::clone(flight), outcome)), events }
     }
 
     fn succeed(
@@ -63,7 +62,7 @@ impl State {
         now: Instant,
         draw: f64,
         settings: &Settings,
-    ) -> (Outcome, Option<Event>) {
+    ) -> (Outcome, Vec<Event>) {
         self.cooldown = None;
         self.overdue = false;
         let same_token = self.holds(&token);
@@ -97,6 +96,8 @@ impl State {
         let snapshot = Arc::new(Snapshot {
             token,
             look_at: refresh_at,
+            wall_limit: i64::MAX,
+            clock: settings.clock.clone(),
             refresh_at,
             expires_at,
             dead_on_arrival: dead,
@@ -105,13 +106,19 @@ impl State {
         });
         if dead && !same_token && self.usable(now) {
             // What came is no better than what is held.
-            return (Outcome::Token(snapshot), Some(event));
+            return (Outcome::Token(snapshot), vec![event]);
         }
         if !same_token {
             self.rejected = false;
         }
-        self.held = Some(Arc::clone(&snapshot));
-        (Outcome::Token(snapshot), Some(event))
+        self.held = Some(snapshot);
+        // The machine may have been suspended during the acquisition.
+        let asked = flight.asked.get().copied();
+        self.suspends = SuspendWatch::since(asked.unwrap_or_else(|| settings.clock.read()));
+        self.wall_expires_at = None;
+        let suspended = self.observe_clocks(now, settings);
+        let events = [event].into_iter().chain(suspended).collect();
+        (Outcome::Token(self.settled(now)), events)
     }
 
     fn fail(
@@ -121,7 +128,7 @@ impl State {
         now: Instant,
         draw: f64,
         settings: &Settings,
-    ) -> (Outcome, Option<Event>) {
+    ) -> (Outcome, Vec<Event>) {
         // The wish for another token outlives the failure; the cooldown spaces it from here.
         self.overdue |= flight.owed;
         let previous = self.cooldown.as_ref();
@@ -135,6 +142,6 @@ impl State {
         };
         let shared = cooldown.remembered(now);
         self.cooldown = Some(cooldown);
-        (Outcome::Failed(shared), Some(event))
+        (Outcome::Failed(shared), vec![event])
     }
 }

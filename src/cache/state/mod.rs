@@ -7,6 +7,7 @@ mod landing;
 #[cfg(feature = "keyed")]
 mod pausing;
 mod rejecting;
+mod suspending;
 mod withdrawing;
 
 use std::time::Duration;
@@ -19,6 +20,7 @@ use super::{
     readiness::{Outlook, Readiness},
     settings::Settings,
     snapshot::Snapshot,
+    suspend::SuspendWatch,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -53,6 +55,10 @@ pub(in crate::cache) struct State {
     not_before: Option<Instant>,
     /// Tokens that were asked for before this are worthless.
     withdrawn_at: Option<Instant>,
+    /// Both clocks since the held token was requested.
+    suspends: SuspendWatch,
+    /// When the held token expires by the wall clock, if a suspend made that earlier.
+    wall_expires_at: Option<Instant>,
     /// A token was got before: the next one is not the cache's first.
     seasoned: bool,
     flights: u64,
@@ -87,6 +93,15 @@ pub(in crate::cache) struct Followup {
     pub(in crate::cache) events: Vec<Event>,
 }
 
+impl Followup {
+    /// A later decision of the same step.
+    fn extend(&mut self, later: Self) {
+        self.launch = later.launch.or(self.launch.take());
+        self.ended = later.ended.or(self.ended.take());
+        self.events.extend(later.events);
+    }
+}
+
 impl State {
     /// What a request that needs a token does. `can_launch`: there is a runtime here.
     pub(in crate::cache) fn consult(
@@ -95,11 +110,13 @@ impl State {
         can_launch: bool,
         settings: &Settings,
     ) -> (Decision, Followup) {
+        let mut followup = self.replace_expired_by_wall(now, can_launch, settings);
         if let Some((flight, until)) = self.suspect(now) {
             let limit = Some(Limit::Suspect(until));
-            return (Decision::Wait { flight: Arc::clone(flight), limit }, Followup::default());
+            return (Decision::Wait { flight: Arc::clone(flight), limit }, followup);
         }
-        let (usable, mut followup) = self.usable_token(now, can_launch, settings);
+        let (usable, more) = self.usable_token(now, can_launch, settings);
+        followup.extend(more);
         if let Some(snapshot) = usable {
             return (Decision::Use(snapshot), followup);
         }
@@ -130,10 +147,13 @@ impl State {
         can_launch: bool,
         settings: &Settings,
     ) -> (Option<Arc<Snapshot>>, Followup) {
-        match self.suspect(now) {
-            Some(_) => (None, Followup::default()),
-            None => self.usable_token(now, can_launch, settings),
+        let mut followup = self.replace_expired_by_wall(now, can_launch, settings);
+        if self.suspect(now).is_some() {
+            return (None, followup);
         }
+        let (usable, more) = self.usable_token(now, can_launch, settings);
+        followup.extend(more);
+        (usable, followup)
     }
 
     /// The token at hand, whatever else is going on; starts a refresh that is due.
@@ -252,7 +272,8 @@ impl State {
                 None => held.refresh_at,
             },
         };
-        at.min(held.expires_at)
+        let expires_at = self.wall_expires_at.map_or(held.expires_at, |at| at.min(held.expires_at));
+        at.min(expires_at)
     }
 
     /// Brings the held snapshot's `look_at` up to date, and returns it for publishing. A snapshot
@@ -260,8 +281,10 @@ impl State {
     pub(in crate::cache) fn settle(&mut self, now: Instant) -> Option<&Arc<Snapshot>> {
         let held = self.held.as_ref()?;
         let look_at = self.look_at(held, now);
-        if held.look_at != look_at {
-            self.held = Some(Arc::new(Snapshot { look_at, ..Snapshot::clone(held) }));
+        let wall_limit = self.suspends.wall_limit(look_at.saturating_duration_since(now));
+        // A difference of a second may come from rounding.
+        if held.look_at != look_at || held.wall_limit.abs_diff(wall_limit) > 1 {
+            self.held = Some(Arc::new(Snapshot { look_at, wall_limit, ..Snapshot::clone(held) }));
         }
         self.held.as_ref()
     }

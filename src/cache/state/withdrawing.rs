@@ -22,6 +22,7 @@ impl State {
         }
         self.rejected = false;
         self.suspect_until = None;
+        self.wall_expires_at = None;
         self.overdue = false;
         Followup { events: vec![Event::Withdrawn], ..Followup::default() }
     }

@@ -40,6 +40,9 @@ impl World {
             started: now,
             attempts: 0,
             sent: now.clock,
+            sent_real: self.real(),
+            stepped: Duration::ZERO,
+            is_masked: false,
             answer: None,
             abandoned: false,
             aside,
@@ -93,6 +96,7 @@ impl World {
         let Some(held) = self.model.held else { return };
         let left = held.expires.saturating_sub(held.arrived.clock);
         let earliest = held.arrived.clock + left / if held.again { 2 } else { 3 };
+        let earliest = earliest.saturating_sub(held.stepped);
         if now.clock + BLINK < earliest && !self.model.owed {
             self.violated("P6", format!("a refresh before {earliest:?}"));
         }
@@ -118,11 +122,12 @@ impl World {
 
     /// A token request is sent.
     pub(crate) fn attempted(&mut self, number: u64, now: Moment, fault: Option<Fault>) {
-        let probe = self.model.failures > 0;
+        let (probe, real) = (self.model.failures > 0, self.real());
         let Some(flight) = self.flight(number) else { return };
         let (before, last) = (flight.attempts, (flight.sent, flight.answer));
         flight.attempts += 1;
         flight.sent = now.clock;
+        flight.sent_real = real;
         flight.answer = None;
         let abandoned = flight.abandoned;
         if abandoned {
@@ -211,9 +216,13 @@ impl World {
 
     fn succeeds(&mut self, now: Moment, flight: &Flight, token: usize, lifetime: Duration) {
         self.tally.acquired += 1;
-        let expires = flight.sent + lifetime - (lifetime / 10).min(Duration::from_secs(30));
+        let lives = lifetime - (lifetime / 10).min(Duration::from_secs(30));
+        let (expires, expires_real) = (flight.sent + lives, flight.sent_real + lives);
         let usable = self.usable(now).copied();
         let again = self.model.held.filter(|held| held.token == token);
+        if usable.is_some_and(|held| self.real() >= held.expires_real) {
+            self.tally.replaced_after_suspend += 1;
+        }
         let model = &mut self.model;
         (model.failures, model.cooldown, model.owed, model.surely_owed) = (0, None, false, None);
         model.first_lead_call = None;
@@ -233,7 +242,19 @@ impl World {
         };
         let rejected = again.and_then(|held| held.rejected);
         let again = again.is_some();
-        model.held = Some(Held { token, arrived: now, expires, lifetime, again, rejected });
+        model.held = Some(Held {
+            token,
+            arrived: now,
+            expires,
+            expires_real,
+            stepped: flight.stepped,
+            is_masked: flight.is_masked,
+            met_expired: None,
+            may_be_sent_expired: false,
+            lifetime,
+            again,
+            rejected,
+        });
     }
 
     fn fails(&mut self, now: Moment, flight: &Flight, answer: Option<Answer>) {

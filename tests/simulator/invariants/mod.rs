@@ -4,6 +4,7 @@
 mod acquisitions;
 mod rejections;
 mod requests;
+mod suspends;
 
 use std::time::Duration;
 
@@ -54,6 +55,11 @@ struct Flight {
     attempts: u32,
     /// When the last token request was sent, and its answer.
     sent: Duration,
+    /// The same in real time, suspends included.
+    sent_real: Duration,
+    /// As of [`Held`], since it started.
+    stepped: Duration,
+    is_masked: bool,
     answer: Option<Answer>,
     /// Given up by the cache, or of a runtime that stood still until it was.
     abandoned: bool,
@@ -67,6 +73,16 @@ struct Held {
     token: usize,
     arrived: Moment,
     expires: Duration,
+    /// The same in real time, suspends included.
+    expires_real: Duration,
+    /// By how much the wall clock stepped forward since it arrived, rightly or not.
+    stepped: Duration,
+    /// The wall clock was set back since it arrived: it may have hidden a suspend.
+    is_masked: bool,
+    /// When a call first met it expired in real time.
+    met_expired: Option<Moment>,
+    /// From then on it may be sent: the cache could not replace it.
+    may_be_sent_expired: bool,
     lifetime: Duration,
     /// The server handed it out again.
     again: bool,
@@ -156,6 +172,9 @@ pub(crate) struct Model {
     gone_at: Option<Moment>,
     /// The clock's last step.
     step: Option<(Moment, Duration)>,
+    /// How many steps of the wall clock have not cost a wait yet, and the wait that the last one cost.
+    wall_steps: u32,
+    wall_wait: Option<Moment>,
 }
 
 impl Held {

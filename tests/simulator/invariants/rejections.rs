@@ -82,7 +82,7 @@ impl World {
         let lived = |held: &Held| {
             let left = held.expires.saturating_sub(held.arrived.clock);
             held.rejected.is_none_or(|at| now.since(at) <= unsure)
-                && now.clock + BLINK >= held.arrived.clock + left / 3
+                && now.clock + held.stepped + BLINK >= held.arrived.clock + left / 3
         };
         if self.model.held.as_ref().is_some_and(lived) {
             self.model.spaced = (0, Duration::ZERO);

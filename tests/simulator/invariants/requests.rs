@@ -12,6 +12,7 @@ impl World {
         let id = self.model.calls.len();
         self.is_not_forgotten(now);
         self.called(now);
+        self.meets_expired(now);
         self.tally.requests += 1;
         self.model.open += 1;
         let note = match kind {
@@ -72,6 +73,7 @@ impl World {
     /// P5: with the current token, by our own reckoning unexpired; whether it was dead on arrival.
     fn sends(&mut self, now: Moment, id: usize, token: usize) -> bool {
         if self.usable(now).is_some_and(|held| held.token == token) {
+            self.is_unexpired_in_real_time(now, id);
             return false;
         }
         let call = self.model.calls[id];
@@ -118,7 +120,7 @@ impl World {
         };
         let suspect = self.model.suspect.is_some_and(|from| allowed(from, now))
             || self.model.was_suspect.is_some_and(|(from, to)| allowed(from, to));
-        if !suspect {
+        if !suspect && !self.waited_for_a_wall_step(since) {
             self.violated("P4", format!("request {id} waited {waited:?} with a token at hand"));
         } else if waited > SHORT_WAIT + BLINK {
             self.violated("P7", format!("request {id} waited {waited:?} with a suspect token"));

@@ -1,0 +1,88 @@
+//! Suspends and wall clocks that are set (P5 by both clocks).
+
+use std::time::Duration;
+
+use super::SHORT_WAIT;
+use crate::world::{BLINK, Moment, World};
+
+/// Smaller suspends may go unnoticed: 5 s, 1 s for rounding, and 1 s for what adds up below.
+const TOLERANCE: Duration = Duration::from_secs(7);
+
+impl World {
+    /// The machine is suspended: real time passes, and the wall clock shows it.
+    pub(crate) fn suspends(&mut self, by: Duration) {
+        self.suspended += by;
+        self.tally.suspends += 1;
+        self.note("suspended", "for seconds", 0, by.as_secs());
+        self.wall_clock_steps(by);
+    }
+
+    /// The wall clock is set, and no real time passes.
+    pub(crate) fn sets_wall_clock(&mut self, seconds: i64) {
+        self.wall_set += seconds;
+        self.tally.wall_steps += 1;
+        self.note("wall clock set", "by seconds", 0, seconds.unsigned_abs());
+        if seconds > 0 {
+            self.wall_clock_steps(Duration::from_secs(seconds.unsigned_abs()));
+        } else {
+            self.model.flights.iter_mut().for_each(|flight| flight.is_masked = true);
+            self.model.held.iter_mut().for_each(|held| held.is_masked = true);
+        }
+    }
+
+    fn wall_clock_steps(&mut self, by: Duration) {
+        self.model.wall_steps += 1;
+        self.model.flights.iter_mut().for_each(|flight| flight.stepped += by);
+        self.model.held.iter_mut().for_each(|held| held.stepped += by);
+    }
+
+    /// A call finds a token that has expired in real time: the cache must notice.
+    pub(super) fn meets_expired(&mut self, now: Moment) {
+        let real = self.real();
+        let blind = self.is_blind(now);
+        let cooldown = self.model.cooldown.map_or(Duration::ZERO, |cooldown| cooldown.with_token);
+        let Some(held) = &mut self.model.held else { return };
+        if real >= held.expires_real + TOLERANCE && held.met_expired.is_none() {
+            held.met_expired = Some(now);
+            // No acquisition can start in a cooldown, and one that stands still can't end.
+            held.may_be_sent_expired = now.clock < cooldown || blind;
+        }
+    }
+
+    /// P5: a token that expired in a suspend is sent only after the acquisition for another one
+    /// failed, or took longer than a second.
+    pub(super) fn is_unexpired_in_real_time(&mut self, now: Moment, id: usize) {
+        let call = self.model.calls[id];
+        let (real, landed) = (self.real(), self.model.landings.last().copied());
+        let Some(held) = self.model.held else { return };
+        let Some(met) = held.met_expired else { return };
+        let excused = held.is_masked
+            || held.may_be_sent_expired
+            || call.started.steady <= held.arrived.steady
+            || now.since(met) + BLINK >= SHORT_WAIT
+            || landed.is_some_and(|landed| landed.steady >= met.steady)
+            || self.model.gone_at.is_some_and(|gone| gone.steady >= met.steady)
+            || !now.is_even(met);
+        if real >= held.expires_real + TOLERANCE && !excused {
+            let (token, expired) = (held.token, real - held.expires_real);
+            self.violated("P5", format!("request {id}: {token} expired {expired:?} ago"));
+        }
+    }
+
+    /// One step of the wall clock costs one wait of a second.
+    pub(super) fn waited_for_a_wall_step(&mut self, since: Moment) -> bool {
+        let near = |wait: Moment| {
+            let apart = wait.steady.abs_diff(since.steady);
+            apart <= SHORT_WAIT + BLINK
+        };
+        if self.model.wall_wait.is_some_and(near) {
+            return true;
+        }
+        let left = self.model.wall_steps > 0;
+        if left {
+            self.model.wall_steps -= 1;
+            self.model.wall_wait = Some(since);
+        }
+        left
+    }
+}
