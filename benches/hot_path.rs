@@ -21,6 +21,7 @@ use support::{
     never, one, ours,
 };
 use tower::{Layer, Service};
+use tower_oauth2_client_credentials::{SystemClock, WallClock};
 
 const ROUNDS: usize = 400;
 /// Long against starting two threads, short against a time slice.
@@ -173,10 +174,31 @@ fn measure(variants: &[(&str, Run)]) {
     criterion.final_summary();
 }
 
+/// A call reads tokio's clock and the coarse wall clock: the second must stay cheap beside the first.
+fn print_clock_ratio() {
+    fn nanos(mut read: impl FnMut()) -> f64 {
+        let start = Instant::now();
+        (0..CALLS_A_ROUND).for_each(|_| read());
+        start.elapsed().as_nanos() as f64 / CALLS_A_ROUND as f64
+    }
+    let rounds = (0..ROUNDS).map(|_| {
+        let monotonic = nanos(|| {
+            black_box(tokio::time::Instant::now());
+        });
+        nanos(|| {
+            black_box(SystemClock.now_coarse());
+        }) / monotonic
+    });
+    let mut ratios: Vec<_> = rounds.collect();
+    ratios.sort_by(f64::total_cmp);
+    println!("coarse wall clock: {:.2} of tokio's Instant::now()", ratios[ROUNDS / 2]);
+}
+
 fn main() {
     let variants = variants();
     // `cargo test --benches` only wants to see each run once.
     if std::env::args().any(|arg| arg == "--bench") {
+        print_clock_ratio();
         print_ratios(&variants);
     }
     measure(&variants);

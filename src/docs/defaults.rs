@@ -32,6 +32,8 @@
 //! | [`default_lifetime`] | 5 minutes | For servers that do not say (RFC 6749 §5.1 only recommends it). Below the shortest lifetime in common use, so the guess is on the safe side. |
 //! | longest lifetime believed | 10 years (*fixed*) | Far above any real token, far below what overflows an instant. |
 //! | after a token that was dead on arrival | the next acquisition starts 1 s later (*fixed*) | A server with a clock that is off is asked once a second and not in a loop. |
+//! | [`wall_clock`](TokenCacheBuilder::wall_clock) | the system's | The monotonic clock does not count a suspend. If the wall clock moves forward by over 5 s more (*fixed*), the refresh comes earlier by as much. NTP corrects smaller differences. |
+//! | wait for a token that expired in a suspend | 1 s, at most [`suspect_wait`] (*fixed*) | The wall clock may only have been corrected, and the token be good. |
 //! | [`keep_warm`] | off | An idle service costs the authorization server nothing; the first request after a long pause waits for one acquisition. |
 //!
 //! # One acquisition

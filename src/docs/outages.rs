@@ -59,7 +59,10 @@
 //! | the runtime that drives it shuts down | another acquisition is started for it at once | a second token request | `p3_a_runtime_dropped_mid_acquisition_does_not_keep_waiters_elsewhere` |
 //! | the runtime that drives it stands still | with a token it is sent at once; without one it waits to its deadline, and 30 s after the start the acquisition is given up for another | a second token request | `p3_a_flight_that_nobody_drives_is_abandoned_and_its_late_result_dropped` |
 //! | the process was suspended, or the clock made a step | a token that expired meanwhile is not used; what was under way counts as timed out | as after a failure | `every_promise_holds_under_every_fault` |
-//! | suspended, and the monotonic clock stood still | the API's 401 tells, and the request is sent once more | one acquisition | `p7_a_request_is_replayed_at_most_once` |
+//! | suspended for longer than the token lives, with a monotonic clock that does not count it | waits for another token, 1 s at most | one acquisition | `p5_a_post_after_a_suspend_longer_than_the_life_is_not_answered_401` |
+//! | suspended for less than that | is sent at once; the refresh comes earlier by as much | no more than usual | `p5_a_suspend_within_the_life_moves_the_refresh_earlier` |
+//! | the wall clock is set a year ahead, and the authorization server is down | waits 1 s, once; then the token is used until it expires | the usual cooldown | `p5_a_wall_clock_a_year_ahead_costs_one_second_once_and_no_request` |
+//! | the wall clock is set back, or stands still | | nothing | `p5_a_wall_clock_that_stands_still_or_steps_back_changes_nothing` |
 //!
 //! # How it was tested
 //!

@@ -177,12 +177,15 @@
 //!
 //! # Suspended machines and frozen functions
 //!
-//! Expiry is measured on the monotonic clock, which a wrong or adjusted wall clock can't confuse.
-//! It may stand still while a laptop sleeps, a virtual machine is paused or a function is frozen
-//! between calls; a token then looks younger than it is. The first API to see the expired token
-//! answers 401, which replaces it, and the request is sent once more. So leave the 401 path on
-//! where that can happen, and choose a [replay policy](OAuthClientCredentialsLayer::replay) that
-//! covers your requests.
+//! Expiry is measured on the monotonic clock, so a wrong or corrected wall clock can't end a token's
+//! life. The monotonic clock may stand still while a laptop sleeps, a virtual machine is paused or a
+//! function is frozen between calls. A token then looks younger than it is. The cache therefore
+//! compares both clocks for each request, which costs one cheap clock read. If the wall clock moved
+//! forward by over 5 s more, the refresh comes earlier by as much. A token that has expired by the wall
+//! clock alone is replaced before it is used. Requests wait for that for at most 1 s.
+//!
+//! A token that expires on its way to the API is answered 401, is replaced, and the request is replayed
+//! if the [replay policy](OAuthClientCredentialsLayer::replay) covers it.
 //!
 //! # What is left to you
 //!
