@@ -10,7 +10,7 @@ use std::{
 use tokio::time::Instant;
 use tracing::Instrument;
 
-use super::{Shared, flight::Flight, wait, warm};
+use super::{Shared, flight::Flight, suspend::Baseline, wait, warm};
 use crate::{
     error::{Error, ErrorKind},
     source::{Acquire, BoxFuture, ErasedSource},
@@ -76,7 +76,7 @@ impl Landing {
             deadline: Some(self.flight.ends_by),
             observer: self.shared.settings.observer.clone(),
         };
-        self.flight.asked.get_or_init(|| self.shared.settings.clock.read());
+        self.flight.asked.get_or_init(|| Baseline::now(&self.shared.settings.clock));
         let acquiring = Unpanicked::new(&*self.shared.source, acquire);
         Some(match tokio::time::timeout_at(self.flight.ends_by, acquiring).await {
             Ok(result) => result,

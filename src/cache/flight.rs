@@ -5,9 +5,8 @@ use std::task::{Context, Poll, Waker};
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::snapshot::Snapshot;
+use super::{snapshot::Snapshot, suspend::Baseline};
 use crate::{
-    clock::ClockReading,
     error::Error,
     event::Reason,
     sync::{Arc, Fault, Mutex, OnceLock, broken, lock},
@@ -47,7 +46,7 @@ pub(super) struct Flight {
     /// When waiters stop believing that anybody drives it.
     pub(super) abandoned_at: Instant,
     /// Both clocks just before its source was asked. Only its own task sets it and reads it.
-    pub(super) asked: std::sync::OnceLock<ClockReading>,
+    pub(super) asked: std::sync::OnceLock<Baseline>,
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Waiters>,
 }

@@ -3,49 +3,53 @@
 
 use std::time::Duration;
 
-use crate::clock::{ClockReading, unix_seconds};
+use tokio::time::Instant;
+
+use crate::clock::{Clock, ClockReading, unix_seconds};
 
 /// Smaller differences are clock adjustments (NTP) and not suspends.
 const TOLERANCE: Duration = Duration::from_secs(5);
 
-/// Compares both clocks from the moment before a token was requested.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SuspendWatch {
-    baseline: Option<ClockReading>,
-    /// By how much the wall clock gained since the baseline; less than the tolerance.
-    gained: Duration,
-    latest: Option<ClockReading>,
+/// A moment by tokio's clock, on which schedules run, and by the clocks that show a suspend.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Baseline {
+    at: Instant,
+    reading: ClockReading,
 }
 
+impl Baseline {
+    pub(super) fn now(clock: &Clock) -> Self {
+        Self { at: Instant::now(), reading: clock.read() }
+    }
+}
+
+/// Compares both clocks from the moment before a token was requested.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct SuspendWatch(Option<Baseline>);
+
 impl SuspendWatch {
-    /// Starts at the moment before a token was requested.
-    pub(super) fn since(baseline: ClockReading) -> Self {
-        Self { baseline: Some(baseline), gained: Duration::ZERO, latest: Some(baseline) }
+    pub(super) fn since(baseline: Baseline) -> Self {
+        Self(Some(baseline))
     }
 
     /// By how much the wall clock stepped forward, if that was a suspend. Each step is reported
     /// once. A wall clock that was set back starts a new comparison.
-    pub(super) fn observe(&mut self, reading: ClockReading) -> Option<Duration> {
-        self.latest = Some(reading);
-        let gained = self.baseline.and_then(|baseline| reading.gained_since(&baseline));
-        match gained {
-            Some(gained) if gained <= TOLERANCE => {
-                self.gained = gained;
-                None
-            }
-            gained => {
-                self.baseline = Some(reading);
-                self.gained = Duration::ZERO;
-                gained
-            }
+    pub(super) fn observe(&mut self, now: Baseline) -> Option<Duration> {
+        let gained = self.0.and_then(|baseline| now.reading.gained_since(&baseline.reading));
+        if gained.is_some_and(|gained| gained <= TOLERANCE) {
+            return None;
         }
+        self.0 = Some(now);
+        gained
     }
 
-    /// The second of the wall clock from which on there was a suspend, if the monotonic clock has
-    /// not advanced by `remaining` until then.
-    pub(super) fn wall_limit(&self, remaining: Duration) -> i64 {
-        let allowed = remaining.saturating_add(TOLERANCE - self.gained);
-        let limit = self.latest.and_then(|latest| latest.wall.checked_add(allowed));
+    /// The second of the wall clock, since 1970, from which on there was a suspend if tokio's clock
+    /// has not reached `at` by then.
+    pub(super) fn wall_limit(&self, at: Instant) -> i64 {
+        let limit = self.0.and_then(|baseline| {
+            let allowed = at.saturating_duration_since(baseline.at).saturating_add(TOLERANCE);
+            baseline.reading.wall.checked_add(allowed)
+        });
         limit.map_or(i64::MAX, |limit| unix_seconds(limit).saturating_add(1))
     }
 }
@@ -54,35 +58,39 @@ impl SuspendWatch {
 mod tests {
     use std::{
         sync::{Arc, Mutex},
-        time::{Instant, SystemTime},
+        time::SystemTime,
     };
 
     use super::*;
-    use crate::clock::{Clock, WallClock};
+    use crate::clock::WallClock;
 
     /// Seconds of the wall clock and of the monotonic one.
     #[derive(Clone)]
     struct Clocks(Instant, Arc<Mutex<(u64, u64)>>);
+
+    impl Clocks {
+        fn set(&self, seconds: (u64, u64)) -> Baseline {
+            *self.1.lock().unwrap() = seconds;
+            let at = self.0 + Duration::from_secs(seconds.1);
+            Baseline { at, reading: Clock::new(self.clone()).read() }
+        }
+    }
 
     impl WallClock for Clocks {
         fn now(&self) -> SystemTime {
             SystemTime::UNIX_EPOCH + Duration::from_secs(self.1.lock().unwrap().0)
         }
 
-        fn monotonic(&self) -> Instant {
-            self.0 + Duration::from_secs(self.1.lock().unwrap().1)
+        fn monotonic(&self) -> std::time::Instant {
+            self.0.into_std() + Duration::from_secs(self.1.lock().unwrap().1)
         }
     }
 
     /// What is observed at each pair of (wall, monotonic) seconds.
     fn steps(at: &[(u64, u64)]) -> Vec<Option<u64>> {
-        let clocks = Clocks(Instant::now(), Arc::new(Mutex::new((1000, 0))));
-        let clock = Clock::new(clocks.clone());
-        let mut watch = SuspendWatch::since(clock.read());
-        let observed = at.iter().map(|at| {
-            *clocks.1.lock().unwrap() = *at;
-            watch.observe(clock.read()).map(|step| step.as_secs())
-        });
+        let clocks = Clocks(Instant::now(), Arc::default());
+        let mut watch = SuspendWatch::since(clocks.set((1000, 0)));
+        let observed = at.iter().map(|at| watch.observe(clocks.set(*at)).map(|it| it.as_secs()));
         observed.collect()
     }
 
@@ -107,14 +115,15 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_the_wall_clock_is_at_most_a_second_after_the_tolerance() {
-        let clocks = Clocks(Instant::now(), Arc::new(Mutex::new((1000, 0))));
-        let clock = Clock::new(clocks.clone());
-        let mut watch = SuspendWatch::since(clock.read());
-        assert_eq!(watch.wall_limit(Duration::from_secs(60)), 1066);
-        *clocks.1.lock().unwrap() = (1012, 10);
-        assert_eq!(watch.observe(clock.read()), None);
-        assert_eq!(watch.wall_limit(Duration::from_secs(50)), 1066);
-        assert_eq!(watch.wall_limit(Duration::MAX), i64::MAX);
+    fn the_wall_clock_may_be_the_tolerance_and_a_second_ahead() {
+        let clocks = Clocks(Instant::now(), Arc::default());
+        let mut watch = SuspendWatch::since(clocks.set((1000, 0)));
+        let in_a_minute = clocks.0 + Duration::from_secs(60);
+        assert_eq!(watch.wall_limit(in_a_minute), 1066);
+        assert_eq!(watch.observe(clocks.set((1012, 10))), None);
+        assert_eq!(watch.wall_limit(in_a_minute), 1066);
+        assert_eq!(watch.observe(clocks.set((1042, 20))), Some(Duration::from_secs(22)));
+        assert_eq!(watch.wall_limit(in_a_minute), 1088);
+        assert_eq!(SuspendWatch::default().wall_limit(in_a_minute), i64::MAX);
     }
 }

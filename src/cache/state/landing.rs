@@ -12,7 +12,7 @@ use crate::{
         schedule::{Arrival, Deadlines},
         settings::Settings,
         snapshot::{Replaced, Snapshot},
-        suspend::SuspendWatch,
+        suspend::{Baseline, SuspendWatch},
     },
     error::Error,
     event::{Event, Reason},
@@ -114,7 +114,8 @@ impl State {
         self.held = Some(snapshot);
         // The machine may have been suspended during the acquisition.
         let asked = flight.asked.get().copied();
-        self.suspends = SuspendWatch::since(asked.unwrap_or_else(|| settings.clock.read()));
+        self.suspends =
+            SuspendWatch::since(asked.unwrap_or_else(|| Baseline::now(&settings.clock)));
         self.wall_expires_at = None;
         let suspended = self.observe_clocks(now, settings);
         let events = [event].into_iter().chain(suspended).collect();

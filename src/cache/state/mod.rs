@@ -281,9 +281,8 @@ impl State {
     pub(in crate::cache) fn settle(&mut self, now: Instant) -> Option<&Arc<Snapshot>> {
         let held = self.held.as_ref()?;
         let look_at = self.look_at(held, now);
-        let wall_limit = self.suspends.wall_limit(look_at.saturating_duration_since(now));
-        // A difference of a second may come from rounding.
-        if held.look_at != look_at || held.wall_limit.abs_diff(wall_limit) > 1 {
+        let wall_limit = self.suspends.wall_limit(look_at);
+        if held.look_at != look_at || held.wall_limit != wall_limit {
             self.held = Some(Arc::new(Snapshot { look_at, wall_limit, ..Snapshot::clone(held) }));
         }
         self.held.as_ref()

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{Followup, State};
 use crate::{
-    cache::{settings::Settings, snapshot::Snapshot},
+    cache::{settings::Settings, snapshot::Snapshot, suspend::Baseline},
     event::{Event, Reason},
     sync::Arc,
 };
@@ -24,7 +24,7 @@ impl State {
         settings: &Settings,
     ) -> Option<Event> {
         let held = self.held.as_ref().filter(|held| now < held.expires_at)?;
-        let by = self.suspends.observe(settings.clock.read())?;
+        let by = self.suspends.observe(Baseline::now(&settings.clock))?;
         // The token may have expired: its end by the monotonic clock stays where it is, since the
         // wall clock may only have been corrected.
         let moved = |at: Instant| at.checked_sub(by).map_or(now, |at| at.max(now));
@@ -54,7 +54,7 @@ impl State {
 
     /// The token has expired by the wall clock: one acquisition, which requests wait for shortly.
     /// Afterwards the token is used until it expires by the monotonic clock, so one step of the
-    /// wall clock costs one wait.
+    /// wall clock costs each token one wait.
     pub(super) fn replace_expired_by_wall(
         &mut self,
         now: Instant,
@@ -74,7 +74,8 @@ impl State {
         self.wall_expires_at = None;
         if self.flight.is_some() {
             let until = now + settings.suspect_wait.min(LONGEST_WAIT);
-            self.suspect_until = Some(self.suspect_until.map_or(until, |at| at.max(until)));
+            // A wait that has begun is not made longer.
+            self.suspect_until = Some(self.suspect_until.filter(|at| now < *at).unwrap_or(until));
         }
         followup
     }

@@ -34,6 +34,7 @@ impl World {
             self.starts_in_turn(now);
         }
         self.becomes_suspect(now, acquire.reason);
+        self.meets_expired(now);
         self.model.flights.push(Flight {
             number,
             reason: acquire.reason,
@@ -255,6 +256,9 @@ impl World {
             again,
             rejected,
         });
+        if self.model.open > 0 {
+            self.meets_expired(now);
+        }
     }
 
     fn fails(&mut self, now: Moment, flight: &Flight, answer: Option<Answer>) {

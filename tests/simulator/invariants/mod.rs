@@ -174,6 +174,7 @@ pub(crate) struct Model {
     step: Option<(Moment, Duration)>,
     /// How many steps of the wall clock have not cost a wait yet, and the wait that the last one cost.
     wall_steps: u32,
+    last_wall_step: Option<Moment>,
     wall_wait: Option<Moment>,
 }
 

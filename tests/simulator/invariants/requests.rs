@@ -122,7 +122,7 @@ impl World {
             || self.model.was_suspect.is_some_and(|(from, to)| allowed(from, to));
         if !suspect && !self.waited_for_a_wall_step(since) {
             self.violated("P4", format!("request {id} waited {waited:?} with a token at hand"));
-        } else if waited > SHORT_WAIT + BLINK {
+        } else if waited > self.longest_suspect_wait(since) + BLINK {
             self.violated("P7", format!("request {id} waited {waited:?} with a suspect token"));
         }
         self.tally.suspect_waits += 1;

@@ -7,6 +7,8 @@ use crate::world::{BLINK, Moment, World};
 
 /// Smaller suspends may go unnoticed: 5 s, 1 s for rounding, and 1 s for what adds up below.
 const TOLERANCE: Duration = Duration::from_secs(7);
+/// Larger ones may be noticed.
+const NOTICED: Duration = Duration::from_secs(5);
 
 impl World {
     /// The machine is suspended: real time passes, and the wall clock shows it.
@@ -15,6 +17,10 @@ impl World {
         self.tally.suspends += 1;
         self.note("suspended", "for seconds", 0, by.as_secs());
         self.wall_clock_steps(by);
+        if self.model.open > 0 {
+            // A call that has begun finds it when it is polled.
+            self.meets_expired(self.now());
+        }
     }
 
     /// The wall clock is set, and no real time passes.
@@ -31,7 +37,9 @@ impl World {
     }
 
     fn wall_clock_steps(&mut self, by: Duration) {
-        self.model.wall_steps += 1;
+        self.model.last_wall_step = Some(self.now());
+        // The token of an acquisition in flight may be older than the step, too.
+        self.model.wall_steps += 1 + u32::from(!self.model.flights.is_empty());
         self.model.flights.iter_mut().for_each(|flight| flight.stepped += by);
         self.model.held.iter_mut().for_each(|held| held.stepped += by);
     }
@@ -42,7 +50,7 @@ impl World {
         let blind = self.is_blind(now);
         let cooldown = self.model.cooldown.map_or(Duration::ZERO, |cooldown| cooldown.with_token);
         let Some(held) = &mut self.model.held else { return };
-        if real >= held.expires_real + TOLERANCE && held.met_expired.is_none() {
+        if held.stepped > NOTICED && real >= held.expires_real && held.met_expired.is_none() {
             held.met_expired = Some(now);
             // No acquisition can start in a cooldown, and one that stands still can't end.
             held.may_be_sent_expired = now.clock < cooldown || blind;
@@ -60,6 +68,8 @@ impl World {
             || held.may_be_sent_expired
             || call.started.steady <= held.arrived.steady
             || now.since(met) + BLINK >= SHORT_WAIT
+            // A wait that began with a rejection is not made longer.
+            || self.model.suspect.is_some_and(|from| now.since(from) + BLINK >= SHORT_WAIT)
             || landed.is_some_and(|landed| landed.steady >= met.steady)
             || self.model.gone_at.is_some_and(|gone| gone.steady >= met.steady)
             || !now.is_even(met);
@@ -69,7 +79,13 @@ impl World {
         }
     }
 
-    /// One step of the wall clock costs one wait of a second.
+    /// A second for a rejection, and another one for a step of the wall clock during it.
+    pub(super) fn longest_suspect_wait(&self, since: Moment) -> Duration {
+        let stepped = self.model.last_wall_step.is_some_and(|step| step.steady >= since.steady);
+        SHORT_WAIT * if stepped { 2 } else { 1 }
+    }
+
+    /// One step of the wall clock costs each token one wait of a second.
     pub(super) fn waited_for_a_wall_step(&mut self, since: Moment) -> bool {
         let near = |wait: Moment| {
             let apart = wait.steady.abs_diff(since.steady);
