@@ -138,6 +138,24 @@ pub enum Event {
         /// How old it was.
         age: Duration,
     },
+    /// A file or closure with a secret, key, assertion or certificate could not be read or used.
+    /// The value that was read last stays in use.
+    #[non_exhaustive]
+    CredentialKept {
+        /// The file's path, or the setting that names it, or `closure`.
+        from: String,
+        /// Why there is no newer value.
+        error: Error,
+    },
+    /// The client secret is shorter than the hash that it signs with (RFC 7518 §3.2). Some
+    /// servers refuse such a secret. Once for each source.
+    #[non_exhaustive]
+    ShortSecret {
+        /// The signing algorithm, such as `HS256`.
+        algorithm: &'static str,
+        /// The minimum length of the secret in bytes.
+        minimum: usize,
+    },
     /// The local wall clock and the authorization server's are more than a few seconds apart:
     /// client assertions are dated by the server's from now on. It comes again when the
     /// difference changes.
@@ -260,6 +278,16 @@ impl Event {
             Self::Withdrawn => tracing::debug!("access token withdrawn by its source"),
             Self::Abandoned { age } => {
                 tracing::warn!(?age, "acquisition abandoned: its runtime is not driven");
+            }
+            Self::CredentialKept { from, error } => {
+                tracing::warn!(from, %error, "credential not read, the last good one is used again");
+            }
+            Self::ShortSecret { algorithm, minimum } => {
+                tracing::warn!(
+                    algorithm,
+                    minimum,
+                    "the client secret is shorter than its hash, use one of the minimum length"
+                );
             }
             Self::ClockSkew { by, .. } if by.is_zero() => {
                 tracing::info!("the wall clock agrees with the authorization server's again");

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use super::Draft;
 
 /// RFC 7523 §2.2.
-const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Long enough for a slow network, short enough to be worth little in a log.
 #[cfg(feature = "jwt")]

@@ -20,14 +20,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, header};
 use zeroize::Zeroizing;
 
-use crate::error::Error;
+use crate::{error::Error, secret_file::ReadContext};
 
-pub(crate) use assertion::AssertionSettings;
+pub(crate) use assertion::{AssertionSettings, JWT_BEARER};
 #[cfg(feature = "jwt")]
 pub use audience::AssertionAudience;
 pub(crate) use form::{Form, encoded};
 pub(crate) use mtls::TlsClientAuth;
-pub(crate) use provided::{AssertionSource, ProvidedAssertion};
+pub(crate) use provided::{AssertionSource, ProvidedAssertion, check_assertion};
 pub use secret::Secret;
 #[cfg(feature = "jwt")]
 pub(crate) use signed::{Credential, SignedAssertion};
@@ -69,6 +69,11 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
         false
     }
 
+    /// A mistake in its settings, for `build` to report.
+    fn mistake(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether what it makes holds the time, so that a wrong clock can be why it is refused.
     fn is_dated(&self) -> bool {
         false
@@ -81,6 +86,8 @@ pub(crate) struct Draft {
     pub(crate) headers: HeaderMap,
     /// The authorization server's time, as well as it is known.
     pub(crate) now: SystemTime,
+    /// How long files may take to read, and where that is reported.
+    pub(crate) reading: ReadContext,
     /// The authorization server's issuer identifier, if it was discovered: the audience of a
     /// client assertion.
     #[cfg_attr(not(feature = "jwt"), expect(dead_code))]
@@ -91,7 +98,14 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn new(headers: HeaderMap, now: SystemTime) -> Self {
-        Self { form: Form::default(), headers, now, issuer: None, secrets: Vec::new() }
+        Self {
+            form: Form::default(),
+            headers,
+            now,
+            reading: ReadContext::default(),
+            issuer: None,
+            secrets: Vec::new(),
+        }
     }
 }
 
@@ -102,6 +116,9 @@ impl Default for Draft {
     }
 }
 
+const BLANK_SECRET: &str = "client secret: it is empty; pass the secret that the authorization server gave this client, or \
+     call public_client";
+
 /// `client_secret_post`: both in the body.
 #[derive(Debug)]
 pub(crate) struct SecretPost {
@@ -110,13 +127,17 @@ pub(crate) struct SecretPost {
 }
 
 impl ClientAuth for SecretPost {
+    fn mistake(&self) -> Option<&'static str> {
+        self.secret.is_blank().then_some(BLANK_SECRET)
+    }
+
     fn method(&self) -> Option<&'static str> {
         Some("client_secret_post")
     }
 
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         Box::pin(async move {
-            let secret = self.secret.read().await?;
+            let secret = self.secret.read(&draft.reading).await?;
             draft.form.push("client_id", &self.id);
             draft.form.push("client_secret", &secret);
             draft.secrets.push(encoded(&secret));
@@ -136,13 +157,17 @@ pub(crate) struct SecretBasic {
 }
 
 impl ClientAuth for SecretBasic {
+    fn mistake(&self) -> Option<&'static str> {
+        self.secret.is_blank().then_some(BLANK_SECRET)
+    }
+
     fn method(&self) -> Option<&'static str> {
         Some("client_secret_basic")
     }
 
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         Box::pin(async move {
-            let secret = self.secret.read().await?;
+            let secret = self.secret.read(&draft.reading).await?;
             let value = if self.raw {
                 basic(&self.id, &secret)
             } else {

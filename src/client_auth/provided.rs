@@ -4,9 +4,8 @@
 use std::{
     fmt,
     future::Future,
-    path::Path,
     pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,14 +16,15 @@ use zeroize::Zeroizing;
 use super::{AssertionSettings, Authenticating, ClientAuth, Draft, encoded};
 use crate::{
     error::{BoxError, Error, ErrorKind},
-    secret_file,
+    event::Event,
+    secret_file::{self, ReadContext, SecretFile},
 };
 
 type Providing = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 
 /// Where the assertion is read.
 pub(crate) enum AssertionSource {
-    File(Arc<Path>),
+    File(SecretFile),
     Provider(Box<dyn Fn() -> Providing + Send + Sync>),
 }
 
@@ -37,15 +37,18 @@ impl AssertionSource {
         Self::Provider(Box::new(move || Box::pin(provider())))
     }
 
-    async fn read(&self) -> Result<Zeroizing<String>, BoxError> {
-        let text = match self {
-            Self::File(path) => secret_file::read(path).await?,
-            Self::Provider(provider) => Zeroizing::new(provider().await?),
-        };
-        match text.trim() {
-            "" => Err("the client assertion is empty".into()),
-            trimmed => Ok(Zeroizing::new(trimmed.to_owned())),
+    async fn read(&self, context: &ReadContext) -> Result<Zeroizing<String>, BoxError> {
+        match self {
+            Self::File(file) => trimmed(secret_file::text(&file.read(context.limit).await?)?),
+            Self::Provider(provider) => trimmed(&Zeroizing::new(provider().await?)),
         }
+    }
+}
+
+fn trimmed(text: &str) -> Result<Zeroizing<String>, BoxError> {
+    match text.trim_start_matches('\u{feff}').trim() {
+        "" => Err("the client assertion is empty".into()),
+        trimmed => Ok(Zeroizing::new(trimmed.to_owned())),
     }
 }
 
@@ -70,40 +73,65 @@ impl ProvidedAssertion {
         Self { id, source, settings, last_good: Mutex::new(None) }
     }
 
-    /// A read that fails, or catches the file while it is written, is bridged by the one before.
-    async fn read(&self, now: SystemTime) -> Result<Zeroizing<String>, Error> {
-        let read = self.source.read().await;
-        let mut last_good = self.last_good.lock().unwrap_or_else(PoisonError::into_inner);
+    /// While a read fails, or sees a file that is being written, the assertion that was read last
+    /// is used.
+    async fn read(
+        &self,
+        now: SystemTime,
+        context: &ReadContext,
+    ) -> Result<Zeroizing<String>, Error> {
+        let read = self.source.read(context).await;
         let cause = match read.and_then(|text| self.check(text)) {
             Ok(assertion) => {
-                *last_good = Some(assertion.clone());
+                *self.last_good() = Some(assertion.clone());
                 return Ok(assertion.text);
             }
             Err(cause) => cause,
         };
-        let error = match &self.source {
-            AssertionSource::File(path) => format!("client assertion file {}", path.display()),
-            AssertionSource::Provider(_) => "the client assertion's closure failed".to_owned(),
-        };
-        match &*last_good {
-            Some(assertion) if assertion.expires_at.is_none_or(|end| now < end) => {
-                tracing::warn!(error, %cause, "the client assertion read before is used again");
-                Ok(Zeroizing::clone(&assertion.text))
+        let (from, error) = match &self.source {
+            AssertionSource::File(file) => {
+                (file.name(), secret_file::unreadable("client assertion", file, cause))
             }
-            _ => Err(Error::new(ErrorKind::Credentials).with_detail(error).with_source(cause)),
+            AssertionSource::Provider(_) => {
+                let error = Error::new(ErrorKind::Credentials)
+                    .with_detail("the client assertion's closure failed")
+                    .with_source(cause);
+                ("closure", error)
+            }
+        };
+        let last_good = self.last_good().clone();
+        match last_good {
+            Some(assertion) if assertion.expires_at.is_none_or(|end| now < end) => {
+                context.observer.emit(&Event::CredentialKept { from: from.to_owned(), error });
+                Ok(assertion.text)
+            }
+            _ => Err(error),
         }
     }
 
-    /// Of an assertion that is no JWT nothing is known.
+    fn last_good(&self) -> MutexGuard<'_, Option<Assertion>> {
+        self.last_good.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn check(&self, text: Zeroizing<String>) -> Result<Assertion, BoxError> {
-        let kind = self.settings.assertion_type.rsplit(':').next().unwrap_or_default();
-        let expires_at = if kind.starts_with("jwt") {
-            jwt_end(&text).ok_or("the client assertion is not a whole JWT")?
-        } else {
-            None
-        };
+        let expires_at = end(&text, &self.settings.assertion_type)?;
         Ok(Assertion { text, expires_at })
     }
+}
+
+/// When an assertion ends, where it tells. Of a type other than JWT nothing is known.
+fn end(text: &str, assertion_type: &str) -> Result<Option<SystemTime>, BoxError> {
+    let kind = assertion_type.rsplit(':').next().unwrap_or_default();
+    if kind.starts_with("jwt") {
+        Ok(jwt_end(text).ok_or("the client assertion is not a whole JWT")?)
+    } else {
+        Ok(None)
+    }
+}
+
+/// Checks that a text is an assertion of a type.
+pub(crate) fn check_assertion(text: &str, assertion_type: &str) -> Result<(), BoxError> {
+    end(&trimmed(text)?, assertion_type).map(drop)
 }
 
 /// The `exp` of a JWT, or nothing if the text is not a whole one. The outer nothing is for a cut
@@ -133,7 +161,7 @@ fn jwt_end(text: &str) -> Option<Option<SystemTime>> {
 impl ClientAuth for ProvidedAssertion {
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         Box::pin(async move {
-            let assertion = self.read(draft.now).await?;
+            let assertion = self.read(draft.now, &draft.reading).await?;
             draft.secrets.push(encoded(&assertion));
             self.settings.present(self.id.as_deref(), assertion, draft);
             Ok(())
@@ -150,7 +178,7 @@ impl fmt::Debug for ProvidedAssertion {
         let mut debug = f.debug_struct("ProvidedAssertion");
         debug.field("id", &self.id);
         match &self.source {
-            AssertionSource::File(path) => debug.field("file", path),
+            AssertionSource::File(file) => debug.field("file", file),
             AssertionSource::Provider(_) => debug.field("source", &"closure"),
         };
         debug.field("settings", &self.settings).finish_non_exhaustive()

@@ -1,17 +1,23 @@
 //! `private_key_jwt` and `client_secret_jwt`: assertions that are signed here (RFC 7523 §2.2,
 //! OpenID Connect Core §9).
 
-use std::time::UNIX_EPOCH;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::UNIX_EPOCH,
+};
 
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    AssertionAudience, AssertionSettings, Authenticating, ClientAuth, Draft, Secret, encoded,
+    AssertionAudience, AssertionSettings, Authenticating, BLANK_SECRET, ClientAuth, Draft, Secret,
+    encoded,
 };
 use crate::{
     error::{Error, ErrorKind},
+    event::Event,
     jose::{self, HmacAlgorithm, Signer, SigningKeySource},
+    secret_file::ReadContext,
 };
 
 #[derive(Debug)]
@@ -20,6 +26,8 @@ pub(crate) struct SignedAssertion {
     pub(crate) credential: Credential,
     pub(crate) audience: AssertionAudience,
     pub(crate) settings: AssertionSettings,
+    /// Whether [`Event::ShortSecret`] was emitted.
+    pub(crate) warned: AtomicBool,
 }
 
 /// What the client and the server both know something of.
@@ -34,7 +42,7 @@ impl ClientAuth for SignedAssertion {
         Box::pin(async move {
             let assertion = match &self.credential {
                 Credential::Key(source) => {
-                    let key = source.read().await?;
+                    let key = source.read(&draft.reading).await?;
                     let mut header = Map::new();
                     if let Some(kid) = key.key_id() {
                         header.insert("kid".into(), kid.into());
@@ -45,7 +53,8 @@ impl ClientAuth for SignedAssertion {
                     self.sign(header, &Signer::Key(&key), draft)?
                 }
                 Credential::Secret(secret, algorithm) => {
-                    let secret = secret.read().await?;
+                    let secret = secret.read(&draft.reading).await?;
+                    self.warn_of_short(&secret, *algorithm, &draft.reading);
                     let signer = Signer::Secret(*algorithm, secret.as_bytes());
                     let assertion = self.sign(Map::new(), &signer, draft)?;
                     draft.secrets.push(encoded(&secret));
@@ -56,6 +65,13 @@ impl ClientAuth for SignedAssertion {
             self.settings.present(Some(&self.id), assertion, draft);
             Ok(())
         })
+    }
+
+    fn mistake(&self) -> Option<&'static str> {
+        match &self.credential {
+            Credential::Secret(secret, _) if secret.is_blank() => Some(BLANK_SECRET),
+            _ => None,
+        }
     }
 
     fn method(&self) -> Option<&'static str> {
@@ -86,6 +102,14 @@ impl ClientAuth for SignedAssertion {
 }
 
 impl SignedAssertion {
+    fn warn_of_short(&self, secret: &str, algorithm: HmacAlgorithm, reading: &ReadContext) {
+        let minimum = algorithm.hash_bytes();
+        if secret.len() < minimum && !self.warned.swap(true, Ordering::Relaxed) {
+            let algorithm = algorithm.as_str();
+            reading.observer.emit(&Event::ShortSecret { algorithm, minimum });
+        }
+    }
+
     fn sign(
         &self,
         mut header: Map<String, Value>,

@@ -2,14 +2,20 @@
 
 use super::ClientCredentialsConfig;
 #[cfg(feature = "hyper")]
-use super::read::config;
+use super::{files::Located, read::config};
 #[cfg(feature = "jwt")]
 use crate::{
     client_auth::AssertionAudience,
     error::BoxError,
     jose::{HmacAlgorithm, SigningAlgorithm, SigningKeySource},
 };
-use crate::{client_auth::Secret, endpoint::ClientCredentialsBuilder, error::Error};
+use crate::{
+    client_auth::{JWT_BEARER, Secret, check_assertion},
+    endpoint::ClientCredentialsBuilder,
+    error::Error,
+};
+#[cfg(feature = "hyper")]
+use crate::{secret_file::MAX_CERTIFICATE_BYTES, transport::ClientIdentity};
 
 #[derive(Clone, Copy)]
 enum Method {
@@ -33,6 +39,7 @@ struct Known {
 }
 
 const SECRET: [&str; 2] = ["client_secret", "client_secret_file"];
+const CERTIFICATE: [&str; 2] = ["client_certificate_file", "client_key_file"];
 
 const KNOWN: [Known; 9] = [
     Known { method: Method::Basic, name: "client_secret_basic", uses: &SECRET },
@@ -108,7 +115,7 @@ impl ClientCredentialsConfig {
             Method::SecretJwt => self.client_secret_jwt(builder, id, known)?,
             Method::PrivateKeyJwt => self.private_key_jwt(builder, id, known)?,
             Method::AssertionFile => match self.file("client_assertion_file")? {
-                Some(path) => builder.client_assertion_file(id, path),
+                Some(file) => builder.client_assertion_in(id.to_owned(), file),
                 None => return Err(self.needs(&["client_assertion_file"], known)),
             },
             Method::Tls => builder.tls_client_auth(id),
@@ -165,7 +172,10 @@ impl ClientCredentialsConfig {
         match self.one_of("client_secret", "client_secret_file")? {
             None => Err(self.missing(&SECRET, &format!("{} needs one of them", known.name))),
             Some("client_secret") => Ok(self.secret("client_secret")?.unwrap_or_default().into()),
-            Some(file) => Ok(Secret::from_file(self.file(file)?.unwrap_or_default())),
+            Some(file) => match self.file(file)? {
+                Some(file) => Ok(Secret::in_file(file)),
+                None => Err(self.needs(&SECRET, known)),
+            },
         }
     }
 
@@ -193,24 +203,50 @@ impl ClientCredentialsConfig {
         id: &str,
         known: &Known,
     ) -> Result<ClientCredentialsBuilder, Error> {
-        let Some(path) = self.file("private_key_file")? else {
+        let Some(mut key) = self.signing_key()? else {
             return Err(self.needs(&["private_key_file"], known));
-        };
-        let mut key = match self.text("signing_algorithm")? {
-            None => SigningKeySource::from_jwk_file(path),
-            Some(name) => {
-                let algorithm = name.parse::<SigningAlgorithm>().map_err(|_| {
-                    let all = "it is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, \
-                               ES384, EdDSA";
-                    self.wrong("signing_algorithm", all)
-                })?;
-                SigningKeySource::from_pem_file(algorithm, path)
-            }
         };
         if let Some(id) = self.text("key_id")? {
             key = key.and_then(move |key| Ok::<_, BoxError>(key.kid(id.as_str())));
         }
         Ok(builder.private_key_jwt(id, key, self.assertion_audience()?))
+    }
+
+    /// The key in `private_key_file`: a JWK or PEM.
+    #[cfg(feature = "jwt")]
+    fn signing_key(&self) -> Result<Option<SigningKeySource>, Error> {
+        let Some(file) = self.file("private_key_file")? else { return Ok(None) };
+        let algorithm = match self.text("signing_algorithm")? {
+            None => None,
+            Some(name) => Some(name.parse::<SigningAlgorithm>().map_err(|_| {
+                let all = "it is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, \
+                           EdDSA";
+                self.wrong("signing_algorithm", all)
+            })?),
+        };
+        let advice = format!("set {}", self.name("signing_algorithm"));
+        Ok(Some(SigningKeySource::in_file(file, algorithm, advice)))
+    }
+
+    /// Checks what is in the files of the client authentication.
+    pub(super) fn check_credential_files(&self) -> Result<(), Error> {
+        self.check_file("client_secret_file", |_| Ok(()))?;
+        #[cfg(feature = "jwt")]
+        if let Some(key) = self.signing_key()? {
+            key.check_file().map_err(|cause| self.unusable_file("private_key_file", cause))?;
+        }
+        let assertion_type = self.text("client_assertion_type")?;
+        let assertion_type = assertion_type.as_ref().map_or(JWT_BEARER, |text| text.as_str());
+        self.check_file("client_assertion_file", |text| check_assertion(text, assertion_type))?;
+        #[cfg(feature = "hyper")]
+        if let Some([chain, key]) = self.certificate_files()? {
+            for (setting, file) in CERTIFICATE.iter().zip([&chain, &key]) {
+                if let Err(error) = &file.read {
+                    return Err(self.unusable_file(setting, error.clone().into()));
+                }
+            }
+        }
+        Ok(())
     }
 
     #[cfg(feature = "jwt")]
@@ -257,26 +293,30 @@ impl ClientCredentialsConfig {
         &self,
         builder: ClientCredentialsBuilder,
     ) -> Result<ClientCredentialsBuilder, Error> {
-        const BOTH: [&str; 2] = ["client_certificate_file", "client_key_file"];
-        let set = BOTH.map(|setting| self.is_set(setting));
+        let set = CERTIFICATE.map(|setting| self.is_set(setting));
         if set == [false, false] {
             return Ok(builder);
         }
         if set != [true, true] {
-            let [missing, there] = if set[0] { [BOTH[1], BOTH[0]] } else { BOTH };
+            let [chain, key] = CERTIFICATE;
+            let [missing, there] = if set[0] { [key, chain] } else { [chain, key] };
             let advice = format!("{} needs it; both may be one file", self.name(there));
             return Err(self.missing(&[missing], &advice));
         }
         #[cfg(feature = "hyper")]
         {
-            let [chain, key] = BOTH.map(|setting| self.file(setting));
-            let (chain, key) = (chain?.unwrap_or_default(), key?.unwrap_or_default());
-            let identity =
-                crate::transport::ClientIdentity::from_files(chain, key).map_err(|error| {
-                    let names = self.names(&BOTH, ", ");
-                    let why = "no certificate with its key can be read there (the cause says why)";
-                    config(format!("{names}: {why}")).with_source(error)
-                })?;
+            let Some(files) = self.certificate_files()? else { return Ok(builder) };
+            for (setting, file) in CERTIFICATE.iter().zip(&files) {
+                if let Err(error) = &file.read {
+                    self.warn_unread(setting, error);
+                }
+            }
+            let [chain, key] = files.map(|file| file.file);
+            let identity = ClientIdentity::in_files(chain, key).map_err(|error| {
+                let names = self.names(&CERTIFICATE, ", ");
+                let why = "no certificate with its key can be read there (the cause says why)";
+                config(format!("{names}: {why}")).with_source(error)
+            })?;
             Ok(builder.client_identity(identity))
         }
         #[cfg(not(feature = "hyper"))]
@@ -284,7 +324,13 @@ impl ClientCredentialsConfig {
             let _ = builder;
             let why = "it needs this crate's feature `hyper`; with a transport of your own, set \
                        the certificate there";
-            Err(self.wrong(BOTH[0], why))
+            Err(self.wrong(CERTIFICATE[0], why))
         }
+    }
+
+    #[cfg(feature = "hyper")]
+    fn certificate_files(&self) -> Result<Option<[Located; 2]>, Error> {
+        let [chain, key] = CERTIFICATE.map(|setting| self.located(setting, MAX_CERTIFICATE_BYTES));
+        Ok(chain?.zip(key?).map(Into::into))
     }
 }

@@ -1,6 +1,8 @@
 //! Settings from a file or the environment, for a [`ClientCredentials`] and its cache.
 
 mod auth;
+mod files;
+mod names;
 mod read;
 mod sources;
 mod value;
@@ -14,6 +16,7 @@ use crate::{
     source::TokenSource,
 };
 
+use names::Foreign;
 use value::Value;
 
 /// The settings that there are: the keys in a file; in upper case, after the prefix, the
@@ -86,14 +89,15 @@ pub struct ClientCredentialsConfig {
     values: Vec<(&'static str, Value)>,
     /// Found while reading.
     mistakes: Vec<String>,
+    /// Where unknown variables most likely come from, if there are any.
+    foreign: Option<Foreign>,
 }
 
 impl ClientCredentialsConfig {
     /// A builder with these settings, those of the cache apart.
     ///
-    /// Files that are named must be there: so a wrong path shows at start-up, and what is no path
-    /// is not shown. They are read when they are needed, as the builder has it; a client
-    /// certificate is read here.
+    /// Files that are named may be created later, such as by a sidecar: a missing one is logged at
+    /// WARN, and is read when it is needed. [`check`](Self::check) refuses it.
     ///
     /// # Errors
     ///

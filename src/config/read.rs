@@ -1,6 +1,6 @@
 //! Settings as what they should be. Errors name them, and never show a value.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::time::Duration;
 
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
@@ -48,11 +48,14 @@ impl ClientCredentialsConfig {
         if self.mistakes.is_empty() {
             return Ok(());
         }
-        // With somebody else's prefix there may be hundreds.
+        // With another program's prefix there may be hundreds.
         let shown = self.mistakes.len().min(10);
         let mut told = self.mistakes[..shown].join("; ");
         if shown < self.mistakes.len() {
             told.push_str(&format!("; and {} more mistakes", self.mistakes.len() - shown));
+        }
+        if let Some(foreign) = self.foreign {
+            told.push_str(&format!("; {}", foreign.advice()));
         }
         let known = self.names(&SETTINGS, ", ");
         Err(config(format!("{told}; the settings are {known}")))
@@ -96,11 +99,13 @@ impl ClientCredentialsConfig {
         }
     }
 
-    /// As it is, but for line breaks at its end, which are no part of a secret in a file either.
+    /// As it is, without what is not part of a secret in a file either: a byte order mark at its
+    /// start, and line breaks at its end.
     pub(super) fn secret(&self, setting: &str) -> Result<Option<Zeroizing<String>>, Error> {
         match self.value(setting) {
             None => Ok(None),
             Some(Value::Text(text)) => {
+                let text = text.strip_prefix('\u{feff}').unwrap_or(text);
                 Ok(Some(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned())))
             }
             Some(Value::Number(_) | Value::Flag(_)) => {
@@ -133,20 +138,6 @@ impl ClientCredentialsConfig {
                 Err(self.wrong(setting, "it must be a JSON array, as text"))
             }
             _ => Ok(text),
-        }
-    }
-
-    /// A file that is there.
-    pub(super) fn file(&self, setting: &str) -> Result<Option<PathBuf>, Error> {
-        let Some(text) = self.text(setting)? else { return Ok(None) };
-        let path = PathBuf::from(text.as_str());
-        match fs::metadata(&path) {
-            Ok(found) if found.is_dir() => Err(self.wrong(setting, "it is a directory")),
-            Ok(_) => Ok(Some(path)),
-            // The path is not shown: it may be a secret that belongs into another setting.
-            Err(why) => {
-                Err(self.wrong(setting, format!("no file can be read there ({})", why.kind())))
-            }
         }
     }
 

@@ -4,14 +4,18 @@ use std::{env, ffi::OsStr};
 
 use serde_core::de::{Deserialize, Deserializer};
 
-use super::{ClientCredentialsConfig, SETTINGS, value::Value};
+use super::{
+    ClientCredentialsConfig, SETTINGS,
+    names::{Foreign, nearest},
+    value::Value,
+};
 
 impl ClientCredentialsConfig {
     /// From the environment's variables that begin with `OAUTH_`, such as `OAUTH_TOKEN_URL`,
     /// `OAUTH_CLIENT_ID` and `OAUTH_CLIENT_SECRET_FILE`.
     ///
-    /// A variable with that prefix that is no setting is a mistake. Where others have variables
-    /// that begin so, take a [prefix](Self::from_env_with_prefix) of your own.
+    /// A variable with that prefix that is no setting is a mistake. Where other programs have such
+    /// variables, use another [prefix](Self::from_env_with_prefix).
     ///
     /// # Examples
     ///
@@ -107,6 +111,11 @@ impl ClientCredentialsConfig {
     fn unknown(&mut self, name: &str) {
         let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let end = name.find(|c| !in_name(c)).unwrap_or(name.len());
+        let meant = nearest(name);
+        let is_foreign = self.prefix.is_some() && meant.is_none();
+        if is_foreign && self.foreign != Some(Foreign::Kubernetes) {
+            self.foreign = Some(Foreign::of(name));
+        }
         let prefix = self.prefix.as_deref().unwrap_or_default();
         self.mistakes.push(match self.known(&name[..end]) {
             Some(known) => format!(
@@ -114,7 +123,9 @@ impl ClientCredentialsConfig {
                 self.name(known)
             ),
             None if end == name.len() && end <= MOST_SHOWN => {
-                format!("{prefix}{name}: there is no such setting")
+                let meant = meant.map(|setting| format!(" (did you mean {}?)", self.name(setting)));
+                let meant = meant.unwrap_or_default();
+                format!("{prefix}{name}: there is no such setting{meant}")
             }
             None => "a name that is not shown: there is no such setting".into(),
         });

@@ -62,10 +62,11 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! A prefix belongs to one client alone: a variable that begins with it and is no setting is a
-//! mistake, as it is most likely a setting misspelt. Where somebody else has variables with
-//! `OAUTH_` (Kubernetes makes some for a service of the name `oauth`), take another prefix. An empty
-//! one is refused.
+//! A prefix belongs to one client alone. A variable that begins with it and is not a setting is a
+//! mistake, as it is most likely a misspelt setting; the error names the nearest one. Where another
+//! program has variables with `OAUTH_`, use another prefix. Kubernetes makes some for a service
+//! named `oauth`; `enableServiceLinks: false` in the pod spec turns that off. An empty prefix is
+//! refused.
 //!
 //! Tests give the variables themselves and leave the process's environment alone:
 //!
@@ -75,7 +76,7 @@
 //! let vars = [("OAUTH_TOKEN_URL", "https://idp.example.com/token"), ("OAUTH_SCOPES", "a b")];
 //! let config = ClientCredentialsConfig::from_vars("OAUTH_", vars);
 //! let error = config.builder().err().expect("a misspelt setting");
-//! assert!(error.to_string().contains("OAUTH_SCOPES: there is no such setting"));
+//! assert!(error.to_string().contains("did you mean OAUTH_SCOPE?"));
 //! ```
 //!
 //! # The settings
@@ -91,10 +92,10 @@
 //! | `issuer` | The authorization server, to [discover](crate::ClientCredentials::discover) the endpoint by. |
 //! | `client_id` | The client. |
 //! | `client_secret` | Its secret. This or `client_secret_file`. |
-//! | `client_secret_file` | The file that holds it, [read anew](crate::Secret::from_file) for each attempt. |
+//! | `client_secret_file` | The file that holds it, [read again](crate::Secret::from_file) for each attempt. |
 //! | `auth_method` | [Which client authentication](#which-client-authentication). |
-//! | `private_key_file` | The key for `private_key_jwt`: a JWK with its `alg`; or PEM, with `signing_algorithm`. |
-//! | `signing_algorithm` | `ES256`, `RS256` … for a key in PEM; `HS256` (default), `HS384`, `HS512` for `client_secret_jwt`. |
+//! | `private_key_file` | The key for `private_key_jwt`: a JWK or PEM. |
+//! | `signing_algorithm` | `ES256`, `RS256` … for an RSA key in PEM, or in a JWK without `alg`; other keys fit one alone. `HS256` (default), `HS384`, `HS512` for `client_secret_jwt`. |
 //! | `key_id` | The key's `kid`, if it is not in the JWK. |
 //! | `assertion_audience` | Whom an assertion signed here is for. Default: the `issuer`. |
 //! | `client_assertion_file` | A client assertion that something else [keeps fresh](crate::ClientCredentialsBuilder::client_assertion_file). |
@@ -137,8 +138,13 @@
 //! `BILLING_OAUTH_CLIENT_SECRET_FILE`, and what to do; never a value, of whatever setting: the
 //! secret may have ended up there. A name that is no setting is shown if it can be one: up to 64
 //! letters, digits, `_`, `-` and `.`; so not `client_secret:s3cret`, which is what YAML makes of a
-//! missing space. Files must exist, so that a text that is no path is not taken for one, and shown
-//! as one later; a file's path may be in the cause of an error.
+//! missing space. A path is shown only if its file or its folder exists; any other text may be a
+//! secret. The error then names the setting.
+//!
+//! A file may be created later, such as by a sidecar. A missing one is logged at WARN, and read when
+//! it is needed. [`check`](ClientCredentialsConfig::check) is for programs that want it strict: each
+//! file must be there, and keys, certificates and assertions are parsed. A file that is not a
+//! regular one is refused in any case.
 //!
 //! What only the builders' own `build` can tell, such as a parameter that has a setting of its own,
 //! they tell by their own names.

@@ -156,10 +156,25 @@
 //! * [`Secret::from_fn`]'s closure returns a `String`, which is wiped, as is an assertion's; what the
 //!   closure itself read from is yours. So is the PEM or JWK that you pass by reference.
 //! * DPoP proofs are not wiped: each was good for the one request that it went out with.
-//! * The last good assertion from a file or closure is kept, to bridge a read that fails.
+//! * The last good secret, key or assertion from a file, and the last good assertion of a closure,
+//!   are kept, to bridge a read that fails.
 //! * A certificate's key ([`ClientIdentity`]) passes through the PEM decoder of rustls, whose buffer
 //!   is out of reach, and lives in rustls's signing key, which TLS configurations share.
 //! * Swap and core dumps are the machine's.
+//!
+//! # What a file can do to you
+//!
+//! A path may lead to a FIFO without a writer, to a device, or onto a mount that hangs. Files are
+//! therefore read on threads of this crate, and not on those of tokio's blocking pool:
+//!
+//! * Only regular files, and symbolic links to them, are read. Anything else is refused before it is
+//!   opened, and once more after.
+//! * A client waits for its file for 5 s, at most half of its attempt's time. The error names the
+//!   file. The runtime's shutdown does not wait.
+//! * At most one thread is stuck for each file, and 64 for the process. Until it is free again,
+//!   further reads of the file fail at once.
+//! * While a read fails, the last good secret, key, assertion or certificate is used, with an
+//!   [`Event::CredentialKept`]. A secret or key whose file was removed is not used any longer.
 //!
 //! # What a token endpoint can do to you
 //!

@@ -1,8 +1,8 @@
 //! The client assertions among the settings of [`ClientCredentials`](super::ClientCredentials).
 
-#[cfg(feature = "jwt")]
-use std::time::Duration;
 use std::{future::Future, path::PathBuf};
+#[cfg(feature = "jwt")]
+use std::{sync::atomic::AtomicBool, time::Duration};
 
 use super::ClientCredentialsBuilder;
 #[cfg(feature = "jwt")]
@@ -13,6 +13,7 @@ use crate::{
 use crate::{
     client_auth::{AssertionSettings, AssertionSource, ProvidedAssertion},
     error::BoxError,
+    secret_file::SecretFile,
 };
 
 impl ClientCredentialsBuilder {
@@ -79,7 +80,9 @@ impl ClientCredentialsBuilder {
     fn signed(self, id: String, credential: Credential, audience: AssertionAudience) -> Self {
         let nobody = audience.is_empty();
         let settings = AssertionSettings::default();
-        let mut this = self.auth(id, |id| SignedAssertion { id, credential, audience, settings });
+        let warned = AtomicBool::new(false);
+        let auth = |id| SignedAssertion { id, credential, audience, settings, warned };
+        let mut this = self.auth(id, auth);
         if nobody {
             this.auth_mistake = Some(
                 "client assertion: its audience is empty; pass the authorization server's issuer",
@@ -91,9 +94,11 @@ impl ClientCredentialsBuilder {
     /// A client assertion in a file that something else keeps fresh (RFC 7521 §4.2): a Kubernetes
     /// projected service-account token, an Entra ID federated credential, a JWT-SVID.
     ///
-    /// It is read for each attempt, on a thread where blocking is allowed, and trimmed. While it
-    /// can't be read, or holds no whole JWT, the one read before is sent until its own `exp`.
-    /// Afterwards that is an error of kind `Credentials`.
+    /// It is read for each attempt, on a thread of this crate, and trimmed. Only a regular file, or
+    /// a symbolic link to one, is read. While it can't be read, or holds no whole JWT, the
+    /// assertion that was read last is sent until its own `exp`, with an
+    /// [`Event::CredentialKept`](crate::Event::CredentialKept). Afterwards that is an error of kind
+    /// `Credentials`.
     ///
     /// # Examples
     ///
@@ -119,8 +124,12 @@ impl ClientCredentialsBuilder {
         client_id: impl Into<String>,
         path: impl Into<PathBuf>,
     ) -> Self {
-        let source = AssertionSource::File(path.into().into());
-        self.auth(client_id.into(), |id| ProvidedAssertion::new(Some(id), source))
+        self.client_assertion_in(client_id.into(), SecretFile::new(path))
+    }
+
+    pub(crate) fn client_assertion_in(self, client_id: String, file: SecretFile) -> Self {
+        let source = AssertionSource::File(file);
+        self.auth(client_id, |id| ProvidedAssertion::new(Some(id), source))
     }
 
     /// A client assertion that a closure gets, such as a JWT-SVID from the SPIFFE Workload API;

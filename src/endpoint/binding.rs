@@ -3,9 +3,9 @@
 #[cfg(feature = "hyper")]
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::source::Withdrawal;
 #[cfg(feature = "hyper")]
 use crate::transport::ClientIdentity;
+use crate::{error::Error, secret_file::ReadContext, source::Withdrawal};
 
 /// Nothing, or an identity and the caches whose tokens it has.
 #[derive(Default)]
@@ -49,9 +49,14 @@ impl Binding {
 
     /// Before a token request, and before the instant that its token counts from: a token whose
     /// request was sent after the certificate was replaced is not withdrawn with the old ones.
-    pub(super) async fn refresh(&self) {
-        if let Some(bound) = &self.bound {
-            bound.identity.refresh().await;
+    ///
+    /// # Errors
+    ///
+    /// When there is no certificate yet.
+    pub(super) async fn refresh(&self, context: &ReadContext) -> Result<(), Error> {
+        match &self.bound {
+            Some(bound) => bound.identity.refresh(context).await,
+            None => Ok(()),
         }
     }
 
@@ -75,7 +80,9 @@ impl Binding {
         false
     }
 
-    pub(super) async fn refresh(&self) {}
+    pub(super) async fn refresh(&self, _: &ReadContext) -> Result<(), Error> {
+        Ok(())
+    }
 
     pub(super) fn attach(&self, _: Withdrawal) {}
 }

@@ -246,7 +246,7 @@ impl ClientCredentialsBuilder {
     /// # Errors
     ///
     /// Kind `Config`, naming the setting, when the URL is not usable, no client authentication was
-    /// chosen, the client id is empty, a further parameter collides, `authorization_details` is
+    /// chosen, the client id or secret is empty, a further parameter collides, `authorization_details` is
     /// no JSON array, a bound is zero, or there is no transport.
     pub fn build(self) -> Result<ClientCredentials, Error> {
         let place = if self.discover {
@@ -264,6 +264,9 @@ impl ClientCredentialsBuilder {
                  client_secret_post or public_client",
             )
         })?;
+        if let Some(mistake) = auth.mistake() {
+            return Err(config(mistake));
+        }
         super::assertions::check(&self.assertions).map_err(config)?;
         auth.configure(&self.assertions);
         if auth.wants_issuer() && !self.discover {

@@ -17,7 +17,7 @@ mod retry_after;
 mod target;
 mod url;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -32,6 +32,7 @@ use crate::{
     clock::WallClock,
     error::{BoxError, Error, ErrorKind, sanitise},
     event::{Event, Observer},
+    secret_file::{READ_LIMIT, ReadContext},
     skew::Skew,
     source::{Acquire, TokenSource, Withdrawal},
     token::Token,
@@ -142,7 +143,10 @@ impl ClientCredentials {
 
 impl TokenSource for ClientCredentials {
     async fn acquire(&self, acquire: Acquire) -> Result<Token, Error> {
-        let attempt = || self.inner.attempt(&acquire.observer);
+        let attempt = || {
+            let context = self.inner.read_context(&acquire);
+            async move { self.inner.attempt(&context).await }
+        };
         let token = retry::run(&self.inner.retry, &acquire, attempt).await?;
         if let Some(event) = self.inner.scope_narrowed(&token) {
             acquire.observer.emit(&event);
@@ -167,10 +171,18 @@ impl Inner {
         }
     }
 
-    async fn attempt(&self, observer: &Observer) -> Result<Token, Error> {
-        self.binding.refresh().await;
-        let target = self.place.target(&self.via(observer)).await?;
-        let asked = self.ask(&target, observer).await;
+    /// Files may take half of an attempt that starts now. If one does not finish reading, the error
+    /// then names it, and not the authorization server.
+    fn read_context(&self, acquire: &Acquire) -> ReadContext {
+        let left = acquire.deadline.map(|end| end.saturating_duration_since(Instant::now()));
+        let attempt = self.retry.attempt_timeout.min(left.unwrap_or(Duration::MAX));
+        ReadContext { limit: READ_LIMIT.min(attempt / 2), observer: acquire.observer.clone() }
+    }
+
+    async fn attempt(&self, context: &ReadContext) -> Result<Token, Error> {
+        self.binding.refresh(context).await?;
+        let target = self.place.target(&self.via(&context.observer)).await?;
+        let asked = self.ask(&target, context).await;
         asked.map_err(|error| match &target.metadata {
             Some(metadata) => {
                 use ErrorKind as K;
@@ -184,12 +196,12 @@ impl Inner {
         })
     }
 
-    async fn ask(&self, target: &Target, observer: &Observer) -> Result<Token, Error> {
+    async fn ask(&self, target: &Target, context: &ReadContext) -> Result<Token, Error> {
         let proofs = self.proving.proofs(self, target).await?;
-        match self.ask_once(target, &proofs, observer).await {
+        match self.ask_once(target, &proofs, context).await {
             // Nothing failed: the server said what it wants in the proof (RFC 9449 §8). So this
             // is the same attempt, once, with all that was used up made anew.
-            Err(denied) if denied.again => self.ask_once(target, &proofs, observer).await,
+            Err(denied) if denied.again => self.ask_once(target, &proofs, context).await,
             asked => asked,
         }
         .map_err(|denied| denied.error)
@@ -199,11 +211,11 @@ impl Inner {
         &self,
         target: &Target,
         proofs: &Proofs,
-        observer: &Observer,
+        context: &ReadContext,
     ) -> Result<Token, Denied> {
         let now = self.skew.correct(self.clock.now());
         let (mut request, mut secrets) =
-            request::assemble(target, &self.parameters, &*self.auth, now).await?;
+            request::assemble(target, &self.parameters, &*self.auth, now, context).await?;
         let nonce = proofs.attach(&mut request, &mut secrets)?;
         let (issued_at, sent) = (Instant::now(), self.clock.now());
         let response = self.transport.send(request).await.map_err(transport_error)?;
@@ -211,7 +223,7 @@ impl Inner {
         let nonce = proofs.observe(&parts.headers, nonce.as_deref());
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
         if let Some(event) = &skewed {
-            observer.emit(event);
+            context.observer.emit(event);
         }
         let body = if response::wants_body(parts.status, &parts.headers) {
             body::read(body, self.body_cap).await

@@ -11,6 +11,7 @@ use super::target::Target;
 use crate::{
     client_auth::{ClientAuth, Draft, encoded},
     error::Error,
+    secret_file::ReadContext,
     transport::TokenRequest,
 };
 
@@ -35,8 +36,10 @@ pub(super) async fn assemble(
     parameters: &Parameters,
     auth: &dyn ClientAuth,
     now: SystemTime,
+    context: &ReadContext,
 ) -> Result<(TokenRequest, Vec<Zeroizing<String>>), Error> {
-    let mut draft = Draft { issuer: target.issuer(), ..Draft::new(headers(), now) };
+    let mut draft =
+        Draft { issuer: target.issuer(), reading: context.clone(), ..Draft::new(headers(), now) };
     draft.form.push("grant_type", "client_credentials");
     auth.authenticate(&mut draft).await?;
     let Draft { mut form, headers, mut secrets, .. } = draft;
@@ -98,7 +101,9 @@ mod tests {
         let url = http::Uri::from_static("https://idp.example.com//token?tenant=1");
         let target = Target { url, metadata: None };
         let (request, _) =
-            assemble(&target, parameters, auth, SystemTime::UNIX_EPOCH).await.unwrap();
+            assemble(&target, parameters, auth, SystemTime::UNIX_EPOCH, &ReadContext::default())
+                .await
+                .unwrap();
         assert_eq!((request.method(), request.uri()), (&Method::POST, &target.url));
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

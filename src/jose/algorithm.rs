@@ -181,6 +181,16 @@ impl HmacAlgorithm {
             Self::Hs512 => "HS512",
         }
     }
+
+    /// The length of its hash, and the minimum length of its secret (RFC 7518 §3.2).
+    #[cfg(feature = "jwt")]
+    pub(crate) fn hash_bytes(self) -> usize {
+        match self {
+            Self::Hs256 => 32,
+            Self::Hs384 => 48,
+            Self::Hs512 => 64,
+        }
+    }
 }
 
 impl FromStr for HmacAlgorithm {

@@ -9,7 +9,10 @@ use super::{
     pair::Pair,
     pem, public,
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    secret_file::{without_bom, without_escapes},
+};
 
 /// A private key that signs JWTs. Cheap to clone; wiped from memory when the last copy is dropped.
 /// `Debug` shows its algorithm and its id only.
@@ -36,16 +39,15 @@ pub struct SigningKey {
 
 impl SigningKey {
     /// The private key in a PEM text: PKCS#8 (`PRIVATE KEY`), PKCS#1 (`RSA PRIVATE KEY`) or SEC 1
-    /// (`EC PRIVATE KEY`), not encrypted. Certificates beside it are skipped.
+    /// (`EC PRIVATE KEY`), not encrypted. Certificates next to it are skipped. Its line breaks may
+    /// be written as `\n`, as in a variable of one line.
     ///
     /// # Errors
     ///
     /// Kind `Config`, saying what to do: for an RSA key below 2048 bits (RFC 7518 §3.3), a key
     /// that does not fit the algorithm, a public key, more than one private key, or damage.
     pub fn from_pem(algorithm: SigningAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let pem = str::from_utf8(pem.as_ref())
-            .map_err(|_| mistake("signing key PEM: it is not text; if it is DER, convert it"))?;
-        Self::new(algorithm, Pair::from_pem(pem)?)
+        Self::with_pem(pem.as_ref(), Some(algorithm), "")
     }
 
     /// A private key as a JWK (RFC 7517). The algorithm is its `alg`, or follows from its curve;
@@ -56,7 +58,7 @@ impl SigningKey {
     /// As [`from_pem`](Self::from_pem); also when an RSA key has no `alg`, or `alg` is `none` or
     /// not known, or `use` or `key_ops` say that the key is for something else.
     pub fn from_jwk(jwk: impl AsRef<[u8]>) -> Result<Self, Error> {
-        Self::with_jwk(jwk.as_ref(), None)
+        Self::with_jwk(jwk.as_ref(), None, "use from_jwk_as")
     }
 
     /// A private key as a JWK, with an algorithm that it need not name.
@@ -65,11 +67,40 @@ impl SigningKey {
     ///
     /// As [`from_jwk`](Self::from_jwk); also when the JWK names another algorithm.
     pub fn from_jwk_as(algorithm: SigningAlgorithm, jwk: impl AsRef<[u8]>) -> Result<Self, Error> {
-        Self::with_jwk(jwk.as_ref(), Some(algorithm))
+        Self::with_jwk(jwk.as_ref(), Some(algorithm), "")
     }
 
-    fn with_jwk(jwk: &[u8], wanted: Option<SigningAlgorithm>) -> Result<Self, Error> {
-        let jwk = str::from_utf8(jwk).map_err(|_| mistake("JWK: it is not UTF-8"))?;
+    /// PEM or a JWK. `advice`: how to name the algorithm of a key that fits several.
+    #[cfg(feature = "jwt")]
+    pub(super) fn from_text(
+        text: &str,
+        algorithm: Option<SigningAlgorithm>,
+        advice: &str,
+    ) -> Result<Self, Error> {
+        if text.trim_start().starts_with('{') {
+            Self::with_jwk(text.as_bytes(), algorithm, advice)
+        } else {
+            Self::with_pem(text.as_bytes(), algorithm, advice)
+        }
+    }
+
+    fn with_pem(
+        pem: &[u8],
+        algorithm: Option<SigningAlgorithm>,
+        advice: &str,
+    ) -> Result<Self, Error> {
+        let pem = without_escapes(pem);
+        let pem = str::from_utf8(&pem)
+            .map_err(|_| mistake("signing key PEM: it is not text; if it is DER, convert it"))?;
+        let pair = Pair::from_pem(pem)?;
+        let algorithm = algorithm.or_else(|| pair.kind().only_algorithm()).ok_or_else(|| {
+            mistake(format!("signing key PEM: an RSA key fits several algorithms; {advice}"))
+        })?;
+        Self::new(algorithm, pair)
+    }
+
+    fn with_jwk(jwk: &[u8], wanted: Option<SigningAlgorithm>, advice: &str) -> Result<Self, Error> {
+        let jwk = str::from_utf8(without_bom(jwk)).map_err(|_| mistake("JWK: it is not UTF-8"))?;
         let Jwk { pair, algorithm, kid } = jwk::parse(jwk)?;
         let algorithm = match (wanted, algorithm) {
             (Some(wanted), Some(named)) if wanted != named => {
@@ -77,7 +108,7 @@ impl SigningKey {
             }
             (Some(algorithm), _) | (None, Some(algorithm)) => algorithm,
             (None, None) => pair.kind().only_algorithm().ok_or_else(|| {
-                mistake("JWK: an RSA key with no alg fits many algorithms; use from_jwk_as")
+                mistake(format!("JWK: an RSA key without alg fits several algorithms; {advice}"))
             })?,
         };
         let mut key = Self::new(algorithm, pair)?;
@@ -127,7 +158,8 @@ impl SigningKey {
     /// Kind `Config` when there is no certificate, or it is another key's.
     pub fn x5t_s256_from_certificate_pem(mut self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
         let refuse = |why: &str| mistake(format!("signing key's certificate: {why}"));
-        let pem = str::from_utf8(pem.as_ref()).map_err(|_| refuse("it is not PEM"))?;
+        let pem = without_escapes(pem.as_ref());
+        let pem = str::from_utf8(&pem).map_err(|_| refuse("it is not PEM"))?;
         let sections = pem::sections(pem).map_err(refuse)?;
         let certificate = sections
             .iter()

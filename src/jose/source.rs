@@ -1,15 +1,11 @@
-//! A signing key: a value, a closure or a file, read anew for each use.
+//! A signing key: a value, a closure or a file, read again for each use.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use super::{algorithm::SigningAlgorithm, key::SigningKey};
 use crate::{
     error::{BoxError, Error, ErrorKind},
-    secret_file,
+    secret_file::{LastGood, ReadContext, SecretFile},
 };
 
 /// Where a [`SigningKey`] comes from: a value, or a closure or file that is read again for each
@@ -41,8 +37,14 @@ type Then = dyn Fn(SigningKey) -> Result<SigningKey, BoxError> + Send + Sync;
 enum Kind {
     Value(SigningKey),
     Provider(Arc<Provider>),
-    /// A JWK where there is no algorithm.
-    File(Arc<Path>, Option<SigningAlgorithm>),
+    File(Arc<FileKey>),
+}
+
+struct FileKey {
+    file: LastGood<SigningKey>,
+    algorithm: Option<SigningAlgorithm>,
+    /// How to name the algorithm, for a key that fits several.
+    advice: String,
 }
 
 impl SigningKeySource {
@@ -55,16 +57,49 @@ impl SigningKeySource {
         Self::new(Kind::Provider(Arc::new(provider)))
     }
 
-    /// A key in a PEM file of at most 64 KiB, as for [`SigningKey::from_pem`]. It is read at each
-    /// attempt, on a thread where blocking is allowed.
+    /// A key in a PEM file of at most 64 KiB, as for [`SigningKey::from_pem`].
+    ///
+    /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic
+    /// link to one, is read. If the read fails or takes longer than 5 s, such as on a hung mount,
+    /// the key that was read last is used, with an
+    /// [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was removed or holds no
+    /// usable key is an error.
     pub fn from_pem_file(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
-        Self::new(Kind::File(path.into().into(), Some(algorithm)))
+        Self::in_file(SecretFile::new(path), Some(algorithm), String::new())
     }
 
-    /// A key in a JWK file of at most 64 KiB, as for [`SigningKey::from_jwk`]. Its `kid` can
-    /// change with it. It is read at each attempt, on a thread where blocking is allowed.
+    /// A key in a JWK file, as for [`SigningKey::from_jwk`], read as for
+    /// [`from_pem_file`](Self::from_pem_file). Its `kid` can change with it.
     pub fn from_jwk_file(path: impl Into<PathBuf>) -> Self {
-        Self::new(Kind::File(path.into().into(), None))
+        Self::in_file(SecretFile::new(path), None, "use from_jwk_file_as".to_owned())
+    }
+
+    /// A key in a JWK file, with an algorithm that the JWK need not name (RFC 7517 §4.4).
+    pub fn from_jwk_file_as(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
+        Self::from_pem_file(algorithm, path)
+    }
+
+    /// A key in PEM or a JWK. `advice`: how to name the algorithm where there is none and the key
+    /// fits several.
+    pub(crate) fn in_file(
+        file: SecretFile,
+        algorithm: Option<SigningAlgorithm>,
+        advice: String,
+    ) -> Self {
+        let file = LastGood::new("signing key", file);
+        Self::new(Kind::File(Arc::new(FileKey { file, algorithm, advice })))
+    }
+
+    /// Reads the key in the file, if it is in one, blocking the thread for a bounded time.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no usable key.
+    pub(crate) fn check_file(&self) -> Result<(), BoxError> {
+        match &self.kind {
+            Kind::File(key) => key.file.check(|text| key.parse(text)).map(drop),
+            Kind::Value(_) | Kind::Provider(_) => Ok(()),
+        }
     }
 
     /// Completes each key that was read, such as with an id or its certificate. Given again, it
@@ -86,7 +121,7 @@ impl SigningKeySource {
     pub(crate) fn algorithm(&self) -> Option<SigningAlgorithm> {
         match &self.kind {
             Kind::Value(key) => Some(key.algorithm()),
-            Kind::File(_, algorithm) => *algorithm,
+            Kind::File(key) => key.algorithm,
             Kind::Provider(_) => None,
         }
     }
@@ -94,7 +129,7 @@ impl SigningKeySource {
     /// # Errors
     ///
     /// Kind `Credentials`, when a closure fails or the file is not a usable key.
-    pub(crate) async fn read(&self) -> Result<SigningKey, Error> {
+    pub(crate) async fn read(&self, context: &ReadContext) -> Result<SigningKey, Error> {
         let refuse = |detail: String| {
             |cause| Error::new(ErrorKind::Credentials).with_detail(detail).with_source(cause)
         };
@@ -103,19 +138,18 @@ impl SigningKeySource {
             Kind::Provider(provider) => {
                 provider().map_err(refuse("the signing key's closure failed".into()))?
             }
-            Kind::File(path, algorithm) => {
-                let text = secret_file::read(path).await;
-                let key = text.and_then(|text| match algorithm {
-                    Some(algorithm) => Ok(SigningKey::from_pem(*algorithm, text.as_bytes())?),
-                    None => Ok(SigningKey::from_jwk(text.as_bytes())?),
-                });
-                key.map_err(refuse(format!("signing key file {}", path.display())))?
-            }
+            Kind::File(key) => key.file.read(context, |text| key.parse(text)).await?,
         };
         match &self.then {
             None => Ok(key),
             Some(then) => then(key).map_err(refuse("the signing key's closure failed".into())),
         }
+    }
+}
+
+impl FileKey {
+    fn parse(&self, text: &str) -> Result<SigningKey, BoxError> {
+        Ok(SigningKey::from_text(text, self.algorithm, &self.advice)?)
     }
 }
 
@@ -130,7 +164,7 @@ impl fmt::Debug for SigningKeySource {
         match &self.kind {
             Kind::Value(key) => key.fmt(f),
             Kind::Provider(_) => f.write_str("SigningKeySource(closure)"),
-            Kind::File(path, _) => f.debug_tuple("SigningKeySource").field(path).finish(),
+            Kind::File(key) => f.debug_tuple("SigningKeySource").field(&key.file).finish(),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! are told and how, and that no secret is in what is told.
 
 mod canaries;
+mod files;
 mod mistakes;
 mod support;
 mod wire;

@@ -104,12 +104,21 @@ fn missing_settings_are_named() {
 #[test]
 fn unknown_settings_are_named_with_those_that_there_are() {
     let text = mistake(&env_with(&[("OAUTH_SCOPES", "a"), ("OAUTH_client-id", "b")]));
-    let expected = "OAUTH_SCOPES: there is no such setting; OAUTH_client-id: there is no such \
-                    setting; the settings are OAUTH_TOKEN_URL, OAUTH_ISSUER, OAUTH_CLIENT_ID, ";
+    let expected = "OAUTH_SCOPES: there is no such setting (did you mean OAUTH_SCOPE?); \
+                    OAUTH_client-id: there is no such setting (did you mean OAUTH_CLIENT_ID?); the \
+                    settings are OAUTH_TOKEN_URL, OAUTH_ISSUER, OAUTH_CLIENT_ID, ";
     assert!(text.starts_with(expected), "{text}");
     let text = mistake(&json(&json!({"client_secrett": "s3cret"})));
-    let expected = "client_secrett: there is no such setting; the settings are token_url, issuer, ";
+    let expected = "client_secrett: there is no such setting (did you mean client_secret?); the \
+                    settings are token_url, issuer, ";
     assert!(text.starts_with(expected), "{text}");
+    // A variable of another program. In a file there is no prefix to change.
+    let text = mistake(&env_with(&[("OAUTH_REALM_OF_X", "a"), ("OAUTH_SCOPES", "a")]));
+    let expected = "OAUTH_REALM_OF_X: there is no such setting; OAUTH_SCOPES: there is no such \
+                    setting (did you mean OAUTH_SCOPE?); if they are not for this client, use \
+                    another prefix (from_env_with_prefix); the settings are";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(!mistake(&json(&json!({"realm_of_x": "a"}))).contains("prefix"));
     // A name is a foreign text, too.
     for name in ["a\n\u{1b}[31m", "ключ", &"a".repeat(65), " scope", "scope:a:b", ""] {
         let text = mistake(&json(&json!({name: 1})));
@@ -128,8 +137,27 @@ fn of_many_mistakes_the_first_are_told() {
     let vars: Vec<_> = (0..200).map(|nth| (format!("OAUTH_PORT_{nth}"), "80")).collect();
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", vars));
     assert_eq!(text.matches("there is no such setting").count(), 10, "{text}");
-    let expected = "OAUTH_PORT_9: there is no such setting; and 190 more mistakes; the settings";
+    let expected =
+        "OAUTH_PORT_9: there is no such setting; and 190 more mistakes; Kubernetes makes";
     assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn service_variables_of_kubernetes_come_with_a_way_out() {
+    let links = [
+        ("OAUTH_SERVICE_HOST", "10.0.0.1"),
+        ("OAUTH_PORT", "tcp://10.0.0.1:80"),
+        ("OAUTH_PORT_80_TCP_ADDR", "10.0.0.1"),
+    ];
+    // Also if another variable is misspelt, or of another program.
+    for more in [&[][..], &[("OAUTH_SCOPES", "a")], &[("OAUTH_REALM_OF_X", "a")]] {
+        let text = mistake(&env_with(&[&links[..], more].concat()));
+        let expected = "; Kubernetes makes such variables for a service named like the prefix; use \
+                        another prefix (from_env_with_prefix), or set enableServiceLinks: false in \
+                        the pod spec; the settings are";
+        assert!(text.contains(expected), "{text}");
+        assert!(text.contains("OAUTH_SERVICE_HOST: there is no such setting;"), "{text}");
+    }
 }
 
 #[test]
@@ -214,11 +242,6 @@ fn a_value_of_another_type_is_told() {
         ("keep_warm", json!("yes"), "it must be true or false"),
         ("keep_warm", json!(1), "it must be true or false"),
         ("token_url", json!("idp.test"), "it is not absolute; it must begin with https://"),
-        (
-            "client_secret_file",
-            json!("no-such-file"),
-            "no file can be read there (entity not found)",
-        ),
         ("client_secret_file", json!(env!("CARGO_MANIFEST_DIR")), "it is a directory"),
     ] {
         let mut settings = good.clone();

@@ -126,7 +126,9 @@ impl Connector {
     pub(super) fn showing(&self, identity: Option<&ClientIdentity>) -> (u64, Self) {
         let Some(identity) = identity else { return (0, self.clone()) };
         let current = identity.current();
-        let certificate = Arc::new(SingleCertAndKey::from(Arc::clone(&current.key)));
+        // The files of an identity may be created later. Its generation changes then.
+        let Some(key) = current.key.clone() else { return (current.generation, self.clone()) };
+        let certificate = Arc::new(SingleCertAndKey::from(key));
         let tls = tls::showing(&self.tls, certificate, Resumption::default());
         let https = https(tls, self.dialer.clone());
         (current.generation, Self { https, ..self.clone() })

@@ -29,7 +29,10 @@ use failure::Failure;
 pub use identity::ClientIdentity;
 
 use super::{Sending, TokenRequest, TokenResponse};
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::{
+    error::{BoxError, Error, ErrorKind},
+    secret_file::ReadContext,
+};
 
 /// Below the idle timeouts common at servers and load balancers (30 s to 75 s), so that a
 /// connection is seldom found closed; above what the retries of one acquisition need.
@@ -197,7 +200,7 @@ impl Service<TokenRequest> for HyperTransport {
         let shared = Arc::clone(&self.shared);
         Box::pin(async move {
             if let Some(identity) = &shared.identity {
-                identity.refresh().await;
+                identity.refresh(&ReadContext::default()).await?;
             }
             let (generation, client) = {
                 let mut pool = shared.pool();

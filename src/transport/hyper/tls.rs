@@ -10,7 +10,10 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use rustls_platform_verifier::Verifier;
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    secret_file::without_escapes,
+};
 
 pub(super) const NO_ROOTS: &str = "this machine has no root certificates to check a server with; \
      install ca-certificates, or point SSL_CERT_FILE or only_root_certificates_pem at a PEM bundle";
@@ -111,7 +114,8 @@ fn cannot_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error
 pub(super) fn parse_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
     let bad = |detail: &'static str| Error::new(ErrorKind::Config).with_detail(detail);
     let mut certificates = Vec::new();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
+    let pem = without_escapes(pem);
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
         // The parser's error is not shown: it may quote a line, and that may be of a key.
         let certificate = certificate.map_err(|_| bad("the root certificates are damaged PEM"))?;
         RootCertStore::empty()

@@ -1,57 +1,79 @@
 //! A certificate chain and its key, from PEM or from files.
 
-use std::{
-    fs,
-    io::Read as _,
-    path::{Path, PathBuf},
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use rustls::{Error as TlsError, InconsistentKeys, crypto::aws_lc_rs, sign::CertifiedKey};
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use zeroize::Zeroizing;
 
-/// A long chain of large certificates is a tenth of it; bounds memory when the path is wrong.
-const MAX_FILE_BYTES: u64 = 1024 * 1024;
+use crate::secret_file::{Content, MAX_CERTIFICATE_BYTES, ReadError, SecretFile, without_escapes};
+
+type Read = Result<Content, ReadError>;
+
+/// Why there is no certificate with its key.
+pub(super) struct LoadError {
+    pub(super) text: String,
+    /// Whether the files may come later.
+    pub(super) may_pass: bool,
+}
 
 /// Where the certificate chain and the key are. They may be one file.
 pub(super) struct Files {
-    pub(super) chain: PathBuf,
-    pub(super) key: PathBuf,
+    pub(super) chain: SecretFile,
+    pub(super) key: SecretFile,
 }
 
 impl Files {
+    pub(super) fn new(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        let file = |path| SecretFile::new(path).with_max_bytes(MAX_CERTIFICATE_BYTES);
+        Self { chain: file(chain.into()), key: file(key.into()) }
+    }
+
     /// What is in the files, if the certificates are others than `known`. The key alone cannot
-    /// change: the certificate is for it.
+    /// change: the certificate is for it. Waits for `limit` for each file.
     ///
     /// # Errors
     ///
     /// What is wrong, also if only one of the two files is replaced yet.
-    pub(super) fn load(
+    pub(super) async fn load(
         &self,
         known: &[CertificateDer<'static>],
-    ) -> Result<Option<CertifiedKey>, String> {
-        let chain = parse_chain(&read(&self.chain)?)
-            .map_err(|why| format!("{}: {why}", self.chain.display()))?;
+        limit: Duration,
+    ) -> Result<Option<CertifiedKey>, LoadError> {
+        let chain = self.chain(self.chain.read(limit).await)?;
         if chain == known {
             return Ok(None);
         }
-        let key = read(&self.key)?;
-        certify(chain, &key).map(Some).map_err(|why| format!("{}: {why}", self.key.display()))
+        self.certify(chain, self.key.read(limit).await).map(Some)
+    }
+
+    /// As [`load`](Self::load), blocking the thread for a bounded time.
+    pub(super) fn load_blocking(&self) -> Result<CertifiedKey, LoadError> {
+        let chain = self.chain(self.chain.read_blocking())?;
+        self.certify(chain, self.key.read_blocking())
+    }
+
+    fn chain(&self, read: Read) -> Result<Vec<CertificateDer<'static>>, LoadError> {
+        let content = read.map_err(|why| unread(&self.chain, &why))?;
+        parse_chain(&content).map_err(|why| unusable(&self.chain, why))
+    }
+
+    fn certify(
+        &self,
+        chain: Vec<CertificateDer<'static>>,
+        key: Read,
+    ) -> Result<CertifiedKey, LoadError> {
+        let content = key.map_err(|why| unread(&self.key, &why))?;
+        certify(chain, &content).map_err(|why| unusable(&self.key, why))
     }
 }
 
-fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let failed = |why: std::io::Error| format!("{}: {why}", path.display());
-    let file = fs::File::open(path).map_err(failed)?;
-    let expected = file.metadata().map_err(failed)?.len().min(MAX_FILE_BYTES);
-    // Room for all of it: a vector that grows leaves copies behind.
-    let room = usize::try_from(expected).unwrap_or_default() + 32;
-    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
-    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(format!("{}: it is longer than 1 MiB", path.display()));
-    }
-    Ok(bytes)
+fn unread(file: &SecretFile, why: &ReadError) -> LoadError {
+    LoadError { text: format!("{}: {why}", file.name()), may_pass: why.may_pass() }
+}
+
+fn unusable(file: &SecretFile, why: impl fmt::Display) -> LoadError {
+    LoadError { text: format!("{}: {why}", file.name()), may_pass: false }
 }
 
 /// # Errors
@@ -62,7 +84,8 @@ pub(super) fn parse(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, &'static s
 }
 
 fn parse_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
-    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let pem = without_escapes(pem);
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let chain = chain.map_err(|_| "it is damaged PEM")?;
     if chain.is_empty() { Err("it has no certificate in PEM") } else { Ok(chain) }
 }
@@ -70,7 +93,8 @@ fn parse_chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str>
 fn certify(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> Result<CertifiedKey, &'static str> {
     const NO_KEY: &str = "it has no private key in PEM that is not encrypted (PKCS#8, PKCS#1 or \
                           SEC1)";
-    let key = Zeroizing::new(PrivateKeyDer::from_pem_slice(key).map_err(|_| NO_KEY)?);
+    let key = without_escapes(key);
+    let key = Zeroizing::new(PrivateKeyDer::from_pem_slice(&key).map_err(|_| NO_KEY)?);
     let key = aws_lc_rs::sign::any_supported_type(&key)
         .map_err(|_| "its private key is damaged, or neither RSA, ECDSA nor Ed25519")?;
     let certified = CertifiedKey::new(chain, key);

@@ -9,7 +9,7 @@ use std::{
     path::PathBuf,
     sync::{
         Arc, Mutex, Weak,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -17,16 +17,25 @@ use std::{
 use arc_swap::ArcSwap;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use rustls::{crypto::aws_lc_rs::cipher_suite, sign::CertifiedKey};
+use rustls_pki_types::CertificateDer;
 use tokio::{runtime::Handle, time::Instant};
 
-use self::load::Files;
+use self::load::{Files, LoadError};
 pub(super) use self::resolver::Following;
 use super::lock;
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    event::{Event, Observer},
+    secret_file::{READ_LIMIT, ReadContext, SecretFile},
+};
 
 /// How often API calls and connections have the files looked at; token requests always do.
 /// Certificates are replaced long before they expire, so this may be slow.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How long a token request waits for each file.
+const REFRESH_LIMIT: Duration = Duration::from_secs(1);
+/// The same after a read that failed.
+const SLOW_REFRESH_LIMIT: Duration = Duration::from_millis(100);
 
 /// A certificate chain and its private key: who the client is on a TLS connection (RFC 8705).
 ///
@@ -37,10 +46,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 ///
 /// # Rotation
 ///
-/// An identity [from files](Self::from_files) follows them without a restart. They are read on a
-/// thread where blocking is allowed: before each token request, and beside API calls and new
-/// connections, at most every 5 s. What is damaged, half written, or a certificate and a key that
-/// do not belong together, is not used: the last good identity stays.
+/// An identity [from files](Self::from_files) follows them without a restart. They are read before
+/// each token request, and in the background of API calls and new connections at most every 5 s.
+/// Files that are damaged, half written, cannot be read, or do not belong together are not used: the
+/// last good identity stays, with an [`Event::CredentialKept`](crate::Event::CredentialKept).
 ///
 /// With a new certificate
 /// - token requests and [`HyperClient`](crate::HyperClient) use new connections only,
@@ -82,8 +91,11 @@ pub struct ClientIdentity {
 struct Shared {
     files: Option<Files>,
     current: ArcSwap<Current>,
-    /// Held while the files are read, their content takes its place, and listeners are told.
-    loading: Mutex<()>,
+    /// Held while the certificate is replaced and listeners are called. Not while files are read: a
+    /// runtime that is not driven would keep it.
+    replacing: Mutex<()>,
+    /// Whether the last refresh failed.
+    is_slow: AtomicBool,
     /// When the next look at the files is due, in milliseconds from `made_at`.
     next_look: AtomicU64,
     made_at: Instant,
@@ -93,7 +105,14 @@ struct Shared {
 /// One certificate with its key, and how many came before it.
 pub(super) struct Current {
     pub(super) generation: u64,
-    pub(super) key: Arc<CertifiedKey>,
+    /// `None` until files that are created later can be read.
+    pub(super) key: Option<Arc<CertifiedKey>>,
+}
+
+impl Current {
+    fn chain(&self) -> &[CertificateDer<'static>] {
+        self.key.as_deref().map_or(&[], |key| &key.cert)
+    }
 }
 
 type Closure = dyn Fn() + Send + Sync;
@@ -117,29 +136,46 @@ impl ClientIdentity {
         let key = load::parse(chain.as_ref(), key.as_ref()).map_err(|why| {
             Error::new(ErrorKind::Config).with_detail(format!("client identity: {why}"))
         })?;
-        Ok(Self::new(None, key))
+        Ok(Self::new(None, Some(key)))
     }
 
-    /// From PEM files, as [`from_pem`](Self::from_pem); they are read at once, in place, and
-    /// followed from then on.
+    /// From PEM files of at most 1 MiB, as [`from_pem`](Self::from_pem). They are read here, for 5 s
+    /// at most each, and followed from then on. Only regular files, or symbolic links to them, are
+    /// read.
     ///
     /// # Errors
     ///
     /// Kind `Credentials`, when they cannot be read, and where `from_pem` fails.
     pub fn from_files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, Error> {
-        let files = Files { chain: chain.into(), key: key.into() };
-        let key = files.load(&[]).map_err(unreadable)?;
-        let key = key.expect("no chain is equal to an empty one");
+        let files = Files::new(chain, key);
+        let key = files.load_blocking().map_err(unreadable)?;
+        Ok(Self::new(Some(files), Some(key)))
+    }
+
+    /// From files that may be created later. Until they can be read, token requests fail.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Credentials`, when they can be read and are unusable.
+    pub(crate) fn in_files(chain: SecretFile, key: SecretFile) -> Result<Self, Error> {
+        let files = Files { chain, key };
+        let key = match files.load_blocking() {
+            Ok(key) => Some(key),
+            Err(error) if error.may_pass => None,
+            Err(error) => return Err(unreadable(error)),
+        };
         Ok(Self::new(Some(files), key))
     }
 
-    fn new(files: Option<Files>, key: CertifiedKey) -> Self {
-        let current = ArcSwap::from_pointee(Current { generation: 0, key: Arc::new(key) });
+    fn new(files: Option<Files>, key: Option<CertifiedKey>) -> Self {
+        let current = Current { generation: 0, key: key.map(Arc::new) };
+        let current = ArcSwap::from_pointee(current);
         Self {
             shared: Arc::new(Shared {
                 files,
                 current,
-                loading: Mutex::default(),
+                replacing: Mutex::default(),
+                is_slow: AtomicBool::new(false),
                 next_look: AtomicU64::new(0),
                 made_at: Instant::now(),
                 listeners: Mutex::default(),
@@ -152,10 +188,12 @@ impl ClientIdentity {
         self.shared.current.load().generation
     }
 
-    /// The certificate's thumbprint as bound tokens carry it (`x5t#S256`, RFC 8705 §3.1).
+    /// The certificate's thumbprint as bound tokens carry it (`x5t#S256`, RFC 8705 §3.1). Empty while
+    /// files that [configuration](crate::ClientCredentialsConfig) names have not been created.
     pub fn thumbprint(&self) -> String {
         let sha_256 = cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().expect("it is of TLS 1.3");
-        let certificate = &self.shared.current.load().key.cert[0];
+        let current = self.shared.current.load();
+        let Some(certificate) = current.chain().first() else { return String::new() };
         URL_SAFE_NO_PAD.encode(sha_256.common.hash_provider.hash(certificate).as_ref())
     }
 
@@ -178,38 +216,48 @@ impl ClientIdentity {
         listeners.push(listener);
     }
 
-    /// Looks at the files now, and says whether that replaced the certificate. Without files there
-    /// is nothing to do. Whatever it says, what follows a new certificate has been done.
+    /// Reads the files now, and returns whether that replaced the certificate. Without files there
+    /// is nothing to do. When it returns, everything that follows from a new certificate has been
+    /// done.
     ///
     /// # Errors
     ///
-    /// Kind `Credentials`, when they cannot be used; the last good identity stays.
+    /// Kind `Credentials`, when they cannot be used, or not be read within 5 s each; the last good
+    /// identity stays.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// Outside of a tokio runtime with its time driver enabled.
     pub async fn reload(&self) -> Result<bool, Error> {
-        if self.shared.files.is_none() {
-            return Ok(false);
-        }
-        let this = self.clone();
-        match tokio::task::spawn_blocking(move || this.load()).await {
-            Ok(loaded) => loaded,
-            Err(cause) => Err(Error::new(ErrorKind::Credentials).with_source(cause)),
-        }
+        self.load(READ_LIMIT).await
     }
 
     /// Before a token request. The last good identity is better than none.
-    pub(crate) async fn refresh(&self) {
-        warn(self.reload().await);
+    ///
+    /// # Errors
+    ///
+    /// When there is none yet.
+    pub(crate) async fn refresh(&self, context: &ReadContext) -> Result<(), Error> {
+        // The last good identity can be used at once, so this waits less than for a secret.
+        let is_slow = self.shared.is_slow.load(Ordering::Relaxed);
+        let limit = if is_slow { SLOW_REFRESH_LIMIT } else { REFRESH_LIMIT };
+        let loaded = self.load(limit.min(context.limit)).await;
+        self.shared.is_slow.store(loaded.is_err(), Ordering::Relaxed);
+        match loaded {
+            Err(error) if self.current().key.is_none() => Err(error),
+            loaded => {
+                report(loaded, &context.observer);
+                Ok(())
+            }
+        }
     }
 
     pub(super) fn current(&self) -> Arc<Current> {
         self.shared.current.load_full()
     }
 
-    /// Has the files looked at beside the traffic, if that is due. Without a runtime at hand it is
-    /// left to the next token request.
+    /// Has the files read in the background, if that is due. Outside of a runtime it is left to the
+    /// next token request.
     pub(super) fn look(&self) {
         let shared = &self.shared;
         if shared.files.is_none() {
@@ -225,22 +273,36 @@ impl ClientIdentity {
             shared.next_look.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
         if let (Ok(_), Ok(runtime)) = (first, Handle::try_current()) {
             let this = self.clone();
-            runtime.spawn_blocking(move || warn(this.load()));
+            runtime.spawn(async move {
+                report(this.load(READ_LIMIT).await, &Observer::default());
+            });
         }
     }
 
-    fn load(&self) -> Result<bool, Error> {
+    async fn load(&self, limit: Duration) -> Result<bool, Error> {
+        let Some(files) = &self.shared.files else { return Ok(false) };
+        loop {
+            let known = self.current();
+            let key = files.load(known.chain(), limit).await.map_err(unreadable)?;
+            // Read again if another task replaced it: what was read here may be older.
+            if let Some(is_replaced) = self.replace(known.generation, key) {
+                return Ok(is_replaced);
+            }
+        }
+    }
+
+    /// Returns `None` if the current certificate is not of that generation.
+    fn replace(&self, generation: u64, key: Option<CertifiedKey>) -> Option<bool> {
         let shared = &self.shared;
-        let Some(files) = &shared.files else { return Ok(false) };
-        // Held until everyone has heard of it: who finds the new certificate here may rely on that
-        // the tokens of the old one are dropped.
-        let _loading = lock(&shared.loading);
-        let current = shared.current.load();
-        let Some(key) = files.load(&current.key.cert).map_err(unreadable)? else {
-            return Ok(false);
-        };
-        let generation = current.generation + 1;
-        shared.current.store(Arc::new(Current { generation, key: Arc::new(key) }));
+        // Held until all listeners were called: a caller that finds the new certificate may rely on
+        // the tokens of the old one being dropped.
+        let _replacing = lock(&shared.replacing);
+        if self.generation() != generation {
+            return None;
+        }
+        let Some(key) = key else { return Some(false) };
+        let generation = generation + 1;
+        shared.current.store(Arc::new(Current { generation, key: Some(Arc::new(key)) }));
         tracing::info!(thumbprint = self.thumbprint(), "client certificate replaced");
         // Copied out: a closure may add another.
         let listeners = lock(&shared.listeners).clone();
@@ -251,17 +313,17 @@ impl ClientIdentity {
             };
             closure.inspect(|closure| closure());
         }
-        Ok(true)
+        Some(true)
     }
 }
 
-fn unreadable(why: String) -> Error {
-    Error::new(ErrorKind::Credentials).with_detail(format!("client identity: {why}"))
+fn unreadable(error: LoadError) -> Error {
+    Error::new(ErrorKind::Credentials).with_detail(format!("client identity: {}", error.text))
 }
 
-fn warn(loaded: Result<bool, Error>) {
+fn report(loaded: Result<bool, Error>, observer: &Observer) {
     if let Err(error) = loaded {
-        tracing::warn!(%error, "client certificate not read, the last good one is used");
+        observer.emit(&Event::CredentialKept { from: "client certificate".to_owned(), error });
     }
 }
 

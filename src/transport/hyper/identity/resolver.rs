@@ -14,7 +14,7 @@ pub(in crate::transport::hyper) struct Following(pub(in crate::transport::hyper)
 impl ResolvesClientCert for Following {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
         self.0.look();
-        Some(Arc::clone(&self.0.current().key))
+        self.0.current().key.clone()
     }
 
     fn has_certs(&self) -> bool {

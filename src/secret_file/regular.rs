@@ -1,0 +1,171 @@
+//! Regular files, and no others: a FIFO or device may block or never end.
+
+use std::{
+    fs::{self, File, FileType},
+    io,
+    path::{Component, Path, Prefix},
+    sync::Arc,
+};
+
+use zeroize::Zeroizing;
+
+use super::{Content, ReadError, readers::Job, text::without_bom};
+
+/// Reads a whole file.
+///
+/// # Errors
+///
+/// When it is not a regular file or a link to one, or is too long.
+pub(super) fn read(job: &Job) -> Result<Content, ReadError> {
+    let path = &*job.path;
+    #[cfg(test)]
+    if path.ends_with(super::tests::HANGS) {
+        return Ok(Arc::new(Zeroizing::new(fs::read(path)?)));
+    }
+    // Before opening: that alone has effects on some devices and blocks on a FIFO.
+    check_path(path)?;
+    check(fs::metadata(path)?.file_type())?;
+    let file = open(path)?;
+    let expected = file.metadata()?.len();
+    let mut bytes = read_all(file, expected, job.max_bytes)?;
+    let bom = bytes.len() - without_bom(&bytes).len();
+    bytes.drain(..bom);
+    Ok(Arc::new(bytes))
+}
+
+/// Opens a regular file. It may have been replaced since it was checked, so the open itself must
+/// not block on a FIFO, and the opened file is checked too.
+fn open(path: &Path) -> Result<File, ReadError> {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        libc::O_NONBLOCK | libc::O_NOCTTY,
+    );
+    let file = options.open(path)?;
+    check(file.metadata()?.file_type())?;
+    Ok(file)
+}
+
+fn check(file_type: FileType) -> Result<(), ReadError> {
+    if file_type.is_file() { Ok(()) } else { Err(ReadError::NotRegular(describe(file_type))) }
+}
+
+/// Windows calls a pipe or device a file. They are in a namespace of their own.
+fn check_path(path: &Path) -> Result<(), ReadError> {
+    match path.components().next() {
+        Some(Component::Prefix(prefix)) if matches!(prefix.kind(), Prefix::DeviceNS(_)) => {
+            Err(ReadError::NotRegular("a pipe or device"))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn describe(file_type: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if file_type.is_fifo() {
+            return "a FIFO";
+        } else if file_type.is_socket() {
+            return "a socket";
+        } else if file_type.is_char_device() || file_type.is_block_device() {
+            return "a device";
+        }
+    }
+    if file_type.is_dir() { "a directory" } else { "not a file" }
+}
+
+fn read_all(
+    mut file: impl io::Read,
+    expected: u64,
+    max_bytes: u64,
+) -> Result<Zeroizing<Vec<u8>>, ReadError> {
+    // One more byte than expected, so that the end is seen without growing.
+    let room = usize::try_from(expected.min(max_bytes)).unwrap_or_default() + 1;
+    let mut bytes = Zeroizing::new(vec![0; room]);
+    let mut filled = 0;
+    loop {
+        match file.read(&mut bytes[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        }
+        if filled as u64 > max_bytes {
+            return Err(ReadError::TooLong(max_bytes));
+        }
+        if filled == bytes.len() {
+            // A vector that grows by itself leaves an unwiped copy behind.
+            let mut larger = Zeroizing::new(vec![0; 2 * filled]);
+            larger[..filled].copy_from_slice(&bytes);
+            bytes = larger;
+        }
+    }
+    bytes.truncate(filled);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret_file::MAX_BYTES;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit_and_not_a_byte_further() {
+        let max = 1024 * 1024;
+        let content = vec![b'a'; max as usize];
+        // Whatever length the file system reports.
+        for expected in [0, 7, max, u64::MAX] {
+            let read = |content: &[u8]| read_all(content, expected, max);
+            assert_eq!(read(&content).unwrap().len() as u64, max);
+            let longer = [&content[..], b"a"].concat();
+            assert!(matches!(read(&longer), Err(ReadError::TooLong(it)) if it == max));
+            assert_eq!(read(b"").unwrap().len(), 0);
+        }
+        assert!(ReadError::TooLong(max).to_string().ends_with("1 MiB"));
+        assert!(ReadError::TooLong(MAX_BYTES).to_string().ends_with("64 KiB"));
+    }
+
+    #[cfg(unix)]
+    mod unix {
+        use std::{env, os::unix::net::UnixListener, process};
+
+        use super::*;
+
+        fn refused(path: &Path) -> &'static str {
+            match read(&Job { path: path.into(), max_bytes: MAX_BYTES }) {
+                Err(ReadError::NotRegular(kind)) => kind,
+                other => panic!("{other:?}"),
+            }
+        }
+
+        #[test]
+        fn only_regular_files_and_links_to_them_are_read() {
+            let folder = env::temp_dir().join(format!("toacc-regular-{}", process::id()));
+            fs::create_dir(&folder).unwrap();
+            let at = |name: &str| folder.join(name);
+            assert!(process::Command::new("mkfifo").arg(at("fifo")).status().unwrap().success());
+            let _socket = UnixListener::bind(at("socket")).unwrap();
+            fs::write(at("file"), "s3cret").unwrap();
+            for (link, target) in [("to-fifo", "fifo"), ("to-file", "file"), ("twice", "to-file")] {
+                std::os::unix::fs::symlink(target, at(link)).unwrap();
+            }
+            assert_eq!(refused(&folder), "a directory");
+            assert_eq!(refused(&at("fifo")), "a FIFO");
+            assert_eq!(refused(&at("to-fifo")), "a FIFO");
+            assert_eq!(refused(&at("socket")), "a socket");
+            assert_eq!(refused(Path::new("/dev/null")), "a device");
+            for name in ["file", "to-file", "twice"] {
+                let job = Job { path: at(name).into(), max_bytes: MAX_BYTES };
+                assert_eq!(read(&job).unwrap().as_slice(), b"s3cret");
+            }
+            // Without the first check, as when the file is replaced after it: no writer is waited
+            // for.
+            let replaced = open(&at("fifo"));
+            assert!(matches!(replaced, Err(ReadError::NotRegular("a FIFO"))), "{replaced:?}");
+            fs::remove_dir_all(&folder).unwrap();
+        }
+    }
+}
