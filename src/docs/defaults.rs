@@ -136,7 +136,7 @@
 //! | [`metadata_max_age`] | 24 h | Endpoints move with announcements, not by the hour. |
 //! | a look that fails while a document is at hand | the document stays; the next look 5 minutes later (*fixed*) | What worked yesterday works better than nothing, and a broken server is not asked each time. |
 //! | [`strict_metadata`] | off: an event warns | Metadata is often wrong about client authentication. |
-//! | [`prefer_mtls_endpoint`] | with certificates as client authentication only | Elsewhere it may ask for a certificate that there is none of. |
+//! | [`prefer_mtls_endpoint`] | when a client certificate is configured | RFC 8705 §5 requires it. Without a certificate the endpoint may refuse the connection. |
 //!
 //! # Client certificates
 //!

@@ -59,6 +59,8 @@ pub struct ClientCredentialsBuilder {
     pub(super) assertions: AssertionSettings,
     parameters: Parameters,
     transport: Option<Arc<dyn Transport>>,
+    /// That transport is known to have a client certificate.
+    shows_certificate: bool,
     retry: RetryPolicy,
     reading: ReadPolicy,
     body_cap: usize,
@@ -78,6 +80,7 @@ impl ClientCredentialsBuilder {
             assertions: AssertionSettings::default(),
             parameters: Parameters::default(),
             transport: None,
+            shows_certificate: false,
             retry: RetryPolicy::default(),
             reading: ReadPolicy::default(),
             body_cap: BODY_CAP,
@@ -180,6 +183,7 @@ impl ClientCredentialsBuilder {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
+        self.shows_certificate = transport::shows_certificate(&service);
         self.transport = Some(transport::from_service(service));
         self
     }
@@ -298,6 +302,7 @@ impl ClientCredentialsBuilder {
                 auth,
                 parameters: self.parameters,
                 transport,
+                shows_certificate: self.shows_certificate,
                 retry: self.retry,
                 body_cap: self.body_cap,
                 clock: self.clock,

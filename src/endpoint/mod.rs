@@ -75,6 +75,8 @@ struct Inner {
     auth: Box<dyn ClientAuth>,
     parameters: Parameters,
     transport: Arc<dyn Transport>,
+    /// The transport is known to have a client certificate.
+    shows_certificate: bool,
     retry: RetryPolicy,
     reading: ReadPolicy,
     body_cap: usize,
@@ -95,8 +97,12 @@ impl ClientCredentials {
     /// Discovery §4 (`/.well-known/openid-configuration` at the end), through the same transport as
     /// token requests.
     ///
-    /// - The issuer must be `https`, or `http` to a loopback address, and so must the endpoint.
-    ///   Redirects are not followed.
+    /// - The issuer must be `https`, or `http` to a loopback address. The metadata of an `https`
+    ///   issuer must name `https` endpoints; see
+    ///   [`allow_plain_http`](ClientCredentialsBuilder::allow_plain_http). Redirects are not
+    ///   followed.
+    /// - A client with a certificate uses the token endpoint in `mtls_endpoint_aliases`, if the
+    ///   metadata has one (RFC 8705 §5).
     /// - A document that names another issuer, by a single code point, is not used.
     /// - The document is kept for
     ///   [a day](ClientCredentialsBuilder::metadata_max_age); if there is no newer one then, it
@@ -164,6 +170,7 @@ impl Inner {
             body_cap: self.body_cap,
             now: self.skew.correct(self.clock.now()),
             attempt_timeout: self.retry.attempt_timeout,
+            shows_certificate: self.shows_certificate || self.binding.is_known(),
         }
     }
 

@@ -139,13 +139,21 @@ async fn plain_http_is_for_loopback_or_by_choice() {
     assert!(error.to_string().contains("issuer: plain http"), "{error}");
     acquire(&plain().allow_plain_http().build().unwrap()).await.unwrap();
 
-    // The endpoint that a document names is held to the same.
+    // The endpoint that a document names follows the same rule, and an https issuer cannot name a
+    // plain-http endpoint on loopback either.
     let before = idp.token_requests();
-    idp.set_metadata("token_endpoint", json!("http://idp.test/token"));
-    let error = failure(client(&idp)).await;
-    assert_eq!(error.kind(), ErrorKind::Discovery);
-    assert!(error.to_string().contains("its token_endpoint: plain http"), "{error}");
-    assert_eq!(idp.token_requests(), before);
+    for plain in ["http://idp.test/token", "http://127.0.0.1/token", "http://localhost:1/token"] {
+        idp.set_metadata("token_endpoint", json!(plain));
+        let error = failure(client(&idp)).await;
+        assert_eq!(error.kind(), ErrorKind::Discovery, "{plain}");
+        assert!(error.to_string().contains("its token_endpoint: plain http"), "{error}");
+        assert_eq!(idp.token_requests(), before, "{plain}");
+    }
+    for plain in ["http://idp.test/token", "http://127.0.0.1/token"] {
+        idp.set_metadata("token_endpoint", json!(plain));
+        acquire(&client(&idp).allow_plain_http().build().unwrap()).await.unwrap();
+        assert_eq!(idp.requests().last().unwrap().uri, plain);
+    }
 }
 
 #[tokio::test(start_paused = true)]
