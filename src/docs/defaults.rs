@@ -94,7 +94,7 @@
 //! | longest file of these | 64 KiB (*fixed*) | A wrong path must not fill the memory. |
 //! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers only decode the first. |
 //! | blank scope or audience | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
-//! | `Accept-Encoding` | not sent; a compressed answer is refused (*fixed*) | Saves nothing on a kilobyte, and a compressed one can be a bomb. |
+//! | `Accept-Encoding` | `identity`; a compressed answer is refused (*fixed*) | Compression saves nothing on a kilobyte, and a compressed answer can be a bomb. Without the field a server may compress (RFC 9110 §12.5.3). |
 //! | redirects | not followed (*fixed*) | The secret would go along. |
 //! | [`body_cap`] | 1 MiB | A token of 64 KiB and much beside it; bounds memory. |
 //! | longest token | 64 KiB (*fixed*) | Above every real one; most servers refuse header fields over 8 KiB. |

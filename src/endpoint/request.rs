@@ -77,12 +77,15 @@ fn headers() -> HeaderMap {
     headers
 }
 
-/// Of the request for metadata too. No `Accept-Encoding`: a compressed answer could be a bomb and
-/// saves nothing.
+/// Header fields of token requests and of requests for metadata.
+///
+/// A compressed answer could be a bomb and saves nothing. Without `Accept-Encoding` a server may
+/// choose any coding (RFC 9110 §12.5.3), so the field says `identity`.
 pub(super) fn common_headers() -> HeaderMap {
     const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
     headers
 }
@@ -130,6 +133,7 @@ mod tests {
             names,
             [
                 ("accept", "application/json"),
+                ("accept-encoding", "identity"),
                 ("content-type", "application/x-www-form-urlencoded"),
                 (
                     "user-agent",

@@ -105,7 +105,10 @@ async fn metadata_is_asked_for_without_credentials() {
     let request = &idp.metadata_requests()[0];
     assert_eq!((request.method.as_str(), request.body.len()), ("GET", 0));
     let names: Vec<_> = request.headers.keys().map(|name| name.as_str()).collect();
-    assert_eq!(names, ["accept", "user-agent"]);
+    assert_eq!(names, ["accept", "accept-encoding", "user-agent"]);
+    for asked in [request, &idp.requests()[0]] {
+        assert_eq!(asked.header("accept-encoding"), Some("identity"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
