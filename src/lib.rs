@@ -176,7 +176,10 @@ pub use config::ClientCredentialsConfig;
 #[cfg(feature = "dpop")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dpop")))]
 pub use dpop::DpopKey;
-pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ServerMetadata};
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub use endpoint::SignedJwt;
+pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ParameterValue, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::{Event, Observer, Reason, RejectionResponse};
 pub use future::ResponseFuture;

@@ -67,13 +67,13 @@ impl Secret {
             Kind::Value(value) => Ok(Zeroizing::clone(value)),
             Kind::Provider(provider) => provider().map(Zeroizing::new).map_err(|cause| {
                 Error::new(ErrorKind::Credentials)
-                    .with_detail("the client secret's closure failed")
+                    .with_detail("the secret's closure failed")
                     .with_source(cause)
             }),
             Kind::File(path) => {
                 let text = secret_file::read(path).await.map_err(|cause| {
                     Error::new(ErrorKind::Credentials)
-                        .with_detail(format!("client secret file {}", path.display()))
+                        .with_detail(format!("secret file {}", path.display()))
                         .with_source(cause)
                 })?;
                 Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))

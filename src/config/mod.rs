@@ -1,6 +1,7 @@
 //! Settings from a file or the environment, for a [`ClientCredentials`] and its cache.
 
 mod auth;
+mod parameters;
 mod read;
 mod sources;
 mod value;
@@ -18,7 +19,7 @@ use value::Value;
 
 /// The settings that there are: the keys in a file; in upper case, after the prefix, the
 /// environment's variables.
-const SETTINGS: [&str; 27] = [
+const SETTINGS: &[&str] = &[
     "token_url",
     "issuer",
     "client_id",
@@ -28,19 +29,24 @@ const SETTINGS: [&str; 27] = [
     "private_key_file",
     "signing_algorithm",
     "key_id",
+    "jwt_claims",
+    "jwt_lifetime",
     "assertion_audience",
     "client_assertion_file",
     "client_assertion_type",
     "client_certificate_file",
     "client_key_file",
+    "grant_type",
     "scope",
     "audience",
     "resource",
     "authorization_details",
     "parameters",
+    "parameter_files",
     "attempts",
     "attempt_timeout",
     "lifetime_cap",
+    "token_lifetime",
     "acquisition_timeout",
     "wait_timeout",
     "leeway",
@@ -110,22 +116,7 @@ impl ClientCredentialsConfig {
             Some(_) => ClientCredentials::discover(self.url("issuer", true)?),
             None => return Err(self.missing(&["token_url", "issuer"], "set one of them")),
         };
-        let mut builder = self.authenticate(builder)?;
-        if let Some(scopes) = self.list("scope")? {
-            builder = builder.scope(scopes.join(" "));
-        }
-        if let Some(audience) = self.text("audience")? {
-            builder = builder.audience(&*audience);
-        }
-        for resource in self.list("resource")?.unwrap_or_default() {
-            builder = builder.resource(resource);
-        }
-        if let Some(details) = self.array("authorization_details")? {
-            builder = builder.authorization_details(&*details);
-        }
-        for (name, value) in self.pairs("parameters")? {
-            builder = builder.parameter(name, value);
-        }
+        let mut builder = self.parameters(self.authenticate(builder)?)?;
         if let Some(attempts) = self.count("attempts")? {
             builder = builder.attempts(attempts);
         }
@@ -134,6 +125,9 @@ impl ClientCredentialsConfig {
         }
         if let Some(cap) = self.duration("lifetime_cap")? {
             builder = builder.lifetime_cap(cap);
+        }
+        if let Some(lifetime) = self.duration("token_lifetime")? {
+            builder = builder.token_lifetime(lifetime);
         }
         Ok(builder)
     }

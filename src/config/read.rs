@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf, time::Duration};
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::{ClientCredentialsConfig, SETTINGS, value::Value};
+use super::{ClientCredentialsConfig, SETTINGS, parameters::Pair, value::Value};
 use crate::{
     endpoint,
     error::{Error, ErrorKind},
@@ -54,7 +54,7 @@ impl ClientCredentialsConfig {
         if shown < self.mistakes.len() {
             told.push_str(&format!("; and {} more mistakes", self.mistakes.len() - shown));
         }
-        let known = self.names(&SETTINGS, ", ");
+        let known = self.names(SETTINGS, ", ");
         Err(config(format!("{told}; the settings are {known}")))
     }
 
@@ -69,7 +69,7 @@ impl ClientCredentialsConfig {
     }
 
     /// What is set, unless it is empty.
-    fn value(&self, setting: &str) -> Option<&Value> {
+    pub(super) fn value(&self, setting: &str) -> Option<&Value> {
         debug_assert!(SETTINGS.contains(&setting), "{setting}");
         let found = self.values.iter().find(|(it, _)| *it == setting);
         found.map(|(_, value)| value).filter(|value| !value.is_empty())
@@ -125,24 +125,16 @@ impl ClientCredentialsConfig {
         Ok(text.to_string())
     }
 
-    /// A JSON array, as text.
-    pub(super) fn array(&self, setting: &str) -> Result<Option<Zeroizing<String>>, Error> {
-        let text = self.text(setting)?;
-        match &text {
-            Some(json) if !endpoint::is_array(json) => {
-                Err(self.wrong(setting, "it must be a JSON array, as text"))
-            }
-            _ => Ok(text),
-        }
-    }
-
     /// A file that is there.
     pub(super) fn file(&self, setting: &str) -> Result<Option<PathBuf>, Error> {
-        let Some(text) = self.text(setting)? else { return Ok(None) };
-        let path = PathBuf::from(text.as_str());
+        self.text(setting)?.map(|text| self.existing_file(setting, &text)).transpose()
+    }
+
+    pub(super) fn existing_file(&self, setting: &str, path: &str) -> Result<PathBuf, Error> {
+        let path = PathBuf::from(path);
         match fs::metadata(&path) {
             Ok(found) if found.is_dir() => Err(self.wrong(setting, "it is a directory")),
-            Ok(_) => Ok(Some(path)),
+            Ok(_) => Ok(path),
             // The path is not shown: it may be a secret that belongs into another setting.
             Err(why) => {
                 Err(self.wrong(setting, format!("no file can be read there ({})", why.kind())))
@@ -169,7 +161,7 @@ impl ClientCredentialsConfig {
     }
 
     /// A map, or a form such as `a=b&c=d`; no name twice.
-    pub(super) fn pairs(&self, setting: &str) -> Result<Vec<(String, String)>, Error> {
+    pub(super) fn pairs(&self, setting: &str) -> Result<Vec<Pair>, Error> {
         const A_MAP: &str =
             "it must be a map of texts, or a form as in \"a=b&c=d\" (a = in a value is %3D)";
         let pairs: Option<Vec<_>> = match self.value(setting) {
@@ -177,7 +169,11 @@ impl ClientCredentialsConfig {
             Some(Value::Map(pairs)) => {
                 let pairs = pairs.iter().map(|pair| match pair {
                     (Value::Text(name), Value::Text(value)) => {
-                        Some((name.to_string(), value.to_string()))
+                        Some((name.to_string(), value.clone()))
+                    }
+                    // As templates leave it behind.
+                    (Value::Text(name), Value::Nothing) => {
+                        Some((name.to_string(), Zeroizing::default()))
                     }
                     _ => None,
                 });
@@ -188,7 +184,7 @@ impl ClientCredentialsConfig {
                     // A secret in Base64 may end in one or two of them.
                     let (name, value) = pair.split_once('=')?;
                     let is_value = !value.contains('=');
-                    is_value.then_some((decoded(name)?, decoded(value)?))
+                    is_value.then_some((decoded(name)?, Zeroizing::new(decoded(value)?)))
                 });
                 pairs.collect()
             }
@@ -197,12 +193,8 @@ impl ClientCredentialsConfig {
         let pairs = pairs.ok_or_else(|| self.wrong(setting, A_MAP))?;
         let mut names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
-        if names.first() == Some(&"") {
+        if names.iter().any(|name| name.trim().is_empty()) {
             return Err(self.wrong(setting, "one of the names is empty"));
-        }
-        // It would count as omitted (RFC 6749 §3.2), or is the padding of a secret in Base64.
-        if pairs.iter().any(|(_, value)| value.is_empty()) {
-            return Err(self.wrong(setting, "one of the values is empty; leave its name out, too"));
         }
         // Not shown: it may be a secret.
         if names.windows(2).any(|pair| pair[0] == pair[1]) {

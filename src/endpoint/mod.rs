@@ -8,6 +8,7 @@ mod certificates;
 mod discovery;
 mod fields;
 mod lifetime;
+mod parameters;
 mod proving;
 mod refusal;
 mod request;
@@ -22,9 +23,15 @@ use std::{fmt, sync::Arc};
 use tokio::time::Instant;
 
 pub use builder::ClientCredentialsBuilder;
-pub(crate) use builder::is_array;
 pub use discovery::ServerMetadata;
 pub(crate) use discovery::check_issuer;
+pub use parameters::ParameterValue;
+#[cfg(feature = "jwt")]
+pub use parameters::SignedJwt;
+pub(crate) use parameters::{
+    authorization_details as check_authorization_details, grant_type as check_grant_type,
+    resource as check_resource,
+};
 pub(crate) use url::check as check_token_url;
 
 use crate::{
@@ -39,8 +46,8 @@ use crate::{
 };
 use binding::Binding;
 use discovery::Via;
+use parameters::Parameters;
 use proving::{Denied, Proofs, Proving};
-use request::Parameters;
 use response::{Answer, ReadPolicy};
 use retry::RetryPolicy;
 use target::{Place, Target};
@@ -166,6 +173,7 @@ impl Inner {
         Via {
             transport: &*self.transport,
             auth: &*self.auth,
+            grant_type: self.parameters.grant_type(),
             observer,
             body_cap: self.body_cap,
             now: self.skew.correct(self.clock.now()),
@@ -185,7 +193,7 @@ impl Inner {
                 {
                     self.place.doubt();
                 }
-                discovery::explain(error, metadata, &*self.auth)
+                discovery::explain(error, metadata, &self.via(observer))
             }
             None => error,
         })
@@ -240,7 +248,7 @@ impl Inner {
         .map_err(|error| {
             // The clock may be all that was wrong, and the next attempt has the right time.
             let refused = error.status().is_some_and(|status| status.is_client_error());
-            let dated = self.auth.is_dated() || proofs.are_made();
+            let dated = self.auth.is_dated() || self.parameters.are_dated() || proofs.are_made();
             let retryable = refused && skewed.is_some() && dated;
             let error = if retryable { error.with_retryable(true) } else { error };
             Denied::new(error, nonce)
@@ -251,7 +259,7 @@ impl Inner {
     /// The granted scope counts as smaller when the server names one and a requested scope is
     /// not in it. Some servers separate by commas.
     fn scope_narrowed(&self, token: &Token) -> Option<Event> {
-        let (requested, granted) = (self.parameters.scope.as_deref()?, token.scope()?);
+        let (requested, granted) = (self.parameters.scope()?, token.scope()?);
         let parts = |scope| str::split(scope, [' ', ',']).filter(|part| !part.is_empty());
         let missing = |part| !parts(granted).any(|granted| granted == part);
         parts(requested).any(missing).then(|| Event::ScopeNarrowed {
@@ -278,7 +286,7 @@ impl fmt::Debug for ClientCredentials {
             .field("host", &inner.place.uri().authority().map(|authority| authority.as_str()))
             .field("path", &inner.place.uri().path())
             .field("auth", &inner.auth)
-            .field("scope", &inner.parameters.scope)
+            .field("scope", &inner.parameters.scope())
             .finish_non_exhaustive()
     }
 }

@@ -35,6 +35,7 @@ const SPACING: Duration = Duration::from_secs(5 * 60);
 pub(super) struct Via<'a> {
     pub(super) transport: &'a dyn Transport,
     pub(super) auth: &'a dyn ClientAuth,
+    pub(super) grant_type: &'a str,
     pub(super) observer: &'a Observer,
     pub(super) body_cap: usize,
     pub(super) now: SystemTime,
@@ -158,7 +159,7 @@ impl Discovery {
             }
         }
         let metadata = fetched?;
-        for event in compare::events(&metadata, via.auth) {
+        for event in compare::events(&metadata, via) {
             via.observer.emit(&event);
         }
         Ok(metadata)
@@ -172,7 +173,7 @@ impl Discovery {
     /// client certificates cannot be used.
     pub(super) fn choose(&self, metadata: &ServerMetadata, via: &Via<'_>) -> Result<Uri, Error> {
         if self.settings.strict {
-            compare::strict(metadata, via.auth)?;
+            compare::strict(metadata, via)?;
         }
         // RFC 8705 §5: a client that intends mutual TLS must use the alias.
         let mtls = self.settings.mtls || via.shows_certificate || via.auth.uses_mtls();
