@@ -23,7 +23,7 @@ impl AssertionAudience {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(&self.0, Kind::Given(audience) if audience.is_empty())
+        matches!(&self.0, Kind::Given(audience) if audience.trim().is_empty())
     }
 
     pub(crate) fn wants_issuer(&self) -> bool {

@@ -2,6 +2,8 @@
 //! are told and how, and that no secret is in what is told.
 
 mod canaries;
+mod grants;
 mod mistakes;
+mod parity;
 mod support;
 mod wire;
