@@ -3,6 +3,7 @@
 
 mod keeping;
 mod listing;
+mod methods;
 
 use std::{
     sync::{Arc, Mutex},
