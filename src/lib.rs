@@ -100,6 +100,7 @@
 //! * [`docs::tenants`]: many tokens behind one client
 //! * [`docs::stacks`]: with hyper, axum, tonic, reqwest
 //! * [`docs::configuration`]: settings from a file or the environment
+//! * [`docs::grants`]: token exchange, service accounts and other extension grants
 //! * [`docs::providers`]: settings for well-known authorization servers, and which client
 //!   authentication to choose
 //! * [`docs::testing`]: testing your service in virtual time

@@ -1,6 +1,8 @@
 //! Settings from a file or the environment, for a [`ClientCredentials`] and its cache.
 
 mod auth;
+#[cfg(feature = "jwt")]
+mod json;
 mod parameters;
 mod read;
 mod sources;

@@ -93,7 +93,10 @@
 //! | secrets, keys, assertions of others | read anew for each attempt (*fixed*) | A rotated one is used without a restart. |
 //! | longest file of these | 64 KiB (*fixed*) | A wrong path must not fill the memory. |
 //! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers only decode the first. |
-//! | blank scope or audience | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
+//! | blank scope or audience, an empty parameter | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
+//! | [`grant_type`] | `client_credentials` | [Extension grants](super::grants) set another. |
+//! | lifetime of a [`SignedJwt`] | 60 s | As for client assertions. All known servers accept it, and some refuse 5 minutes. |
+//! | [`token_lifetime`] | the server's `expires_in` | The server knows, unless it is known to be wrong. |
 //! | `Accept-Encoding` | `identity`; a compressed answer is refused (*fixed*) | Compression saves nothing on a kilobyte, and a compressed answer can be a bomb. Without the field a server may compress (RFC 9110 §12.5.3). |
 //! | redirects | not followed (*fixed*) | The secret would go along. |
 //! | [`body_cap`] | 1 MiB | A token of 64 KiB and much beside it; bounds memory. |
@@ -222,6 +225,8 @@
 //! [`strict_metadata`]: ClientCredentialsBuilder::strict_metadata
 //! [`suspect_wait`]: TokenCacheBuilder::suspect_wait
 //! [`terminal_cooldown`]: TokenCacheBuilder::terminal_cooldown
+//! [`grant_type`]: ClientCredentialsBuilder::grant_type
+//! [`token_lifetime`]: ClientCredentialsBuilder::token_lifetime
 //! [`token_type_override`]: ClientCredentialsBuilder::token_type_override
 //! [`wait_timeout`]: TokenCacheBuilder::wait_timeout
 //! [`wall_clock`]: ClientCredentialsBuilder::wall_clock

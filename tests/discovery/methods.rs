@@ -107,6 +107,8 @@ async fn every_client_authentication_method_is_compared_with_the_metadata() {
     }
 }
 
+type Signing = Box<dyn Fn(ClientCredentialsBuilder) -> ClientCredentialsBuilder>;
+
 fn key_file(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/signing_keys").join(name)
 }
@@ -131,7 +133,7 @@ async fn every_signing_algorithm_is_compared_with_the_metadata() {
     ];
     let secrets = [(Hmac::Hs256, "HS256"), (Hmac::Hs384, "HS384"), (Hmac::Hs512, "HS512")];
     let issuer = AssertionAudience::discovered_issuer;
-    let mut signing: Vec<(&str, Box<dyn Fn(ClientCredentialsBuilder) -> _>)> = Vec::new();
+    let mut signing: Vec<(&str, Signing)> = Vec::new();
     for (algorithm, file, name) in keys {
         let pem = std::fs::read(file).unwrap();
         let key = SigningKey::from_pem(algorithm, pem).unwrap();
