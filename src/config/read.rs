@@ -184,7 +184,7 @@ impl ClientCredentialsConfig {
                     // A secret in Base64 may end in one or two of them.
                     let (name, value) = pair.split_once('=')?;
                     let is_value = !value.contains('=');
-                    is_value.then_some((decoded(name)?, Zeroizing::new(decoded(value)?)))
+                    is_value.then_some((decoded(name)?.to_string(), decoded(value)?))
                 });
                 pairs.collect()
             }
@@ -264,9 +264,10 @@ fn seconds(text: &str) -> Option<f64> {
     number.parse::<f64>().ok().map(|number| number * unit)
 }
 
-fn decoded(text: &str) -> Option<String> {
-    let spaced = text.replace('+', " ");
-    Some(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
+/// A name or value of a form. Values may be secret, so the copies are wiped.
+fn decoded(text: &str) -> Option<Zeroizing<String>> {
+    let spaced = Zeroizing::new(text.replace('+', " "));
+    Some(Zeroizing::new(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned()))
 }
 
 #[cfg(test)]
@@ -289,7 +290,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        assert_eq!(decoded("a+b%20%C3%A9").as_deref(), Some("a b é"));
+        assert_eq!(*decoded("a+b%20%C3%A9").unwrap(), "a b é");
         assert_eq!(decoded("%ff"), None);
     }
 }

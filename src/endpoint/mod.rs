@@ -52,7 +52,8 @@ use response::{Answer, ReadPolicy};
 use retry::RetryPolicy;
 use target::{Place, Target};
 
-/// A [`TokenSource`] that asks a token endpoint, by the client-credentials grant (RFC 6749 §4.4).
+/// A [`TokenSource`] that asks a token endpoint, by the client-credentials grant (RFC 6749 §4.4) or
+/// an [extension grant](ClientCredentialsBuilder::grant_type) (§4.5).
 ///
 /// Cheap to clone. One acquisition is up to three attempts of at most 10 s each; a further one is
 /// made only where it may help. Redirects are never followed.
