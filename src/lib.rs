@@ -100,6 +100,7 @@
 //! * [`docs::tenants`]: many tokens behind one client
 //! * [`docs::stacks`]: with hyper, axum, tonic, reqwest
 //! * [`docs::configuration`]: settings from a file or the environment
+//! * [`docs::grants`]: token exchange, service accounts and other extension grants
 //! * [`docs::providers`]: settings for well-known authorization servers, and which client
 //!   authentication to choose
 //! * [`docs::testing`]: testing your service in virtual time
@@ -176,7 +177,10 @@ pub use config::ClientCredentialsConfig;
 #[cfg(feature = "dpop")]
 #[cfg_attr(docsrs, doc(cfg(feature = "dpop")))]
 pub use dpop::DpopKey;
-pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ServerMetadata};
+#[cfg(feature = "jwt")]
+#[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
+pub use endpoint::SignedJwt;
+pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ParameterValue, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::{Event, Observer, Reason, RejectionResponse};
 pub use future::ResponseFuture;

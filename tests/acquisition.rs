@@ -4,7 +4,10 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     future::pending,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use tokio::time::Instant;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
     Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, ErrorKind, Event, Observer,
-    Reason, Secret, TokenSource as _,
+    Reason, Secret, TokenCache, TokenSource as _,
 };
 
 type Answer = Response<Full<Bytes>>;
@@ -266,6 +269,80 @@ async fn a_server_that_echoes_the_secret_does_not_get_it_into_a_log() {
         let shown = format!("{error} {error:?} {:?}", log.events.lock().unwrap());
         assert!(!shown.contains("hunter2") && !shown.contains("abcdef"), "{shown}");
     }
+}
+
+/// Servers that write 0 for a token that does not expire, among others.
+#[tokio::test(start_paused = true)]
+async fn a_lifetime_that_is_set_replaces_the_servers() {
+    for stated in ["0", "-1", "\"never\"", "null", "1000000000", "60"] {
+        let body = format!(r#"{{"access_token":"abc","expires_in":{stated}}}"#);
+        let step = || Step::Answer(answer(200, Box::leak(body.clone().into_boxed_str())));
+        let log = Log::new();
+        let source = log.client([step(), step()]).token_lifetime(3600 * S).build().unwrap();
+        let cache = TokenCache::new(source);
+        for _ in 0..20 {
+            cache.get().await.unwrap();
+            tokio::time::advance(60 * S).await;
+        }
+        assert_eq!(log.times().len(), 1, "{stated}");
+        assert_eq!(cache.get().await.unwrap().lifetime(), Some(3600 * S), "{stated}");
+        tokio::time::advance(2400 * S).await;
+        cache.get().await.unwrap();
+        assert_eq!(log.times().len(), 2, "{stated}");
+    }
+    // The age of an answer, and a cap, still count; and no lifetime is too long.
+    let mut aged = answer(200, r#"{"access_token":"abc","expires_in":0}"#);
+    aged.headers_mut().insert("age", "100".parse().unwrap());
+    for (step, lifetime, expected) in
+        [(Step::Answer(aged), 3600 * S, 3500 * S), (good(), Duration::MAX, 1800 * S)]
+    {
+        let log = Log::new();
+        let source = log.client([step]).token_lifetime(lifetime).lifetime_cap(3600 * S);
+        let source = if lifetime == Duration::MAX { source.lifetime_cap(1800 * S) } else { source };
+        let token = source.build().unwrap().acquire(log.acquire()).await.unwrap();
+        assert_eq!(token.lifetime(), Some(expected));
+    }
+    let log = Log::new();
+    let source = log.client([good()]).token_lifetime(Duration::MAX).build().unwrap();
+    TokenCache::new(source).get().await.unwrap();
+}
+
+/// The token may have been made as early as that, so its life is counted from there.
+#[tokio::test(start_paused = true)]
+async fn a_tokens_life_counts_from_before_its_request_was_sent() {
+    let requests = Arc::new(AtomicU32::new(0));
+    let counter = Arc::clone(&requests);
+    let transport = service_fn(move |_: Request<Full<Bytes>>| {
+        let first = counter.fetch_add(1, Ordering::Relaxed) == 0;
+        async move {
+            if !first {
+                pending::<()>().await;
+            }
+            tokio::time::sleep(9 * S).await;
+            let body = r#"{"access_token":"abc","token_type":"Bearer","expires_in":60}"#;
+            Ok::<_, Infallible>(Response::new(Full::new(Bytes::from(body))))
+        }
+    });
+    let log = Log::new();
+    // A credential that is slow to come is no part of the token's life.
+    let source = log
+        .client([])
+        .client_assertion_fn(None, || async {
+            tokio::time::sleep(S / 2).await;
+            Ok("an assertion".to_owned())
+        })
+        .client_assertion_type("urn:example:opaque")
+        .transport(transport)
+        .build()
+        .unwrap();
+    let cache = TokenCache::new(source);
+    cache.get().await.unwrap();
+    assert_eq!(log.start.elapsed(), 9500 * MS);
+    // 60 s from 0.5 s on, less a leeway of 6 s.
+    tokio::time::sleep_until(log.start + 54_499 * MS).await;
+    assert!(cache.current().is_some());
+    tokio::time::sleep_until(log.start + 54_501 * MS).await;
+    assert!(cache.current().is_none());
 }
 
 /// A body that begins and does not end.

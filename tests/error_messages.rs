@@ -22,19 +22,19 @@ const MESSAGES: [(K, &str); 35] = [
     ),
     (
         K::UnauthorizedClient,
-        "unauthorized_client: this client may not use the client-credentials grant, or \
-         its secret is wrong; check its registration, and try client_secret_post if the \
-         server does not decode Basic credentials",
+        "unauthorized_client: this client may not use this grant type, or its secret is \
+         wrong; check its registration, and try client_secret_post if the server does not \
+         decode Basic credentials",
     ),
     (
         K::UnsupportedGrantType,
-        "unsupported_grant_type: the token endpoint does not offer the client-credentials \
-         grant; enable it at the authorization server or check the token URL",
+        "unsupported_grant_type: the token endpoint does not offer this grant type; \
+         enable it at the authorization server, or check grant_type and the token URL",
     ),
     (
         K::InvalidGrant,
-        "invalid_grant: the authorization server refuses the grant; the client's set-up \
-         there is incomplete",
+        "invalid_grant: the authorization server refuses the grant; check the assertion or \
+         token that is sent (issuer, audience, lifetime, key), and the client's registration",
     ),
     (
         K::InvalidTarget,

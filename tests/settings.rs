@@ -7,7 +7,8 @@ use http::{Request, Response};
 use http_body_util::Full;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, TokenType,
+    BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, ParameterValue,
+    Secret, SignedJwt, SigningAlgorithm, SigningKey, TokenType,
 };
 
 fn bare(url: &str) -> ClientCredentialsBuilder {
@@ -63,14 +64,54 @@ fn every_mistake_is_a_config_error() {
         ("JSON array", good().authorization_details("{}")),
         ("JSON array", good().authorization_details("[{]")),
         ("JSON array", good().authorization_details("")),
+        ("not an object", good().authorization_details("[1]")),
+        ("\"type\"", good().authorization_details("[{}]")),
+        ("\"type\"", good().authorization_details(r#"[{"type":1}]"#)),
+        ("resource: it is not an absolute URI", good().resource("api")),
+        ("resource: it is not an absolute URI", good().resource("/relative")),
+        ("resource: it is not an absolute URI", good().resource("https://a.test").resource("")),
+        ("resource: it has a fragment", good().resource("https://a.test/#f")),
+        ("grant_type: it is empty", good().grant_type("")),
+        ("grant_type: it contains a space", good().grant_type("client credentials")),
+        ("no_client_authentication", good().no_client_authentication()),
+        ("client id", good().client_secret_post(" ", "pw")),
+        ("name is empty", good().parameter(" ", "1")),
+        ("twice", good().parameter("a", Secret::from("1")).parameter("a", "2")),
         ("zero", good().attempts(0)),
         ("zero", good().attempt_timeout(Duration::ZERO)),
         ("zero", good().body_cap(0)),
+        ("zero", good().token_lifetime(Duration::ZERO)),
+        ("zero", good().lifetime_cap(Duration::ZERO)),
         ("DPoP", good().token_type_override(TokenType::Dpop)),
     ] {
         let message = config_error(builder);
         assert!(message.contains(mistake), "{mistake}: {message}");
     }
+}
+
+/// The mistakes in a JWT that is signed as a parameter.
+#[test]
+fn mistakes_in_a_signed_jwt_name_the_parameter() {
+    let key = SigningKey::generate(SigningAlgorithm::EdDsa).unwrap();
+    let jwt = || SignedJwt::new(key.clone()).issuer("me").audience("https://idp.test");
+    for (mistake, jwt) in [
+        ("not a JSON object", jwt().claims("[]")),
+        ("not a JSON object", jwt().claims("{")),
+        ("the claim exp is made for each attempt", jwt().claim("exp", "1")),
+        ("the claim iat is made for each attempt", jwt().claims(r#"{"a":1,"iat":1}"#)),
+        ("the claim jti is made for each attempt", jwt().claim("jti", "hunter2")),
+        ("the name of a claim is empty", jwt().claim("", "hunter2")),
+        ("must be 1 s or more", jwt().lifetime(Duration::from_millis(999))),
+        ("the audience of its JWT is empty", jwt().audience("")),
+    ] {
+        let message = config_error(good().grant_type("x").parameter("assertion", jwt));
+        assert!(message.contains("parameter \"assertion\": "), "{message}");
+        assert!(message.contains(mistake), "{mistake}: {message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+    let issuer = tower_oauth2_client_credentials::AssertionAudience::discovered_issuer();
+    let message = config_error(good().parameter("assertion", jwt().audience(issuer)));
+    assert!(message.contains("nothing is discovered"), "{message}");
 }
 
 #[test]
@@ -108,8 +149,14 @@ fn without_the_hyper_feature_a_transport_must_be_given() {
 fn debug_shows_no_secret() {
     let builder = bare("https://idp.example.com/token?key=sesame")
         .client_secret_basic("my-service", "hunter2")
-        .parameter("x", "sesame");
-    let mut shown = format!("{builder:?}");
+        .parameter("x", "sesame")
+        .parameter("y", Secret::from("sesame"))
+        .parameter("z", ParameterValue::from_fn(|| async { Ok("sesame".to_owned()) }));
+    let mut shown = format!("{builder:?} {:?}", ParameterValue::from("sesame"));
+    let key = SigningKey::generate(SigningAlgorithm::EdDsa).unwrap();
+    let jwt = SignedJwt::new(key).issuer("sesame");
+    shown.push_str(&format!("{jwt:?} {:?}", ParameterValue::from(jwt.clone())));
+    shown.push_str(&format!("{:?}", ParameterValue::from(Secret::from("sesame"))));
     shown.push_str(&format!("{:?}", builder.build().unwrap()));
     assert!(shown.contains("my-service") && shown.contains("idp.example.com"), "{shown}");
     assert!(!shown.contains("hunter2") && !shown.contains("sesame"), "{shown}");

@@ -1,6 +1,8 @@
 //! What goes over the wire in `examples/traxes.rs`, pinned field by field.
 
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT};
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT,
+};
 use http_body_util::{BodyExt, Full};
 use tower::ServiceExt;
 use tower_oauth2_client_credentials::testing::RecordedRequest;
@@ -36,6 +38,7 @@ async fn the_flow_is_as_documented() {
         own_headers(asked),
         [
             (ACCEPT.as_str(), "application/json"),
+            (ACCEPT_ENCODING.as_str(), "identity"),
             (CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded"),
         ]
     );

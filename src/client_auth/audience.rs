@@ -23,14 +23,14 @@ impl AssertionAudience {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(&self.0, Kind::Given(audience) if audience.is_empty())
+        matches!(&self.0, Kind::Given(audience) if audience.trim().is_empty())
     }
 
-    pub(super) fn wants_issuer(&self) -> bool {
+    pub(crate) fn wants_issuer(&self) -> bool {
         self.0 == Kind::DiscoveredIssuer
     }
 
-    pub(super) fn resolve<'a>(&'a self, draft: &'a Draft) -> Option<&'a str> {
+    pub(crate) fn resolve<'a>(&'a self, draft: &'a Draft) -> Option<&'a str> {
         match &self.0 {
             Kind::Given(audience) => Some(audience),
             Kind::DiscoveredIssuer => draft.issuer.as_deref(),

@@ -30,7 +30,7 @@ pub(crate) use mtls::TlsClientAuth;
 pub(crate) use provided::{AssertionSource, ProvidedAssertion, check_assertion};
 pub use secret::Secret;
 #[cfg(feature = "jwt")]
-pub(crate) use signed::{Credential, SignedAssertion};
+pub(crate) use signed::{Credential, SignedAssertion, dated_jwt, key_header};
 
 pub(crate) type Authenticating<'a> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'a>>;
 
@@ -72,6 +72,11 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
     /// A mistake in its settings, for `build` to report.
     fn mistake(&self) -> Option<&'static str> {
         None
+    }
+
+    /// Whether the request says nothing of a client, so that the grant alone must do.
+    fn is_anonymous(&self) -> bool {
+        false
     }
 
     /// Whether what it makes holds the time, so that a wrong clock can be why it is refused.
@@ -198,6 +203,24 @@ impl ClientAuth for PublicClient {
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         draft.form.push("client_id", &self.id);
         Box::pin(async { Ok(()) })
+    }
+}
+
+/// No client at all: the grant says who asks (RFC 7523 §2.1, RFC 8693 §2.1).
+#[derive(Debug)]
+pub(crate) struct NoClient;
+
+impl ClientAuth for NoClient {
+    fn method(&self) -> Option<&'static str> {
+        Some("none")
+    }
+
+    fn authenticate<'a>(&'a self, _: &'a mut Draft) -> Authenticating<'a> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn is_anonymous(&self) -> bool {
+        true
     }
 }
 

@@ -60,7 +60,7 @@ impl Secret {
     }
 
     pub(crate) fn in_file(file: SecretFile) -> Self {
-        Self(Kind::File(Arc::new(LastGood::new("client secret", file))))
+        Self(Kind::File(Arc::new(LastGood::new("secret", file))))
     }
 
     /// Whether it is a value that is empty or only white space.
@@ -74,14 +74,14 @@ impl Secret {
     /// UTF-8, or the secret is empty.
     pub(crate) async fn read(&self, context: &ReadContext) -> Result<Zeroizing<String>, Error> {
         match &self.0 {
-            Kind::Value(value) => usable(value, "the client secret is empty"),
+            Kind::Value(value) => usable(value, "the secret is empty"),
             Kind::Provider(provider) => {
                 let secret = provider().map(Zeroizing::new).map_err(|cause| {
                     Error::new(ErrorKind::Credentials)
-                        .with_detail("the client secret's closure failed")
+                        .with_detail("the secret's closure failed")
                         .with_source(cause)
                 })?;
-                usable(&secret, "the client secret's closure returned an empty secret")
+                usable(&secret, "the secret's closure returned an empty secret")
             }
             Kind::File(file) => file.read(context, parse).await,
         }

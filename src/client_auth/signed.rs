@@ -3,7 +3,7 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::UNIX_EPOCH,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind},
     event::Event,
-    jose::{self, HmacAlgorithm, Signer, SigningKeySource},
+    jose::{self, HmacAlgorithm, Signer, SigningKey, SigningKeySource},
     secret_file::ReadContext,
 };
 
@@ -43,14 +43,7 @@ impl ClientAuth for SignedAssertion {
             let assertion = match &self.credential {
                 Credential::Key(source) => {
                     let key = source.read(&draft.reading).await?;
-                    let mut header = Map::new();
-                    if let Some(kid) = key.key_id() {
-                        header.insert("kid".into(), kid.into());
-                    }
-                    if let Some(x5t) = key.x5t_s256() {
-                        header.insert("x5t#S256".into(), x5t.into());
-                    }
-                    self.sign(header, &Signer::Key(&key), draft)?
+                    self.sign(key_header(&key), &Signer::Key(&key), draft)?
                 }
                 Credential::Secret(secret, algorithm) => {
                     let secret = secret.read(&draft.reading).await?;
@@ -116,14 +109,9 @@ impl SignedAssertion {
         signer: &Signer<'_>,
         draft: &Draft,
     ) -> Result<Zeroizing<String>, Error> {
-        header.insert("alg".into(), signer.algorithm().into());
         if self.settings.typ {
             header.insert("typ".into(), "client-authentication+jwt".into());
         }
-        let issued_at = draft.now.duration_since(UNIX_EPOCH).map_err(|_| {
-            Error::new(ErrorKind::Credentials).with_detail("the wall clock is before 1970")
-        })?;
-        let issued_at = issued_at.as_secs();
         let audience = self.audience.resolve(draft).ok_or_else(|| {
             Error::new(ErrorKind::Config).with_detail("client assertion: no issuer was discovered")
         })?;
@@ -131,11 +119,42 @@ impl SignedAssertion {
         claims.insert("iss".into(), self.id.as_str().into());
         claims.insert("sub".into(), self.id.as_str().into());
         claims.insert("aud".into(), audience.into());
-        claims.insert("iat".into(), issued_at.into());
-        let expires_at = issued_at.saturating_add(self.settings.lifetime.as_secs());
-        claims.insert("exp".into(), expires_at.into());
-        claims.insert("jti".into(), jose::random_id()?.into());
-        let (header, claims) = (Value::Object(header).to_string(), Value::Object(claims));
-        jose::compact(header.as_bytes(), claims.to_string().as_bytes(), signer)
+        dated_jwt(header, claims, self.settings.lifetime, signer, draft.now)
     }
+}
+
+/// The header of a JWT with what names its key: `kid` and `x5t#S256`, where the key has them.
+pub(crate) fn key_header(key: &SigningKey) -> Map<String, Value> {
+    let mut header = Map::new();
+    if let Some(kid) = key.key_id() {
+        header.insert("kid".into(), kid.into());
+    }
+    if let Some(x5t) = key.x5t_s256() {
+        header.insert("x5t#S256".into(), x5t.into());
+    }
+    header
+}
+
+/// Signs claims, with `iat`, `exp` and a new `jti` among them and `alg` in the header.
+///
+/// # Errors
+///
+/// Kind `Credentials`, when the clock cannot date it, or the key or the system's randomness fails.
+pub(crate) fn dated_jwt(
+    mut header: Map<String, Value>,
+    mut claims: Map<String, Value>,
+    lifetime: Duration,
+    signer: &Signer<'_>,
+    now: SystemTime,
+) -> Result<Zeroizing<String>, Error> {
+    let issued_at = now.duration_since(UNIX_EPOCH).map_err(|_| {
+        Error::new(ErrorKind::Credentials).with_detail("the wall clock is before 1970")
+    })?;
+    let issued_at = issued_at.as_secs();
+    header.insert("alg".into(), signer.algorithm().into());
+    claims.insert("iat".into(), issued_at.into());
+    claims.insert("exp".into(), issued_at.saturating_add(lifetime.as_secs()).into());
+    claims.insert("jti".into(), jose::random_id()?.into());
+    let (header, claims) = (Value::Object(header).to_string(), Value::Object(claims));
+    jose::compact(header.as_bytes(), claims.to_string().as_bytes(), signer)
 }

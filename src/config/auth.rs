@@ -41,6 +41,9 @@ struct Known {
 const SECRET: [&str; 2] = ["client_secret", "client_secret_file"];
 const CERTIFICATE: [&str; 2] = ["client_certificate_file", "client_key_file"];
 
+/// The key, which also signs the JWT with given claims.
+const KEY: [&str; 3] = ["private_key_file", "signing_algorithm", "key_id"];
+
 const KNOWN: [Known; 9] = [
     Known { method: Method::Basic, name: "client_secret_basic", uses: &SECRET },
     Known { method: Method::BasicRaw, name: "client_secret_basic_raw", uses: &SECRET },
@@ -95,7 +98,9 @@ impl ClientCredentialsConfig {
         builder: ClientCredentialsBuilder,
     ) -> Result<ClientCredentialsBuilder, Error> {
         let known = self.method()?;
-        let strange = BELONGING.iter().find(|it| self.is_set(it) && !known.uses.contains(it));
+        let signs = self.signs_a_jwt();
+        let used = |it: &str| known.uses.contains(&it) || (signs && KEY.contains(&it));
+        let strange = BELONGING.iter().find(|it| self.is_set(it) && !used(it));
         if let Some(strange) = strange {
             let why = format!(
                 "{} does not use it; remove it, or set {} to what does",
@@ -104,7 +109,11 @@ impl ClientCredentialsConfig {
             );
             return Err(self.wrong(strange, why));
         }
-        let Some(id) = self.text("client_id")? else {
+        let id = self.text("client_id")?;
+        if id.is_none() && matches!(known.method, Method::Public) {
+            return self.certificate(builder.no_client_authentication());
+        }
+        let Some(id) = id else {
             return Err(self.missing(&["client_id"], "set what the authorization server gave out"));
         };
         let id = id.as_str();
@@ -156,7 +165,11 @@ impl ClientCredentialsConfig {
             ("private_key_file", "private_key_jwt"),
             ("client_assertion_file", "client_assertion_file"),
         ];
-        let found = credentials.iter().find(|(setting, _)| self.is_set(setting));
+        // The key of a JWT with given claims is not the client's, unless a setting says so.
+        let is_set = |setting| {
+            self.is_set(setting) && !(setting == "private_key_file" && self.signs_a_jwt())
+        };
+        let found = credentials.iter().find(|(setting, _)| is_set(setting));
         found.and_then(|(_, name)| by(name)).ok_or_else(|| {
             let settings = credentials.map(|(setting, _)| setting);
             let advice = format!("set one of them, or {}", self.name("auth_method"));
@@ -203,18 +216,16 @@ impl ClientCredentialsConfig {
         id: &str,
         known: &Known,
     ) -> Result<ClientCredentialsBuilder, Error> {
-        let Some(mut key) = self.signing_key()? else {
+        let Some(key) = self.signing_key()? else {
             return Err(self.needs(&["private_key_file"], known));
         };
-        if let Some(id) = self.text("key_id")? {
-            key = key.and_then(move |key| Ok::<_, BoxError>(key.kid(id.as_str())));
-        }
         Ok(builder.private_key_jwt(id, key, self.assertion_audience()?))
     }
 
-    /// The key in `private_key_file`: a JWK or PEM.
+    /// The private key in `private_key_file`, a JWK or PEM: for a client assertion or a JWT with given
+    /// claims.
     #[cfg(feature = "jwt")]
-    fn signing_key(&self) -> Result<Option<SigningKeySource>, Error> {
+    pub(super) fn signing_key(&self) -> Result<Option<SigningKeySource>, Error> {
         let Some(file) = self.file("private_key_file")? else { return Ok(None) };
         let algorithm = match self.text("signing_algorithm")? {
             None => None,
@@ -225,7 +236,11 @@ impl ClientCredentialsConfig {
             })?),
         };
         let advice = format!("set {}", self.name("signing_algorithm"));
-        Ok(Some(SigningKeySource::in_file(file, algorithm, advice)))
+        let mut key = SigningKeySource::in_file(file, algorithm, advice);
+        if let Some(id) = self.text("key_id")? {
+            key = key.and_then(move |key| Ok::<_, BoxError>(key.kid(id.as_str())));
+        }
+        Ok(Some(key))
     }
 
     /// Checks what is in the files of the client authentication.

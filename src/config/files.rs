@@ -43,11 +43,17 @@ impl ClientCredentialsConfig {
 
     /// The file that a setting names. It need not be there yet.
     pub(super) fn file(&self, setting: &str) -> Result<Option<SecretFile>, Error> {
-        let Some(file) = self.located(setting, MAX_BYTES)? else { return Ok(None) };
-        if let Err(error) = &file.read {
+        let Some(text) = self.text(setting)? else { return Ok(None) };
+        self.file_at(setting, &text).map(Some)
+    }
+
+    /// A file whose path is a part of a setting. It need not be there yet.
+    pub(super) fn file_at(&self, setting: &str, path: &str) -> Result<SecretFile, Error> {
+        let Located { file, read } = self.locate(setting, path, MAX_BYTES)?;
+        if let Err(error) = &read {
             self.warn_unread(setting, error);
         }
-        Ok(Some(file.file))
+        Ok(file)
     }
 
     /// The file that a setting names, and what reading it ended with.
@@ -57,7 +63,12 @@ impl ClientCredentialsConfig {
     /// When it is not a path of a file and will not become one.
     pub(super) fn located(&self, setting: &str, max_bytes: u64) -> Result<Option<Located>, Error> {
         let Some(text) = self.text(setting)? else { return Ok(None) };
-        let path = PathBuf::from(text.as_str());
+        self.locate(setting, &text, max_bytes).map(Some)
+    }
+
+    /// As [`located`](Self::located), with the path as text.
+    fn locate(&self, setting: &str, path: &str, max_bytes: u64) -> Result<Located, Error> {
+        let path = PathBuf::from(path);
         let file = SecretFile::new(&path).with_max_bytes(max_bytes);
         let read = file.read_blocking().map(drop);
         match read {
@@ -68,9 +79,9 @@ impl ClientCredentialsConfig {
             Err(_) if !is_in_a_folder(&path) => {
                 // The path is not shown: it may be a secret that belongs into another setting.
                 let file = file.with_name(&self.name(setting));
-                Ok(Some(Located { file, read }))
+                Ok(Located { file, read })
             }
-            _ => Ok(Some(Located { file, read })),
+            _ => Ok(Located { file, read }),
         }
     }
 

@@ -2,7 +2,10 @@
 
 mod auth;
 mod files;
+#[cfg(feature = "jwt")]
+mod json;
 mod names;
+mod parameters;
 mod read;
 mod sources;
 mod value;
@@ -21,7 +24,7 @@ use value::Value;
 
 /// The settings that there are: the keys in a file; in upper case, after the prefix, the
 /// environment's variables.
-const SETTINGS: [&str; 27] = [
+const SETTINGS: &[&str] = &[
     "token_url",
     "issuer",
     "client_id",
@@ -31,19 +34,24 @@ const SETTINGS: [&str; 27] = [
     "private_key_file",
     "signing_algorithm",
     "key_id",
+    "jwt_claims",
+    "jwt_lifetime",
     "assertion_audience",
     "client_assertion_file",
     "client_assertion_type",
     "client_certificate_file",
     "client_key_file",
+    "grant_type",
     "scope",
     "audience",
     "resource",
     "authorization_details",
     "parameters",
+    "parameter_files",
     "attempts",
     "attempt_timeout",
     "lifetime_cap",
+    "token_lifetime",
     "acquisition_timeout",
     "wait_timeout",
     "leeway",
@@ -114,22 +122,7 @@ impl ClientCredentialsConfig {
             Some(_) => ClientCredentials::discover(self.url("issuer", true)?),
             None => return Err(self.missing(&["token_url", "issuer"], "set one of them")),
         };
-        let mut builder = self.authenticate(builder)?;
-        if let Some(scopes) = self.list("scope")? {
-            builder = builder.scope(scopes.join(" "));
-        }
-        if let Some(audience) = self.text("audience")? {
-            builder = builder.audience(&*audience);
-        }
-        for resource in self.list("resource")?.unwrap_or_default() {
-            builder = builder.resource(resource);
-        }
-        if let Some(details) = self.array("authorization_details")? {
-            builder = builder.authorization_details(&*details);
-        }
-        for (name, value) in self.pairs("parameters")? {
-            builder = builder.parameter(name, value);
-        }
+        let mut builder = self.parameters(self.authenticate(builder)?)?;
         if let Some(attempts) = self.count("attempts")? {
             builder = builder.attempts(attempts);
         }
@@ -138,6 +131,9 @@ impl ClientCredentialsConfig {
         }
         if let Some(cap) = self.duration("lifetime_cap")? {
             builder = builder.lifetime_cap(cap);
+        }
+        if let Some(lifetime) = self.duration("token_lifetime")? {
+            builder = builder.token_lifetime(lifetime);
         }
         Ok(builder)
     }

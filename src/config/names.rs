@@ -52,7 +52,7 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
     // A third may be wrong; of a short name a letter.
     let allowed = squeezed.len().div_ceil(3).min(3);
-    let part = || SETTINGS.into_iter().find(|setting| is_end(setting, name));
+    let part = || SETTINGS.iter().copied().find(|setting| is_end(setting, name));
     if distance <= allowed { Some(nearest) } else { part() }
 }
 

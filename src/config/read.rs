@@ -5,7 +5,7 @@ use std::time::Duration;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::{ClientCredentialsConfig, SETTINGS, value::Value};
+use super::{ClientCredentialsConfig, SETTINGS, parameters::Pair, value::Value};
 use crate::{
     endpoint,
     error::{Error, ErrorKind},
@@ -57,7 +57,7 @@ impl ClientCredentialsConfig {
         if let Some(foreign) = self.foreign {
             told.push_str(&format!("; {}", foreign.advice()));
         }
-        let known = self.names(&SETTINGS, ", ");
+        let known = self.names(SETTINGS, ", ");
         Err(config(format!("{told}; the settings are {known}")))
     }
 
@@ -72,7 +72,7 @@ impl ClientCredentialsConfig {
     }
 
     /// What is set, unless it is empty.
-    fn value(&self, setting: &str) -> Option<&Value> {
+    pub(super) fn value(&self, setting: &str) -> Option<&Value> {
         debug_assert!(SETTINGS.contains(&setting), "{setting}");
         let found = self.values.iter().find(|(it, _)| *it == setting);
         found.map(|(_, value)| value).filter(|value| !value.is_empty())
@@ -130,17 +130,6 @@ impl ClientCredentialsConfig {
         Ok(text.to_string())
     }
 
-    /// A JSON array, as text.
-    pub(super) fn array(&self, setting: &str) -> Result<Option<Zeroizing<String>>, Error> {
-        let text = self.text(setting)?;
-        match &text {
-            Some(json) if !endpoint::is_array(json) => {
-                Err(self.wrong(setting, "it must be a JSON array, as text"))
-            }
-            _ => Ok(text),
-        }
-    }
-
     /// A list, or words in one text.
     pub(super) fn list(&self, setting: &str) -> Result<Option<Vec<String>>, Error> {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
@@ -160,7 +149,7 @@ impl ClientCredentialsConfig {
     }
 
     /// A map, or a form such as `a=b&c=d`; no name twice.
-    pub(super) fn pairs(&self, setting: &str) -> Result<Vec<(String, String)>, Error> {
+    pub(super) fn pairs(&self, setting: &str) -> Result<Vec<Pair>, Error> {
         const A_MAP: &str =
             "it must be a map of texts, or a form as in \"a=b&c=d\" (a = in a value is %3D)";
         let pairs: Option<Vec<_>> = match self.value(setting) {
@@ -168,7 +157,11 @@ impl ClientCredentialsConfig {
             Some(Value::Map(pairs)) => {
                 let pairs = pairs.iter().map(|pair| match pair {
                     (Value::Text(name), Value::Text(value)) => {
-                        Some((name.to_string(), value.to_string()))
+                        Some((name.to_string(), value.clone()))
+                    }
+                    // As templates leave it behind.
+                    (Value::Text(name), Value::Nothing) => {
+                        Some((name.to_string(), Zeroizing::default()))
                     }
                     _ => None,
                 });
@@ -179,7 +172,7 @@ impl ClientCredentialsConfig {
                     // A secret in Base64 may end in one or two of them.
                     let (name, value) = pair.split_once('=')?;
                     let is_value = !value.contains('=');
-                    is_value.then_some((decoded(name)?, decoded(value)?))
+                    is_value.then_some((decoded(name)?.to_string(), decoded(value)?))
                 });
                 pairs.collect()
             }
@@ -188,12 +181,8 @@ impl ClientCredentialsConfig {
         let pairs = pairs.ok_or_else(|| self.wrong(setting, A_MAP))?;
         let mut names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
         names.sort_unstable();
-        if names.first() == Some(&"") {
+        if names.iter().any(|name| name.trim().is_empty()) {
             return Err(self.wrong(setting, "one of the names is empty"));
-        }
-        // It would count as omitted (RFC 6749 §3.2), or is the padding of a secret in Base64.
-        if pairs.iter().any(|(_, value)| value.is_empty()) {
-            return Err(self.wrong(setting, "one of the values is empty; leave its name out, too"));
         }
         // Not shown: it may be a secret.
         if names.windows(2).any(|pair| pair[0] == pair[1]) {
@@ -263,9 +252,10 @@ fn seconds(text: &str) -> Option<f64> {
     number.parse::<f64>().ok().map(|number| number * unit)
 }
 
-fn decoded(text: &str) -> Option<String> {
-    let spaced = text.replace('+', " ");
-    Some(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned())
+/// A name or value of a form. Values may be secret, so the copies are wiped.
+fn decoded(text: &str) -> Option<Zeroizing<String>> {
+    let spaced = Zeroizing::new(text.replace('+', " "));
+    Some(Zeroizing::new(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned()))
 }
 
 #[cfg(test)]
@@ -288,7 +278,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        assert_eq!(decoded("a+b%20%C3%A9").as_deref(), Some("a b é"));
+        assert_eq!(*decoded("a+b%20%C3%A9").unwrap(), "a b é");
         assert_eq!(decoded("%ff"), None);
     }
 }

@@ -100,7 +100,7 @@ impl ClientCredentialsConfig {
 
     /// The setting of a name, as a file has it or as a variable does after the prefix.
     fn known(&self, name: &str) -> Option<&'static str> {
-        SETTINGS.into_iter().find(|known| match self.prefix {
+        SETTINGS.iter().copied().find(|known| match self.prefix {
             None => *known == name,
             Some(_) => same(&known.to_ascii_uppercase(), name),
         })

@@ -90,24 +90,29 @@
 //! | --- | --- |
 //! | `token_url` | The token endpoint. This or `issuer`. |
 //! | `issuer` | The authorization server, to [discover](crate::ClientCredentials::discover) the endpoint by. |
-//! | `client_id` | The client. |
+//! | `client_id` | The client. Optional with the `auth_method` `none`. |
 //! | `client_secret` | Its secret. This or `client_secret_file`. |
 //! | `client_secret_file` | The file that holds it, [read again](crate::Secret::from_file) for each attempt. |
 //! | `auth_method` | [Which client authentication](#which-client-authentication). |
 //! | `private_key_file` | The key for `private_key_jwt`: a JWK or PEM. |
 //! | `signing_algorithm` | `ES256`, `RS256` … for an RSA key in PEM, or in a JWK without `alg`; other keys fit one alone. `HS256` (default), `HS384`, `HS512` for `client_secret_jwt`. |
 //! | `key_id` | The key's `kid`, if it is not in the JWK. |
+//! | `jwt_claims` | The claims of a JWT that the private key signs for each attempt, and that is sent as the parameter `assertion` ([`SignedJwt`](crate::SignedJwt)): a map, or a JSON object as text. `aud` defaults to the `issuer`. Feature `jwt`. |
+//! | `jwt_lifetime` | How long [that JWT is valid](crate::SignedJwt::lifetime). |
 //! | `assertion_audience` | Whom an assertion signed here is for. Default: the `issuer`. |
 //! | `client_assertion_file` | A client assertion that something else [keeps fresh](crate::ClientCredentialsBuilder::client_assertion_file). |
 //! | `client_assertion_type` | [Its type](crate::ClientCredentialsBuilder::client_assertion_type), if it is another. |
 //! | `client_certificate_file`, `client_key_file` | The [certificate](crate::ClientCredentialsBuilder::client_identity) that the client shows, and its key, in PEM; feature `hyper`. |
+//! | `grant_type` | [The grant](crate::ClientCredentialsBuilder::grant_type), if it is an extension grant. |
 //! | `scope` | Words, or a list. |
 //! | `audience` | The `audience` parameter. |
 //! | `resource` | [Resource indicators](crate::ClientCredentialsBuilder::resource): one, several between spaces, or a list. |
-//! | `authorization_details` | [A JSON array](crate::ClientCredentialsBuilder::authorization_details), as text. |
-//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map; as text a form, as in `a=b&c=d`, where a `=` in a value is `%3D`. No empty value, and no name twice, neither here nor in code. |
+//! | `authorization_details` | [A JSON array of objects](crate::ClientCredentialsBuilder::authorization_details), as text. |
+//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map; as text a form, as in `a=b&c=d`, where a `=` in a value is `%3D`. A parameter with an empty value is not sent. No name may occur twice, neither here nor in code. |
+//! | `parameter_files` | Further parameters whose value is a secret in a file that is [read for each attempt](crate::Secret::from_file): names and paths, written as `parameters` are. |
 //! | `attempts`, `attempt_timeout` | [Of one acquisition](crate::ClientCredentialsBuilder::attempts). |
 //! | `lifetime_cap` | [No lifetime above this](crate::ClientCredentialsBuilder::lifetime_cap) is believed. |
+//! | `token_lifetime` | [The lifetime of each token](crate::ClientCredentialsBuilder::token_lifetime), in place of the server's. |
 //! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Of the cache](crate::TokenCacheBuilder). |
 //!
 //! Durations are numbers of seconds (`30`, `0.5`), or texts with a unit: `500ms`, `30s`, `5m`, `1h`,
@@ -128,7 +133,10 @@
 //! | `private_key_jwt` | `private_key_file`; feature `jwt` |
 //! | `client_assertion_file` | the file of that name |
 //! | `tls_client_auth`, `self_signed_tls_client_auth` | a certificate, here or in a transport of your own |
-//! | `none` | nothing: a public client |
+//! | `none` | nothing. With a `client_id` this is a public client; without one it is [no client at all](crate::ClientCredentialsBuilder::no_client_authentication), which needs a `grant_type` |
+//!
+//! With `jwt_claims` the private key signs the JWT of the grant. It then authenticates the client
+//! only where `auth_method` says `private_key_jwt`.
 //!
 //! A credential that the method does not use is a mistake, so that nobody believes it is in use.
 //!

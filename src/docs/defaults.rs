@@ -98,8 +98,11 @@
 //! | wait for such a file | 5 s, at most half of the attempt (*fixed*) | The error then names the file, and not the authorization server. |
 //! | stuck reads | one for each file, 64 for the process (*fixed*) | A stuck thread cannot be ended. Further reads fail at once. |
 //! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers only decode the first. |
-//! | blank scope or audience | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
-//! | `Accept-Encoding` | not sent; a compressed answer is refused (*fixed*) | Saves nothing on a kilobyte, and a compressed one can be a bomb. |
+//! | blank scope or audience, an empty parameter | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
+//! | [`grant_type`] | `client_credentials` | [Extension grants](super::grants) set another. |
+//! | lifetime of a [`SignedJwt`] | 60 s | As for client assertions. All known servers accept it, and some refuse 5 minutes. |
+//! | [`token_lifetime`] | the server's `expires_in` | The server knows, unless it is known to be wrong. |
+//! | `Accept-Encoding` | `identity`; a compressed answer is refused (*fixed*) | Compression saves nothing on a kilobyte, and a compressed answer can be a bomb. Without the field a server may compress (RFC 9110 §12.5.3). |
 //! | redirects | not followed (*fixed*) | The secret would go along. |
 //! | [`body_cap`] | 1 MiB | A token of 64 KiB and much beside it; bounds memory. |
 //! | longest token | 64 KiB (*fixed*) | Above every real one; most servers refuse header fields over 8 KiB. |
@@ -141,7 +144,7 @@
 //! | [`metadata_max_age`] | 24 h | Endpoints move with announcements, not by the hour. |
 //! | a look that fails while a document is at hand | the document stays; the next look 5 minutes later (*fixed*) | What worked yesterday works better than nothing, and a broken server is not asked each time. |
 //! | [`strict_metadata`] | off: an event warns | Metadata is often wrong about client authentication. |
-//! | [`prefer_mtls_endpoint`] | with certificates as client authentication only | Elsewhere it may ask for a certificate that there is none of. |
+//! | [`prefer_mtls_endpoint`] | when a client certificate is configured | RFC 8705 §5 requires it. Without a certificate the endpoint may refuse the connection. |
 //!
 //! # Client certificates
 //!
@@ -227,6 +230,8 @@
 //! [`strict_metadata`]: ClientCredentialsBuilder::strict_metadata
 //! [`suspect_wait`]: TokenCacheBuilder::suspect_wait
 //! [`terminal_cooldown`]: TokenCacheBuilder::terminal_cooldown
+//! [`grant_type`]: ClientCredentialsBuilder::grant_type
+//! [`token_lifetime`]: ClientCredentialsBuilder::token_lifetime
 //! [`token_type_override`]: ClientCredentialsBuilder::token_type_override
 //! [`wait_timeout`]: TokenCacheBuilder::wait_timeout
 //! [`wall_clock`]: ClientCredentialsBuilder::wall_clock

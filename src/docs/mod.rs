@@ -4,6 +4,7 @@
 //! * `tenants` (feature `keyed`): many tokens behind one client
 //! * [`configuration`]: settings from a file or the environment
 //! * [`stacks`]: with hyper, axum, tonic, reqwest
+//! * [`grants`]: token exchange, service accounts and other extension grants
 //! * [`providers`]: settings for well-known authorization servers, and which client authentication
 //!   to choose
 //! * [`defaults`]: every default, and why it is what it is
@@ -14,6 +15,7 @@
 
 pub mod configuration;
 pub mod defaults;
+pub mod grants;
 pub mod outages;
 pub mod providers;
 pub mod recipes;

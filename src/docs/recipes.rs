@@ -1,4 +1,5 @@
-//! How to do a particular thing. [Testing](super::testing) has a chapter of its own.
+//! How to do a particular thing. [Testing](super::testing) and [extension grants](super::grants)
+//! have their own chapters.
 //!
 //! * [One cache for each client and scope](#one-cache-for-each-client-and-scope)
 //! * [Secrets that rotate](#secrets-that-rotate)

@@ -201,7 +201,7 @@ impl ClientCredentialsBuilder {
 }
 
 pub(super) fn check(settings: &AssertionSettings) -> Result<(), &'static str> {
-    if settings.assertion_type.is_empty() {
+    if settings.assertion_type.trim().is_empty() {
         return Err("client_assertion_type: it is empty; leave it out, or pass a URI");
     }
     #[cfg(feature = "jwt")]

@@ -3,22 +3,23 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use http_body::Body;
-use serde_json::value::RawValue;
 use tower_service::Service;
 
 use super::{
     ClientCredentials, Inner,
     binding::Binding,
     discovery::{Discovery, DiscoverySettings},
+    parameters::{CLIENT_CREDENTIALS, Parameters},
     proving::Proving,
-    request::Parameters,
     response::ReadPolicy,
     retry::RetryPolicy,
     target::Place,
     url,
 };
 use crate::{
-    client_auth::{AssertionSettings, ClientAuth, PublicClient, Secret, SecretBasic, SecretPost},
+    client_auth::{
+        AssertionSettings, ClientAuth, NoClient, PublicClient, Secret, SecretBasic, SecretPost,
+    },
     clock::{SystemClock, WallClock},
     error::{BoxError, Error, ErrorKind},
     skew::Skew,
@@ -28,20 +29,6 @@ use crate::{
 
 /// What an answer may be long, in bytes: a token of 64 KiB and much beside it.
 const BODY_CAP: usize = 1024 * 1024;
-
-/// Parameters with a setting of their own; the client assertion's are for the client
-/// authentication alone.
-const RESERVED: [&str; 9] = [
-    "grant_type",
-    "client_id",
-    "client_secret",
-    "client_assertion",
-    "client_assertion_type",
-    "scope",
-    "audience",
-    "resource",
-    "authorization_details",
-];
 
 /// Builds a [`ClientCredentials`]. A setting given again replaces the earlier one, except where it
 /// says that it is repeatable.
@@ -57,8 +44,10 @@ pub struct ClientCredentialsBuilder {
     /// A mistake in the client authentication, kept until `build`.
     pub(super) auth_mistake: Option<&'static str>,
     pub(super) assertions: AssertionSettings,
-    parameters: Parameters,
+    pub(super) parameters: Parameters,
     transport: Option<Arc<dyn Transport>>,
+    /// That transport is known to have a client certificate.
+    shows_certificate: bool,
     retry: RetryPolicy,
     reading: ReadPolicy,
     body_cap: usize,
@@ -78,6 +67,7 @@ impl ClientCredentialsBuilder {
             assertions: AssertionSettings::default(),
             parameters: Parameters::default(),
             transport: None,
+            shows_certificate: false,
             retry: RetryPolicy::default(),
             reading: ReadPolicy::default(),
             body_cap: BODY_CAP,
@@ -119,12 +109,19 @@ impl ClientCredentialsBuilder {
         self.auth(id.into(), |id| PublicClient { id })
     }
 
+    /// No client authentication and no `client_id`, for an
+    /// [extension grant](Self::grant_type) that says by itself who asks, such as the JWT of a
+    /// Google service account (RFC 7523 §2.1).
+    pub fn no_client_authentication(self) -> Self {
+        self.auth_without_id(NoClient)
+    }
+
     pub(super) fn auth<A: ClientAuth + 'static>(
         mut self,
         id: String,
         auth: impl FnOnce(String) -> A,
     ) -> Self {
-        let empty = id.is_empty();
+        let empty = id.trim().is_empty();
         self = self.auth_without_id(auth(id));
         self.auth_mistake = empty.then_some(
             "client id: it is empty; pass the id that the authorization server gave this client",
@@ -135,37 +132,6 @@ impl ClientCredentialsBuilder {
     pub(super) fn auth_without_id<A: ClientAuth + 'static>(mut self, auth: A) -> Self {
         self.auth_mistake = None;
         self.auth = Some(Box::new(auth));
-        self
-    }
-
-    /// The scope, space-separated (RFC 6749 §3.3). A blank one is not sent.
-    pub fn scope(mut self, scope: impl Into<String>) -> Self {
-        self.parameters.scope = Some(scope.into());
-        self
-    }
-
-    /// The `audience` parameter that some servers (Auth0, Ory Hydra) know. A blank one is not sent.
-    pub fn audience(mut self, audience: impl Into<String>) -> Self {
-        self.parameters.audience = Some(audience.into());
-        self
-    }
-
-    /// A resource indicator (RFC 8707 §2). Repeatable.
-    pub fn resource(mut self, resource: impl Into<String>) -> Self {
-        self.parameters.resource.push(resource.into());
-        self
-    }
-
-    /// `authorization_details`, a JSON array (RFC 9396 §2), sent as it is.
-    pub fn authorization_details(mut self, json: impl Into<String>) -> Self {
-        self.parameters.authorization_details = Some(json.into());
-        self
-    }
-
-    /// A further parameter of the token request. Repeatable with different names; one that has a
-    /// setting of its own is refused.
-    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.parameters.extra.push((name.into(), value.into()));
         self
     }
 
@@ -180,6 +146,7 @@ impl ClientCredentialsBuilder {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
+        self.shows_certificate = transport::shows_certificate(&service);
         self.transport = Some(transport::from_service(service));
         self
     }
@@ -218,6 +185,16 @@ impl ClientCredentialsBuilder {
         self
     }
 
+    /// Takes this as the lifetime of each token, whatever the server says: for servers whose
+    /// `expires_in` is wrong, such as a 0 that means "does not expire". An API that rejects the
+    /// token earlier has it replaced. For servers that give *no* lifetime, see
+    /// [`default_lifetime`](crate::TokenCacheBuilder::default_lifetime). Default: the server's
+    /// `expires_in`.
+    pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
+        self.reading.token_lifetime = Some(lifetime);
+        self
+    }
+
     /// Presents tokens of a type that is not understood as this type; eBay, for one, issues an
     /// `Application Access Token` that is a Bearer token. A DPoP token is never presented as
     /// another type. Default: such tokens are refused (RFC 6749 §7.1).
@@ -245,9 +222,9 @@ impl ClientCredentialsBuilder {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, naming the setting, when the URL is not usable, no client authentication was
-    /// chosen, the client id or secret is empty, a further parameter collides, `authorization_details` is
-    /// no JSON array, a bound is zero, or there is no transport.
+    /// Kind `Config`, naming the setting and what to do: when the URL is not usable, no client
+    /// authentication was chosen, the client id or secret is blank, a parameter is not what its
+    /// specification requires or is given twice, a bound is zero, or there is no transport.
     pub fn build(self) -> Result<ClientCredentials, Error> {
         let place = if self.discover {
             Discovery::new(&self.place, self.discovery).map(Place::Discovered)
@@ -269,15 +246,27 @@ impl ClientCredentialsBuilder {
         }
         super::assertions::check(&self.assertions).map_err(config)?;
         auth.configure(&self.assertions);
-        if auth.wants_issuer() && !self.discover {
+        if auth.is_anonymous() && self.parameters.grant_type() == CLIENT_CREDENTIALS {
             return Err(config(
-                "client assertion: its audience is the discovered issuer and nothing is \
-                 discovered; pass the issuer",
+                "no_client_authentication: client_credentials is a grant to a client; choose \
+                 another grant_type, or authenticate the client",
             ));
         }
-        check(&self.parameters).map_err(config)?;
+        if (auth.wants_issuer() || self.parameters.want_issuer()) && !self.discover {
+            return Err(config(
+                "assertion: its audience is the discovered issuer and nothing is discovered; pass \
+                 the issuer",
+            ));
+        }
+        self.parameters.check().map_err(config)?;
         if self.retry.attempts == 0 || self.retry.attempt_timeout.is_zero() || self.body_cap == 0 {
             return Err(config("attempts, attempt_timeout, body_cap: none can be zero"));
+        }
+        let lifetimes = [self.reading.token_lifetime, self.reading.lifetime_cap];
+        if lifetimes.contains(&Some(Duration::ZERO)) {
+            return Err(config(
+                "token_lifetime, lifetime_cap: neither can be zero, as each token would be expired",
+            ));
         }
         if self.reading.token_type_override == Some(TokenType::Dpop) {
             return Err(config("token_type_override: DPoP tokens need a proof; use Bearer"));
@@ -301,6 +290,7 @@ impl ClientCredentialsBuilder {
                 auth,
                 parameters: self.parameters,
                 transport,
+                shows_certificate: self.shows_certificate,
                 retry: self.retry,
                 body_cap: self.body_cap,
                 clock: self.clock,
@@ -312,29 +302,6 @@ impl ClientCredentialsBuilder {
 
 fn config(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Config).with_detail(detail)
-}
-
-/// Whether a text is a JSON array.
-pub(crate) fn is_array(json: &str) -> bool {
-    serde_json::from_str::<Vec<&RawValue>>(json).is_ok()
-}
-
-fn check(parameters: &Parameters) -> Result<(), String> {
-    if parameters.authorization_details.as_deref().is_some_and(|details| !is_array(details)) {
-        return Err("authorization_details: it is not a JSON array (RFC 9396 §2)".into());
-    }
-    for (index, (name, _)) in parameters.extra.iter().enumerate() {
-        if name.is_empty() {
-            return Err("parameter: a name is empty".into());
-        }
-        if RESERVED.contains(&name.as_str()) {
-            return Err(format!("parameter {name:?}: it has a setting of its own; use that"));
-        }
-        if parameters.extra[..index].iter().any(|(earlier, _)| earlier == name) {
-            return Err(format!("parameter {name:?}: it is given twice; give it once"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(feature = "hyper")]
@@ -359,7 +326,7 @@ impl fmt::Debug for ClientCredentialsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientCredentialsBuilder")
             .field("auth", &self.auth)
-            .field("scope", &self.parameters.scope)
+            .field("scope", &self.parameters.scope())
             .finish_non_exhaustive()
     }
 }

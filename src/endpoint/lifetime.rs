@@ -21,6 +21,11 @@ pub(super) fn seconds(member: &Member) -> Option<Duration> {
     Some(clamp(seconds))
 }
 
+/// The lifetime that a setting gives, or else the server.
+pub(super) fn stated(expires_in: &Member, setting: Option<Duration>) -> Option<Duration> {
+    setting.map(|lifetime| lifetime.min(MAX)).or_else(|| seconds(expires_in))
+}
+
 fn parse(text: &str) -> Option<f64> {
     // `f64::from_str` also knows "inf" and "nan".
     let numeric = |byte: u8| byte.is_ascii_digit() || b"+-.eE".contains(&byte);

@@ -8,6 +8,7 @@ mod certificates;
 mod discovery;
 mod fields;
 mod lifetime;
+mod parameters;
 mod proving;
 mod refusal;
 mod request;
@@ -22,9 +23,15 @@ use std::{fmt, sync::Arc, time::Duration};
 use tokio::time::Instant;
 
 pub use builder::ClientCredentialsBuilder;
-pub(crate) use builder::is_array;
 pub use discovery::ServerMetadata;
 pub(crate) use discovery::check_issuer;
+pub use parameters::ParameterValue;
+#[cfg(feature = "jwt")]
+pub use parameters::SignedJwt;
+pub(crate) use parameters::{
+    authorization_details as check_authorization_details, grant_type as check_grant_type,
+    resource as check_resource,
+};
 pub(crate) use url::check as check_token_url;
 
 use crate::{
@@ -40,13 +47,14 @@ use crate::{
 };
 use binding::Binding;
 use discovery::Via;
+use parameters::Parameters;
 use proving::{Denied, Proofs, Proving};
-use request::Parameters;
 use response::{Answer, ReadPolicy};
 use retry::RetryPolicy;
 use target::{Place, Target};
 
-/// A [`TokenSource`] that asks a token endpoint, by the client-credentials grant (RFC 6749 §4.4).
+/// A [`TokenSource`] that asks a token endpoint, by the client-credentials grant (RFC 6749 §4.4) or
+/// an [extension grant](ClientCredentialsBuilder::grant_type) (§4.5).
 ///
 /// Cheap to clone. One acquisition is up to three attempts of at most 10 s each; a further one is
 /// made only where it may help. Redirects are never followed.
@@ -76,6 +84,8 @@ struct Inner {
     auth: Box<dyn ClientAuth>,
     parameters: Parameters,
     transport: Arc<dyn Transport>,
+    /// The transport is known to have a client certificate.
+    shows_certificate: bool,
     retry: RetryPolicy,
     reading: ReadPolicy,
     body_cap: usize,
@@ -96,8 +106,12 @@ impl ClientCredentials {
     /// Discovery §4 (`/.well-known/openid-configuration` at the end), through the same transport as
     /// token requests.
     ///
-    /// - The issuer must be `https`, or `http` to a loopback address, and so must the endpoint.
-    ///   Redirects are not followed.
+    /// - The issuer must be `https`, or `http` to a loopback address. The metadata of an `https`
+    ///   issuer must name `https` endpoints; see
+    ///   [`allow_plain_http`](ClientCredentialsBuilder::allow_plain_http). Redirects are not
+    ///   followed.
+    /// - A client with a certificate uses the token endpoint in `mtls_endpoint_aliases`, if the
+    ///   metadata has one (RFC 8705 §5).
     /// - A document that names another issuer, by a single code point, is not used.
     /// - The document is kept for
     ///   [a day](ClientCredentialsBuilder::metadata_max_age); if there is no newer one then, it
@@ -164,10 +178,12 @@ impl Inner {
         Via {
             transport: &*self.transport,
             auth: &*self.auth,
+            grant_type: self.parameters.grant_type(),
             observer,
             body_cap: self.body_cap,
             now: self.skew.correct(self.clock.now()),
             attempt_timeout: self.retry.attempt_timeout,
+            shows_certificate: self.shows_certificate || self.binding.is_known(),
         }
     }
 
@@ -190,7 +206,7 @@ impl Inner {
                 {
                     self.place.doubt();
                 }
-                discovery::explain(error, metadata, &*self.auth)
+                discovery::explain(error, metadata, &self.via(&context.observer))
             }
             None => error,
         })
@@ -245,7 +261,7 @@ impl Inner {
         .map_err(|error| {
             // The clock may be all that was wrong, and the next attempt has the right time.
             let refused = error.status().is_some_and(|status| status.is_client_error());
-            let dated = self.auth.is_dated() || proofs.are_made();
+            let dated = self.auth.is_dated() || self.parameters.are_dated() || proofs.are_made();
             let retryable = refused && skewed.is_some() && dated;
             let error = if retryable { error.with_retryable(true) } else { error };
             Denied::new(error, nonce)
@@ -256,7 +272,7 @@ impl Inner {
     /// The granted scope counts as smaller when the server names one and a requested scope is
     /// not in it. Some servers separate by commas.
     fn scope_narrowed(&self, token: &Token) -> Option<Event> {
-        let (requested, granted) = (self.parameters.scope.as_deref()?, token.scope()?);
+        let (requested, granted) = (self.parameters.scope()?, token.scope()?);
         let parts = |scope| str::split(scope, [' ', ',']).filter(|part| !part.is_empty());
         let missing = |part| !parts(granted).any(|granted| granted == part);
         parts(requested).any(missing).then(|| Event::ScopeNarrowed {
@@ -283,7 +299,7 @@ impl fmt::Debug for ClientCredentials {
             .field("host", &inner.place.uri().authority().map(|authority| authority.as_str()))
             .field("path", &inner.place.uri().path())
             .field("auth", &inner.auth)
-            .field("scope", &inner.parameters.scope)
+            .field("scope", &inner.parameters.scope())
             .finish_non_exhaustive()
     }
 }

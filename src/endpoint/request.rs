@@ -7,30 +7,20 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::Full;
 use zeroize::Zeroizing;
 
-use super::target::Target;
+use super::{parameters::Parameters, target::Target};
 use crate::{
-    client_auth::{ClientAuth, Draft, encoded},
+    client_auth::{ClientAuth, Draft},
     error::Error,
     secret_file::ReadContext,
     transport::TokenRequest,
 };
-
-/// What is asked for, beside who asks. No `Debug`: further parameters may be secret.
-#[derive(Default)]
-pub(super) struct Parameters {
-    pub(super) scope: Option<String>,
-    pub(super) audience: Option<String>,
-    pub(super) resource: Vec<String>,
-    pub(super) authorization_details: Option<String>,
-    pub(super) extra: Vec<(String, String)>,
-}
 
 /// Makes one attempt's request, authenticated anew, and returns the secrets in it. `now` is the
 /// authorization server's time.
 ///
 /// # Errors
 ///
-/// What the client authentication fails with.
+/// What the client authentication and the parameters fail with.
 pub(super) async fn assemble(
     target: &Target,
     parameters: &Parameters,
@@ -40,30 +30,10 @@ pub(super) async fn assemble(
 ) -> Result<(TokenRequest, Vec<Zeroizing<String>>), Error> {
     let mut draft =
         Draft { issuer: target.issuer(), reading: context.clone(), ..Draft::new(headers(), now) };
-    draft.form.push("grant_type", "client_credentials");
+    draft.form.push("grant_type", parameters.grant_type());
     auth.authenticate(&mut draft).await?;
-    let Draft { mut form, headers, mut secrets, .. } = draft;
-    // A parameter without a value counts as omitted (RFC 6749 §3.2), so it is.
-    let given = |value: &Option<String>| value.clone().filter(|value| !value.trim().is_empty());
-    if let Some(scope) = given(&parameters.scope) {
-        form.push("scope", &scope);
-    }
-    if let Some(audience) = given(&parameters.audience) {
-        form.push("audience", &audience);
-    }
-    for resource in &parameters.resource {
-        form.push("resource", resource);
-    }
-    if let Some(details) = &parameters.authorization_details {
-        form.push("authorization_details", details);
-    }
-    for (name, value) in &parameters.extra {
-        form.push(name.clone(), value);
-        // It may be a secret; what is shorter is a word that messages need.
-        if value.len() >= 8 {
-            secrets.extend([encoded(value), Zeroizing::new(value.clone())]);
-        }
-    }
+    parameters.add_to(&mut draft).await?;
+    let Draft { form, headers, secrets, .. } = draft;
     let mut request = TokenRequest::new(Full::new(Bytes::from_owner(form.encode())));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = target.url.clone();
@@ -80,12 +50,15 @@ fn headers() -> HeaderMap {
     headers
 }
 
-/// Of the request for metadata too. No `Accept-Encoding`: a compressed answer could be a bomb and
-/// saves nothing.
+/// Header fields of token requests and of requests for metadata.
+///
+/// A compressed answer could be a bomb and saves nothing. Without `Accept-Encoding` a server may
+/// choose any coding (RFC 9110 §12.5.3), so the field says `identity`.
 pub(super) fn common_headers() -> HeaderMap {
     const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
+    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
     headers
 }
@@ -96,6 +69,7 @@ mod tests {
 
     use super::*;
     use crate::client_auth::{PublicClient, SecretBasic, SecretPost};
+    use crate::endpoint::{ClientCredentials, ClientCredentialsBuilder};
 
     async fn sent(auth: &dyn ClientAuth, parameters: &Parameters) -> (HeaderMap, String) {
         let url = http::Uri::from_static("https://idp.example.com//token?tenant=1");
@@ -110,22 +84,29 @@ mod tests {
         (parts.headers, String::from_utf8(body.to_vec()).unwrap())
     }
 
+    /// The parameters that settings lead to.
+    fn of(set: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBuilder) -> Parameters {
+        set(ClientCredentials::builder("https://idp.example.com/token")).parameters
+    }
+
     #[tokio::test]
     async fn post_with_everything_byte_for_byte() {
         let auth = SecretPost { id: "me & co".into(), secret: "s+ %".into() };
-        let parameters = Parameters {
-            scope: Some("esp read:all".into()),
-            audience: Some("https://api.example.com/".into()),
-            resource: vec!["https://a.example".into(), "urn:b".into()],
-            authorization_details: Some(r#"[{"type":"x"}]"#.into()),
-            extra: vec![("tenant".into(), "ü".into())],
-        };
+        let parameters = of(|builder| {
+            builder
+                .scope("esp read:all")
+                .audience("https://api.example.com/")
+                .resource("https://a.example")
+                .resource("urn:b:c")
+                .authorization_details(r#"[{"type":"x"}]"#)
+                .parameter("tenant", "ü")
+        });
         let (headers, body) = sent(&auth, &parameters).await;
         assert_eq!(
             body,
             "grant_type=client_credentials&client_id=me%20%26%20co&client_secret=s%2B%20%25\
              &scope=esp%20read%3Aall&audience=https%3A%2F%2Fapi.example.com%2F\
-             &resource=https%3A%2F%2Fa.example&resource=urn%3Ab\
+             &resource=https%3A%2F%2Fa.example&resource=urn%3Ab%3Ac\
              &authorization_details=%5B%7B%22type%22%3A%22x%22%7D%5D&tenant=%C3%BC"
         );
         let mut names: Vec<_> =
@@ -135,6 +116,7 @@ mod tests {
             names,
             [
                 ("accept", "application/json"),
+                ("accept-encoding", "identity"),
                 ("content-type", "application/x-www-form-urlencoded"),
                 (
                     "user-agent",
@@ -147,7 +129,7 @@ mod tests {
     #[tokio::test]
     async fn basic_leaves_the_credentials_out_of_the_body() {
         let auth = SecretBasic { id: "id".into(), secret: "pw".into(), raw: false };
-        let parameters = Parameters { scope: Some(" ".into()), ..Parameters::default() };
+        let parameters = of(|builder| builder.scope(" ").audience("\t").parameter("a", ""));
         let (headers, body) = sent(&auth, &parameters).await;
         assert_eq!(body, "grant_type=client_credentials");
         assert_eq!(headers[header::AUTHORIZATION], "Basic aWQ6cHc=");

@@ -34,6 +34,8 @@ pub(super) struct Answer<'a> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReadPolicy {
     pub(super) lifetime_cap: Option<Duration>,
+    /// In place of what the server states.
+    pub(super) token_lifetime: Option<Duration>,
     pub(super) token_type_override: Option<TokenType>,
     pub(super) expected: Expected,
 }
@@ -130,7 +132,7 @@ fn token(fields: Fields, age: Duration, policy: &ReadPolicy) -> Result<Token, Er
             .with_detail("it has an access token beside an error that is not a string"));
     }
     let mut token = Token::new(token_type(&fields.token_type, policy)?, secret)?;
-    if let Some(lifetime) = lifetime::seconds(&fields.expires_in) {
+    if let Some(lifetime) = lifetime::stated(&fields.expires_in, policy.token_lifetime) {
         let lifetime = lifetime.min(policy.lifetime_cap.unwrap_or(Duration::MAX));
         // `expires_in` counts from when the answer was made. The lifetime gives way, not the
         // instant of issue: an `Instant` from before the machine's start may not exist.
@@ -159,8 +161,19 @@ fn token_type(member: &Member, policy: &ReadPolicy) -> Result<TokenType, Error> 
         }
         (token_type, _) => token_type,
     }
-    .ok_or_else(|| Error::new(ErrorKind::UnsupportedTokenType))
+    .ok_or_else(|| {
+        let error = Error::new(ErrorKind::UnsupportedTokenType);
+        match member.as_text() {
+            Some(name) if name.eq_ignore_ascii_case("N_A") => error.with_detail(NOT_ACCESS_TOKEN),
+            _ => error,
+        }
+    })
 }
+
+/// RFC 8693 §2.2.1.
+const NOT_ACCESS_TOKEN: &str = "its token type N_A says that it is not an access token; ask for one with the parameter \
+     requested_token_type=urn:ietf:params:oauth:token-type:access_token, or set \
+     token_type_override if the API takes this token as a Bearer token";
 
 /// `BearerToken` is Apigee's. The setting is for names that mean nothing here.
 fn stated_type(member: &Member, unknown: Option<TokenType>) -> Option<TokenType> {

@@ -35,7 +35,7 @@ impl Place {
             Self::Discovered(discovery) => discovery,
         };
         let metadata = discovery.metadata(via).await?;
-        let url = discovery.choose(&metadata, via.auth)?;
+        let url = discovery.choose(&metadata, via)?;
         Ok(Target { url, metadata: Some(metadata) })
     }
 

@@ -137,17 +137,17 @@ impl ErrorKind {
                  its spelling and the client's registration"
             }
             K::UnauthorizedClient => {
-                "this client may not use the client-credentials grant, or its secret is wrong; \
-                 check its registration, and try client_secret_post if the server does not decode \
+                "this client may not use this grant type, or its secret is wrong; check its \
+                 registration, and try client_secret_post if the server does not decode \
                  Basic credentials"
             }
             K::UnsupportedGrantType => {
-                "the token endpoint does not offer the client-credentials grant; enable it at the \
-                 authorization server or check the token URL"
+                "the token endpoint does not offer this grant type; enable it at the \
+                 authorization server, or check grant_type and the token URL"
             }
             K::InvalidGrant => {
-                "the authorization server refuses the grant; the client's set-up there is \
-                 incomplete"
+                "the authorization server refuses the grant; check the assertion or token that is \
+                 sent (issuer, audience, lifetime, key), and the client's registration"
             }
             K::InvalidTarget => {
                 "the resource or audience is unknown to the authorization server; check that \

@@ -53,6 +53,20 @@ where
     Arc::new(ServiceTransport(Mutex::new(service)))
 }
 
+/// Whether a transport is one of ours that has a client certificate.
+pub(crate) fn shows_certificate<S: 'static>(service: &S) -> bool {
+    #[cfg(feature = "hyper")]
+    {
+        let service: &dyn std::any::Any = service;
+        service.downcast_ref().is_some_and(HyperTransport::has_client_identity)
+    }
+    #[cfg(not(feature = "hyper"))]
+    {
+        let _ = service;
+        false
+    }
+}
+
 /// The mutex is held for a clone only; it lets services in that are `Send` but not `Sync`.
 struct ServiceTransport<S>(Mutex<S>);
 

@@ -14,7 +14,7 @@ const CANARY: &str = "canary-4e1f0a77";
 /// One that can stand without quotes.
 const NUMBER: &str = "40960077";
 
-pub(crate) const SETTINGS: [&str; 27] = [
+pub(crate) const SETTINGS: &[&str] = &[
     "token_url",
     "issuer",
     "client_id",
@@ -24,19 +24,24 @@ pub(crate) const SETTINGS: [&str; 27] = [
     "private_key_file",
     "signing_algorithm",
     "key_id",
+    "jwt_claims",
+    "jwt_lifetime",
     "assertion_audience",
     "client_assertion_file",
     "client_assertion_type",
     "client_certificate_file",
     "client_key_file",
+    "grant_type",
     "scope",
     "audience",
     "resource",
     "authorization_details",
     "parameters",
+    "parameter_files",
     "attempts",
     "attempt_timeout",
     "lifetime_cap",
+    "token_lifetime",
     "acquisition_timeout",
     "wait_timeout",
     "leeway",
@@ -84,7 +89,7 @@ async fn tell_all(config: &ClientCredentialsConfig, place: &str) -> bool {
 }
 
 /// Some ways to authenticate, so that each setting is looked at in one of them at least.
-fn bases(file: &str) -> [Value; 4] {
+fn bases(file: &str) -> [Value; 5] {
     let url = "https://idp.test/token";
     [
         json!({"token_url": url, "client_id": "my-service", "client_secret": "s3cret"}),
@@ -97,6 +102,10 @@ fn bases(file: &str) -> [Value; 4] {
             "issuer": "https://idp.test", "client_id": "my-service", "client_secret": "s3cret",
             "auth_method": "client_secret_jwt",
         }),
+        json!({
+            "token_url": url, "auth_method": "none", "private_key_file": file,
+            "signing_algorithm": "ES256", "grant_type": "a", "jwt_claims": {"iss": "b"},
+        }),
     ]
 }
 
@@ -106,7 +115,7 @@ fn bases(file: &str) -> [Value; 4] {
 async fn in_every_setting_and_type() {
     let file = TempFile::new("not a key\n");
     let (mut refused, mut taken) = (0, 0);
-    for setting in SETTINGS {
+    for &setting in SETTINGS {
         for value in [
             json!(CANARY),
             json!(format!("{CANARY}\n")),

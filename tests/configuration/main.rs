@@ -3,6 +3,8 @@
 
 mod canaries;
 mod files;
+mod grants;
 mod mistakes;
+mod parity;
 mod support;
 mod wire;

@@ -79,6 +79,19 @@ async fn the_endpoint_for_certificates_is_for_those_who_show_one() {
         acquire(&builder.build().unwrap()).await.unwrap();
         assert_eq!(idp.requests().last().unwrap().uri, endpoint);
     }
+    // RFC 8705 §5: the alias is for any client that has a certificate.
+    #[cfg(feature = "hyper")]
+    {
+        use tower_oauth2_client_credentials::ClientIdentity;
+        let chain = include_str!("../signing_keys/ec256-certificate.pem");
+        let key = include_str!("../signing_keys/ec256-pkcs8.pem");
+        let identity = || ClientIdentity::from_pem(chain, key).unwrap();
+        let basic = || builder().client_secret_basic("id", "hunter2").client_identity(identity());
+        for builder in [basic(), basic().prefer_mtls_endpoint(false)] {
+            acquire(&builder.build().unwrap()).await.unwrap();
+            assert_eq!(idp.requests().last().unwrap().uri, mtls);
+        }
+    }
     idp.set_metadata("mtls_endpoint_aliases", json!(null));
     acquire(&builder().self_signed_tls_client_auth("tls").build().unwrap()).await.unwrap();
     assert_eq!(idp.requests().last().unwrap().uri, plain, "there is no other");

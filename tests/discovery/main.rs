@@ -3,6 +3,7 @@
 
 mod keeping;
 mod listing;
+mod methods;
 
 use std::{
     sync::{Arc, Mutex},
@@ -105,7 +106,10 @@ async fn metadata_is_asked_for_without_credentials() {
     let request = &idp.metadata_requests()[0];
     assert_eq!((request.method.as_str(), request.body.len()), ("GET", 0));
     let names: Vec<_> = request.headers.keys().map(|name| name.as_str()).collect();
-    assert_eq!(names, ["accept", "user-agent"]);
+    assert_eq!(names, ["accept", "accept-encoding", "user-agent"]);
+    for asked in [request, &idp.requests()[0]] {
+        assert_eq!(asked.header("accept-encoding"), Some("identity"));
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -139,13 +143,21 @@ async fn plain_http_is_for_loopback_or_by_choice() {
     assert!(error.to_string().contains("issuer: plain http"), "{error}");
     acquire(&plain().allow_plain_http().build().unwrap()).await.unwrap();
 
-    // The endpoint that a document names is held to the same.
+    // The endpoint that a document names follows the same rule, and an https issuer cannot name a
+    // plain-http endpoint on loopback either.
     let before = idp.token_requests();
-    idp.set_metadata("token_endpoint", json!("http://idp.test/token"));
-    let error = failure(client(&idp)).await;
-    assert_eq!(error.kind(), ErrorKind::Discovery);
-    assert!(error.to_string().contains("its token_endpoint: plain http"), "{error}");
-    assert_eq!(idp.token_requests(), before);
+    for plain in ["http://idp.test/token", "http://127.0.0.1/token", "http://localhost:1/token"] {
+        idp.set_metadata("token_endpoint", json!(plain));
+        let error = failure(client(&idp)).await;
+        assert_eq!(error.kind(), ErrorKind::Discovery, "{plain}");
+        assert!(error.to_string().contains("its token_endpoint: plain http"), "{error}");
+        assert_eq!(idp.token_requests(), before, "{plain}");
+    }
+    for plain in ["http://idp.test/token", "http://127.0.0.1/token"] {
+        idp.set_metadata("token_endpoint", json!(plain));
+        acquire(&client(&idp).allow_plain_http().build().unwrap()).await.unwrap();
+        assert_eq!(idp.requests().last().unwrap().uri, plain);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -115,8 +115,7 @@ fn a_secret_and_a_certificate_make_a_bound_token() {
         let (tokens, requests) = showing(&identity);
         let builder = discovering(&tokens)
             .client_secret_basic("bound", secret("secret.bound"))
-            .client_identity(identity.clone())
-            .prefer_mtls_endpoint(true);
+            .client_identity(identity.clone());
         let token = acquire(builder).await.unwrap();
         let answer = oidc::introspect(token.secret()).await;
         assert_eq!(answer["cnf"]["x5t#S256"], identity.thumbprint());

@@ -132,22 +132,30 @@ async fn one_identity_serves_the_token_endpoint_and_the_api_and_no_other_passes(
 }
 
 #[tokio::test]
-async fn a_discovered_alias_is_preferred() {
+async fn a_discovered_alias_is_used_whenever_a_certificate_is_configured() {
     let authority = Authority::new();
-    let idp = AuthorizationServer::builder().tls_client("tls", NAME).build();
+    let idp =
+        AuthorizationServer::builder().tls_client("tls", NAME).client("secret", "s3cret").build();
     let plain = idp.listen_tls(authority.server(authority.asking(false))).await.unwrap();
     let mtls = idp.listen_tls(authority.server(authority.asking(true))).await.unwrap();
     let alias = json!({"token_endpoint": mtls.token_url()});
     idp.set_metadata("mtls_endpoint_aliases", alias);
     let identity = authority.certify(NAME).identity();
-    let source = ClientCredentials::discover(plain.issuer())
-        .tls_client_auth("tls")
-        .strict_metadata(true)
-        .transport(authority.client().client_identity(identity).build().unwrap())
-        .build()
-        .unwrap();
-    bounded(source.acquire(Acquire::new(Reason::Missing))).await.unwrap();
-    let request = &idp.requests()[0];
-    let asked = request.uri.authority().map(|it| it.as_str()).or(request.header("host"));
-    assert_eq!(asked, Some(&*mtls.addr().to_string()));
+    let builder = || ClientCredentials::discover(plain.issuer()).strict_metadata(true);
+    let showing = || authority.client().client_identity(identity.clone()).build().unwrap();
+    let secret = || builder().client_secret_basic("secret", "s3cret");
+    for (builder, server) in [
+        (builder().tls_client_auth("tls").transport(showing()), &mtls),
+        (secret().transport(showing()), &mtls),
+        (secret().client_identity(identity.clone()).transport(showing()), &mtls),
+        (secret().transport(authority.client().build().unwrap()), &plain),
+        // The transport that is given last counts.
+        (secret().transport(showing()).transport(authority.client().build().unwrap()), &plain),
+    ] {
+        let source = builder.build().unwrap();
+        bounded(source.acquire(Acquire::new(Reason::Missing))).await.unwrap();
+        let request = idp.requests().pop().unwrap();
+        let asked = request.uri.authority().map(|it| it.as_str()).or(request.header("host"));
+        assert_eq!(asked, Some(&*server.addr().to_string()));
+    }
 }

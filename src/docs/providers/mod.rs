@@ -27,7 +27,7 @@
 //! | a certificate | [`tls_client_auth`], [`self_signed_tls_client_auth`] with [`client_identity`] | As good as a key, and tokens can be bound to it. Fails behind a proxy that ends TLS. |
 //! | a secret that signs | [`client_secret_jwt`] (feature `jwt`) | The secret is not sent, but both sides hold it. Rarely offered. |
 //! | a secret | [`client_secret_basic`], [`client_secret_post`] | Works everywhere. Whoever sees one request has it. |
-//! | none | [`public_client`] | For servers that know the client by other means, such as its network. |
+//! | none | [`public_client`], [`no_client_authentication`] | For servers that know the client by other means, such as its network, or by the [grant](super::grants). |
 //!
 //! Binding the tokens is a separate matter, and goes with any of them: DPoP (`dpop`, feature
 //! `dpop`) where the API is reached through proxies, certificates ([`client_identity`]) where TLS
@@ -47,6 +47,7 @@
 //! | `invalid_client` with a certificate | whether it arrives: proxies that end TLS, an endpoint of its own ([`prefer_mtls_endpoint`]) |
 //! | a token type that is not understood | [`token_type_override`] where it is a Bearer token by another name |
 //! | lifetimes in milliseconds, tokens that die early | [`lifetime_cap`] |
+//! | a lifetime of 0 for a token that does not expire | [`token_lifetime`] |
 //! | no lifetime | [`default_lifetime`](TokenCacheBuilder::default_lifetime) |
 //!
 //! [`assertion_typ`]: ClientCredentialsBuilder::assertion_typ
@@ -57,11 +58,13 @@
 //! [`client_secret_jwt`]: ClientCredentialsBuilder::client_secret_jwt
 //! [`client_secret_post`]: ClientCredentialsBuilder::client_secret_post
 //! [`lifetime_cap`]: ClientCredentialsBuilder::lifetime_cap
+//! [`no_client_authentication`]: ClientCredentialsBuilder::no_client_authentication
 //! [`prefer_mtls_endpoint`]: ClientCredentialsBuilder::prefer_mtls_endpoint
 //! [`private_key_jwt`]: ClientCredentialsBuilder::private_key_jwt
 //! [`public_client`]: ClientCredentialsBuilder::public_client
 //! [`self_signed_tls_client_auth`]: ClientCredentialsBuilder::self_signed_tls_client_auth
 //! [`tls_client_auth`]: ClientCredentialsBuilder::tls_client_auth
+//! [`token_lifetime`]: ClientCredentialsBuilder::token_lifetime
 //! [`token_type_override`]: ClientCredentialsBuilder::token_type_override
 
 pub mod hosted;

@@ -85,6 +85,9 @@
 //!   assumed.
 //! * An expired token is a 401 whose challenge is of scheme `Token`. By default that counts as
 //!   another scheme's and is handed back; [`Rejections::any_401`] makes it a rejection.
+//! * With a certificate in place of the secret, Salesforce takes the JWT bearer grant, an
+//!   [extension grant](crate::docs::grants#google-a-service-account): the consumer key as issuer,
+//!   the user as subject, `https://login.salesforce.com` as audience.
 //! * Scopes come from the app; leave them out. The app needs an integration user.
 //!
 //! # SAP XSUAA
@@ -118,11 +121,40 @@
 //!
 //! # Google
 //!
-//! Google's APIs do **not** take this grant. A service account's key is for the JWT bearer grant
-//! (RFC 7523 §2.1, where the JWT is the grant and not the client's proof), workload identity
-//! federation is token exchange (RFC 8693), and on Google's machines tokens come from a metadata
-//! server. No client authentication of this crate makes one of these, `none` neither. What works is
-//! `google-cloud-auth`, or another source, behind the cache and the layer of this crate:
+//! Google's APIs do **not** take `client_credentials`. A service account's key signs the JWT of the
+//! JWT bearer grant (RFC 7523 §2.1), and workload identity federation is token exchange (RFC 8693).
+//! Both are [extension grants](crate::docs::grants#google-a-service-account):
+//!
+//! ```
+//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! use tower_oauth2_client_credentials::{
+//!     ClientCredentials, SignedJwt, SigningAlgorithm, SigningKeySource,
+//! };
+//!
+//! const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
+//!
+//! // `private_key` of the service account's JSON file, and its `private_key_id`.
+//! let key = SigningKeySource::from_pem_file(SigningAlgorithm::Rs256, "/run/secrets/google.pem")
+//!     .and_then(|key| Ok(key.kid("PRIVATE_KEY_ID")));
+//! let source = ClientCredentials::builder(TOKEN_URL)
+//!     .no_client_authentication()
+//!     .grant_type("urn:ietf:params:oauth:grant-type:jwt-bearer")
+//!     .parameter(
+//!         "assertion",
+//!         SignedJwt::new(key)
+//!             .issuer("svc@PROJECT.iam.gserviceaccount.com")
+//!             .audience(TOKEN_URL)
+//!             .claim("scope", "https://www.googleapis.com/auth/devstorage.read_only"),
+//!     )
+//!     .build()?;
+//! # drop(source);
+//! # }
+//! # Ok::<(), tower_oauth2_client_credentials::Error>(())
+//! ```
+//!
+//! * `sub` is for domain-wide delegation only.
+//! * On Google's machines tokens come from a metadata server, which is not a token endpoint. Use
+//!   `google-cloud-auth`, or another source, behind the cache and the layer of this crate:
 //!
 //! ```
 //! use std::time::Duration;

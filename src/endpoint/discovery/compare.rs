@@ -1,8 +1,7 @@
 //! What the server lists and what this client does.
 
-use super::document::ServerMetadata;
+use super::{Via, document::ServerMetadata};
 use crate::{
-    client_auth::ClientAuth,
     error::{Error, ErrorKind},
     event::Event,
 };
@@ -13,7 +12,7 @@ const SHOWN: usize = 12;
 /// Something that a list of the server's has not.
 struct Unlisted<'a> {
     member: &'static str,
-    used: &'static str,
+    used: &'a str,
     listed: &'a [String],
 }
 
@@ -21,20 +20,20 @@ struct Unlisted<'a> {
 /// servers that leave it out mean.
 fn unlisted<'a>(
     metadata: &'a ServerMetadata,
-    auth: &dyn ClientAuth,
+    via: &'a Via<'a>,
 ) -> impl Iterator<Item = Unlisted<'a>> {
-    let wanted = [
+    let wanted: [(_, Option<&str>, _); 3] = [
         (
             "token_endpoint_auth_methods_supported",
-            auth.method(),
+            via.auth.method(),
             metadata.token_endpoint_auth_methods(),
         ),
         (
             "token_endpoint_auth_signing_alg_values_supported",
-            auth.signing_algorithm(),
+            via.auth.signing_algorithm(),
             metadata.token_endpoint_auth_signing_algorithms(),
         ),
-        ("grant_types_supported", Some("client_credentials"), metadata.grant_types()),
+        ("grant_types_supported", Some(via.grant_type), metadata.grant_types()),
     ];
     wanted.into_iter().filter_map(|(member, used, listed)| {
         let used = used?;
@@ -43,8 +42,8 @@ fn unlisted<'a>(
     })
 }
 
-pub(super) fn events(metadata: &ServerMetadata, auth: &dyn ClientAuth) -> Vec<Event> {
-    unlisted(metadata, auth)
+pub(super) fn events(metadata: &ServerMetadata, via: &Via<'_>) -> Vec<Event> {
+    unlisted(metadata, via)
         .map(|Unlisted { member, used, listed }| Event::MetadataMismatch {
             member,
             used: used.to_owned(),
@@ -58,8 +57,8 @@ pub(super) fn events(metadata: &ServerMetadata, auth: &dyn ClientAuth) -> Vec<Ev
 /// # Errors
 ///
 /// Kind `UnsupportedAuthMethod`, naming what is listed.
-pub(super) fn strict(metadata: &ServerMetadata, auth: &dyn ClientAuth) -> Result<(), Error> {
-    match unlisted(metadata, auth).find(|it| it.member != "grant_types_supported") {
+pub(super) fn strict(metadata: &ServerMetadata, via: &Via<'_>) -> Result<(), Error> {
+    match unlisted(metadata, via).find(|it| it.member != "grant_types_supported") {
         None => Ok(()),
         Some(it) => Err(Error::new(ErrorKind::UnsupportedAuthMethod).with_detail(describe(&it))),
     }
@@ -69,12 +68,12 @@ pub(super) fn strict(metadata: &ServerMetadata, auth: &dyn ClientAuth) -> Result
 pub(in crate::endpoint) fn explain(
     error: Error,
     metadata: &ServerMetadata,
-    auth: &dyn ClientAuth,
+    via: &Via<'_>,
 ) -> Error {
     use ErrorKind as K;
     let hint = match error.kind() {
         K::InvalidClient | K::UnauthorizedClient | K::UnsupportedGrantType | K::InvalidRequest => {
-            unlisted(metadata, auth).next()
+            unlisted(metadata, via).next()
         }
         _ => None,
     };

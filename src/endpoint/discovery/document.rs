@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use http::Uri;
+use http::{Uri, uri::Scheme};
 use serde_json::{Map, Value};
 
 use super::places::Issuer;
@@ -70,7 +70,7 @@ impl ServerMetadata {
         &self.0.grant_types
     }
 
-    /// The endpoint for a client that shows a certificate or not.
+    /// The endpoint for a client that shows a certificate, or for one that does not.
     ///
     /// # Errors
     ///
@@ -106,7 +106,7 @@ impl ServerMetadata {
             Some(found) => return Err(mismatch(found, &issuer.text)),
             None => return Err(bad("it names no issuer")),
         }
-        let endpoint = |name, text| url::parse(name, text, allow_plain_http);
+        let endpoint = |name, text| endpoint(name, text, issuer, allow_plain_http);
         let token_endpoint =
             text("token_endpoint").ok_or_else(|| bad("it names no token endpoint"))?;
         let alias = members.get("mtls_endpoint_aliases").and_then(|it| it.get("token_endpoint"));
@@ -122,6 +122,30 @@ impl ServerMetadata {
             grant_types: list(&members, "grant_types_supported"),
         })))
     }
+}
+
+/// A document from an https issuer must not lead credentials to plain http, loopback included: a
+/// local process could be listening there.
+///
+/// # Errors
+///
+/// What is wrong with it and what to do.
+fn endpoint(
+    name: &str,
+    text: &str,
+    issuer: &Issuer,
+    allow_plain_http: bool,
+) -> Result<Uri, String> {
+    let uri = url::parse(name, text, allow_plain_http)?;
+    let downgrade =
+        issuer.uri.scheme() == Some(&Scheme::HTTPS) && uri.scheme() == Some(&Scheme::HTTP);
+    if downgrade && !allow_plain_http {
+        return Err(format!(
+            "{name}: plain http, though the issuer is https; have the server name an https \
+             endpoint, or allow_plain_http if you must"
+        ));
+    }
+    Ok(uri)
 }
 
 fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
@@ -215,6 +239,36 @@ mod tests {
         assert!(read.endpoint(false).is_ok() && read.mtls_token_endpoint().is_none());
         let error = read.endpoint(true).unwrap_err();
         assert!(error.to_string().contains("mtls_endpoint_aliases: plain http"), "{error}");
+    }
+
+    #[test]
+    fn an_https_issuer_names_no_plain_http_endpoint_without_leave() {
+        let read = |issuer: &str, endpoint: &str, allowed: bool| {
+            let issuer = Issuer::parse("issuer", issuer, allowed).unwrap();
+            let body = serde_json::json!({
+                "issuer": &*issuer.text,
+                "token_endpoint": endpoint,
+                "mtls_endpoint_aliases": {"token_endpoint": endpoint},
+            });
+            ServerMetadata::read(body.to_string().as_bytes(), &issuer, allowed)
+        };
+        for plain in ["http://127.0.0.1:1/token", "http://localhost/token", "http://[::1]/token"] {
+            let error = read("https://idp.example.com", plain, false).unwrap_err().to_string();
+            assert!(error.contains("its token_endpoint: plain http"), "{plain}: {error}");
+            assert!(read("HTTPS://idp.example.com", plain, false).is_err(), "{plain}");
+            // An issuer on loopback, or leave to do so, makes both endpoints usable.
+            for (issuer, allowed) in
+                [("http://127.0.0.1:9", false), ("https://idp.example.com", true)]
+            {
+                let read = read(issuer, plain, allowed).unwrap();
+                assert_eq!(read.endpoint(false).unwrap(), plain, "{issuer}");
+                assert_eq!(read.endpoint(true).unwrap(), plain, "{issuer}");
+            }
+            let alias = format!(r#","mtls_endpoint_aliases":{{"token_endpoint":"{plain}"}}"#);
+            let error = super::tests::read(&with(&alias)).unwrap().endpoint(true).unwrap_err();
+            assert!(error.to_string().contains("mtls_endpoint_aliases: plain http"), "{error}");
+        }
+        assert!(read("http://127.0.0.1:9", "http://idp.example.com/token", false).is_err());
     }
 
     #[test]

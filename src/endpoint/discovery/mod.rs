@@ -35,11 +35,14 @@ const SPACING: Duration = Duration::from_secs(5 * 60);
 pub(super) struct Via<'a> {
     pub(super) transport: &'a dyn Transport,
     pub(super) auth: &'a dyn ClientAuth,
+    pub(super) grant_type: &'a str,
     pub(super) observer: &'a Observer,
     pub(super) body_cap: usize,
     pub(super) now: SystemTime,
     /// How long an attempt may take.
     pub(super) attempt_timeout: Duration,
+    /// A client certificate is configured.
+    pub(super) shows_certificate: bool,
 }
 
 /// The metadata of one issuer, read once and kept.
@@ -156,7 +159,7 @@ impl Discovery {
             }
         }
         let metadata = fetched?;
-        for event in compare::events(&metadata, via.auth) {
+        for event in compare::events(&metadata, via) {
             via.observer.emit(&event);
         }
         Ok(metadata)
@@ -168,15 +171,13 @@ impl Discovery {
     ///
     /// Kind `UnsupportedAuthMethod` in the strict mode; `Discovery` if the endpoint meant for
     /// client certificates cannot be used.
-    pub(super) fn choose(
-        &self,
-        metadata: &ServerMetadata,
-        auth: &dyn ClientAuth,
-    ) -> Result<Uri, Error> {
+    pub(super) fn choose(&self, metadata: &ServerMetadata, via: &Via<'_>) -> Result<Uri, Error> {
         if self.settings.strict {
-            compare::strict(metadata, auth)?;
+            compare::strict(metadata, via)?;
         }
-        metadata.endpoint(self.settings.mtls || auth.uses_mtls()).cloned()
+        // RFC 8705 §5: a client that intends mutual TLS must use the alias.
+        let mtls = self.settings.mtls || via.shows_certificate || via.auth.uses_mtls();
+        metadata.endpoint(mtls).cloned()
     }
 
     /// The endpoint may have moved: look again before the document's time, though not at once

@@ -15,7 +15,7 @@ pub(in crate::endpoint) struct DiscoverySettings {
     pub(in crate::endpoint) allow_plain_http: bool,
     pub(super) max_age: Duration,
     pub(super) strict: bool,
-    /// The endpoint meant for client certificates, whatever the client authentication.
+    /// Use the endpoint for client certificates, even if no certificate is known of.
     pub(super) mtls: bool,
 }
 
@@ -41,10 +41,13 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Uses the token endpoint that is meant for connections with a client certificate
-    /// (`mtls_endpoint_aliases`, RFC 8705 §5), if the server names one: for tokens bound to a
-    /// certificate where the client authenticates in another way. Default: with
-    /// [`tls_client_auth`](Self::tls_client_auth) and its self-signed sibling only.
+    /// Uses the token endpoint for connections with a client certificate
+    /// (`mtls_endpoint_aliases`, RFC 8705 §5), if the server names one.
+    ///
+    /// The client uses it in any case when it knows of a certificate: with `client_identity`, with
+    /// a `HyperTransport` that has one, and with [`tls_client_auth`](Self::tls_client_auth) and
+    /// [`self_signed_tls_client_auth`](Self::self_signed_tls_client_auth). Set this for another
+    /// transport that shows a certificate. Default: `false`.
     pub fn prefer_mtls_endpoint(mut self, prefer: bool) -> Self {
         self.discovery.mtls = prefer;
         self

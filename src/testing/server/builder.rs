@@ -44,6 +44,7 @@ impl AuthorizationServerBuilder {
                 clients: Vec::new(),
                 raw_basic: false,
                 verify_assertion: None,
+                extension_grants: Vec::new(),
                 dpop: None,
                 single_token: false,
                 same_token: false,
@@ -109,6 +110,37 @@ impl AuthorizationServerBuilder {
         verify: impl Fn(&RecordedRequest) -> Result<(), &'static str> + Send + Sync + 'static,
     ) -> Self {
         self.config.verify_assertion = Some(Arc::new(verify));
+        self
+    }
+
+    /// Accepts an extension grant (RFC 6749 §4.5) whose requests a closure finds good. Its error is
+    /// the OAuth error code of the refusal, such as `invalid_grant`. Repeatable with different
+    /// grant types.
+    ///
+    /// A request for it may come without a client. Where a client is named, it must be a known
+    /// one. The answer to a token exchange has an `issued_token_type` (RFC 8693 §2.2.1).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::testing::AuthorizationServer;
+    ///
+    /// # fn verified(_: &str) -> bool { true }
+    /// let idp = AuthorizationServer::builder()
+    ///     .extension_grant("urn:ietf:params:oauth:grant-type:jwt-bearer", |request| {
+    ///         match request.form_value("assertion") {
+    ///             Some(jwt) if verified(jwt) => Ok(()),
+    ///             _ => Err("invalid_grant"),
+    ///         }
+    ///     })
+    ///     .build();
+    /// ```
+    pub fn extension_grant(
+        mut self,
+        grant_type: impl Into<String>,
+        verify: impl Fn(&RecordedRequest) -> Result<(), &'static str> + Send + Sync + 'static,
+    ) -> Self {
+        self.config.extension_grants.push((grant_type.into(), Arc::new(verify)));
         self
     }
 

@@ -1,5 +1,5 @@
-//! Whether a token request is good: RFC 6749 §3.2, §4.4.2 and §5.2. Pure, so that further grants
-//! and client authentication methods are further arms.
+//! Whether a token request is good: RFC 6749 §3.2, §4.4.2, §4.5 and §5.2. Pure, so that further
+//! client authentication methods are further arms.
 
 use http::{Method, StatusCode};
 
@@ -43,6 +43,7 @@ pub(super) fn check(
     clients: &[Client],
     raw_basic: bool,
     verify_assertion: Option<&Verifier>,
+    extensions: &[(String, Verifier)],
 ) -> Result<Grant, Refusal> {
     const BAD: &str = "invalid_request";
     if request.method != Method::POST {
@@ -64,33 +65,64 @@ pub(super) fn check(
         }
     }
 
-    let presented = client::read(request, raw_basic).map_err(|why| match why {
+    let grant_type = request.form_value("grant_type");
+    let extension = extensions.iter().find(|(name, _)| grant_type == Some(name));
+    let presented = match client::read(request, raw_basic) {
+        Ok(presented) => Some(presented),
+        // The grant itself may say who asks (RFC 7521 §4.1).
+        Err(Unpresented::Nothing) if extension.is_some() => None,
+        Err(why) => return Err(unpresented(why)),
+    };
+    if let Some(presented) = &presented {
+        authenticate(request, presented, clients, verify_assertion)?;
+    }
+    match (extension, grant_type) {
+        (Some((_, verify)), _) => {
+            verify(request).map_err(|code| Refusal::new(code, "the grant is not accepted"))?;
+        }
+        (None, Some("client_credentials")) => {}
+        (None, Some(_)) => {
+            return Err(Refusal::new("unsupported_grant_type", "unknown grant type"));
+        }
+        (None, None) => return Err(Refusal::new(BAD, "grant_type is missing")),
+    }
+    Ok(Grant {
+        client: presented.map_or_else(String::new, |presented| presented.id().to_owned()),
+        scope: request.form_value("scope").map(str::to_owned),
+    })
+}
+
+fn unpresented(why: Unpresented) -> Refusal {
+    match why {
         Unpresented::Nothing => Refusal::invalid_client("no client credentials", false),
         Unpresented::MalformedBasic => Refusal::invalid_client("malformed Basic credentials", true),
-        Unpresented::TwoWays => Refusal::new(BAD, "more than one way of client authentication"),
-    })?;
-    if let (Presented::Assertion { .. }, Some(verify)) = (&presented, verify_assertion) {
-        verify(request)
-            .map_err(|code| Refusal::new(code, "the client assertion is not accepted"))?;
-    } else if !presented.is_one_of(clients, request.client_certificate.as_ref()) {
-        return Err(Refusal::invalid_client(
-            "unknown client or wrong secret",
-            presented.used_basic(),
-        ));
+        Unpresented::TwoWays => {
+            Refusal::new("invalid_request", "more than one way of client authentication")
+        }
     }
+}
 
-    match request.form_value("grant_type") {
-        Some("client_credentials") => Ok(Grant {
-            client: presented.id().to_owned(),
-            scope: request.form_value("scope").map(str::to_owned),
-        }),
-        Some(_) => Err(Refusal::new("unsupported_grant_type", "only client_credentials")),
-        None => Err(Refusal::new(BAD, "grant_type is missing")),
+fn authenticate(
+    request: &RecordedRequest,
+    presented: &Presented,
+    clients: &[Client],
+    verify_assertion: Option<&Verifier>,
+) -> Result<(), Refusal> {
+    if let (Presented::Assertion { .. }, Some(verify)) = (presented, verify_assertion) {
+        return verify(request)
+            .map_err(|code| Refusal::new(code, "the client assertion is not accepted"));
     }
+    if !presented.is_one_of(clients, request.client_certificate.as_ref()) {
+        let basic = presented.used_basic();
+        return Err(Refusal::invalid_client("unknown client or wrong secret", basic));
+    }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{super::client::Proof, *};
 
     const POST: &str = "grant_type=client_credentials&client_id=id&client_secret=s%26+t";
@@ -117,7 +149,12 @@ mod tests {
             request = request.header(*name, *value);
         }
         let parts = request.body(()).unwrap().into_parts().0;
-        check(&RecordedRequest::new(parts, body.to_owned().into()), clients, false, None)
+        let request = RecordedRequest::new(parts, body.to_owned().into());
+        let assertion: Verifier = Arc::new(|request| match request.form_value("assertion") {
+            Some("a.b.c") => Ok(()),
+            _ => Err("invalid_grant"),
+        });
+        check(&request, clients, false, None, &[("urn:x".to_owned(), assertion)])
     }
 
     fn form(body: &str) -> Result<Grant, Refusal> {
@@ -174,6 +211,19 @@ mod tests {
         assert_eq!(ask("&client_id=x&client_secret=y").unwrap().client, "x");
         assert!(ask("&client_assertion=a.b.c").is_ok());
         assert_eq!(code(ask("")), (400, "invalid_client", false));
+    }
+
+    #[test]
+    fn an_extension_grant_is_verified_and_needs_no_client() {
+        let grant = "grant_type=urn%3Ax&assertion=";
+        assert_eq!(form(&format!("{grant}a.b.c&scope=a")).unwrap().scope.as_deref(), Some("a"));
+        assert_eq!(form(&format!("{grant}a.b.c")).unwrap().client, "");
+        assert_eq!(basic("aWQ6cyUyNiUyMHQ=", &format!("{grant}a.b.c")).unwrap().client, "id");
+        assert_eq!(code(form(&format!("{grant}b"))), (400, "invalid_grant", false));
+        // Credentials that are presented must be right.
+        let wrong = code(basic("aWQ6d3Jvbmc=", &format!("{grant}a.b.c")));
+        assert_eq!(wrong, (401, "invalid_client", true));
+        assert_eq!(code(basic("?", &format!("{grant}a.b.c"))), (401, "invalid_client", true));
     }
 
     #[test]

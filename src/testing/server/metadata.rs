@@ -123,11 +123,13 @@ impl AuthorizationServer {
 
     fn document(&self, request: &RecordedRequest) -> Response<Bytes> {
         let (origin, config) = (request.origin(), &self.shared.config);
+        let extensions = config.extension_grants.iter().map(|(name, _)| name.as_str());
+        let grant_types: Vec<_> = ["client_credentials"].into_iter().chain(extensions).collect();
         let mut document = json!({
             "issuer": format!("{origin}{}", config.issuer_path),
             "token_endpoint": format!("{origin}{}", config.path),
             "response_types_supported": [],
-            "grant_types_supported": ["client_credentials"],
+            "grant_types_supported": grant_types,
             "token_endpoint_auth_methods_supported": [
                 "client_secret_basic",
                 "client_secret_post",

@@ -71,6 +71,8 @@ struct Config {
     clients: Vec<Client>,
     raw_basic: bool,
     verify_assertion: Option<Verifier>,
+    /// Grant types beside `client_credentials`.
+    extension_grants: Vec<(String, Verifier)>,
     dpop: Option<DpopVerifier>,
     single_token: bool,
     same_token: bool,

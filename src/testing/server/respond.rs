@@ -17,6 +17,7 @@ pub(super) fn token(
     token_type: &str,
     expires_in: Option<Duration>,
     scope: Option<&str>,
+    exchanged: bool,
 ) -> Response<Bytes> {
     let mut body = Map::new();
     body.insert("access_token".into(), token.into());
@@ -24,6 +25,10 @@ pub(super) fn token(
         body.insert("expires_in".into(), seconds(lifetime));
     }
     body.insert("token_type".into(), token_type.into());
+    if exchanged {
+        let access_token = "urn:ietf:params:oauth:token-type:access_token";
+        body.insert("issued_token_type".into(), access_token.into());
+    }
     if let Some(scope) = scope {
         body.insert("scope".into(), scope.into());
     }
@@ -98,7 +103,7 @@ mod tests {
         assert_eq!(seconds(Duration::from_millis(1500)).to_string(), "1.5");
         assert_eq!(seconds(Duration::from_secs(u64::MAX)).to_string(), u64::MAX.to_string());
         assert_eq!(
-            token("t", "Bearer", None, None).body(),
+            token("t", "Bearer", None, None, false).body(),
             r#"{"access_token":"t","token_type":"Bearer"}"#
         );
     }

@@ -124,6 +124,9 @@ impl Endpoint for AuthorizationServer {
     }
 }
 
+/// RFC 8693 §2.1.
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
 pub(super) enum Outcome {
     Respond(Response<Bytes>),
     Hang,
@@ -176,7 +179,8 @@ impl AuthorizationServer {
     ) -> Response<Bytes> {
         let config = &self.shared.config;
         let verify = config.verify_assertion.as_ref();
-        let grant = match grant::check(request, &config.clients, config.raw_basic, verify) {
+        let (clients, grants) = (&config.clients, &config.extension_grants);
+        let grant = match grant::check(request, clients, config.raw_basic, verify, grants) {
             Ok(grant) => grant,
             Err(refusal) => return respond::refusal(&refusal),
         };
@@ -215,6 +219,7 @@ impl AuthorizationServer {
             if key.is_some() { "DPoP" } else { "Bearer" },
             config.tell_lifetime.then_some(lifetime),
             scope.filter(|_| config.tell_scope),
+            request.form_value("grant_type") == Some(TOKEN_EXCHANGE),
         );
         self.stamped(response, false)
     }

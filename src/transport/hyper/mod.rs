@@ -134,6 +134,10 @@ impl HyperTransport {
         }
     }
 
+    pub(crate) fn has_client_identity(&self) -> bool {
+        self.shared.identity.is_some()
+    }
+
     fn with_connector(connector: Connector, identity: Option<ClientIdentity>) -> Self {
         let pool = Mutex::new(Pool::new(0, &connector, identity.as_ref()));
         Self { shared: Arc::new(Shared { connector, identity, pool }) }
