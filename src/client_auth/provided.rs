@@ -14,7 +14,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{AssertionSettings, Authenticating, ClientAuth, Draft, encoded};
+use super::{AssertionSettings, Authenticating, ClientAuth, Draft};
 use crate::{
     error::{BoxError, Error, ErrorKind},
     secret_file,
@@ -134,7 +134,6 @@ impl ClientAuth for ProvidedAssertion {
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         Box::pin(async move {
             let assertion = self.read(draft.now).await?;
-            draft.secrets.push(encoded(&assertion));
             self.settings.present(self.id.as_deref(), assertion, draft);
             Ok(())
         })

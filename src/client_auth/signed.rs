@@ -6,9 +6,7 @@ use std::time::UNIX_EPOCH;
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{
-    AssertionAudience, AssertionSettings, Authenticating, ClientAuth, Draft, Secret, encoded,
-};
+use super::{AssertionAudience, AssertionSettings, Authenticating, ClientAuth, Draft, Secret};
 use crate::{
     error::{Error, ErrorKind},
     jose::{self, HmacAlgorithm, Signer, SigningKeySource},
@@ -48,8 +46,7 @@ impl ClientAuth for SignedAssertion {
                     let secret = secret.read().await?;
                     let signer = Signer::Secret(*algorithm, secret.as_bytes());
                     let assertion = self.sign(Map::new(), &signer, draft)?;
-                    draft.secrets.push(encoded(&secret));
-                    draft.secrets.push(secret);
+                    draft.secrets.push_password(&self.id, secret);
                     assertion
                 }
             };

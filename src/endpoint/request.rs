@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::target::Target;
 use crate::{
-    client_auth::{ClientAuth, Draft, encoded},
+    client_auth::{ClientAuth, Draft, SentSecrets},
     error::Error,
     transport::TokenRequest,
 };
@@ -35,7 +35,7 @@ pub(super) async fn assemble(
     parameters: &Parameters,
     auth: &dyn ClientAuth,
     now: SystemTime,
-) -> Result<(TokenRequest, Vec<Zeroizing<String>>), Error> {
+) -> Result<(TokenRequest, SentSecrets), Error> {
     let mut draft = Draft { issuer: target.issuer(), ..Draft::new(headers(), now) };
     draft.form.push("grant_type", "client_credentials");
     auth.authenticate(&mut draft).await?;
@@ -58,7 +58,7 @@ pub(super) async fn assemble(
         form.push(name.clone(), value);
         // It may be a secret; what is shorter is a word that messages need.
         if value.len() >= 8 {
-            secrets.extend([encoded(value), Zeroizing::new(value.clone())]);
+            secrets.push(Zeroizing::new(value.clone()));
         }
     }
     let mut request = TokenRequest::new(Full::new(Bytes::from_owner(form.encode())));

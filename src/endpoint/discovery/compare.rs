@@ -48,7 +48,7 @@ pub(super) fn events(metadata: &ServerMetadata, auth: &dyn ClientAuth) -> Vec<Ev
         .map(|Unlisted { member, used, listed }| Event::MetadataMismatch {
             member,
             used: used.to_owned(),
-            listed: listed.to_vec(),
+            listed: listed.iter().take(SHOWN).cloned().collect(),
         })
         .collect()
 }
@@ -79,7 +79,7 @@ pub(in crate::endpoint) fn explain(
         _ => None,
     };
     match hint {
-        Some(hint) => error.with_detail(describe(&hint)),
+        Some(hint) => error.and_detail(describe(&hint)),
         None => error,
     }
 }
