@@ -232,6 +232,13 @@ mod tests {
                 assert!(sent.safe(&format!("a {} b", &part[..7]), None).is_some(), "{part}");
             }
         }
+        // Eight characters of an encoding can be few of the secret.
+        let secret_of_escapes = "+/\"&=<\\ +\"/&";
+        for encoded in
+            ["%2B%2F%22", "%3c%5c%2", "%3C%5C+%", "&quot;&am", "=&lt;\\\\ +", "\\\"&=<\\\\"]
+        {
+            assert!(!is_shown(secret_of_escapes, &format!("a {encoded} b")), "{encoded}");
+        }
         assert!(!is_shown(secret, "invalid secret c4n4ry-s3cret-of"), "a prefix of 16");
     }
 
@@ -257,6 +264,7 @@ mod tests {
         assert!(is_shown("in", "the client is invalid"));
         assert!(!is_shown("in", "secret=in") && !is_shown("in", "aW4="));
         assert!(!is_shown("in", &format!("Basic {}", STANDARD.encode(format!("{ID}:in")))));
+        assert!(!is_shown("in", &STANDARD.encode("my%20service:in")));
         assert!(is_shown("secret", "invalid client secret"), "a word of every message");
         assert!(!is_shown("secret", &STANDARD.encode(format!("{ID}:secret"))));
     }
