@@ -15,6 +15,7 @@ mod secret;
 mod sent;
 #[cfg(feature = "jwt")]
 mod signed;
+mod typos;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
@@ -170,6 +171,7 @@ impl ClientAuth for PublicClient {
     }
 
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
+        draft.secrets.check("client id", &self.id);
         draft.form.push("client_id", &self.id);
         Box::pin(async { Ok(()) })
     }

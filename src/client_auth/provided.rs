@@ -134,6 +134,7 @@ impl ClientAuth for ProvidedAssertion {
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         Box::pin(async move {
             let assertion = self.read(draft.now).await?;
+            draft.secrets.check("client id", self.id.as_deref().unwrap_or_default());
             self.settings.present(self.id.as_deref(), assertion, draft);
             Ok(())
         })

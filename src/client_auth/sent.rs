@@ -4,7 +4,7 @@ use std::{error::Error as StdError, fmt, fmt::Write as _};
 
 use zeroize::Zeroizing;
 
-use super::{decodings::decodings, encodings};
+use super::{decodings::decodings, encodings, typos};
 
 /// A text that shares this many characters with a secret is not shown.
 const WINDOW: usize = 8;
@@ -29,7 +29,10 @@ pub(crate) const WITHHELD: &str =
 /// for HTML or JSON, in base64 or base64url, or with any of these in layers. A shorter secret counts
 /// only as a whole, and one below 4 characters only as a word.
 #[derive(Default)]
-pub(crate) struct SentSecrets(Vec<Sent>);
+pub(crate) struct SentSecrets {
+    sent: Vec<Sent>,
+    hints: Vec<String>,
+}
 
 struct Sent {
     value: Zeroizing<String>,
@@ -39,17 +42,29 @@ struct Sent {
 
 impl SentSecrets {
     pub(crate) fn push(&mut self, value: Zeroizing<String>) {
-        self.0.push(Sent { value, client_id: None });
+        self.sent.push(Sent { value, client_id: None });
     }
 
     /// Adds a client secret, which servers also know as `base64(id:secret)`.
     pub(crate) fn push_password(&mut self, client_id: &str, value: Zeroizing<String>) {
-        self.0.push(Sent { value, client_id: Some(client_id.to_owned()) });
+        self.check("client id", client_id);
+        self.check("client secret", &value);
+        self.sent.push(Sent { value, client_id: Some(client_id.to_owned()) });
+    }
+
+    /// Notes what a refusal could be due to: a value that was copied with quotes or blanks.
+    pub(crate) fn check(&mut self, name: &str, value: &str) {
+        self.hints.extend(typos::describe(name, value));
+    }
+
+    /// What could be wrong with the credentials themselves, without their values.
+    pub(crate) fn hints(&self) -> &[String] {
+        &self.hints
     }
 
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.sent.is_empty()
     }
 
     /// The beginning of a server's text, unless it repeats a secret or `token`, the access token in
@@ -83,7 +98,7 @@ impl SentSecrets {
             0..WINDOW => texts.iter().any(|text| holds(text, form)),
             _ => form.windows(WINDOW).any(|window| windows.binary_search(&packed(window)).is_ok()),
         };
-        let sent = self.0.iter().map(|it| (it.value.as_str(), it.client_id.as_deref()));
+        let sent = self.sent.iter().map(|it| (it.value.as_str(), it.client_id.as_deref()));
         sent.chain(token.map(|token| (token, None))).any(|(value, client_id)| {
             encodings::any(&value.as_bytes()[..value.len().min(LONGEST)], client_id, found)
         })

@@ -34,7 +34,9 @@ impl ClientAuth for SignedAssertion {
                 Credential::Key(source) => {
                     let key = source.read().await?;
                     let mut header = Map::new();
+                    draft.secrets.check("client id", &self.id);
                     if let Some(kid) = key.key_id() {
+                        draft.secrets.check("key id", kid);
                         header.insert("kid".into(), kid.into());
                     }
                     if let Some(x5t) = key.x5t_s256() {

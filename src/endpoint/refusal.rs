@@ -192,6 +192,18 @@ pub(super) fn token_type(member: &Member, secrets: &SentSecrets, token: &str) ->
     format!("{named}; if the API takes such tokens as Bearer tokens, set token_type_override")
 }
 
+/// Adds what could be wrong with the credentials, if they are what was refused.
+pub(super) fn hint(error: Error, secrets: &SentSecrets) -> Error {
+    use ErrorKind as K;
+    let refused = match error.kind() {
+        K::InvalidClient | K::UnauthorizedClient | K::InvalidGrant => true,
+        K::HttpStatus => error.is_terminal(),
+        _ => error.status() == Some(StatusCode::UNAUTHORIZED),
+    };
+    let hints = if refused { secrets.hints() } else { &[] };
+    hints.iter().fold(error, |error, hint| error.and_detail(hint.clone()))
+}
+
 /// What came instead of an OAuth answer; often a proxy's or a login page.
 #[derive(Clone, Copy)]
 pub(super) struct Page<'a> {

@@ -61,16 +61,18 @@ pub(super) fn wants_body(status: StatusCode, headers: &HeaderMap) -> bool {
 ///
 /// Whatever is not a token that can be used; each with the status and `Retry-After`.
 pub(super) fn read(answer: Answer<'_>) -> Result<Token, Error> {
-    let (status, headers) = (answer.status, answer.headers);
+    let Answer { status, headers, secrets, .. } = answer;
     let retry_after = retry_after::read(headers, answer.now);
     let token = if status.is_redirection() {
-        Err(refusal::redirect(headers, answer.secrets))
+        Err(refusal::redirect(headers, secrets))
     } else if status.is_success() && status != StatusCode::PARTIAL_CONTENT {
         success(answer)
     } else {
         Err(failure(answer))
     };
-    token.map_err(|error| error.with_status(status).with_retry_after(retry_after))
+    token.map_err(|error| {
+        refusal::hint(error.with_status(status).with_retry_after(retry_after), secrets)
+    })
 }
 
 fn success(answer: Answer<'_>) -> Result<Token, Error> {
