@@ -122,6 +122,7 @@
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorize;
