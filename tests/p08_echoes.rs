@@ -1,7 +1,7 @@
 //! P8: a server that repeats what it was sent does not get a secret into an error, an event or a
 //! log, whatever the text it puts the secret in and however it encodes it.
 //!
-//! In a binary of its own: whether a callsite is enabled is decided for the whole process.
+//! In a separate binary: whether a callsite is enabled is decided for the whole process.
 
 use std::{
     io,

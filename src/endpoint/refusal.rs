@@ -75,7 +75,7 @@ pub(super) fn oauth(code: &str, fields: &Fields, page: Page<'_>) -> Error {
         }
         _ => known.kind() == ErrorKind::OtherOAuthError && status.is_retryable(),
     };
-    // A code of the RFCs repeats no secret, whatever the secret is.
+    // A code of the RFCs says nothing about a secret.
     let registered = known.kind() != ErrorKind::OtherOAuthError;
     let error = if by_status { status } else { known };
     let token = match &fields.access_token {
@@ -209,7 +209,7 @@ pub(super) fn hint(error: Error, secrets: &SentSecrets) -> Error {
 pub(super) struct Page<'a> {
     pub(super) status: StatusCode,
     pub(super) headers: &'a HeaderMap,
-    /// The body; what is not UTF-8 in it is replaced.
+    /// The body, with a replacement character for each byte that is not UTF-8.
     pub(super) text: &'a str,
     pub(super) secrets: &'a SentSecrets,
 }

@@ -1,4 +1,4 @@
-//! Tests: answers that have neither a usable token nor an OAuth error code.
+//! Tests: answers without a usable token and without an OAuth error code.
 
 use super::{
     tests::{answered, refused},
