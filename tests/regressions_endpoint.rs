@@ -169,8 +169,8 @@ async fn a_main_that_returns_an_error_prints_the_message() {
     };
     let error = failure(source(refuse).public_client("id")).await;
     let message = error.to_string();
-    let main: Result<(), BoxError> = Err(error.into());
-    let printed = format!("Error: {:?}", main.unwrap_err());
+    let boxed: BoxError = error.into();
+    let printed = format!("Error: {boxed:?}");
     assert_eq!(printed, format!("Error: {message}"));
 }
 
