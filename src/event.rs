@@ -110,7 +110,7 @@ pub enum Event {
         member: &'static str,
         /// What the client does.
         used: String,
-        /// What the server lists.
+        /// What the server lists; at most the first 12 names.
         listed: Vec<String>,
     },
     /// The authorization server's metadata is due to be read again and could not be; the document

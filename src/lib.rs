@@ -60,14 +60,14 @@
 //! * **Nobody calls**: nothing happens. There is no background task unless
 //!   [`keep_warm`](TokenCacheBuilder::keep_warm) is on.
 //!
-//! Errors of the layer are [`BoxError`]; an [`Error`] of ours is found in one by downcast. It says
+//! Errors of the layer are [`BoxError`]. [`Error::find`] finds this crate's [`Error`] in one. It says
 //! what to do next, and never shows a secret:
 //!
 //! ```
 //! use tower_oauth2_client_credentials::{BoxError, Error};
 //!
 //! fn log(error: &BoxError) {
-//!     match error.downcast_ref::<Error>() {
+//!     match Error::find(&**error) {
 //!         Some(ours) if ours.is_terminal() => eprintln!("someone must look at this: {ours}"),
 //!         Some(ours) => eprintln!("no token for now: {ours}"),
 //!         None => eprintln!("the client below failed: {error}"),
@@ -123,6 +123,7 @@
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
+#![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorize;

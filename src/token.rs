@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::proof::DPOP;
 pub use self::proof::ProofOfPossession;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, sanitise};
 
 /// The longest token that is accepted, in bytes. Servers commonly refuse header fields
 /// above 8 KiB; 64 KiB leaves room for every real token and bounds memory.
@@ -188,7 +188,7 @@ impl Token {
         self.inner.refresh_in
     }
 
-    /// The granted scope, if the server named it.
+    /// The granted scope, if the server named it. A token response's scope above 16 KiB is not kept.
     pub fn scope(&self) -> Option<&str> {
         self.inner.scope.as_deref()
     }
@@ -254,7 +254,7 @@ impl fmt::Debug for Token {
             .field("token_type", &self.inner.token_type)
             .field("lifetime", &self.inner.lifetime)
             .field("refresh_in", &self.inner.refresh_in)
-            .field("scope", &self.inner.scope)
+            .field("scope", &self.scope().map(sanitise))
             .finish_non_exhaustive()
     }
 }

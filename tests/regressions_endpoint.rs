@@ -90,3 +90,100 @@ async fn an_age_counts_without_expires_in() {
     sleep(Duration::from_secs(95)).await;
     assert!(cache.current().is_none(), "used 95 s after it came, 295 s after it was issued");
 }
+
+/// `docker --env-file` keeps quotes and trailing blanks.
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_with_quotes_or_blanks_are_hinted_at_without_their_value() {
+    let answer = |status: u16, body: &'static str| {
+        move |_, _| Response::builder().status(status).body(Full::from(body)).unwrap()
+    };
+    let refused = answer(401, r#"{"error":"invalid_client"}"#);
+    for (builder, hint) in [
+        (
+            source(refused).client_secret_basic("id", "\"hunter2\""),
+            "the client secret is in quotes",
+        ),
+        (
+            source(refused).client_secret_post("id", "hunter2 "),
+            "the client secret ends with a blank",
+        ),
+        (source(refused).client_secret_post("id\n", "hunter2"), "the client id ends with a line"),
+        (source(refused).public_client("'id'"), "the client id is in quotes"),
+        (
+            source(answer(401, "")).client_secret_basic_raw("id", "'hunter2'"),
+            "the client secret is in quotes",
+        ),
+    ] {
+        let text = failure(builder).await.to_string();
+        assert!(text.contains(hint) && !text.contains("hunter2"), "{text}");
+    }
+    for builder in [
+        source(refused).client_secret_basic("id", "hunter2"),
+        source(answer(503, "")).client_secret_basic("id", "'hunter2'"),
+        source(answer(400, r#"{"error":"invalid_scope"}"#)).client_secret_basic("id", "'hunter2'"),
+    ] {
+        let text = failure(builder).await.to_string();
+        assert!(!text.contains("the client secret is"), "{text}");
+    }
+}
+
+/// Wrong credentials are not tried again and again, or the server locks the client out.
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_without_a_code_cool_down_for_30_seconds_at_least() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = asked.clone();
+    let refuse = move |_, _| {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Response::builder().status(401).body(Full::from("Bad client credentials")).unwrap()
+    };
+    let cache = source(refuse).client_secret_basic("id", "hunter2").build().unwrap().into_cache();
+    for _ in 0..60 {
+        let error = cache.get().await.unwrap_err();
+        assert!(error.is_terminal() && error.to_string().contains("Bad client credentials"));
+        sleep(Duration::from_secs(1)).await;
+    }
+    let asked = asked.load(std::sync::atomic::Ordering::Relaxed);
+    assert!((2..=3).contains(&asked), "{asked} token requests in a minute");
+}
+
+/// No status that says that there is no token is tried again.
+#[tokio::test(start_paused = true)]
+async fn a_204_is_asked_for_once() {
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = asked.clone();
+    let nothing = move |_, _| {
+        count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        Response::builder().status(204).body(Full::default()).unwrap()
+    };
+    let error = failure(source(nothing).public_client("id")).await;
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::MissingAccessToken, false));
+    assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
+/// What the README's own `main` prints.
+#[tokio::test(start_paused = true)]
+async fn a_main_that_returns_an_error_prints_the_message() {
+    let refuse = |_, _| {
+        let body = r#"{"error":"invalid_client","error_description":"unknown \"client\""}"#;
+        Response::builder().status(401).body(Full::from(body)).unwrap()
+    };
+    let error = failure(source(refuse).public_client("id")).await;
+    let message = error.to_string();
+    let boxed: BoxError = error.into();
+    let printed = format!("Error: {boxed:?}");
+    assert_eq!(printed, format!("Error: {message}"));
+}
+
+/// P12: a large answer costs a bounded message, and a token keeps no large part of it.
+#[tokio::test(start_paused = true)]
+async fn a_scope_of_a_megabyte_is_not_kept_or_logged() {
+    let large = |_, _| {
+        let scope = "a".repeat(1_000_000);
+        Response::new(Full::from(format!(r#"{{"access_token":"abc","scope":"{scope}"}}"#)))
+    };
+    let source = source(large).public_client("id").scope("b").build().unwrap();
+    let token = source.acquire(Acquire::new(Reason::Missing)).await.unwrap();
+    assert_eq!(token.scope(), None);
+    let own = Token::bearer("abc").unwrap().with_scope("a".repeat(1_000_000));
+    assert!(format!("{own:?}").len() < 1000);
+}

@@ -48,9 +48,6 @@ impl AssertionSettings {
         }
         draft.form.push("client_assertion_type", &self.assertion_type);
         draft.form.push("client_assertion", &assertion);
-        // A JWT without its signature proves nothing; with it, also in pieces, it is a password.
-        let signature = assertion.rsplit('.').next().unwrap_or_default();
-        let signature = Zeroizing::new(signature.to_owned());
-        draft.secrets.extend([assertion, signature]);
+        draft.secrets.push(assertion);
     }
 }

@@ -6,12 +6,16 @@
 mod assertion;
 #[cfg(feature = "jwt")]
 mod audience;
+mod decodings;
+mod encodings;
 mod form;
 mod mtls;
 mod provided;
 mod secret;
+mod sent;
 #[cfg(feature = "jwt")]
 mod signed;
+mod typos;
 
 use std::{fmt, future::Future, pin::Pin, sync::Arc, time::SystemTime};
 
@@ -29,6 +33,7 @@ pub(crate) use form::{Form, encoded};
 pub(crate) use mtls::TlsClientAuth;
 pub(crate) use provided::{AssertionSource, ProvidedAssertion, check_assertion};
 pub use secret::Secret;
+pub(crate) use sent::{SentSecrets, WITHHELD};
 #[cfg(feature = "jwt")]
 pub(crate) use signed::{Credential, SignedAssertion, dated_jwt, key_header};
 
@@ -97,8 +102,8 @@ pub(crate) struct Draft {
     /// client assertion.
     #[cfg_attr(not(feature = "jwt"), expect(dead_code))]
     pub(crate) issuer: Option<Arc<str>>,
-    /// What must not come back to a log through a server that echoes its input.
-    pub(crate) secrets: Vec<Zeroizing<String>>,
+    /// The secrets that are sent. A server that echoes its input must not get them into a log.
+    pub(crate) secrets: SentSecrets,
 }
 
 impl Draft {
@@ -109,7 +114,7 @@ impl Draft {
             now,
             reading: ReadContext::default(),
             issuer: None,
-            secrets: Vec::new(),
+            secrets: SentSecrets::default(),
         }
     }
 }
@@ -145,8 +150,7 @@ impl ClientAuth for SecretPost {
             let secret = self.secret.read(&draft.reading).await?;
             draft.form.push("client_id", &self.id);
             draft.form.push("client_secret", &secret);
-            draft.secrets.push(encoded(&secret));
-            draft.secrets.push(secret);
+            draft.secrets.push_password(&self.id, secret);
             Ok(())
         })
     }
@@ -178,12 +182,8 @@ impl ClientAuth for SecretBasic {
             } else {
                 basic(&encoded(&self.id), &encoded(&secret))
             };
-            // The pair as it is sent is as good as the secret.
-            let sent = String::from_utf8_lossy(&value.as_bytes()[SCHEME.len()..]);
-            draft.secrets.push(Zeroizing::new(sent.trim_end_matches('=').to_owned()));
             draft.headers.insert(header::AUTHORIZATION, value);
-            draft.secrets.push(encoded(&secret));
-            draft.secrets.push(secret);
+            draft.secrets.push_password(&self.id, secret);
             Ok(())
         })
     }
@@ -201,6 +201,7 @@ impl ClientAuth for PublicClient {
     }
 
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
+        draft.secrets.check("client id", &self.id);
         draft.form.push("client_id", &self.id);
         Box::pin(async { Ok(()) })
     }

@@ -13,6 +13,7 @@ pub(crate) struct TlsClientAuth {
 impl ClientAuth for TlsClientAuth {
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         // Always: it is how the server finds the client whose certificate to expect.
+        draft.secrets.check("client id", &self.id);
         draft.form.push("client_id", &self.id);
         Box::pin(async { Ok(()) })
     }

@@ -13,7 +13,7 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{AssertionSettings, Authenticating, ClientAuth, Draft, encoded};
+use super::{AssertionSettings, Authenticating, ClientAuth, Draft};
 use crate::{
     error::{BoxError, Error, ErrorKind},
     event::Event,
@@ -162,7 +162,7 @@ impl ClientAuth for ProvidedAssertion {
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a> {
         Box::pin(async move {
             let assertion = self.read(draft.now, &draft.reading).await?;
-            draft.secrets.push(encoded(&assertion));
+            draft.secrets.check("client id", self.id.as_deref().unwrap_or_default());
             self.settings.present(self.id.as_deref(), assertion, draft);
             Ok(())
         })

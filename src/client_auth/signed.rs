@@ -11,7 +11,6 @@ use zeroize::Zeroizing;
 
 use super::{
     AssertionAudience, AssertionSettings, Authenticating, BLANK_SECRET, ClientAuth, Draft, Secret,
-    encoded,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -43,6 +42,8 @@ impl ClientAuth for SignedAssertion {
             let assertion = match &self.credential {
                 Credential::Key(source) => {
                     let key = source.read(&draft.reading).await?;
+                    draft.secrets.check("client id", &self.id);
+                    draft.secrets.check("key id", key.key_id().unwrap_or_default());
                     self.sign(key_header(&key), &Signer::Key(&key), draft)?
                 }
                 Credential::Secret(secret, algorithm) => {
@@ -50,8 +51,7 @@ impl ClientAuth for SignedAssertion {
                     self.warn_of_short(&secret, *algorithm, &draft.reading);
                     let signer = Signer::Secret(*algorithm, secret.as_bytes());
                     let assertion = self.sign(Map::new(), &signer, draft)?;
-                    draft.secrets.push(encoded(&secret));
-                    draft.secrets.push(secret);
+                    draft.secrets.push_password(&self.id, secret);
                     assertion
                 }
             };

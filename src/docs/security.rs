@@ -130,11 +130,14 @@
 //! * header values with a secret are [marked sensitive](http::HeaderValue::set_sensitive), so
 //!   `Debug` of a request does not show them, and HTTP/2 does not keep them in its compression
 //!   tables;
-//! * text from a server is stripped of control characters and cut, and what we sent is taken out
-//!   of it first: some servers echo their input;
+//! * text from a server is stripped of control, bidirectional and invisible characters, and cut;
+//! * it is left out if it shares 8 or more characters with a secret of the request, since some
+//!   servers echo their input. That holds for a secret as it is, form-encoded, escaped for HTML or
+//!   JSON, and in base64 or base64url of the secret or of `id:secret`. A shorter secret counts only
+//!   as a whole, and one below 4 characters only as a word;
 //! * causes behind [`source()`](std::error::Error::source) are the transport's. The default one's
-//!   carry no URL and no credentials. Those of a transport, closure or source of *yours* are
-//!   passed on as they are.
+//!   carry no URL and no credentials. A cause that repeats a secret of the token request is left
+//!   out. Causes of a closure or source of *yours* are passed on as they are.
 //!
 //! Where a layer of yours logs header fields, let it honour the sensitive mark.
 //!

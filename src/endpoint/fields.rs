@@ -3,9 +3,17 @@
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use serde_core::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde_core::de::{
+    Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
+
+use super::json_text;
+
+/// The longest granted scope that is kept, in bytes: real ones stay far below, and a longer one
+/// would cost memory in every copy of the token.
+pub(super) const MAX_SCOPE_BYTES: usize = 16 * 1024;
 
 /// One member. `null` is absent.
 #[derive(Default)]
@@ -91,8 +99,10 @@ impl Fields {
 
 fn form_decoded(text: &str) -> Option<Zeroizing<String>> {
     let spaced = Zeroizing::new(text.replace('+', " "));
-    let decoded: Vec<u8> = percent_decode_str(&spaced).collect();
-    String::from_utf8(decoded).ok().map(Zeroizing::new)
+    // Sized once: a vector that grows leaves copies of a token behind.
+    let mut decoded = Zeroizing::new(Vec::with_capacity(spaced.len()));
+    decoded.extend(percent_decode_str(&spaced));
+    String::from_utf8(std::mem::take(&mut *decoded)).ok().map(Zeroizing::new)
 }
 
 impl Member {
@@ -115,14 +125,46 @@ impl Member {
         let text = raw.get();
         match text.as_bytes().first() {
             Some(b'n') => Self::Absent,
-            Some(b'"') => serde_json::from_str(text)
-                .map_or(Self::Other, |text: String| Self::Text(Zeroizing::new(text))),
+            Some(b'"') => json_text::decode(text).map_or(Self::Other, Self::Text),
             Some(b'-' | b'0'..=b'9') => text.parse().map_or(Self::Other, Self::Number),
             // Some servers list scopes so.
-            Some(b'[') => serde_json::from_str(text)
-                .map_or(Self::Other, |list: Vec<String>| Self::List(list.join(" "))),
+            Some(b'[') => {
+                serde_json::from_str(text).map_or(Self::Other, |Joined(list)| Self::List(list))
+            }
             _ => Self::Other,
         }
+    }
+}
+
+/// The strings of a list, joined by spaces. Longer than any scope that is kept, it ends.
+struct Joined(String);
+
+impl<'de> Deserialize<'de> for Joined {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List;
+
+        impl<'de> Visitor<'de> for List {
+            type Value = Joined;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of strings")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Joined, A::Error> {
+                let mut joined = String::new();
+                while let Some(item) = list.next_element::<&RawValue>()? {
+                    let text = json_text::decode(item.get())
+                        .ok_or_else(|| A::Error::custom("an item is not a string"))?;
+                    if joined.len() <= MAX_SCOPE_BYTES {
+                        joined.push_str(if joined.is_empty() { "" } else { " " });
+                        joined.push_str(&text);
+                    }
+                }
+                Ok(Joined(joined))
+            }
+        }
+
+        deserializer.deserialize_seq(List)
     }
 }
 

@@ -7,6 +7,7 @@ mod builder;
 mod certificates;
 mod discovery;
 mod fields;
+mod json_text;
 mod lifetime;
 mod parameters;
 mod proving;
@@ -17,6 +18,7 @@ mod retry;
 mod retry_after;
 mod target;
 mod url;
+mod words;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -35,7 +37,7 @@ pub(crate) use parameters::{
 pub(crate) use url::check as check_token_url;
 
 use crate::{
-    client_auth::ClientAuth,
+    client_auth::{ClientAuth, SentSecrets},
     clock::WallClock,
     error::{BoxError, Error, ErrorKind, sanitise},
     event::{Event, Observer},
@@ -234,7 +236,8 @@ impl Inner {
             request::assemble(target, &self.parameters, &*self.auth, now, context).await?;
         let nonce = proofs.attach(&mut request, &mut secrets)?;
         let (issued_at, sent) = (Instant::now(), self.clock.now());
-        let response = self.transport.send(request).await.map_err(transport_error)?;
+        let sent_request = self.transport.send(request).await;
+        let response = sent_request.map_err(|error| transport_error(error, &secrets))?;
         let (parts, body) = response.into_parts();
         let nonce = proofs.observe(&parts.headers, nonce.as_deref());
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
@@ -256,6 +259,7 @@ impl Inner {
             body: incomplete.map_or(Ok(body.as_slice()), Err),
             now: self.skew.correct(self.clock.now()),
             secrets: &secrets,
+            requested_scope: self.parameters.scope(),
             policy: &self.reading,
         })
         .map_err(|error| {
@@ -283,10 +287,11 @@ impl Inner {
 }
 
 /// A transport may return an error of ours, which says more than that it failed.
-fn transport_error(error: BoxError) -> Error {
+fn transport_error(error: BoxError, secrets: &SentSecrets) -> Error {
     match error.downcast::<Error>() {
-        Ok(error) => *error,
-        Err(error) => Error::new(ErrorKind::Transport).with_source(error),
+        Ok(error) if !secrets.are_repeated_by(&*error) => *error,
+        Ok(error) => refusal::with_cause(Error::new(error.kind()), error, secrets),
+        Err(error) => refusal::with_cause(Error::new(ErrorKind::Transport), error, secrets),
     }
 }
 

@@ -4,20 +4,19 @@
 #[cfg(feature = "dpop")]
 use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
 #[cfg(feature = "dpop")]
 use super::ClientCredentialsBuilder;
 use super::{Inner, response::Expected, target::Target};
+use crate::{
+    client_auth::SentSecrets,
+    error::{Error, ErrorKind},
+    token::Token,
+    transport::TokenRequest,
+};
 #[cfg(feature = "dpop")]
 use crate::{
     dpop::{self, DpopKey, Nonces, Prover},
     token::DPOP,
-};
-use crate::{
-    error::{Error, ErrorKind},
-    token::Token,
-    transport::TokenRequest,
 };
 
 /// Nothing, or the key and the nonces that servers gave so far.
@@ -38,8 +37,6 @@ pub(super) struct Proofs {
     #[cfg(feature = "dpop")]
     nonces: Arc<Nonces>,
 }
-
-type Secrets = Vec<Zeroizing<String>>;
 
 /// What an answer brought, beside what the request's proof had.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -143,7 +140,7 @@ impl Proofs {
     pub(super) fn attach(
         &self,
         request: &mut TokenRequest,
-        secrets: &mut Secrets,
+        secrets: &mut SentSecrets,
     ) -> Result<Option<Arc<str>>, Error> {
         let Some(prover) = &self.prover else { return Ok(None) };
         let nonce = self.nonces.token_endpoint();
@@ -194,7 +191,7 @@ impl Proofs {
     pub(super) fn attach(
         &self,
         _: &mut TokenRequest,
-        _: &mut Secrets,
+        _: &mut SentSecrets,
     ) -> Result<Option<std::sync::Arc<str>>, Error> {
         Ok(None)
     }

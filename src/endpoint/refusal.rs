@@ -1,15 +1,17 @@
 //! Answers without a token, as errors: what happened and never what was secret.
 
-use std::borrow::Cow;
-
 use http::{HeaderMap, StatusCode, Uri, header};
 use zeroize::Zeroizing;
 
 use super::{
     body::Incomplete,
     fields::{Fields, Member, Unreadable},
+    words,
 };
-use crate::error::{Error, ErrorKind, sanitise};
+use crate::{
+    client_auth::{SentSecrets, WITHHELD},
+    error::{BoxError, Error, ErrorKind, sanitise},
+};
 
 /// What a status alone says.
 pub(super) fn by_status(status: StatusCode) -> Error {
@@ -22,16 +24,50 @@ pub(super) fn by_status(status: StatusCode) -> Error {
     }
 }
 
+/// What a status says without an OAuth error code. 401 and 403 are refused credentials: to send
+/// them again would only lock the client out. A 403 that says "later", or that is an HTML page, is
+/// a firewall's or a proxy's, and passes when its rule does.
+pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) -> Error {
+    let error = by_status(status);
+    match status {
+        StatusCode::FORBIDDEN
+            if headers.contains_key(header::RETRY_AFTER) || is_html(headers, body) =>
+        {
+            error.with_retryable(true).with_advice(
+                "a firewall or proxy in front of the token endpoint seems to block this client; \
+                 check that its network may call the token URL; it is asked again after a pause",
+            )
+        }
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.with_terminal(true).with_advice(
+            "the authorization server refuses these credentials without an OAuth error code; check \
+             the client id and secret, whether this client must authenticate another way (basic, \
+             post, private_key_jwt, …), and the token URL",
+        ),
+        _ => error,
+    }
+}
+
+/// JSON is often labelled as HTML, and HTML as JSON: the body decides, then the label.
+fn is_html(headers: &HeaderMap, body: &str) -> bool {
+    let body = body.trim_start_matches('\u{feff}').trim_ascii_start();
+    match body.bytes().next() {
+        Some(b'{' | b'[') => false,
+        Some(b'<') => !body.starts_with("<?xml") || labelled_html(headers),
+        Some(_) => labelled_html(headers),
+        None => false,
+    }
+}
+
+fn labelled_html(headers: &HeaderMap) -> bool {
+    let content_type = content_type(headers);
+    matches!(content_type.as_deref(), Some("text/html" | "application/xhtml+xml"))
+}
+
 /// An OAuth error (RFC 6749 §5.2). A code that is known to be final outranks the status; an
 /// unknown one, or one that only says "not now", leaves a 429 or a failing server's answer what
 /// it is.
-pub(super) fn oauth(
-    code: &str,
-    fields: &Fields,
-    status: StatusCode,
-    secrets: &[Zeroizing<String>],
-) -> Error {
-    let status = by_status(status);
+pub(super) fn oauth(code: &str, fields: &Fields, page: Page<'_>) -> Error {
+    let status = without_code(page.status, page.headers, page.text);
     let known = Error::new(ErrorKind::of_oauth_code(code));
     let by_status = match status.kind() {
         ErrorKind::RateLimited => {
@@ -39,39 +75,44 @@ pub(super) fn oauth(
         }
         _ => known.kind() == ErrorKind::OtherOAuthError && status.is_retryable(),
     };
+    // A code of the RFCs says nothing about a secret.
+    let registered = known.kind() != ErrorKind::OtherOAuthError;
     let error = if by_status { status } else { known };
-    let scrub = |text| scrub(text, secrets, &fields.access_token);
-    let description = fields.error_description.as_text().map(scrub);
-    error.with_oauth_code(&scrub(code), description.as_deref())
-}
-
-/// Takes what we sent, and a token, out of a text: some servers echo their input.
-fn scrub<'a>(text: &'a str, secrets: &[Zeroizing<String>], token: &Member) -> Cow<'a, str> {
-    /// Below this a secret is no secret, and would tear words apart.
-    const SHORTEST: usize = 4;
-    let token = match token {
-        Member::Text(token) => Some(token),
+    let token = match &fields.access_token {
+        Member::Text(token) => Some(token.as_str()),
         _ => None,
     };
-    let mut text = Cow::Borrowed(text);
-    for secret in secrets.iter().chain(token) {
-        if secret.len() >= SHORTEST && text.contains(secret.as_str()) {
-            text = text.replace(secret.as_str(), "[redacted]").into();
+    let safe_code = if registered { Some(code) } else { page.secrets.safe(code, token) };
+    let words;
+    let description = match fields.error_description.as_text() {
+        Some(description) => Some(description),
+        None => {
+            words = page.words();
+            words.as_ref().map(|words| words.as_str()).filter(|words| *words != code)
         }
+    };
+    let safe = description.and_then(|text| page.secrets.safe(text, token));
+    let error = match (safe_code, safe) {
+        (Some(code), description) => error.with_oauth_code(code, description),
+        (None, Some(description)) => error.with_server_text(description),
+        (None, None) => error,
+    };
+    if safe_code.is_none() || safe.is_none() != description.is_none() {
+        return error.and_detail(WITHHELD);
     }
-    text
+    error
 }
 
 /// A redirect, with its target's origin: the rest of the address may carry anything.
-pub(super) fn redirect(headers: &HeaderMap) -> Error {
+pub(super) fn redirect(headers: &HeaderMap, secrets: &SentSecrets) -> Error {
     let error = Error::new(ErrorKind::Redirect);
-    match headers.get(header::LOCATION) {
-        None => error.with_detail("it names no target"),
-        Some(location) => {
-            let target = location.to_str().ok().and_then(origin);
-            let target = target.as_deref().unwrap_or("an address that cannot be read");
-            error.with_detail(format!("it points to {target}"))
-        }
+    let Some(location) = headers.get(header::LOCATION) else {
+        return error.with_detail("it names no target");
+    };
+    match location.to_str().ok().and_then(origin) {
+        Some(target) if secrets.safe(&target, None).is_none() => error.with_detail(WITHHELD),
+        Some(target) => error.with_detail(format!("it points to {target}")),
+        None => error.with_detail("it points to an address that cannot be read"),
     }
 }
 
@@ -93,13 +134,23 @@ fn origin(location: &str) -> Option<String> {
     }
 }
 
-pub(super) fn incomplete(why: Incomplete) -> Error {
+pub(super) fn incomplete(why: Incomplete, secrets: &SentSecrets) -> Error {
     match why {
         Incomplete::TooLarge => Error::new(ErrorKind::BodyTooLarge),
         Incomplete::Broken(cause) => {
-            Error::new(ErrorKind::Transport).with_detail("the answer broke off").with_source(cause)
+            let error = Error::new(ErrorKind::Transport).with_detail("the answer broke off");
+            with_cause(error, cause, secrets)
         }
     }
+}
+
+/// Adds a transport's error, unless its text repeats a secret: such errors can hold the peer's
+/// text, or the request.
+pub(super) fn with_cause(error: Error, cause: BoxError, secrets: &SentSecrets) -> Error {
+    if secrets.are_repeated_by(&*cause) {
+        return error.and_detail("the cause is left out because it repeats part of a secret");
+    }
+    error.with_source(cause)
 }
 
 pub(super) fn encoding() -> Error {
@@ -107,47 +158,122 @@ pub(super) fn encoding() -> Error {
 }
 
 /// A success that is no token response.
-pub(super) fn malformed(why: Unreadable, page: Page<'_>) -> Error {
-    let error = Error::new(ErrorKind::MalformedBody);
-    if page.body.trim_ascii().is_empty() {
-        return error.with_retryable(true).with_detail("the body is empty");
+pub(super) fn malformed(why: &Unreadable, page: Page<'_>) -> Error {
+    if page.text.trim_ascii().is_empty() {
+        return empty(page.status);
     }
+    let error = Error::new(ErrorKind::MalformedBody);
     match why {
         Unreadable::Truncated => error.with_retryable(true).with_detail("the body ends early"),
-        Unreadable::Malformed(why) => page.describe(error.with_detail(why)),
+        Unreadable::Malformed(why) => page.describe(error.with_detail(why.clone())),
     }
+}
+
+/// An empty body may be a body that was lost, so a 200 is tried again. Other statuses, such as
+/// 202 or 204, say that there is no token.
+fn empty(status: StatusCode) -> Error {
+    let error = match status {
+        StatusCode::OK => Error::new(ErrorKind::MalformedBody).with_retryable(true),
+        _ => Error::new(ErrorKind::MissingAccessToken),
+    };
+    error.with_detail("the body is empty")
+}
+
+/// Names a token type that is not used, and the setting for it.
+pub(super) fn token_type(member: &Member, secrets: &SentSecrets, token: &str) -> String {
+    let named = match member {
+        Member::Absent => "it names no token_type".to_owned(),
+        Member::Text(name) => match secrets.safe(name.trim(), Some(token)) {
+            Some(name) => format!("its token_type is \"{}\"", sanitise(name)),
+            None => format!("its token_type is not Bearer; {WITHHELD}"),
+        },
+        _ => "its token_type is not a string".to_owned(),
+    };
+    format!("{named}; if the API takes such tokens as Bearer tokens, set token_type_override")
+}
+
+/// Adds what could be wrong with the credentials, if they are what was refused.
+pub(super) fn hint(error: Error, secrets: &SentSecrets) -> Error {
+    use ErrorKind as K;
+    let refused = match error.kind() {
+        K::InvalidClient | K::UnauthorizedClient | K::InvalidGrant => true,
+        K::HttpStatus => error.is_terminal(),
+        _ => error.status() == Some(StatusCode::UNAUTHORIZED),
+    };
+    let hints = if refused { secrets.hints() } else { &[] };
+    hints.iter().fold(error, |error, hint| error.and_detail(hint.clone()))
 }
 
 /// What came instead of an OAuth answer; often a proxy's or a login page.
 #[derive(Clone, Copy)]
 pub(super) struct Page<'a> {
+    pub(super) status: StatusCode,
     pub(super) headers: &'a HeaderMap,
-    pub(super) body: &'a [u8],
-    pub(super) secrets: &'a [Zeroizing<String>],
+    /// The body, with a replacement character for each byte that is not UTF-8.
+    pub(super) text: &'a str,
+    pub(super) secrets: &'a SentSecrets,
 }
 
 impl Page<'_> {
-    /// Adds the content type, and how the page begins. Only what looks like markup is shown, and
-    /// not when a token or a secret could be in it: XML token responses and echoes exist.
+    /// Adds the content type, and how a page of markup begins, or the server's words. Markup is not
+    /// shown when a token could be in it, since XML token responses exist. Nothing is shown that
+    /// repeats a secret.
     pub(super) fn describe(&self, error: Error) -> Error {
-        let body = self.body.trim_ascii_start();
-        if !body.starts_with(b"<") {
-            return error;
+        let page = self.text.trim_ascii_start();
+        if !page.starts_with('<') {
+            return match self.words() {
+                Some(words) => self.quote(error, words.trim(), usize::MAX),
+                None => error,
+            };
         }
-        let error = error.with_detail(match content_type(self.headers) {
-            Some(content_type) => format!("it is a page of type {content_type}"),
-            None => "it is a page without a content type".into(),
-        });
-        let page = String::from_utf8_lossy(body);
-        let lower = page.to_ascii_lowercase();
+        let error = match content_type(self.headers) {
+            Some(content_type) if self.secrets.safe(&content_type, None).is_some() => {
+                error.and_detail(format!("it is a page of type {content_type}"))
+            }
+            Some(_) => error.and_detail("it is a page"),
+            None => error.and_detail("it is a page without a content type"),
+        };
+        let lower = Zeroizing::new(page.to_ascii_lowercase());
         let mut suspicious = ["token", "secret", "password", "eyj"].into_iter();
-        if suspicious.any(|word| lower.contains(word))
-            || scrub(&page, self.secrets, &Member::Absent) != page
-        {
+        if suspicious.any(|word| lower.contains(word)) {
             return error;
         }
-        error.with_server_text(&page.chars().take(120).collect::<String>())
+        self.quote(error, page, 120)
     }
+
+    /// Shows this many characters of a text at most.
+    fn quote(&self, error: Error, text: &str, most: usize) -> Error {
+        match self.secrets.safe(text, None) {
+            Some(text) => {
+                let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
+                error.with_server_text(&text[..end])
+            }
+            None => error.and_detail(WITHHELD),
+        }
+    }
+
+    /// The message in a body that is no OAuth error. A line of plain text counts for a failure
+    /// only: as a success it may be the token.
+    fn words(&self) -> Option<Zeroizing<String>> {
+        words::in_json(self.text).or_else(|| {
+            let text = words::in_text(self.text).filter(|_| !self.status.is_success())?;
+            Some(Zeroizing::new(text.to_owned()))
+        })
+    }
+}
+
+/// A body as text. A description in Latin-1 must not hide the code next to it.
+pub(super) fn lossy(body: &[u8]) -> Zeroizing<String> {
+    // Sized once: a replacement character is three bytes long.
+    let room = if str::from_utf8(body).is_ok() { body.len() } else { 3 * body.len() };
+    let mut text = Zeroizing::new(String::with_capacity(room));
+    for chunk in body.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    text
 }
 
 /// `type/subtype`, if it reads like one.
@@ -167,7 +293,7 @@ mod tests {
         if let Some(location) = location {
             headers.insert(header::LOCATION, location.parse().unwrap());
         }
-        let text = redirect(&headers).to_string();
+        let text = redirect(&headers, &SentSecrets::default()).to_string();
         text.rsplit_once("address; ").unwrap().1.to_owned()
     }
 
@@ -191,9 +317,11 @@ mod tests {
     fn a_page_is_shown_in_short_unless_a_token_could_be_in_it() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "text/HTML; charset=x".parse().unwrap());
-        let secrets = [Zeroizing::new("hunter2".to_owned())];
+        let mut secrets = SentSecrets::default();
+        secrets.push(Zeroizing::new("hunter2".to_owned()));
         let text = |body: &str| {
-            let page = Page { headers: &headers, body: body.as_bytes(), secrets: &secrets };
+            let status = StatusCode::OK;
+            let page = Page { status, headers: &headers, text: body, secrets: &secrets };
             let text = page.describe(Error::new(ErrorKind::MalformedBody)).to_string();
             text.rsplit_once("in between").unwrap().1.to_owned()
         };
@@ -201,9 +329,10 @@ mod tests {
             text("\n<p>Sign\u{7}\u{202e}in</p>"),
             "; it is a page of type text/html (\"<p>Sign??in</p>\")"
         );
-        for hidden in ["<OAuth><access_token>a", "<a>eyJhbGci", "<a>hunter2", "<csrfToken>"] {
+        for hidden in ["<OAuth><access_token>a", "<a>eyJhbGci", "<csrfToken>"] {
             assert_eq!(text(hidden), "; it is a page of type text/html", "{hidden}");
         }
+        assert_eq!(text("<a>hunter2"), format!("; it is a page of type text/html; {WITHHELD}"));
         assert!(text(&"<a>".repeat(1000)).len() < 200);
         for other in ["2YotnFZFEjr1zCsicMWpAA", "{\"x\":1}", ""] {
             assert_eq!(text(other), "", "{other}");

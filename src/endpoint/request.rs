@@ -5,11 +5,10 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::Full;
-use zeroize::Zeroizing;
 
 use super::{parameters::Parameters, target::Target};
 use crate::{
-    client_auth::{ClientAuth, Draft},
+    client_auth::{ClientAuth, Draft, SentSecrets},
     error::Error,
     secret_file::ReadContext,
     transport::TokenRequest,
@@ -27,7 +26,7 @@ pub(super) async fn assemble(
     auth: &dyn ClientAuth,
     now: SystemTime,
     context: &ReadContext,
-) -> Result<(TokenRequest, Vec<Zeroizing<String>>), Error> {
+) -> Result<(TokenRequest, SentSecrets), Error> {
     let mut draft =
         Draft { issuer: target.issuer(), reading: context.clone(), ..Draft::new(headers(), now) };
     draft.form.push("grant_type", parameters.grant_type());

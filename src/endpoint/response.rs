@@ -4,16 +4,16 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode, header};
-use zeroize::Zeroizing;
 
 use super::{
     body::Incomplete,
-    fields::{Fields, Member, Unreadable},
+    fields::{Fields, MAX_SCOPE_BYTES, Member, Unreadable},
     lifetime,
     refusal::{self, Page},
     retry_after,
 };
 use crate::{
+    client_auth::SentSecrets,
     error::{Error, ErrorKind},
     token::{Token, TokenType},
 };
@@ -25,8 +25,10 @@ pub(super) struct Answer<'a> {
     pub(super) body: Result<&'a [u8], Incomplete>,
     /// For a `Retry-After` that is a date.
     pub(super) now: SystemTime,
-    /// What was sent and must not come back in an error.
-    pub(super) secrets: &'a [Zeroizing<String>],
+    /// The secrets in the request, which no error may show.
+    pub(super) secrets: &'a SentSecrets,
+    /// The scope that was asked for.
+    pub(super) requested_scope: Option<&'a str>,
     pub(super) policy: &'a ReadPolicy,
 }
 
@@ -61,48 +63,68 @@ pub(super) fn wants_body(status: StatusCode, headers: &HeaderMap) -> bool {
 ///
 /// Whatever is not a token that can be used; each with the status and `Retry-After`.
 pub(super) fn read(answer: Answer<'_>) -> Result<Token, Error> {
-    let (status, headers) = (answer.status, answer.headers);
+    let Answer { status, headers, secrets, .. } = answer;
     let retry_after = retry_after::read(headers, answer.now);
     let token = if status.is_redirection() {
-        Err(refusal::redirect(headers))
+        Err(refusal::redirect(headers, secrets))
     } else if status.is_success() && status != StatusCode::PARTIAL_CONTENT {
         success(answer)
     } else {
         Err(failure(answer))
     };
-    token.map_err(|error| error.with_status(status).with_retry_after(retry_after))
+    token.map_err(|error| {
+        refusal::hint(error.with_status(status).with_retry_after(retry_after), secrets)
+    })
 }
 
 fn success(answer: Answer<'_>) -> Result<Token, Error> {
-    if is_encoded(answer.headers) {
+    let Answer { status, headers, secrets, .. } = answer;
+    if is_encoded(headers) {
         return Err(refusal::encoding());
     }
-    let body = answer.body.map_err(refusal::incomplete)?;
-    let page = Page { headers: answer.headers, body, secrets: answer.secrets };
-    let fields = parse(answer.headers, body).map_err(|why| refusal::malformed(why, page))?;
+    let body = match answer.body {
+        Ok(body) => body,
+        Err(why) => return Err(refusal::incomplete(why, secrets)),
+    };
+    let answer = Answer { body: Ok(body), ..answer };
+    let refuse = |refusal: &dyn Fn(Page<'_>) -> Error| {
+        let text = refusal::lossy(body);
+        Err(refusal(Page { status, headers, text: &text, secrets }))
+    };
+    let fields = match parse(headers, body) {
+        Ok(fields) => fields,
+        Err(why) => return refuse(&|page| refusal::malformed(&why, page)),
+    };
     if let Some(code) = fields.error.as_text() {
-        return Err(refusal::oauth(code, &fields, answer.status, answer.secrets));
+        return refuse(&|page| refusal::oauth(code, &fields, page));
     }
-    token(fields, lifetime::age(answer.headers), answer.policy)
+    if let Member::Absent = fields.access_token {
+        return refuse(&|page| page.describe(Error::new(ErrorKind::MissingAccessToken)));
+    }
+    token(fields, &answer)
 }
 
 fn failure(answer: Answer<'_>) -> Error {
-    let by_status = refusal::by_status(answer.status);
-    // What could not be read might have had a code; a status that says "later" is enough.
-    let unread = |unread| if by_status.is_retryable() { by_status.clone() } else { unread };
-    if is_encoded(answer.headers) {
+    let Answer { status, headers, secrets, .. } = answer;
+    // An unread body might have had a code. A status that says "later", or "no", is enough.
+    let unread = |unread| {
+        let without_code = refusal::without_code(status, headers, "");
+        let enough = without_code.is_retryable() || without_code.is_terminal();
+        if enough { without_code } else { unread }
+    };
+    if is_encoded(headers) {
         return unread(refusal::encoding());
     }
     let body = match answer.body {
         Ok(body) => body,
-        Err(why) => return unread(refusal::incomplete(why)),
+        Err(why) => return unread(refusal::incomplete(why, secrets)),
     };
-    // A description in Latin-1 must not hide the code beside it.
-    let text = String::from_utf8_lossy(body);
-    let fields = parse(answer.headers, text.as_bytes()).unwrap_or_default();
+    let text = refusal::lossy(body);
+    let fields = parse(headers, text.as_bytes()).unwrap_or_default();
+    let page = Page { status, headers, text: &text, secrets };
     match fields.error.as_text() {
-        Some(code) => refusal::oauth(code, &fields, answer.status, answer.secrets),
-        None => Page { headers: answer.headers, body, secrets: answer.secrets }.describe(by_status),
+        Some(code) => refusal::oauth(code, &fields, page),
+        None => page.describe(refusal::without_code(status, headers, &text)),
     }
 }
 
@@ -118,9 +140,10 @@ fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Unreadable> {
     }
 }
 
-fn token(fields: Fields, age: Duration, policy: &ReadPolicy) -> Result<Token, Error> {
-    let secret = match fields.access_token {
-        Member::Text(mut secret) => std::mem::take(&mut *secret),
+fn token(fields: Fields, answer: &Answer<'_>) -> Result<Token, Error> {
+    let (age, policy) = (lifetime::age(answer.headers), answer.policy);
+    let mut secret = match fields.access_token {
+        Member::Text(secret) => secret,
         Member::Absent => return Err(Error::new(ErrorKind::MissingAccessToken)),
         Member::Number(_) | Member::List(_) | Member::Other => {
             return Err(Error::new(ErrorKind::InvalidTokenValue)
@@ -131,7 +154,13 @@ fn token(fields: Fields, age: Duration, policy: &ReadPolicy) -> Result<Token, Er
         return Err(Error::new(ErrorKind::MalformedBody)
             .with_detail("it has an access token beside an error that is not a string"));
     }
-    let mut token = Token::new(token_type(&fields.token_type, policy)?, secret)?;
+    let token_type = token_type(&fields.token_type, policy).map_err(|error| {
+        if error.detail().is_some() {
+            return error;
+        }
+        error.and_detail(refusal::token_type(&fields.token_type, answer.secrets, &secret))
+    })?;
+    let mut token = Token::new(token_type, std::mem::take(&mut *secret))?;
     if let Some(lifetime) = lifetime::stated(&fields.expires_in, policy.token_lifetime) {
         let lifetime = lifetime.min(policy.lifetime_cap.unwrap_or(Duration::MAX));
         // `expires_in` counts from when the answer was made. The lifetime gives way, not the
@@ -143,12 +172,31 @@ fn token(fields: Fields, age: Duration, policy: &ReadPolicy) -> Result<Token, Er
     if let Some(refresh_in) = lifetime::seconds(&fields.refresh_in) {
         token = token.with_refresh_in(refresh_in.saturating_sub(age));
     }
-    match fields.scope {
-        Member::Text(scope) if !scope.trim().is_empty() => token = token.with_scope(scope.trim()),
-        Member::List(scope) => token = token.with_scope(scope),
-        _ => {}
+    if let Some(scope) = granted_scope(&fields.scope, answer) {
+        token = token.with_scope(scope);
     }
     Ok(token)
+}
+
+/// The granted scope, for events and `Debug`. One that is too long is not kept. Of one that repeats
+/// a secret, the names that were asked for are.
+fn granted_scope(scope: &Member, answer: &Answer<'_>) -> Option<String> {
+    let scope = match scope {
+        Member::Text(scope) => scope.trim(),
+        Member::List(scope) => scope,
+        _ => return None,
+    };
+    if scope.is_empty() || scope.len() > MAX_SCOPE_BYTES {
+        return None;
+    }
+    if answer.requested_scope == Some(scope) || !answer.secrets.are_repeated(scope, None) {
+        return Some(scope.to_owned());
+    }
+    let requested = answer.requested_scope.unwrap_or_default();
+    let was_requested = |name: &&str| requested.split_whitespace().any(|it| it == *name);
+    let asked_for = scope.split_whitespace().filter(was_requested);
+    let asked_for: Vec<_> = asked_for.collect();
+    (!asked_for.is_empty()).then(|| asked_for.join(" "))
 }
 
 /// RFC 6749 §7.1: a token of a type that is not understood must not be used.
@@ -200,17 +248,24 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
+mod without_code;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     /// Neighbours of the cases: status, header fields, body → kind and whether to try again.
-    fn refused(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> (ErrorKind, bool) {
+    pub(super) fn refused(
+        status: u16,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> (ErrorKind, bool) {
         let error = answered(status, headers, Ok(body)).expect_err("no token");
         assert_eq!(error.status().unwrap(), status);
         (error.kind(), error.is_retryable())
     }
 
-    fn answered(
+    pub(super) fn answered(
         status: u16,
         headers: &[(&'static str, &str)],
         body: Result<&[u8], Incomplete>,
@@ -226,7 +281,8 @@ mod tests {
             headers: &headers,
             body,
             now: SystemTime::UNIX_EPOCH,
-            secrets: &[],
+            secrets: &SentSecrets::default(),
+            requested_scope: None,
             policy: &ReadPolicy::default(),
         })
     }
@@ -270,7 +326,7 @@ mod tests {
         assert_eq!(kind(200, Incomplete::TooLarge), K::BodyTooLarge);
         assert_eq!(kind(400, Incomplete::TooLarge), K::BodyTooLarge);
         assert_eq!(kind(429, Incomplete::TooLarge), K::RateLimited);
-        assert_eq!(kind(401, Incomplete::Broken("reset".into())), K::Transport);
+        assert_eq!(kind(400, Incomplete::Broken("reset".into())), K::Transport);
         assert_eq!(kind(500, Incomplete::Broken("reset".into())), K::ServerError);
     }
 

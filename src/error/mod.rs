@@ -1,6 +1,7 @@
 //! The one error type: opaque, cheap to clone (all waiters of a flight share it), and worded for
 //! the engineer who reads it in a log.
 
+mod find;
 mod kind;
 mod text;
 
@@ -11,23 +12,29 @@ use http::StatusCode;
 pub use kind::ErrorKind;
 pub(crate) use text::sanitise;
 
+/// How many causes `Debug` prints at most.
+const MAX_CAUSES: usize = 16;
+
 /// A boxed error, as tower's middleware uses it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// Why there is no token, or why a request was not sent.
 ///
-/// The layer's service error is [`BoxError`]; this type is found in it by downcast:
+/// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
+/// the errors of other middleware:
 ///
 /// ```
 /// use tower_oauth2_client_credentials::{BoxError, Error};
 ///
-/// fn is_ours(error: &BoxError) -> bool {
-///     error.downcast_ref::<Error>().is_some()
+/// fn needs_an_operator(error: &BoxError) -> bool {
+///     Error::find(&**error).is_some_and(Error::is_terminal)
 /// }
 /// ```
 ///
-/// Neither `Display` nor `Debug` ever shows a token, a secret or a key. Text that came from a
-/// server is stripped of control characters and cut.
+/// `Display` is the message: what happened, and what to do. `Debug` is the message and its causes,
+/// so that a `main` that returns a [`BoxError`] prints both. Neither ever shows a token, a secret or
+/// a key. Text that came from a server is stripped of invisible characters and cut. It is left out
+/// if it repeats a part of a secret.
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,
@@ -42,6 +49,9 @@ struct Inner {
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
     retryable: bool,
+    terminal: bool,
+    /// In place of the kind's own advice.
+    advice: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
@@ -57,6 +67,8 @@ impl Error {
                 status: None,
                 retry_after: None,
                 retryable: kind.usually_retryable(),
+                terminal: kind.is_terminal(),
+                advice: None,
                 detail: None,
                 source: None,
             }),
@@ -120,6 +132,28 @@ impl Error {
         self.with(|inner| inner.retryable = retryable)
     }
 
+    /// Whether only a person can help, where the kind alone does not tell.
+    pub(crate) fn with_terminal(self, terminal: bool) -> Self {
+        self.with(|inner| inner.terminal = terminal)
+    }
+
+    /// What to do, where the kind's own advice is too general.
+    pub(crate) fn with_advice(self, advice: &'static str) -> Self {
+        self.with(|inner| inner.advice = Some(advice))
+    }
+
+    /// Adds to the detail.
+    pub(crate) fn and_detail(self, more: impl Into<Cow<'static, str>>) -> Self {
+        let more = more.into();
+        match &self.inner.detail {
+            Some(detail) => {
+                let both = format!("{detail}; {more}");
+                self.with_detail(both)
+            }
+            None => self.with_detail(more),
+        }
+    }
+
     pub(crate) fn with_next_attempt_in(mut self, next: Duration) -> Self {
         self.next_attempt_in = Some(next);
         self
@@ -172,7 +206,7 @@ impl Error {
 
     /// Whether only a person can help: wrong credentials, scope or settings.
     pub fn is_terminal(&self) -> bool {
-        self.inner.kind.is_terminal()
+        self.inner.terminal
     }
 }
 
@@ -183,7 +217,8 @@ impl fmt::Display for Error {
             ErrorKind::OtherOAuthError => inner.oauth_code.as_deref(),
             _ => None,
         };
-        write!(f, "{}: {}", name.unwrap_or(inner.kind.as_str()), inner.kind.advice())?;
+        let advice = inner.advice.unwrap_or(inner.kind.advice());
+        write!(f, "{}: {advice}", name.unwrap_or(inner.kind.as_str()))?;
         if let Some(detail) = &inner.detail {
             write!(f, "; {detail}")?;
         }
@@ -200,20 +235,31 @@ impl fmt::Display for Error {
     }
 }
 
+/// The text of `Display` and its causes in one line, for a `main` that returns an error. The
+/// alternate form adds the fields.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)?;
+        let mut cause = self.source();
+        for _ in 0..MAX_CAUSES {
+            let Some(error) = cause else { break };
+            write!(f, "; caused by: {error}")?;
+            cause = error.source();
+        }
+        if !f.alternate() {
+            return Ok(());
+        }
         let inner = &*self.inner;
+        f.write_str("\n")?;
         f.debug_struct("Error")
             .field("kind", &inner.kind)
             .field("oauth_code", &inner.oauth_code)
             .field("status", &inner.status)
             .field("retry_after", &inner.retry_after)
             .field("retryable", &inner.retryable)
-            .field("detail", &inner.detail)
-            .field("server_text", &inner.server_text)
-            .field("source", &inner.source)
+            .field("terminal", &inner.terminal)
             .field("next_attempt_in", &self.next_attempt_in)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -247,7 +293,7 @@ mod tests {
         let error = Error::new(ErrorKind::OtherOAuthError).with_oauth_code("inv\"alid\\x\n", None);
         assert_eq!(
             error.to_string(),
-            "inv'alid?x?: the authorization server refused the request with an error code of its \
+            "inv'alid\\x?: the authorization server refused the request with an error code of its \
              own; its documentation says what the code means"
         );
     }
@@ -263,6 +309,22 @@ mod tests {
              overloaded, and is asked again after a pause (HTTP 502); the next attempt is due in 1.5 s"
         );
         assert_eq!(error.next_attempt_in(), Some(Duration::from_millis(1500)));
+    }
+
+    #[test]
+    fn debug_is_the_message_with_its_causes() {
+        let error = Error::from_source(Error::from_source("disk full"))
+            .with_oauth_code("a", Some("no \"such\" client"))
+            .with_status(StatusCode::UNAUTHORIZED);
+        let message = error.to_string();
+        assert_eq!(
+            format!("{error:?}"),
+            format!("{message}; caused by: {}; caused by: disk full", error.source().unwrap())
+        );
+        let boxed: BoxError = error.into();
+        let (line, fields) = (format!("{boxed:?}"), format!("{boxed:#?}"));
+        assert!(line.contains(&message) && !line.contains('\n'), "{line}");
+        assert!(fields.contains(&message) && fields.contains("kind: Source,"), "{fields}");
     }
 
     #[test]

@@ -29,8 +29,9 @@ use crate::{
 /// ([`ReqwestBodies`]). Other settings are the layer's, with `from`.
 ///
 /// * A request is kept from the token by [`SkipToken`], put in with `with_extension`.
-/// * Of errors, [`Error::Middleware`] holds an [`Error`](crate::Error) of ours, found by downcast;
-///   all others are those of the client and the middlewares below.
+/// * Of errors, [`Error::Middleware`] holds an [`Error`](crate::Error) of this crate.
+///   [`Error::find`](crate::Error::find) finds it, also if a middleware above, such as
+///   reqwest-retry, wrapped it. All others are those of the client and the middlewares below.
 /// * Add it *after* retries: so each attempt gets the token that is current then.
 /// * Redirects are followed below it, by the client, and no middleware sees them. Turn them off, or
 ///   build the client with [`same_origin_redirects`](crate::same_origin_redirects):
@@ -123,8 +124,17 @@ fn sort(error: BoxError) -> Error {
     match error.downcast::<Error>() {
         Ok(below) => *below,
         Err(ours) => match ours.downcast::<error::Error>() {
-            Ok(ours) => Error::middleware(*ours),
-            Err(other) => Error::middleware(error::Error::from_source(other)),
+            Ok(ours) => wrap(*ours),
+            Err(other) => wrap(error::Error::from_source(other)),
         },
+    }
+}
+
+/// The error, with itself as its cause. Wrappers such as reqwest-retry's skip the outermost error
+/// of a chain, so that it alone would not be found in theirs.
+fn wrap(ours: error::Error) -> Error {
+    match Error::middleware(ours.clone()) {
+        Error::Middleware(cause) => Error::Middleware(cause.context(ours)),
+        other => other,
     }
 }

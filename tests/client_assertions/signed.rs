@@ -300,7 +300,7 @@ async fn p8_no_key_secret_or_assertion_is_shown() {
         assert_eq!(error.kind(), ErrorKind::InvalidClient);
         shown += &format!("{source:?} {error} {error:?}");
     }
-    assert_eq!(shown.matches("bad assertion [redacted]").count(), 6, "{shown}");
+    assert_eq!(shown.matches("repeats part of a secret").count(), 6, "{shown}");
     shown += &format!("{:?} {:?}", stage.events.lock().unwrap(), stage.idp.requests());
     shown += &traced();
     // Messages are cut, so each part's beginning is looked for.

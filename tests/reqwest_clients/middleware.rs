@@ -9,9 +9,12 @@ use std::{
 use http::{Extensions, StatusCode};
 use reqwest::{Body, Request, Response};
 use reqwest_middleware::{ClientBuilder, Middleware, Next, Result};
+use reqwest_retry::{
+    RetryTransientMiddleware, Retryable, RetryableStrategy, policies::ExponentialBackoff,
+};
 use tokio::task::JoinSet;
 use tower_oauth2_client_credentials::{
-    BufferBodies, Elsewhere, ErrorKind, Never, OAuthClientCredentialsLayer,
+    BoxError, BufferBodies, Elsewhere, ErrorKind, Never, OAuthClientCredentialsLayer,
     OAuthClientCredentialsMiddleware, OwnAuthorization, SkipToken, testing::Answer,
 };
 
@@ -159,6 +162,50 @@ async fn errors_are_ours_or_those_from_below() {
     api_server.shutdown().await;
     let error = client.get(url).send().await.unwrap_err();
     assert!(error.is_connect() && !error.is_middleware(), "{error:?}");
+}
+
+/// Retries of reqwest-retry wrap an error once if they tried again, and otherwise differently.
+#[tokio::test]
+async fn an_error_is_found_below_reqwest_retry() {
+    struct Always(fn() -> Option<Retryable>);
+    impl RetryableStrategy for Always {
+        fn handle(&self, _: &Result<Response>) -> Option<Retryable> {
+            (self.0)()
+        }
+    }
+    let stage = Stage::new().await;
+    stage.idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    let policy = ExponentialBackoff::builder()
+        .retry_bounds(Duration::ZERO, Duration::ZERO)
+        .build_with_max_retries(2);
+    let strategies: [fn() -> Option<Retryable>; 3] =
+        [|| Some(Retryable::Transient), || Some(Retryable::Fatal), || None];
+    for strategy in strategies {
+        let retries =
+            RetryTransientMiddleware::new_with_policy_and_strategy(policy, Always(strategy));
+        let client = ClientBuilder::new(stage.http.client().clone())
+            .with(retries)
+            .with(OAuthClientCredentialsMiddleware::new(stage.tokens(), stage.origins()))
+            .build();
+        let error = client.get(stage.url()).send().await.unwrap_err();
+        let found = tower_oauth2_client_credentials::Error::find(&error).expect("an error of ours");
+        assert_eq!((found.kind(), found.is_terminal()), (ErrorKind::InvalidClient, true));
+        let boxed: BoxError = error.into();
+        let found = tower_oauth2_client_credentials::Error::find(&*boxed);
+        assert_eq!(found.map(|it| it.kind()), Some(ErrorKind::InvalidClient));
+    }
+}
+
+/// The downcast works as well where nothing is above.
+#[tokio::test]
+async fn an_error_is_found_by_downcast_where_no_retry_is_above() {
+    let stage = Stage::new().await;
+    stage.idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    let error = stage.client().get(stage.url()).send().await.unwrap_err();
+    let reqwest_middleware::Error::Middleware(error) = error else { panic!("{error:?}") };
+    let ours = error.downcast_ref::<tower_oauth2_client_credentials::Error>().unwrap();
+    assert_eq!(ours.kind(), ErrorKind::InvalidClient);
+    assert!(error.to_string().starts_with("invalid_client: "), "{error}");
 }
 
 /// reqwest keeps it where only reqwest can read it.

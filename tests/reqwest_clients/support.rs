@@ -84,8 +84,5 @@ pub(crate) fn redirect(status: u16, location: String) -> Response<Bytes> {
 
 /// The error of ours that a middleware's error holds.
 pub(crate) fn ours(error: &reqwest_middleware::Error) -> Option<&Error> {
-    match error {
-        reqwest_middleware::Error::Middleware(error) => error.downcast_ref(),
-        reqwest_middleware::Error::Reqwest(_) => None,
-    }
+    Error::find(error)
 }

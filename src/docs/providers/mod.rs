@@ -42,6 +42,8 @@
 //! | what the server says | look at |
 //! | --- | --- |
 //! | `invalid_client` with Basic, right with curl's `-d` | special characters in id or secret: `client_secret_basic_raw`, or `client_secret_post` |
+//! | `invalid_client` whose message names quotes or a blank | the variable or file that the value came from; `docker --env-file` keeps both |
+//! | 401 or 403 without a code | the credentials, then the token URL; if the message names a firewall or proxy, the network |
 //! | `invalid_client` with an assertion | its audience (issuer or token URL, to the letter, slash included), `kid`, the algorithm that is registered, then [`assertion_typ`] off |
 //! | … and [`Event::ClockSkew`] before it | the clock; the next attempt is dated by the server's |
 //! | `invalid_client` with a certificate | whether it arrives: proxies that end TLS, an endpoint of its own ([`prefer_mtls_endpoint`]) |

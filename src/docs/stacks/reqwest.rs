@@ -57,7 +57,15 @@
 //!   of its own is to keep the URL (`reqwest::ResponseBuilderExt::url`): an answer without one counts
 //!   as that of the URL that was asked for, and callers can't tell where it came from.
 //! * [`SkipToken`] goes in with `with_extension(SkipToken)`.
-//! * Its errors are in `reqwest_middleware::Error::Middleware`, found by `downcast_ref::<Error>()`.
+//! * Its errors are in `reqwest_middleware::Error::Middleware`. [`Error::find`] finds them, also where
+//!   reqwest-retry has wrapped them:
+//!
+//!   ```
+//!   # #[cfg(feature = "reqwest-middleware")]
+//!   fn needs_an_operator(error: &reqwest_middleware::Error) -> bool {
+//!       tower_oauth2_client_credentials::Error::find(error).is_some_and(|it| it.is_terminal())
+//!   }
+//!   ```
 //!
 //! # A tower stack
 //!

@@ -47,7 +47,7 @@ pub(super) fn events(metadata: &ServerMetadata, via: &Via<'_>) -> Vec<Event> {
         .map(|Unlisted { member, used, listed }| Event::MetadataMismatch {
             member,
             used: used.to_owned(),
-            listed: listed.to_vec(),
+            listed: listed.iter().take(SHOWN).cloned().collect(),
         })
         .collect()
 }
@@ -78,7 +78,7 @@ pub(in crate::endpoint) fn explain(
         _ => None,
     };
     match hint {
-        Some(hint) => error.with_detail(describe(&hint)),
+        Some(hint) => error.and_detail(describe(&hint)),
         None => error,
     }
 }

@@ -3,13 +3,29 @@
 use std::{fmt, sync::Arc};
 
 use http::{Uri, uri::Scheme};
-use serde_json::{Map, Value};
 
-use super::places::Issuer;
+use super::{
+    members::{Members as Named, list, text},
+    places::Issuer,
+};
 use crate::{
     endpoint::url,
     error::{Error, ErrorKind, sanitise},
 };
+
+/// The longest endpoint that is used, in bytes. It is in `Debug` and in every request.
+const MAX_ENDPOINT_BYTES: usize = 2048;
+
+/// The members that are read. What a document has besides costs no memory.
+const MEMBERS: [&str; 7] = [
+    "issuer",
+    "token_endpoint",
+    "mtls_endpoint_aliases",
+    "token_endpoint_auth_methods_supported",
+    "token_endpoint_auth_signing_alg_values_supported",
+    "dpop_signing_alg_values_supported",
+    "grant_types_supported",
+];
 
 /// What an authorization server says of itself (RFC 8414 §2), as far as this crate uses it.
 ///
@@ -70,6 +86,33 @@ impl ServerMetadata {
         &self.0.grant_types
     }
 
+    fn lists(&self) -> [&Vec<String>; 4] {
+        let Members { auth_methods, auth_signing_algs, dpop_signing_algs, grant_types, .. } =
+            &*self.0;
+        [auth_methods, auth_signing_algs, dpop_signing_algs, grant_types]
+    }
+
+    /// The names in all lists.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.lists().into_iter().flatten().map(String::as_str)
+    }
+
+    /// The same with fewer names.
+    pub(super) fn retain(self, keep: impl Fn(&str) -> bool) -> Self {
+        let [auth_methods, auth_signing_algs, dpop_signing_algs, grant_types] = self
+            .lists()
+            .map(|names| names.iter().filter(|name| keep(name)).cloned().collect::<Vec<_>>());
+        Self(Arc::new(Members {
+            issuer: Arc::clone(&self.0.issuer),
+            token_endpoint: self.0.token_endpoint.clone(),
+            mtls_token_endpoint: self.0.mtls_token_endpoint.clone(),
+            auth_methods,
+            auth_signing_algs,
+            dpop_signing_algs,
+            grant_types,
+        }))
+    }
+
     /// The endpoint for a client that shows a certificate, or for one that does not.
     ///
     /// # Errors
@@ -96,30 +139,33 @@ impl ServerMetadata {
         allow_plain_http: bool,
     ) -> Result<Self, Error> {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-        let members: Map<String, Value> = serde_json::from_slice(body).map_err(|why| {
+        let members = Named::read(body, &MEMBERS).map_err(|why| {
             // It may be whole the next time.
             bad("it is not a JSON object").with_retryable(why.is_eof())
         })?;
-        let text = |name: &str| members.get(name).and_then(Value::as_str);
-        match text("issuer") {
-            Some(found) if found == &*issuer.text => {}
-            Some(found) => return Err(mismatch(found, &issuer.text)),
+        let [issuer_member, endpoint_member, aliases, lists @ ..] = members.0;
+        match issuer_member.and_then(text) {
+            Some(found) if *found == *issuer.text => {}
+            Some(found) => return Err(mismatch(&found, &issuer.text)),
             None => return Err(bad("it names no issuer")),
         }
-        let endpoint = |name, text| endpoint(name, text, issuer, allow_plain_http);
+        let endpoint = |name: &str, text: &str| endpoint(name, text, issuer, allow_plain_http);
         let token_endpoint =
-            text("token_endpoint").ok_or_else(|| bad("it names no token endpoint"))?;
-        let alias = members.get("mtls_endpoint_aliases").and_then(|it| it.get("token_endpoint"));
+            endpoint_member.and_then(text).ok_or_else(|| bad("it names no token endpoint"))?;
+        let alias = aliases
+            .and_then(|it| Named::read(it.get().as_bytes(), &["token_endpoint"]).ok())
+            .and_then(|Named([alias])| alias.and_then(text));
+        let [auth_methods, auth_signing_algs, dpop_signing_algs, grant_types] =
+            lists.map(|member| member.map(list).unwrap_or_default());
         Ok(Self(Arc::new(Members {
             issuer: Arc::clone(&issuer.text),
-            token_endpoint: endpoint("its token_endpoint", token_endpoint).map_err(bad)?,
+            token_endpoint: endpoint("its token_endpoint", &token_endpoint).map_err(bad)?,
             mtls_token_endpoint: alias
-                .and_then(Value::as_str)
-                .map(|alias| endpoint("the token_endpoint of its mtls_endpoint_aliases", alias)),
-            auth_methods: list(&members, "token_endpoint_auth_methods_supported"),
-            auth_signing_algs: list(&members, "token_endpoint_auth_signing_alg_values_supported"),
-            dpop_signing_algs: list(&members, "dpop_signing_alg_values_supported"),
-            grant_types: list(&members, "grant_types_supported"),
+                .map(|alias| endpoint("the token_endpoint of its mtls_endpoint_aliases", &alias)),
+            auth_methods,
+            auth_signing_algs,
+            dpop_signing_algs,
+            grant_types,
         })))
     }
 }
@@ -136,6 +182,9 @@ fn endpoint(
     issuer: &Issuer,
     allow_plain_http: bool,
 ) -> Result<Uri, String> {
+    if text.len() > MAX_ENDPOINT_BYTES {
+        return Err(format!("{name}: it is longer than {MAX_ENDPOINT_BYTES} bytes"));
+    }
     let uri = url::parse(name, text, allow_plain_http)?;
     let downgrade =
         issuer.uri.scheme() == Some(&Scheme::HTTPS) && uri.scheme() == Some(&Scheme::HTTP);
@@ -158,12 +207,6 @@ fn mismatch(found: &str, asked: &str) -> Error {
     let found = sanitise(found);
     Error::new(ErrorKind::IssuerMismatch)
         .with_detail(format!("it names \"{found}\", not \"{asked}\"{hint}"))
-}
-
-/// The texts in a list. Sanitised, as they end up in messages: no name that is compared changes.
-fn list(members: &Map<String, Value>, name: &str) -> Vec<String> {
-    let values = members.get(name).and_then(Value::as_array).into_iter().flatten();
-    values.filter_map(Value::as_str).map(sanitise).collect()
 }
 
 impl fmt::Debug for ServerMetadata {
@@ -232,6 +275,24 @@ mod tests {
     }
 
     #[test]
+    fn long_lists_and_endpoints_are_bounded() {
+        let names: String = (0..20_000).map(|n| format!("\"name-{n}\",")).collect();
+        let same = "\"same\",".repeat(20_000);
+        let body = with(&format!(
+            r#","grant_types_supported":[{same}{names}1],"x":[{names}1],
+            "dpop_signing_alg_values_supported":["{}"]"#,
+            "a".repeat(100_000)
+        ));
+        let metadata = read(&body).unwrap();
+        let types = metadata.grant_types();
+        assert_eq!((types.len(), &*types[0], &*types[1]), (64, "same", "name-0"));
+        assert!(metadata.dpop_signing_algorithms()[0].len() < 250);
+        let path = "a".repeat(MAX_ENDPOINT_BYTES);
+        let error = read(&with("").replace("/token", &format!("/{path}"))).unwrap_err();
+        assert!(error.to_string().contains("its token_endpoint: it is longer than 2048 bytes"));
+    }
+
+    #[test]
     fn an_alias_that_cannot_be_used_is_an_error_only_for_those_who_need_it() {
         let body =
             with(r#","mtls_endpoint_aliases":{"token_endpoint":"http://mtls.example/token"}"#);
@@ -279,6 +340,7 @@ mod tests {
             ("{", K::Discovery, true, "not a JSON object"),
             ("<html>", K::Discovery, false, "not a JSON object"),
             ("[]", K::Discovery, false, "not a JSON object"),
+            ("{\"issuer\":1}x", K::Discovery, false, "not a JSON object"),
             ("{}", K::Discovery, false, "names no issuer"),
             (r#"{"issuer":7}"#, K::Discovery, false, "names no issuer"),
             (r#"{"issuer":"https://idp.example.com/t"}"#, K::Discovery, false, "no token endpoint"),

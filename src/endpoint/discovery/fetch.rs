@@ -6,8 +6,9 @@ use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use http_body_util::Full;
 
-use super::{document::ServerMetadata, places::Issuer};
+use super::{document::ServerMetadata, echoes, places::Issuer};
 use crate::{
+    client_auth::{ClientAuth, SentSecrets},
     endpoint::{body, body::Incomplete, refusal, request, response, retry_after, transport_error},
     error::{Error, ErrorKind},
     transport::{TokenRequest, Transport},
@@ -16,6 +17,7 @@ use crate::{
 /// What is needed to ask.
 pub(super) struct Asking<'a> {
     pub(super) transport: &'a dyn Transport,
+    pub(super) auth: &'a dyn ClientAuth,
     pub(super) body_cap: usize,
     /// For a `Retry-After` that is a date.
     pub(super) now: SystemTime,
@@ -79,7 +81,7 @@ async fn one(place: &Uri, issuer: &Issuer, asking: &Asking<'_>) -> Result<Server
     let miss = |what: String, error: Error| Miss { place: place.clone(), error, what, stop: false };
     let discovery = Error::new(ErrorKind::Discovery);
     let response = asking.transport.send(get(place)).await.map_err(|cause| {
-        let error = transport_error(cause);
+        let error = transport_error(cause, &SentSecrets::default());
         let what = "no answer (the cause has more)".into();
         let retryable = error.is_retryable();
         Miss {
@@ -111,7 +113,8 @@ async fn one(place: &Uri, issuer: &Issuer, asking: &Asking<'_>) -> Result<Server
             miss("the answer broke off".into(), error)
         }
     })?;
-    ServerMetadata::read(&body, issuer, asking.allow_plain_http).map_err(|error| {
+    let read = ServerMetadata::read(&body, issuer, asking.allow_plain_http);
+    echoes::remove(read, &issuer.text, asking.auth, asking.now).await.map_err(|error| {
         let what = error.detail().unwrap_or("it cannot be used").to_owned();
         miss(what, error.with_status(status))
     })

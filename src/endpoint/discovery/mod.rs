@@ -2,7 +2,9 @@
 
 mod compare;
 mod document;
+mod echoes;
 mod fetch;
+mod members;
 mod places;
 mod settings;
 
@@ -110,6 +112,7 @@ impl Discovery {
         };
         let asking = Asking {
             transport: via.transport,
+            auth: via.auth,
             body_cap: via.body_cap,
             now: via.now,
             allow_plain_http: self.settings.allow_plain_http,

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 #[cfg(feature = "jwt")]
 use super::SignedJwt;
 use crate::{
-    client_auth::{Draft, Secret, encoded},
+    client_auth::{Draft, Secret},
     error::{BoxError, Error, ErrorKind},
 };
 
@@ -100,7 +100,7 @@ impl ParameterValue {
             if let [_, _, signature] = parts[..] {
                 draft.secrets.push(Zeroizing::new(signature.to_owned()));
             }
-            draft.secrets.extend([encoded(&value), value]);
+            draft.secrets.push(value);
         }
         Ok(())
     }
