@@ -202,7 +202,6 @@ pub use service::OAuthClientCredentials;
 pub use settings::{Elsewhere, SkipToken};
 pub use source::{Acquire, TokenSource, Withdrawal};
 pub use token::{ProofOfPossession, Token, TokenType};
-pub use transport::TokenRequest;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use transport::{
@@ -211,6 +210,7 @@ pub use transport::{
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use transport::{ReqwestFuture, ReqwestService, same_origin_redirects};
+pub use transport::{TokenRequest, TokenRequestBody};
 
 impl ClientCredentials {
     /// A cache over this source, with the default settings;

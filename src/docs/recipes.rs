@@ -102,6 +102,10 @@
 //! # }
 //! ```
 //!
+//! The body of a token request is a [`TokenRequestBody`], whose `Debug` hides the credentials in it. A
+//! client with another body type takes it through tower's `map_request`, for instance
+//! `|request: TokenRequest| request.map(|body| Full::new(body.into_bytes()))`.
+//!
 //! A concurrency limit that the API client shares is no danger: a request that waits for a token
 //! holds no permit.
 //!

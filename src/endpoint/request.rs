@@ -2,16 +2,14 @@
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
-use http_body_util::Full;
 use zeroize::Zeroizing;
 
 use super::target::Target;
 use crate::{
     client_auth::{ClientAuth, Draft, encoded},
     error::Error,
-    transport::TokenRequest,
+    transport::{TokenRequest, TokenRequestBody},
 };
 
 /// What is asked for, beside who asks. No `Debug`: further parameters may be secret.
@@ -61,7 +59,7 @@ pub(super) async fn assemble(
             secrets.extend([encoded(value), Zeroizing::new(value.clone())]);
         }
     }
-    let mut request = TokenRequest::new(Full::new(Bytes::from_owner(form.encode())));
+    let mut request = TokenRequest::new(TokenRequestBody::from_form(form.encode()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = target.url.clone();
     *request.headers_mut() = headers;

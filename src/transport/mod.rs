@@ -11,16 +11,18 @@ use std::{
 
 use bytes::{Buf, Bytes};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower_service::Service;
 
 use crate::error::BoxError;
 
+mod body;
 #[cfg(feature = "hyper")]
 mod hyper;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 
+pub use body::TokenRequestBody;
 #[cfg(feature = "hyper")]
 pub use hyper::{
     ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
@@ -29,7 +31,10 @@ pub use hyper::{
 pub use reqwest::{ReqwestFuture, ReqwestService, same_origin_redirects};
 
 /// A token request: a form POST whose body is in memory.
-pub type TokenRequest = http::Request<Full<Bytes>>;
+///
+/// `Debug` shows no credentials: the body hides its form, and header values with credentials are
+/// marked sensitive.
+pub type TokenRequest = http::Request<TokenRequestBody>;
 
 pub(crate) type TokenResponse = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
 

@@ -10,13 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
     Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, Event,
-    Observer, Reason, Token, TokenCache, TokenSource as _,
+    Observer, Reason, Token, TokenCache, TokenRequest, TokenSource as _,
     testing::{Answer, AuthorizationServer, ClientCertificate, WellKnown},
 };
 

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, Version};
-use http_body_util::Full;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
-use tower_oauth2_client_credentials::{ErrorKind, HyperTransport};
+use tower_oauth2_client_credentials::{ErrorKind, HyperTransport, TokenRequestBody};
 
 use support::{Authority, Seen, Server, bounded, failure, post};
 
@@ -121,7 +120,7 @@ async fn a_request_given_up_does_not_leave_its_connection_to_the_next() {
     server.seen.recv().await.unwrap();
 
     let request = Request::post(format!("https://{}/silence", server.addr));
-    let request = request.body(Full::<Bytes>::default()).unwrap();
+    let request = request.body(TokenRequestBody::default()).unwrap();
     let given_up = bounded(async {
         tokio::select! {
             answer = transport.clone().oneshot(request) => panic!("{answer:?}"),

@@ -29,7 +29,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
-use tower_oauth2_client_credentials::{BoxError, HyperTransport, HyperTransportBuilder};
+use tower_oauth2_client_credentials::{
+    BoxError, HyperTransport, HyperTransportBuilder, TokenRequestBody,
+};
 
 /// Far above what any test needs: a hang becomes a failure.
 pub async fn bounded<F: Future>(future: F) -> F::Output {
@@ -209,7 +211,8 @@ pub async fn post(
     transport: &HyperTransport,
     url: impl AsRef<str>,
 ) -> Result<(http::StatusCode, Version, Bytes), BoxError> {
-    let request = Request::post(url.as_ref()).body(Full::new(Bytes::from_static(b"a=b"))).unwrap();
+    let body = TokenRequestBody::from(Bytes::from_static(b"a=b"));
+    let request = Request::post(url.as_ref()).body(body).unwrap();
     bounded(async {
         let response = transport.clone().oneshot(request).await?;
         let (parts, body) = response.into_parts();

@@ -2,9 +2,7 @@
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
-use http_body_util::Full;
 
 use super::{document::ServerMetadata, places::Issuer};
 use crate::{
@@ -118,7 +116,7 @@ async fn one(place: &Uri, issuer: &Issuer, asking: &Asking<'_>) -> Result<Server
 }
 
 fn get(place: &Uri) -> TokenRequest {
-    let mut get = TokenRequest::new(Full::new(Bytes::new()));
+    let mut get = TokenRequest::default();
     *get.method_mut() = Method::GET;
     *get.uri_mut() = place.clone();
     *get.headers_mut() = request::common_headers();

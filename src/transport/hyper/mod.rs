@@ -14,8 +14,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
@@ -28,7 +27,7 @@ use connect::Connector;
 use failure::Failure;
 pub use identity::ClientIdentity;
 
-use super::{Sending, TokenRequest, TokenResponse};
+use super::{Sending, TokenRequest, TokenRequestBody, TokenResponse};
 use crate::error::{BoxError, Error, ErrorKind};
 
 /// Below the idle timeouts common at servers and load balancers (30 s to 75 s), so that a
@@ -101,7 +100,7 @@ struct Pool {
     generation: u64,
     /// Which certificate its connections show.
     certificate: u64,
-    client: Client<Connector, Full<Bytes>>,
+    client: Client<Connector, TokenRequestBody>,
 }
 
 impl HyperTransport {
