@@ -202,6 +202,9 @@ pub use service::OAuthClientCredentials;
 pub use settings::{Elsewhere, SkipToken};
 pub use source::{Acquire, TokenSource, Withdrawal};
 pub use token::{ProofOfPossession, Token, TokenType};
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "reqwest"))))]
+pub use transport::ProxySettings;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use transport::{

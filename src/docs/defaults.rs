@@ -183,7 +183,7 @@
 //! | --- | --- | --- |
 //! | root certificates | the platform's | They are what the machine's owner decided on. [Extra ones] come on top. |
 //! | TLS | 1.2 and 1.3, aws-lc-rs, given explicitly (*fixed*) | Neither needs nor changes a process-wide choice. |
-//! | proxy | from the environment; never for loopback | As curl and most tools do. A proxy's loopback is never the one that was meant. |
+//! | [proxy](crate::ProxySettings) | from the environment; never for loopback | As curl reads it, so that one setting serves both. To a proxy, loopback is another machine than the one that was meant. |
 //! | [`connect_timeout`] | 5 s, name lookup and TLS included | A slow link with one repeated lookup fits; two connections fit into one attempt. |
 //! | HTTP | 1.1 or 2, by ALPN (*fixed*) | What the server prefers. |
 //! | idle connections | 20 s, 4 a host (*fixed*) | Shorter than servers and balancers keep them, so one is seldom found closed; long enough for the retries of an acquisition. |

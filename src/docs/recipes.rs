@@ -44,7 +44,8 @@
 //!
 //! # A private CA, a proxy
 //!
-//! The default transport reads `HTTPS_PROXY`, `NO_PROXY` and their kin by itself. For more:
+//! The default transport reads `HTTPS_PROXY`, `NO_PROXY` and the other variables of [`ProxySettings`]
+//! by itself. For more:
 //!
 //! ```no_run
 //! # #[cfg(feature = "hyper")]

@@ -19,7 +19,8 @@
 //! without the token, or are refused ([`Elsewhere::Refuse`]). A request with an authorization field of
 //! its own passes untouched, and its answer too, unless [`OwnAuthorization`] says otherwise.
 //!
-//! Tokens go over `https`, or plain `http` to loopback. [`Origins::parse_with_plain_http`] and
+//! Tokens go over `https`, or plain `http` to loopback. Clients that this crate builds never send
+//! loopback traffic to a proxy, and connect `localhost` to 127.0.0.1 or `[::1]` without a resolver. [`Origins::parse_with_plain_http`] and
 //! [`allow_plain_http`](ClientCredentialsBuilder::allow_plain_http) are for networks that are
 //! encrypted below HTTP, such as a service mesh.
 //!

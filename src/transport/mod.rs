@@ -9,6 +9,9 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+use std::time::Duration;
+
 use bytes::{Buf, Bytes};
 use http_body::Body;
 use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
@@ -19,6 +22,8 @@ use crate::error::BoxError;
 mod body;
 #[cfg(feature = "hyper")]
 mod hyper;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+mod proxy;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 
@@ -27,6 +32,8 @@ pub use body::TokenRequestBody;
 pub use hyper::{
     ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
 };
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub use proxy::ProxySettings;
 #[cfg(feature = "reqwest")]
 pub use reqwest::{ReqwestFuture, ReqwestService, same_origin_redirects};
 
@@ -35,6 +42,14 @@ pub use reqwest::{ReqwestFuture, ReqwestService, same_origin_redirects};
 /// `Debug` shows no credentials: the body hides its form, and header values with credentials are
 /// marked sensitive.
 pub type TokenRequest = http::Request<TokenRequestBody>;
+
+/// A connection with requests in flight that is silent for this long is sent an HTTP/2 PING.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// A connection whose PING is not answered in this time is closed.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(crate) type TokenResponse = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
 

@@ -5,6 +5,7 @@
 mod certificates;
 mod middleware;
 mod middleware_dpop;
+mod proxies;
 mod redirects;
 mod service;
 mod support;

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, Full};
-use reqwest::{Body, Proxy};
+use reqwest::Body;
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Reason,
-    ReqwestBodies, ReqwestService, TokenSource as _, testing::Answer,
+    Acquire, ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins,
+    ProxySettings, Reason, ReqwestBodies, ReqwestService, TokenSource as _, testing::Answer,
 };
 
-use crate::support::{Stage, direct, redirect, stream};
+use crate::support::{Stage, direct, forwarding_proxy, redirect, stream};
 
 fn post<B>(url: &str, body: B) -> Request<B> {
     Request::post(url).header("x-kept", "yes").body(body).unwrap()
@@ -69,13 +69,12 @@ async fn other_bodies_than_reqwests_are_taken() {
 #[tokio::test]
 async fn one_proxy_setting_serves_both() {
     let stage = Stage::new().await;
-    let (to_idp, to_api) = (stage.token_server.url(), stage.api_server.url());
-    let proxy = Proxy::custom(move |url| match url.host_str() {
-        Some("idp.invalid") => Some(to_idp.clone()),
-        Some("api.invalid") => Some(to_api.clone()),
-        _ => None,
-    });
-    let http = ReqwestService::new(direct().proxy(proxy)).unwrap();
+    let proxy = forwarding_proxy(vec![
+        ("idp.invalid", stage.token_server.addr()),
+        ("api.invalid", stage.api_server.addr()),
+    ]);
+    let proxy = ProxySettings::fixed(format!("http://user:hunter2@{}", proxy.await));
+    let http = ReqwestService::with_proxy(direct(), proxy).unwrap();
     let tokens = ClientCredentials::builder("http://idp.invalid/token")
         .allow_plain_http()
         .client_secret_basic("me", "s3cret")

@@ -87,7 +87,7 @@ async fn a_proxy_that_refuses_is_named_without_its_credentials() {
         let transport =
             client.proxy(format!("http://user:hunter2@{}", proxy.addr)).build().unwrap();
         let text = failure(&transport, "https://login.test/token").await;
-        let start = format!("no connection: no tunnel through the proxy {}: ", proxy.addr);
+        let start = format!("no connection: no tunnel through the proxy http://{}: ", proxy.addr);
         assert!(text.starts_with(&start), "{text}");
         assert!(text.contains(said), "{text}");
         assert_no_credentials(&text);
@@ -119,6 +119,12 @@ async fn run_child(test: &str, variables: &[(&str, &str)]) {
 async fn the_proxy_comes_from_the_environment() {
     const NAME: &str = "proxy::the_proxy_comes_from_the_environment";
     if let Ok(expected) = std::env::var(EXPECTED) {
+        if let Some(variable) = expected.strip_prefix("mistake in ") {
+            let error = HyperTransport::new().unwrap_err();
+            assert!(error.to_string().contains(&format!("{variable}: ")), "{error}");
+            assert_no_credentials(&format!("{error} {error:?}"));
+            return;
+        }
         let patience = Duration::from_millis(if expected == "proxied" { 5_000 } else { 100 });
         let transport = HyperTransport::builder()
             .extra_root_certificates_pem(std::env::var(ROOT).unwrap())
@@ -133,7 +139,7 @@ async fn the_proxy_comes_from_the_environment() {
         }
         let text = failure(&transport, url).await;
         assert_no_credentials(&text);
-        let socks = text.contains("the proxy 127.0.0.1:1 is neither http nor https");
+        let socks = text.contains("the proxy socks5://127.0.0.1:1 is neither http nor https");
         assert_eq!(socks, expected == "socks", "{text}");
         assert!(!text.contains("tunnel"), "{text}");
         return;
@@ -154,6 +160,18 @@ async fn the_proxy_comes_from_the_environment() {
         let all = [&[(EXPECTED, "direct"), (ROOT, &authority.pem)], &set[..]].concat();
         run_child(NAME, &all).await;
         assert!(proxy.heads.try_recv().is_err(), "{name} keeps the proxy out");
+    }
+    let shadowed = [("https_proxy", ""), ("HTTPS_PROXY", &*url)];
+    let all = [&[(EXPECTED, "proxied"), (ROOT, &authority.pem)], &shadowed[..]].concat();
+    run_child(NAME, &all).await;
+    proxy.heads.try_recv().expect("an empty variable hides nothing");
+    for (variable, url) in [
+        ("HTTPS_PROXY", "\"http://user:hunter2@127.0.0.1:1\""),
+        ("https_proxy", "http://user:hunter2@127.0.0.1:1\n"),
+        ("ALL_PROXY", "http://user:hunter2@x@127.0.0.1:1"),
+        ("HTTP_PROXY", "http://user:hunter2@127.0.0.1:99999"),
+    ] {
+        run_child(NAME, &[(EXPECTED, &format!("mistake in {variable}")), (variable, url)]).await;
     }
     let socks = ("ALL_PROXY", "socks5://user:hunter2@127.0.0.1:1");
     run_child(NAME, &[(EXPECTED, "socks"), (ROOT, &authority.pem), socks]).await;

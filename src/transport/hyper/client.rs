@@ -19,7 +19,10 @@ use hyper_util::{
 use tower_service::Service;
 
 use super::{connect::Connector, identity::ClientIdentity, lock};
-use crate::error::BoxError;
+use crate::{
+    error::BoxError,
+    transport::{PING_INTERVAL, PING_TIMEOUT},
+};
 
 /// An HTTP client for the API behind the layer: HTTP/1.1 and HTTP/2 (by ALPN) over rustls, with the
 /// trust, proxy and client certificate of a [`HyperTransportBuilder`](crate::HyperTransportBuilder).
@@ -97,6 +100,8 @@ where
     let client = Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
         .build(connector);
     Pool { certificate, client }
 }

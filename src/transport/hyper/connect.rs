@@ -12,10 +12,7 @@ use std::{
 use http::Uri;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::{
-    client::{
-        legacy::connect::{HttpConnector, proxy::Tunnel},
-        proxy::matcher::{Intercept, Matcher},
-    },
+    client::legacy::connect::{HttpConnector, proxy::Tunnel},
     rt::TokioIo,
 };
 use rustls::{ClientConfig, client::Resumption, sign::SingleCertAndKey};
@@ -24,71 +21,17 @@ use tower_service::Service;
 
 use super::{
     identity::ClientIdentity,
+    resolve::Resolver,
     tls::{self, Tls},
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind},
-    net::is_loopback,
+    error::{BoxError, Error},
+    transport::proxy::{Protocol, Proxies, ProxySettings},
 };
 
 /// TCP, or TLS to the proxy.
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
-
-/// Which proxy; its `Debug` shows no credentials.
-pub(super) enum Proxy {
-    Env,
-    Off,
-    Fixed { address: String, matcher: Arc<Matcher> },
-}
-
-impl Proxy {
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
-        // Asked as for any destination: what the matcher cannot read it drops in silence.
-        let matcher = Matcher::builder().all(url).build();
-        let proxy = matcher.intercept(&Uri::from_static("https://destination.invalid"));
-        match proxy.filter(speaks_http) {
-            Some(proxy) => {
-                Ok(Self::Fixed { address: address(proxy.uri()), matcher: Arc::new(matcher) })
-            }
-            None => Err(Error::new(ErrorKind::Config).with_detail(
-                "the proxy is not an http or https URL with a host (it is not shown, as it may \
-                 hold a password; special characters in that must be percent-encoded)",
-            )),
-        }
-    }
-
-    fn into_matcher(self) -> Arc<Matcher> {
-        match self {
-            Self::Env => Arc::new(Matcher::from_env()),
-            Self::Off => Arc::new(Matcher::builder().build()),
-            Self::Fixed { matcher, .. } => matcher,
-        }
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Env => "from the environment",
-            Self::Off => "none",
-            Self::Fixed { address, .. } => address,
-        })
-    }
-}
-
-fn speaks_http(proxy: &Intercept) -> bool {
-    matches!(proxy.uri().scheme_str(), Some("http" | "https"))
-}
-
-/// Host and port alone: a password with an `@` in it can leave a piece in the authority.
-fn address(uri: &Uri) -> String {
-    let host = uri.host().unwrap_or_default();
-    match uri.port_u16() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
 
 /// The connector below the client, for `http` and `https`.
 #[derive(Clone)]
@@ -103,9 +46,13 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(tls: Tls, proxy: Proxy, timeout: Duration) -> Self {
+    /// # Errors
+    ///
+    /// A proxy that cannot be used.
+    pub(super) fn new(tls: Tls, proxy: &ProxySettings, timeout: Duration) -> Result<Self, Error> {
         let described = format!("{proxy:?}").into();
-        let mut tcp = HttpConnector::new();
+        let proxies = Arc::new(proxy.resolve()?);
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new());
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
         // Shared out among a host's addresses, so that a dead one does not use up all of it.
@@ -115,10 +62,10 @@ impl Connector {
             .https_or_http()
             .enable_http1()
             .wrap_connector(tcp.clone());
-        let dialer = Dialer { tcp, to_proxy, matcher: proxy.into_matcher() };
+        let dialer = Dialer { tcp, to_proxy, proxies };
         let Tls { config, missing_roots } = tls;
         let https = https(config.clone(), dialer.clone());
-        Self { https, timeout, missing_roots, described, tls: Arc::new(config), dialer }
+        Ok(Self { https, timeout, missing_roots, described, tls: Arc::new(config), dialer })
     }
 
     /// The connector whose connections show the identity's current certificate and no other, and
@@ -185,9 +132,9 @@ impl fmt::Debug for Connector {
 /// Everything below the TLS session with the destination.
 #[derive(Clone)]
 struct Dialer {
-    tcp: HttpConnector,
-    to_proxy: HttpsConnector<HttpConnector>,
-    matcher: Arc<Matcher>,
+    tcp: HttpConnector<Resolver>,
+    to_proxy: HttpsConnector<HttpConnector<Resolver>>,
+    proxies: Arc<Proxies>,
 }
 
 impl Service<Uri> for Dialer {
@@ -200,23 +147,19 @@ impl Service<Uri> for Dialer {
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        // A proxy's loopback is never the one that was meant.
-        let proxy = if is_loopback(destination.host().unwrap_or_default()) {
-            None
-        } else {
-            self.matcher.intercept(&destination)
-        };
-        let Some(proxy) = proxy else {
+        let host = destination.host().unwrap_or_default();
+        let Some(proxy) = self.proxies.select(is_https(&destination), host) else {
             let connecting = self.tcp.call(destination);
             return Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) });
         };
-        let at = address(proxy.uri());
-        if !speaks_http(&proxy) {
+        let at = proxy.to_string();
+        if let Protocol::Socks(_) = proxy.protocol {
             let text = format!("the proxy {at} is neither http nor https, which is all we speak");
             return Box::pin(async move { Err(text.into()) });
         }
-        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy.clone());
-        if let Some(credentials) = proxy.basic_auth() {
+        let uri = at.parse().expect("scheme, host and port were checked");
+        let mut tunnel = Tunnel::new(uri, self.to_proxy.clone());
+        if let Some(credentials) = proxy.authorization() {
             tunnel = tunnel.with_auth(credentials.clone());
         }
         let connecting = tunnel.call(with_port(destination));
@@ -272,18 +215,5 @@ mod tests {
         assert_eq!(with_port(uri("http://a.example")).port_u16(), Some(80));
         assert_eq!(with_port(uri("http://a.example:8080")).port_u16(), Some(8080));
         assert_eq!(with_port(uri("https://a.example")).port_u16(), None);
-    }
-
-    #[test]
-    fn a_proxy_shows_its_address_and_no_credentials() {
-        let proxy = Proxy::parse("http://user:hunter2@proxy.example:3128").unwrap();
-        assert_eq!(format!("{proxy:?}"), "proxy.example:3128");
-        for bad in
-            ["", "socks5://user:hunter2@proxy.example", "ftp://hunter2@a", "http://user:hunter2@ b"]
-        {
-            let error = Proxy::parse(bad).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
-        }
     }
 }

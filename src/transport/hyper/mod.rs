@@ -5,6 +5,7 @@ mod client;
 mod connect;
 mod failure;
 mod identity;
+mod resolve;
 mod tls;
 
 use std::{
@@ -45,10 +46,12 @@ const MAX_IDLE_PER_HOST: usize = 4;
 /// - **No roots at all** (a container from scratch): building works, since plain `http` on
 ///   loopback needs none, but every `https` request fails at once and says so.
 ///   [`check_roots`](Self::check_roots) tells earlier.
-/// - **Proxy**: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, upper or lower case, read
-///   when it is built. Every connection through a proxy is a `CONNECT` tunnel, for plain `http`
-///   too. Loopback destinations are never proxied. Proxies are `http` or `https`; a `socks` one
-///   is an error at the request, not a silent detour around it.
+/// - **Proxy**: those of the environment, read when it is built as [`ProxySettings`](crate::ProxySettings)
+///   says. Every
+///   connection through a proxy is a `CONNECT` tunnel, for plain `http` too. Proxies are `http` or
+///   `https`; a SOCKS one is an error at the request, not a silent detour around it.
+/// - **Loopback** is never reached through a proxy. `localhost` is 127.0.0.1 or `[::1]`; no resolver is
+///   asked.
 /// - **Client certificate** (RFC 8705): a [`ClientIdentity`], if one is given. When it is replaced,
 ///   the pool is too: no connection that shows the old certificate is used again.
 /// - **Redirects** are not followed.
