@@ -221,6 +221,7 @@ impl Event {
                     reason = reason.as_str(),
                     ?took,
                     %error,
+                    cause = error.cause_text(),
                     failures,
                     ?next_attempt_in,
                     "access token acquisition failed"
@@ -234,7 +235,8 @@ impl Event {
                 tracing::warn!(requested, granted, "less scope granted than requested");
             }
             Self::Retrying { attempt, error, delay } => {
-                tracing::debug!(attempt, %error, ?delay, "token request failed, trying again");
+                let cause = error.cause_text();
+                tracing::debug!(attempt, %error, cause, ?delay, "token request failed, trying again");
             }
             Self::MetadataMismatch { member, used, listed } => {
                 tracing::warn!(
@@ -245,7 +247,13 @@ impl Event {
                 );
             }
             Self::MetadataKept { age, error } => {
-                tracing::warn!(?age, %error, "metadata not refreshed, the old document is used");
+                let cause = error.cause_text();
+                tracing::warn!(
+                    ?age,
+                    %error,
+                    cause,
+                    "metadata not refreshed, the old document is used"
+                );
             }
             Self::Withdrawn => tracing::debug!("access token withdrawn by its source"),
             Self::Abandoned { age } => {

@@ -134,8 +134,9 @@
 //! * text from a server is stripped of control characters and cut, and what we sent is taken out
 //!   of it first: some servers echo their input;
 //! * causes behind [`source()`](std::error::Error::source) are the transport's. The default one's
-//!   carry no URL and no credentials. Those of a transport, closure or source of *yours* are
-//!   passed on as they are.
+//!   carry no path, no query and no credentials. An error of another transport that quotes the
+//!   request's credentials is dropped. Those of a closure or source of *yours* are passed on as they
+//!   are, and events show the chain of their texts, stripped and cut.
 //!
 //! Where a layer of yours logs header fields, let it honour the sensitive mark.
 //!

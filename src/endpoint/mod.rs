@@ -19,7 +19,9 @@ mod url;
 
 use std::{fmt, sync::Arc};
 
+use http::Uri;
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 pub use builder::ClientCredentialsBuilder;
 pub(crate) use builder::is_array;
@@ -35,7 +37,7 @@ use crate::{
     skew::Skew,
     source::{Acquire, TokenSource, Withdrawal},
     token::Token,
-    transport::Transport,
+    transport::{self, Transport},
 };
 use binding::Binding;
 use discovery::Via;
@@ -206,7 +208,8 @@ impl Inner {
             request::assemble(target, &self.parameters, &*self.auth, now).await?;
         let nonce = proofs.attach(&mut request, &mut secrets)?;
         let (issued_at, sent) = (Instant::now(), self.clock.now());
-        let response = self.transport.send(request).await.map_err(transport_error)?;
+        let response = self.transport.send(request).await;
+        let response = response.map_err(|error| transport_error(error, &target.url, &secrets))?;
         let (parts, body) = response.into_parts();
         let nonce = proofs.observe(&parts.headers, nonce.as_deref());
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
@@ -254,12 +257,26 @@ impl Inner {
     }
 }
 
-/// A transport may return an error of ours, which says more than that it failed.
-fn transport_error(error: BoxError) -> Error {
-    match error.downcast::<Error>() {
-        Ok(error) => *error,
-        Err(error) => Error::new(ErrorKind::Transport).with_source(error),
+/// A transport may return an error of ours, which says more than that it failed. `secrets`: of the
+/// request, which a transport might quote.
+fn transport_error(error: BoxError, uri: &Uri, secrets: &[Zeroizing<String>]) -> Error {
+    let error = match error.downcast::<Error>() {
+        Ok(error) => return *error,
+        Err(error) => error,
+    };
+    // Without path and query: some servers have keys put there.
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    let text = transport::describe(&format!("no answer from {host}"), &error);
+    let shown = Zeroizing::new(format!("{text} {error:?}"));
+    let quotes = |secret: &Zeroizing<String>| secret.len() >= 4 && shown.contains(&**secret);
+    let failed = Error::new(ErrorKind::Transport);
+    if secrets.iter().any(quotes) {
+        return failed.with_detail(format!(
+            "no answer from {host}: the transport failed with an error that quotes the credentials, \
+             so it is not shown; check the transport"
+        ));
     }
+    failed.with_detail(text).with_source(error)
 }
 
 impl fmt::Debug for ClientCredentials {

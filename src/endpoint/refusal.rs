@@ -9,7 +9,10 @@ use super::{
     body::Incomplete,
     fields::{Fields, Member, Unreadable},
 };
-use crate::error::{Error, ErrorKind, sanitise};
+use crate::{
+    error::{Error, ErrorKind, sanitise},
+    transport,
+};
 
 /// What a status alone says.
 pub(super) fn by_status(status: StatusCode) -> Error {
@@ -97,7 +100,8 @@ pub(super) fn incomplete(why: Incomplete) -> Error {
     match why {
         Incomplete::TooLarge => Error::new(ErrorKind::BodyTooLarge),
         Incomplete::Broken(cause) => {
-            Error::new(ErrorKind::Transport).with_detail("the answer broke off").with_source(cause)
+            let text = transport::describe("the answer broke off", &cause);
+            Error::new(ErrorKind::Transport).with_detail(text).with_source(cause)
         }
     }
 }

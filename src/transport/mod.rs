@@ -20,6 +20,7 @@ use tower_service::Service;
 use crate::error::BoxError;
 
 mod body;
+mod failure;
 #[cfg(feature = "hyper")]
 mod hyper;
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
@@ -28,6 +29,7 @@ mod proxy;
 mod reqwest;
 
 pub use body::TokenRequestBody;
+pub(crate) use failure::{describe, may_send_again, never_connected};
 #[cfg(feature = "hyper")]
 pub use hyper::{
     ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
@@ -50,6 +52,10 @@ const PING_INTERVAL: Duration = Duration::from_secs(15);
 /// A connection whose PING is not answered in this time is closed.
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// In the extensions of a request: it is to be sent on a new connection, as far as the transport can.
+#[derive(Clone)]
+pub(crate) struct FreshConnection;
 
 pub(crate) type TokenResponse = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
 

@@ -166,7 +166,7 @@
 //!   `trace`, with secrets and tokens in it: for test systems only.
 //! * **Connections** are kept as the builder says. [`HyperTransport`] closes its connections to a host
 //!   when a token request to it is given up. reqwest does not: HTTP/2 PINGs find a connection that
-//!   died in silence within 25 s.
+//!   died in silence within 25 s. A peer that only delays its answer looks alive: set a timeout.
 
 // Names for the links above.
 #[cfg(doc)]
