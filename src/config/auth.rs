@@ -271,13 +271,16 @@ impl ClientCredentialsConfig {
         {
             let [chain, key] = BOTH.map(|setting| self.file(setting));
             let (chain, key) = (chain?.unwrap_or_default(), key?.unwrap_or_default());
+            if let Some(identity) = self.identity.get() {
+                return Ok(builder.client_identity(identity.clone()));
+            }
             let identity =
                 crate::transport::ClientIdentity::from_files(chain, key).map_err(|error| {
                     let names = self.names(&BOTH, ", ");
                     let why = "no certificate with its key can be read there (the cause says why)";
                     config(format!("{names}: {why}")).with_source(error)
                 })?;
-            Ok(builder.client_identity(identity))
+            Ok(builder.client_identity(self.identity.get_or_init(|| identity).clone()))
         }
         #[cfg(not(feature = "hyper"))]
         {

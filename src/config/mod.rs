@@ -3,6 +3,7 @@
 mod auth;
 mod read;
 mod sources;
+mod transport;
 mod value;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use value::Value;
 
 /// The settings that there are: the keys in a file; in upper case, after the prefix, the
 /// environment's variables.
-const SETTINGS: [&str; 27] = [
+const SETTINGS: [&str; 29] = [
     "token_url",
     "issuer",
     "client_id",
@@ -33,6 +34,8 @@ const SETTINGS: [&str; 27] = [
     "client_assertion_type",
     "client_certificate_file",
     "client_key_file",
+    "ca_file",
+    "proxy",
     "scope",
     "audience",
     "resource",
@@ -86,6 +89,8 @@ pub struct ClientCredentialsConfig {
     values: Vec<(&'static str, Value)>,
     /// Found while reading.
     mistakes: Vec<String>,
+    #[cfg(feature = "hyper")]
+    identity: transport::SharedIdentity,
 }
 
 impl ClientCredentialsConfig {
@@ -110,7 +115,7 @@ impl ClientCredentialsConfig {
             Some(_) => ClientCredentials::discover(self.url("issuer", true)?),
             None => return Err(self.missing(&["token_url", "issuer"], "set one of them")),
         };
-        let mut builder = self.authenticate(builder)?;
+        let mut builder = self.connect(self.authenticate(builder)?)?;
         if let Some(scopes) = self.list("scope")? {
             builder = builder.scope(scopes.join(" "));
         }

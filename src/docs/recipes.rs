@@ -53,7 +53,7 @@
 //! use tower_oauth2_client_credentials::{ClientCredentials, HyperTransport};
 //!
 //! let transport = HyperTransport::builder()
-//!     .extra_root_certificates_pem(std::fs::read("/etc/corporate/ca.pem")?)
+//!     .extra_root_certificates_file("/etc/corporate/ca.pem")
 //!     .proxy("http://proxy.internal:3128")
 //!     .build()?;
 //! let tokens = ClientCredentials::builder("https://idp.internal/token")
@@ -67,6 +67,11 @@
 //! # #[cfg(not(feature = "hyper"))]
 //! # fn main() {}
 //! ```
+//!
+//! The client of the API needs the same settings:
+//! [`build_client`](HyperTransportBuilder::build_client) makes one. From the environment both have
+//! them from `OAUTH_CA_FILE`, `OAUTH_PROXY`, `OAUTH_CLIENT_CERTIFICATE_FILE` and
+//! `OAUTH_CLIENT_KEY_FILE`, see [`ClientCredentialsConfig::transport`].
 //!
 //! # A transport of your own
 //!

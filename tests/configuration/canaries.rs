@@ -14,7 +14,7 @@ const CANARY: &str = "canary-4e1f0a77";
 /// One that can stand without quotes.
 const NUMBER: &str = "40960077";
 
-pub(crate) const SETTINGS: [&str; 27] = [
+pub(crate) const SETTINGS: [&str; 29] = [
     "token_url",
     "issuer",
     "client_id",
@@ -29,6 +29,8 @@ pub(crate) const SETTINGS: [&str; 27] = [
     "client_assertion_type",
     "client_certificate_file",
     "client_key_file",
+    "ca_file",
+    "proxy",
     "scope",
     "audience",
     "resource",

@@ -3,7 +3,9 @@
 use std::{process::Stdio, time::Duration};
 
 use tokio::process::Command;
-use tower_oauth2_client_credentials::HyperTransport;
+use tower_oauth2_client_credentials::{
+    ClientCredentialsConfig, HyperTransport, testing::AuthorizationServer,
+};
 
 use super::support::{
     Authority, ProxyServer, Server, assert_no_credentials, bounded, failure, post,
@@ -69,6 +71,29 @@ async fn loopback_is_reached_directly() {
     let transport = client.proxy(format!("http://{}", proxy.addr)).build().unwrap();
     post(&transport, format!("http://{}/token", server.addr)).await.unwrap();
     assert!(proxy.heads.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn the_proxy_comes_from_the_configuration() {
+    let idp = AuthorizationServer::builder().client("id", "s3cret").build();
+    let server = idp.listen().await.unwrap();
+    let mut proxy = ProxyServer::start(None, OK, server.addr()).await;
+    let tokens = |proxy: &str| {
+        let config = ClientCredentialsConfig::from_vars(
+            "OAUTH_",
+            [
+                ("OAUTH_TOKEN_URL", "http://login.test/token"),
+                ("OAUTH_CLIENT_ID", "id"),
+                ("OAUTH_CLIENT_SECRET", "s3cret"),
+                ("OAUTH_PROXY", proxy),
+            ],
+        );
+        config.builder().unwrap().allow_plain_http().attempts(1).build().unwrap().into_cache()
+    };
+    bounded(tokens(&format!("http://user:hunter2@{}", proxy.addr)).get()).await.unwrap();
+    let head = proxy.heads.recv().await.unwrap();
+    assert!(head.starts_with("CONNECT login.test:80 HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nProxy-Authorization: Basic dXNlcjpodW50ZXIy\r\n"), "{head}");
 }
 
 /// In the child of [`run_child`] only: how it should go.

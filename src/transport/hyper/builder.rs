@@ -1,6 +1,11 @@
 //! The settings of the default transport.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use http_body::Body;
 use rustls::client::Resumption;
@@ -55,6 +60,17 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// As [`extra_root_certificates_pem`](Self::extra_root_certificates_pem), with the text of a file
+    /// of at most 1 MiB, which is read here.
+    ///
+    /// A file that cannot be read is an error of [`build`](Self::build).
+    pub fn extra_root_certificates_file(mut self, path: impl AsRef<Path>) -> Self {
+        match self.keep_error(tls::read_pem(path.as_ref())) {
+            Some(pem) => self.extra_root_certificates_pem(pem),
+            None => self,
+        }
+    }
+
     /// Trusts the certificates in this PEM text instead of the platform's. Can be repeated.
     ///
     /// Then the platform's verifier is not used at all, nor are its revocation lists.
@@ -80,6 +96,13 @@ impl HyperTransportBuilder {
     /// an error of [`build`](Self::build).
     pub fn proxy(mut self, url: impl AsRef<str>) -> Self {
         self.proxy = ProxySettings::fixed(url);
+        self
+    }
+
+    /// Connects as these settings say. The last call of this, [`proxy`](Self::proxy) and
+    /// [`proxy_from_env`](Self::proxy_from_env) counts.
+    pub fn proxy_settings(mut self, settings: ProxySettings) -> Self {
+        self.proxy = settings;
         self
     }
 
@@ -178,6 +201,11 @@ impl HyperTransportBuilder {
     fn connector(self) -> Result<(Connector, Option<ClientIdentity>), Error> {
         let tls = self.tls()?;
         Ok((Connector::new(tls, &self.proxy, self.connect_timeout)?, self.identity))
+    }
+
+    /// The error that `build` would return for the settings so far.
+    pub(crate) fn mistake(&self) -> Option<&Error> {
+        self.error.as_ref()
     }
 
     /// The first error is the one that `build` returns.

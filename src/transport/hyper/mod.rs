@@ -77,7 +77,7 @@ use crate::error::{BoxError, Error, ErrorKind};
 /// use tower_oauth2_client_credentials::HyperTransport;
 ///
 /// let transport = HyperTransport::builder()
-///     .extra_root_certificates_pem(std::fs::read("/etc/corporate/ca.pem")?)
+///     .extra_root_certificates_file("/etc/corporate/ca.pem")
 ///     .proxy("http://proxy.internal:3128")
 ///     .connect_timeout(Duration::from_secs(2))
 ///     .build()?;

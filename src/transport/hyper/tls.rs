@@ -1,6 +1,6 @@
 //! Whom to trust: the platform's root certificates, more, or others.
 
-use std::sync::Arc;
+use std::{fmt, fs, io::Read as _, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -105,6 +105,33 @@ fn platform(
 
 fn cannot_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Config).with_detail("TLS cannot be set up").with_source(cause)
+}
+
+/// A bundle of all public authorities is a quarter of it; bounds memory when the path is wrong.
+const MAX_FILE_BYTES: u64 = 1024 * 1024;
+
+/// The text of a file with root certificates.
+///
+/// # Errors
+///
+/// Kind `Config`, with the path.
+pub(super) fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |why: &dyn fmt::Display| {
+        let text = format!("root certificates: {}: {why}", path.display());
+        Error::new(ErrorKind::Config).with_detail(text)
+    };
+    // Before it is opened: to open a pipe may block for good.
+    let metadata = fs::metadata(path).map_err(|error| failed(&error))?;
+    if !metadata.is_file() {
+        return Err(failed(&"it is not a regular file"));
+    }
+    let file = fs::File::open(path).map_err(|error| failed(&error))?;
+    let mut pem = Vec::new();
+    file.take(MAX_FILE_BYTES + 1).read_to_end(&mut pem).map_err(|error| failed(&error))?;
+    if pem.len() as u64 > MAX_FILE_BYTES {
+        return Err(failed(&"it is longer than 1 MiB"));
+    }
+    Ok(pem.strip_prefix(b"\xef\xbb\xbf").map(<[u8]>::to_vec).unwrap_or(pem))
 }
 
 /// The certificates in a PEM text; other sections, such as keys, are skipped.

@@ -79,6 +79,15 @@ impl ProxySettings {
         Self(Choice::Fixed(ProxyServer::parse(url.as_ref()).map(Arc::new)))
     }
 
+    /// The mistake in a URL that was given.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn mistake(&self) -> Option<&'static str> {
+        match &self.0 {
+            Choice::Fixed(Err(why)) => Some(why),
+            _ => None,
+        }
+    }
+
     /// # Errors
     ///
     /// Kind `Config`, with the name of the variable and without its value.
