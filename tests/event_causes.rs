@@ -1,6 +1,6 @@
 //! The log line of a failed acquisition has the whole chain of causes.
 //!
-//! In a binary of its own, because whether a callsite is enabled is decided for the whole process.
+//! In a separate binary, because whether a callsite is enabled is decided for the whole process.
 
 use std::{
     io,

@@ -189,7 +189,7 @@
 //! | idle connections | 20 s, 4 a host (*fixed*) | Shorter than servers and balancers keep them, so one is seldom found closed; long enough for the retries of an acquisition. |
 //! | after a request that was given up | the connections to its host are closed (*fixed*) | One may be dead without a sign, and HTTP/2 would put every retry on it. Other hosts are not affected. |
 //! | bytes of one answer beside its body | 1 MiB (*fixed*) | Real answers need a few thousand. A server cannot keep a client busy with header fields, informational responses or control frames. |
-//! | TCP | keepalive after 15 s, twice, 5 s apart; what is sent must be acknowledged within 30 s (Linux) (*fixed*) | A peer that is gone is noticed within 30 s. |
+//! | TCP | keepalive after 15 s, twice, 5 s apart; sent data must be acknowledged within 30 s (Linux) (*fixed*) | A peer that is gone is noticed within 30 s. |
 //! | HTTP/2 PING of API clients ([`HyperClient`], [`ReqwestService`]) | after 15 s of silence, answered within 10 s, while requests are in flight (*fixed*) | As above, where TCP is kept alive by something in between. Idle connections cost nothing. |
 //!
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem

@@ -35,7 +35,7 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The settings of the default transport, beside the certificate.
+    /// The settings of the default transport, without the certificate.
     #[cfg(feature = "hyper")]
     pub(crate) fn default_transport(mut self, settings: transport::HyperTransportBuilder) -> Self {
         self.connections = Some(settings);

@@ -257,7 +257,7 @@ impl Inner {
     }
 }
 
-/// A transport may return an error of ours, which says more than that it failed. `secrets`: of the
+/// A transport may return our own error type, which says more. `secrets`: of the
 /// request, which a transport might quote.
 fn transport_error(error: BoxError, uri: &Uri, secrets: &[Zeroizing<String>]) -> Error {
     let error = match error.downcast::<Error>() {

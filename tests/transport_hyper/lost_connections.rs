@@ -18,7 +18,7 @@ async fn a_document_is_asked_for_again_on_a_new_connection() {
             .unwrap();
         let metadata = bounded(source.server_metadata()).await.unwrap();
         assert!(metadata.is_some());
-        assert_eq!(server.metadata_requests(), [1, 2], "the second place, and once more");
+        assert_eq!(server.metadata_requests(), [1, 2], "the second place is asked again");
         bounded(source.acquire(Acquire::new(Reason::Missing))).await.unwrap();
     }
 }

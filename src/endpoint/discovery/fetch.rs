@@ -117,7 +117,7 @@ async fn one(place: &Uri, issuer: &Issuer, asking: &Asking<'_>) -> Result<Server
     })
 }
 
-/// Sends a request for a document. If it fails on a connection, it is sent once more on a new one: a
+/// Sends a request for a document. If it fails on a connection, it is sent again on a new one: a
 /// server may close a connection that was used before just when the request arrives (RFC 9112 §9.3.1).
 async fn send(place: &Uri, asking: &Asking<'_>) -> Result<TokenResponse, BoxError> {
     match asking.transport.send(get(place)).await {

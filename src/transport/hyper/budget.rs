@@ -39,7 +39,7 @@ impl Budget {
         self.spent.store(0, Ordering::Relaxed);
     }
 
-    /// So many bytes of a body were taken by the reader, who has a bound of its own.
+    /// The reader of a body took these bytes. It has its own bound.
     pub(super) fn taken(&self, bytes: usize) {
         let less = |spent: usize| Some(spent.saturating_sub(bytes));
         // An update that returns a value always succeeds.

@@ -157,7 +157,7 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
-/// There is no connection. It shows hosts, ports, and neither paths nor credentials.
+/// There is no connection. It shows hosts and ports, but no paths and no credentials.
 #[derive(Debug)]
 pub(super) struct ConnectError {
     to: String,

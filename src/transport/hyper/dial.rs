@@ -53,7 +53,7 @@ pub(super) struct Progress(Arc<AtomicU8>);
 pub(super) enum Stage {
     Lookup,
     Tcp,
-    /// TLS with whatever the TCP connection leads to.
+    /// TLS with the proxy or the destination, whichever the TCP connection leads to.
     Handshake,
     Tunnel,
     /// TLS with the destination, through a tunnel.

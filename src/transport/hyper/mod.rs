@@ -59,7 +59,7 @@ use crate::error::{BoxError, Error, ErrorKind};
 ///   server cannot keep a client busy with header fields or informational responses.
 ///
 /// Errors are text, sanitized and cut, that names the problem and what to do. They show the host and
-/// the proxy, and neither paths, credentials nor a part of the request. Of the server's own text they
+/// the proxy, but no paths, no credentials and no part of the request. Of the server's own text they
 /// show only a piece.
 ///
 /// Buffers below this type (hyper, rustls, the kernel) hold requests and the proxy's credentials

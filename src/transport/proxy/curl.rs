@@ -189,7 +189,7 @@ struct Listeners {
     origin: SocketAddr,
     a: SocketAddr,
     b: SocketAddr,
-    /// At curl's default port for proxies, on a loopback address of its own.
+    /// At curl's default port for proxies, on a separate loopback address.
     default_port: SocketAddr,
     seen: Receiver<(SocketAddr, String)>,
 }
