@@ -224,6 +224,6 @@ impl ClientCredentials {
     }
 }
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "hyper"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

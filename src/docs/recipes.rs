@@ -44,8 +44,7 @@
 //!
 //! # A private CA, a proxy
 //!
-//! The default transport reads `HTTPS_PROXY`, `NO_PROXY` and the other variables of [`ProxySettings`]
-//! by itself. For more:
+//! The default transport reads the variables of [`ProxySettings`] by itself. For more:
 //!
 //! ```no_run
 //! # #[cfg(feature = "hyper")]
@@ -68,10 +67,8 @@
 //! # fn main() {}
 //! ```
 //!
-//! The client of the API needs the same settings:
-//! [`build_client`](HyperTransportBuilder::build_client) makes one. From the environment both have
-//! them from `OAUTH_CA_FILE`, `OAUTH_PROXY`, `OAUTH_CLIENT_CERTIFICATE_FILE` and
-//! `OAUTH_CLIENT_KEY_FILE`, see [`ClientCredentialsConfig::transport`].
+//! [`build_client`](HyperTransportBuilder::build_client) makes a client of the API with these settings;
+//! [`ClientCredentialsConfig::transport`] has them from the environment (`OAUTH_CA_FILE` …).
 //!
 //! # A transport of your own
 //!
@@ -108,8 +105,7 @@
 //! # }
 //! ```
 //!
-//! The body of a token request is a [`TokenRequestBody`], whose `Debug` hides the credentials in it. A
-//! client with another body type takes it through tower's `map_request`, for instance
+//! A client with another body type takes it through tower's `map_request`, with
 //! `|request: TokenRequest| request.map(|body| Full::new(body.into_bytes()))`.
 //!
 //! A concurrency limit that the API client shares is no danger: a request that waits for a token
