@@ -24,11 +24,9 @@ use std::{
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
 use http_body_util::Empty;
-use hyper_rustls::HttpsConnectorBuilder;
-use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentialsConfig, OAuthClientCredentialsLayer, Origins,
+    BoxError, ClientCredentialsConfig, HyperClient, OAuthClientCredentialsLayer, Origins,
     testing::{AuthorizationServer, ProtectedApi},
 };
 
@@ -55,14 +53,11 @@ async fn call(vars: Vec<(OsString, OsString)>) -> Result<(), BoxError> {
     let source = config.builder()?.build()?;
     let tokens = config.cache(source)?.observer(|event| println!("  {event:?}")).build();
 
-    let https = HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())?
-        .https_or_http() // Origins keeps tokens off plain http, but for loopback
-        .enable_all_versions()
-        .build();
+    // The trust store, proxy and certificate of the token requests.
+    let http: HyperClient<Empty<Bytes>> = config.transport()?.build_client()?;
     let client = ServiceBuilder::new()
         .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([origin.as_str()])?))
-        .service(Client::builder(TokioExecutor::new()).build::<_, Empty<Bytes>>(https));
+        .service(http);
     let response = client.oneshot(Request::get(uri).body(Empty::new())?).await?;
     println!("GET {url}: {}", response.status());
     match response.status() {

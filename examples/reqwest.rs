@@ -28,9 +28,8 @@ async fn main() -> Result<(), BoxError> {
         (request.uri.path() == "/moved").then(|| moved.body(Bytes::new()).expect("a good header"))
     });
 
-    // From here on it is what a service of your own would do. Proxies, TLS, timeouts: the builder's;
-    // the servers here are on loopback, which reqwest sends to a proxy too.
-    let http = ReqwestService::new(reqwest::Client::builder().no_proxy())?;
+    // From here on it is what a service of your own would do. TLS, timeouts: the builder's.
+    let http = ReqwestService::new(reqwest::Client::builder())?;
     let tokens = ClientCredentials::builder(token_server.token_url())
         .client_secret_basic("my-service", "s3cret")
         .scope("things:write")

@@ -26,9 +26,9 @@ async fn main() -> Result<(), BoxError> {
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
 
-    // From here on it is what a service of your own would do. Proxies, TLS, timeouts: the builder's;
-    // the servers here are on loopback, which reqwest sends to a proxy too. It follows no redirects.
-    let http = ReqwestService::new(reqwest::Client::builder().no_proxy())?;
+    // From here on it is what a service of your own would do. TLS, timeouts: the builder's.
+    // It follows no redirects.
+    let http = ReqwestService::new(reqwest::Client::builder())?;
     let tokens = ClientCredentials::builder(token_server.token_url())
         .client_secret_basic("my-service", "s3cret")
         .scope("things:write")

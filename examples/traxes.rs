@@ -13,14 +13,9 @@ use std::{env, io, time::Duration};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Empty, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
+    BoxError, ClientCredentials, HyperTransport, OAuthClientCredentialsLayer, Origins,
     testing::{AuthorizationServer, Listening, ProtectedApi, RecordedRequest},
 };
 
@@ -59,22 +54,13 @@ pub(crate) async fn entity_types(settings: &Settings) -> Result<Response<Bytes>,
         .into_cache();
     let client = ServiceBuilder::new()
         .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([settings.api.as_str()])?))
-        .service(https_client()?);
+        .service(HyperTransport::builder().build_client::<Empty<Bytes>>()?);
 
     let url = format!("{}{ENTITY_TYPES}", settings.api.trim_end_matches('/'));
     let request = Request::get(url).body(Empty::<Bytes>::new())?;
     let (parts, body) = client.oneshot(request).await?.into_parts();
     let body = Limited::new(body, BODY_LIMIT).collect().await?.to_bytes();
     Ok(Response::from_parts(parts, body))
-}
-
-fn https_client() -> Result<Client<HttpsConnector<HttpConnector>, Empty<Bytes>>, BoxError> {
-    let connector = HttpsConnectorBuilder::new()
-        .with_provider_and_webpki_roots(rustls::crypto::aws_lc_rs::default_provider())?
-        .https_or_http() // plain http is for the look-alike; Origins keeps tokens off it elsewhere
-        .enable_all_versions()
-        .build();
-    Ok(Client::builder(TokioExecutor::new()).build(connector))
 }
 
 /// Both servers on loopback, answering as the documentation shows.

@@ -246,6 +246,7 @@ impl Event {
                     reason = reason.as_str(),
                     ?took,
                     %error,
+                    cause = error.cause_text(),
                     failures,
                     ?next_attempt_in,
                     "access token acquisition failed"
@@ -259,7 +260,8 @@ impl Event {
                 tracing::warn!(requested, granted, "less scope granted than requested");
             }
             Self::Retrying { attempt, error, delay } => {
-                tracing::debug!(attempt, %error, ?delay, "token request failed, trying again");
+                let cause = error.cause_text();
+                tracing::debug!(attempt, %error, cause, ?delay, "token request failed, trying again");
             }
             Self::MetadataMismatch { member, used, listed } => {
                 tracing::warn!(
@@ -270,7 +272,13 @@ impl Event {
                 );
             }
             Self::MetadataKept { age, error } => {
-                tracing::warn!(?age, %error, "metadata not refreshed, the old document is used");
+                let cause = error.cause_text();
+                tracing::warn!(
+                    ?age,
+                    %error,
+                    cause,
+                    "metadata not refreshed, the old document is used"
+                );
             }
             Self::SuspendNoticed { by } => {
                 tracing::info!(?by, "suspend noticed, the cached token is older than it seemed");

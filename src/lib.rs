@@ -207,7 +207,9 @@ pub use service::OAuthClientCredentials;
 pub use settings::{Elsewhere, SkipToken};
 pub use source::{Acquire, TokenSource, Withdrawal};
 pub use token::{ProofOfPossession, Token, TokenType};
-pub use transport::TokenRequest;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+#[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "reqwest"))))]
+pub use transport::ProxySettings;
 #[cfg(feature = "hyper")]
 #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
 pub use transport::{
@@ -216,6 +218,7 @@ pub use transport::{
 #[cfg(feature = "reqwest")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
 pub use transport::{ReqwestFuture, ReqwestService, same_origin_redirects};
+pub use transport::{TokenRequest, TokenRequestBody};
 
 impl ClientCredentials {
     /// A cache over this source, with the default settings;
@@ -226,6 +229,6 @@ impl ClientCredentials {
     }
 }
 
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "hyper"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,5 +1,7 @@
 //! The one rule that says which hosts are loopback (RFC 8252 §8.3, RFC 6761 §6.3).
 
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+use std::net::{IpAddr, SocketAddr};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Whether a URI's host, as `http::Uri::host` gives it, is this machine's loopback.
@@ -17,6 +19,13 @@ pub(crate) fn is_loopback(host: &str) -> bool {
         None => host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback()),
     }
 }
+
+/// What `localhost` stands for, without asking a resolver (RFC 6761 §6.3). The port is to be set.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub(crate) const LOCALHOST: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0),
+];
 
 #[cfg(test)]
 mod tests {

@@ -12,13 +12,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
     Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, ErrorKind, Event, Observer,
-    Reason, Secret, TokenCache, TokenSource as _,
+    Reason, Secret, TokenCache, TokenRequest, TokenSource as _,
 };
 
 type Answer = Response<Full<Bytes>>;
@@ -82,7 +82,7 @@ impl Log {
     fn client(&self, steps: impl IntoIterator<Item = Step>) -> ClientCredentialsBuilder {
         let steps: VecDeque<Step> = steps.into_iter().collect();
         let (steps, log) = (Arc::new(Mutex::new(steps)), self.clone());
-        let transport = service_fn(move |request: Request<Full<Bytes>>| {
+        let transport = service_fn(move |request: TokenRequest| {
             let (steps, log) = (Arc::clone(&steps), log.clone());
             async move {
                 let body = request.into_body().collect().await.unwrap().to_bytes();
@@ -197,7 +197,7 @@ async fn a_hanging_endpoint_costs_an_attempts_timeout_and_no_more_than_the_deadl
 #[tokio::test(start_paused = true)]
 async fn a_body_that_hangs_is_bounded_too() {
     let log = Log::new();
-    let transport = service_fn(|_: Request<Full<Bytes>>| async {
+    let transport = service_fn(|_: TokenRequest| async {
         let start = hanging_body::Hanging(Some(Bytes::from_static(b"{\"access_token\":")));
         Ok::<_, Infallible>(Response::new(start))
     });
@@ -312,7 +312,7 @@ async fn a_lifetime_that_is_set_replaces_the_servers() {
 async fn a_tokens_life_counts_from_before_its_request_was_sent() {
     let requests = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&requests);
-    let transport = service_fn(move |_: Request<Full<Bytes>>| {
+    let transport = service_fn(move |_: TokenRequest| {
         let first = counter.fetch_add(1, Ordering::Relaxed) == 0;
         async move {
             if !first {

@@ -11,7 +11,7 @@ fn source<F>(answer: F) -> ClientCredentialsBuilder
 where
     F: Fn(http::request::Parts, String) -> Response<Full<Bytes>> + Clone + Send + 'static,
 {
-    let transport = tower::service_fn(move |request: http::Request<Full<Bytes>>| {
+    let transport = tower::service_fn(move |request: TokenRequest| {
         let answer = answer.clone();
         async move {
             let (parts, body) = request.into_parts();

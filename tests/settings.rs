@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::Response;
 use http_body_util::Full;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, ParameterValue,
-    Secret, SignedJwt, SigningAlgorithm, SigningKey, TokenType,
+    Secret, SignedJwt, SigningAlgorithm, SigningKey, TokenRequest, TokenType,
 };
 
 fn bare(url: &str) -> ClientCredentialsBuilder {
-    ClientCredentials::builder(url).transport(service_fn(|_: Request<Full<Bytes>>| async {
+    ClientCredentials::builder(url).transport(service_fn(|_: TokenRequest| async {
         Err::<Response<Full<Bytes>>, BoxError>("not reached".into())
     }))
 }

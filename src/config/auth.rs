@@ -326,13 +326,16 @@ impl ClientCredentialsConfig {
                     self.warn_unread(setting, error);
                 }
             }
+            if let Some(identity) = self.identity.get() {
+                return Ok(builder.client_identity(identity.clone()));
+            }
             let [chain, key] = files.map(|file| file.file);
             let identity = ClientIdentity::in_files(chain, key).map_err(|error| {
                 let names = self.names(&CERTIFICATE, ", ");
                 let why = "no certificate with its key can be read there (the cause says why)";
                 config(format!("{names}: {why}")).with_source(error)
             })?;
-            Ok(builder.client_identity(identity))
+            Ok(builder.client_identity(self.identity.get_or_init(|| identity).clone()))
         }
         #[cfg(not(feature = "hyper"))]
         {

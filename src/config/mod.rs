@@ -8,6 +8,7 @@ mod names;
 mod parameters;
 mod read;
 mod sources;
+mod transport;
 mod value;
 
 use std::fmt;
@@ -42,6 +43,8 @@ const SETTINGS: &[&str] = &[
     "client_certificate_file",
     "client_key_file",
     "grant_type",
+    "ca_file",
+    "proxy",
     "scope",
     "audience",
     "resource",
@@ -99,6 +102,8 @@ pub struct ClientCredentialsConfig {
     mistakes: Vec<String>,
     /// Where unknown variables most likely come from, if there are any.
     foreign: Option<Foreign>,
+    #[cfg(feature = "hyper")]
+    identity: transport::SharedIdentity,
 }
 
 impl ClientCredentialsConfig {
@@ -122,7 +127,8 @@ impl ClientCredentialsConfig {
             Some(_) => ClientCredentials::discover(self.url("issuer", true)?),
             None => return Err(self.missing(&["token_url", "issuer"], "set one of them")),
         };
-        let mut builder = self.parameters(self.authenticate(builder)?)?;
+        let mut builder = self.connect(self.authenticate(builder)?)?;
+        builder = self.parameters(builder)?;
         if let Some(attempts) = self.count("attempts")? {
             builder = builder.attempts(attempts);
         }

@@ -104,6 +104,8 @@
 //! | `client_assertion_type` | [Its type](crate::ClientCredentialsBuilder::client_assertion_type), if it is another. |
 //! | `client_certificate_file`, `client_key_file` | The [certificate](crate::ClientCredentialsBuilder::client_identity) that the client shows, and its key, in PEM; feature `hyper`. |
 //! | `grant_type` | [The grant](crate::ClientCredentialsBuilder::grant_type), if it is an extension grant. |
+//! | `ca_file` | [Root certificates](crate::HyperTransportBuilder::extra_root_certificates_file) in PEM that are trusted in addition to the platform's, such as those of a private authority; feature `hyper`. |
+//! | `proxy` | The URL of a [proxy](crate::ProxySettings), with its scheme, or `none`. Default: the variables `HTTPS_PROXY`, `NO_PROXY` and others; feature `hyper`. |
 //! | `scope` | Words, or a list. |
 //! | `audience` | The `audience` parameter. |
 //! | `resource` | [Resource indicators](crate::ClientCredentialsBuilder::resource): one, several between spaces, or a list. |
@@ -116,7 +118,8 @@
 //! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Of the cache](crate::TokenCacheBuilder). |
 //!
 //! Durations are numbers of seconds (`30`, `0.5`), or texts with a unit: `500ms`, `30s`, `5m`, `1h`,
-//! `1d`. None but `leeway` can be zero. What has no setting here is for code: transports, observers,
+//! `1d`. None but `leeway` can be zero. `ca_file`, `proxy` and the certificate are those of the default
+//! transport; [`transport`](ClientCredentialsConfig::transport) gives them to the client of the API. What has no setting here is for code: transports, observers,
 //! DPoP keys, and plain `http` to other hosts than loopback.
 //!
 //! # Which client authentication

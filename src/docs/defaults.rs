@@ -191,11 +191,14 @@
 //! | --- | --- | --- |
 //! | root certificates | the platform's | They are what the machine's owner decided on. [Extra ones] come on top. |
 //! | TLS | 1.2 and 1.3, aws-lc-rs, given explicitly (*fixed*) | Neither needs nor changes a process-wide choice. |
-//! | proxy | from the environment; never for loopback | As curl and most tools do. A proxy's loopback is never the one that was meant. |
+//! | [proxy](crate::ProxySettings) | from the environment; never for loopback | As curl reads it, so that one setting serves both. To a proxy, loopback is another machine than the one that was meant. |
 //! | [`connect_timeout`] | 5 s, name lookup and TLS included | A slow link with one repeated lookup fits; two connections fit into one attempt. |
 //! | HTTP | 1.1 or 2, by ALPN (*fixed*) | What the server prefers. |
 //! | idle connections | 20 s, 4 a host (*fixed*) | Shorter than servers and balancers keep them, so one is seldom found closed; long enough for the retries of an acquisition. |
-//! | after a request that was given up | all connections are dropped (*fixed*) | One may be dead without a sign, and HTTP/2 would put every retry on it. |
+//! | after a request that was given up | the connections to its host are closed (*fixed*) | One may be dead without a sign, and HTTP/2 would put every retry on it. Other hosts are not affected. |
+//! | bytes of one answer beside its body | 1 MiB (*fixed*) | Real answers need a few thousand. A server cannot keep a client busy with header fields, informational responses or control frames. |
+//! | TCP | keepalive after 15 s, twice, 5 s apart; sent data must be acknowledged within 30 s (Linux) (*fixed*) | A peer that is gone is noticed within 30 s. |
+//! | HTTP/2 PING of API clients ([`HyperClient`], [`ReqwestService`]) | after 15 s of silence, answered within 10 s, while requests are in flight (*fixed*) | As above, where TCP is kept alive by something in between. Idle connections cost nothing. |
 //!
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
 //! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout

@@ -45,7 +45,7 @@
 //!
 //! # A private CA, a proxy
 //!
-//! The default transport reads `HTTPS_PROXY`, `NO_PROXY` and their kin by itself. For more:
+//! The default transport reads the variables of [`ProxySettings`] by itself. For more:
 //!
 //! ```no_run
 //! # #[cfg(feature = "hyper")]
@@ -53,7 +53,7 @@
 //! use tower_oauth2_client_credentials::{ClientCredentials, HyperTransport};
 //!
 //! let transport = HyperTransport::builder()
-//!     .extra_root_certificates_pem(std::fs::read("/etc/corporate/ca.pem")?)
+//!     .extra_root_certificates_file("/etc/corporate/ca.pem")
 //!     .proxy("http://proxy.internal:3128")
 //!     .build()?;
 //! let tokens = ClientCredentials::builder("https://idp.internal/token")
@@ -67,6 +67,9 @@
 //! # #[cfg(not(feature = "hyper"))]
 //! # fn main() {}
 //! ```
+//!
+//! [`build_client`](HyperTransportBuilder::build_client) makes a client of the API with these settings;
+//! [`ClientCredentialsConfig::transport`] has them from the environment (`OAUTH_CA_FILE` …).
 //!
 //! # A transport of your own
 //!
@@ -102,6 +105,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! A client with another body type takes it through tower's `map_request`, with
+//! `|request: TokenRequest| request.map(|body| Full::new(body.into_bytes()))`.
 //!
 //! A concurrency limit that the API client shares is no danger: a request that waits for a token
 //! holds no permit.

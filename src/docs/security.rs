@@ -19,7 +19,8 @@
 //! without the token, or are refused ([`Elsewhere::Refuse`]). A request with an authorization field of
 //! its own passes untouched, and its answer too, unless [`OwnAuthorization`] says otherwise.
 //!
-//! Tokens go over `https`, or plain `http` to loopback. [`Origins::parse_with_plain_http`] and
+//! Tokens go over `https`, or plain `http` to loopback. Clients that this crate builds never send
+//! loopback traffic to a proxy, and connect `localhost` to 127.0.0.1 or `[::1]` without a resolver. [`Origins::parse_with_plain_http`] and
 //! [`allow_plain_http`](ClientCredentialsBuilder::allow_plain_http) are for networks that are
 //! encrypted below HTTP, such as a service mesh.
 //!
@@ -136,8 +137,9 @@
 //!   JSON, and in base64 or base64url of the secret or of `id:secret`. A shorter secret counts only
 //!   as a whole, and one below 4 characters only as a word;
 //! * causes behind [`source()`](std::error::Error::source) are the transport's. The default one's
-//!   carry no URL and no credentials. A cause that repeats a secret of the token request is left
-//!   out. Causes of a closure or source of *yours* are passed on as they are.
+//!   carry no path, no query and no credentials. A cause that repeats a secret of the token request is
+//!   left out. Causes of a closure or source of *yours* are passed on as they are, and events show the
+//!   chain of their texts, stripped and cut.
 //!
 //! Where a layer of yours logs header fields, let it honour the sensitive mark.
 //!

@@ -48,6 +48,9 @@ pub struct ClientCredentialsBuilder {
     transport: Option<Arc<dyn Transport>>,
     /// That transport is known to have a client certificate.
     shows_certificate: bool,
+    /// Of the default transport.
+    #[cfg(feature = "hyper")]
+    pub(super) connections: Option<transport::HyperTransportBuilder>,
     retry: RetryPolicy,
     reading: ReadPolicy,
     body_cap: usize,
@@ -68,6 +71,8 @@ impl ClientCredentialsBuilder {
             parameters: Parameters::default(),
             transport: None,
             shows_certificate: false,
+            #[cfg(feature = "hyper")]
+            connections: None,
             retry: RetryPolicy::default(),
             reading: ReadPolicy::default(),
             body_cap: BODY_CAP,
@@ -279,7 +284,10 @@ impl ClientCredentialsBuilder {
         }
         let transport = match self.transport {
             Some(transport) => transport,
-            None => default_transport(place.uri(), &self.binding)?,
+            #[cfg(feature = "hyper")]
+            None => default_transport(place.uri(), &self.binding, self.connections)?,
+            #[cfg(not(feature = "hyper"))]
+            None => return Err(no_transport()),
         };
         Ok(ClientCredentials {
             inner: Arc::new(Inner {
@@ -305,8 +313,12 @@ fn config(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 }
 
 #[cfg(feature = "hyper")]
-fn default_transport(url: &http::Uri, binding: &Binding) -> Result<Arc<dyn Transport>, Error> {
-    let mut builder = transport::HyperTransport::builder();
+fn default_transport(
+    url: &http::Uri,
+    binding: &Binding,
+    settings: Option<transport::HyperTransportBuilder>,
+) -> Result<Arc<dyn Transport>, Error> {
+    let mut builder = settings.unwrap_or_else(transport::HyperTransport::builder);
     if let Some(identity) = binding.identity() {
         builder = builder.client_identity(identity.clone());
     }
@@ -318,8 +330,8 @@ fn default_transport(url: &http::Uri, binding: &Binding) -> Result<Arc<dyn Trans
 }
 
 #[cfg(not(feature = "hyper"))]
-fn default_transport(_: &http::Uri, _: &Binding) -> Result<Arc<dyn Transport>, Error> {
-    Err(config("transport: none was given; call transport(…), or turn the feature `hyper` on"))
+fn no_transport() -> Error {
+    config("transport: none was given; call transport(…), or turn the feature `hyper` on")
 }
 
 impl fmt::Debug for ClientCredentialsBuilder {

@@ -34,4 +34,16 @@ impl ClientCredentialsBuilder {
         self.binding = Binding::to(identity);
         self
     }
+
+    /// The settings of the default transport, without the certificate.
+    #[cfg(feature = "hyper")]
+    pub(crate) fn default_transport(mut self, settings: transport::HyperTransportBuilder) -> Self {
+        self.connections = Some(settings);
+        self
+    }
+
+    #[cfg(feature = "hyper")]
+    pub(crate) fn identity(&self) -> Option<&transport::ClientIdentity> {
+        self.binding.identity()
+    }
 }

@@ -22,6 +22,7 @@ mod words;
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use http::Uri;
 use tokio::time::Instant;
 
 pub use builder::ClientCredentialsBuilder;
@@ -45,7 +46,7 @@ use crate::{
     skew::Skew,
     source::{Acquire, TokenSource, Withdrawal},
     token::Token,
-    transport::Transport,
+    transport::{self, Transport},
 };
 use binding::Binding;
 use discovery::Via;
@@ -236,8 +237,8 @@ impl Inner {
             request::assemble(target, &self.parameters, &*self.auth, now, context).await?;
         let nonce = proofs.attach(&mut request, &mut secrets)?;
         let (issued_at, sent) = (Instant::now(), self.clock.now());
-        let sent_request = self.transport.send(request).await;
-        let response = sent_request.map_err(|error| transport_error(error, &secrets))?;
+        let response = self.transport.send(request).await;
+        let response = response.map_err(|error| transport_error(error, &target.url, &secrets))?;
         let (parts, body) = response.into_parts();
         let nonce = proofs.observe(&parts.headers, nonce.as_deref());
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
@@ -287,12 +288,23 @@ impl Inner {
 }
 
 /// A transport may return an error of ours, which says more than that it failed.
-fn transport_error(error: BoxError, secrets: &SentSecrets) -> Error {
-    match error.downcast::<Error>() {
-        Ok(error) if !secrets.are_repeated_by(&*error) => *error,
-        Ok(error) => refusal::with_cause(Error::new(error.kind()), error, secrets),
-        Err(error) => refusal::with_cause(Error::new(ErrorKind::Transport), error, secrets),
+fn transport_error(error: BoxError, uri: &Uri, secrets: &SentSecrets) -> Error {
+    let error = match error.downcast::<Error>() {
+        Ok(error) if !secrets.are_repeated_by(&*error) => return *error,
+        Ok(error) => return refusal::with_cause(Error::new(error.kind()), error, secrets),
+        Err(error) => error,
+    };
+    // Without path and query: some servers have keys put there.
+    let host = uri.authority().map_or("", |authority| authority.as_str());
+    let failed = Error::new(ErrorKind::Transport);
+    if secrets.are_repeated_by(&*error) {
+        return failed.with_detail(format!(
+            "no answer from {host}: the transport failed with an error that repeats part of a \
+             secret, so it is not shown; check the transport"
+        ));
     }
+    let text = transport::describe(&format!("no answer from {host}"), &error);
+    failed.with_detail(text).with_source(error)
 }
 
 impl fmt::Debug for ClientCredentials {

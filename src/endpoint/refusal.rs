@@ -11,6 +11,7 @@ use super::{
 use crate::{
     client_auth::{SentSecrets, WITHHELD},
     error::{BoxError, Error, ErrorKind, sanitise},
+    transport,
 };
 
 /// What a status alone says.
@@ -138,8 +139,12 @@ pub(super) fn incomplete(why: Incomplete, secrets: &SentSecrets) -> Error {
     match why {
         Incomplete::TooLarge => Error::new(ErrorKind::BodyTooLarge),
         Incomplete::Broken(cause) => {
-            let error = Error::new(ErrorKind::Transport).with_detail("the answer broke off");
-            with_cause(error, cause, secrets)
+            if secrets.are_repeated_by(&*cause) {
+                let error = Error::new(ErrorKind::Transport).with_detail("the answer broke off");
+                return with_cause(error, cause, secrets);
+            }
+            let text = transport::describe("the answer broke off", &cause);
+            Error::new(ErrorKind::Transport).with_detail(text).with_source(cause)
         }
     }
 }

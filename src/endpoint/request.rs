@@ -2,16 +2,14 @@
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
-use http_body_util::Full;
 
 use super::{parameters::Parameters, target::Target};
 use crate::{
     client_auth::{ClientAuth, Draft, SentSecrets},
     error::Error,
     secret_file::ReadContext,
-    transport::TokenRequest,
+    transport::{TokenRequest, TokenRequestBody},
 };
 
 /// Makes one attempt's request, authenticated anew, and returns the secrets in it. `now` is the
@@ -33,7 +31,7 @@ pub(super) async fn assemble(
     auth.authenticate(&mut draft).await?;
     parameters.add_to(&mut draft).await?;
     let Draft { form, headers, secrets, .. } = draft;
-    let mut request = TokenRequest::new(Full::new(Bytes::from_owner(form.encode())));
+    let mut request = TokenRequest::new(TokenRequestBody::from_form(form.encode()));
     *request.method_mut() = Method::POST;
     *request.uri_mut() = target.url.clone();
     *request.headers_mut() = headers;

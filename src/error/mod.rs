@@ -1,6 +1,7 @@
 //! The one error type: opaque, cheap to clone (all waiters of a flight share it), and worded for
 //! the engineer who reads it in a log.
 
+mod chain;
 mod find;
 mod kind;
 mod text;
@@ -9,6 +10,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 
 use http::StatusCode;
 
+pub(crate) use chain::{causes, links};
 pub use kind::ErrorKind;
 pub(crate) use text::sanitise;
 
@@ -159,6 +161,12 @@ impl Error {
         self
     }
 
+    /// The chain of causes in one line, unless the message has it.
+    pub(crate) fn cause_text(&self) -> Option<String> {
+        let text = causes(self.source()?);
+        (!text.is_empty() && !self.to_string().contains(&text)).then_some(text)
+    }
+
     pub(crate) fn detail(&self) -> Option<&str> {
         self.inner.detail.as_deref()
     }
@@ -218,9 +226,12 @@ impl fmt::Display for Error {
             _ => None,
         };
         let advice = inner.advice.unwrap_or(inner.kind.advice());
-        write!(f, "{}: {advice}", name.unwrap_or(inner.kind.as_str()))?;
-        if let Some(detail) = &inner.detail {
-            write!(f, "; {detail}")?;
+        write!(f, "{}: ", name.unwrap_or(inner.kind.as_str()))?;
+        match &inner.detail {
+            // The transport names the problem, and its own advice.
+            Some(detail) if inner.kind == ErrorKind::Transport => f.write_str(detail)?,
+            Some(detail) => write!(f, "{advice}; {detail}")?,
+            None => f.write_str(advice)?,
         }
         match (&inner.status, &inner.server_text) {
             (Some(status), Some(text)) => write!(f, " (HTTP {}: \"{text}\")", status.as_u16())?,

@@ -9,27 +9,53 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+use std::time::Duration;
+
 use bytes::{Buf, Bytes};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
 use tower_service::Service;
 
 use crate::error::BoxError;
 
+mod body;
+mod failure;
 #[cfg(feature = "hyper")]
 mod hyper;
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+mod proxy;
 #[cfg(feature = "reqwest")]
 mod reqwest;
 
+pub use body::TokenRequestBody;
+pub(crate) use failure::{describe, may_send_again, never_connected};
 #[cfg(feature = "hyper")]
 pub use hyper::{
     ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
 };
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+pub use proxy::ProxySettings;
 #[cfg(feature = "reqwest")]
 pub use reqwest::{ReqwestFuture, ReqwestService, same_origin_redirects};
 
 /// A token request: a form POST whose body is in memory.
-pub type TokenRequest = http::Request<Full<Bytes>>;
+///
+/// `Debug` shows no credentials: the body hides its form, and header values with credentials are
+/// marked sensitive.
+pub type TokenRequest = http::Request<TokenRequestBody>;
+
+/// A connection with requests in flight that is silent for this long is sent an HTTP/2 PING.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+
+/// A connection whose PING is not answered in this time is closed.
+#[cfg(any(feature = "hyper", feature = "reqwest"))]
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// In the extensions of a request: it is to be sent on a new connection, as far as the transport can.
+#[derive(Clone)]
+pub(crate) struct FreshConnection;
 
 pub(crate) type TokenResponse = http::Response<UnsyncBoxBody<Bytes, BoxError>>;
 

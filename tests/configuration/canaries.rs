@@ -32,6 +32,8 @@ pub(crate) const SETTINGS: &[&str] = &[
     "client_certificate_file",
     "client_key_file",
     "grant_type",
+    "ca_file",
+    "proxy",
     "scope",
     "audience",
     "resource",

@@ -64,7 +64,7 @@ async fn the_endpoint_for_certificates_is_for_those_who_show_one() {
     idp.set_metadata("mtls_endpoint_aliases", alias);
     let transport = {
         let service = idp.service();
-        service_fn(move |mut request: Request<Full<Bytes>>| {
+        service_fn(move |mut request: TokenRequest| {
             request.extensions_mut().insert(ClientCertificate(certificate.clone()));
             tower::ServiceExt::oneshot(service.clone(), request)
         })
@@ -112,7 +112,7 @@ async fn the_metadata_can_be_looked_at() {
     assert_eq!(asked(&idp).len(), 1);
     let fixed = ClientCredentials::builder(idp.token_url())
         .public_client("id")
-        .transport(service_fn(|_: Request<Full<Bytes>>| async {
+        .transport(service_fn(|_: TokenRequest| async {
             Err::<Response<Full<Bytes>>, BoxError>("not reached".into())
         }))
         .build()

@@ -11,13 +11,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::Full;
 use serde_json::json;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
     Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, Event,
-    Observer, Reason, Token, TokenCache, TokenSource as _,
+    Observer, Reason, Token, TokenCache, TokenRequest, TokenSource as _,
     testing::{Answer, AuthorizationServer, ClientCertificate, WellKnown},
 };
 
@@ -203,15 +203,25 @@ async fn the_more_telling_of_two_failures_is_the_one() {
         assert_eq!(error.is_retryable(), retryable);
         assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
     }
-    // One who says "later", or cannot be reached, is not asked again at once.
+    // A server that says "later" is not asked again at once.
     let idp = AuthorizationServer::new();
     idp.script_metadata([Answer::StatusRetryAfter(429, 7)]);
     let error = failure(client(&idp)).await;
     assert_eq!(error.retry_after(), Some(7 * S));
-    idp.script_metadata([Answer::CloseConnection]);
+    idp.script_metadata([(); 4].map(|()| Answer::CloseConnection));
     let error = failure(client(&idp)).await;
     assert!(error.is_retryable() && error.to_string().contains("no answer"), "{error}");
-    assert_eq!(asked(&idp).len(), 2);
+    assert_eq!(asked(&idp).len(), 1 + 4, "each of the two places is asked twice");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_place_that_resets_does_not_hide_the_second() {
+    let idp = AuthorizationServer::builder().client("id", "hunter2").build();
+    idp.script_metadata([Answer::CloseConnection, Answer::CloseConnection]);
+    acquire(&client(&idp).attempts(1).build().unwrap()).await.unwrap();
+    let asked = asked(&idp);
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    assert!(asked[1].contains(OAUTH) && asked[2].contains(OPENID), "{asked:?}");
 }
 
 #[tokio::test(start_paused = true)]

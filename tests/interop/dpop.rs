@@ -9,14 +9,12 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request, StatusCode, Uri};
-use http_body_util::Full;
 use serde_json::Value;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     ClientCredentials, ClientCredentialsBuilder, DpopKey, ErrorKind, SigningAlgorithm, SigningKey,
-    Token, TokenType,
+    Token, TokenRequest, TokenRequestBody, TokenType,
 };
 
 use crate::{
@@ -141,7 +139,7 @@ fn a_revoked_token_is_replaced_and_the_request_sent_once_more() {
 async fn present(token: &Token, prover: &Token, times: usize) -> Vec<(StatusCode, String)> {
     let (uri, tap) = ((api() + "/resource").parse::<Uri>().unwrap(), Tap::new());
     let request = |prover: &Token| {
-        let mut request = Request::get(&uri).body(Full::<Bytes>::default()).unwrap();
+        let mut request = Request::get(&uri).body(TokenRequestBody::default()).unwrap();
         let bound = Token::new(TokenType::Dpop, token.secret()).unwrap();
         let bound = bound.with_proof(Arc::clone(prover.proof().unwrap()));
         bound.authorize(&Method::GET, &uri, request.headers_mut()).unwrap();
@@ -178,7 +176,7 @@ fn the_api_refuses_a_replayed_proof_another_key_and_the_bare_token() {
         let mut bearer: HeaderValue = format!("Bearer {}", token.secret()).parse().unwrap();
         bearer.set_sensitive(true);
         let request = Request::get(api() + "/resource").header("authorization", bearer);
-        let request = request.body(Full::<Bytes>::default()).unwrap();
+        let request = request.body(TokenRequestBody::default()).unwrap();
         let response = Tap::new().oneshot(request).await.unwrap();
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     });
@@ -194,7 +192,7 @@ fn the_token_endpoint_refuses_a_replayed_proof_and_one_of_another_key() {
         let (keeps, forges) = (Arc::clone(&kept), Arc::clone(&forge));
         let tap = Tap::new();
         let tampering = ServiceBuilder::new()
-            .map_request(move |mut request: Request<Full<Bytes>>| {
+            .map_request(move |mut request: TokenRequest| {
                 let proof = request.headers()["dpop"].clone();
                 let mut kept = keeps.lock().unwrap();
                 let sent = match &*kept {

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use tower::{Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, ClientCredentialsBuilder, ClientIdentity, ErrorKind, Event,
-    HyperClient, Token,
+    HyperClient, Token, TokenRequest, TokenRequestBody,
 };
 
 use crate::{
@@ -26,7 +26,7 @@ fn identity(name: &str) -> ClientIdentity {
 }
 
 /// The token transport and the API's client that show this certificate.
-fn showing(identity: &ClientIdentity) -> (Tap, Tap<HyperClient<Full<Bytes>>>) {
+fn showing(identity: &ClientIdentity) -> (Tap, Tap<HyperClient<TokenRequestBody>>) {
     let builder = || trusting().client_identity(identity.clone());
     let api = builder().build_client().unwrap();
     canaries::shown(&api);
@@ -40,11 +40,11 @@ fn discovering(tap: &Tap) -> ClientCredentialsBuilder {
 /// What the API says to a token over these connections.
 async fn present<S>(token: &Token, connections: S) -> StatusCode
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = BoxError>,
+    S: Service<TokenRequest, Response = Response<Full<Bytes>>, Error = BoxError>,
 {
     let request = Request::get(oidc::api() + "/resource")
         .header("authorization", token.header_value())
-        .body(Full::default())
+        .body(TokenRequestBody::default())
         .unwrap();
     connections.oneshot(request).await.unwrap().status()
 }

@@ -17,7 +17,7 @@ use tower::{Layer as _, Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Event,
     OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, Reason, Token, TokenCache,
-    TokenSource as _,
+    TokenRequest, TokenRequestBody, TokenSource as _,
 };
 
 use crate::{canaries, tap::Tap};
@@ -106,9 +106,9 @@ where
 /// One GET of the API: its status and its answer.
 pub(crate) async fn get<S>(client: &S, url: &str) -> (StatusCode, Value)
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<Full<Bytes>>, Error = BoxError> + Clone,
+    S: Service<TokenRequest, Response = Response<Full<Bytes>>, Error = BoxError> + Clone,
 {
-    let request = Request::get(url).body(Full::default()).expect("a request");
+    let request = Request::get(url).body(TokenRequestBody::default()).expect("a request");
     let response = client.clone().oneshot(request).await.expect("an answer");
     let (parts, body) = response.into_parts();
     let body = body.collect().await.expect("a body in memory").to_bytes();
@@ -123,7 +123,7 @@ pub(crate) async fn post(url: &str, user: (&str, &str), form: &str) -> (StatusCo
     let request = Request::post(url)
         .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
         .header(header::AUTHORIZATION, authorization)
-        .body(Full::from(form.to_owned()))
+        .body(TokenRequestBody::from(Bytes::from(form.to_owned())))
         .expect("a request");
     let response = Tap::new().oneshot(request).await.expect("an answer");
     let (parts, body) = response.into_parts();

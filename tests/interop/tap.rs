@@ -9,11 +9,13 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use http::{Request, Response, StatusCode, Uri, Version, header};
+use http::{Response, StatusCode, Uri, Version, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 use tower::{Service, ServiceExt as _};
-use tower_oauth2_client_credentials::{BoxError, HyperTransport, HyperTransportBuilder};
+use tower_oauth2_client_credentials::{
+    BoxError, HyperTransport, HyperTransportBuilder, TokenRequest, TokenRequestBody,
+};
 
 use crate::{canaries, support::read};
 
@@ -66,9 +68,9 @@ impl<S> Tap<S> {
     }
 }
 
-impl<S, B> Service<Request<Full<Bytes>>> for Tap<S>
+impl<S, B> Service<TokenRequest> for Tap<S>
 where
-    S: Service<Request<Full<Bytes>>, Response = Response<B>, Error = BoxError>,
+    S: Service<TokenRequest, Response = Response<B>, Error = BoxError>,
     S: Clone + Send + 'static,
     S::Future: Send,
     B: http_body::Body<Data = Bytes> + Send,
@@ -82,7 +84,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Full<Bytes>>) -> Self::Future {
+    fn call(&mut self, request: TokenRequest) -> Self::Future {
         let clone = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, clone);
         let exchanges = Arc::clone(&self.exchanges);
@@ -105,7 +107,7 @@ where
 }
 
 /// Tells the canaries of the secrets in a request, and returns its client assertion.
-async fn look(request: Request<Full<Bytes>>) -> (Request<Full<Bytes>>, Option<String>) {
+async fn look(request: TokenRequest) -> (TokenRequest, Option<String>) {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a body in memory").to_bytes();
     if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
@@ -125,5 +127,5 @@ async fn look(request: Request<Full<Bytes>>) -> (Request<Full<Bytes>>, Option<St
     let (secret, assertion) = (field("client_secret="), field("client_assertion="));
     secret.into_iter().chain(assertion).for_each(canaries::secret);
     let assertion = assertion.map(str::to_owned);
-    (Request::from_parts(parts, Full::new(body)), assertion)
+    (TokenRequest::from_parts(parts, TokenRequestBody::from(body)), assertion)
 }

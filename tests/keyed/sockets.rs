@@ -32,7 +32,7 @@ async fn two_tenants_with_two_authorization_servers() {
     let urls = [api_servers[0].url(), api_servers[1].url()];
     let token_urls = [token_servers[0].token_url(), token_servers[1].token_url()];
 
-    let web = Client::builder(TokioExecutor::new()).build_http::<http_body_util::Full<Bytes>>();
+    let web = Client::builder(TokioExecutor::new()).build_http();
     let tokens = KeyedTokenCache::new(move |key: &Key| {
         ClientCredentials::builder(&token_urls[key.tenant])
             .client_secret_post(format!("client-{}", key.tenant), format!("s3cret-{}", key.tenant))

@@ -2,6 +2,7 @@
 #![cfg(all(feature = "hyper", feature = "testing-tls"))]
 #![allow(missing_docs, unreachable_pub)]
 
+mod configured;
 mod identity;
 mod rotation;
 mod support;

@@ -187,3 +187,36 @@ async fn a_client_of_another_kind_shows_the_current_certificate_on_new_connectio
         assert_eq!(status(&token).await, StatusCode::UNAUTHORIZED, "it shows the new one");
     }
 }
+
+/// New connections and API calls have the files read, at most every 5 s.
+#[tokio::test]
+async fn handshakes_and_calls_do_not_read_the_files_each_time() {
+    let stage = Stage::new().await;
+    let token = bounded(stage.tokens.get()).await.unwrap();
+    let rotated = Arc::new(tokio::sync::Notify::new());
+    let notify = Arc::clone(&rotated);
+    stage.identity.on_rotation(move || notify.notify_one());
+    let started = tokio::time::Instant::now();
+    let transport = stage.authority.client().client_identity(stage.identity.clone());
+    let tls = transport.build_tls_config().unwrap();
+    let handshake = async || {
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(tls.clone()));
+        let tcp = tokio::net::TcpStream::connect(stage.api_server.addr()).await.unwrap();
+        let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
+        bounded(connector.connect(name, tcp)).await.unwrap();
+    };
+    // The first one finds a read due.
+    stage.files.replace(&stage.authority.certify(NAME));
+    handshake().await;
+    bounded(rotated.notified()).await;
+    for _ in 0..10 {
+        stage.files.replace(&stage.authority.certify(NAME));
+        handshake().await;
+        call(&stage.http, &stage.api_server, &token).await;
+        // Behind any read that was started.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    }
+    let most = 1 + started.elapsed().as_secs() / 5;
+    let generation = stage.identity.generation();
+    assert!((1..=most).contains(&generation), "{generation} certificates were read");
+}

@@ -5,6 +5,9 @@
 mod certificates;
 mod middleware;
 mod middleware_dpop;
+#[path = "../support/one_request.rs"]
+mod one_request;
+mod proxies;
 mod redirects;
 mod service;
 mod support;

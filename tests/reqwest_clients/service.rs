@@ -3,14 +3,19 @@
 use bytes::Bytes;
 use http::{Request, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Empty, Full};
-use reqwest::{Body, Proxy};
+use reqwest::Body;
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Reason,
-    ReqwestBodies, ReqwestService, TokenSource as _, testing::Answer,
+    Acquire, ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins,
+    ProxySettings, Reason, ReqwestBodies, ReqwestService, TokenSource as _,
+    testing::{Answer, AuthorizationServer},
 };
 
-use crate::support::{Stage, direct, redirect, stream};
+use crate::{
+    certificates::{Authority, bounded},
+    one_request::OneRequest,
+    support::{Stage, direct, forwarding_proxy, redirect, stream},
+};
 
 fn post<B>(url: &str, body: B) -> Request<B> {
     Request::post(url).header("x-kept", "yes").body(body).unwrap()
@@ -69,13 +74,12 @@ async fn other_bodies_than_reqwests_are_taken() {
 #[tokio::test]
 async fn one_proxy_setting_serves_both() {
     let stage = Stage::new().await;
-    let (to_idp, to_api) = (stage.token_server.url(), stage.api_server.url());
-    let proxy = Proxy::custom(move |url| match url.host_str() {
-        Some("idp.invalid") => Some(to_idp.clone()),
-        Some("api.invalid") => Some(to_api.clone()),
-        _ => None,
-    });
-    let http = ReqwestService::new(direct().proxy(proxy)).unwrap();
+    let proxy = forwarding_proxy(vec![
+        ("idp.invalid", stage.token_server.addr()),
+        ("api.invalid", stage.api_server.addr()),
+    ]);
+    let proxy = ProxySettings::fixed(format!("http://user:hunter2@{}", proxy.await));
+    let http = ReqwestService::with_proxy(direct(), proxy).unwrap();
     let tokens = ClientCredentials::builder("http://idp.invalid/token")
         .allow_plain_http()
         .client_secret_basic("me", "s3cret")
@@ -180,4 +184,48 @@ async fn what_reqwest_does_not_take_is_not_tried_again() {
     let cause = std::error::Error::source(&error).unwrap().downcast_ref::<reqwest::Error>();
     assert!(cause.unwrap().is_builder(), "{error:?}");
     assert_eq!(stage.idp.token_requests(), 0);
+}
+
+/// By a server that closes a connection just when the second request arrives on it.
+#[tokio::test]
+async fn a_document_is_asked_for_again_on_a_new_connection() {
+    let server = OneRequest::start().await;
+    let source = ClientCredentials::discover(format!("http://{}", server.addr))
+        .client_secret_basic("me", "s3cret")
+        .transport(ReqwestService::new(direct()).unwrap())
+        .build()
+        .unwrap();
+    assert!(bounded(source.server_metadata()).await.unwrap().is_some());
+    assert_eq!(server.metadata_requests(), [1, 2]);
+    bounded(source.acquire(Acquire::new(Reason::Missing))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_failure_names_the_problem_and_what_to_do() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let refusing = listener.local_addr().unwrap();
+    drop(listener);
+    let (authority, other) = (Authority::new(), Authority::new());
+    let idp = AuthorizationServer::builder().client("me", "s3cret").build();
+    let plain = idp.listen().await.unwrap();
+    let tls = idp.listen_tls(other.server(other.asking(false))).await.unwrap();
+    for (url, problem, advice) in [
+        (format!("http://{refusing}/token"), "the connection was refused (", "check the port"),
+        (tls.token_url(), "from an unknown authority (", "ca_file"),
+        (format!("https://{}/token", plain.addr()), "does not speak TLS", "http URL"),
+        (format!("http://{}/token", tls.addr()), "no answer", "if the port expects TLS"),
+    ] {
+        let root = reqwest::Certificate::from_pem(authority.pem.as_bytes()).unwrap();
+        let source = ClientCredentials::builder(&url)
+            .client_secret_basic("me", "s3cret")
+            .transport(ReqwestService::new(direct().tls_certs_only([root])).unwrap())
+            .attempts(1)
+            .build()
+            .unwrap();
+        let error = bounded(source.acquire(Acquire::new(Reason::Missing))).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.starts_with("transport: no answer from 127.0.0.1:"), "{text}");
+        assert!(text.contains(problem) && text.contains(advice), "{url}: {text}");
+        assert!(!text.contains("/token"), "{text}");
+    }
 }

@@ -1,12 +1,16 @@
 //! Two servers on loopback, and clients of reqwest for both.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
 use reqwest::{Body, Client, ClientBuilder};
 use reqwest_middleware::ClientWithMiddleware;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
 use tower_oauth2_client_credentials::{
     ClientCredentials, Error, OAuthClientCredentialsMiddleware, Origins, ReqwestService,
     TokenCache,
@@ -71,6 +75,33 @@ impl Stage {
 /// A builder that the proxy variables of whoever runs the tests don't reach.
 pub(crate) fn direct() -> ClientBuilder {
     Client::builder().no_proxy().timeout(Duration::from_secs(30))
+}
+
+/// A proxy for plain `http` that leads each host to its address, and wants the credentials
+/// `user:hunter2`.
+pub(crate) async fn forwarding_proxy(hosts: Vec<(&'static str, SocketAddr)>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let hosts = hosts.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(client.read_u8().await?);
+                }
+                let text = String::from_utf8_lossy(&head).to_lowercase();
+                // printf user:hunter2 | base64, in lower case
+                assert!(text.contains("proxy-authorization: basic dxnlcjpodw50zxiy"), "{text}");
+                let named = |host: &str| text.contains(&format!(" http://{host}/"));
+                let to = hosts.iter().find(|(host, _)| named(host)).expect("a known host").1;
+                let mut server = TcpStream::connect(to).await?;
+                server.write_all(&head).await?;
+                tokio::io::copy_bidirectional(&mut client, &mut server).await
+            });
+        }
+    });
+    address
 }
 
 /// A body that is not in memory, as far as reqwest knows.

@@ -3,9 +3,13 @@
 use std::{process::Stdio, time::Duration};
 
 use tokio::process::Command;
-use tower_oauth2_client_credentials::HyperTransport;
+use tower_oauth2_client_credentials::{
+    ClientCredentialsConfig, HyperTransport, testing::AuthorizationServer,
+};
 
-use super::support::{Authority, ProxyServer, Server, bounded, failure, post};
+use super::support::{
+    Authority, ProxyServer, Server, assert_no_credentials, bounded, failure, post,
+};
 
 const OK: &str = "200 Connection established";
 
@@ -35,12 +39,6 @@ async fn proxied(scheme: &str) {
     let shown = format!("{transport:?}");
     assert!(shown.contains(&proxy.addr.to_string()), "{shown}");
     assert_no_credentials(&shown);
-}
-
-fn assert_no_credentials(text: &str) {
-    for secret in ["hunter2", "user:", "dXNlcjpodW50ZXIy"] {
-        assert!(!text.contains(secret), "{secret} in {text}");
-    }
 }
 
 #[tokio::test]
@@ -76,24 +74,26 @@ async fn loopback_is_reached_directly() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_refuses_is_named_without_its_credentials() {
-    let server = Server::start(None).await;
-    for (answer, said) in [
-        ("407 Proxy Authentication Required", "proxy authorization required"),
-        ("502 Bad Gateway", "unsuccessful"),
-    ] {
-        let mut proxy = ProxyServer::start(None, answer, server.addr).await;
-        let client = Authority::new().client();
-        let transport =
-            client.proxy(format!("http://user:hunter2@{}", proxy.addr)).build().unwrap();
-        let text = failure(&transport, "https://login.test/token").await;
-        let start = format!("no connection: no tunnel through the proxy {}: ", proxy.addr);
-        assert!(text.starts_with(&start), "{text}");
-        assert!(text.contains(said), "{text}");
-        assert_no_credentials(&text);
-        assert!(proxy.heads.recv().await.unwrap().contains("Basic dXNlcjpodW50ZXIy"));
-    }
-    assert_eq!(server.connections(), 0, "nothing went around the proxy");
+async fn the_proxy_comes_from_the_configuration() {
+    let idp = AuthorizationServer::builder().client("id", "s3cret").build();
+    let server = idp.listen().await.unwrap();
+    let mut proxy = ProxyServer::start(None, OK, server.addr()).await;
+    let tokens = |proxy: &str| {
+        let config = ClientCredentialsConfig::from_vars(
+            "OAUTH_",
+            [
+                ("OAUTH_TOKEN_URL", "http://login.test/token"),
+                ("OAUTH_CLIENT_ID", "id"),
+                ("OAUTH_CLIENT_SECRET", "s3cret"),
+                ("OAUTH_PROXY", proxy),
+            ],
+        );
+        config.builder().unwrap().allow_plain_http().attempts(1).build().unwrap().into_cache()
+    };
+    bounded(tokens(&format!("http://user:hunter2@{}", proxy.addr)).get()).await.unwrap();
+    let head = proxy.heads.recv().await.unwrap();
+    assert!(head.starts_with("CONNECT login.test:80 HTTP/1.1\r\n"), "{head}");
+    assert!(head.contains("\r\nProxy-Authorization: Basic dXNlcjpodW50ZXIy\r\n"), "{head}");
 }
 
 /// In the child of [`run_child`] only: how it should go.
@@ -119,6 +119,12 @@ async fn run_child(test: &str, variables: &[(&str, &str)]) {
 async fn the_proxy_comes_from_the_environment() {
     const NAME: &str = "proxy::the_proxy_comes_from_the_environment";
     if let Ok(expected) = std::env::var(EXPECTED) {
+        if let Some(variable) = expected.strip_prefix("mistake in ") {
+            let error = HyperTransport::new().unwrap_err();
+            assert!(error.to_string().contains(&format!("{variable}: ")), "{error}");
+            assert_no_credentials(&format!("{error} {error:?}"));
+            return;
+        }
         let patience = Duration::from_millis(if expected == "proxied" { 5_000 } else { 100 });
         let transport = HyperTransport::builder()
             .extra_root_certificates_pem(std::env::var(ROOT).unwrap())
@@ -133,9 +139,9 @@ async fn the_proxy_comes_from_the_environment() {
         }
         let text = failure(&transport, url).await;
         assert_no_credentials(&text);
-        let socks = text.contains("the proxy 127.0.0.1:1 is neither http nor https");
+        let socks = text.contains("the proxy socks5://127.0.0.1:1: it is a SOCKS proxy");
         assert_eq!(socks, expected == "socks", "{text}");
-        assert!(!text.contains("tunnel"), "{text}");
+        assert_eq!(text.contains("proxy"), expected == "socks", "{text}");
         return;
     }
 
@@ -155,8 +161,50 @@ async fn the_proxy_comes_from_the_environment() {
         run_child(NAME, &all).await;
         assert!(proxy.heads.try_recv().is_err(), "{name} keeps the proxy out");
     }
+    let shadowed = [("https_proxy", ""), ("HTTPS_PROXY", &*url)];
+    let all = [&[(EXPECTED, "proxied"), (ROOT, &authority.pem)], &shadowed[..]].concat();
+    run_child(NAME, &all).await;
+    proxy.heads.try_recv().expect("an empty variable hides nothing");
+    for (variable, url) in [
+        ("HTTPS_PROXY", "\"http://user:hunter2@127.0.0.1:1\""),
+        ("https_proxy", "http://user:hunter2@127.0.0.1:1\n"),
+        ("ALL_PROXY", "http://user:hunter2@x@127.0.0.1:1"),
+        ("HTTP_PROXY", "http://user:hunter2@127.0.0.1:99999"),
+    ] {
+        run_child(NAME, &[(EXPECTED, &format!("mistake in {variable}")), (variable, url)]).await;
+    }
     let socks = ("ALL_PROXY", "socks5://user:hunter2@127.0.0.1:1");
     run_child(NAME, &[(EXPECTED, "socks"), (ROOT, &authority.pem), socks]).await;
+}
+
+/// What the platform trusts is a file of PEM on these systems, found through a variable.
+#[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
+#[tokio::test]
+async fn extra_roots_add_to_the_platforms() {
+    const NAME: &str = "proxy::extra_roots_add_to_the_platforms";
+    const SERVERS: &str = "TRANSPORT_HYPER_SERVERS";
+    if let Ok(servers) = std::env::var(SERVERS) {
+        let extra = std::env::var(ROOT).unwrap();
+        let transport = HyperTransport::builder().extra_root_certificates_pem(extra);
+        let transport = transport.build().unwrap();
+        let platform = HyperTransport::new().unwrap();
+        let [of_platform, of_extra] = servers.split_once(' ').map(<[_; 2]>::from).unwrap();
+        post(&transport, of_platform).await.unwrap();
+        post(&transport, of_extra).await.unwrap();
+        post(&platform, of_platform).await.unwrap();
+        let text = failure(&platform, of_extra).await;
+        assert!(text.contains("unknown authority"), "{text}");
+        return;
+    }
+    let (platform, extra) = (Authority::new(), Authority::new());
+    let of_platform = Server::start(Some(platform.server(&["127.0.0.1"], &["h2"]))).await;
+    let of_extra = Server::start(Some(extra.server(&["127.0.0.1"], &["h2"]))).await;
+    let file = std::env::temp_dir().join(format!("toacc-roots-{}.pem", std::process::id()));
+    std::fs::write(&file, &platform.pem).unwrap();
+    let servers = format!("https://{} https://{}", of_platform.addr, of_extra.addr);
+    let trusted = file.to_str().unwrap();
+    run_child(NAME, &[(SERVERS, &servers), (ROOT, &extra.pem), ("SSL_CERT_FILE", trusted)]).await;
+    std::fs::remove_file(&file).unwrap();
 }
 
 /// What the platform trusts is a file of PEM on these systems, found through a variable.
@@ -170,7 +218,7 @@ async fn without_root_certificates_the_error_says_what_to_do() {
         assert_eq!(error.kind(), tower_oauth2_client_credentials::ErrorKind::Config);
         assert!(error.to_string().contains("install ca-certificates"), "{error}");
         let text = failure(&transport, format!("https://{DESTINATION}/token")).await;
-        assert!(text.starts_with("no connection: this machine has no root certificates"), "{text}");
+        assert!(text.contains(": this machine has no root certificates"), "{text}");
         assert!(text.contains("point SSL_CERT_FILE or only_root_certificates_pem at"), "{text}");
 
         let server = Server::start(None).await;

@@ -4,10 +4,12 @@ use std::{
     convert::Infallible,
     future::Future,
     net::SocketAddr,
+    pin::Pin,
     sync::{
         Arc, Once,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -29,7 +31,9 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
-use tower_oauth2_client_credentials::{BoxError, HyperTransport, HyperTransportBuilder};
+use tower_oauth2_client_credentials::{
+    BoxError, HyperTransport, HyperTransportBuilder, TokenRequestBody,
+};
 
 /// Far above what any test needs: a hang becomes a failure.
 pub async fn bounded<F: Future>(future: F) -> F::Output {
@@ -53,9 +57,21 @@ impl Authority {
 
     /// TLS for a server of these names.
     pub fn server(&self, names: &[&str], alpn: &[&str]) -> TlsAcceptor {
+        self.server_with(names, alpn, |_| ())
+    }
+
+    /// TLS for a server of these names, with a change of its certificate.
+    pub fn server_with(
+        &self,
+        names: &[&str],
+        alpn: &[&str],
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-        let leaf = CertificateParams::new(names).unwrap().signed_by(&key, &self.issuer).unwrap();
+        let mut params = CertificateParams::new(names).unwrap();
+        change(&mut params);
+        let leaf = params.signed_by(&key, &self.issuer).unwrap();
         let chain = vec![CertificateDer::from(leaf)];
         let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -95,20 +111,24 @@ pub struct Server {
     pub addr: SocketAddr,
     pub seen: UnboundedReceiver<Seen>,
     pub connections: Arc<AtomicUsize>,
+    /// One for each connection that has ended.
+    pub ended: UnboundedReceiver<()>,
 }
 
 impl Server {
-    /// Answers 200, but `/redirect` with 302 to `/elsewhere`, and `/silence` never.
+    /// Answers 200, but `/redirect` with 302 to `/elsewhere`, `/silence` never, `/half` with a body that
+    /// does not end, and `/large` with [`LARGE`] bytes.
     pub async fn start(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
         let (sender, seen) = unbounded_channel();
+        let (end, ended) = unbounded_channel();
         let connections = Arc::new(AtomicUsize::new(0));
         let counter = Arc::clone(&connections);
         tokio::spawn(async move {
             while let Ok((tcp, _)) = listener.accept().await {
                 counter.fetch_add(1, Ordering::SeqCst);
-                let (tls, sender) = (tls.clone(), sender.clone());
+                let (tls, sender, end) = (tls.clone(), sender.clone(), end.clone());
                 tokio::spawn(async move {
                     match tls {
                         None => serve(tcp, sender).await,
@@ -119,10 +139,11 @@ impl Server {
                             }
                         }
                     }
+                    let _ = end.send(());
                 });
             }
         });
-        Self { addr, seen, connections }
+        Self { addr, seen, connections, ended }
     }
 
     pub fn connections(&self) -> usize {
@@ -147,13 +168,45 @@ where
                 "/redirect" => answer.status(302).header("location", "/elsewhere"),
                 _ => answer,
             };
-            Ok::<_, Infallible>(answer.body(Full::new(Bytes::from_static(b"answer"))).unwrap())
+            let body = match &*target {
+                "/half" => Half(Some(Bytes::from_static(b"half"))).boxed(),
+                "/large" => Full::new(Bytes::from(vec![b'x'; LARGE])).boxed(),
+                _ => Full::new(Bytes::from_static(b"answer")).boxed(),
+            };
+            Ok::<_, Infallible>(answer.body(body).unwrap())
         }
     });
     // The client may hang up at any time.
     let _ = auto::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;
+}
+
+/// A length far above any limit for the rest of an answer.
+pub const LARGE: usize = 5 * 1024 * 1024;
+
+/// A body that begins and does not end.
+struct Half(Option<Bytes>);
+
+impl http_body::Body for Half {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        match self.0.take() {
+            Some(data) => Poll::Ready(Some(Ok(http_body::Frame::data(data)))),
+            None => Poll::Pending,
+        }
+    }
+}
+
+pub fn assert_no_credentials(text: &str) {
+    for secret in ["hunter2", "user:", "dXNlcjpodW50ZXIy"] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
 }
 
 /// A proxy that answers `CONNECT` and leads every tunnel to one address.
@@ -209,7 +262,8 @@ pub async fn post(
     transport: &HyperTransport,
     url: impl AsRef<str>,
 ) -> Result<(http::StatusCode, Version, Bytes), BoxError> {
-    let request = Request::post(url.as_ref()).body(Full::new(Bytes::from_static(b"a=b"))).unwrap();
+    let body = TokenRequestBody::from(Bytes::from_static(b"a=b"));
+    let request = Request::post(url.as_ref()).body(body).unwrap();
     bounded(async {
         let response = transport.clone().oneshot(request).await?;
         let (parts, body) = response.into_parts();

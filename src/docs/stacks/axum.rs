@@ -1,6 +1,10 @@
 //! A backend service on axum that calls a protected API. The whole of it runs in
 //! [`examples/axum.rs`]; [`examples/sidecar.rs`] is a reverse proxy.
 //!
+//! Outside of a test, build the client by
+//! [`HyperTransport::builder().build_client()`](HyperTransportBuilder::build_client): it has TLS, and the
+//! trust store and proxies of the token requests.
+//!
 //! The authorised client goes into the state. Cloned for each request, it is a few handles; the
 //! token behind it is one for all handlers.
 //!

@@ -1,5 +1,45 @@
-//! hyper-util's client, and pools and connections of your own. The whole of it runs in
+//! This crate's client, hyper-util's, and pools and connections of your own. The whole of it runs in
 //! [`examples/hyper.rs`].
+//!
+//! # This crate's client
+//!
+//! [`HyperClient`] is hyper-util's client with the trust store, the proxies and the client certificate
+//! of token requests. So an API behind a private CA is reached where the token endpoint is.
+//!
+//! ```
+//! # #[cfg(not(feature = "hyper"))]
+//! # fn main() {}
+//! # #[cfg(feature = "hyper")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+//! # use bytes::Bytes;
+//! # use http::Request;
+//! # use http_body_util::Full;
+//! # use tower_oauth2_client_credentials::{
+//! #     ClientCredentials, testing::{AuthorizationServer, ProtectedApi},
+//! # };
+//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let tokens = ClientCredentials::builder(idp.token_url())
+//! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
+//! # let listening = ProtectedApi::new(&idp).listen().await?;
+//! # let api = listening.url();
+//! use tower::{Layer, ServiceExt};
+//! use tower_oauth2_client_credentials::{
+//!     HyperClient, HyperTransport, OAuthClientCredentialsLayer, Origins,
+//! };
+//!
+//! let client: HyperClient<Full<Bytes>> = HyperTransport::builder().build_client()?;
+//! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?).layer(client);
+//! let response = client.oneshot(Request::get(format!("{api}/things")).body(Full::default())?).await?;
+//! # assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With settings from the environment, [`ClientCredentialsConfig::transport`] gives both clients the
+//! same ones: `config.transport()?.build_client()?`.
+//!
+//! # hyper-util's client
 //!
 //! ```
 //! # use bytes::Bytes;
@@ -21,7 +61,7 @@
 //! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
 //! # let listening = ProtectedApi::new(&idp).listen().await?;
 //! # let api = listening.url();
-//! // For `https` build it with hyper-rustls' connector.
+//! // For `https` build it with hyper-rustls' connector, and the same root certificates as the transport.
 //! let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 //! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?)
 //!     .replay(CloneBodies) // `Full<Bytes>` is cheap to clone

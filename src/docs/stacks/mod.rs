@@ -1,7 +1,7 @@
 //! The crate in a stack of yours, a chapter for each.
 //!
 //! * [`axum`]: a backend service that calls a protected API
-//! * [`hyper`]: hyper-util's client, and connections of your own
+//! * [`hyper`]: this crate's client, hyper-util's, and connections of your own
 //! * [`reqwest`]: in a tower stack, under reqwest-middleware, and for token requests
 //! * [`tonic`]: gRPC, unary and streaming
 

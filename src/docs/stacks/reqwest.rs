@@ -162,18 +162,19 @@
 //! * **Timeouts** of a client or request are for one sending each. The wait for a token has its own
 //!   ([`wait_timeout`](TokenCacheBuilder::wait_timeout)), and so has the token request. For all of it,
 //!   put a timeout around the call.
-//! * **Proxies** are the builder's, by default those of `HTTP_PROXY` and its kin. reqwest sends
-//!   requests to loopback addresses through them too, plain `http` with all that is in it: list
-//!   those in `NO_PROXY`, or turn proxies off (`no_proxy`) where a side-car has the token endpoint.
+//! * **Proxies** of [`ReqwestService`] are those of [`ProxySettings`], by default from the environment.
+//!   Loopback traffic never goes through them. Other clients of reqwest send requests to loopback
+//!   addresses through a proxy, plain `http` with all that is in it: list those in `NO_PROXY`, or
+//!   turn proxies off (`no_proxy`).
 //! * **Default header fields** are added last, where there are none of that name: an `Authorization`
 //!   among them is not seen here, and ours goes instead. They go out with token requests too.
 //! * **Compression**: with reqwest's `gzip` and others, token requests ask for it too. The
 //!   [body cap](ClientCredentialsBuilder::body_cap) counts what came out.
 //! * **`connection_verbose(true)`** writes all that goes over a connection to the log at level
 //!   `trace`, with secrets and tokens in it: for test systems only.
-//! * **Connections** are kept as the builder says. [`HyperTransport`] drops its pool when a token
-//!   request is given up; reqwest does not, so set `http2_keep_alive_interval` where connections die
-//!   in silence.
+//! * **Connections** are kept as the builder says. [`HyperTransport`] closes its connections to a host
+//!   when a token request to it is given up. reqwest does not: HTTP/2 PINGs find a connection that
+//!   died in silence within 25 s. A peer that only delays its answer looks alive: set a timeout.
 
 // Names for the links above.
 #[cfg(doc)]

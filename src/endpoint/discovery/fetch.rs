@@ -2,16 +2,14 @@
 
 use std::time::SystemTime;
 
-use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
-use http_body_util::Full;
 
 use super::{document::ServerMetadata, echoes, places::Issuer};
 use crate::{
     client_auth::{ClientAuth, SentSecrets},
     endpoint::{body, body::Incomplete, refusal, request, response, retry_after, transport_error},
-    error::{Error, ErrorKind},
-    transport::{TokenRequest, Transport},
+    error::{BoxError, Error, ErrorKind},
+    transport::{self, FreshConnection, TokenRequest, TokenResponse, Transport},
 };
 
 /// What is needed to ask.
@@ -80,14 +78,16 @@ fn sum_up(misses: Vec<Miss>) -> Error {
 async fn one(place: &Uri, issuer: &Issuer, asking: &Asking<'_>) -> Result<ServerMetadata, Miss> {
     let miss = |what: String, error: Error| Miss { place: place.clone(), error, what, stop: false };
     let discovery = Error::new(ErrorKind::Discovery);
-    let response = asking.transport.send(get(place)).await.map_err(|cause| {
-        let error = transport_error(cause, &SentSecrets::default());
-        let what = "no answer (the cause has more)".into();
+    let response = send(place, asking).await.map_err(|cause| {
+        // Without a connection for this document there is none for the other.
+        let stop = transport::never_connected(&cause);
+        let error = transport_error(cause, place, &SentSecrets::default());
+        let what = match (error.kind(), error.detail()) {
+            (ErrorKind::Transport, Some(detail)) => detail.to_owned(),
+            _ => format!("no answer ({error})"),
+        };
         let retryable = error.is_retryable();
-        Miss {
-            stop: true,
-            ..miss(what, discovery.clone().with_retryable(retryable).with_source(error))
-        }
+        Miss { stop, ..miss(what, discovery.clone().with_retryable(retryable).with_source(error)) }
     })?;
     let (parts, body) = response.into_parts();
     let status = parts.status;
@@ -109,8 +109,8 @@ async fn one(place: &Uri, issuer: &Issuer, asking: &Asking<'_>) -> Result<Server
     let body = body::read(body, asking.body_cap).await.map_err(|why| match why {
         Incomplete::TooLarge => miss("it is above the body cap".into(), discovery.clone()),
         Incomplete::Broken(cause) => {
-            let error = discovery.clone().with_retryable(true).with_source(cause);
-            miss("the answer broke off".into(), error)
+            let what = transport::describe("the answer broke off", &cause);
+            miss(what, discovery.clone().with_retryable(true).with_source(cause))
         }
     })?;
     let read = ServerMetadata::read(&body, issuer, asking.allow_plain_http);
@@ -120,8 +120,21 @@ async fn one(place: &Uri, issuer: &Issuer, asking: &Asking<'_>) -> Result<Server
     })
 }
 
+/// Sends a request for a document. If it fails on a connection, it is sent again on a new one: a
+/// server may close a connection that was used before just when the request arrives (RFC 9112 §9.3.1).
+async fn send(place: &Uri, asking: &Asking<'_>) -> Result<TokenResponse, BoxError> {
+    match asking.transport.send(get(place)).await {
+        Err(error) if !error.is::<Error>() && transport::may_send_again(&error) => {
+            let mut again = get(place);
+            again.extensions_mut().insert(FreshConnection);
+            asking.transport.send(again).await
+        }
+        answered => answered,
+    }
+}
+
 fn get(place: &Uri) -> TokenRequest {
-    let mut get = TokenRequest::new(Full::new(Bytes::new()));
+    let mut get = TokenRequest::default();
     *get.method_mut() = Method::GET;
     *get.uri_mut() = place.clone();
     *get.headers_mut() = request::common_headers();

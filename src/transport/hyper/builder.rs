@@ -1,6 +1,11 @@
 //! The settings of the default transport.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use http_body::Body;
 use rustls::client::Resumption;
@@ -9,11 +14,14 @@ use rustls_pki_types::CertificateDer;
 use super::{
     HyperTransport,
     client::HyperClient,
-    connect::{Connector, Proxy},
+    connect::Connector,
     identity::{ClientIdentity, Following},
     tls::{self, Tls, parse_pem},
 };
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    transport::ProxySettings,
+};
 
 /// A handshake over a slow link, with a name lookup retried once, fits; two attempts of it fit
 /// in the 10 s of one token request.
@@ -24,7 +32,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct HyperTransportBuilder {
     only: Option<Vec<CertificateDer<'static>>>,
     extra: Vec<CertificateDer<'static>>,
-    proxy: Proxy,
+    proxy: ProxySettings,
     connect_timeout: Duration,
     identity: Option<ClientIdentity>,
     error: Option<Error>,
@@ -35,7 +43,7 @@ impl HyperTransportBuilder {
         Self {
             only: None,
             extra: Vec::new(),
-            proxy: Proxy::Env,
+            proxy: ProxySettings::from_env(),
             connect_timeout: CONNECT_TIMEOUT,
             identity: None,
             error: None,
@@ -52,6 +60,17 @@ impl HyperTransportBuilder {
         self
     }
 
+    /// As [`extra_root_certificates_pem`](Self::extra_root_certificates_pem), with the text of a file
+    /// of at most 1 MiB, which is read here.
+    ///
+    /// A file that cannot be read is an error of [`build`](Self::build).
+    pub fn extra_root_certificates_file(mut self, path: impl AsRef<Path>) -> Self {
+        match self.keep_error(tls::read_pem(path.as_ref())) {
+            Some(pem) => self.extra_root_certificates_pem(pem),
+            None => self,
+        }
+    }
+
     /// Trusts the certificates in this PEM text instead of the platform's. Can be repeated.
     ///
     /// Then the platform's verifier is not used at all, nor are its revocation lists.
@@ -61,27 +80,29 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Whether to read the proxy from the environment; by default yes, as most tools do.
+    /// Whether to use the proxies that the environment names; by default yes, as most tools do.
     ///
-    /// `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, upper case before lower, are read
-    /// at [`build`](Self::build) as curl reads them; a value that is no URL is ignored. User and
-    /// password in the URL go to the proxy as `Proxy-Authorization` (Basic). In a CGI process
-    /// (`REQUEST_METHOD` is set) all are ignored, as `HTTP_PROXY` may come from a caller there.
-    /// The last call of this and [`proxy`](Self::proxy) counts.
+    /// They are read by [`build`](Self::build), as [`ProxySettings`](crate::ProxySettings) says. The last call of this and
+    /// [`proxy`](Self::proxy) counts.
     pub fn proxy_from_env(mut self, read: bool) -> Self {
-        self.proxy = if read { Proxy::Env } else { Proxy::Off };
+        self.proxy = if read { ProxySettings::from_env() } else { ProxySettings::direct() };
         self
     }
 
-    /// Connects through this proxy, `http://` or `https://`, whatever the environment says.
+    /// Connects through this proxy, `http://` or `https://`. The environment is not read.
     ///
-    /// User and password in the URL (percent-encoded) go to the proxy as `Proxy-Authorization`
-    /// (Basic). Loopback destinations are reached directly. Another URL is an error of
-    /// [`build`](Self::build).
+    /// User and password in the URL (percent-encoded) are sent to the proxy as
+    /// `Proxy-Authorization` (Basic). Loopback destinations are reached directly. A malformed URL is
+    /// an error of [`build`](Self::build).
     pub fn proxy(mut self, url: impl AsRef<str>) -> Self {
-        if let Some(proxy) = self.keep_error(Proxy::parse(url.as_ref())) {
-            self.proxy = proxy;
-        }
+        self.proxy = ProxySettings::fixed(url);
+        self
+    }
+
+    /// Connects as these settings say. The last call of this, [`proxy`](Self::proxy) and
+    /// [`proxy_from_env`](Self::proxy_from_env) counts.
+    pub fn proxy_settings(mut self, settings: ProxySettings) -> Self {
+        self.proxy = settings;
         self
     }
 
@@ -122,9 +143,9 @@ impl HyperTransportBuilder {
     /// # Errors
     ///
     /// [`ErrorKind::Config`](crate::ErrorKind::Config): a PEM text without a usable certificate,
-    /// a proxy that is no `http` or `https` URL, a client identity that cannot be used, or TLS
-    /// cannot be set up. A machine without root
-    /// certificates is no error here, see [`HyperTransport::check_roots`].
+    /// a proxy URL that is malformed (the error names the environment's variable), a client identity
+    /// that cannot be used, or TLS cannot be set up. A machine without root certificates is not an
+    /// error here, see [`HyperTransport::check_roots`].
     pub fn build(self) -> Result<HyperTransport, Error> {
         let (connector, identity) = self.connector()?;
         Ok(HyperTransport::with_connector(connector, identity))
@@ -179,7 +200,12 @@ impl HyperTransportBuilder {
 
     fn connector(self) -> Result<(Connector, Option<ClientIdentity>), Error> {
         let tls = self.tls()?;
-        Ok((Connector::new(tls, self.proxy, self.connect_timeout), self.identity))
+        Ok((Connector::new(tls, &self.proxy, self.connect_timeout)?, self.identity))
+    }
+
+    /// The error that `build` would return for the settings so far.
+    pub(crate) fn mistake(&self) -> Option<&Error> {
+        self.error.as_ref()
     }
 
     /// The first error is the one that `build` returns.

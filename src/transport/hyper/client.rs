@@ -5,7 +5,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{Arc, Mutex},
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use arc_swap::ArcSwap;
@@ -18,8 +18,16 @@ use hyper_util::{
 };
 use tower_service::Service;
 
-use super::{connect::Connector, identity::ClientIdentity, lock};
-use crate::error::BoxError;
+use super::{
+    connect::Connector,
+    failure::{Failure, host_of},
+    identity::ClientIdentity,
+    lock,
+};
+use crate::{
+    error::BoxError,
+    transport::{PING_INTERVAL, PING_TIMEOUT},
+};
 
 /// An HTTP client for the API behind the layer: HTTP/1.1 and HTTP/2 (by ALPN) over rustls, with the
 /// trust, proxy and client certificate of a [`HyperTransportBuilder`](crate::HyperTransportBuilder).
@@ -28,7 +36,15 @@ use crate::error::BoxError;
 /// certificate, requests from then on use new connections, which show that certificate. Tokens bound
 /// to it (RFC 8705 §3) would be refused on the old ones.
 ///
-/// It follows no redirects, and has no bound on a whole request. Cheap to clone.
+/// **Silent peers.** A peer that is gone without closing is noticed: while requests are in flight, an
+/// HTTP/2 connection that is silent for 15 s is sent a PING, and is closed if that is not answered
+/// within 10 s. TCP keepalive and, on Linux, `TCP_USER_TIMEOUT` (30 s) do the same below. A peer that
+/// only delays its answer looks alive: bound the time of a request by a timeout of the caller, such
+/// as `tower::timeout`.
+///
+/// **Errors** name the problem and what to do in their message; the cause is behind `source()`.
+///
+/// It follows no redirects. Cheap to clone.
 ///
 /// # Panics
 ///
@@ -97,6 +113,8 @@ where
     let client = Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
+        .http2_keep_alive_interval(PING_INTERVAL)
+        .http2_keep_alive_timeout(PING_TIMEOUT)
         .build(connector);
     Pool { certificate, client }
 }
@@ -136,19 +154,28 @@ where
         if let Some(identity) = &self.shared.identity {
             self.shared.follow(identity);
         }
-        HyperClientFuture(self.shared.pool.load().client.request(request))
+        let host = host_of(request.uri());
+        HyperClientFuture { host, response: self.shared.pool.load().client.request(request) }
     }
 }
 
 /// The future of [`HyperClient`].
 #[must_use = "futures do nothing unless polled"]
-pub struct HyperClientFuture(ResponseFuture);
+pub struct HyperClientFuture {
+    response: ResponseFuture,
+    /// For messages.
+    host: String,
+}
 
 impl Future for HyperClientFuture {
     type Output = Result<Response<Incoming>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(Into::into)
+        let response = ready!(Pin::new(&mut self.response).poll(cx));
+        Poll::Ready(
+            response
+                .map_err(|error| Failure::request(&error, &self.host).with_source(error).into()),
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! How a connection comes about: straight or through a proxy, then TLS, all within one bound.
+//! How a connection is made: directly or through a proxy, then TLS, all within one bound.
 
 use std::{
     fmt,
@@ -10,115 +10,55 @@ use std::{
 };
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::{
-    client::{
-        legacy::connect::{HttpConnector, proxy::Tunnel},
-        proxy::matcher::{Intercept, Matcher},
-    },
-    rt::TokioIo,
-};
+use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use rustls::{ClientConfig, client::Resumption, sign::SingleCertAndKey};
-use tokio::net::TcpStream;
 use tower_service::Service;
 
 use super::{
+    budget::{Budget, Tcp},
+    dial::{Dialer, Progress},
     identity::ClientIdentity,
     tls::{self, Tls},
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind},
-    net::is_loopback,
+    error::{BoxError, Error},
+    transport::{
+        failure::explain,
+        proxy::{Proxies, ProxySettings},
+    },
 };
 
-/// TCP, or TLS to the proxy.
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
-
-/// Which proxy; its `Debug` shows no credentials.
-pub(super) enum Proxy {
-    Env,
-    Off,
-    Fixed { address: String, matcher: Arc<Matcher> },
-}
-
-impl Proxy {
-    pub(super) fn parse(url: &str) -> Result<Self, Error> {
-        // Asked as for any destination: what the matcher cannot read it drops in silence.
-        let matcher = Matcher::builder().all(url).build();
-        let proxy = matcher.intercept(&Uri::from_static("https://destination.invalid"));
-        match proxy.filter(speaks_http) {
-            Some(proxy) => {
-                Ok(Self::Fixed { address: address(proxy.uri()), matcher: Arc::new(matcher) })
-            }
-            None => Err(Error::new(ErrorKind::Config).with_detail(
-                "the proxy is not an http or https URL with a host (it is not shown, as it may \
-                 hold a password; special characters in that must be percent-encoded)",
-            )),
-        }
-    }
-
-    fn into_matcher(self) -> Arc<Matcher> {
-        match self {
-            Self::Env => Arc::new(Matcher::from_env()),
-            Self::Off => Arc::new(Matcher::builder().build()),
-            Self::Fixed { matcher, .. } => matcher,
-        }
-    }
-}
-
-impl fmt::Debug for Proxy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Env => "from the environment",
-            Self::Off => "none",
-            Self::Fixed { address, .. } => address,
-        })
-    }
-}
-
-fn speaks_http(proxy: &Intercept) -> bool {
-    matches!(proxy.uri().scheme_str(), Some("http" | "https"))
-}
-
-/// Host and port alone: a password with an `@` in it can leave a piece in the authority.
-fn address(uri: &Uri) -> String {
-    let host = uri.host().unwrap_or_default();
-    match uri.port_u16() {
-        Some(port) => format!("{host}:{port}"),
-        None => host.to_owned(),
-    }
-}
 
 /// The connector below the client, for `http` and `https`.
 #[derive(Clone)]
 pub(super) struct Connector {
-    https: HttpsConnector<Dialer>,
+    /// Shows no certificate. A proxy never gets to see one.
+    to_proxy: Arc<ClientConfig>,
+    to_destination: Arc<ClientConfig>,
+    proxies: Arc<Proxies>,
     timeout: Duration,
     missing_roots: Option<&'static str>,
     described: Arc<str>,
-    /// Shows no certificate; a proxy never gets to see one.
-    tls: Arc<ClientConfig>,
-    dialer: Dialer,
+    budget: Option<Arc<Budget>>,
 }
 
 impl Connector {
-    pub(super) fn new(tls: Tls, proxy: Proxy, timeout: Duration) -> Self {
-        let described = format!("{proxy:?}").into();
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        // Shared out among a host's addresses, so that a dead one does not use up all of it.
-        tcp.set_connect_timeout(Some(timeout));
-        let to_proxy = HttpsConnectorBuilder::new()
-            .with_tls_config(tls.config.clone())
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(tcp.clone());
-        let dialer = Dialer { tcp, to_proxy, matcher: proxy.into_matcher() };
+    /// # Errors
+    ///
+    /// A proxy that cannot be used.
+    pub(super) fn new(tls: Tls, proxy: &ProxySettings, timeout: Duration) -> Result<Self, Error> {
         let Tls { config, missing_roots } = tls;
-        let https = https(config.clone(), dialer.clone());
-        Self { https, timeout, missing_roots, described, tls: Arc::new(config), dialer }
+        let to_proxy = Arc::new(config.clone());
+        Ok(Self {
+            to_proxy,
+            to_destination: Arc::new(negotiating(config)),
+            proxies: Arc::new(proxy.resolve()?),
+            timeout,
+            missing_roots,
+            described: format!("{proxy:?}").into(),
+            budget: None,
+        })
     }
 
     /// The connector whose connections show the identity's current certificate and no other, and
@@ -129,9 +69,13 @@ impl Connector {
         // The files of an identity may be created later. Its generation changes then.
         let Some(key) = current.key.clone() else { return (current.generation, self.clone()) };
         let certificate = Arc::new(SingleCertAndKey::from(key));
-        let tls = tls::showing(&self.tls, certificate, Resumption::default());
-        let https = https(tls, self.dialer.clone());
-        (current.generation, Self { https, ..self.clone() })
+        let tls = tls::showing(&self.to_destination, certificate, Resumption::default());
+        (current.generation, Self { to_destination: Arc::new(tls), ..self.clone() })
+    }
+
+    /// The connector whose connections share a budget.
+    pub(super) fn on_budget(self, budget: &Arc<Budget>) -> Self {
+        Self { budget: Some(Arc::clone(budget)), ..self }
     }
 
     pub(super) fn missing_roots(&self) -> Option<&'static str> {
@@ -139,37 +83,53 @@ impl Connector {
     }
 }
 
-fn https(tls: ClientConfig, dialer: Dialer) -> HttpsConnector<Dialer> {
-    HttpsConnectorBuilder::new()
-        .with_tls_config(tls)
-        .https_or_http()
-        .enable_all_versions()
-        .wrap_connector(dialer)
+/// HTTP/2 or HTTP/1.1, as the server prefers.
+fn negotiating(mut config: ClientConfig) -> ClientConfig {
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    config
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<Stream>;
+    type Response = MaybeHttpsStream<MaybeHttpsStream<Tcp>>;
     type Error = BoxError;
     type Future = Connecting<Self::Response>;
 
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.https.poll_ready(cx)
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, destination: Uri) -> Self::Future {
-        if let Some(text) = self.missing_roots.filter(|_| is_https(&destination)) {
-            return Box::pin(async move { Err(text.into()) });
+        let is_https = destination.scheme_str() == Some("https");
+        let host = destination.host().unwrap_or_default();
+        let port = destination.port_u16().unwrap_or(if is_https { 443 } else { 80 });
+        let to = format!("{host}:{port}");
+        let proxy = self.proxies.select(is_https, host);
+        let via = proxy.map(ToString::to_string);
+        if let Some(text) = self.missing_roots.filter(|_| is_https) {
+            let error = ConnectError { to, via, at_proxy: false, reason: text.to_owned() };
+            return Box::pin(async move { Err(error.into()) });
         }
-        let timeout = self.timeout;
-        let connecting = self.https.call(destination);
+        let (progress, timeout) = (Progress::default(), self.timeout);
+        let dialer = Dialer {
+            proxies: Arc::clone(&self.proxies),
+            to: to.clone(),
+            to_proxy: Arc::clone(&self.to_proxy),
+            timeout,
+            budget: self.budget.clone(),
+            progress: progress.clone(),
+        };
+        let mut https = HttpsConnector::from((dialer, Arc::clone(&self.to_destination)));
         Box::pin(async move {
-            match tokio::time::timeout(timeout, connecting).await {
-                Ok(connected) => connected,
-                Err(_) => Err(format!(
-                    "not within {timeout:?} (name lookup, TCP, proxy and TLS handshake together)"
-                )
-                .into()),
-            }
+            let connecting = tokio::time::timeout(timeout, https.call(destination));
+            let (at_proxy, reason) = match connecting.await {
+                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Err(error)) => match error.downcast::<DialError>() {
+                    Ok(error) => (error.at_proxy, error.reason),
+                    Err(error) => (false, explain(&*error)),
+                },
+                Err(_) => progress.overdue(via.is_some(), timeout),
+            };
+            Err(ConnectError { to, via, at_proxy, reason }.into())
         })
     }
 }
@@ -184,108 +144,42 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// Everything below the TLS session with the destination.
-#[derive(Clone)]
-struct Dialer {
-    tcp: HttpConnector,
-    to_proxy: HttpsConnector<HttpConnector>,
-    matcher: Arc<Matcher>,
-}
-
-impl Service<Uri> for Dialer {
-    type Response = Stream;
-    type Error = BoxError;
-    type Future = Connecting<Stream>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.to_proxy.poll_ready(cx)
-    }
-
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        // A proxy's loopback is never the one that was meant.
-        let proxy = if is_loopback(destination.host().unwrap_or_default()) {
-            None
-        } else {
-            self.matcher.intercept(&destination)
-        };
-        let Some(proxy) = proxy else {
-            let connecting = self.tcp.call(destination);
-            return Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) });
-        };
-        let at = address(proxy.uri());
-        if !speaks_http(&proxy) {
-            let text = format!("the proxy {at} is neither http nor https, which is all we speak");
-            return Box::pin(async move { Err(text.into()) });
-        }
-        let mut tunnel = Tunnel::new(proxy.uri().clone(), self.to_proxy.clone());
-        if let Some(credentials) = proxy.basic_auth() {
-            tunnel = tunnel.with_auth(credentials.clone());
-        }
-        let connecting = tunnel.call(with_port(destination));
-        Box::pin(async move {
-            connecting.await.map_err(|cause| NoTunnel { proxy: at, cause: cause.into() }.into())
-        })
-    }
-}
-
-fn is_https(uri: &Uri) -> bool {
-    uri.scheme_str() == Some("https")
-}
-
-/// The tunnel takes a missing port for 443, for plain `http` too.
-fn with_port(uri: Uri) -> Uri {
-    if is_https(&uri) || uri.port().is_some() {
-        return uri;
-    }
-    let authority = format!("{}:80", uri.host().unwrap_or_default());
-    let with_port = Uri::builder().scheme("http").authority(authority).path_and_query("/").build();
-    with_port.unwrap_or(uri)
-}
-
-/// The proxy could not be reached, or refused.
+/// Why the dialer has no connection. The connector knows to where.
 #[derive(Debug)]
-struct NoTunnel {
-    proxy: String,
-    cause: BoxError,
+pub(super) struct DialError {
+    pub(super) at_proxy: bool,
+    pub(super) reason: String,
 }
 
-impl fmt::Display for NoTunnel {
+impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no tunnel through the proxy {}", self.proxy)
+        f.write_str(&self.reason)
     }
 }
 
-impl std::error::Error for NoTunnel {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.cause)
-    }
+impl std::error::Error for DialError {}
+
+/// There is no connection. It shows hosts and ports, but no paths and no credentials.
+#[derive(Debug)]
+pub(super) struct ConnectError {
+    to: String,
+    via: Option<String>,
+    /// The proxy is what failed.
+    at_proxy: bool,
+    /// `problem (causes); advice`
+    reason: String,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn uri(text: &str) -> Uri {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_tunnel_for_plain_http_goes_to_port_80() {
-        assert_eq!(with_port(uri("http://a.example")).port_u16(), Some(80));
-        assert_eq!(with_port(uri("http://a.example:8080")).port_u16(), Some(8080));
-        assert_eq!(with_port(uri("https://a.example")).port_u16(), None);
-    }
-
-    #[test]
-    fn a_proxy_shows_its_address_and_no_credentials() {
-        let proxy = Proxy::parse("http://user:hunter2@proxy.example:3128").unwrap();
-        assert_eq!(format!("{proxy:?}"), "proxy.example:3128");
-        for bad in
-            ["", "socks5://user:hunter2@proxy.example", "ftp://hunter2@a", "http://user:hunter2@ b"]
-        {
-            let error = Proxy::parse(bad).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
-            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no connection to {}", self.to)?;
+        match &self.via {
+            Some(proxy) if self.at_proxy => write!(f, ": the proxy {proxy}: ")?,
+            Some(proxy) => write!(f, " through the proxy {proxy}: ")?,
+            None => f.write_str(": ")?,
         }
+        f.write_str(&self.reason)
     }
 }
+
+impl std::error::Error for ConnectError {}

@@ -1,93 +1,77 @@
-//! What went wrong below the token request, as text that is safe to log.
+//! What went wrong with a request of the default transport, as text that is safe to log.
 
 use std::{error::Error as StdError, fmt};
 
+use http::Uri;
 use hyper_util::client::legacy;
 
-use crate::error::sanitise;
-
-/// Longer chains say nothing new.
-const MAX_LINKS: usize = 6;
+use super::connect::ConnectError;
+use crate::transport::failure::explain;
 
 /// A failed exchange.
 ///
-/// The chain of causes is flattened, and not kept, because links of it carry text of the peer
-/// unbounded and raw: HTTP/2 debug data, the names in a certificate.
-pub(super) struct Failure(String);
+/// The chain of causes is flattened, and not kept for token requests, because links of it carry text
+/// of the peer unbounded and raw: HTTP/2 debug data, the names in a certificate.
+pub(in crate::transport) struct Failure {
+    text: String,
+    is_connect: bool,
+    source: Option<legacy::Error>,
+}
 
 impl Failure {
-    pub(super) fn request(error: &legacy::Error) -> Self {
-        let what = if error.is_connect() { "no connection" } else { "no answer" };
-        Self::because(what, error.source())
-    }
-
-    pub(super) fn answer(error: &hyper::Error) -> Self {
-        Self::because("the answer broke off", Some(error))
-    }
-
-    fn because(what: &str, mut cause: Option<&(dyn StdError + 'static)>) -> Self {
-        let mut text = what.to_owned();
-        for _ in 0..MAX_LINKS {
-            let Some(error) = cause else { break };
-            let link = sanitise(&error.to_string());
-            // Wrappers such as `io::Error` repeat what they wrap.
-            if !text.ends_with(&link) {
-                text.push_str(": ");
-                text.push_str(&link);
+    pub(super) fn request(error: &legacy::Error, host: &str) -> Self {
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            if let Some(connect) = error.downcast_ref::<ConnectError>() {
+                return Self { text: connect.to_string(), is_connect: true, source: None };
             }
             cause = error.source();
         }
-        Self(text)
+        let reason = explain(error.source().unwrap_or(error));
+        let text = format!("no answer from {host}: {reason}");
+        Self { text, is_connect: error.is_connect(), source: None }
+    }
+
+    pub(super) fn answer(error: &hyper::Error, host: &str) -> Self {
+        let text = format!("the answer from {host} broke off: {}", explain(error));
+        Self { text, is_connect: false, source: None }
+    }
+
+    /// For a client whose requests are the caller's own: it may look at the cause.
+    pub(super) fn with_source(self, source: legacy::Error) -> Self {
+        Self { source: Some(source), ..self }
+    }
+
+    /// Whether there was no connection, so that nothing was sent.
+    pub(in crate::transport) fn is_connect(&self) -> bool {
+        self.is_connect
+    }
+}
+
+/// The host of a URI, with its port if that is named: never its query, where some servers have keys
+/// put.
+pub(super) fn host_of(uri: &Uri) -> String {
+    let host = uri.host().unwrap_or_default();
+    match uri.port_u16() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Failure({:?})", self.0)
+        write!(f, "Failure({:?})", self.text)
     }
 }
 
-impl StdError for Failure {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Debug)]
-    struct Link(String, Option<Box<Link>>);
-
-    impl fmt::Display for Link {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(&self.0)
-        }
-    }
-
-    impl StdError for Link {
-        fn source(&self) -> Option<&(dyn StdError + 'static)> {
-            self.1.as_deref().map(|link| link as _)
-        }
-    }
-
-    #[test]
-    fn a_chain_becomes_one_line_without_repetition() {
-        let cause = Link("reset\r\nby peer".into(), None);
-        let error = Link("reset\r\nby peer".into(), Some(Box::new(cause)));
-        let error = Link("tls".into(), Some(Box::new(error)));
-        assert_eq!(Failure::because("no answer", Some(&error)).0, "no answer: tls: reset??by peer");
-    }
-
-    #[test]
-    fn a_peer_cannot_make_it_long() {
-        let error = (0..50).fold(None, |cause, n| {
-            Some(Box::new(Link(format!("{n}{}", "x".repeat(10_000)), cause)))
-        });
-        let failure = Failure::because("no answer", error.as_deref().map(|link| link as _));
-        assert!(failure.0.chars().count() < 6 * 204 + 10, "{}", failure.0.len());
+impl StdError for Failure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_ref().map(|source| source as _)
     }
 }

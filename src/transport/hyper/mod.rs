@@ -1,45 +1,38 @@
 //! The default transport: hyper-util's client over rustls.
 
+mod budget;
 mod builder;
 mod client;
 mod connect;
+mod dial;
 mod failure;
 mod identity;
+mod pool;
+mod resolve;
 mod tls;
+mod tunnel;
 
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll},
-    time::Duration,
 };
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
+use http_body_util::BodyExt;
 use tower_service::Service;
 
 pub use builder::HyperTransportBuilder;
 pub use client::{HyperClient, HyperClientFuture};
 use connect::Connector;
-use failure::Failure;
+pub(super) use failure::Failure;
 pub use identity::ClientIdentity;
+use pool::{AnswerBody, Pools};
 
-use super::{Sending, TokenRequest, TokenResponse};
+use super::{FreshConnection, Sending, TokenRequest, TokenResponse};
 use crate::{
     error::{BoxError, Error, ErrorKind},
     secret_file::ReadContext,
 };
-
-/// Below the idle timeouts common at servers and load balancers (30 s to 75 s), so that a
-/// connection is seldom found closed; above what the retries of one acquisition need.
-const POOL_IDLE: Duration = Duration::from_secs(20);
-
-/// After a burst on HTTP/1.1 (many caches, one authorization server) few sockets stay open.
-const MAX_IDLE_PER_HOST: usize = 4;
 
 /// The default transport: HTTP/1.1 and HTTP/2 (by ALPN) over rustls with aws-lc-rs.
 ///
@@ -49,22 +42,28 @@ const MAX_IDLE_PER_HOST: usize = 4;
 /// - **No roots at all** (a container from scratch): building works, since plain `http` on
 ///   loopback needs none, but every `https` request fails at once and says so.
 ///   [`check_roots`](Self::check_roots) tells earlier.
-/// - **Proxy**: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, upper or lower case, read
-///   when it is built. Every connection through a proxy is a `CONNECT` tunnel, for plain `http`
-///   too. Loopback destinations are never proxied. Proxies are `http` or `https`; a `socks` one
-///   is an error at the request, not a silent detour around it.
+/// - **Proxy**: those of the environment, read when it is built as [`ProxySettings`](crate::ProxySettings)
+///   says. Every
+///   connection through a proxy is a `CONNECT` tunnel, for plain `http` too. Proxies are `http` or
+///   `https`; a SOCKS one is an error at the request, not a silent detour around it.
+/// - **Loopback** is never reached through a proxy. `localhost` is 127.0.0.1 or `[::1]`; no resolver is
+///   asked.
 /// - **Client certificate** (RFC 8705): a [`ClientIdentity`], if one is given. When it is replaced,
 ///   the pool is too: no connection that shows the old certificate is used again.
 /// - **Redirects** are not followed.
+/// - **Silent peers**: TCP keepalive, and on Linux `TCP_USER_TIMEOUT` (30 s).
 /// - **Time**: 5 s for a connection, name lookup, proxy and TLS handshake included
 ///   ([`connect_timeout`](HyperTransportBuilder::connect_timeout)). The bound on a whole attempt
 ///   is the caller's.
-/// - **Pool**: connections are kept for 20 s. When a request is given up before its answer, the
-///   pool is dropped: its connection may be dead without a sign (HTTP/2 would share it with
-///   every retry), or belong to a runtime that nobody drives any more.
+/// - **Pool**: connections are kept for 20 s. When a request is given up before the end of its
+///   answer, as by the attempt's timeout, the connections to its host are closed. One of them may be
+///   dead without a sign, and HTTP/2 would share it with every retry. Other hosts keep theirs.
+/// - **Bytes**: an answer that is not complete after 1 MiB, without its body, ends with an error: a
+///   server cannot keep a client busy with header fields or informational responses.
 ///
-/// Errors are text, sanitised and cut: no URL, no credentials, no part of the request, and of the
-/// server's own text only a piece.
+/// Errors are text, sanitized and cut, that names the problem and what to do. They show the host and
+/// the proxy, but no paths, no credentials and no part of the request. Of the server's own text they
+/// show only a piece.
 ///
 /// Buffers below this type (hyper, rustls, the kernel) hold requests and the proxy's credentials
 /// and are not zeroized.
@@ -81,7 +80,7 @@ const MAX_IDLE_PER_HOST: usize = 4;
 /// use tower_oauth2_client_credentials::HyperTransport;
 ///
 /// let transport = HyperTransport::builder()
-///     .extra_root_certificates_pem(std::fs::read("/etc/corporate/ca.pem")?)
+///     .extra_root_certificates_file("/etc/corporate/ca.pem")
 ///     .proxy("http://proxy.internal:3128")
 ///     .connect_timeout(Duration::from_secs(2))
 ///     .build()?;
@@ -90,21 +89,7 @@ const MAX_IDLE_PER_HOST: usize = 4;
 /// ```
 #[derive(Clone)]
 pub struct HyperTransport {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    connector: Connector,
-    identity: Option<ClientIdentity>,
-    pool: Mutex<Pool>,
-}
-
-/// A client and which one it is, so that of many given-up requests only the first replaces it.
-struct Pool {
-    generation: u64,
-    /// Which certificate its connections show.
-    certificate: u64,
-    client: Client<Connector, Full<Bytes>>,
+    pools: Arc<Pools>,
 }
 
 impl HyperTransport {
@@ -128,67 +113,24 @@ impl HyperTransport {
     ///
     /// [`ErrorKind::Config`] with what to do about it, if there are none.
     pub fn check_roots(&self) -> Result<(), Error> {
-        match self.shared.connector.missing_roots() {
+        match self.pools.connector.missing_roots() {
             Some(text) => Err(Error::new(ErrorKind::Config).with_detail(text)),
             None => Ok(()),
         }
     }
 
     pub(crate) fn has_client_identity(&self) -> bool {
-        self.shared.identity.is_some()
+        self.pools.identity.is_some()
     }
 
     fn with_connector(connector: Connector, identity: Option<ClientIdentity>) -> Self {
-        let pool = Mutex::new(Pool::new(0, &connector, identity.as_ref()));
-        Self { shared: Arc::new(Shared { connector, identity, pool }) }
-    }
-}
-
-impl Pool {
-    fn new(generation: u64, connector: &Connector, identity: Option<&ClientIdentity>) -> Self {
-        let (certificate, connector) = connector.showing(identity);
-        let client = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(POOL_IDLE)
-            .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
-            .build(connector);
-        Self { generation, certificate, client }
-    }
-}
-
-impl Shared {
-    fn replace(&self, pool: &mut Pool) {
-        *pool = Pool::new(pool.generation + 1, &self.connector, self.identity.as_ref());
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Pool> {
-        lock(&self.pool)
+        Self { pools: Arc::new(Pools::new(connector, identity)) }
     }
 }
 
 /// Locks, also after a panic: what is behind each mutex here is whole at every step.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Replaces the pool unless the request it watches is answered, one way or the other.
-struct Watch {
-    shared: Arc<Shared>,
-    generation: u64,
-    answered: bool,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        if self.answered {
-            return;
-        }
-        let mut pool = self.shared.pool();
-        if pool.generation == self.generation {
-            self.shared.replace(&mut pool);
-        }
-    }
 }
 
 impl Service<TokenRequest> for HyperTransport {
@@ -201,26 +143,21 @@ impl Service<TokenRequest> for HyperTransport {
     }
 
     fn call(&mut self, request: TokenRequest) -> Sending {
-        let shared = Arc::clone(&self.shared);
+        let pools = Arc::clone(&self.pools);
         Box::pin(async move {
-            if let Some(identity) = &shared.identity {
+            if let Some(identity) = &pools.identity {
                 identity.refresh(&ReadContext::default()).await?;
             }
-            let (generation, client) = {
-                let mut pool = shared.pool();
-                if shared.identity.as_ref().is_some_and(|it| it.generation() != pool.certificate) {
-                    shared.replace(&mut pool);
+            let fresh = request.extensions().get::<FreshConnection>().is_some();
+            let mut exchange = pools.begin(request.uri(), fresh);
+            match exchange.pool.client.request(request).await {
+                Ok(response) => {
+                    Ok(response.map(|body| AnswerBody::new(body, exchange).boxed_unsync()))
                 }
-                (pool.generation, pool.client.clone())
-            };
-            let mut watch = Watch { shared, generation, answered: false };
-            let answer = client.request(request).await;
-            watch.answered = true;
-            match answer {
-                Ok(response) => Ok(response.map(|body| {
-                    body.map_err(|error| Failure::answer(&error).into()).boxed_unsync()
-                })),
-                Err(error) => Err(Failure::request(&error).into()),
+                Err(error) => {
+                    exchange.end();
+                    Err(Failure::request(&error, &exchange.shown).into())
+                }
             }
         })
     }
@@ -229,8 +166,8 @@ impl Service<TokenRequest> for HyperTransport {
 impl fmt::Debug for HyperTransport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HyperTransport")
-            .field("connector", &self.shared.connector)
-            .field("identity", &self.shared.identity)
+            .field("connector", &self.pools.connector)
+            .field("identity", &self.pools.identity)
             .finish_non_exhaustive()
     }
 }

@@ -1,6 +1,6 @@
 //! Whom to trust: the platform's root certificates, more, or others.
 
-use std::sync::Arc;
+use std::{fmt, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -12,7 +12,7 @@ use rustls_platform_verifier::Verifier;
 
 use crate::{
     error::{Error, ErrorKind},
-    secret_file::without_escapes,
+    secret_file::{MAX_CERTIFICATE_BYTES, SecretFile, without_escapes},
 };
 
 pub(super) const NO_ROOTS: &str = "this machine has no root certificates to check a server with; \
@@ -108,6 +108,20 @@ fn platform(
 
 fn cannot_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Config).with_detail("TLS cannot be set up").with_source(cause)
+}
+
+/// The text of a file with root certificates.
+///
+/// # Errors
+///
+/// Kind `Config`, with the path.
+pub(super) fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
+    let failed = |why: &dyn fmt::Display| {
+        let text = format!("root certificates: {}: {why}", path.display());
+        Error::new(ErrorKind::Config).with_detail(text)
+    };
+    let file = SecretFile::new(path).with_max_bytes(MAX_CERTIFICATE_BYTES);
+    file.read_blocking().map(|content| content.to_vec()).map_err(|error| failed(&error))
 }
 
 /// The certificates in a PEM text; other sections, such as keys, are skipped.

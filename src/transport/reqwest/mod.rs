@@ -1,5 +1,6 @@
 //! reqwest's client as a tower service over the types of the `http` crate.
 
+mod connections;
 mod future;
 
 use std::{
@@ -16,15 +17,16 @@ use tower_service::Service;
 
 pub use self::future::ReqwestFuture;
 use self::future::{not_taken, refused};
+use super::proxy::ProxySettings;
 use crate::error::{BoxError, Error, ErrorKind};
 
 /// reqwest's client as a service over the types of the `http` crate: below the layer, and as the
 /// [transport](crate::ClientCredentialsBuilder::transport) of token requests. So one set of
 /// proxies, TLS settings, timeouts and connections serves both.
 ///
-/// It is made of a [`ClientBuilder`] and not of a [`Client`], so that it follows no redirects for
-/// certain: whether a client does can't be seen, and reqwest 0.13 sends `Authorization` to another
-/// origin at the second hop there. Follow them
+/// It is made of a [`ClientBuilder`] and not of a [`Client`], so that it certainly follows no redirects
+/// and sends no loopback traffic to a proxy: a client does not tell, and reqwest 0.13 sends
+/// `Authorization` to another origin at the second hop there. Follow them
 /// [above the layer](crate::docs::stacks::reqwest#redirects), where each hop is checked.
 ///
 /// Cheap to clone; clones share connections.
@@ -78,12 +80,35 @@ pub struct ReqwestService {
 }
 
 impl ReqwestService {
-    /// Builds the client, with redirects turned off whatever the builder says of them.
+    /// Builds the client, with the proxies that the environment names.
+    ///
+    /// These settings replace the builder's:
+    ///
+    /// - **Redirects** are not followed.
+    /// - **Proxies** are those of [`ProxySettings::from_env`], which reads the variables as curl does
+    ///   and never sends loopback traffic to a proxy. `no_proxy` of the builder has no effect; give
+    ///   [`ProxySettings::direct`] to [`with_proxy`](Self::with_proxy).
+    /// - **`localhost`** is 127.0.0.1 or `[::1]`. No resolver is asked.
+    /// - **HTTP/2 PING**: while requests are in flight, a connection that is silent for 15 s is sent
+    ///   a PING, and is closed if that is not answered in 10 s.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`], if TLS can't be set up or a setting of the builder is wrong.
+    /// [`ErrorKind::Config`], if TLS can't be set up, a setting of the builder is wrong, the builder
+    /// has a proxy, or a proxy URL is malformed (the error names the environment's variable).
     pub fn new(builder: ClientBuilder) -> Result<Self, Error> {
+        Self::with_proxy(builder, ProxySettings::from_env())
+    }
+
+    /// As [`new`](Self::new), with these proxies.
+    ///
+    /// SOCKS proxies need reqwest's feature `socks`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn with_proxy(builder: ClientBuilder, proxy: ProxySettings) -> Result<Self, Error> {
+        let builder = connections::configure(builder, &proxy)?;
         match builder.redirect(Policy::none()).build() {
             Ok(client) => Ok(Self { client }),
             Err(error) => Err(Error::new(ErrorKind::Config)

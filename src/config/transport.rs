@@ -1,0 +1,115 @@
+//! The settings of the default transport: trust and proxy.
+
+#[cfg(feature = "hyper")]
+use std::sync::{Arc, OnceLock};
+
+use super::ClientCredentialsConfig;
+#[cfg(feature = "hyper")]
+use super::read::config;
+use crate::{endpoint::ClientCredentialsBuilder, error::Error};
+#[cfg(feature = "hyper")]
+use crate::{
+    secret_file::MAX_CERTIFICATE_BYTES,
+    transport::{ClientIdentity, HyperTransport, HyperTransportBuilder, ProxySettings},
+};
+
+/// Those that a transport given in code does not use.
+const SETTINGS: [&str; 2] = ["ca_file", "proxy"];
+
+#[cfg(feature = "hyper")]
+const A_PROXY: &str = "give a URL such as http://proxy.example.com:3128, or none";
+
+/// The certificate of the settings, one for token requests and API calls. Clones share it.
+#[cfg(feature = "hyper")]
+pub(super) type SharedIdentity = Arc<OnceLock<ClientIdentity>>;
+
+#[cfg(feature = "hyper")]
+impl ClientCredentialsConfig {
+    /// The settings of connections: `ca_file`, `proxy` and the client certificate.
+    ///
+    /// Token requests use them anyway. This is for the client of the API, which then has the same
+    /// trust, proxy and certificate: [`build_client`](HyperTransportBuilder::build_client).
+    ///
+    /// # Errors
+    ///
+    /// As for [`builder`](Self::builder).
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// use tower_oauth2_client_credentials::{ClientCredentialsConfig, HyperClient};
+    ///
+    /// let config = ClientCredentialsConfig::from_env();
+    /// let http: HyperClient<String> = config.transport()?.build_client()?;
+    /// let tokens = config.into_cache()?;
+    /// # let _ = (http, tokens);
+    /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+    /// ```
+    #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+    pub fn transport(&self) -> Result<HyperTransportBuilder, Error> {
+        let source = self.builder()?;
+        let transport = self.trust_and_proxy()?;
+        Ok(match source.identity() {
+            Some(identity) => transport.client_identity(identity.clone()),
+            None => transport,
+        })
+    }
+
+    fn trust_and_proxy(&self) -> Result<HyperTransportBuilder, Error> {
+        let mut transport = HyperTransport::builder();
+        if let Some(text) = self.text("ca_file")? {
+            if let Some(file) = self.located("ca_file", MAX_CERTIFICATE_BYTES)?
+                && let Err(error) = file.read
+            {
+                return Err(self.unusable_file("ca_file", error.into()));
+            }
+            transport = transport.extra_root_certificates_file(text.as_str());
+            if let Some(error) = transport.mistake() {
+                let why = "no root certificates in PEM can be read there (the cause says why)";
+                let detail = format!("{}: {why}", self.name("ca_file"));
+                return Err(config(detail).with_source(error.clone()));
+            }
+        }
+        if let Some(proxy) = self.text("proxy")? {
+            let settings = match proxy.as_str() {
+                "none" => ProxySettings::direct(),
+                url if url.contains("://") => ProxySettings::fixed(url),
+                // `off` would be a host.
+                _ => return Err(self.wrong("proxy", format!("it has no scheme; {A_PROXY}"))),
+            };
+            if let Some(why) = settings.mistake() {
+                return Err(self.wrong("proxy", format!("{why}; {A_PROXY}")));
+            }
+            transport = transport.proxy_settings(settings);
+        }
+        Ok(transport)
+    }
+
+    /// Gives the settings to the default transport.
+    pub(super) fn connect(
+        &self,
+        builder: ClientCredentialsBuilder,
+    ) -> Result<ClientCredentialsBuilder, Error> {
+        if SETTINGS.iter().any(|setting| self.is_set(setting)) {
+            return Ok(builder.default_transport(self.trust_and_proxy()?));
+        }
+        Ok(builder)
+    }
+}
+
+#[cfg(not(feature = "hyper"))]
+impl ClientCredentialsConfig {
+    pub(super) fn connect(
+        &self,
+        builder: ClientCredentialsBuilder,
+    ) -> Result<ClientCredentialsBuilder, Error> {
+        match SETTINGS.iter().find(|setting| self.is_set(setting)) {
+            None => Ok(builder),
+            Some(setting) => {
+                let why = "it needs this crate's feature `hyper`; with a transport of your own, set \
+                           it there";
+                Err(self.wrong(setting, why))
+            }
+        }
+    }
+}

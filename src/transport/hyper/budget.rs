@@ -1,0 +1,139 @@
+//! How much a server may send for one answer, beyond the body that its reader takes.
+
+use std::{
+    io,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, ready},
+};
+
+use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
+use hyper_util::{
+    client::legacy::connect::{Connected, Connection},
+    rt::TokioIo,
+};
+use tokio::net::TcpStream;
+
+/// Bytes of handshakes, heads, informational responses and control frames in a row. Real answers
+/// need a few thousand; HTTP/2 may have read as much ahead of the body's reader as its window.
+pub(super) const LIMIT: usize = 1024 * 1024;
+
+/// The HTTP/2 windows of token requests, in bytes: together well below [`LIMIT`].
+pub(super) const STREAM_WINDOW: u32 = 256 * 1024;
+pub(super) const CONNECTION_WINDOW: u32 = 512 * 1024;
+
+const PIECE: usize = 8 * 1024;
+
+/// Counts the bytes that came from a host and are not part of a body that was taken.
+#[derive(Default)]
+pub(super) struct Budget {
+    spent: AtomicUsize,
+}
+
+impl Budget {
+    /// A request begins, or its answer is complete.
+    pub(super) fn restart(&self) {
+        self.spent.store(0, Ordering::Relaxed);
+    }
+
+    /// The reader of a body took these bytes. It has its own bound.
+    pub(super) fn taken(&self, bytes: usize) {
+        let less = |spent: usize| Some(spent.saturating_sub(bytes));
+        // An update that returns a value always succeeds.
+        let _ = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+    }
+
+    fn spend(&self, bytes: usize) -> io::Result<()> {
+        if self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > LIMIT {
+            return Err(io::Error::other(format!("too many bytes: above {LIMIT}")));
+        }
+        Ok(())
+    }
+}
+
+/// A TCP connection that may be on a budget.
+pub(super) struct Tcp {
+    stream: TokioIo<TcpStream>,
+    budget: Option<Arc<Budget>>,
+}
+
+impl Tcp {
+    pub(super) fn new(stream: TokioIo<TcpStream>, budget: Option<Arc<Budget>>) -> Self {
+        Self { stream, budget }
+    }
+}
+
+impl Read for Tcp {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        mut buffer: ReadBufCursor<'_>,
+    ) -> Poll<io::Result<()>> {
+        let Self { stream, budget } = &mut *self;
+        let Some(budget) = budget else { return Pin::new(stream).poll_read(cx, buffer) };
+        // The cursor does not tell how much was read, so a piece is read and copied.
+        let mut piece = [0; PIECE];
+        let room = buffer.remaining().min(PIECE);
+        let mut read = ReadBuf::new(&mut piece[..room]);
+        ready!(Pin::new(stream).poll_read(cx, read.unfilled()))?;
+        budget.spend(read.filled().len())?;
+        buffer.put_slice(read.filled());
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Write for Tcp {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Connection for Tcp {
+    fn connected(&self) -> Connected {
+        self.stream.connected()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_exact_and_bodies_that_were_taken_do_not_count() {
+        let budget = Budget::default();
+        budget.spend(LIMIT).unwrap();
+        budget.taken(LIMIT / 2);
+        budget.spend(LIMIT / 2).unwrap();
+        assert!(budget.spend(1).is_err());
+        budget.restart();
+        budget.taken(1);
+        budget.spend(LIMIT).unwrap();
+    }
+}

@@ -1,0 +1,75 @@
+//! A tunnel through a proxy (`CONNECT`, RFC 9110 §9.3.6).
+
+use std::{
+    future::{Future as _, poll_fn},
+    pin::pin,
+    task::Poll,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
+use http_body_util::Empty;
+use hyper::{
+    client::conn::http1,
+    rt::{Read, Write},
+};
+
+use crate::transport::failure::explain;
+
+/// A proxy answers in a few lines.
+const MAX_HEAD: usize = 16 * 1024;
+
+/// Why there is no tunnel.
+pub(super) enum NoTunnel {
+    /// The proxy answered with another status than 2xx.
+    Refused(StatusCode),
+    /// The problem with advice.
+    Broken(String),
+}
+
+/// Asks the proxy behind a connection for a tunnel. `to`: host and port of the destination.
+pub(super) async fn open<T>(
+    connection: T,
+    to: &str,
+    authorization: Option<&HeaderValue>,
+) -> Result<T, NoTunnel>
+where
+    T: Read + Write + Unpin,
+{
+    let broken = |error: hyper::Error| NoTunnel::Broken(explain(&error));
+    let mut request = Request::connect(to)
+        .header(header::HOST, to)
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| NoTunnel::Broken("the destination is not a host with a port".to_owned()))?;
+    if let Some(authorization) = authorization {
+        request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
+    }
+    let mut http1 = http1::Builder::new();
+    http1.max_buf_size(MAX_HEAD).title_case_headers(true);
+    let (mut sender, connection) = http1.handshake(connection).await.map_err(broken)?;
+    let mut connection = pin!(connection.without_shutdown());
+    let mut response = pin!(sender.send_request(request));
+    let mut parts = None;
+    let response = poll_fn(|cx| {
+        if parts.is_none()
+            && let Poll::Ready(done) = connection.as_mut().poll(cx)
+        {
+            parts = Some(done);
+        }
+        response.as_mut().poll(cx)
+    });
+    let status = response.await.map_err(broken)?.status();
+    if !status.is_success() {
+        return Err(NoTunnel::Refused(status));
+    }
+    let parts = match parts {
+        Some(done) => done,
+        None => connection.await,
+    };
+    let parts = parts.map_err(broken)?;
+    if !parts.read_buf.is_empty() {
+        let text = "the proxy sent data before the destination could; check the proxy";
+        return Err(NoTunnel::Broken(text.to_owned()));
+    }
+    Ok(parts.io)
+}
