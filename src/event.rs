@@ -131,6 +131,18 @@ pub enum Event {
         /// How old it was.
         age: Duration,
     },
+    /// A request was sent without a token, or refused, because it must not carry one. At most once
+    /// a minute for each reason and origin.
+    #[non_exhaustive]
+    TokenWithheld {
+        /// Why it must not carry the token.
+        reason: WithheldReason,
+        /// Where the request goes: scheme, host and port, without userinfo. For
+        /// [`OtherHost`](WithheldReason::OtherHost) the origin that its `Host` field names.
+        origin: String,
+        /// Whether the request was refused.
+        refused: bool,
+    },
     /// The local wall clock and the authorization server's are more than a few seconds apart:
     /// client assertions are dated by the server's from now on. It comes again when the
     /// difference changes.
@@ -141,6 +153,55 @@ pub enum Event {
         /// Whether the local clock is the one that is behind.
         local_is_behind: bool,
     },
+}
+
+/// Why a request must not carry the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WithheldReason {
+    /// Its URI is not at one of the layer's [`Origins`](crate::Origins).
+    OtherOrigin,
+    /// Its `Host` field differs from its URI and does not name an allowed origin.
+    OtherHost,
+    /// It has several `Host` fields.
+    SeveralHosts,
+    /// Its method is `TRACE`, whose answer repeats the request's fields (RFC 9110 §9.3.8).
+    Trace,
+    /// It has no key to choose a token by (feature `keyed`).
+    NoKey,
+}
+
+impl WithheldReason {
+    /// A short name, as used in events and traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OtherOrigin => "other_origin",
+            Self::OtherHost => "other_host",
+            Self::SeveralHosts => "several_hosts",
+            Self::Trace => "trace",
+            Self::NoKey => "no_key",
+        }
+    }
+
+    /// The reason in a sentence about the request, and what to do.
+    pub(crate) fn explanation(self) -> &'static str {
+        match self {
+            Self::OtherOrigin => {
+                "the request's origin is not one that the token may go to; add it to the layer's \
+                 origins if the token belongs there"
+            }
+            Self::OtherHost => {
+                "the request's Host field names another origin than its URI; add it to the \
+                 layer's origins if the token belongs there"
+            }
+            Self::SeveralHosts => "the request has several Host fields; send one",
+            Self::Trace => {
+                "a TRACE request must not carry a token, because the answer repeats it; use \
+                 another method"
+            }
+            Self::NoKey => "the request has no key to choose a token by; see RequestHead",
+        }
+    }
 }
 
 /// What a cache does about a rejected token.
@@ -179,6 +240,11 @@ impl Observer {
     /// lock: keep it short, and don't block.
     pub fn new(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observer)))
+    }
+
+    /// Whether anybody sees an event at level DEBUG.
+    pub(crate) fn sees_debug(&self) -> bool {
+        self.0.is_some() || tracing::enabled!(tracing::Level::DEBUG)
     }
 
     /// Reports an event, to `tracing` and to the closure.
@@ -250,6 +316,15 @@ impl Event {
             Self::Withdrawn => tracing::debug!("access token withdrawn by its source"),
             Self::Abandoned { age } => {
                 tracing::warn!(?age, "acquisition abandoned: its runtime is not driven");
+            }
+            Self::TokenWithheld { reason, origin, refused } => {
+                tracing::debug!(
+                    reason = reason.as_str(),
+                    origin,
+                    refused,
+                    advice = reason.explanation(),
+                    "request must not carry the access token"
+                );
             }
             Self::ClockSkew { by, .. } if by.is_zero() => {
                 tracing::info!("the wall clock agrees with the authorization server's again");

@@ -158,6 +158,7 @@ mod sync;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod throttle;
 mod token;
 mod transport;
 
@@ -178,7 +179,7 @@ pub use config::ClientCredentialsConfig;
 pub use dpop::DpopKey;
 pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
-pub use event::{Event, Observer, Reason, RejectionResponse};
+pub use event::{Event, Observer, Reason, RejectionResponse, WithheldReason};
 pub use future::ResponseFuture;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]

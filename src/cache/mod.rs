@@ -39,6 +39,7 @@ pub use self::{
 };
 use crate::{
     error::Error,
+    event::Observer,
     source::{ErasedSource, TokenSource, Withdraw},
     sync::{Arc, ArcSwapOption, Fault, Guard, Handle, Mutex, broken, lock},
     token::Token,
@@ -320,6 +321,11 @@ impl TokenCache {
     /// As [`current`](Self::current), as the layer wants it.
     pub(crate) fn usable(&self) -> Option<Arc<Snapshot>> {
         self.shared.usable()
+    }
+
+    /// Where this cache's events go, for those that the layer reports.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.shared.settings.observer
     }
 
     pub(crate) fn replacing(&self, rejected: &Token) -> Replacing {

@@ -16,6 +16,7 @@ mod p07_rejections;
 mod p07_spacing;
 mod p09_origins;
 mod p09_redirects;
+mod p09_withheld;
 mod p11_idle;
 mod p12_injection;
 mod service_contract;
