@@ -143,6 +143,19 @@ pub enum Event {
         /// Whether the request was refused.
         refused: bool,
     },
+    /// A client below the middleware followed a redirect of a request with our token to another
+    /// origin, which may have received the token. The token counts as rejected and is replaced. At
+    /// most once a minute for each origin.
+    ///
+    /// Follow redirects above the layer, or build the client with `ReqwestService` or
+    /// `same_origin_redirects`.
+    #[non_exhaustive]
+    RedirectedElsewhere {
+        /// The origin that the request was for.
+        from: String,
+        /// The origin that answered.
+        to: String,
+    },
     /// The local wall clock and the authorization server's are more than a few seconds apart:
     /// client assertions are dated by the server's from now on. It comes again when the
     /// difference changes.
@@ -324,6 +337,15 @@ impl Event {
                     refused,
                     advice = reason.explanation(),
                     "request must not carry the access token"
+                );
+            }
+            Self::RedirectedElsewhere { from, to } => {
+                tracing::warn!(
+                    from,
+                    to,
+                    advice = "build the client with ReqwestService or same_origin_redirects",
+                    "the client followed a redirect to another origin, which may have received \
+                     the access token"
                 );
             }
             Self::ClockSkew { by, .. } if by.is_zero() => {

@@ -36,6 +36,16 @@ impl<S, P> OAuthClientCredentials<S, P> {
         Self { inner, view: View::new(Shared::new(cache, Arc::new(settings))) }
     }
 
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn cache(&self) -> &TokenCache {
+        self.view.cache()
+    }
+
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn settings(&self) -> &Settings<P> {
+        self.view.settings()
+    }
+
     /// The same around another service.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn around<T>(&self, inner: T) -> OAuthClientCredentials<T, P> {

@@ -8,7 +8,7 @@ use std::{
 
 /// Each module at the top of `src/`, with those it may import; itself always.
 const MAY_IMPORT: &[(&str, &str)] = &[
-    ("middleware", "layer service settings replay origins cache error"),
+    ("middleware", "layer service settings replay origins cache event error"),
     ("grpc", "layer service future settings challenge replay cache error sync"),
     ("layer", "keyed service settings authorize challenge replay origins cache token error sync"),
     ("keyed", "service future lease settings replay cache event error sync"),

@@ -122,6 +122,12 @@ impl Origins {
         Ok(Self(Rule::Named(origins)))
     }
 
+    /// Whether this URI is at an origin that was named.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn names(&self, uri: &Uri) -> bool {
+        matches!(self.0, Rule::Named(_)) && self.allows(uri)
+    }
+
     /// Whether a request with this URI may carry the token.
     #[inline(always)]
     pub(crate) fn allows(&self, uri: &Uri) -> bool {
