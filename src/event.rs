@@ -3,8 +3,11 @@
 //! Nothing here carries a token, a secret or a server's free text beyond what an
 //! [`Error`] already shows.
 
+mod request;
+
 use std::{fmt, sync::Arc, time::Duration};
 
+pub use self::request::{NotReplayedReason, WithheldReason};
 use crate::error::Error;
 
 /// Why a cache asks its source for a token.
@@ -143,6 +146,15 @@ pub enum Event {
         /// Whether the request was refused.
         refused: bool,
     },
+    /// A request whose token was rejected, or whose DPoP proof lacked a nonce, was not sent again,
+    /// and the caller got the API's answer. For
+    /// [`ConnectionLost`](NotReplayedReason::ConnectionLost) the caller got the error. At most once
+    /// a minute for each reason.
+    #[non_exhaustive]
+    NotReplayed {
+        /// Why it was not sent again.
+        reason: NotReplayedReason,
+    },
     /// A client below the middleware followed a redirect of a request with our token to another
     /// origin, which may have received the token. The token counts as rejected and is replaced. At
     /// most once a minute for each origin.
@@ -166,55 +178,6 @@ pub enum Event {
         /// Whether the local clock is the one that is behind.
         local_is_behind: bool,
     },
-}
-
-/// Why a request must not carry the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum WithheldReason {
-    /// Its URI is not at one of the layer's [`Origins`](crate::Origins).
-    OtherOrigin,
-    /// Its `Host` field differs from its URI and does not name an allowed origin.
-    OtherHost,
-    /// It has several `Host` fields.
-    SeveralHosts,
-    /// Its method is `TRACE`, whose answer repeats the request's fields (RFC 9110 §9.3.8).
-    Trace,
-    /// It has no key to choose a token by (feature `keyed`).
-    NoKey,
-}
-
-impl WithheldReason {
-    /// A short name, as used in events and traces.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::OtherOrigin => "other_origin",
-            Self::OtherHost => "other_host",
-            Self::SeveralHosts => "several_hosts",
-            Self::Trace => "trace",
-            Self::NoKey => "no_key",
-        }
-    }
-
-    /// The reason in a sentence about the request, and what to do.
-    pub(crate) fn explanation(self) -> &'static str {
-        match self {
-            Self::OtherOrigin => {
-                "the request's origin is not one that the token may go to; add it to the layer's \
-                 origins if the token belongs there"
-            }
-            Self::OtherHost => {
-                "the request's Host field names another origin than its URI; add it to the \
-                 layer's origins if the token belongs there"
-            }
-            Self::SeveralHosts => "the request has several Host fields; send one",
-            Self::Trace => {
-                "a TRACE request must not carry a token, because the answer repeats it; use \
-                 another method"
-            }
-            Self::NoKey => "the request has no key to choose a token by; see RequestHead",
-        }
-    }
 }
 
 /// What a cache does about a rejected token.
@@ -337,6 +300,13 @@ impl Event {
                     refused,
                     advice = reason.explanation(),
                     "request must not carry the access token"
+                );
+            }
+            Self::NotReplayed { reason } => {
+                tracing::debug!(
+                    reason = reason.as_str(),
+                    advice = reason.explanation(),
+                    "rejected request not sent again"
                 );
             }
             Self::RedirectedElsewhere { from, to } => {

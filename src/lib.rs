@@ -179,7 +179,7 @@ pub use config::ClientCredentialsConfig;
 pub use dpop::DpopKey;
 pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
-pub use event::{Event, Observer, Reason, RejectionResponse, WithheldReason};
+pub use event::{Event, NotReplayedReason, Observer, Reason, RejectionResponse, WithheldReason};
 pub use future::ResponseFuture;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]

@@ -8,7 +8,7 @@ use crate::{
     authorize::OwnAuthorization,
     challenge::{Rejections, Verdict, classify},
     error::{BoxError, Error, ErrorKind},
-    event::{Event, Observer, WithheldReason},
+    event::{Event, NotReplayedReason, Observer, WithheldReason},
     origins::{Origins, destination},
     replay::EmptyBodies,
     sync::Arc,
@@ -109,6 +109,14 @@ impl<P> Settings<P> {
         let origin = destination(request, reason);
         if self.throttle.admits((reason, &origin)) {
             observer.emit(&Event::TokenWithheld { reason, origin, refused });
+        }
+    }
+
+    /// Says that a request was not sent again.
+    #[cold]
+    pub(crate) fn report_not_replayed(&self, reason: NotReplayedReason, observer: &Observer) {
+        if observer.sees_debug() && self.throttle.admits(reason) {
+            observer.emit(&Event::NotReplayed { reason });
         }
     }
 

@@ -15,7 +15,7 @@ const SLOTS: usize = 64;
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The causes that were reported within the last minute.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Throttle {
     /// A hash of each cause, and when it was reported.
     reported: Mutex<Vec<(u64, Instant)>>,

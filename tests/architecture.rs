@@ -9,14 +9,14 @@ use std::{
 /// Each module at the top of `src/`, with those it may import; itself always.
 const MAY_IMPORT: &[(&str, &str)] = &[
     ("middleware", "layer service settings replay origins cache event error"),
-    ("grpc", "layer service future settings challenge replay cache error sync"),
+    ("grpc", "layer service future settings challenge replay throttle cache event error sync"),
     ("layer", "keyed service settings authorize challenge replay origins cache token error sync"),
     ("keyed", "service future lease settings replay cache event error sync"),
     (
         "service",
         "future lease settings authorize challenge replay origins cache token event error sync",
     ),
-    ("future", "lease settings authorize challenge replay origins cache token error sync"),
+    ("future", "lease settings authorize challenge replay origins cache token event error sync"),
     ("lease", "settings authorize challenge cache token sync"),
     ("settings", "authorize challenge replay origins throttle cache token event error sync"),
     ("config", "endpoint cache source client_auth jose transport error"),

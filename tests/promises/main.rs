@@ -12,6 +12,7 @@ mod p04_nobody_waits;
 mod p05_valid_tokens_only;
 mod p06_outages;
 mod p06_sharing;
+mod p07_not_replayed;
 mod p07_rejections;
 mod p07_spacing;
 mod p09_origins;
