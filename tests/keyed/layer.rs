@@ -108,6 +108,49 @@ async fn requests_that_get_no_token_need_no_key_and_make_no_cache() {
     assert!(refused(call(Request::get("https://elsewhere.test/").extension(Tenant(1))).await));
 }
 
+/// The key may be in any part of a request but its body.
+#[tokio::test(start_paused = true)]
+async fn a_key_is_picked_from_all_of_a_requests_head() {
+    let world = World::new();
+    let tokens = world.tokens().build();
+    let pick = |request: &RequestHead<'_>| {
+        assert!(format!("{request:?}").contains("PUT"), "{request:?}");
+        let from_method = u32::from(request.method() == http::Method::PUT);
+        let query = request.uri().query()?.parse::<u32>().ok()?;
+        let field = request.headers()["x-tenant"].to_str().ok()?.parse::<u32>().ok()?;
+        let extension = request.extensions().get::<Tenant>()?.0;
+        assert!(!request.headers().contains_key(header::AUTHORIZATION));
+        Some(Tenant(from_method + query + field + extension))
+    };
+    let client = OAuthClientCredentialsLayer::keyed(tokens.clone(), world.origins(), pick);
+    let client = client.layer(world.api.service());
+    let request = Request::put(format!("{}/?10", world.api.url()))
+        .header("x-tenant", "100")
+        .extension(Tenant(1000))
+        .body(Body::new())
+        .unwrap();
+    assert_eq!(client.oneshot(request).await.unwrap().status(), 200);
+    let requests = world.idp.requests();
+    let asked: Vec<_> = requests.iter().filter_map(|it| it.form_value("client_id")).collect();
+    assert_eq!(asked, ["1111"]);
+}
+
+/// A `Host` field of another origin and `TRACE` keep a tenant's token back too, before any key is
+/// picked.
+#[tokio::test(start_paused = true)]
+async fn p9_other_hosts_and_trace_get_no_tenants_token() {
+    let world = World::new();
+    let tokens = world.tokens().build();
+    let call = client!(world, tokens);
+    let trace = world.request().method("TRACE").extension(Tenant(1));
+    assert_eq!(call(trace).await.unwrap(), 401);
+    let other = world.request().header(header::HOST, "evil.example").extension(Tenant(1));
+    assert_eq!(call(other).await.unwrap(), 401);
+    assert_eq!((world.counts(), tokens.is_empty()), ([0, 0, 2], true));
+    let same = world.request().header(header::HOST, "API.test").extension(Tenant(1));
+    assert_eq!(call(same).await.unwrap(), 200);
+}
+
 /// The answer comes when its key's cache has been pushed out long since.
 #[tokio::test(start_paused = true)]
 async fn a_rejected_request_is_sent_again_though_its_cache_was_dropped() {

@@ -9,10 +9,10 @@ use std::{
 };
 
 use http::{Method, Request, Response};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    BoxError, CloneBodies, ErrorKind, Event, Never, NotReplayedReason, OAuthClientCredentialsLayer,
-    Origins, ReplayPolicy, TokenCache,
+    Acquire, BoxError, CloneBodies, ErrorKind, Event, KeyedTokenCache, Never, NotReplayedReason,
+    OAuthClientCredentialsLayer, Origins, ReplayPolicy, TokenCache,
 };
 
 use crate::support::{API, Api, Body, Idp, failure, rejection, request, secs, token};
@@ -117,6 +117,58 @@ async fn p14_the_event_comes_once_a_minute_and_only_with_a_rejection() {
     tokio::time::advance(secs(60.0)).await;
     client.oneshot(post()).await.unwrap();
     assert_eq!(taken(&log), [NotReplayedReason::Policy]);
+}
+
+/// With `REPLAYS` off neither method is called, wherever a request is sent from.
+#[tokio::test(start_paused = true)]
+async fn a_policy_that_replays_nothing_is_not_asked() {
+    #[derive(Clone)]
+    struct Off;
+
+    impl ReplayPolicy<Body> for Off {
+        type Kept = ();
+
+        const REPLAYS: bool = false;
+
+        fn keep(&self, _: Body) -> (Body, Option<()>) {
+            panic!("asked to keep a body")
+        }
+
+        fn restore(&self, (): ()) -> Option<Body> {
+            panic!("asked to restore a body")
+        }
+    }
+
+    for warm in [true, false] {
+        let idp = Idp::healthy(3600.0, 0.1);
+        let cache = idp.cache();
+        if warm {
+            cache.warm_up().await.unwrap();
+        }
+        let api = Api::new(|_| rejection());
+        let mut client = layer(&cache).replay(Off).layer(api.clone());
+        assert_eq!(client.clone().oneshot(post()).await.unwrap().status(), 401);
+        assert_eq!(client.ready().await.unwrap().call(post()).await.unwrap().status(), 401);
+        assert_eq!(api.seen().len(), 2);
+
+        let (api, keyed) = (
+            Api::new(|_| rejection()),
+            KeyedTokenCache::new(move |(): &()| {
+                let idp = idp.clone();
+                Ok(move |acquire: Acquire| {
+                    let idp = idp.clone();
+                    async move { idp.ask(&acquire).await }
+                })
+            }),
+        );
+        if warm {
+            keyed.get(&()).await.unwrap();
+        }
+        let layer = OAuthClientCredentialsLayer::keyed(keyed, Origins::any(), |_| Some(()));
+        let client = layer.replay(Off).layer(api.clone());
+        assert_eq!(client.oneshot(post()).await.unwrap().status(), 401);
+        assert_eq!(api.seen().len(), 1);
+    }
 }
 
 /// What a service does with the requests that come, in order.
