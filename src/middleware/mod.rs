@@ -35,7 +35,8 @@ use crate::{
 /// * Redirects are followed below it, by the client, and no middleware sees them. Turn them off, or
 ///   build the client with [`same_origin_redirects`](crate::same_origin_redirects):
 ///   [why](crate::docs::stacks::reqwest#redirects). If a redirect ends at an origin that was not
-///   named, that origin may have received the token: an [`Event::RedirectedElsewhere`] at level WARN
+///   named, that origin may have received the token: an
+///   [`Event::RedirectedElsewhere`](crate::Event::RedirectedElsewhere) at level WARN
 ///   says so, at most once a minute for each origin, and the token counts as rejected. The caller
 ///   gets the answer as it is.
 ///

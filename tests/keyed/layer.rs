@@ -1,6 +1,10 @@
 //! The layer's form for many tokens, against the mocks in memory.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -106,6 +110,38 @@ async fn requests_that_get_no_token_need_no_key_and_make_no_cache() {
     assert_eq!(call(own.extension(Tenant(1))).await.unwrap(), 200);
     let call = client!(world, tokens, elsewhere(Elsewhere::Refuse));
     assert!(refused(call(Request::get("https://elsewhere.test/").extension(Tenant(1))).await));
+}
+
+/// No cache has an observer for it, so it goes to `tracing` alone.
+#[tokio::test(start_paused = true)]
+async fn p14_a_request_without_a_key_is_reported_with_its_origin() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
+    let subscriber = subscriber.with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _listening = tracing::subscriber::set_default(subscriber);
+    let world = World::new();
+    let call = client!(world, world.tokens().build());
+    for _ in 0..3 {
+        assert_eq!(call(world.request()).await.unwrap(), 401);
+    }
+    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = lines.lines().filter(|line| line.contains("no_key")).collect();
+    assert!(matches!(lines[..], [line] if line.contains(&world.api.url())), "{lines:?}");
 }
 
 /// The key may be in any part of a request but its body.
