@@ -24,11 +24,11 @@
 //! not seen.
 //!
 //! `TRACE` carries no token, because the server sends the request's fields back in the answer (RFC
-//! 9110 §9.3.8). Nor does `TRACK`, an older name for it.
+//! 9110 §9.3.8). `TRACK` carries none either: it is an older name for `TRACE`.
 //!
 //! All of these requests are sent without the token, or refused ([`Elsewhere::Refuse`]). An
 //! [`Event::TokenWithheld`] at level DEBUG says why, at most once a minute for each reason and
-//! origin. A request with an authorization field of its own passes untouched, and its answer too,
+//! origin. A request with its own authorization field passes untouched, and its answer too,
 //! unless [`OwnAuthorization`] says otherwise.
 //!
 //! Tokens go over `https`, or plain `http` to loopback. [`Origins::parse_with_plain_http`] and

@@ -284,7 +284,7 @@ where
     Next::Aside(Boxed::new(Aside::Detour { detour }))
 }
 
-/// A request that was sent again failed. It is sent once more if only its connection was lost, and
+/// A request that was sent again failed. It is sent again if only its connection was lost, and
 /// the API can't have acted on it twice.
 #[cold]
 fn after_error<S, B, P>(

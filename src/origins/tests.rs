@@ -72,7 +72,7 @@ fn ipv6_literals_are_compared_as_addresses() {
     assert!(!allows(&origins, "http://[::ffff:127.0.0.1]/"));
 }
 
-/// `http::Uri` takes whatever follows the bracket.
+/// `http::Uri` accepts any text after the bracket.
 #[test]
 fn text_after_an_ipv6_literal_makes_it_another_host() {
     for after in ["evil.example", ".evil.example", "evil.example:443", "]", "[::1]", "443", "%25"] {

@@ -96,7 +96,7 @@ async fn p9_a_request_with_another_host_can_be_refused() {
     assert_eq!((api.seen().len(), idp.count()), (0, 0));
 }
 
-/// Once a minute for each reason and origin, whatever the path.
+/// Once a minute for each reason and origin. Paths make no difference.
 #[tokio::test(start_paused = true)]
 async fn p14_a_request_without_a_token_is_reported_with_its_origin() {
     let idp = Idp::healthy(3600.0, 0.1);
