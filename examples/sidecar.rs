@@ -1,4 +1,4 @@
-//! A reverse proxy that authorises what passes: applications beside it call an API through it and
+//! A reverse proxy that authorizes what passes: applications next to it call an API through it and
 //! know nothing of tokens.
 //!
 //! ```sh
@@ -8,13 +8,21 @@
 //! ```
 //!
 //! Both directions stream. An `Authorization` that comes in is replaced. `/-/ready` tells a probe
-//! whether a token is at hand. Whoever reaches the proxy calls the API with its rights: it listens
-//! on loopback (`LISTEN`, default `127.0.0.1:8080`).
+//! whether a token is cached.
+//!
+//! Every client that reaches the proxy calls the API with its rights. So it listens on loopback
+//! (`LISTEN`, default `127.0.0.1:8080`) and accepts only its own hosts: loopback names, the address
+//! that it listens on, and those in `HOSTS` (comma-separated, with their ports). A web page whose
+//! name resolves to this machine (DNS rebinding) is refused that way. `CONNECT` and `TRACE` are
+//! refused, and fields that are meant for this proxy are not passed on.
 
-use std::env;
+use std::{env, net::SocketAddr};
 
 use axum::{Router, body::Body, extract::State, response::IntoResponse, routing::get};
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode, Uri, Version, header};
+use http::{
+    HeaderMap, HeaderName, Method, Request, Response, StatusCode, Uri, Version, header,
+    uri::Authority,
+};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -64,8 +72,10 @@ pub(crate) async fn serve(
     let layer = OAuthClientCredentialsLayer::new(tokens.clone(), Origins::parse([upstream])?)
         .own_authorization(OwnAuthorization::Replace)
         .replay(BufferBodies::<Body>::new(64 * 1024, Body::new));
-    let proxy = Proxy { client: layer.layer(client), upstream: upstream.parse()? };
+    let hosts = own_hosts(listener.local_addr()?);
+    let proxy = Proxy { client: layer.layer(client), upstream: upstream.parse()?, hosts };
     let routes = Router::new().fallback(pass).with_state(proxy);
+    // A kubelet names the pod's address, so the probe answers any host. It tells no secret.
     let probe = Router::new().route("/-/ready", get(ready)).with_state(tokens.subscribe());
     // Not waited for: until it is there, the probe says so.
     tokio::spawn(tokens.get());
@@ -77,9 +87,45 @@ pub(crate) async fn serve(
 struct Proxy {
     client: OAuthClientCredentials<Client<HttpsConnector<HttpConnector>, Body>, BufferBodies<Body>>,
     upstream: Uri,
+    hosts: Vec<(String, u16)>,
+}
+
+fn own_hosts(listening: SocketAddr) -> Vec<(String, u16)> {
+    let port = listening.port();
+    let names = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{name}:{port}"));
+    let more = env::var("HOSTS").unwrap_or_default();
+    let more = more.split(',').map(|host| host.trim().to_owned());
+    let all = names.into_iter().chain([listening.to_string()]).chain(more);
+    all.filter_map(|host| host_and_port(host.as_bytes())).collect()
+}
+
+fn host_and_port(authority: &[u8]) -> Option<(String, u16)> {
+    let authority = Authority::try_from(authority).ok().filter(|it| !it.as_str().contains('@'))?;
+    let port = authority.port().map_or(Some(80), |port| port.as_str().parse().ok())?;
+    Some((authority.host().to_ascii_lowercase(), port))
+}
+
+/// The proxy is named by the `Host` field, by the URI (HTTP/2, absolute form), or by both.
+fn refusal(proxy: &Proxy, request: &Request<Body>) -> Option<StatusCode> {
+    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
+        return Some(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let mut fields = request.headers().get_all(header::HOST).iter();
+    let (field, None) = (fields.next(), fields.next()) else {
+        return Some(StatusCode::BAD_REQUEST);
+    };
+    let field = field.map(|host| host.as_bytes());
+    let uri = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let mut named = field.into_iter().chain(uri).peekable();
+    let is_own = |host| host_and_port(host).is_some_and(|host| proxy.hosts.contains(&host));
+    let accepted = named.peek().is_some() && named.all(is_own);
+    (!accepted).then_some(StatusCode::MISDIRECTED_REQUEST)
 }
 
 async fn pass(State(proxy): State<Proxy>, mut request: Request<Body>) -> Response<Body> {
+    if let Some(status) = refusal(&proxy, &request) {
+        return status.into_response();
+    }
     let mut uri = proxy.upstream.into_parts();
     uri.path_and_query = request.uri().path_and_query().cloned();
     let Ok(uri) = Uri::from_parts(uri) else { return StatusCode::BAD_REQUEST.into_response() };
@@ -98,14 +144,31 @@ async fn pass(State(proxy): State<Proxy>, mut request: Request<Body>) -> Respons
     }
 }
 
-/// What is between two neighbours only (RFC 9110 §7.6.1).
+/// Fields between two neighbors, those that `Connection` names and these (RFC 9110 §7.6.1, §11.7).
+const HOP_BY_HOP: [&str; 12] = [
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "trailers",
+    "transfer-encoding",
+    "upgrade",
+];
+
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named = headers.get_all(header::CONNECTION).iter().filter_map(|line| line.to_str().ok());
-    let named = named.flat_map(|line| line.split(',')).filter_map(|name| name.trim().parse().ok());
-    for name in named.collect::<Vec<HeaderName>>() {
+    let lines = [header::CONNECTION, HeaderName::from_static("proxy-connection")];
+    let lines = lines.iter().flat_map(|name| headers.get_all(name));
+    let named = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let named = named.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok());
+    for name in named.collect::<Vec<_>>() {
         headers.remove(name);
     }
-    for name in ["connection", "keep-alive", "te", "transfer-encoding", "upgrade"] {
+    for name in HOP_BY_HOP {
         headers.remove(name);
     }
 }

@@ -3,8 +3,11 @@
 //! Nothing here carries a token, a secret or a server's free text beyond what an
 //! [`Error`] already shows.
 
+mod request;
+
 use std::{fmt, sync::Arc, time::Duration};
 
+pub use self::request::{NotReplayedReason, WithheldReason};
 use crate::error::Error;
 
 /// Why a cache asks its source for a token.
@@ -156,6 +159,40 @@ pub enum Event {
         /// The minimum length of the secret in bytes.
         minimum: usize,
     },
+    /// A request was sent without a token, or refused, because it must not carry one. At most once
+    /// a minute for each reason and origin.
+    #[non_exhaustive]
+    TokenWithheld {
+        /// Why it must not carry the token.
+        reason: WithheldReason,
+        /// Where the request goes: scheme, host and port, without userinfo. For
+        /// [`OtherHost`](WithheldReason::OtherHost) the origin that its `Host` field names.
+        origin: String,
+        /// Whether the request was refused.
+        refused: bool,
+    },
+    /// A request whose token was rejected, or whose DPoP proof lacked a nonce, was not sent again,
+    /// and the caller got the API's answer. For
+    /// [`ConnectionLost`](NotReplayedReason::ConnectionLost) the caller got the error. At most once
+    /// a minute for each reason.
+    #[non_exhaustive]
+    NotReplayed {
+        /// Why it was not sent again.
+        reason: NotReplayedReason,
+    },
+    /// A client below the middleware followed a redirect of a request with our token to another
+    /// origin, which may have received the token. The token counts as rejected and is replaced. At
+    /// most once a minute for each origin.
+    ///
+    /// Follow redirects above the layer, or build the client with `ReqwestService` or
+    /// `same_origin_redirects`.
+    #[non_exhaustive]
+    RedirectedElsewhere {
+        /// The origin that the request was for.
+        from: String,
+        /// The origin that answered.
+        to: String,
+    },
     /// The local wall clock and the authorization server's are more than a few seconds apart:
     /// client assertions are dated by the server's from now on. It comes again when the
     /// difference changes.
@@ -204,6 +241,11 @@ impl Observer {
     /// lock: keep it short, and don't block.
     pub fn new(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observer)))
+    }
+
+    /// Whether anybody sees an event at level DEBUG.
+    pub(crate) fn sees_debug(&self) -> bool {
+        self.0.is_some() || tracing::enabled!(tracing::Level::DEBUG)
     }
 
     /// Reports an event, to `tracing` and to the closure.
@@ -295,6 +337,31 @@ impl Event {
                     algorithm,
                     minimum,
                     "the client secret is shorter than its hash, use one of the minimum length"
+                );
+            }
+            Self::TokenWithheld { reason, origin, refused } => {
+                tracing::debug!(
+                    reason = reason.as_str(),
+                    origin,
+                    refused,
+                    advice = reason.explanation(),
+                    "request must not carry the access token"
+                );
+            }
+            Self::NotReplayed { reason } => {
+                tracing::debug!(
+                    reason = reason.as_str(),
+                    advice = reason.explanation(),
+                    "rejected request not sent again"
+                );
+            }
+            Self::RedirectedElsewhere { from, to } => {
+                tracing::warn!(
+                    from,
+                    to,
+                    advice = "build the client with ReqwestService or same_origin_redirects",
+                    "the client followed a redirect to another origin, which may have received \
+                     the access token"
                 );
             }
             Self::ClockSkew { by, .. } if by.is_zero() => {

@@ -160,6 +160,7 @@ mod sync;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod throttle;
 mod token;
 mod transport;
 
@@ -183,7 +184,7 @@ pub use dpop::DpopKey;
 pub use endpoint::SignedJwt;
 pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ParameterValue, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
-pub use event::{Event, Observer, Reason, RejectionResponse};
+pub use event::{Event, NotReplayedReason, Observer, Reason, RejectionResponse, WithheldReason};
 pub use future::ResponseFuture;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]

@@ -13,10 +13,11 @@ use crate::{
     authorize::OwnAuthorization,
     cache::TokenCache,
     error::BoxError,
+    event::{Observer, WithheldReason},
     future::{Chances, Held, ResponseFuture, send},
     lease::{Shared, View},
     replay::{EmptyBodies, ReplayPolicy},
-    settings::{Admission, HAS_OWN, Settings},
+    settings::{Admission, Elsewhere, HAS_OWN, Settings},
     sync::Arc,
 };
 
@@ -33,6 +34,16 @@ pub struct OAuthClientCredentials<S, P = EmptyBodies> {
 impl<S, P> OAuthClientCredentials<S, P> {
     pub(crate) fn new(inner: S, cache: TokenCache, settings: Settings<P>) -> Self {
         Self { inner, view: View::new(Shared::new(cache, Arc::new(settings))) }
+    }
+
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn cache(&self) -> &TokenCache {
+        self.view.cache()
+    }
+
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn settings(&self) -> &Settings<P> {
+        self.view.settings()
     }
 
     /// The same around another service.
@@ -77,8 +88,12 @@ where
         let Self { inner, view } = self;
         match view.settings().admit(&request) {
             Admission::Authorize => {}
-            Admission::Pass => return ResponseFuture::calling(inner.call(request), None),
-            Admission::Refuse(why) => return ResponseFuture::refused(why),
+            Admission::Skip => return ResponseFuture::calling(inner.call(request), None),
+            Admission::Withhold(reason) => {
+                let (settings, observer) = (view.settings(), view.cache().observer());
+                let elsewhere = settings.elsewhere;
+                return withhold(settings, observer, inner, request, reason, elsewhere);
+            }
         }
         let now = Instant::now();
         let badge = match view.badge(now) {
@@ -122,6 +137,28 @@ where
     let idle = inner.clone();
     *inner = idle.clone();
     ResponseFuture::waiting(Held { shared: Arc::clone(shared), service: idle, request })
+}
+
+/// For a request that must not carry the token.
+#[cold]
+pub(crate) fn withhold<S, B, P>(
+    settings: &Settings<P>,
+    observer: &Observer,
+    inner: &mut S,
+    request: Request<B>,
+    reason: WithheldReason,
+    elsewhere: Elsewhere,
+) -> ResponseFuture<S, B, P>
+where
+    S: Service<Request<B>>,
+    P: ReplayPolicy<B>,
+{
+    let refused = elsewhere == Elsewhere::Refuse;
+    settings.report_withheld(&request, reason, refused, observer);
+    if refused {
+        return ResponseFuture::refused(reason.explanation());
+    }
+    ResponseFuture::calling(inner.call(request), None)
 }
 
 /// For a request with an authorization field of its own.

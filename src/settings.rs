@@ -8,8 +8,11 @@ use crate::{
     authorize::OwnAuthorization,
     challenge::{Rejections, Verdict, classify},
     error::{BoxError, Error, ErrorKind},
-    origins::Origins,
+    event::{Event, NotReplayedReason, Observer, WithheldReason},
+    origins::{Origins, destination},
     replay::EmptyBodies,
+    sync::Arc,
+    throttle::Throttle,
     token::Token,
 };
 
@@ -22,10 +25,12 @@ pub(crate) struct Settings<P> {
     pub(crate) judge: Judge,
     /// Another field than `Authorization`.
     pub(crate) header_name: Option<HeaderName>,
+    pub(crate) throttle: Arc<Throttle>,
     pub(crate) policy: P,
 }
 
-/// What to do with a request whose origin is none of those the token belongs to.
+/// What to do with a request that must not carry the token: to another origin, or
+/// [one of these](crate::Origins).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Elsewhere {
@@ -49,11 +54,13 @@ pub enum Elsewhere {
 #[derive(Clone, Copy, Debug)]
 pub struct SkipToken;
 
-/// What becomes of a request, as far as it can be told without a token.
+/// What becomes of a request, before a token is looked for.
 pub(crate) enum Admission {
     Authorize,
-    Pass,
-    Refuse(&'static str),
+    /// The caller wants no token on it.
+    Skip,
+    /// It must not carry the token.
+    Withhold(WithheldReason),
 }
 
 impl Settings<EmptyBodies> {
@@ -64,6 +71,7 @@ impl Settings<EmptyBodies> {
             own: OwnAuthorization::default(),
             judge: Judge::default(),
             header_name: None,
+            throttle: Arc::default(),
             policy: EmptyBodies,
         }
     }
@@ -71,28 +79,44 @@ impl Settings<EmptyBodies> {
 
 impl<P> Settings<P> {
     pub(crate) fn with_policy<Q>(self, policy: Q) -> Settings<Q> {
-        let Self { origins, elsewhere, own, judge, header_name, policy: _ } = self;
-        Settings { origins, elsewhere, own, judge, header_name, policy }
+        let Self { origins, elsewhere, own, judge, header_name, throttle, policy: _ } = self;
+        Settings { origins, elsewhere, own, judge, header_name, throttle, policy }
     }
 
     #[inline(always)]
     pub(crate) fn admit<B>(&self, request: &Request<B>) -> Admission {
-        if !self.origins.allows(request.uri()) {
-            return self.admit_elsewhere();
+        if let Err(reason) = self.origins.check(request) {
+            return Admission::Withhold(reason);
         }
         if request.extensions().get::<SkipToken>().is_some() {
-            return Admission::Pass;
+            return Admission::Skip;
         }
         Admission::Authorize
     }
 
+    /// Says that a request must not carry the token, unless nobody expects it to carry one.
+    pub(crate) fn report_withheld<B>(
+        &self,
+        request: &Request<B>,
+        reason: WithheldReason,
+        refused: bool,
+        observer: &Observer,
+    ) {
+        let expected = request.extensions().get::<SkipToken>().is_none();
+        if !(refused || expected && !self.leaves_alone(request)) || !observer.sees_debug() {
+            return;
+        }
+        let origin = destination(request, reason);
+        if self.throttle.admits((reason, &origin)) {
+            observer.emit(&Event::TokenWithheld { reason, origin, refused });
+        }
+    }
+
+    /// Says that a request was not sent again.
     #[cold]
-    fn admit_elsewhere(&self) -> Admission {
-        match self.elsewhere {
-            Elsewhere::Pass => Admission::Pass,
-            Elsewhere::Refuse => {
-                Admission::Refuse("the request's origin is none of those that the token belongs to")
-            }
+    pub(crate) fn report_not_replayed(&self, reason: NotReplayedReason, observer: &Observer) {
+        if observer.sees_debug() && self.throttle.admits(reason) {
+            observer.emit(&Event::NotReplayed { reason });
         }
     }
 

@@ -40,6 +40,7 @@ pub use self::{
 };
 use crate::{
     error::Error,
+    event::Observer,
     source::{ErasedSource, TokenSource, Withdraw},
     sync::{Arc, ArcSwapOption, Fault, Guard, Handle, Mutex, broken, lock},
     token::Token,
@@ -327,6 +328,11 @@ impl TokenCache {
     /// The cached token of a request that has waited, if neither clock says that it has expired.
     pub(crate) fn usable_by_both_clocks(&self) -> Option<Arc<Snapshot>> {
         self.shared.usable_by_both_clocks()
+    }
+
+    /// Where this cache's events go, for those that the layer reports.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.shared.settings.observer
     }
 
     pub(crate) fn replacing(&self, rejected: &Token) -> Replacing {

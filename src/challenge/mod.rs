@@ -53,16 +53,21 @@ enum Rule {
 type Closure = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
 
 impl Rejections {
-    /// The default: a 401 or 403 with `error="invalid_token"`, and a 401 that names no other
-    /// reason: a challenge of the scheme that was sent without an error code, or no readable
-    /// challenge at all. A 401 that asks for other schemes only, or has an error code of its own,
-    /// goes to the caller, as a new token would not help.
+    /// The default: any 401 that another token may heal, and a 403 with `error="invalid_token"`.
+    ///
+    /// `invalid_token` counts in a challenge of any scheme, because some APIs call theirs `OAuth2`
+    /// or the like. A 401 without a readable challenge, without an error code or with an unknown
+    /// code counts too: the acquisitions for rejections are limited, so a wrong guess costs little.
+    ///
+    /// These 401s do not count: `insufficient_scope`, `invalid_request`, `invalid_dpop_proof`,
+    /// `insufficient_user_authentication` (RFC 6750 §3.1, RFC 9449 §7.1, RFC 9470 §3), and
+    /// challenges of other schemes only, without `invalid_token`.
     pub fn by_challenge() -> Self {
         Self(Rule::ByChallenge)
     }
 
-    /// As [`by_challenge`](Self::by_challenge), and a 401 that asks for another scheme or has an
-    /// unknown error code as well. Salesforce, for one, answers `WWW-Authenticate: Token`.
+    /// As [`by_challenge`](Self::by_challenge), and a 401 that asks for other schemes only.
+    /// Salesforce, for one, answers `WWW-Authenticate: Token`.
     pub fn any_401() -> Self {
         Self(Rule::Any401)
     }
@@ -124,7 +129,7 @@ fn verdict(
         Rule::ByChallenge => class.rejects_the_token(status, unauthorized),
         Rule::Any401 => {
             class.rejects_the_token(status, unauthorized)
-                || unauthorized && matches!(class, Class::OtherScheme | Class::UnknownError)
+                || unauthorized && class == Class::OtherScheme
         }
         Rule::Never => false,
         Rule::When(rejected) => rejected(status, headers),
@@ -150,10 +155,14 @@ enum Class {
     InvalidDpopProof,
     /// Continuous access evaluation: wants a token with certain claims.
     InsufficientClaims,
+    /// Wants a user who authenticated more strongly (RFC 9470 §3); there is no user here.
+    InsufficientUserAuthentication,
     UnknownError,
     /// A challenge of our scheme, without a code.
     NoError,
     OtherScheme,
+    /// No code in a challenge of our scheme, but `invalid_token` in one of another.
+    OtherSchemeInvalidToken,
     /// Not to be read as far as it matters.
     Malformed,
     /// No challenge.
@@ -174,10 +183,11 @@ impl Class {
     }
 
     /// The first error code in a challenge of our scheme decides, even if something after it
-    /// cannot be read.
+    /// cannot be read. Without one, `invalid_token` decides under any scheme.
     fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>, scheme: &[u8]) -> Self {
         let mut room = MAX_FIELD_BYTES;
         let (mut ours, mut others, mut malformed) = (false, false, false);
+        let mut invalid_token = false;
         // Whether the challenge that began last is of our scheme.
         let mut current = None;
         for line in lines {
@@ -196,7 +206,10 @@ impl Class {
                         Some(true) if name.eq_ignore_ascii_case(b"error") && !value.is_empty() => {
                             return Self::of_code(value);
                         }
-                        Some(_) => {}
+                        Some(_) => {
+                            invalid_token |=
+                                name.eq_ignore_ascii_case(b"error") && value.is("invalid_token");
+                        }
                         None => malformed = true,
                     },
                     Piece::Malformed => {
@@ -207,6 +220,7 @@ impl Class {
             }
         }
         match (malformed, ours, others) {
+            _ if invalid_token => Self::OtherSchemeInvalidToken,
             (true, ..) => Self::Malformed,
             (_, true, _) => Self::NoError,
             (_, _, true) => Self::OtherScheme,
@@ -215,13 +229,14 @@ impl Class {
     }
 
     fn of_code(code: Value<'_>) -> Self {
-        const CODES: [(&str, Class); 6] = [
+        const CODES: [(&str, Class); 7] = [
             ("invalid_token", Class::InvalidToken),
             ("insufficient_scope", Class::InsufficientScope),
             ("invalid_request", Class::InvalidRequest),
             ("use_dpop_nonce", Class::UseDpopNonce),
             ("invalid_dpop_proof", Class::InvalidDpopProof),
             ("insufficient_claims", Class::InsufficientClaims),
+            ("insufficient_user_authentication", Class::InsufficientUserAuthentication),
         ];
         let known = CODES.into_iter().find(|(name, _)| code.is(name));
         known.map_or(Self::UnknownError, |(_, class)| class)
@@ -231,9 +246,19 @@ impl Class {
     /// request, whatever the code.
     fn rejects_the_token(self, status: StatusCode, unauthorized: bool) -> bool {
         match self {
-            Self::InvalidToken => status != StatusCode::BAD_REQUEST,
-            Self::NoError | Self::Malformed | Self::None => unauthorized,
-            _ => false,
+            Self::InvalidToken | Self::OtherSchemeInvalidToken => status != StatusCode::BAD_REQUEST,
+            Self::NoError
+            | Self::Malformed
+            | Self::None
+            | Self::UnknownError
+            | Self::InsufficientClaims => unauthorized,
+            Self::InsufficientScope
+            | Self::InvalidRequest
+            | Self::InvalidDpopProof
+            | Self::InsufficientUserAuthentication
+            | Self::UseDpopNonce
+            | Self::OtherScheme
+            | Self::Ignored => false,
         }
     }
 }

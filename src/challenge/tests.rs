@@ -31,9 +31,10 @@ fn class_name(class: Class) -> &'static str {
         Class::UseDpopNonce => "use_dpop_nonce",
         Class::InvalidDpopProof => "invalid_dpop_proof",
         Class::InsufficientClaims => "insufficient_claims",
+        Class::InsufficientUserAuthentication => "insufficient_user_authentication",
         Class::UnknownError => "unknown_error",
         Class::NoError => "bearer_no_error",
-        Class::OtherScheme => "other_scheme",
+        Class::OtherScheme | Class::OtherSchemeInvalidToken => "other_scheme",
         Class::Malformed => "malformed",
         Class::None => "none",
         Class::Ignored => "ignored",
@@ -158,12 +159,97 @@ fn what_sloppy_servers_send_is_read() {
         ("Bearer realm=\"error=\\\"invalid_token\\\"\"", Class::NoError),
         ("Bearer error_description=invalid_token", Class::NoError),
         ("Bearer;error=invalid_token", Class::Malformed),
-        ("Basic error=invalid_token, Digest error=invalid_token", Class::OtherScheme),
+        ("Bearer =, realm=x", Class::Malformed),
+        ("Basic realm=\"x\" Bearer", Class::NoError),
+        ("Basic error=invalid_grant, Digest error=\"\"", Class::OtherScheme),
         ("Negotiate Bearer=, Bearer error=\"insufficient_scope\"", Class::InsufficientScope),
         ("\u{0}", Class::Malformed),
         ("", Class::None),
     ] {
         assert_eq!(class(line), expected, "{line}");
+    }
+}
+
+#[test]
+fn a_challenge_after_a_token68_is_not_lost() {
+    for before in ["Negotiate abc", "Negotiate abc=", "Negotiate oRQw==", "NTLM a/b+c", "Negotiate"]
+    {
+        let pieces = |line: &str| {
+            let pieces = Pieces::new(line.as_bytes());
+            pieces.map(|piece| format!("{piece:?}")).collect::<Vec<_>>()
+        };
+        let scheme = before.split(' ').next().unwrap();
+        assert_eq!(pieces(&format!("{before}, Bearer")), pieces(&format!("{scheme}, Bearer")));
+        for (bearer, expected) in [
+            ("Bearer", Class::NoError),
+            ("Bearer realm=\"x\"", Class::NoError),
+            ("Bearer error=\"insufficient_scope\"", Class::InsufficientScope),
+            ("Bearer error=\"invalid_token\"", Class::InvalidToken),
+        ] {
+            for line in [format!("{before}, {bearer}"), format!("{before} ,{bearer}, {before}")] {
+                assert_eq!(class(&line), expected, "{line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn invalid_token_counts_under_any_scheme() {
+    let default = Rejections::default();
+    for challenge in [
+        "OAuth2 realm=\"api\", error=\"invalid_token\"",
+        "OAuth realm=x, ERROR=invalid_token",
+        "BearerX error=invalid_token",
+        "Basic realm=x, Token error=\"invalid\\_token\", error_description=\"oops",
+        "Bearer realm=x, OAuth2 error=invalid_token",
+    ] {
+        assert_eq!(verdict(401, challenge, &default), Verdict::Rejected, "{challenge}");
+        assert_eq!(verdict(403, challenge, &default), Verdict::Rejected, "{challenge}");
+        assert_eq!(verdict(400, challenge, &default), Verdict::HandBack, "{challenge}");
+        assert_eq!(verdict(401, challenge, &Rejections::never()), Verdict::HandBack);
+    }
+    for challenge in [
+        "OAuth2 error=\"insufficient_scope\"",
+        "OAuth2 error=\"invalid_tokens\"",
+        "Basic realm=\"error=invalid_token\"",
+        "OAuth2 error_description=invalid_token",
+        "OAuth2 error=invalid_token, Bearer error=insufficient_scope",
+    ] {
+        assert_eq!(verdict(401, challenge, &default), Verdict::HandBack, "{challenge}");
+    }
+}
+
+/// A wrong guess costs one acquisition within the limits for rejections; no guess costs an outage
+/// until the token expires.
+#[test]
+fn a_401_rejects_the_token_unless_its_code_says_that_no_token_helps() {
+    let default = Rejections::default();
+    for challenge in [
+        "Bearer error=token_revoked_by_admin",
+        "Bearer error=Invalid_Token",
+        "Bearer error=insufficient_claims",
+        "Bearer error=",
+        "Bearer",
+        "garbage\"",
+    ] {
+        assert_eq!(verdict(401, challenge, &default), Verdict::Rejected, "{challenge}");
+        assert_eq!(verdict(403, challenge, &default), Verdict::HandBack, "{challenge}");
+    }
+    for code in [
+        "insufficient_scope",
+        "invalid_request",
+        "invalid_dpop_proof",
+        "insufficient_user_authentication",
+    ] {
+        let mut headers = HeaderMap::new();
+        let challenge = format!("Bearer error=\"{code}\"").parse().unwrap();
+        headers.insert(header::WWW_AUTHENTICATE, challenge);
+        for rejections in [Rejections::by_challenge(), Rejections::any_401()] {
+            let field = header::WWW_AUTHENTICATE;
+            let verdict =
+                classify(StatusCode::UNAUTHORIZED, &headers, &field, "Bearer", &rejections);
+            assert_eq!(verdict, Verdict::HandBack, "{code}");
+        }
     }
 }
 

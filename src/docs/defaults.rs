@@ -71,7 +71,7 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`rejections`] | [`Rejections::by_challenge`] | 401 (or 403 with `invalid_token`), unless the answer says that another token would not help (RFC 6750 §3). |
+//! | [`rejections`] | [`Rejections::by_challenge`] | 401, unless its code or scheme says that another token would not help (RFC 6750 §3.1), and 403 with `invalid_token`. A needless acquisition is limited; a token that stays rejected is an outage. |
 //! | [`rejection_spacing`] | the first at once, the next 30 s later, doubled to 10 minutes | A revoked token is replaced without delay. An API that rejects every token can't drive the token endpoint. |
 //! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. Other bodies are memory or time, and so your choice. |
 //! | replays of a request | one for a token, one for a DPoP nonce (*fixed*) | A second fresh token that is refused will not be the last, nor a second nonce. |

@@ -174,8 +174,12 @@
 //! | a closure `Fn(&B) -> Option<B>` | what it returns | nothing | what it does |
 //! | [`BufferBodies`] | streams up to a limit | a way to box the copying body | a clone of its head, and the bytes once more |
 //!
-//! What can't be sent again gets its 401 back as it was; the token is replaced for those that
-//! follow.
+//! Other requests get their 401 back as it was, and the token is replaced for those that follow. An
+//! [`Event::NotReplayed`] at level DEBUG says why, at most once a minute for each reason.
+//!
+//! A server may close the connection right after its 401, so that the replay fails. It is then sent
+//! again on another connection, once, if its method is idempotent (RFC 9110 §9.2.2) or the client
+//! reports that nothing was sent. Otherwise the caller gets the client's error.
 //!
 //! ```
 //! # use bytes::Bytes;

@@ -13,11 +13,23 @@
 //! | [`Origins::any`] | any `https` origin, and loopback | clients whose every address comes from their own code, and that follow no redirects |
 //! | [`Origins::fixed_upstream`] | URIs without an authority | clients over one fixed connection, such as a tonic channel; the connection decides, and has to be encrypted or local |
 //!
-//! Only the request's URI is compared: `Host` and userinfo don't decide where a connection goes,
-//! so they are not looked at. Over plain `http` its path has to begin with a slash: `*` beside a
-//! host reads as a part of the host to a proxy, which parses the URI's text. Other requests go on
-//! without the token, or are refused ([`Elsewhere::Refuse`]). A request with an authorization field of
-//! its own passes untouched, and its answer too, unless [`OwnAuthorization`] says otherwise.
+//! The request's URI decides, without its userinfo. Over plain `http` its path has to begin with a
+//! slash: `*` beside a host reads as a part of the host to a proxy, which parses the URI's text.
+//!
+//! The connection goes where the URI says, but a front end that serves several sites chooses one by
+//! the `Host` field. So a `Host` that differs from the URI's authority must name an allowed origin
+//! too. With [`Origins::any`] a differing `Host` carries no token: no list says which hosts are
+//! trusted. Several `Host` fields carry none either. [`Origins::fixed_upstream`] has no authority to
+//! compare with. Fields that a layer or client *below* adds (such as reqwest's default fields) are
+//! not seen.
+//!
+//! `TRACE` carries no token, because the server sends the request's fields back in the answer (RFC
+//! 9110 §9.3.8). `TRACK` carries none either: it is an older name for `TRACE`.
+//!
+//! All of these requests are sent without the token, or refused ([`Elsewhere::Refuse`]). An
+//! [`Event::TokenWithheld`] at level DEBUG says why, at most once a minute for each reason and
+//! origin. A request with its own authorization field passes untouched, and its answer too,
+//! unless [`OwnAuthorization`] says otherwise.
 //!
 //! Tokens go over `https`, or plain `http` to loopback. Clients that this crate builds never send
 //! loopback traffic to a proxy, and connect `localhost` to 127.0.0.1 or `[::1]` without a resolver. [`Origins::parse_with_plain_http`] and

@@ -17,12 +17,14 @@ use tower_service::Service;
 use super::{
     Answer, Aside, Next, ResponseFuture,
     boxed::Boxed,
+    connection::Failure,
     detour::{Detour, Held},
 };
 use crate::{
     authorize::put_proof,
     challenge::Verdict,
     error::BoxError,
+    event::NotReplayedReason,
     lease::{Badge, Shared},
     replay::ReplayPolicy,
     sync::Arc,
@@ -35,10 +37,33 @@ pub(crate) struct Chances {
     pub(super) token: bool,
     /// A nonce.
     pub(super) nonce: bool,
+    /// A lost connection, if it was sent again: the caller did not ask for that, and the answer to
+    /// the first sending is gone. The first sending's errors are the caller's to handle.
+    connection: bool,
+    /// Whether it was sent before.
+    replayed: bool,
 }
 
 impl Chances {
-    pub(crate) const ALL: Self = Self { token: true, nonce: true };
+    pub(crate) const ALL: Self =
+        Self { token: true, nonce: true, connection: true, replayed: false };
+
+    fn after_rejection(self) -> Self {
+        Self { token: false, replayed: true, ..self }
+    }
+
+    fn after_nonce(self) -> Self {
+        Self { nonce: false, replayed: true, ..self }
+    }
+
+    fn after_lost_connection(self) -> Self {
+        Self { connection: false, ..self }
+    }
+
+    /// Whether any is left for a request with this kind of token.
+    fn any_left(self, bound: bool) -> bool {
+        self.token || bound && self.nonce || self.replayed && self.connection
+    }
 }
 
 /// What is kept of a request that was sent, to send it again.
@@ -139,7 +164,7 @@ where
     }
     let bound = badge.is_bound();
     let mut again = None;
-    if P::REPLAYS && (chances.token || bound && chances.nonce) {
+    if P::REPLAYS && chances.any_left(bound) {
         (request, again) = keep(&badge, service, request);
     }
     let mut proven = None;
@@ -151,7 +176,7 @@ where
         proven = Some(request.uri().clone());
     }
     let future = service.call(request);
-    if again.is_none() && proven.is_none() {
+    if again.is_none() && proven.is_none() && !chances.replayed {
         return ResponseFuture::calling(future, Some(badge));
     }
     let attempt = Attempt { future, badge: Some(badge), again, proven, chances };
@@ -210,6 +235,9 @@ where
             Poll::Ready(Ok(response)) if !response.status().is_success() => {
                 Err(judge(response, badge, again, *this.chances, has_nonce))
             }
+            Poll::Ready(Err(error)) if this.chances.replayed => {
+                Err(after_error(error.into(), badge, again, *this.chances))
+            }
             answer => Ok(answer.map_err(Into::into)),
         }
     }
@@ -230,18 +258,61 @@ where
 {
     let detour = match (badge.verdict(&response), again) {
         (Verdict::Rejected, Some(again)) if chances.token => {
-            let chances = Chances { token: false, ..chances };
-            Detour::replacing(&badge, response, again, chances)
-        }
-        (Verdict::Rejected, _) => {
-            badge.cache().invalidate(badge.token());
-            return Next::Done(Ok(response));
+            Detour::replacing(&badge, response, again, chances.after_rejection())
         }
         (Verdict::UseNonce, Some(again)) if has_nonce && chances.nonce => {
-            let chances = Chances { nonce: false, ..chances };
-            Detour::resending(&badge, response, again, chances)
+            Detour::resending(&badge, Ok(response), again, chances.after_nonce())
         }
-        _ => return Next::Done(Ok(response)),
+        (verdict, _) => {
+            let may_replay = match verdict {
+                Verdict::Rejected => {
+                    badge.cache().invalidate(badge.token());
+                    chances.token
+                }
+                Verdict::UseNonce if has_nonce => chances.nonce,
+                Verdict::UseNonce | Verdict::HandBack => return Next::Done(Ok(response)),
+            };
+            let reason = if may_replay {
+                NotReplayedReason::Policy
+            } else {
+                NotReplayedReason::AlreadyReplayed
+            };
+            report(&badge, reason);
+            return Next::Done(Ok(response));
+        }
     };
     Next::Aside(Boxed::new(Aside::Detour { detour }))
+}
+
+/// A request that was sent again failed. It is sent again if only its connection was lost, and
+/// the API can't have acted on it twice.
+#[cold]
+fn after_error<S, B, P>(
+    error: BoxError,
+    badge: Arc<Badge<P>>,
+    again: Option<Again<S, P::Kept>>,
+    chances: Chances,
+) -> Next<S, B, P>
+where
+    S: Service<Request<B>>,
+    P: ReplayPolicy<B>,
+{
+    let failure = Failure::of(&*error);
+    if failure == Failure::Other {
+        return Next::Done(Err(error));
+    }
+    if let Some(again) = again
+        && chances.connection
+        && (failure == Failure::NotSent || again.head.method.is_idempotent())
+    {
+        let chances = chances.after_lost_connection();
+        let detour = Detour::resending(&badge, Err(error), again, chances);
+        return Next::Aside(Boxed::new(Aside::Detour { detour }));
+    }
+    report(&badge, NotReplayedReason::ConnectionLost);
+    Next::Done(Err(error))
+}
+
+fn report<P>(badge: &Badge<P>, reason: NotReplayedReason) {
+    badge.settings().report_not_replayed(reason, badge.cache().observer());
 }

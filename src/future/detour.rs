@@ -19,6 +19,7 @@ use super::{
 use crate::{
     cache::{Acquiring, Replacing, Snapshot},
     error::{BoxError, Error, ErrorKind},
+    event::NotReplayedReason,
     lease::{Badge, Shared},
     replay::ReplayPolicy,
     sync::Arc,
@@ -41,8 +42,12 @@ where
     P: ReplayPolicy<B>,
 {
     Send(Held<S, B, P>),
-    // The answer is kept until it is certain that it is not wanted.
-    SendAgain { response: S::Response, shared: Arc<Shared<P>>, again: Again<S, P::Kept> },
+    // The answer or error is kept until it is certain that it is not wanted.
+    SendAgain {
+        result: Result<S::Response, BoxError>,
+        shared: Arc<Shared<P>>,
+        again: Again<S, P::Kept>,
+    },
     Done,
 }
 
@@ -51,19 +56,24 @@ where
     S: Service<Request<B>>,
     P: ReplayPolicy<B>,
 {
-    /// Puts the request together again, to be sent with what there is now. `Err`: that is nothing,
-    /// or the body is not to be had again, and the answer is that of the first sending.
-    fn restore<T>(&mut self, with: Option<T>) -> Result<T, S::Response> {
-        let Self::SendAgain { response, shared, again } = mem::replace(self, Self::Done) else {
+    /// Puts the request together again, to be sent with `with`. `Err`: there is nothing to send it
+    /// with, or its body is gone, and the result is that of the sending before.
+    fn restore<T>(&mut self, with: Option<T>) -> Result<T, Result<S::Response, BoxError>> {
+        let Self::SendAgain { result, shared, again } = mem::replace(self, Self::Done) else {
             unreachable!("polled after it was done")
         };
-        match with.and_then(|with| Some((with, again.restore(shared)?))) {
-            Some((with, held)) => {
-                *self = Self::Send(held);
-                Ok(with)
+        let reason = match with {
+            None => NotReplayedReason::NoOtherToken,
+            Some(with) => {
+                if let Some(held) = again.restore(Arc::clone(&shared)) {
+                    *self = Self::Send(held);
+                    return Ok(with);
+                }
+                NotReplayedReason::BodyUnavailable
             }
-            None => Err(response),
-        }
+        };
+        shared.settings.report_not_replayed(reason, shared.cache.observer());
+        Err(result)
     }
 
     fn take(&mut self) -> Held<S, B, P> {
@@ -102,7 +112,8 @@ pin_project! {
     enum Stage {
         Waiting { #[pin] acquiring: Acquiring },
         Replacing { #[pin] replacing: Replacing },
-        // The token is good; the next proof has the nonce that was missing.
+        // The token is good; the next proof has the nonce that was missing, or the next connection
+        // lives.
         Resending { yielded: bool },
         Readying { snapshot: Arc<Snapshot> },
     }
@@ -131,17 +142,18 @@ where
         chances: Chances,
     ) -> Self {
         let stage = Stage::Replacing { replacing: badge.cache().replacing(badge.token()) };
-        let work = Work::SendAgain { response, shared: badge.shared(), again };
+        let work = Work::SendAgain { result: Ok(response), shared: badge.shared(), again };
         Self { work, chances, expired: 0, stage }
     }
 
+    /// With a token that is still good. `result`: the answer or error of the sending before.
     pub(super) fn resending(
         badge: &Badge<P>,
-        response: S::Response,
+        result: Result<S::Response, BoxError>,
         again: Again<S, P::Kept>,
         chances: Chances,
     ) -> Self {
-        let work = Work::SendAgain { response, shared: badge.shared(), again };
+        let work = Work::SendAgain { result, shared: badge.shared(), again };
         Self { work, chances, expired: 0, stage: Stage::Resending { yielded: false } }
     }
 
@@ -165,7 +177,7 @@ where
                     // Only now is the body asked for: the connection had the time to let it go.
                     match this.work.restore(replacement) {
                         Ok(snapshot) => snapshot,
-                        Err(response) => return Poll::Ready(Next::Done(Ok(response))),
+                        Err(result) => return Poll::Ready(Next::Done(result)),
                     }
                 }
                 StageProj::Resending { yielded } => {
@@ -175,8 +187,8 @@ where
                         return Poll::Pending;
                     }
                     // The token may have been replaced meanwhile, so it is asked for.
-                    if let Err(response) = this.work.restore(Some(())) {
-                        return Poll::Ready(Next::Done(Ok(response)));
+                    if let Err(result) = this.work.restore(Some(())) {
+                        return Poll::Ready(Next::Done(result));
                     }
                     this.stage.set(Stage::waiting());
                     continue;

@@ -3,6 +3,7 @@
 
 mod attempt;
 mod boxed;
+mod connection;
 mod detour;
 
 use std::{
@@ -21,7 +22,10 @@ pub(crate) use self::{
     attempt::{Chances, send},
     detour::Held,
 };
-use crate::{error::BoxError, lease::Badge, replay::ReplayPolicy, settings::refusal, sync::Arc};
+use crate::{
+    challenge::Verdict, error::BoxError, event::NotReplayedReason, lease::Badge,
+    replay::ReplayPolicy, settings::refusal, sync::Arc,
+};
 
 pin_project! {
     /// The future of [`OAuthClientCredentials`](crate::OAuthClientCredentials).
@@ -69,6 +73,17 @@ pin_project! {
 }
 
 type Answer<R> = Result<Response<R>, BoxError>;
+
+/// The answer to a request that is not sent again: a rejected token is invalidated.
+#[cold]
+#[inline(never)]
+fn judge_once<P, R>(badge: &Badge<P>, response: &Response<R>) {
+    if badge.verdict(response) == Verdict::Rejected {
+        badge.cache().invalidate(badge.token());
+        let observer = badge.cache().observer();
+        badge.settings().report_not_replayed(NotReplayedReason::Policy, observer);
+    }
+}
 
 /// Where a response future goes on.
 enum Next<S, B, P>
@@ -128,7 +143,7 @@ where
             && !response.status().is_success()
             && let Some(badge) = badge
         {
-            badge.look_at(response);
+            judge_once(badge, response);
         }
         answer.map_err(Into::into)
     }
@@ -143,7 +158,8 @@ where
     /// Whatever is not a call that is made once.
     #[inline(never)]
     fn poll_aside(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer<R>> {
-        // Not without end: a request is sent thrice at most.
+        // Not without end: a request is sent four times at most, for another token, for a nonce, and
+        // when a connection is lost.
         loop {
             let next = match self.as_mut().project().state.project() {
                 StateProj::Aside { aside } => match aside.as_mut().project() {

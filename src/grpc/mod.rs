@@ -104,6 +104,7 @@ impl<P> OAuthClientCredentialsLayer<P> {
             cache: self.cache().clone(),
             judge: settings.judge.clone(),
             header_name: settings.header_name.clone(),
+            throttle: Arc::clone(&settings.throttle),
         };
         OAuthGrpcLayer { layer: self, watch: Arc::new(watch) }
     }

@@ -12,7 +12,14 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::{cache::TokenCache, challenge::Verdict, settings::Judge, sync::Arc};
+use crate::{
+    cache::TokenCache,
+    challenge::Verdict,
+    event::{Event, NotReplayedReason},
+    settings::Judge,
+    sync::Arc,
+    throttle::Throttle,
+};
 
 /// Marks an answer whose status [`StatusWatch`] made 401, to be made 200 again above.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +32,7 @@ pub(super) struct Watch {
     pub(super) judge: Judge,
     /// Another field than `Authorization`.
     pub(super) header_name: Option<HeaderName>,
+    pub(super) throttle: Arc<Throttle>,
 }
 
 /// The part of [`OAuthGrpc`](super::OAuthGrpc) below the layer: shows it a trailers-only
@@ -77,7 +85,7 @@ impl Sent {
     /// A status that came too late to make the call again.
     #[cold]
     fn unauthenticated(self, trailers: &HeaderMap) {
-        let Watch { cache, judge, .. } = &*self.watch;
+        let Watch { cache, judge, throttle, .. } = &*self.watch;
         // One that is no longer current, or was never the cache's, says nothing of the current one.
         let Some(token) = cache.published().filter(|token| token.header_value() == self.value)
         else {
@@ -88,6 +96,10 @@ impl Sent {
         *answer.headers_mut() = trailers.clone();
         if judge.verdict(&answer, &token) == Verdict::Rejected {
             cache.invalidate(&token);
+            let reason = NotReplayedReason::AnswerBegan;
+            if cache.observer().sees_debug() && throttle.admits(reason) {
+                cache.observer().emit(&Event::NotReplayed { reason });
+            }
         }
     }
 }

@@ -12,11 +12,12 @@ use tower_service::Service;
 use super::{ByKey, RequestHead};
 use crate::{
     error::BoxError,
+    event::{Observer, WithheldReason},
     future::{Chances, ResponseFuture, send},
     lease::{Badge, Shared},
     replay::{EmptyBodies, ReplayPolicy},
-    service::{leave_alone, look_closer},
-    settings::{Admission, Elsewhere, Settings},
+    service::{leave_alone, look_closer, withhold},
+    settings::{Admission, Settings},
     sync::Arc,
 };
 
@@ -69,20 +70,22 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { inner, by_key, settings } = self;
+        // Events about requests without a key have no cache whose observer could see them.
+        let observer = Observer::default();
         match settings.admit(&request) {
             Admission::Authorize => {}
-            Admission::Pass => return ResponseFuture::calling(inner.call(request), None),
-            Admission::Refuse(why) => return ResponseFuture::refused(why),
+            Admission::Skip => return ResponseFuture::calling(inner.call(request), None),
+            Admission::Withhold(reason) => {
+                return withhold(settings, &observer, inner, request, reason, settings.elsewhere);
+            }
         }
         // Before it is asked for a key: it needs none, and its key no cache.
         if settings.leaves_alone(&request) {
             return leave_alone(settings, inner, request);
         }
         let Some(key) = (by_key.pick)(&RequestHead::of(&request)) else {
-            return match by_key.without_key {
-                Elsewhere::Pass => ResponseFuture::calling(inner.call(request), None),
-                Elsewhere::Refuse => ResponseFuture::refused("it has no key to pick a token by"),
-            };
+            let (reason, elsewhere) = (WithheldReason::NoKey, by_key.without_key);
+            return withhold(settings, &observer, inner, request, reason, elsewhere);
         };
         // Of this request alone: requests of many keys have little to share.
         let (cache, settings) = (by_key.tokens.cache(&key), Arc::clone(settings));

@@ -146,12 +146,4 @@ impl<P> Badge<P> {
     pub(crate) fn verdict<R>(&self, response: &Response<R>) -> Verdict {
         self.settings.judge.verdict(response, self.token())
     }
-
-    /// For a request that is not sent again: if the answer rejects the token, it is invalidated.
-    #[cold]
-    pub(crate) fn look_at<R>(&self, response: &Response<R>) {
-        if self.verdict(response) == Verdict::Rejected {
-            self.cache.invalidate(self.token());
-        }
-    }
 }

@@ -35,8 +35,11 @@ use crate::{
 /// * Add it *after* retries: so each attempt gets the token that is current then.
 /// * Redirects are followed below it, by the client, and no middleware sees them. Turn them off, or
 ///   build the client with [`same_origin_redirects`](crate::same_origin_redirects):
-///   [why](crate::docs::stacks::reqwest#redirects). The answer of another origin is handed back
-///   without a look: it says nothing about the token.
+///   [why](crate::docs::stacks::reqwest#redirects). If a redirect ends at an origin that was not
+///   named, that origin may have received the token: an
+///   [`Event::RedirectedElsewhere`](crate::Event::RedirectedElsewhere) at level WARN
+///   says so, at most once a minute for each origin, and the token counts as rejected. The caller
+///   gets the answer as it is.
 ///
 /// # Examples
 ///
@@ -106,12 +109,13 @@ where
         extensions: &mut Extensions,
         next: Next<'_>,
     ) -> Result<Response> {
-        let url = request.url().clone();
+        let skip = extensions.get::<SkipToken>().copied();
+        let below = Below::new(next, &request, extensions, &self.service);
         let mut request: http::Request<Body> = request.try_into()?;
-        if let Some(&skip) = extensions.get::<SkipToken>() {
+        if let Some(skip) = skip {
             request.extensions_mut().insert(skip);
         }
-        let mut service = self.service.around(Below::new(next, url, extensions));
+        let mut service = self.service.around(below);
         match service.call(request).await {
             Ok(response) => Ok(below::unwrap(response)),
             Err(error) => Err(sort(error)),

@@ -1,5 +1,6 @@
 //! Where a token may go.
 
+mod request;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -8,17 +9,23 @@ use std::{fmt, sync::Arc};
 
 use http::{Uri, uri::Scheme};
 
+pub(crate) use self::request::destination;
 use crate::error::{Error, ErrorKind, sanitise};
 use target::Target;
 
 /// The origins that a token may go to: scheme, host and effective port (RFC 6454 §4).
 ///
-/// Only the request's URI is compared. Its `Host` header and its userinfo are never consulted,
-/// since neither decides where a connection goes. A host is compared without regard to case, but
-/// `api.example.com.` with its dot is another host than `api.example.com`.
+/// The request's URI decides; its userinfo is ignored. A host is compared without regard to case,
+/// but `api.example.com.` with its dot is another host than `api.example.com`.
 ///
-/// A request to anywhere else goes on without a token. So does `CONNECT`, whose URI has no scheme,
-/// and over plain `http` one whose path does not begin with a slash (`OPTIONS *`).
+/// A `Host` field must agree, because a shared front end routes by it (RFC 9110 §7.2). If it
+/// differs from the URI's authority, it must name an allowed origin too. Case and the default port
+/// make no difference. A request with several `Host` fields carries no token.
+///
+/// These requests are sent without a token: those to any other origin, those with the method
+/// `TRACE` (RFC 9110 §9.3.8), `CONNECT` requests whose URI has no scheme, and over plain `http`
+/// those whose path does not begin with a slash (`OPTIONS *`). An event says so, at most once a
+/// minute for each reason and origin.
 ///
 /// # Examples
 ///
@@ -84,13 +91,17 @@ impl Origins {
     /// For a client whose addresses all come from its own code. Whoever can choose a request's
     /// URI is sent the token: don't put the layer below a redirect follower with this, where any
     /// API that redirects chooses it, nor where users name addresses (web hooks).
+    ///
+    /// No list says which other host is trusted, so a request whose `Host` differs from its URI's
+    /// authority carries no token. Name both origins with [`parse`](Self::parse) instead.
     pub fn any() -> Self {
         Self(Rule::Any)
     }
 
     /// URIs without an authority only, as a client for one fixed connection has them (a tonic
     /// `Channel`, `hyper::client::conn`): the connection below decides where they go, and has to
-    /// be encrypted or local.
+    /// be encrypted or local. `Host` is not compared, because there is no authority to compare it
+    /// with.
     pub fn fixed_upstream() -> Self {
         Self(Rule::FixedUpstream)
     }
@@ -109,6 +120,12 @@ impl Origins {
                 .with_detail("the list of origins is empty, so the token could go nowhere"));
         }
         Ok(Self(Rule::Named(origins)))
+    }
+
+    /// Whether this URI is at an origin that was named.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn names(&self, uri: &Uri) -> bool {
+        matches!(self.0, Rule::Named(_)) && self.allows(uri)
     }
 
     /// Whether a request with this URI may carry the token.
@@ -192,12 +209,14 @@ impl Origin {
 #[cold]
 #[inline(never)]
 fn any_matches(origins: &[Origin], uri: &Uri) -> bool {
-    Target::of(uri).is_some_and(|target| {
-        (target.is_https() || has_path(uri))
-            && origins.iter().any(|origin| {
-                Target::new(origin.scheme(), &origin.authority)
-                    .is_some_and(|origin| origin == target)
-            })
+    Target::of(uri)
+        .is_some_and(|target| (target.is_https() || has_path(uri)) && named(origins, target))
+}
+
+/// Whether an origin is one of those that were named.
+fn named(origins: &[Origin], target: Target<'_>) -> bool {
+    origins.iter().any(|origin| {
+        Target::new(origin.scheme(), &origin.authority).is_some_and(|origin| origin == target)
     })
 }
 

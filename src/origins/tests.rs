@@ -72,6 +72,22 @@ fn ipv6_literals_are_compared_as_addresses() {
     assert!(!allows(&origins, "http://[::ffff:127.0.0.1]/"));
 }
 
+/// `http::Uri` accepts any text after the bracket.
+#[test]
+fn text_after_an_ipv6_literal_makes_it_another_host() {
+    for after in ["evil.example", ".evil.example", "evil.example:443", "]", "[::1]", "443", "%25"] {
+        let https = format!("https://[::1]{after}/");
+        let Ok(uri) = https.parse::<Uri>() else { continue };
+        let named = Origins::parse(["https://[::1]", "http://[::1]"]).unwrap();
+        assert!(!named.allows(&uri), "{uri}");
+        let http = https.replace("https:", "http:");
+        assert!(!allows(&named, &http) && !allows(&Origins::any(), &http), "{http}");
+        assert!(Origins::parse([http.trim_end_matches('/')]).is_err(), "{http}");
+        assert!(Origins::parse([https.trim_end_matches('/')]).is_err(), "{https}");
+    }
+    assert!("https://[::1]evil.example/".parse::<Uri>().is_ok(), "or this tests nothing");
+}
+
 #[test]
 fn plain_http_is_for_loopback_unless_opted_in() {
     for loopback in ["localhost", "LOCALHOST:3000", "127.0.0.1", "127.255.0.9:1", "[::1]:3000"] {

@@ -21,7 +21,8 @@ pub use tee::Tee;
 ///
 /// [`EmptyBodies`] is the default; [`Never`], [`CloneBodies`], [`BufferBodies`] and any closure
 /// `Fn(&B) -> Option<B>` are policies too. A request whose body can't be sent again gets the
-/// API's answer back as it was; the token is invalidated all the same, for those that follow.
+/// API's answer back as it was, and an [`Event::NotReplayed`](crate::Event::NotReplayed) says why.
+/// The token is replaced for the requests that follow.
 ///
 /// # Examples
 ///

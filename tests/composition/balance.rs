@@ -26,21 +26,19 @@ fn peak_ewma<S>(service: S) -> PeakEwma<S> {
 /// Made ready, an endpoint keeps its place until it is called, whoever asked.
 #[tokio::test(start_paused = true)]
 async fn above() {
-    composes(Idle::MayKeepReady, |world| {
-        let endpoint = ServiceBuilder::new().layer(world.ours()).service(world.bottom());
+    composes!(Idle::MayKeepReady, |world, ours| {
+        let endpoint = ServiceBuilder::new().layer(ours).service(world.bottom());
         let endpoints = ServiceList::new::<Request<Body>>([peak_ewma(endpoint)]);
         ServiceBuilder::new().buffer(1).service(Balance::new(endpoints))
-    })
-    .await;
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn below() {
-    composes(Idle::MayKeepReady, |world| {
+    composes!(Idle::MayKeepReady, |world, ours| {
         let endpoints = ServiceList::new::<Request<Body>>([Constant::new(world.bottom(), 1)]);
-        ServiceBuilder::new().layer(world.ours()).buffer(1).service(Balance::new(endpoints))
-    })
-    .await;
+        ServiceBuilder::new().layer(ours).buffer(1).service(Balance::new(endpoints))
+    });
 }
 
 /// Without a `Buffer`: owned, and called by `&mut`. Each endpoint has the layer, and all of them

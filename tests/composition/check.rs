@@ -13,7 +13,7 @@ use tower_oauth2_client_credentials::{BoxError, Error, ErrorKind};
 
 use crate::{
     bottom::Body,
-    world::{Case, World, request, secs},
+    world::{Case, Tokens, World, request, secs},
 };
 
 /// What a stack may keep while no request is under way.
@@ -26,19 +26,38 @@ pub(crate) enum Idle {
     MayKeepReady,
 }
 
+/// Checks a stack with the layer of one cache, and with that of many: the two services are apart.
+macro_rules! composes {
+    ($idle:expr, |$world:ident, $ours:ident| $stack:expr) => {{
+        use $crate::{check::composes_with, world::Tokens};
+        let stack = |$world: &$crate::world::World| {
+            let $ours = $world.ours();
+            $stack
+        };
+        composes_with($idle, Tokens::One, stack).await;
+        let stack = |$world: &$crate::world::World| {
+            let $ours = $world.keyed();
+            $stack
+        };
+        composes_with($idle, Tokens::Keyed, stack).await;
+    }};
+}
+
+pub(crate) use composes;
+
 /// A request is authorised, a rejected token replaced, an error passed on; and wherever a request
 /// is dropped, the permit is back and the next goes through.
-pub(crate) async fn composes<S, R>(idle: Idle, stack: impl Fn(&World) -> S)
+pub(crate) async fn composes_with<S, R>(idle: Idle, tokens: Tokens, stack: impl Fn(&World) -> S)
 where
     S: Service<Request<Body>, Response = Response<R>> + Clone,
     S::Error: Into<BoxError>,
 {
     for case in Case::ALL {
-        let world = World::new(case).await;
+        let world = World::of(case, tokens).await;
         let stack_of = &stack(&world);
         completes(case, &world, stack_of.clone()).await;
         for drops in [Drops::All, Drops::Call] {
-            let polls = dropped_at_each_await(case, idle, drops, &stack).await;
+            let polls = dropped_at_each_await(case, tokens, idle, drops, &stack).await;
             assert!(polls >= 2, "{case:?}: it never waited");
         }
     }
@@ -90,6 +109,7 @@ enum Drops {
 /// one completes: after how many.
 async fn dropped_at_each_await<S, R>(
     case: Case,
+    tokens: Tokens,
     idle: Idle,
     drops: Drops,
     stack: impl Fn(&World) -> S,
@@ -103,7 +123,7 @@ where
         let mut all_completed = true;
         // At once when it is pending; or later, when it was woken and did not get its turn.
         for woken in [false, true] {
-            let world = World::new(case).await;
+            let world = World::of(case, tokens).await;
             let mut service = stack(&world);
             let completed = match drops {
                 Drops::All => {

@@ -17,68 +17,44 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn trace_above() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new()
-            .layer(TraceLayer::new_for_http())
-            .layer(world.ours())
-            .service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(TraceLayer::new_for_http()).layer(ours).service(world.bottom())
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn trace_below() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new()
-            .layer(world.ours())
-            .layer(TraceLayer::new_for_http())
-            .service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(ours).layer(TraceLayer::new_for_http()).service(world.bottom())
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn decompression_above() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new()
-            .layer(DecompressionLayer::new())
-            .layer(world.ours())
-            .service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(DecompressionLayer::new()).layer(ours).service(world.bottom())
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn decompression_below() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new()
-            .layer(world.ours())
-            .layer(DecompressionLayer::new())
-            .service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(ours).layer(DecompressionLayer::new()).service(world.bottom())
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn follow_redirect_above() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new()
-            .layer(FollowRedirectLayer::new())
-            .layer(world.ours())
-            .service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(FollowRedirectLayer::new()).layer(ours).service(world.bottom())
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn follow_redirect_below() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new()
-            .layer(world.ours())
-            .layer(FollowRedirectLayer::new())
-            .service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(ours).layer(FollowRedirectLayer::new()).service(world.bottom())
+    });
 }
 
 /// An API that compresses: the replay asks for it as the first sending did, and its answer is read.

@@ -23,19 +23,17 @@ use crate::{
 #[tokio::test(start_paused = true)]
 async fn a_limit_below() {
     // All stacks have one; this one has nothing else.
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new().layer(world.ours()).service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(ours).service(world.bottom())
+    });
 }
 
 /// A limit above and one below: what the upper counts is the whole of a request.
 #[tokio::test(start_paused = true)]
 async fn a_limit_above() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new().concurrency_limit(1).layer(world.ours()).service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().concurrency_limit(1).layer(ours).service(world.bottom())
+    });
 }
 
 /// The permits above are held while a request waits for its token, those below are not.
@@ -59,19 +57,17 @@ async fn a_limit_above_counts_requests_that_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn load_shed_above() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new().load_shed().layer(world.ours()).service(world.prompt_bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().load_shed().layer(ours).service(world.prompt_bottom())
+    });
 }
 
 /// Also the replay is not shed: the permit of the first sending is free by then.
 #[tokio::test(start_paused = true)]
 async fn load_shed_below() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new().layer(world.ours()).load_shed().service(world.prompt_bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(ours).load_shed().service(world.prompt_bottom())
+    });
 }
 
 /// One permit: what waits for a token takes none, so nothing is shed for it.

@@ -10,18 +10,16 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn above() {
-    composes(Idle::MayKeepReady, |world| {
-        ServiceBuilder::new().buffer(1).layer(world.ours()).service(world.bottom())
-    })
-    .await;
+    composes!(Idle::MayKeepReady, |world, ours| {
+        ServiceBuilder::new().buffer(1).layer(ours).service(world.bottom())
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn below() {
-    composes(Idle::MayKeepReady, |world| {
-        ServiceBuilder::new().layer(world.ours()).buffer(1).service(world.bottom())
-    })
-    .await;
+    composes!(Idle::MayKeepReady, |world, ours| {
+        ServiceBuilder::new().layer(ours).buffer(1).service(world.bottom())
+    });
 }
 
 /// Each request holds a place in the buffer from its readiness on. What waits for a token holds

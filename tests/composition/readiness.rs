@@ -14,7 +14,7 @@ use tower_test::mock;
 use crate::{
     bottom::{Body, rejection},
     retry,
-    world::{Case, World, request, secs},
+    world::{Case, Tokens, World, request, secs},
 };
 
 type Mock = mock::Mock<Request<Body>, Response<Body>>;
@@ -42,13 +42,13 @@ where
 }
 
 /// A 401 and its replay, with one place at a time below: the second sending waits for its own.
-async fn waits_for_its_own_place<L, R>(world: &World, layer: L)
+async fn waits_for_its_own_place<L, R>(world: &World, tokens: Tokens, layer: L)
 where
     L: Layer<Mock>,
     L::Service: Service<Request<Body>, Response = Response<R>>,
     <L::Service as Service<Request<Body>>>::Error: Into<BoxError>,
 {
-    world.cache.warm_up().await.unwrap();
+    world.warm_up(tokens).await;
     let (mut service, mut handle): (_, Handle) = mock::spawn_layer(layer);
     handle.allow(1);
     assert!(matches!(service.poll_ready::<Request<Body>>(), Poll::Ready(Ok(()))));
@@ -80,11 +80,16 @@ macro_rules! stacks {
     ($($name:ident: |$ours:ident| $stack:expr;)*) => {$(
         #[tokio::test(start_paused = true)]
         async fn $name() {
-            let world = World::new(Case::Fresh).await;
+            let world = World::of(Case::Fresh, Tokens::One).await;
             let $ours = world.ours();
             passes_readiness($stack).await;
             let $ours = world.ours();
-            waits_for_its_own_place(&world, $stack).await;
+            waits_for_its_own_place(&world, Tokens::One, $stack).await;
+            let world = World::of(Case::Fresh, Tokens::Keyed).await;
+            let $ours = world.keyed();
+            passes_readiness($stack).await;
+            let $ours = world.keyed();
+            waits_for_its_own_place(&world, Tokens::Keyed, $stack).await;
         }
     )*};
 }
@@ -110,10 +115,11 @@ stacks! {
 #[tokio::test(start_paused = true)]
 async fn load_shed() {
     let world = World::new(Case::Fresh).await;
-    let above = ServiceBuilder::new().load_shed().layer(world.ours());
-    let below = ServiceBuilder::new().layer(world.ours()).load_shed();
-    sheds(above).await;
-    sheds(below).await;
+    sheds(ServiceBuilder::new().load_shed().layer(world.ours())).await;
+    sheds(ServiceBuilder::new().layer(world.ours()).load_shed()).await;
+    let world = World::of(Case::Fresh, Tokens::Keyed).await;
+    sheds(ServiceBuilder::new().load_shed().layer(world.keyed())).await;
+    sheds(ServiceBuilder::new().layer(world.keyed()).load_shed()).await;
 }
 
 async fn sheds<L>(layer: L)

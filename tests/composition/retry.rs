@@ -58,18 +58,16 @@ fn unavailable_until(count: usize) -> Api {
 
 #[tokio::test(start_paused = true)]
 async fn above() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new().retry(at_once()).layer(world.ours()).service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().retry(at_once()).layer(ours).service(world.bottom())
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn below() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new().layer(world.ours()).retry(at_once()).service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(ours).retry(at_once()).service(world.bottom())
+    });
 }
 
 /// Above, each attempt gets the token that is current then, and none carries an earlier one's.

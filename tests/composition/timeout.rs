@@ -11,18 +11,16 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn above() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new().timeout(secs(30)).layer(world.ours()).service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().timeout(secs(30)).layer(ours).service(world.bottom())
+    });
 }
 
 #[tokio::test(start_paused = true)]
 async fn below() {
-    composes(Idle::ReleasesAll, |world| {
-        ServiceBuilder::new().layer(world.ours()).timeout(secs(30)).service(world.bottom())
-    })
-    .await;
+    composes!(Idle::ReleasesAll, |world, ours| {
+        ServiceBuilder::new().layer(ours).timeout(secs(30)).service(world.bottom())
+    });
 }
 
 /// Above, it covers the wait for the token, which comes all the same, for the next request.

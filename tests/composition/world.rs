@@ -12,12 +12,15 @@ use http::{Request, StatusCode};
 use tokio::{sync::Semaphore, time::sleep};
 use tower::limit::ConcurrencyLimit;
 use tower_oauth2_client_credentials::{
-    Acquire, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    Acquire, ByKey, EmptyBodies, Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer,
+    Origins, RequestHead, Token, TokenCache,
 };
 
 use crate::bottom::{Api, Body, answer, rejection};
 
 pub(crate) const API: &str = "https://api.example.com/";
+
+type Pick = fn(&RequestHead<'_>) -> Option<()>;
 
 /// How long a token request takes.
 pub(crate) const LATENCY: Duration = Duration::from_millis(100);
@@ -42,8 +45,18 @@ impl Case {
         [Self::Fresh, Self::Cold, Self::Rejected, Self::Broken, Self::NoToken];
 }
 
+/// Whose form of the layer is checked.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Tokens {
+    /// That of one cache.
+    One,
+    /// That of a cache by key.
+    Keyed,
+}
+
 pub(crate) struct World {
-    pub(crate) cache: TokenCache,
+    cache: TokenCache,
+    keyed: KeyedTokenCache<()>,
     pub(crate) api: Api,
     pub(crate) permits: Arc<Semaphore>,
     asked: Arc<AtomicUsize>,
@@ -51,7 +64,12 @@ pub(crate) struct World {
 }
 
 impl World {
+    /// For the layer of one cache.
     pub(crate) async fn new(case: Case) -> Self {
+        Self::of(case, Tokens::One).await
+    }
+
+    pub(crate) async fn of(case: Case, tokens: Tokens) -> Self {
         let healed = Arc::new(AtomicBool::new(false));
         let is_healed = Arc::clone(&healed);
         let api = Api::new(move |seen| match case {
@@ -63,9 +81,16 @@ impl World {
         let works = move || case != Case::NoToken || is_healed.load(SeqCst);
         let world = Self::with(api, Duration::from_secs(3600), works, healed);
         if !matches!(case, Case::Cold | Case::NoToken) {
-            world.cache.warm_up().await.unwrap();
+            world.warm_up(tokens).await;
         }
         world
+    }
+
+    pub(crate) async fn warm_up(&self, tokens: Tokens) {
+        match tokens {
+            Tokens::One => self.cache.warm_up().await.unwrap(),
+            Tokens::Keyed => drop(self.keyed.get(&()).await.unwrap()),
+        }
     }
 
     /// Around an API of its own, with tokens that live so long.
@@ -81,7 +106,7 @@ impl World {
     ) -> Self {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
-        let cache = TokenCache::new(move |_: Acquire| {
+        let source = move |_: Acquire| {
             let (nth, works) = (count.fetch_add(1, SeqCst) + 1, works.clone());
             async move {
                 sleep(LATENCY).await;
@@ -90,8 +115,10 @@ impl World {
                 }
                 Ok(Token::bearer(format!("t{nth}"))?.with_lifetime(life))
             }
-        });
-        Self { cache, api, permits: Arc::new(Semaphore::new(1)), asked, healed }
+        };
+        let cache = TokenCache::new(source.clone());
+        let keyed = KeyedTokenCache::new(move |(): &()| Ok(source.clone()));
+        Self { cache, keyed, api, permits: Arc::new(Semaphore::new(1)), asked, healed }
     }
 
     /// From now on nothing fails.
@@ -107,6 +134,12 @@ impl World {
     pub(crate) fn ours(&self) -> OAuthClientCredentialsLayer {
         let origins = Origins::parse([API]).unwrap();
         OAuthClientCredentialsLayer::new(self.cache.clone(), origins)
+    }
+
+    pub(crate) fn keyed(&self) -> OAuthClientCredentialsLayer<EmptyBodies, ByKey<(), Pick>> {
+        let origins = Origins::parse([API]).unwrap();
+        let pick: Pick = |_| Some(());
+        OAuthClientCredentialsLayer::keyed(self.keyed.clone(), origins, pick)
     }
 
     /// The API behind its one permit.

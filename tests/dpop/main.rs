@@ -3,6 +3,7 @@
 mod api;
 mod canaries;
 mod clients;
+mod lost_connections;
 mod replay;
 mod support;
 mod token_endpoint;

@@ -7,12 +7,12 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode, header::AUTHORIZATION};
-use http_body::Frame;
+use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    Acquire, CloneBodies, OAuthClientCredentialsLayer, Origins, Rejections, SkipToken, Token,
-    TokenCache,
+    Acquire, CloneBodies, Event, NotReplayedReason, OAuthClientCredentialsLayer, Origins,
+    Rejections, SkipToken, Token, TokenCache,
 };
 
 type Call = Request<Full<Bytes>>;
@@ -81,6 +81,35 @@ async fn an_answer_that_is_handed_back_has_its_status() {
     );
     let (status, trailers, _) = call(layer, request(), || with_trailers("0")).await;
     assert_eq!((status, trailers), (StatusCode::OK, Some(fields("0"))));
+}
+
+/// The caller reads the answer already, so the call can't be made again.
+#[tokio::test(start_paused = true)]
+async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
+    let reasons = Arc::<Mutex<Vec<_>>>::default();
+    let events = Arc::clone(&reasons);
+    let tokens = TokenCache::builder(|_: Acquire| async { Token::bearer("token") });
+    let tokens = tokens.observer(move |event| {
+        if let Event::NotReplayed { reason, .. } = event {
+            events.lock().unwrap().push(*reason);
+        }
+    });
+    let layer = OAuthClientCredentialsLayer::new(tokens.build(), Origins::fixed_upstream());
+    for _ in 0..3 {
+        call(layer.clone(), request(), || with_trailers("16")).await;
+    }
+    assert_eq!(*reasons.lock().unwrap(), [NotReplayedReason::AnswerBegan]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_answers_body_tells_its_size_and_its_end() {
+    let service =
+        service_fn(|call: Call| async { Ok::<_, Infallible>(Response::new(call.into_body())) });
+    let layer = OAuthClientCredentialsLayer::new(numbered().0, Origins::fixed_upstream()).grpc();
+    let mut body = layer.layer(service).oneshot(request()).await.unwrap().into_body();
+    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(9), false));
+    body.frame().await.unwrap().unwrap();
+    assert_eq!((body.size_hint().exact(), body.is_end_stream()), (Some(0), true));
 }
 
 #[tokio::test(start_paused = true)]

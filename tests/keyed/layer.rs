@@ -1,6 +1,10 @@
 //! The layer's form for many tokens, against the mocks in memory.
 
-use std::time::Duration;
+use std::{
+    io::{self, Write},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -106,6 +110,81 @@ async fn requests_that_get_no_token_need_no_key_and_make_no_cache() {
     assert_eq!(call(own.extension(Tenant(1))).await.unwrap(), 200);
     let call = client!(world, tokens, elsewhere(Elsewhere::Refuse));
     assert!(refused(call(Request::get("https://elsewhere.test/").extension(Tenant(1))).await));
+}
+
+/// No cache has an observer for it, so it goes to `tracing` alone.
+#[tokio::test(start_paused = true)]
+async fn p14_a_request_without_a_key_is_reported_with_its_origin() {
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Lines {
+        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(line)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber =
+        tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
+    let subscriber = subscriber.with_writer(move || writer.clone()).with_ansi(false).finish();
+    let _listening = tracing::subscriber::set_default(subscriber);
+    let world = World::new();
+    let call = client!(world, world.tokens().build());
+    for _ in 0..3 {
+        assert_eq!(call(world.request()).await.unwrap(), 401);
+    }
+    let lines = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let lines: Vec<_> = lines.lines().filter(|line| line.contains("no_key")).collect();
+    assert!(matches!(lines[..], [line] if line.contains(&world.api.url())), "{lines:?}");
+}
+
+/// The key may be in any part of a request but its body.
+#[tokio::test(start_paused = true)]
+async fn a_key_is_picked_from_all_of_a_requests_head() {
+    let world = World::new();
+    let tokens = world.tokens().build();
+    let pick = |request: &RequestHead<'_>| {
+        assert!(format!("{request:?}").contains("PUT"), "{request:?}");
+        let from_method = u32::from(request.method() == http::Method::PUT);
+        let query = request.uri().query()?.parse::<u32>().ok()?;
+        let field = request.headers()["x-tenant"].to_str().ok()?.parse::<u32>().ok()?;
+        let extension = request.extensions().get::<Tenant>()?.0;
+        assert!(!request.headers().contains_key(header::AUTHORIZATION));
+        Some(Tenant(from_method + query + field + extension))
+    };
+    let client = OAuthClientCredentialsLayer::keyed(tokens.clone(), world.origins(), pick);
+    let client = client.layer(world.api.service());
+    let request = Request::put(format!("{}/?10", world.api.url()))
+        .header("x-tenant", "100")
+        .extension(Tenant(1000))
+        .body(Body::new())
+        .unwrap();
+    assert_eq!(client.oneshot(request).await.unwrap().status(), 200);
+    let requests = world.idp.requests();
+    let asked: Vec<_> = requests.iter().filter_map(|it| it.form_value("client_id")).collect();
+    assert_eq!(asked, ["1111"]);
+}
+
+/// A `Host` field of another origin and `TRACE` keep a tenant's token back too, before any key is
+/// picked.
+#[tokio::test(start_paused = true)]
+async fn p9_other_hosts_and_trace_get_no_tenants_token() {
+    let world = World::new();
+    let tokens = world.tokens().build();
+    let call = client!(world, tokens);
+    let trace = world.request().method("TRACE").extension(Tenant(1));
+    assert_eq!(call(trace).await.unwrap(), 401);
+    let other = world.request().header(header::HOST, "evil.example").extension(Tenant(1));
+    assert_eq!(call(other).await.unwrap(), 401);
+    assert_eq!((world.counts(), tokens.is_empty()), ([0, 0, 2], true));
+    let same = world.request().header(header::HOST, "API.test").extension(Tenant(1));
+    assert_eq!(call(same).await.unwrap(), 200);
 }
 
 /// The answer comes when its key's cache has been pushed out long since.

@@ -45,7 +45,7 @@ async fn p9_a_token_goes_to_the_named_origins_only() {
         let came = api.seen().pop().unwrap().token.is_some();
         assert_eq!(came, goes, "{uri}");
     }
-    // The `Host` field says nothing of where a connection goes.
+    // The `Host` field does not make the URI's origin an allowed one.
     let mut lying = to("https://evil.example/");
     lying.headers_mut().insert(header::HOST, "api.example.com".parse().unwrap());
     client.clone().oneshot(lying).await.unwrap();

@@ -3,6 +3,7 @@
 #[path = "../mtls/support.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub)]
 mod certificates;
+mod lost_connections;
 mod middleware;
 mod middleware_dpop;
 #[path = "../support/one_request.rs"]

@@ -1,12 +1,18 @@
 //! Redirects: what reqwest follows below the middleware, and a follower above the layer.
 
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use reqwest::redirect::Policy;
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::follow_redirect::FollowRedirectLayer;
-use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, same_origin_redirects};
+use tower_oauth2_client_credentials::{
+    Event, OAuthClientCredentialsLayer, OAuthClientCredentialsMiddleware, Origins, SkipToken,
+    TokenCache, same_origin_redirects, testing::Answer,
+};
 
 use crate::support::{Stage, direct, redirect};
 
@@ -41,16 +47,101 @@ async fn reqwest_strips_the_token_at_the_first_hop_and_not_at_the_second() {
     assert_eq!((carried(&stage), carried(&other)), (vec![true], vec![false, true]));
 }
 
-/// The other origin's 401 comes back as it is. No token is replaced and nothing sent again for it.
+type Log = Arc<Mutex<Vec<[String; 2]>>>;
+
+/// A client that follows redirects, and where it was redirected to.
+fn following(stage: &Stage, origins: Origins) -> (ClientWithMiddleware, Log) {
+    let log = Log::default();
+    let events = Arc::clone(&log);
+    let observer = move |event: &Event| {
+        if let Event::RedirectedElsewhere { from, to, .. } = event {
+            events.lock().unwrap().push([from.clone(), to.clone()]);
+        }
+    };
+    let tokens = TokenCache::builder(stage.source()).observer(observer).build();
+    let http = direct().redirect(Policy::limited(10)).build().unwrap();
+    let middleware = OAuthClientCredentialsMiddleware::new(tokens, origins);
+    (ClientBuilder::new(http).with(middleware).build(), log)
+}
+
+/// The answer comes back as it is and the request is not sent again, but the token may be in other
+/// hands and is replaced. One event for each origin a minute.
 #[tokio::test]
-async fn p9_another_origins_401_does_not_reject_the_token() {
+async fn p9_a_redirect_to_another_origin_is_reported_and_the_token_replaced() {
     let (stage, other) = redirecting().await;
-    let client = stage.client_over(direct().redirect(Policy::limited(10)).build().unwrap());
+    let (client, log) = following(&stage, stage.origins());
     let response = client.get(stage.url()).send().await.unwrap();
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert!(response.headers().contains_key("www-authenticate"));
     assert_eq!((stage.api.requests(), other.api.requests()), (1, 2));
+    let servers = [stage.api_server.url(), other.api_server.url()];
+    assert_eq!(*log.lock().unwrap(), [servers]);
+
+    let response = client.get(stage.api_server.url()).send().await.unwrap();
+    assert_eq!((response.status(), stage.idp.token_requests()), (StatusCode::OK, 2));
+    let [first, second] = &stage.authorizations()[..] else { panic!("two requests came") };
+    assert!(first.is_some() && second.is_some() && first != second);
+
+    client.get(stage.url()).send().await.unwrap();
+    assert_eq!(log.lock().unwrap().len(), 1, "within the same minute");
+}
+
+/// A presigned download: the answer is a success, and if there is no other token the old one is
+/// still used.
+#[tokio::test]
+async fn p9_a_redirected_download_does_not_stop_other_requests() {
+    let (stage, other) = redirecting().await;
+    other.api.respond_with(|_| Some(Response::new(Bytes::from_static(b"a file"))));
+    let (client, log) = following(&stage, stage.origins());
+    client.get(stage.api_server.url()).send().await.unwrap();
+    stage.idp.always(Answer::Status(503));
+    let response = client.get(stage.url()).send().await.unwrap();
+    assert_eq!(
+        (response.status(), &*response.bytes().await.unwrap()),
+        (StatusCode::OK, &b"a file"[..])
+    );
+    assert_eq!(log.lock().unwrap().len(), 1);
+    let response = client.get(stage.api_server.url()).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    let authorizations = stage.authorizations();
+    assert!(authorizations.len() == 3 && authorizations.iter().all(|it| *it == authorizations[0]));
+}
+
+#[tokio::test]
+async fn p9_an_endless_redirect_within_another_origin_is_reported_too() {
+    let (stage, other) = redirecting().await;
+    other.api.respond_with(|_| Some(redirect(302, "/again".into())));
+    let (client, log) = following(&stage, stage.origins());
+    assert!(client.get(stage.url()).send().await.unwrap_err().is_redirect());
+    assert_eq!(log.lock().unwrap().len(), 1);
+    assert_eq!(carried(&other)[..3], [false, true, true]);
+    client.get(stage.api_server.url()).send().await.unwrap();
+    assert_eq!(stage.idp.token_requests(), 2);
+}
+
+/// Neither a redirect between named origins nor one of a request with the caller's own
+/// authorization says anything about our token.
+#[tokio::test]
+async fn p9_redirects_that_concern_no_token_of_ours_are_not_reported() {
+    let (stage, other) = redirecting().await;
+    let both = Origins::parse([stage.api_server.url(), other.api_server.url()]).unwrap();
+    let (client, log) = following(&stage, both);
+    client.get(stage.url()).send().await.unwrap();
+    client.get(stage.api_server.url()).send().await.unwrap();
     assert_eq!(stage.idp.token_requests(), 1);
+
+    let (client, own) = following(&stage, stage.origins());
+    client.get(stage.api_server.url()).send().await.unwrap();
+    client.get(stage.url()).bearer_auth("own").send().await.unwrap();
+    client.get(stage.url()).with_extension(SkipToken).send().await.unwrap();
+    client.get(stage.api_server.url()).send().await.unwrap();
+    assert_eq!(stage.idp.token_requests(), 2, "one for each client");
+    assert!(log.lock().unwrap().is_empty() && own.lock().unwrap().is_empty());
+
+    // `Origins::any` names none.
+    let (client, any) = following(&stage, Origins::any());
+    client.get(stage.url()).send().await.unwrap();
+    assert_eq!(any.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]

@@ -38,13 +38,16 @@ impl Stage {
         Self { idp, api, token_server, api_server, http }
     }
 
-    pub(crate) fn tokens(&self) -> TokenCache {
+    pub(crate) fn source(&self) -> ClientCredentials {
         ClientCredentials::builder(self.token_server.token_url())
             .client_secret_basic("me", "s3cret")
             .transport(self.http.clone())
             .build()
             .unwrap()
-            .into_cache()
+    }
+
+    pub(crate) fn tokens(&self) -> TokenCache {
+        self.source().into_cache()
     }
 
     pub(crate) fn origins(&self) -> Origins {

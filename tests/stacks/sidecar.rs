@@ -9,14 +9,18 @@ use std::{
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header::AUTHORIZATION};
 use http_body_util::{BodyExt, Channel, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    task::JoinHandle,
+};
 use tower_oauth2_client_credentials::{BoxError, Readiness, TokenCache, testing::Answer};
 
 use crate::Idp;
@@ -142,6 +146,87 @@ async fn what_authorizes_at_the_proxy_does_not_go_on() {
     assert_eq!(authorization, [&world.tokens.current().unwrap().header_value()]);
     assert_eq!(seen["x-for-the-api"], "2");
     assert!(!seen.contains_key("x-between-us") && !seen.contains_key("connection"), "{seen:?}");
+}
+
+impl World {
+    /// The status of the answer to a request as it is written on the wire.
+    async fn status(&self, head: &str) -> u16 {
+        let address = self.url.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = head.replace("{own}", address).replace('\n', "\r\n");
+        let port = address.rsplit(':').next().unwrap();
+        let head = head.replace("{port}", port);
+        stream.write_all(format!("{head}connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        answer.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn connect_and_trace_are_refused() {
+    let world = World::start().await;
+    assert_eq!(world.status("CONNECT {own} HTTP/1.1\nhost: {own}\n").await, 405);
+    assert_eq!(world.status("CONNECT api.example.com:443 HTTP/1.1\nhost: {own}\n").await, 405);
+    assert_eq!(world.status("TRACE / HTTP/1.1\nhost: {own}\n").await, 405);
+    assert_eq!(world.status("TRACE /-/ready HTTP/1.1\nhost: {own}\n").await, 405);
+    assert!(world.seen.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn it_accepts_its_own_hosts_only() {
+    let world = World::start().await;
+    for host in ["{own}", "localhost:{port}", "LOCALHOST:{port}", "[::1]:{port}"] {
+        let get = format!("GET / HTTP/1.1\nhost: {host}\n");
+        assert_eq!(world.status(&get).await, 200, "{host}");
+    }
+    assert_eq!(world.status("GET http://{own}/ HTTP/1.1\nhost: {own}\n").await, 200);
+    let accepted = world.seen.lock().unwrap().len();
+    assert_eq!(accepted, 5);
+    for (expected, get) in [
+        (421, "GET / HTTP/1.1\nhost: evil.example\n"),
+        (421, "GET / HTTP/1.1\nhost: evil.example:{port}\n"),
+        (421, "GET / HTTP/1.1\nhost: localhost\n"),
+        (421, "GET / HTTP/1.1\nhost: localhost.:{port}\n"),
+        (421, "GET / HTTP/1.1\nhost: evil@{own}\n"),
+        (421, "GET / HTTP/1.1\nhost: {own}, evil.example\n"),
+        (421, "GET / HTTP/1.1\nhost:\n"),
+        (421, "GET / HTTP/1.1\n"),
+        (421, "GET http://evil.example/ HTTP/1.1\nhost: {own}\n"),
+        (421, "GET http://{own}/ HTTP/1.1\nhost: evil.example\n"),
+        (400, "GET / HTTP/1.1\nhost: {own}\nhost: evil.example\n"),
+        (400, "GET / HTTP/1.1\nhost: {own}\nhost: {own}\n"),
+    ] {
+        assert_eq!(world.status(get).await, expected, "{get}");
+    }
+    assert_eq!(world.seen.lock().unwrap().len(), accepted);
+}
+
+#[tokio::test]
+async fn fields_for_the_proxy_itself_stay_there() {
+    let world = World::start().await;
+    let fields = [
+        ("proxy-authorization", "Basic b3duOm93bg=="),
+        ("proxy-connection", "x-legacy"),
+        ("x-legacy", "1"),
+        ("http2-settings", "AAMAAABkAAQCAAAAAAIAAAAA"),
+        ("keep-alive", "timeout=5"),
+        ("te", "trailers"),
+        ("trailer", "x-sum"),
+        ("upgrade", "h2c"),
+        ("connection", "x-named, \u{fc}"),
+        ("x-named", "1"),
+    ];
+    let request = fields.iter().fold(Request::get(&world.url), |request, (name, value)| {
+        request.header(*name, HeaderValue::from_bytes(value.as_bytes()).unwrap())
+    });
+    let request = request.header("x-for-the-api", "2").body(AnyBody::default()).unwrap();
+    let answer = application(false).request(request).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    let seen = world.seen.lock().unwrap()[0].clone();
+    let mut names: Vec<_> = seen.keys().map(|name| name.as_str()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["authorization", "host", "x-for-the-api"]);
 }
 
 #[tokio::test]

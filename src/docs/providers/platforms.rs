@@ -83,8 +83,8 @@
 //! * There is **no lifetime** in the answer: a token lives as long as the session policy says. Set
 //!   [`default_lifetime`](TokenCacheBuilder::default_lifetime) below it; five minutes would be
 //!   assumed.
-//! * An expired token is a 401 whose challenge is of scheme `Token`. By default that counts as
-//!   another scheme's and is handed back; [`Rejections::any_401`] makes it a rejection.
+//! * An expired token is a 401 whose challenge is of scheme `Token`. By default a challenge of another
+//!   scheme without `invalid_token` goes to the caller; [`Rejections::any_401`] makes it a rejection.
 //! * With a certificate in place of the secret, Salesforce takes the JWT bearer grant, an
 //!   [extension grant](crate::docs::grants#google-a-service-account): the consumer key as issuer,
 //!   the user as subject, `https://login.salesforce.com` as audience.

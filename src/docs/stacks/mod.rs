@@ -22,7 +22,7 @@
 //! # let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
 //! #     .build_http::<http_body_util::Empty<bytes::Bytes>>();
 //! # let channel = tonic::transport::Channel::from_static(API).connect_lazy();
-//! # let builder = reqwest_middleware::ClientBuilder::new(reqwest::Client::new());
+//! # let http = ReqwestService::new(reqwest::Client::builder())?;
 //! // All of them:
 //! let tokens = ClientCredentialsConfig::from_env().into_cache()?;
 //!
@@ -30,11 +30,11 @@
 //! # let cache = tokens.clone();
 //! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([API])?).layer(client);
 //!
-//! // reqwest-middleware, within its builder:
+//! // reqwest-middleware, over `ReqwestService::new(reqwest::Client::builder())?`, which follows no
+//! // redirects; reqwest's own client would take the token along to other origins:
 //! # let tokens = cache.clone();
-//! # let builder = builder
-//! .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([API])?))
-//! # ;
+//! let builder = reqwest_middleware::ClientBuilder::new(http.client().clone())
+//!     .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([API])?));
 //!
 //! // tonic; a replay policy for messages is two lines more:
 //! # let tokens = cache.clone();

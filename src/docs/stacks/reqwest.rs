@@ -154,8 +154,11 @@
 //!   [`same_origin_redirects`]: it follows within the origin and hands other redirects back, for you
 //!   to follow with a client that has no token.
 //!
-//! The middleware can't see what its client follows. Where a client follows to another origin all the
-//! same, the answer of that origin is handed back without a look: its 401 does not cost a token.
+//! The middleware sees only where an answer came from. If that is another origin, and not one of the
+//! named [`Origins`], the token may have gone there or to a hop on the way. Then
+//! [`Event::RedirectedElsewhere`] is reported at level WARN, at most once a minute for each origin,
+//! and the token counts as rejected: it is replaced as after a 401, with the same limits, and stays
+//! in use until then. The request is not sent again, and the caller gets the answer as it is.
 //!
 //! # What else runs below
 //!

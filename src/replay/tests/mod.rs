@@ -1,4 +1,5 @@
 mod buffer;
+mod hints;
 mod whole;
 
 use std::{

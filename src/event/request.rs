@@ -1,0 +1,109 @@
+//! What keeps a request from a token, or from being sent again.
+
+/// Why a request must not carry the token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum WithheldReason {
+    /// Its URI is not at one of the layer's [`Origins`](crate::Origins).
+    OtherOrigin,
+    /// Its `Host` field differs from its URI and does not name an allowed origin.
+    OtherHost,
+    /// It has several `Host` fields.
+    SeveralHosts,
+    /// Its method is `TRACE`, whose answer repeats the request's fields (RFC 9110 §9.3.8).
+    Trace,
+    /// It has no key to choose a token by (feature `keyed`).
+    NoKey,
+}
+
+impl WithheldReason {
+    /// A short name, as used in events and traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OtherOrigin => "other_origin",
+            Self::OtherHost => "other_host",
+            Self::SeveralHosts => "several_hosts",
+            Self::Trace => "trace",
+            Self::NoKey => "no_key",
+        }
+    }
+
+    /// The reason in a sentence about the request, and what to do.
+    pub(crate) fn explanation(self) -> &'static str {
+        match self {
+            Self::OtherOrigin => {
+                "the request's origin is not one that the token may go to; add it to the layer's \
+                 origins if the token belongs there"
+            }
+            Self::OtherHost => {
+                "the request's Host field names another origin than its URI; add it to the \
+                 layer's origins if the token belongs there"
+            }
+            Self::SeveralHosts => "the request has several Host fields; send one",
+            Self::Trace => {
+                "a TRACE request must not carry a token, because the answer repeats it; use \
+                 another method"
+            }
+            Self::NoKey => "the request has no key to choose a token by; see RequestHead",
+        }
+    }
+}
+
+/// Why a request was not sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NotReplayedReason {
+    /// The layer's [`ReplayPolicy`](crate::ReplayPolicy) keeps no copy of its body. The default
+    /// policy keeps empty bodies only.
+    Policy,
+    /// The policy kept its body, but could not give it back.
+    BodyUnavailable,
+    /// No other token is available: see the [`Event::Rejected`](super::Event::Rejected) or
+    /// [`Event::Failed`](super::Event::Failed) before.
+    NoOtherToken,
+    /// It was sent again once already.
+    AlreadyReplayed,
+    /// The status came in the trailers of a gRPC answer, which the caller reads already.
+    AnswerBegan,
+    /// It was sent again, and the connection was lost. The API may have acted on it.
+    ConnectionLost,
+}
+
+impl NotReplayedReason {
+    /// A short name, as used in events and traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Policy => "policy",
+            Self::BodyUnavailable => "body_unavailable",
+            Self::NoOtherToken => "no_other_token",
+            Self::AlreadyReplayed => "already_replayed",
+            Self::AnswerBegan => "answer_began",
+            Self::ConnectionLost => "connection_lost",
+        }
+    }
+
+    /// The reason in a sentence, and what to do.
+    pub(super) fn explanation(self) -> &'static str {
+        match self {
+            Self::Policy => {
+                "the layer's replay policy keeps no copy of this body; choose another by \
+                 OAuthClientCredentialsLayer::replay, such as CloneBodies or BufferBodies"
+            }
+            Self::BodyUnavailable => {
+                "the body could not be restored: it was above the policy's limit, or the first \
+                 sending still holds it"
+            }
+            Self::NoOtherToken => "no other token is available; see the events before",
+            Self::AlreadyReplayed => {
+                "it was sent again once already; check whether this API accepts these tokens"
+            }
+            Self::AnswerBegan => {
+                "the caller reads the answer already; if the call failed before it began, the \
+                 server should answer with trailers only"
+            }
+            Self::ConnectionLost => {
+                "the connection was lost after it was sent again, and the API may have acted on it"
+            }
+        }
+    }
+}

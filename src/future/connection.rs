@@ -1,0 +1,110 @@
+//! What an error of the inner service says about the connection that a request was sent on.
+
+use std::{error::Error, io};
+
+/// What became of a request whose sending failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Failure {
+    /// Something other than a lost connection, such as a timeout.
+    Other,
+    /// The connection was lost. The server may have acted on the request.
+    Lost,
+    /// The server did not get the request.
+    NotSent,
+}
+
+impl Failure {
+    /// Reads an error and its sources. Errors of clients that this crate is not built with count
+    /// as [`Other`](Self::Other), apart from the I/O errors in them.
+    pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
+        let mut worst = Self::Other;
+        let mut next = Some(error);
+        while let Some(error) = next {
+            worst = worst.max(Self::of_one(error));
+            next = error.source();
+        }
+        worst
+    }
+
+    fn of_one(error: &(dyn Error + 'static)) -> Self {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return Self::of_io(error);
+        }
+        #[cfg(feature = "hyper")]
+        if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
+            return if error.is_connect() { Self::NotSent } else { Self::Other };
+        }
+        #[cfg(any(feature = "hyper", feature = "testing"))]
+        if let Some(error) = error.downcast_ref::<hyper::Error>() {
+            return match error {
+                error if error.is_canceled() => Self::NotSent,
+                error if error.is_timeout() || error.is_user() || error.is_parse() => Self::Other,
+                _ => Self::Lost,
+            };
+        }
+        #[cfg(feature = "reqwest-middleware")]
+        if let Some(reqwest_middleware::Error::Reqwest(error)) = error.downcast_ref() {
+            // Its source is that of the error in it, which is skipped otherwise.
+            return Self::of_one(error);
+        }
+        #[cfg(feature = "reqwest")]
+        if let Some(error) = error.downcast_ref::<reqwest::Error>() {
+            return match error {
+                error if error.is_connect() => Self::NotSent,
+                error if error.is_request() && !error.is_timeout() => Self::Lost,
+                _ => Self::Other,
+            };
+        }
+        Self::Other
+    }
+
+    fn of_io(error: &io::Error) -> Self {
+        use io::ErrorKind as K;
+        match error.kind() {
+            K::ConnectionRefused => Self::NotSent,
+            K::ConnectionReset
+            | K::ConnectionAborted
+            | K::BrokenPipe
+            | K::NotConnected
+            | K::UnexpectedEof => Self::Lost,
+            _ => Self::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::BoxError;
+
+    #[derive(Debug)]
+    struct Wrapped(BoxError);
+
+    impl std::fmt::Display for Wrapped {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("wrapped")
+        }
+    }
+
+    impl Error for Wrapped {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            Some(&*self.0)
+        }
+    }
+
+    #[test]
+    fn io_errors_are_found_behind_others() {
+        for (kind, expected) in [
+            (io::ErrorKind::ConnectionReset, Failure::Lost),
+            (io::ErrorKind::BrokenPipe, Failure::Lost),
+            (io::ErrorKind::UnexpectedEof, Failure::Lost),
+            (io::ErrorKind::ConnectionRefused, Failure::NotSent),
+            (io::ErrorKind::TimedOut, Failure::Other),
+            (io::ErrorKind::InvalidData, Failure::Other),
+        ] {
+            let error = Wrapped(Wrapped(io::Error::from(kind).into()).into());
+            assert_eq!(Failure::of(&error), expected, "{kind}");
+        }
+        assert_eq!(Failure::of(&Wrapped("connection reset".into())), Failure::Other);
+    }
+}
