@@ -5,7 +5,12 @@
 
 mod request;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 pub use self::request::{NotReplayedReason, WithheldReason};
 use crate::error::Error;
@@ -238,7 +243,7 @@ type Closure = dyn Fn(&Event) + Send + Sync;
 
 impl Observer {
     /// Sends each event to a closure. It runs on the task that caused the event, outside of every
-    /// lock: keep it short, and don't block.
+    /// lock: keep it short, and don't block. A panic in it is logged and goes no further.
     pub fn new(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observer)))
     }
@@ -251,8 +256,9 @@ impl Observer {
     /// Reports an event, to `tracing` and to the closure.
     pub fn emit(&self, event: &Event) {
         event.trace();
-        if let Some(observer) = &self.0 {
-            observer(event);
+        let Some(observer) = &self.0 else { return };
+        if catch_unwind(AssertUnwindSafe(|| observer(event))).is_err() {
+            tracing::error!("the observer of token events panicked, fix the closure");
         }
     }
 }

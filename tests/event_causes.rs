@@ -97,6 +97,6 @@ async fn a_failed_acquisition_is_logged_with_the_chain_of_its_causes() {
     // A transport that quotes the request.
     let error = client(|form| format!("cannot send {form}")).get().await.unwrap_err();
     let shown = format!("{error} {error:?} {}", lines());
-    assert!(shown.contains("an error that quotes the credentials"), "{shown}");
+    assert!(shown.contains("the cause is left out"), "{shown}");
     assert!(!shown.contains("hunter2"), "{shown}");
 }

@@ -220,8 +220,11 @@ async fn a_value_that_cannot_be_provided_names_its_parameter() {
         (SignedJwt::new(key).into(), "the signing key's closure failed"),
         (SignedJwt::new(key_file).into(), "signing key file no-such-key"),
         (empty, "its secret is empty"),
-        (Secret::from_fn(|| Ok(String::new())).into(), "its secret is empty"),
-        (Secret::from("").into(), "its secret is empty"),
+        (
+            Secret::from_fn(|| Ok(String::new())).into(),
+            "the secret's closure returned an empty secret",
+        ),
+        (Secret::from("").into(), "the secret is empty"),
     ];
     for (value, what) in values {
         let builder = client(&idp).public_client("me").grant_type("x").attempts(1);

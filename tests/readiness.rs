@@ -50,7 +50,7 @@ impl TokenSource for Idp {
 
 /// Refreshed after 770 s.
 fn builder(idp: &Idp) -> TokenCacheBuilder {
-    TokenCache::builder(idp.clone()).first_refresh_lead(0.2, 0.2).refresh_lead(0.2, 0.2)
+    TokenCache::builder(idp.clone()).first_refresh_lead(0.2..=0.2).refresh_lead(0.2..=0.2)
 }
 
 type Told = Vec<(u64, Readiness)>;

@@ -1,4 +1,4 @@
-//! How long to leave the token endpoint alone: after failures, and between rejections.
+//! How long to leave the token endpoint alone: after failures, and after rejections.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ impl Default for Backoff {
             terminal_cooldown: Duration::from_secs(30),
             retry_after_cap: Duration::from_secs(5 * 60),
             retry_after_cap_with_token: Duration::from_secs(60 * 60),
-            rejections: (Duration::from_secs(30), Duration::from_secs(10 * 60)),
+            rejections: (Duration::from_secs(60), Duration::from_secs(10 * 60)),
         }
     }
 }
@@ -68,6 +68,12 @@ impl Cooldown {
         }
     }
 
+    /// The next attempt may be made now.
+    pub(super) fn end(&mut self, now: Instant) {
+        self.until = self.until.min(now);
+        self.until_with_token = self.until_with_token.min(now);
+    }
+
     pub(super) fn until(&self, with_token: bool) -> Instant {
         if with_token { self.until_with_token } else { self.until }
     }
@@ -78,14 +84,30 @@ impl Cooldown {
     }
 }
 
-/// The spacing of acquisitions that rejections cause.
+/// So many acquisitions for rejections start without a pause between them.
+const BURST: u32 = 3;
+
+/// After so long without a rejection the budget is full again.
+const RECOVERY: Duration = Duration::from_secs(30 * 60);
+
+/// How many acquisitions rejections may cause: a few at once, further ones ever further apart.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Spacing {
+pub(super) struct RejectionBudget {
     taken: u32,
     next_at: Option<Instant>,
+    /// The last rejection, or acquisition for one.
+    last_at: Option<Instant>,
 }
 
-impl Spacing {
+impl RejectionBudget {
+    /// A token was rejected. After a long time without a rejection the budget is full again.
+    pub(super) fn rejected(&mut self, now: Instant) {
+        if self.last_at.is_some_and(|last| now.saturating_duration_since(last) >= RECOVERY) {
+            *self = Self::default();
+        }
+        self.last_at = Some(now);
+    }
+
     /// How long until an acquisition for a rejection is possible.
     pub(super) fn wait(&self, now: Instant) -> Duration {
         self.next_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
@@ -93,15 +115,24 @@ impl Spacing {
 
     /// One acquisition for a rejection starts now.
     pub(super) fn take(&mut self, now: Instant, settings: &Backoff) {
-        let (first, most) = settings.rejections;
-        self.next_at = Some(now + doubled(first, self.taken, most));
         self.taken = self.taken.saturating_add(1);
+        let (first, longest) = settings.rejections;
+        let pauses = self.taken.checked_sub(BURST);
+        self.next_at = pauses.map(|pauses| now + doubled(first, pauses, longest));
+        self.last_at = Some(now);
     }
 
     /// The last one, which was put off or failed, starts only now.
     pub(super) fn retake(&mut self, now: Instant, settings: &Backoff) {
         self.taken = self.taken.saturating_sub(1);
         self.take(now, settings);
+    }
+
+    /// When it is full again, if nothing happens until then.
+    #[cfg(feature = "keyed")]
+    fn full_at(&self) -> Option<Instant> {
+        let recovered_at = self.last_at.filter(|_| self.taken > 0).map(|last| last + RECOVERY);
+        recovered_at.max(self.next_at)
     }
 }
 
@@ -110,18 +141,17 @@ impl Spacing {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pauses {
     pub(super) cooldown: Option<Cooldown>,
-    pub(super) spacing: Spacing,
+    pub(super) budget: RejectionBudget,
     pub(super) not_before: Option<Instant>,
 }
 
 #[cfg(feature = "keyed")]
 impl Pauses {
-    /// Until when it counts: each pause, and once more the longest of its kind. So a key that is
-    /// forgotten then has been asked for no more often than one that is remembered for good.
+    /// Until when it counts: the cooldown and the longest one after it, and until the budget is full
+    /// again. A key that is forgotten then is not asked for more often than one that is remembered.
     pub(super) fn forget_at(&self, settings: &Backoff) -> Option<Instant> {
         let cooldown = self.cooldown.as_ref().map(|it| it.until + settings.cooldown.1);
-        let spacing = self.spacing.next_at.map(|at| at + settings.rejections.1);
-        cooldown.max(spacing).max(self.not_before)
+        cooldown.max(self.budget.full_at()).max(self.not_before)
     }
 }
 
@@ -214,15 +244,49 @@ mod tests {
     }
 
     #[test]
-    fn rejections_are_spaced_from_thirty_seconds_to_ten_minutes() {
+    fn three_rejections_are_free_and_further_ones_are_60_s_to_10_min_apart() {
         let (mut now, settings) = (Instant::now(), Backoff::default());
-        let mut spacing = Spacing::default();
-        assert!(spacing.wait(now).is_zero());
-        for secs in [30, 60, 120, 240, 480, 600, 600] {
-            spacing.take(now, &settings);
-            assert_eq!(spacing.wait(now).as_secs(), secs);
+        let mut budget = RejectionBudget::default();
+        for secs in [0, 0, 60, 120, 240, 480, 600, 600] {
+            assert!(budget.wait(now).is_zero());
+            budget.rejected(now);
+            budget.take(now, &settings);
+            assert_eq!(budget.wait(now).as_secs(), secs);
             now += Duration::from_secs(secs);
-            assert!(spacing.wait(now).is_zero());
         }
+    }
+
+    #[test]
+    fn the_budget_is_full_again_after_half_an_hour_without_a_rejection() {
+        let (mut now, settings) = (Instant::now(), Backoff::default());
+        let mut budget = RejectionBudget::default();
+        for _ in 0..5 {
+            budget.take(now, &settings);
+        }
+        let almost = RECOVERY - Duration::from_millis(1);
+        // Rejections in between, which cause no acquisition, begin the half hour again.
+        for _ in 0..5 {
+            now += almost;
+            budget.rejected(now);
+            assert_eq!(budget.taken, 5);
+        }
+        now += RECOVERY;
+        budget.rejected(now);
+        for _ in 0..2 {
+            budget.take(now, &settings);
+            assert!(budget.wait(now).is_zero());
+        }
+    }
+
+    #[test]
+    fn an_acquisition_that_is_put_off_counts_once_and_from_its_start() {
+        let (now, settings) = (Instant::now(), Backoff::default());
+        let mut budget = RejectionBudget::default();
+        for _ in 0..3 {
+            budget.take(now, &settings);
+        }
+        let later = now + Duration::from_secs(50);
+        budget.retake(later, &settings);
+        assert_eq!(budget.wait(later).as_secs(), 60);
     }
 }

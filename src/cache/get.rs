@@ -1,6 +1,7 @@
 //! The future that hands out a token.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -31,6 +32,12 @@ impl Get {
     /// Waits for this flight first.
     pub(super) fn join(self: Pin<&mut Self>, flight: Arc<Flight>) {
         self.project().acquiring.join(flight);
+    }
+}
+
+impl fmt::Debug for Get {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Get").field("cache", &self.cache).finish_non_exhaustive()
     }
 }
 

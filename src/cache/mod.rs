@@ -268,7 +268,7 @@ impl TokenCache {
     /// Tells the cache that an API rejected this token (401).
     ///
     /// The token stays in use until another one is at hand, but one acquisition is started for
-    /// it, unless the last one for a rejection was too short a time ago. A token that is no longer
+    /// it, unless the budget of [`rejection_interval`](TokenCacheBuilder::rejection_interval) is used up. A token that is no longer
     /// the current one is ignored. Never waits.
     pub fn invalidate(&self, rejected: &Token) {
         self.shared.reject(rejected);
@@ -281,8 +281,7 @@ impl TokenCache {
     }
 
     /// Gets a new token though the one at hand may be good, for instance after the client was
-    /// granted more. Spaced like a rejection: if the last such acquisition was too short a time
-    /// ago, or if this one fails, a token at hand that is still valid is returned. Others go on with
+    /// granted more. It draws on the budget of rejections: if that is used up, or if this one fails, a token at hand that is still valid is returned. Others go on with
     /// the old token meanwhile.
     ///
     /// # Errors
@@ -297,6 +296,15 @@ impl TokenCache {
             }
             _ => self.get().await,
         }
+    }
+
+    /// Ends the cooldown after a failed acquisition, so that the next request tries again at once.
+    ///
+    /// It is for an operator who fixed the cause, such as a wrong secret, and does not want to wait.
+    /// `true`: a cooldown was ended. It has no effect within 1 s of the last time, so calls in a loop
+    /// do not storm the authorization server.
+    pub fn end_cooldown(&self) -> bool {
+        self.shared.step(|state, now| (state.end_cooldown(now), Followup::default()))
     }
 
     /// Forgets the token at hand, and the one of a request that is under way: they are worthless,

@@ -1,6 +1,7 @@
 //! Getting another token after an API rejected one.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
     task::{Context, Poll, ready},
@@ -63,6 +64,12 @@ pin_project! {
 impl Replacement {
     pub(super) fn new(replacing: Replacing) -> Self {
         Self { replacing }
+    }
+}
+
+impl fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replacement").field("cache", &self.replacing.cache).finish_non_exhaustive()
     }
 }
 

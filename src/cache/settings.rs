@@ -1,6 +1,6 @@
 //! What can be set about a cache.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::RangeInclusive, time::Duration};
 
 #[cfg(feature = "keyed")]
 use super::keyed::Place;
@@ -14,6 +14,10 @@ use crate::{
 
 /// No setting may push an `Instant` over its edge.
 pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
+/// With a pause of zero, a failing server would be asked in a loop.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
+/// A shorter life would be refreshed in a loop.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 /// A flight that ends before it begins would be followed by the next one at once, and so on.
 const SHORTEST_ACQUISITION: Duration = Duration::from_millis(1);
 
@@ -49,7 +53,7 @@ impl Default for Settings {
 /// Makes a [`TokenCache`] with other settings than the defaults.
 ///
 /// Each default is defended in [`docs::defaults`](crate::docs::defaults). Durations above a year
-/// count as a year.
+/// count as a year. The ends of a range may come in any order.
 ///
 /// # Examples
 ///
@@ -75,9 +79,10 @@ impl TokenCacheBuilder {
         Self { source: Box::new(source), settings: Settings::default() }
     }
 
-    /// The lifetime of a token whose lifetime the server does not state. Default: 5 minutes.
+    /// The lifetime of a token whose lifetime the server does not state. At least 1 s. Default:
+    /// 5 minutes.
     pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
-        self.settings.schedule.default_lifetime = lifetime.min(LONGEST);
+        self.settings.schedule.default_lifetime = lifetime.clamp(SHORTEST_LIFETIME, LONGEST);
         self
     }
 
@@ -88,17 +93,17 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// How long before its expiry a token is refreshed, as a share of its lifetime: drawn once
-    /// for each token between the two, each clamped to 0 to 0.6. Default: 0.15 to 0.30.
-    pub fn refresh_lead(mut self, least: f64, most: f64) -> Self {
-        self.settings.schedule.lead = ordered_shares(least, most);
+    /// How long before its expiry a token is refreshed, as a share of its lifetime: drawn for each
+    /// token from this range, within 0 to 0.6. Default: 0.15 to 0.30.
+    pub fn refresh_lead(mut self, shares: RangeInclusive<f64>) -> Self {
+        self.settings.schedule.lead = ordered_shares(shares);
         self
     }
 
     /// The same for a cache's first token. Default: 0.15 to 0.60, so that a fleet that was
     /// started together does not come back together.
-    pub fn first_refresh_lead(mut self, least: f64, most: f64) -> Self {
-        self.settings.schedule.first_lead = ordered_shares(least, most);
+    pub fn first_refresh_lead(mut self, shares: RangeInclusive<f64>) -> Self {
+        self.settings.schedule.first_lead = ordered_shares(shares);
         self
     }
 
@@ -129,33 +134,41 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// The pause after a failed acquisition: the first, doubled with each further failure up to
-    /// the longest, and each lengthened by up to a quarter at random. Default: 1 s to 60 s.
-    pub fn cooldown(mut self, first: Duration, longest: Duration) -> Self {
-        self.settings.backoff.cooldown = ordered(first, longest);
+    /// The cooldown after a failed acquisition: from the first of these, doubled with each further
+    /// failure up to the last, and each lengthened by up to a quarter at random. At least 100 ms.
+    /// Default: 1 s to 60 s.
+    pub fn cooldown(mut self, range: RangeInclusive<Duration>) -> Self {
+        self.settings.backoff.cooldown = ordered(range);
         self
     }
 
-    /// The least first pause after a failure that only a person can mend, such as
-    /// `invalid_client`. Default: 30 s.
+    /// Minimum initial cooldown after an error that needs operator action, such as
+    /// `invalid_client`. At least 100 ms. Default: 30 s.
     pub fn terminal_cooldown(mut self, first: Duration) -> Self {
-        self.settings.backoff.terminal_cooldown = first.min(LONGEST);
+        self.settings.backoff.terminal_cooldown = pause(first);
         self
     }
 
-    /// The longest `Retry-After` that is honoured: without a valid token, and with one at hand.
-    /// Default: 5 minutes and 1 hour.
-    pub fn retry_after_caps(mut self, without_token: Duration, with_token: Duration) -> Self {
-        let (without, with) = ordered(without_token, with_token);
-        self.settings.backoff.retry_after_cap = without;
-        self.settings.backoff.retry_after_cap_with_token = with;
+    /// The longest `Retry-After` that is honored without a valid token. Default: 5 minutes.
+    pub fn retry_after_cap(mut self, cap: Duration) -> Self {
+        self.settings.backoff.retry_after_cap = cap.min(LONGEST);
         self
     }
 
-    /// The spacing of acquisitions that rejections (401) cause: the first comes at once, the next
-    /// no sooner than `first` after it, doubling up to the longest. Default: 30 s to 10 minutes.
-    pub fn rejection_spacing(mut self, first: Duration, longest: Duration) -> Self {
-        self.settings.backoff.rejections = ordered(first, longest);
+    /// The longest `Retry-After` that is honored while a valid token is cached. Default: 1 hour.
+    pub fn retry_after_cap_with_token(mut self, cap: Duration) -> Self {
+        self.settings.backoff.retry_after_cap_with_token = cap.min(LONGEST);
+        self
+    }
+
+    /// The interval between acquisitions that rejections (401) cause. The first three come at once.
+    /// The next comes the first of these later, doubling up to the last. At least 100 ms. Default:
+    /// 60 s to 10 minutes.
+    ///
+    /// After 30 minutes without a rejection, or when a token reaches its refresh unrejected, three
+    /// come at once again.
+    pub fn rejection_interval(mut self, range: RangeInclusive<Duration>) -> Self {
+        self.settings.backoff.rejections = ordered(range);
         self
     }
 
@@ -180,7 +193,7 @@ impl TokenCacheBuilder {
     }
 
     /// Where [`Event`]s go, besides `tracing`. It runs on the task that caused the event, outside
-    /// of every lock: keep it short, and don't block.
+    /// of every lock: keep it short, and don't block. A panic in it is logged and goes no further.
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.settings.observer = Observer::new(observer);
         self
@@ -206,14 +219,22 @@ impl TokenCacheBuilder {
     }
 }
 
-fn ordered(first: Duration, longest: Duration) -> (Duration, Duration) {
-    let first = first.min(LONGEST);
-    (first, longest.clamp(first, LONGEST))
+/// No setting removes a pause.
+fn pause(pause: Duration) -> Duration {
+    pause.clamp(SHORTEST_PAUSE, LONGEST)
 }
 
-fn ordered_shares(least: f64, most: f64) -> (f64, f64) {
+/// The ends of a range, in order whichever comes first.
+fn ordered(range: RangeInclusive<Duration>) -> (Duration, Duration) {
+    let (one, other) = range.into_inner();
+    (pause(one.min(other)), pause(one.max(other)))
+}
+
+fn ordered_shares(range: RangeInclusive<f64>) -> (f64, f64) {
+    let (one, other) = range.into_inner();
     let share = |share: f64| if share.is_nan() { 0.0 } else { share.clamp(0.0, 0.6) };
-    (share(least), share(most).max(share(least)))
+    let (one, other) = (share(one), share(other));
+    (one.min(other), one.max(other))
 }
 
 impl fmt::Debug for TokenCacheBuilder {

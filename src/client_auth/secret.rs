@@ -201,7 +201,7 @@ mod tests {
             let file = TempFile::new(name, content);
             let error = read(&Secret::from_file(&file.0)).await.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Credentials, "{name}");
-            let expected = format!("client secret file {}: {why}", file.0.display());
+            let expected = format!("secret file {}: {why}", file.0.display());
             assert!(error.to_string().contains(&expected), "{error}");
         }
         let error = read(&Secret::from_file("/no/such/file")).await.unwrap_err();

@@ -326,9 +326,6 @@ impl ClientCredentialsConfig {
                     self.warn_unread(setting, error);
                 }
             }
-            if let Some(identity) = self.identity.get() {
-                return Ok(builder.client_identity(identity.clone()));
-            }
             let [chain, key] = files.map(|file| file.file);
             let identity = ClientIdentity::in_files(chain, key).map_err(|error| {
                 let names = self.names(&CERTIFICATE, ", ");

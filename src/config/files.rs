@@ -38,22 +38,31 @@ impl ClientCredentialsConfig {
     /// ```
     pub fn check(&self) -> Result<(), Error> {
         let _ = self.builder()?;
+        self.check_parameter_files()?;
         self.check_credential_files()
     }
 
     /// The file that a setting names. It need not be there yet.
     pub(super) fn file(&self, setting: &str) -> Result<Option<SecretFile>, Error> {
-        let Some(text) = self.text(setting)? else { return Ok(None) };
-        self.file_at(setting, &text).map(Some)
-    }
-
-    /// A file whose path is a part of a setting. It need not be there yet.
-    pub(super) fn file_at(&self, setting: &str, path: &str) -> Result<SecretFile, Error> {
-        let Located { file, read } = self.locate(setting, path, MAX_BYTES)?;
-        if let Err(error) = &read {
+        let Some(file) = self.located(setting, MAX_BYTES)? else { return Ok(None) };
+        if let Err(error) = &file.read {
             self.warn_unread(setting, error);
         }
-        Ok(file)
+        Ok(Some(file.file))
+    }
+
+    /// A file whose path is a part of a setting. It need not be there yet, if its folder is.
+    pub(super) fn file_at(&self, setting: &str, path: &str) -> Result<SecretFile, Error> {
+        let Located { file, read } = self.locate(setting, path, MAX_BYTES)?;
+        match read {
+            Ok(()) => Ok(file),
+            Err(error) if is_in_a_folder(Path::new(path)) => {
+                self.warn_unread(setting, &error);
+                Ok(file)
+            }
+            // Errors of requests show the parameter's name, which may be a misplaced secret.
+            Err(error) => Err(self.unusable_file(setting, error.into())),
+        }
     }
 
     /// The file that a setting names, and what reading it ended with.
@@ -101,6 +110,16 @@ impl ClientCredentialsConfig {
         content
             .and_then(|content| parse(text(&content)?))
             .map_err(|cause| self.unusable_file(setting, cause))
+    }
+
+    fn check_parameter_files(&self) -> Result<(), Error> {
+        const SETTING: &str = "parameter_files";
+        for (_, path) in self.pairs(SETTING)? {
+            let Located { file, .. } = self.locate(SETTING, path.trim(), MAX_BYTES)?;
+            let content = file.read_blocking().and_then(|content| text(&content).map(drop));
+            content.map_err(|error| self.unusable_file(SETTING, error.into()))?;
+        }
+        Ok(())
     }
 
     pub(super) fn unusable_file(&self, setting: &str, cause: BoxError) -> Error {

@@ -10,7 +10,7 @@
 //! // A user is waiting behind each request: give up sooner.
 //! let tokens = TokenCache::builder(|_: Acquire| async { Token::bearer("abc") })
 //!     .wait_timeout(Duration::from_secs(3))
-//!     .cooldown(Duration::from_millis(500), Duration::from_secs(20))
+//!     .cooldown(Duration::from_millis(500)..=Duration::from_secs(20))
 //!     .build();
 //! # let _ = tokens;
 //! ```

@@ -174,12 +174,10 @@
 //! | a closure `Fn(&B) -> Option<B>` | what it returns | nothing | what it does |
 //! | [`BufferBodies`] | streams up to a limit | a way to box the copying body | a clone of its head, and the bytes once more |
 //!
-//! Other requests get their 401 back as it was, and the token is replaced for those that follow. An
-//! [`Event::NotReplayed`] at level DEBUG says why, at most once a minute for each reason.
-//!
-//! A server may close the connection right after its 401, so that the replay fails. It is then sent
-//! again on another connection, once, if its method is idempotent (RFC 9110 §9.2.2) or the client
-//! reports that nothing was sent. Otherwise the caller gets the client's error.
+//! Other requests get their 401 back, and the token is replaced for those that follow. An
+//! [`Event::NotReplayed`] at level DEBUG says why, once a minute for each reason. A replay whose
+//! connection is lost is sent again on another, once, if its method is idempotent (RFC 9110 §9.2.2)
+//! or nothing was sent.
 //!
 //! ```
 //! # use bytes::Bytes;
@@ -275,9 +273,8 @@
 //! ```
 //!
 //! [`warm_up`](TokenCache::warm_up) gets the first token before the first request does.
-//! [`keep_warm`](TokenCacheBuilder::keep_warm) refreshes without traffic too, so that a request
-//! after a quiet hour does not wait; it costs the authorization server a request each lifetime for
-//! each instance.
+//! [`keep_warm`](TokenCacheBuilder::keep_warm) refreshes without traffic too, so no request waits. It
+//! costs the authorization server a request each lifetime for each instance.
 //!
 //! # Readiness
 //!
@@ -327,10 +324,8 @@
 //!
 //! # A library that wants a credential callback
 //!
-//! Object stores, database drivers, message brokers and SDKs often take a closure that returns a
-//! token. Give them [`TokenCache::get`], and they share the cache, its single flight and its
-//! backoff. A token at hand comes at once; and the library may drop the future whenever it likes,
-//! as the acquisition goes on without it:
+//! Object stores, database drivers and SDKs often take a closure that returns a token. Give them
+//! [`TokenCache::get`], and they share the cache. The library may drop the future at any time.
 //!
 //! ```
 //! use std::{future::Future, pin::Pin};

@@ -17,6 +17,7 @@ mod response;
 mod retry;
 mod retry_after;
 mod target;
+mod token_type;
 mod url;
 mod words;
 
@@ -299,8 +300,8 @@ fn transport_error(error: BoxError, uri: &Uri, secrets: &SentSecrets) -> Error {
     let failed = Error::new(ErrorKind::Transport);
     if secrets.are_repeated_by(&*error) {
         return failed.with_detail(format!(
-            "no answer from {host}: the transport failed with an error that repeats part of a \
-             secret, so it is not shown; check the transport"
+            "no answer from {host}: the transport failed; the cause is left out because it repeats \
+             part of a secret; check the transport"
         ));
     }
     let text = transport::describe(&format!("no answer from {host}"), &error);

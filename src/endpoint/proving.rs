@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "dpop")]
 use super::ClientCredentialsBuilder;
-use super::{Inner, response::Expected, target::Target};
+use super::{Inner, target::Target, token_type::Expected};
 use crate::{
     client_auth::SentSecrets,
     error::{Error, ErrorKind},

@@ -11,6 +11,7 @@ use super::{
     lifetime,
     refusal::{self, Page},
     retry_after,
+    token_type::{Expected, token_type},
 };
 use crate::{
     client_auth::SentSecrets,
@@ -40,16 +41,6 @@ pub(super) struct ReadPolicy {
     pub(super) token_lifetime: Option<Duration>,
     pub(super) token_type_override: Option<TokenType>,
     pub(super) expected: Expected,
-}
-
-/// The types of token that can be presented, or are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "dpop"), allow(dead_code))]
-pub(super) enum Expected {
-    #[default]
-    Bearer,
-    Dpop,
-    Either,
 }
 
 /// Whether the body can say anything: not one of a redirect, and not one that is compressed.
@@ -154,12 +145,13 @@ fn token(fields: Fields, answer: &Answer<'_>) -> Result<Token, Error> {
         return Err(Error::new(ErrorKind::MalformedBody)
             .with_detail("it has an access token beside an error that is not a string"));
     }
-    let token_type = token_type(&fields.token_type, policy).map_err(|error| {
-        if error.detail().is_some() {
-            return error;
-        }
-        error.and_detail(refusal::token_type(&fields.token_type, answer.secrets, &secret))
-    })?;
+    let token_type = token_type(&fields.token_type, policy.token_type_override, policy.expected)
+        .map_err(|error| {
+            if error.detail().is_some() {
+                return error;
+            }
+            error.and_detail(refusal::token_type(&fields.token_type, answer.secrets, &secret))
+        })?;
     let mut token = Token::new(token_type, std::mem::take(&mut *secret))?;
     if let Some(lifetime) = lifetime::stated(&fields.expires_in, policy.token_lifetime) {
         let lifetime = lifetime.min(policy.lifetime_cap.unwrap_or(Duration::MAX));
@@ -197,47 +189,6 @@ fn granted_scope(scope: &Member, answer: &Answer<'_>) -> Option<String> {
     let asked_for = scope.split_whitespace().filter(was_requested);
     let asked_for: Vec<_> = asked_for.collect();
     (!asked_for.is_empty()).then(|| asked_for.join(" "))
-}
-
-/// RFC 6749 §7.1: a token of a type that is not understood must not be used.
-fn token_type(member: &Member, policy: &ReadPolicy) -> Result<TokenType, Error> {
-    let token_type = stated_type(member, policy.token_type_override);
-    match (token_type, policy.expected) {
-        // Neither is passed off as the other, whatever the setting.
-        (Some(TokenType::Bearer), Expected::Dpop) | (Some(TokenType::Dpop), Expected::Bearer) => {
-            None
-        }
-        (token_type, _) => token_type,
-    }
-    .ok_or_else(|| {
-        let error = Error::new(ErrorKind::UnsupportedTokenType);
-        match member.as_text() {
-            Some(name) if name.eq_ignore_ascii_case("N_A") => error.with_detail(NOT_ACCESS_TOKEN),
-            _ => error,
-        }
-    })
-}
-
-/// RFC 8693 §2.2.1.
-const NOT_ACCESS_TOKEN: &str = "its token type N_A says that it is not an access token; ask for one with the parameter \
-     requested_token_type=urn:ietf:params:oauth:token-type:access_token, or set \
-     token_type_override if the API takes this token as a Bearer token";
-
-/// `BearerToken` is Apigee's. The setting is for names that mean nothing here.
-fn stated_type(member: &Member, unknown: Option<TokenType>) -> Option<TokenType> {
-    let name = match member {
-        Member::Absent => "",
-        Member::Text(name) => name.trim(),
-        _ => return unknown,
-    };
-    let is = |other: &str| name.eq_ignore_ascii_case(other);
-    if is("DPoP") {
-        return Some(TokenType::Dpop);
-    }
-    if is("") || is("Bearer") || is("BearerToken") {
-        return Some(TokenType::Bearer);
-    }
-    unknown
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
@@ -356,31 +307,6 @@ mod tests {
             let expected = (ErrorKind::UnsupportedTokenType, false);
             assert_eq!(refused(200, &[], body.as_bytes()), expected, "{name}");
         }
-        let overridden =
-            ReadPolicy { token_type_override: Some(TokenType::Bearer), ..Default::default() };
-        assert!(token_type(&Member::text("dPOp"), &overridden).is_err());
-        assert!(token_type(&Member::text("Application Access Token"), &overridden).is_ok());
-    }
-
-    #[test]
-    fn with_dpop_a_bearer_token_is_taken_only_where_that_is_allowed() {
-        let read = |name: &str, expected, token_type_override| {
-            let policy = ReadPolicy { expected, token_type_override, ..Default::default() };
-            token_type(&Member::text(name), &policy).ok()
-        };
-        let (bearer, dpop) = (Some(TokenType::Bearer), Some(TokenType::Dpop));
-        for (name, required, either) in [
-            ("DPoP", dpop, dpop),
-            ("dpop ", dpop, dpop),
-            ("Bearer", None, bearer),
-            ("", None, bearer),
-            ("mac", None, None),
-        ] {
-            assert_eq!(read(name, Expected::Dpop, None), required, "{name}");
-            assert_eq!(read(name, Expected::Either, None), either, "{name}");
-        }
-        assert_eq!(read("mac", Expected::Dpop, bearer), None);
-        assert_eq!(read("mac", Expected::Either, bearer), bearer);
     }
 
     #[test]

@@ -96,7 +96,7 @@ async fn a_file_that_is_created_later_is_a_warning_and_read_when_needed() {
     let tokens = TokenCache::new(builder.transport(idp.service()).build().unwrap());
     let error = tokens.get().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
-    assert!(error.to_string().contains(&format!("client secret file {path}: ")), "{error}");
+    assert!(error.to_string().contains(&format!("secret file {path}: ")), "{error}");
 
     fs::write(&path, "s3cret\n").unwrap();
     let ((), log) = warnings(|| config.check().unwrap());

@@ -241,7 +241,7 @@ fn a_value_of_another_type_is_told() {
         (
             "parameter_files",
             json!({"a": "no-such-file"}),
-            "no file can be read there (entity not found)",
+            "no file can be read there (No such file or directory (os error 2))",
         ),
         ("jwt_lifetime", json!("1m"), "nothing uses it; set jwt_claims, or remove it"),
         ("wait_timeout", json!(0), above_zero),

@@ -76,7 +76,7 @@ fn a_mistake_names_the_setting_and_shows_no_value() {
     fs::write(&file, "no PEM").unwrap();
     for (name, value, why) in [
         ("OAUTH_CA_FILE", missing, "OAUTH_CA_FILE: no file can be read there"),
-        ("OAUTH_CA_FILE", folder.to_str().unwrap(), "OAUTH_CA_FILE: no root certificates in PEM"),
+        ("OAUTH_CA_FILE", folder.to_str().unwrap(), "OAUTH_CA_FILE: it is a directory"),
         ("OAUTH_CA_FILE", file.to_str().unwrap(), "OAUTH_CA_FILE: no root certificates in PEM"),
         ("OAUTH_PROXY", "http://user:hunter2@ss@p.test", "OAUTH_PROXY: the user or password"),
         ("OAUTH_PROXY", "off", "OAUTH_PROXY: it has no scheme; give a URL such as"),

@@ -21,5 +21,6 @@ mod p09_redirects;
 mod p09_withheld;
 mod p11_idle;
 mod p12_injection;
+mod p13_containment;
 mod service_contract;
 mod support;

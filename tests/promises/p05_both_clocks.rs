@@ -110,7 +110,7 @@ async fn p5_a_held_service_notices_a_suspend() {
 #[tokio::test(start_paused = true)]
 async fn p5_a_suspend_within_the_life_moves_the_refresh_earlier() {
     let (wall, idp, api) = (Wall::new(), Idp::healthy(HOUR, 0.2), Api::ok());
-    let cache = idp.builder().wall_clock(wall.clone()).first_refresh_lead(0.2, 0.2).build();
+    let cache = idp.builder().wall_clock(wall.clone()).first_refresh_lead(0.2..=0.2).build();
     let client = layered(&cache, api.clone());
     call(&client).await.unwrap();
     // Due after 2,850 s, of which 1,800 pass in a suspend.
@@ -240,7 +240,7 @@ async fn p5_a_wall_clock_that_stands_still_or_steps_back_changes_nothing() {
         let (wall, idp, api) = (Wall::new(), Idp::healthy(HOUR, 0.2), Api::ok());
         let frozen = wall.now();
         let clock = wall.clone();
-        let cache = idp.builder().first_refresh_lead(0.2, 0.2);
+        let cache = idp.builder().first_refresh_lead(0.2..=0.2);
         let cache = if back == 0 {
             cache.wall_clock(move || frozen).build()
         } else {

@@ -56,6 +56,10 @@ pub(crate) struct Asked {
 pub(crate) struct Answer(Duration, Result<Token, Error>);
 
 impl Answer {
+    pub(crate) fn of(result: Result<Token, Error>) -> Self {
+        Self(Duration::ZERO, result)
+    }
+
     pub(crate) fn never() -> Self {
         Self(NEVER, Err(Error::new(ErrorKind::ServerError)))
     }

@@ -62,7 +62,7 @@ impl World {
 
         // A quick recovery, so that the test need not wait for it.
         let tokens = TokenCache::builder(idp.client().unwrap())
-            .cooldown(Duration::from_millis(10), Duration::from_millis(10))
+            .cooldown(Duration::from_millis(100)..=Duration::from_millis(100))
             .keep_warm(true)
             .build();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -88,9 +88,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
         self
     }
 
-    /// How many acquisitions run at once, over all keys; at least one. Keys whose authorization
-    /// server hangs hold their turn until its bound is over, so with a server for each key allow
-    /// more. Default: 16.
+    /// How many acquisitions start at once, over all keys; at least one. One that takes longer than 1 s
+    /// does not count any more. Keys whose last acquisition failed count by themselves. So keys whose
+    /// authorization server hangs do not keep other keys waiting. Default: 16.
     pub fn concurrent_acquisitions(mut self, acquisitions: usize) -> Self {
         self.acquisitions = acquisitions;
         self
@@ -109,7 +109,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     /// Makes it. It holds no key yet.
     pub fn build(self) -> KeyedTokenCache<K> {
         let Self { make, each, capacity, idle_time, acquisitions } = self;
-        let turns = Turns::new(acquisitions, capacity);
+        let [turns, retries] = [(); 2].map(|()| Turns::new(acquisitions, capacity));
         let at_hand = Cache::with(
             capacity,
             u64::try_from(capacity).unwrap_or(u64::MAX),
@@ -121,7 +121,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
             inner: Arc::new(Inner {
                 at_hand,
                 register: Mutex::new(Register::new(capacity)),
-                sources: Arc::new(Sources { make, turns }),
+                sources: Arc::new(Sources { make, turns, retries }),
                 each,
                 began: Instant::now(),
                 tick: idle_time / TICKS,

@@ -52,9 +52,9 @@ const TICKS: u32 = 8;
 /// * A key has one cache at any time, and so one acquisition at a time.
 /// * It is bounded: above the capacity the caches least in use are dropped, and so are those
 ///   that nobody asked for in the idle time. One that is still in use elsewhere stays that key's.
-/// * Cooldowns after failures, and the spacing of rejections, outlive a cache that was dropped. So
+/// * Cooldowns after failures, and the budget of rejections, outlive a cache that was dropped. So
 ///   no load on other keys resets them.
-/// * At most 16 acquisitions run at once. Others wait in line for their turn, at most for half of
+/// * At most 16 acquisitions start at once. Others wait in line for their turn, at most for half of
 ///   their bound (`acquisition_timeout`), so that those that get one have time enough; then they
 ///   fail as [`Crowded`](crate::ErrorKind::Crowded). More than the capacity don't wait: they fail
 ///   at once.

@@ -1,8 +1,8 @@
 //! The source of one key: made when it is first needed, and asked in turn.
 
-use std::sync::OnceLock;
+use std::{pin::pin, sync::OnceLock, time::Duration};
 
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::turns::Turns;
 use crate::{
@@ -12,6 +12,10 @@ use crate::{
     token::Token,
 };
 
+/// An acquisition that takes longer holds no turn any more, so that servers which hang do not keep
+/// those of other keys waiting.
+const LONGEST_TURN: Duration = Duration::from_secs(1);
+
 /// Makes the source of a key.
 pub(super) type Make<K> = dyn Fn(&K) -> Result<Box<dyn ErasedSource>, Error> + Send + Sync;
 
@@ -19,6 +23,8 @@ pub(super) type Make<K> = dyn Fn(&K) -> Result<Box<dyn ErasedSource>, Error> + S
 pub(super) struct Sources<K> {
     pub(super) make: Box<Make<K>>,
     pub(super) turns: Turns,
+    /// Those of keys whose last acquisition failed, so that other keys do not wait for them.
+    pub(super) retries: Turns,
 }
 
 pub(super) struct KeyedSource<K> {
@@ -50,10 +56,19 @@ impl<K> KeyedSource<K> {
 
 impl<K: Send + Sync + 'static> TokenSource for KeyedSource<K> {
     async fn acquire(&self, acquire: Acquire) -> Result<Token, Error> {
-        let _turn = self.sources.turns.take(acquire.deadline).await?;
+        let turns =
+            if acquire.single_attempt { &self.sources.retries } else { &self.sources.turns };
+        let turn = turns.take(acquire.deadline).await?;
         // A token is not older for the wait.
         let asked_at = Instant::now();
-        let token = self.made()?.acquire_boxed(acquire).await?;
+        let mut acquiring = pin!(self.made()?.acquire_boxed(acquire));
+        let token = match timeout(LONGEST_TURN, acquiring.as_mut()).await {
+            Ok(acquired) => acquired?,
+            Err(_elapsed) => {
+                drop(turn);
+                acquiring.await?
+            }
+        };
         Ok(if token.issued_at().is_none() { token.with_issued_at(asked_at) } else { token })
     }
 

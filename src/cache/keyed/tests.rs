@@ -104,7 +104,7 @@ async fn a_token_is_as_old_as_its_request() {
 }
 
 /// One turn for all; a key takes as many seconds as it says, and its token is good for a minute.
-fn one_at_once() -> (KeyedTokenCache<u64>, Arc<Mutex<Vec<Acquire>>>) {
+fn one_at_once(timeout: Duration) -> (KeyedTokenCache<u64>, Arc<Mutex<Vec<Acquire>>>) {
     let asked = Arc::<Mutex<Vec<Acquire>>>::default();
     let log = Arc::clone(&asked);
     let source = move |takes: &u64| {
@@ -117,19 +117,21 @@ fn one_at_once() -> (KeyedTokenCache<u64>, Arc<Mutex<Vec<Acquire>>>) {
             }
         })
     };
-    (KeyedTokenCache::builder(source).concurrent_acquisitions(1).build(), asked)
+    let builder = KeyedTokenCache::builder(source).concurrent_acquisitions(1);
+    (builder.each_cache(move |_, cache| cache.acquisition_timeout(timeout)).build(), asked)
 }
 
 /// The server did not fail, so it is not asked by a probe.
 #[tokio::test(start_paused = true)]
 async fn after_no_turn_an_acquisition_is_one_like_any_other() {
-    let (tokens, asked) = one_at_once();
-    let first = tokio::spawn(tokens.get(&13));
+    // A wait for a turn ends after half of this, and a turn after 1 s.
+    let (tokens, asked) = one_at_once(Duration::from_millis(1500));
+    let first = tokio::spawn(tokens.get(&1));
     tokio::task::yield_now().await;
-    assert_eq!(tokens.get(&1).await.unwrap_err().kind(), ErrorKind::Crowded);
+    assert_eq!(tokens.get(&0).await.unwrap_err().kind(), ErrorKind::Crowded);
     first.await.unwrap().unwrap();
     tokio::time::advance(Duration::from_secs(1)).await;
-    tokens.get(&1).await.unwrap();
+    tokens.get(&0).await.unwrap();
     let single: Vec<_> = lock(&asked).iter().map(|it| it.single_attempt).collect();
     assert_eq!(single, [false, false]);
 }
@@ -137,17 +139,18 @@ async fn after_no_turn_an_acquisition_is_one_like_any_other() {
 /// The next acquisition may wait for its turn as long, so it starts that much earlier.
 #[tokio::test(start_paused = true)]
 async fn the_lead_counts_the_wait_for_a_turn() {
-    let (tokens, asked) = one_at_once();
-    let first = tokio::spawn(tokens.get(&12));
+    let (tokens, asked) = one_at_once(Duration::from_secs(25));
+    // Each of them has its turn for 1 s.
+    let others: Vec<_> = (12..24).map(|takes| tokio::spawn(tokens.get(&takes))).collect();
     tokio::task::yield_now().await;
     tokens.get(&0).await.unwrap();
-    first.await.unwrap().unwrap();
     // 60 s, less 6 s of leeway, less a lead of 36 s: the most there is, and as long as 3 waits.
-    for (seconds, expected) in [(17, 2), (2, 3)] {
+    for (seconds, expected) in [(17, 13), (2, 14)] {
         tokio::time::advance(Duration::from_secs(seconds)).await;
         assert!(tokens.current(&0).is_some());
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;
         assert_eq!(lock(&asked).len(), expected);
     }
+    others.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -142,8 +142,8 @@ impl World {
                 answer
             }
         })
-        .first_refresh_lead(0.2, 0.2)
-        .refresh_lead(0.2, 0.2)
+        .first_refresh_lead(0.2..=0.2)
+        .refresh_lead(0.2..=0.2)
         .observer(move |event| {
             if let Event::Abandoned { .. } = event {
                 observer.abandoned.fetch_add(1, SeqCst);

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    backoff::{Cooldown, Spacing},
+    backoff::{Cooldown, RejectionBudget},
     flight::{Flight, FlightPlan, Outcome},
     readiness::{Outlook, Readiness},
     settings::Settings,
@@ -34,6 +34,9 @@ pub(super) use self::rejecting::Rejection;
 /// How long past its own bound a flight is still believed to be driven by somebody.
 const ABANDON_AFTER: Duration = Duration::from_secs(5);
 
+/// How often a cooldown can be ended by hand.
+const SHORTEST_RETRY: Duration = Duration::from_secs(1);
+
 #[derive(Default)]
 pub(in crate::cache) struct State {
     /// The last token, also when it has expired: a server that hands it out again is recognised.
@@ -47,12 +50,14 @@ pub(in crate::cache) struct State {
     overdue: bool,
     flight: Option<Arc<Flight>>,
     cooldown: Option<Cooldown>,
-    spacing: Spacing,
+    budget: RejectionBudget,
     /// This spell of rejections that came too soon has been reported.
     too_soon_reported: bool,
     /// That the acquisition which a rejection asked for was put off has been reported.
     put_off_reported: bool,
     not_before: Option<Instant>,
+    /// When a cooldown was last ended by hand.
+    cooldown_ended_at: Option<Instant>,
     /// Tokens that were asked for before this are worthless.
     withdrawn_at: Option<Instant>,
     /// Both clocks since the held token was requested.
@@ -195,13 +200,13 @@ impl State {
             && self.held.as_ref().is_some_and(|held| now >= held.refresh_at)
         {
             // A token lived to its scheduled refresh unrejected.
-            self.spacing = Spacing::default();
+            self.budget = RejectionBudget::default();
             self.too_soon_reported = false;
         }
         self.put_off_reported = false;
         let was_overdue = std::mem::take(&mut self.overdue);
         if was_overdue {
-            self.spacing.retake(now, &settings.backoff);
+            self.budget.retake(now, &settings.backoff);
         }
         let owed = was_overdue || reason.is_out_of_turn();
         self.flights += 1;
@@ -238,6 +243,17 @@ impl State {
             (None, None) => Readiness::Idle,
         };
         Outlook { readiness, until }
+    }
+
+    /// Ends a cooldown, at most once a second.
+    pub(in crate::cache) fn end_cooldown(&mut self, now: Instant) -> bool {
+        let Some(cooldown) = &mut self.cooldown else { return false };
+        if self.cooldown_ended_at.is_some_and(|at| now < at + SHORTEST_RETRY) {
+            return false;
+        }
+        self.cooldown_ended_at = Some(now);
+        cooldown.end(now);
+        true
     }
 
     pub(in crate::cache) fn in_flight(&self) -> Option<Arc<Flight>> {

@@ -1,5 +1,5 @@
 //! What follows when an API rejects a token, or the user wants another one: acquisitions out of
-//! turn, and their spacing.
+//! turn, and their budget.
 
 use std::time::Duration;
 
@@ -44,6 +44,7 @@ impl State {
             return (Rejection::Stale, followup);
         }
         self.rejected = true;
+        self.budget.rejected(now);
         let (rejection, response) =
             self.hasten(Reason::Rejected, now, can_launch, settings, &mut followup);
         let reported = match response {
@@ -69,7 +70,7 @@ impl State {
         (rejection, followup)
     }
 
-    /// Somebody wants a new token though the held one may be good: spaced like a rejection.
+    /// Somebody wants a new token though the held one may be good: it draws on the budget of rejections.
     pub(in crate::cache) fn force(
         &mut self,
         now: Instant,
@@ -84,7 +85,7 @@ impl State {
         (rejection, followup)
     }
 
-    /// An acquisition out of turn, as far as the spacing and the cooldown allow it.
+    /// An acquisition out of turn, as far as the budget and the cooldown allow it.
     fn hasten(
         &mut self,
         reason: Reason,
@@ -96,7 +97,7 @@ impl State {
         if let Some(flight) = &self.flight {
             return (Rejection::Wait(Arc::clone(flight)), RejectionResponse::Joined);
         }
-        let too_soon = self.spacing.wait(now);
+        let too_soon = self.budget.wait(now);
         // While one is overdue, no fresh token has come that this rejection could be of.
         if !too_soon.is_zero() && !self.overdue {
             return (Rejection::HandBack, RejectionResponse::TooSoon { next_in: too_soon });
@@ -108,25 +109,25 @@ impl State {
         if !(too_soon.is_zero() && next_in.is_zero()) {
             // The rejection's acquisition is the one that follows the cooldown.
             if !std::mem::replace(&mut self.overdue, true) {
-                self.take_spacing(now, settings);
+                self.take_budget(now, settings);
             }
             return (Rejection::HandBack, RejectionResponse::CoolingDown { next_in });
         }
         if !can_launch {
             // The next request on a runtime starts it.
             if !std::mem::replace(&mut self.overdue, true) {
-                self.take_spacing(now, settings);
+                self.take_budget(now, settings);
             }
             return (Rejection::HandBack, RejectionResponse::NoRuntime);
         }
-        self.take_spacing(now, settings);
+        self.take_budget(now, settings);
         let flight = self.start(reason, now, settings);
         followup.launch = Some(Arc::clone(&flight));
         (Rejection::Wait(flight), RejectionResponse::Acquiring)
     }
 
-    fn take_spacing(&mut self, now: Instant, settings: &Settings) {
-        self.spacing.take(now, &settings.backoff);
+    fn take_budget(&mut self, now: Instant, settings: &Settings) {
+        self.budget.take(now, &settings.backoff);
         self.too_soon_reported = false;
     }
 }
@@ -145,7 +146,7 @@ mod tests {
 
     /// The acquisition is put off until there is a runtime, and counts once for all those in between.
     #[test]
-    fn rejections_without_a_runtime_do_not_lengthen_the_spacing() {
+    fn rejections_without_a_runtime_count_once() {
         let (mut state, settings, mut now) =
             (State::default(), Settings::default(), Instant::now());
         let Decision::Wait { flight, .. } = state.consult(now, true, &settings).0 else {
@@ -161,10 +162,19 @@ mod tests {
             panic!("it is overdue")
         };
         let second = landed(&mut state, &flight, "second", now);
-        let mut reject = |after| {
-            let (rejection, _) = state.reject(&second, now + after, true, &settings);
-            matches!(rejection, Rejection::Wait(_))
-        };
-        assert!(!reject(Duration::from_secs(59)) && reject(Duration::from_secs(60)));
+        // Two of three are left, and the next one comes 60 s after them.
+        let mut current = second;
+        for (nth, (after, starts)) in
+            [(0, true), (0, true), (59, false), (60, true)].into_iter().enumerate()
+        {
+            let at = now + Duration::from_secs(after);
+            let (rejection, _) = state.reject(&current, at, true, &settings);
+            let Rejection::Wait(flight) = rejection else {
+                assert!(!starts, "after {after} s");
+                continue;
+            };
+            assert!(starts, "after {after} s");
+            current = landed(&mut state, &flight, &format!("later-{nth}"), at);
+        }
     }
 }
