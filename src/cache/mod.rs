@@ -301,8 +301,8 @@ impl TokenCache {
     /// Forgets the token at hand, and the one of a request that is under way: they are worthless,
     /// for instance bound to a certificate that was replaced. The next request waits for another.
     ///
-    /// For a token that an API rejected use [`invalidate`](Self::invalidate), which is spaced and
-    /// lets other requests go on.
+    /// For a token that an API rejected use [`invalidate`](Self::invalidate), which has a budget
+    /// and lets other requests go on. Cooldowns and that budget stay as they are.
     pub fn drop_token(&self) {
         Withdraw::withdraw(Arc::clone(&self.shared));
     }

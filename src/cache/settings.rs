@@ -1,6 +1,6 @@
 //! What can be set about a cache.
 
-use std::{fmt, time::Duration};
+use std::{fmt, ops::RangeInclusive, time::Duration};
 
 #[cfg(feature = "keyed")]
 use super::keyed::Place;
@@ -16,6 +16,8 @@ use crate::{
 pub(super) const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 /// A flight that ends before it begins would be followed by the next one at once, and so on.
 const SHORTEST_ACQUISITION: Duration = Duration::from_millis(1);
+/// An API that rejects every token must not drive the token endpoint, whatever the setting.
+const SHORTEST_REJECTION_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -152,10 +154,18 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// The spacing of acquisitions that rejections (401) cause: the first comes at once, the next
-    /// no sooner than `first` after it, doubling up to the longest. Default: 30 s to 10 minutes.
-    pub fn rejection_spacing(mut self, first: Duration, longest: Duration) -> Self {
-        self.settings.backoff.rejections = ordered(first, longest);
+    /// The interval between acquisitions that rejections (401) and
+    /// [`force_refresh`](TokenCache::force_refresh) cause, once the budget of three is used up.
+    ///
+    /// The first three start at once. The next starts no sooner than the range's start after the
+    /// third. Each further interval is twice as long, up to the range's end. In between the API's 401
+    /// is returned. The budget is full again when a token reaches its scheduled refresh unrejected, or
+    /// after 30 minutes without a rejection. Default: 60 s to 10 minutes. Intervals below 1 s count as
+    /// 1 s.
+    pub fn rejection_interval(mut self, interval: RangeInclusive<Duration>) -> Self {
+        let (first, longest) = interval.into_inner();
+        let first = first.max(SHORTEST_REJECTION_INTERVAL);
+        self.settings.backoff.rejection_interval = ordered(first, longest);
         self
     }
 

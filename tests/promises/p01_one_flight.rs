@@ -76,7 +76,7 @@ async fn p1_holds_when_every_reason_to_acquire_comes_at_once() {
             answer
         }
     })
-    .rejection_spacing(secs(1.0), secs(2.0))
+    .rejection_interval(secs(1.0)..=secs(2.0))
     .build();
     let mut tasks = JoinSet::new();
     for nth in 0..200_u64 {

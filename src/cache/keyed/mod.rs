@@ -52,7 +52,7 @@ const TICKS: u32 = 8;
 /// * A key has one cache at any time, and so one acquisition at a time.
 /// * It is bounded: above the capacity the caches least in use are dropped, and so are those
 ///   that nobody asked for in the idle time. One that is still in use elsewhere stays that key's.
-/// * Cooldowns after failures, and the spacing of rejections, outlive a cache that was dropped. So
+/// * Cooldowns after failures, and the budget of rejections, outlive a cache that was dropped. So
 ///   no load on other keys resets them.
 /// * At most 16 acquisitions run at once. Others wait in line for their turn, at most for half of
 ///   their bound (`acquisition_timeout`), so that those that get one have time enough; then they

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
-    backoff::{Cooldown, Spacing},
+    backoff::{Cooldown, RejectionBudget},
     flight::{Flight, FlightPlan, Outcome},
     readiness::{Outlook, Readiness},
     settings::Settings,
@@ -47,7 +47,7 @@ pub(in crate::cache) struct State {
     overdue: bool,
     flight: Option<Arc<Flight>>,
     cooldown: Option<Cooldown>,
-    spacing: Spacing,
+    budget: RejectionBudget,
     /// This spell of rejections that came too soon has been reported.
     too_soon_reported: bool,
     /// That the acquisition which a rejection asked for was put off has been reported.
@@ -195,13 +195,13 @@ impl State {
             && self.held.as_ref().is_some_and(|held| now >= held.refresh_at)
         {
             // A token lived to its scheduled refresh unrejected.
-            self.spacing = Spacing::default();
+            self.budget = RejectionBudget::default();
             self.too_soon_reported = false;
         }
         self.put_off_reported = false;
         let was_overdue = std::mem::take(&mut self.overdue);
         if was_overdue {
-            self.spacing.retake(now, &settings.backoff);
+            self.budget.retake(now);
         }
         let owed = was_overdue || reason.is_out_of_turn();
         self.flights += 1;

@@ -7,16 +7,16 @@ impl State {
     pub(in crate::cache) fn pauses(&self) -> Pauses {
         Pauses {
             cooldown: self.cooldown.clone(),
-            spacing: self.spacing.clone(),
+            budget: self.budget.clone(),
             not_before: self.not_before,
         }
     }
 
     /// Goes on where another cache of the same key left off.
     pub(in crate::cache) fn resume(&mut self, pauses: Pauses) {
-        let Pauses { cooldown, spacing, not_before } = pauses;
+        let Pauses { cooldown, budget, not_before } = pauses;
         self.cooldown = cooldown;
-        self.spacing = spacing;
+        self.budget = budget;
         self.not_before = not_before;
     }
 }
