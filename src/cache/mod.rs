@@ -280,9 +280,9 @@ impl TokenCache {
     }
 
     /// Gets a new token though the one at hand may be good, for instance after the client was
-    /// granted more. Spaced like a rejection: if the last such acquisition was too short a time
-    /// ago, or if this one fails, a token at hand that is still valid is returned. Others go on with
-    /// the old token meanwhile.
+    /// granted more. It draws on the budget of rejections: if that is used up, or if the acquisition
+    /// fails, a cached token that is still valid is returned. Other callers use the old token in the
+    /// meantime.
     ///
     /// # Errors
     ///

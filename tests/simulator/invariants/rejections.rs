@@ -80,7 +80,7 @@ impl World {
     /// without either.
     fn draws(&mut self, now: Moment) {
         let budget = &mut self.model.budget;
-        if budget.asked_at.is_some_and(|at| now.since(at) + DEAD_PAUSE >= REFILLED_AFTER) {
+        if budget.asked_at.is_some_and(|at| now.clock + DEAD_PAUSE >= at.clock + REFILLED_AFTER) {
             *budget = Budget::default();
         }
         budget.asked_at = Some(now);
