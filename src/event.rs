@@ -226,9 +226,8 @@ pub enum RejectionResponse {
     },
     /// There is no tokio runtime here to acquire a token on.
     NoRuntime,
-    /// This API rejects fresh tokens: the last acquisition for a rejection was too short a time
-    /// ago, so the API's answer is handed back. The next acquisition for a rejection is possible
-    /// in `next_in`.
+    /// This API rejects fresh tokens: the budget of acquisitions for rejections is used up, so the
+    /// API's answer is returned. The next acquisition for a rejection is possible in `next_in`.
     TooSoon {
         /// The earliest next acquisition for a rejection, from now.
         next_in: Duration,

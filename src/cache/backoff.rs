@@ -1,4 +1,5 @@
-//! How long to leave the token endpoint alone: after failures, and after rejections.
+//! How long to leave the token endpoint alone after failures, and the budget of acquisitions that
+//! rejections cause.
 
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub(super) struct Backoff {
     pub(super) terminal_cooldown: Duration,
     pub(super) retry_after_cap: Duration,
     pub(super) retry_after_cap_with_token: Duration,
-    pub(super) rejections: (Duration, Duration),
+    pub(super) rejection_interval: (Duration, Duration),
 }
 
 impl Default for Backoff {
@@ -23,7 +24,7 @@ impl Default for Backoff {
             terminal_cooldown: Duration::from_secs(30),
             retry_after_cap: Duration::from_secs(5 * 60),
             retry_after_cap_with_token: Duration::from_secs(60 * 60),
-            rejections: (Duration::from_secs(60), Duration::from_secs(10 * 60)),
+            rejection_interval: (Duration::from_secs(60), Duration::from_secs(10 * 60)),
         }
     }
 }
@@ -84,55 +85,56 @@ impl Cooldown {
     }
 }
 
-/// So many acquisitions for rejections start without a pause between them.
-const BURST: u32 = 3;
+/// How many acquisitions a full budget allows at once.
+const AT_ONCE: u32 = 3;
+/// The budget is full again after this time without a rejection.
+const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// After so long without a rejection the budget is full again.
-const RECOVERY: Duration = Duration::from_secs(30 * 60);
-
-/// How many acquisitions rejections may cause: a few at once, further ones ever further apart.
+/// The budget of acquisitions that rejections and forced refreshes cause.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RejectionBudget {
+    /// Acquisitions since the budget was full.
     taken: u32,
-    next_at: Option<Instant>,
-    /// The last rejection, or acquisition for one.
+    /// When the last of them started or was put off.
     last_at: Option<Instant>,
+    /// The last rejection or forced refresh, also if it caused no acquisition.
+    asked_at: Option<Instant>,
 }
 
 impl RejectionBudget {
-    /// A token was rejected. After a long time without a rejection the budget is full again.
-    pub(super) fn rejected(&mut self, now: Instant) {
-        if self.last_at.is_some_and(|last| now.saturating_duration_since(last) >= RECOVERY) {
+    /// Records a rejection or a forced refresh.
+    pub(super) fn ask(&mut self, now: Instant) {
+        if self.full_at().is_some_and(|at| now >= at) {
             *self = Self::default();
         }
-        self.last_at = Some(now);
+        self.asked_at = Some(now);
     }
 
-    /// How long until an acquisition for a rejection is possible.
-    pub(super) fn wait(&self, now: Instant) -> Duration {
-        self.next_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
+    /// How long until the budget allows an acquisition.
+    pub(super) fn wait(&self, now: Instant, settings: &Backoff) -> Duration {
+        let (Some(later), Some(last_at)) = (self.taken.checked_sub(AT_ONCE), self.last_at) else {
+            return Duration::ZERO;
+        };
+        let (first, most) = settings.rejection_interval;
+        (last_at + doubled(first, later, most)).saturating_duration_since(now)
     }
 
-    /// One acquisition for a rejection starts now.
-    pub(super) fn take(&mut self, now: Instant, settings: &Backoff) {
+    /// One acquisition starts, or is put off.
+    pub(super) fn take(&mut self, now: Instant) {
         self.taken = self.taken.saturating_add(1);
-        let (first, longest) = settings.rejections;
-        let pauses = self.taken.checked_sub(BURST);
-        self.next_at = pauses.map(|pauses| now + doubled(first, pauses, longest));
         self.last_at = Some(now);
     }
 
-    /// The last one, which was put off or failed, starts only now.
-    pub(super) fn retake(&mut self, now: Instant, settings: &Backoff) {
-        self.taken = self.taken.saturating_sub(1);
-        self.take(now, settings);
+    /// The last acquisition, which was put off or failed, starts only now.
+    pub(super) fn retake(&mut self, now: Instant) {
+        self.taken = self.taken.max(1);
+        self.last_at = Some(now);
+        self.asked_at.get_or_insert(now);
     }
 
-    /// When it is full again, if nothing happens until then.
-    #[cfg(feature = "keyed")]
-    fn full_at(&self) -> Option<Instant> {
-        let recovered_at = self.last_at.filter(|_| self.taken > 0).map(|last| last + RECOVERY);
-        recovered_at.max(self.next_at)
+    /// When the budget is full again if there is no further rejection.
+    pub(super) fn full_at(&self) -> Option<Instant> {
+        self.asked_at.map(|at| at + REFILLED_AFTER)
     }
 }
 
@@ -147,8 +149,9 @@ pub(super) struct Pauses {
 
 #[cfg(feature = "keyed")]
 impl Pauses {
-    /// Until when it counts: the cooldown and the longest one after it, and until the budget is full
-    /// again. A key that is forgotten then is not asked for more often than one that is remembered.
+    /// Until when it counts: a cooldown for one longest cooldown after its end, and the budget until
+    /// it is full. A key that is forgotten then has caused no more token requests than one that is
+    /// remembered.
     pub(super) fn forget_at(&self, settings: &Backoff) -> Option<Instant> {
         let cooldown = self.cooldown.as_ref().map(|it| it.until + settings.cooldown.1);
         cooldown.max(self.budget.full_at()).max(self.not_before)
@@ -243,50 +246,49 @@ mod tests {
         assert_eq!(cooldown.unwrap().until(false), now + Duration::from_millis(67_500));
     }
 
+    /// Takes what the budget allows, each as soon as possible: the waits in seconds.
+    fn waits(budget: &mut RejectionBudget, now: &mut Instant, count: usize) -> Vec<u64> {
+        let settings = Backoff::default();
+        let mut wait = || {
+            budget.ask(*now);
+            let wait = budget.wait(*now, &settings);
+            // A rejection every second in between.
+            for _ in 0..wait.as_secs() {
+                assert!(!budget.wait(*now, &settings).is_zero());
+                *now += Duration::from_secs(1);
+                budget.ask(*now);
+            }
+            assert!(budget.wait(*now, &settings).is_zero());
+            budget.take(*now);
+            wait.as_secs()
+        };
+        (0..count).map(|_| wait()).collect()
+    }
+
     #[test]
-    fn three_rejections_are_free_and_further_ones_are_60_s_to_10_min_apart() {
-        let (mut now, settings) = (Instant::now(), Backoff::default());
-        let mut budget = RejectionBudget::default();
-        for secs in [0, 0, 60, 120, 240, 480, 600, 600] {
-            assert!(budget.wait(now).is_zero());
-            budget.rejected(now);
-            budget.take(now, &settings);
-            assert_eq!(budget.wait(now).as_secs(), secs);
-            now += Duration::from_secs(secs);
+    fn the_rejection_budget_is_three_at_once_then_one_after_a_minute_up_to_ten() {
+        let (mut now, mut budget) = (Instant::now(), RejectionBudget::default());
+        let waits = waits(&mut budget, &mut now, 10);
+        assert_eq!(waits, [0, 0, 0, 60, 120, 240, 480, 600, 600, 600]);
+    }
+
+    #[test]
+    fn the_rejection_budget_is_full_after_thirty_minutes_without_a_rejection_and_no_sooner() {
+        for (quiet, expected) in [(1799, [0, 480, 600, 600]), (1800, [0, 0, 0, 60])] {
+            let (mut now, mut budget) = (Instant::now(), RejectionBudget::default());
+            assert_eq!(waits(&mut budget, &mut now, 5), [0, 0, 0, 60, 120]);
+            now += Duration::from_secs(quiet);
+            assert_eq!(waits(&mut budget, &mut now, 4), expected, "{quiet} s");
         }
     }
 
     #[test]
-    fn the_budget_is_full_again_after_half_an_hour_without_a_rejection() {
-        let (mut now, settings) = (Instant::now(), Backoff::default());
-        let mut budget = RejectionBudget::default();
-        for _ in 0..5 {
-            budget.take(now, &settings);
-        }
-        let almost = RECOVERY - Duration::from_millis(1);
-        // Rejections in between, which cause no acquisition, begin the half hour again.
-        for _ in 0..5 {
-            now += almost;
-            budget.rejected(now);
-            assert_eq!(budget.taken, 5);
-        }
-        now += RECOVERY;
-        budget.rejected(now);
-        for _ in 0..2 {
-            budget.take(now, &settings);
-            assert!(budget.wait(now).is_zero());
-        }
-    }
-
-    #[test]
-    fn an_acquisition_that_is_put_off_counts_once_and_from_its_start() {
-        let (now, settings) = (Instant::now(), Backoff::default());
-        let mut budget = RejectionBudget::default();
-        for _ in 0..3 {
-            budget.take(now, &settings);
-        }
-        let later = now + Duration::from_secs(50);
-        budget.retake(later, &settings);
-        assert_eq!(budget.wait(later).as_secs(), 60);
+    fn an_acquisition_that_starts_late_counts_once_and_from_its_start() {
+        let (mut now, mut budget) = (Instant::now(), RejectionBudget::default());
+        let settings = Backoff::default();
+        assert_eq!(waits(&mut budget, &mut now, 3), [0, 0, 0]);
+        now += Duration::from_secs(50);
+        budget.retake(now);
+        assert_eq!(budget.wait(now, &settings), Duration::from_secs(60));
     }
 }

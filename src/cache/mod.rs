@@ -281,8 +281,9 @@ impl TokenCache {
     }
 
     /// Gets a new token though the one at hand may be good, for instance after the client was
-    /// granted more. It draws on the budget of rejections: if that is used up, or if this one fails, a token at hand that is still valid is returned. Others go on with
-    /// the old token meanwhile.
+    /// granted more. It draws on the budget of rejections: if that is used up, or if the acquisition
+    /// fails, a cached token that is still valid is returned. Other callers use the old token in the
+    /// meantime.
     ///
     /// # Errors
     ///
@@ -310,8 +311,8 @@ impl TokenCache {
     /// Forgets the token at hand, and the one of a request that is under way: they are worthless,
     /// for instance bound to a certificate that was replaced. The next request waits for another.
     ///
-    /// For a token that an API rejected use [`invalidate`](Self::invalidate), which is spaced and
-    /// lets other requests go on.
+    /// For a token that an API rejected use [`invalidate`](Self::invalidate), which has a budget
+    /// and lets other requests go on. Cooldowns and that budget stay as they are.
     pub fn drop_token(&self) {
         Withdraw::withdraw(Arc::clone(&self.shared));
     }

@@ -20,6 +20,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(100);
 const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
 /// A flight that ends before it begins would be followed by the next one at once, and so on.
 const SHORTEST_ACQUISITION: Duration = Duration::from_millis(1);
+/// An API that rejects every token must not drive the token endpoint, whatever the setting.
+const SHORTEST_REJECTION_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
@@ -161,14 +163,18 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// The interval between acquisitions that rejections (401) cause. The first three come at once.
-    /// The next comes the first of these later, doubling up to the last. At least 100 ms. Default:
-    /// 60 s to 10 minutes.
+    /// The interval between acquisitions that rejections (401) and
+    /// [`force_refresh`](TokenCache::force_refresh) cause, once the budget of three is used up.
     ///
-    /// After 30 minutes without a rejection, or when a token reaches its refresh unrejected, three
-    /// come at once again.
-    pub fn rejection_interval(mut self, range: RangeInclusive<Duration>) -> Self {
-        self.settings.backoff.rejections = ordered(range);
+    /// The first three start at once. The next starts no sooner than the range's start after the
+    /// third. Each further interval is twice as long, up to the range's end. In between the API's 401
+    /// is returned. The budget is full again when a token reaches its scheduled refresh unrejected, or
+    /// after 30 minutes without a rejection. Default: 60 s to 10 minutes. Intervals below 1 s count as
+    /// 1 s.
+    pub fn rejection_interval(mut self, interval: RangeInclusive<Duration>) -> Self {
+        let (first, longest) = ordered(interval);
+        let at_least = |interval: Duration| interval.max(SHORTEST_REJECTION_INTERVAL);
+        self.settings.backoff.rejection_interval = (at_least(first), at_least(longest));
         self
     }
 

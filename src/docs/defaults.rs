@@ -72,7 +72,8 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | [`rejections`] | [`Rejections::by_challenge`] | 401, unless its code or scheme says that another token would not help (RFC 6750 §3.1), and 403 with `invalid_token`. A needless acquisition is limited; a token that stays rejected is an outage. |
-//! | [`rejection_spacing`] | the first at once, the next 30 s later, doubled to 10 minutes | A revoked token is replaced without delay. An API that rejects every token can't drive the token endpoint. |
+//! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | A budget limits the acquisitions that rejections cause: three at once (*fixed*), then one after 60 s, doubled to 10 minutes. A few revocations in a row are replaced without delay. An API that rejects every token causes at most six acquisitions in ten minutes. |
+//! | the budget is full again | after 30 minutes without a rejection (*fixed*) | Or earlier, when a token reaches its scheduled refresh unrejected. The time is longer than the longest interval, so a constant share of rejections never refills it. |
 //! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. Other bodies are memory or time, and so your choice. |
 //! | replays of a request | one for a token, one for a DPoP nonce (*fixed*) | A second fresh token that is refused will not be the last, nor a second nonce. |
 //! | challenges read | 16 KiB (*fixed*) | The longest real ones have a few thousand bytes. |
@@ -225,7 +226,7 @@
 //! [`prefer_mtls_endpoint`]: ClientCredentialsBuilder::prefer_mtls_endpoint
 //! [`probe_wait`]: TokenCacheBuilder::probe_wait
 //! [`refresh_lead`]: TokenCacheBuilder::refresh_lead
-//! [`rejection_spacing`]: TokenCacheBuilder::rejection_spacing
+//! [`rejection_interval`]: TokenCacheBuilder::rejection_interval
 //! [`rejections`]: OAuthClientCredentialsLayer::rejections
 //! [`replay`]: OAuthClientCredentialsLayer::replay
 //! [`retry_after_caps`]: TokenCacheBuilder::retry_after_caps

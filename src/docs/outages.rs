@@ -46,10 +46,10 @@
 //!
 //! | fault | your request | other requests | the authorization server | test |
 //! | --- | --- | --- | --- | --- |
-//! | the token was revoked (401) | waits for another token and is sent again; if its body can't be sent again it gets the 401, and an event says why | wait for 1 s at most, then go with the token as it is | one acquisition, however many requests saw the 401 | `p7_a_thousand_requests_that_see_a_401_cost_one_acquisition` |
+//! | the token was revoked (401) | waits for another token and is sent again; if its body can't be sent again it gets the 401, and an event says why | wait for 1 s at most, then go with the token as it is | one acquisition, however many requests saw the 401 | `p7_a_thousand_requests_that_see_a_401_cost_one_acquisition`, `p7_three_revocations_in_ten_seconds_fail_no_request_that_can_be_replayed` |
 //! | … and the API closes the connection after its 401 | an idempotent one is sent again on another connection; others get the client's error | as above | as above | `p7_a_replay_whose_connection_is_lost_is_sent_again_if_that_is_safe` |
-//! | the API answers 401 to everything | gets its 401 | are served by the other APIs | an acquisition at once, then after 30 s, 60 s … 10 minutes | `p7_rejections_are_spaced_from_thirty_seconds_to_ten_minutes`, `p7_ten_minutes_of_nothing_but_401s_cost_at_most_six_acquisitions` |
-//! | … while the authorization server hangs | waits up to its deadline, then gets its own 401 | lose 1 s, once | as above | `p7_a_rejected_request_waits_up_to_its_deadline_and_gets_its_own_401_back`, `p4_rejections_without_end_do_not_renew_the_second` |
+//! | the API answers 401 to everything | gets its 401 | are served by the other APIs | three acquisitions at once, then one after 60 s, 120 s … 10 minutes | `p7_the_budget_is_three_at_once_then_one_after_a_minute_up_to_ten`, `p7_ten_minutes_of_nothing_but_401s_cost_at_most_six_acquisitions` |
+//! | … while the authorization server hangs | waits up to its deadline, then gets its own 401 | lose 1 s at most, once for each acquisition | as above | `p7_a_rejected_request_waits_up_to_its_deadline_and_gets_its_own_401_back`, `p4_rejections_without_end_do_not_renew_the_second` |
 //! | … and the acquisition for it fails | gets its 401 | go with the token as it is | tried again in the pauses above until one succeeds, without another 401 | `every_promise_holds_under_every_fault` |
 //! | the server hands the rejected token out again | gets its 401: the same bytes are not sent twice | go with it | no more than above | `p7_the_same_bytes_after_a_rejection_are_not_replayed` |
 //! | a 401 for a token that was replaced meanwhile | is sent once more with the newer one | | nothing | `p7_a_newer_token_is_used_without_an_acquisition` |

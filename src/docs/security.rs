@@ -203,9 +203,9 @@
 //!
 //! # What an API can do to you
 //!
-//! It can reject tokens. That costs one acquisition at once, then one each 30 s at first and each
-//! 10 minutes in the end; requests to other APIs that share the cache wait for at most
-//! [`suspect_wait`](TokenCacheBuilder::suspect_wait) at each of them.
+//! It can reject tokens. That costs three acquisitions at once, then one after 60 s, doubling to one
+//! every 10 minutes. Requests to other APIs that share the cache wait for at most
+//! [`suspect_wait`](TokenCacheBuilder::suspect_wait) at each of these acquisitions.
 //!
 //! # Suspended machines and frozen functions
 //!

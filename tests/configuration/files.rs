@@ -70,6 +70,9 @@ fn warnings<T>(run: impl FnOnce() -> T) -> (T, String) {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
+    // With two dispatchers, `tracing` asks both about a callsite that another test's thread meets
+    // first. It would ask that thread's alone otherwise, and never again.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let result = tracing::subscriber::with_default(subscriber, run);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     (result, text)

@@ -86,11 +86,14 @@ async fn p7_a_request_is_replayed_at_most_once() {
     let client = layered(&cache, api.clone());
     assert_eq!(call(&client).await.unwrap(), 401);
     assert_eq!(api.tokens(), ["t1", "t2"]);
-    // Nor is one that had to wait for its first token, or finds the rejected one.
+    // The second answer rejects the second token: the next request waits for the third.
+    assert_eq!(call(&client).await.unwrap(), 401);
+    assert_eq!(api.tokens(), ["t1", "t2", "t3", "t4"]);
+    // The budget is used up.
     assert_eq!(call(&client).await.unwrap(), 401);
     settle().await;
-    assert_eq!(api.tokens(), ["t1", "t2", "t2"]);
-    assert_eq!(idp.count(), 2);
+    assert_eq!(api.tokens(), ["t1", "t2", "t3", "t4", "t4"]);
+    assert_eq!(idp.count(), 4);
 }
 
 /// There is a limit on the names in a header map, and none on the values of one.
@@ -119,14 +122,14 @@ async fn p7_the_same_bytes_after_a_rejection_are_not_replayed() {
     assert_eq!(response.status(), 401);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "rejected");
     assert_eq!((api.seen().len(), idp.count()), (1, 2));
-    // The token stays suspect: its return is no reason to begin the spacing anew.
+    // The token stays suspect: its return does not refill the budget.
     let start = Instant::now();
     for _ in 0..100 {
         assert_eq!(call(&client).await.unwrap(), 401);
         tokio::time::sleep(secs(0.1)).await;
     }
     assert!(since(start) < 10.5);
-    assert_eq!(idp.count(), 2);
+    assert_eq!(idp.count(), 4);
 }
 
 #[tokio::test(start_paused = true)]

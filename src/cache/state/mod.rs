@@ -206,7 +206,7 @@ impl State {
         self.put_off_reported = false;
         let was_overdue = std::mem::take(&mut self.overdue);
         if was_overdue {
-            self.budget.retake(now, &settings.backoff);
+            self.budget.retake(now);
         }
         let owed = was_overdue || reason.is_out_of_turn();
         self.flights += 1;

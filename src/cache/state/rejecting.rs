@@ -44,7 +44,7 @@ impl State {
             return (Rejection::Stale, followup);
         }
         self.rejected = true;
-        self.budget.rejected(now);
+        self.budget.ask(now);
         let (rejection, response) =
             self.hasten(Reason::Rejected, now, can_launch, settings, &mut followup);
         let reported = match response {
@@ -70,7 +70,7 @@ impl State {
         (rejection, followup)
     }
 
-    /// Somebody wants a new token though the held one may be good: it draws on the budget of rejections.
+    /// A caller wants a new token though the cached one may be good. Draws on the budget of rejections.
     pub(in crate::cache) fn force(
         &mut self,
         now: Instant,
@@ -81,6 +81,7 @@ impl State {
         if !self.usable(now) {
             return (Rejection::Stale, followup);
         }
+        self.budget.ask(now);
         let (rejection, _) = self.hasten(Reason::Forced, now, can_launch, settings, &mut followup);
         (rejection, followup)
     }
@@ -97,7 +98,7 @@ impl State {
         if let Some(flight) = &self.flight {
             return (Rejection::Wait(Arc::clone(flight)), RejectionResponse::Joined);
         }
-        let too_soon = self.budget.wait(now);
+        let too_soon = self.budget.wait(now, &settings.backoff);
         // While one is overdue, no fresh token has come that this rejection could be of.
         if !too_soon.is_zero() && !self.overdue {
             return (Rejection::HandBack, RejectionResponse::TooSoon { next_in: too_soon });
@@ -108,26 +109,31 @@ impl State {
             .map_or(Duration::ZERO, |cooldown| cooldown.until(true).saturating_duration_since(now));
         if !(too_soon.is_zero() && next_in.is_zero()) {
             // The rejection's acquisition is the one that follows the cooldown.
-            if !std::mem::replace(&mut self.overdue, true) {
-                self.take_budget(now, settings);
-            }
+            self.put_off(now);
             return (Rejection::HandBack, RejectionResponse::CoolingDown { next_in });
         }
         if !can_launch {
             // The next request on a runtime starts it.
-            if !std::mem::replace(&mut self.overdue, true) {
-                self.take_budget(now, settings);
-            }
+            self.put_off(now);
             return (Rejection::HandBack, RejectionResponse::NoRuntime);
         }
-        self.take_budget(now, settings);
+        if !self.overdue {
+            self.take_from_budget(now);
+        }
         let flight = self.start(reason, now, settings);
         followup.launch = Some(Arc::clone(&flight));
         (Rejection::Wait(flight), RejectionResponse::Acquiring)
     }
 
-    fn take_budget(&mut self, now: Instant, settings: &Settings) {
-        self.budget.take(now, &settings.backoff);
+    /// Takes one acquisition from the budget, to be started as soon as possible.
+    fn put_off(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.overdue, true) {
+            self.take_from_budget(now);
+        }
+    }
+
+    fn take_from_budget(&mut self, now: Instant) {
+        self.budget.take(now);
         self.too_soon_reported = false;
     }
 }
@@ -144,37 +150,61 @@ mod tests {
         token
     }
 
-    /// The acquisition is put off until there is a runtime, and counts once for all those in between.
-    #[test]
-    fn rejections_without_a_runtime_count_once() {
-        let (mut state, settings, mut now) =
-            (State::default(), Settings::default(), Instant::now());
-        let Decision::Wait { flight, .. } = state.consult(now, true, &settings).0 else {
+    /// A state with a token.
+    fn with_token(now: Instant) -> (State, Token) {
+        let mut state = State::default();
+        let Decision::Wait { flight, .. } = state.consult(now, true, &Settings::default()).0 else {
             panic!("there is no token")
         };
-        let first = landed(&mut state, &flight, "first", now);
+        let token = landed(&mut state, &flight, "first", now);
+        (state, token)
+    }
+
+    /// The acquisition is put off until a runtime is available, and counts once for all rejections in
+    /// between.
+    #[test]
+    fn rejections_without_a_runtime_take_one_acquisition_from_the_budget() {
+        let (settings, mut now) = (Settings::default(), Instant::now());
+        let (mut state, mut token) = with_token(now);
         for _ in 0..100 {
-            let (rejection, _) = state.reject(&first, now, false, &settings);
+            let (rejection, _) = state.reject(&token, now, false, &settings);
             assert!(matches!(rejection, Rejection::HandBack));
             now += Duration::from_secs(10);
         }
-        let Rejection::Wait(flight) = state.reject(&first, now, true, &settings).0 else {
-            panic!("it is overdue")
-        };
-        let second = landed(&mut state, &flight, "second", now);
-        // Two of three are left, and the next one comes 60 s after them.
-        let mut current = second;
-        for (nth, (after, starts)) in
-            [(0, true), (0, true), (59, false), (60, true)].into_iter().enumerate()
-        {
-            let at = now + Duration::from_secs(after);
-            let (rejection, _) = state.reject(&current, at, true, &settings);
-            let Rejection::Wait(flight) = rejection else {
-                assert!(!starts, "after {after} s");
-                continue;
+        for secret in ["second", "third", "fourth"] {
+            let Rejection::Wait(flight) = state.reject(&token, now, true, &settings).0 else {
+                panic!("the budget allows the {secret}")
             };
-            assert!(starts, "after {after} s");
-            current = landed(&mut state, &flight, &format!("later-{nth}"), at);
+            token = landed(&mut state, &flight, secret, now);
+        }
+        let mut reject = |after| {
+            let (rejection, _) = state.reject(&token, now + after, true, &settings);
+            matches!(rejection, Rejection::Wait(_))
+        };
+        assert!(!reject(Duration::from_secs(59)) && reject(Duration::from_secs(60)));
+    }
+
+    /// 1,000 requests a second for 10 minutes.
+    #[test]
+    fn any_share_of_rejections_costs_three_acquisitions_in_a_minute_and_six_in_ten() {
+        let settings = Settings::default();
+        for share in [0.001, 0.01, 0.3, 1.0] {
+            let start = Instant::now();
+            let (mut state, mut token) = with_token(start);
+            let mut random = fastrand::Rng::with_seed(7);
+            let mut times = Vec::new();
+            for request in 0..600_000_u64 {
+                let now = start + Duration::from_millis(request);
+                let rejected = random.f64() < share;
+                if rejected
+                    && let Rejection::Wait(flight) = state.reject(&token, now, true, &settings).0
+                {
+                    times.push(now - start);
+                    token = landed(&mut state, &flight, &format!("t{request}"), now);
+                }
+            }
+            let first_minute = times.iter().filter(|at| at.as_secs() < 60).count();
+            assert!(first_minute == 3 && times.len() == 6, "share {share}: {times:?}");
         }
     }
 }

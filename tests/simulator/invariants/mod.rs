@@ -153,8 +153,7 @@ pub(crate) struct Model {
     was_suspect: Option<(Moment, Moment)>,
     rejected_at: Option<Moment>,
     forced_at: Option<Moment>,
-    /// Acquisitions out of turn since the last reset, and the earliest next.
-    spaced: (u32, Duration),
+    budget: rejections::Budget,
     /// An acquisition out of turn may still be owed: it failed, or had to wait. Then surely.
     owed: bool,
     surely_owed: Option<Moment>,

@@ -1,4 +1,4 @@
-//! Acquisitions out of turn and their spacing (P7).
+//! Acquisitions out of turn and their budget (P7).
 
 use std::time::Duration;
 
@@ -6,6 +6,22 @@ use tower_oauth2_client_credentials::Reason;
 
 use super::{DEAD_PAUSE, Held, SHORT_WAIT};
 use crate::world::{BLINK, Moment, World};
+
+/// So many acquisitions out of turn may start at once.
+const AT_ONCE: u32 = 3;
+/// The budget is full after this time without a rejection.
+const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
+
+/// The budget of acquisitions out of turn.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Budget {
+    /// Acquisitions since it was full.
+    taken: u32,
+    /// The earliest next one.
+    from: Duration,
+    /// The last rejection or forced refresh.
+    asked_at: Option<Moment>,
+}
 
 impl World {
     /// An API's rejection of a token reaches the cache, or a caller's.
@@ -15,6 +31,7 @@ impl World {
         if self.usable(now).is_none_or(|held| held.token != token) {
             return;
         }
+        self.draws(now);
         let flying =
             self.model.flights.iter().any(|flight| !flight.abandoned) || self.is_blind(now);
         let model = &mut self.model;
@@ -35,6 +52,7 @@ impl World {
     pub(crate) fn forces(&mut self) {
         let now = self.now();
         self.model.last_call = now;
+        self.draws(now);
         self.model.forced_at = Some(now);
         self.model.owed |= self.model.cooldown.is_some();
     }
@@ -58,20 +76,38 @@ impl World {
         }
     }
 
-    /// The first at once, the next 30 s later, doubling up to 10 minutes.
+    /// A rejection of the current token, or a forced refresh. The budget is full after 30 minutes
+    /// without either.
+    fn draws(&mut self, now: Moment) {
+        let budget = &mut self.model.budget;
+        if budget.asked_at.is_some_and(|at| now.clock + DEAD_PAUSE >= at.clock + REFILLED_AFTER) {
+            *budget = Budget::default();
+        }
+        budget.asked_at = Some(now);
+    }
+
+    /// The first three at once, the next 60 s later, doubling up to 10 minutes.
     pub(super) fn starts_out_of_turn(&mut self, now: Moment) {
         self.tally.out_of_turn += 1;
-        let (taken, from) = self.model.spaced;
+        let Budget { taken, from, .. } = self.model.budget;
         // A pause after a token that was dead on arrival may come between the decision and this.
         if now.clock + DEAD_PAUSE + BLINK < from {
             self.violated("P7", format!("an acquisition out of turn before {from:?}"));
         }
-        let space = Duration::from_secs((30_u64 << taken.min(10)).min(600));
+        // One that failed or was put off, and starts again, counts once.
+        let taken = if self.model.owed { taken.max(1) } else { taken + 1 };
         // It was decided on when its runtime stopped, or just before the clock made a step.
         let decided = self.model.blind.filter(|_| self.model.thawing).map_or(now, |it| it.since);
         let step = self.model.step.filter(|(at, _)| now.since(*at) <= DEAD_PAUSE);
         let step = step.map_or(Duration::ZERO, |(_, step)| step);
-        self.model.spaced = (taken + 1, decided.clock - step + space);
+        let from = match taken.checked_sub(AT_ONCE) {
+            None => Duration::ZERO,
+            Some(later) => {
+                let interval = Duration::from_secs((60_u64 << later.min(10)).min(600));
+                decided.clock.saturating_sub(step) + interval
+            }
+        };
+        (self.model.budget.taken, self.model.budget.from) = (taken, from);
     }
 
     /// A token that reaches its refresh unrejected makes good what was before.
@@ -85,7 +121,7 @@ impl World {
                 && now.clock + held.stepped + BLINK >= held.arrived.clock + left / 3
         };
         if self.model.held.as_ref().is_some_and(lived) {
-            self.model.spaced = (0, Duration::ZERO);
+            self.model.budget = Budget::default();
         }
     }
 

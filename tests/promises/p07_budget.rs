@@ -1,4 +1,4 @@
-//! P7 over time: acquisitions that rejections cause are spaced, whatever is answered in between.
+//! P7 over time: acquisitions that rejections cause have a budget, whatever is answered in between.
 
 use std::{
     collections::HashMap,
@@ -27,7 +27,7 @@ fn out_of_turn(idp: &Idp, start: Instant) -> Vec<f64> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p7_rejections_are_spaced_from_thirty_seconds_to_ten_minutes() {
+async fn p7_the_budget_is_three_at_once_then_one_after_a_minute_up_to_ten() {
     let idp = Idp::healthy(86_400.0, 0.1);
     let cache = idp.cache();
     cache.warm_up().await.unwrap();
@@ -40,12 +40,91 @@ async fn p7_rejections_are_spaced_from_thirty_seconds_to_ten_minutes() {
     let times = out_of_turn(&idp, start);
     let apart: Vec<_> = times.windows(2).map(|pair| (pair[1] - pair[0]).round()).collect();
     assert_eq!(times[0], 0.0, "the first at once");
-    assert_eq!(apart, [30.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0]);
+    assert_eq!(apart, [0.0, 0.0, 60.0, 120.0, 240.0, 480.0, 600.0, 600.0, 600.0]);
 }
 
-/// Successes in between, forced refreshes and the same token again do not change the spacing.
 #[tokio::test(start_paused = true)]
-async fn p7_nothing_in_between_shortens_the_spacing() {
+async fn p7_three_revocations_in_ten_seconds_fail_no_request_that_can_be_replayed() {
+    let idp = Idp::new(|asked| token(asked.nth, 86_400.0).after(0.1));
+    let cache = idp.cache();
+    cache.warm_up().await.unwrap();
+    let revoked = Arc::new(Mutex::new(0));
+    let newest_revoked = Arc::clone(&revoked);
+    let api = Api::accepting(move |token| {
+        token[1..].parse::<u32>().unwrap() > *newest_revoked.lock().unwrap()
+    });
+    let client = layered(&cache, api);
+    let start = Instant::now();
+    let mut calls = JoinSet::new();
+    for tick in 0..1000 {
+        // At 1, 4 and 7 s.
+        if let 100 | 400 | 700 = tick {
+            *revoked.lock().unwrap() += 1;
+        }
+        for _ in 0..10 {
+            let client = client.clone();
+            calls.spawn(async move { call(&client).await.unwrap() });
+        }
+        sleep(secs(0.01)).await;
+    }
+    assert!(calls.join_all().await.into_iter().all(|status| status == 200));
+    assert_eq!(out_of_turn(&idp, start).len(), 3);
+}
+
+/// The cached token stays the same for the whole time: only the 30 minutes refill the budget.
+#[tokio::test(start_paused = true)]
+async fn p7_the_budget_is_full_again_after_thirty_minutes_without_a_rejection() {
+    for (quiet, expected) in [(1799.0, 1), (1800.0, 3)] {
+        let idp = Idp::healthy(86_400.0, 0.1);
+        let cache = idp.cache();
+        cache.warm_up().await.unwrap();
+        let client = layered(&cache, Api::new(|_| rejection()));
+        for _ in 0..5 {
+            assert_eq!(call(&client).await.unwrap(), 401);
+        }
+        assert_eq!(idp.count(), 4, "three at once");
+        // The last wait for an acquisition is over: this rejection is the last one.
+        let last = Instant::now();
+        let good = layered(&cache, Api::ok());
+        while since(last) < quiet - 1.0 {
+            assert_eq!(call(&good).await.unwrap(), 200);
+            sleep(secs(1.0)).await;
+        }
+        sleep(secs(quiet - since(last))).await;
+        for _ in 0..5 {
+            assert_eq!(call(&client).await.unwrap(), 401);
+        }
+        assert_eq!(idp.count(), 4 + expected, "after {quiet} s");
+    }
+}
+
+/// No setting removes the pause between acquisitions of an API that rejects every token.
+#[tokio::test(start_paused = true)]
+async fn p7_a_rejection_interval_of_zero_is_one_second() {
+    for (interval, expected) in [
+        (secs(0.0)..=secs(0.0), [1.0, 1.0, 1.0]),
+        (secs(0.0)..=secs(3.0), [1.0, 2.0, 3.0]),
+        (secs(5.0)..=secs(8.0), [5.0, 8.0, 8.0]),
+        (secs(5.0)..=secs(1.0), [5.0, 5.0, 5.0]),
+    ] {
+        let idp = Idp::healthy(86_400.0, 0.0);
+        let cache = idp.builder().rejection_interval(interval).build();
+        cache.warm_up().await.unwrap();
+        let start = Instant::now();
+        while since(start) < 60.0 {
+            let token = cache.get().await.unwrap();
+            drop(cache.replacement(&token).await);
+            sleep(secs(0.01)).await;
+        }
+        let times = out_of_turn(&idp, start);
+        let apart = times[2..].windows(2).map(|pair| (pair[1] - pair[0]).round());
+        assert_eq!(apart.take(3).collect::<Vec<_>>(), expected);
+    }
+}
+
+/// Successes in between, forced refreshes and the same token again do not refill the budget.
+#[tokio::test(start_paused = true)]
+async fn p7_nothing_in_between_refills_the_budget() {
     for same in [false, true] {
         let idp = Idp::new(move |asked| match same {
             true => named("same", 86_400.0),
@@ -67,17 +146,17 @@ async fn p7_nothing_in_between_shortens_the_spacing() {
         }
         let times = out_of_turn(&idp, start);
         let apart: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        for (apart, at_least) in apart.iter().zip([30.0, 60.0, 120.0, 240.0, 480.0]) {
+        assert!(times[2] < 5.0, "{times:?}");
+        for (apart, at_least) in apart[2..].iter().zip([60.0, 120.0, 240.0, 480.0]) {
             assert!(*apart >= at_least && *apart < at_least + 5.0, "{apart:?}");
         }
         assert_eq!(idp.count(), times.len() + 1);
     }
 }
 
-/// A token that reaches its scheduled refresh unrejected begins the spacing anew; one that was
-/// rejected does not.
+/// A token that reaches its scheduled refresh unrejected refills the budget; a rejected one does not.
 #[tokio::test(start_paused = true)]
-async fn p7_a_token_that_reaches_its_refresh_unrejected_resets_the_spacing() {
+async fn p7_a_token_that_reaches_its_refresh_unrejected_refills_the_budget() {
     for healthy_for_a_while in [true, false] {
         let idp = Idp::healthy(400.0, 0.1);
         let cache = idp.cache();
@@ -100,12 +179,12 @@ async fn p7_a_token_that_reaches_its_refresh_unrejected_resets_the_spacing() {
         let times = out_of_turn(&idp, start);
         if healthy_for_a_while {
             let later: Vec<_> = times.iter().filter(|at| **at > 900.0).collect();
-            assert_eq!(later.len(), 5, "{times:?}");
-            for (at, expected) in later.iter().zip([900.0, 930.0, 990.0, 1110.0, 1350.0]) {
+            assert_eq!(later.len(), 6, "{times:?}");
+            for (at, expected) in later.iter().zip([900.0, 900.0, 900.0, 960.0, 1080.0, 1320.0]) {
                 assert!((*at - expected).abs() < 3.0, "{times:?}");
             }
         } else {
-            assert!(times.len() <= 6, "{times:?}");
+            assert!(times.len() <= 7, "{times:?}");
         }
     }
 }
@@ -147,7 +226,7 @@ async fn share(share: f64) {
     }
     let times = out_of_turn(&idp, start);
     assert_eq!(idp.count(), times.len() + 1, "no other");
-    assert!(times.len() <= 6 && times.len() >= 4, "share {share}: {times:?}");
+    assert!(times.len() <= 6 && times.len() >= 5, "share {share}: {times:?}");
     assert!(times.iter().filter(|at| **at < 60.0).count() <= 3, "share {share}: {times:?}");
 }
 
@@ -203,16 +282,16 @@ async fn p7_two_instances_that_revoke_each_other_do_not_escalate() {
     }
     tasks.join_all().await;
     for (idp, _) in &instances {
-        assert!(idp.count() <= 6, "{:?}", idp.times(start));
+        assert!(idp.count() <= 1 + 6, "{:?}", idp.times(start));
     }
     assert_eq!(served.lock().unwrap().keys().filter(|it| ![200, 401].contains(*it)).count(), 0);
 }
 
-/// One that had to wait for a pause is spaced from when it was made at last.
+/// The interval after an acquisition that a cooldown put off counts from its actual start.
 #[tokio::test(start_paused = true)]
-async fn p7_an_acquisition_that_was_put_off_is_spaced_from_its_own_start() {
+async fn p7_the_interval_after_an_acquisition_that_was_put_off_counts_from_its_start() {
     let idp = Idp::new(|asked| match asked.nth {
-        2 => throttled(90.0).after(0.1),
+        4 => throttled(90.0).after(0.1),
         nth => token(nth, 86_400.0).after(0.1),
     });
     let cache = idp.cache();
@@ -224,10 +303,10 @@ async fn p7_an_acquisition_that_was_put_off_is_spaced_from_its_own_start() {
         sleep(secs(0.25)).await;
     }
     let times = idp.times(start);
-    let apart: Vec<_> = times[1..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let apart: Vec<_> = times[3..].windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!((90.0..115.0).contains(&apart[0]), "the server asked for it: {times:?}");
-    assert!(apart[1..].iter().all(|apart| *apart >= 30.0), "{times:?}");
-    assert!(apart.len() > 3, "{times:?}");
+    assert!(apart[1..].iter().all(|apart| *apart >= 60.0), "{times:?}");
+    assert!(apart.len() > 2, "{times:?}");
 }
 
 /// A cache, and what it says of rejections and failures.
@@ -255,8 +334,8 @@ fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
 #[tokio::test(start_paused = true)]
 async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
     for (starts_bad_at, expected) in [
-        (0.0, ["acquiring", "failed", "joined", "too soon"]),
-        (80.0, ["failed", "cooling down", "joined", "too soon"]),
+        (0.0, &["acquiring", "failed", "joined", "acquiring", "acquiring", "too soon"][..]),
+        (80.0, &["failed", "cooling down", "joined", "acquiring", "acquiring", "too soon"]),
     ] {
         let idp = Idp::new(|asked| match asked.nth {
             2 => failure(ErrorKind::ServerError).after(0.1),
@@ -277,7 +356,7 @@ async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
             sleep(secs(0.2)).await;
         }
         assert_eq!(*told.lock().unwrap(), expected);
-        assert_eq!(idp.count(), 3);
+        assert_eq!(idp.count(), 5);
     }
 }
 
@@ -316,8 +395,9 @@ async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     }
     settle().await;
     let events = events.lock().unwrap();
-    let [RejectionResponse::Acquiring, RejectionResponse::TooSoon { next_in }] = events[..] else {
+    let [first @ .., RejectionResponse::TooSoon { next_in }] = &events[..] else {
         panic!("{events:?}")
     };
-    assert!((29.0..=30.0).contains(&next_in.as_secs_f64()), "{next_in:?}");
+    assert_eq!(first, [RejectionResponse::Acquiring; 3]);
+    assert!((59.0..=60.0).contains(&next_in.as_secs_f64()), "{next_in:?}");
 }
