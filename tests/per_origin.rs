@@ -159,5 +159,8 @@ async fn what_one_api_rejects_is_not_the_others_matter() {
     world.a.api.always_reject(true);
     assert_eq!(world.call("https://a.example/").await, 401);
     assert_eq!(world.call("https://b.example/").await, 200);
-    assert_eq!((world.a.idp.token_requests(), world.b.idp.token_requests()), (2, 1));
+    // Of a's, the first, one for the revocation, and one or two for the request that is rejected
+    // twice.
+    assert!((3..=4).contains(&world.a.idp.token_requests()));
+    assert_eq!(world.b.idp.token_requests(), 1);
 }

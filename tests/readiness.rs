@@ -156,16 +156,21 @@ async fn a_rejected_token_degrades_until_another_is_at_hand() {
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
     let rejected = tokens.get().await.unwrap();
-    sleep_until(start + 10 * S).await;
-    tokens.invalidate(&rejected);
-    assert_eq!(tokens.readiness(), Degraded);
-    sleep_until(start + 12 * S).await;
-    // This API rejects fresh tokens too, and no acquisition is due for another 28 s.
-    tokens.invalidate(&tokens.current().unwrap());
-    tokens.invalidate(&rejected); // an old one says nothing
+    // This API rejects fresh tokens too. After three acquisitions none is due for a minute.
+    for seconds in [10, 12, 14, 16] {
+        sleep_until(start + seconds * S).await;
+        tokens.invalidate(&tokens.current().unwrap());
+        assert_eq!(tokens.readiness(), Degraded);
+        tokens.invalidate(&rejected); // an old one says nothing
+    }
     sleep_until(start + 20 * S).await;
-    assert_eq!(watching.told(), [(1, Ready), (10, Degraded), (11, Ready), (12, Degraded)]);
-    assert!(tokens.readiness().has_token() && idp.asked() == 2);
+    let told = watching.told();
+    assert_eq!(told[..3], [(1, Ready), (10, Degraded), (11, Ready)]);
+    assert_eq!(
+        told[3..],
+        [(12, Degraded), (13, Ready), (14, Degraded), (15, Ready), (16, Degraded)]
+    );
+    assert!(tokens.readiness().has_token() && idp.asked() == 4);
 }
 
 #[tokio::test(start_paused = true)]

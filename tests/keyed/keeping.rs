@@ -122,6 +122,28 @@ async fn eviction_does_not_refill_the_budget_of_rejections() {
     assert_eq!(rejected.count(), 6);
 }
 
+/// The register is pruned just before the budget is full again, and when it is.
+#[tokio::test(start_paused = true)]
+async fn the_budget_of_an_evicted_key_is_remembered_until_it_is_full_again() {
+    for (quiet, expected) in [(1799, 1), (1800, 3)] {
+        let idp = Idp::new();
+        let tokens = idp.builder().capacity(1).build();
+        let reject = async || {
+            for _ in 0..5 {
+                let token = tokens.get(&1).await.unwrap();
+                tokens.invalidate(&1, &token);
+            }
+            let rejected = idp.asked(1).into_iter().filter(|it| it.1 == Reason::Rejected);
+            rejected.count()
+        };
+        assert_eq!(reject().await, 3);
+        churn(&tokens, 200).await;
+        tokio::time::sleep(Duration::from_secs(quiet)).await;
+        churn(&tokens, 200).await;
+        assert_eq!(reject().await, 3 + expected, "after {quiet} s");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_source_that_cannot_be_made_is_a_failure_of_its_keys_requests() {
     let made = Arc::new(AtomicUsize::new(0));

@@ -14,6 +14,7 @@ mod p05_valid_tokens_only;
 mod p06_outages;
 mod p06_sharing;
 mod p07_budget;
+mod p07_events;
 mod p07_not_replayed;
 mod p07_rejections;
 mod p09_origins;

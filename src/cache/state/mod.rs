@@ -197,9 +197,12 @@ impl State {
     fn start(&mut self, reason: Reason, now: Instant, settings: &Settings) -> Arc<Flight> {
         if !reason.is_out_of_turn()
             && !self.rejected
-            && self.held.as_ref().is_some_and(|held| now >= held.refresh_at)
+            && self.held.as_ref().is_some_and(|held| {
+                // A token that was withdrawn earlier has expired before its refresh.
+                held.refresh_at < held.expires_at && now >= held.refresh_at
+            })
         {
-            // A token lived to its scheduled refresh unrejected.
+            // A token reached its scheduled refresh unrejected.
             self.budget = RejectionBudget::default();
             self.too_soon_reported = false;
         }

@@ -207,4 +207,23 @@ mod tests {
             assert!(first_minute == 3 && times.len() == 6, "share {share}: {times:?}");
         }
     }
+    /// A flight that nobody drives is given up, again and again; the rejection is not forgotten.
+    #[test]
+    fn an_acquisition_that_a_rejection_asked_for_is_repeated_after_it_is_abandoned() {
+        let (settings, mut now) = (Settings::default(), Instant::now());
+        let (mut state, token) = with_token(now);
+        let Rejection::Wait(mut flight) = state.reject(&token, now, true, &settings).0 else {
+            panic!("the budget is full")
+        };
+        for _ in 0..3 {
+            let before = flight.abandoned_at - Duration::from_millis(1);
+            assert!(state.consult(before, true, &settings).1.launch.is_none());
+            now = flight.abandoned_at;
+            let launched = state.consult(now, true, &settings).1.launch;
+            flight = launched.expect("the acquisition was forgotten");
+            assert_eq!(flight.reason, Reason::Ahead);
+        }
+        landed(&mut state, &flight, "second", now);
+        assert!(state.consult(now, true, &settings).1.launch.is_none());
+    }
 }

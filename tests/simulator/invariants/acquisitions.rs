@@ -277,7 +277,12 @@ impl World {
             _ => Duration::ZERO,
         };
         let capped = |cap: u64| now.clock + pause.max(asked.min(Duration::from_secs(cap)));
-        model.cooldown = Some(Cooldown { without_token: capped(300), with_token: capped(3600) });
+        let latest = pause.mul_f64(1.25).max(asked.min(Duration::from_secs(3600)));
+        model.cooldown = Some(Cooldown {
+            without_token: capped(300),
+            with_token: capped(3600),
+            latest_with_token: now.clock + latest,
+        });
         model.failures += 1;
         if matches!(flight.reason, Reason::Rejected | Reason::Forced) {
             model.owed = true;

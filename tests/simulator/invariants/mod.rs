@@ -95,6 +95,8 @@ struct Held {
 struct Cooldown {
     without_token: Duration,
     with_token: Duration,
+    /// The latest end with a token: jitter lengthens a pause by up to a quarter.
+    latest_with_token: Duration,
 }
 
 /// A runtime that stands still, and may have a flight.

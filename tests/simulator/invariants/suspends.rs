@@ -48,7 +48,8 @@ impl World {
     pub(super) fn meets_expired(&mut self, now: Moment) {
         let real = self.real();
         let blind = self.is_blind(now);
-        let cooldown = self.model.cooldown.map_or(Duration::ZERO, |cooldown| cooldown.with_token);
+        let cooldown =
+            self.model.cooldown.map_or(Duration::ZERO, |cooldown| cooldown.latest_with_token);
         let Some(held) = &mut self.model.held else { return };
         if held.stepped > NOTICED && real >= held.expires_real && held.met_expired.is_none() {
             held.met_expired = Some(now);

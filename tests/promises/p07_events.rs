@@ -1,0 +1,101 @@
+//! P7: the events that rejections cause.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::time::{Instant, sleep};
+use tower_oauth2_client_credentials::{ErrorKind, Event, RejectionResponse, TokenCache};
+
+use crate::support::{Api, Idp, call, failure, layered, rejection, secs, settle, since, token};
+
+/// A cache, and what it says of rejections and failures.
+fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&told);
+    let observer = move |event: &Event| {
+        log.lock().unwrap().push(match event {
+            Event::Failed { .. } => "failed",
+            Event::Rejected { response, .. } => match response {
+                RejectionResponse::Acquiring => "acquiring",
+                RejectionResponse::Joined => "joined",
+                RejectionResponse::CoolingDown { .. } => "cooling down",
+                RejectionResponse::TooSoon { .. } => "too soon",
+                _ => "otherwise",
+            },
+            _ => return,
+        });
+    };
+    (idp.builder().observer(observer).build(), told)
+}
+
+/// Fresh tokens are not blamed before one was tried: neither when the acquisition for a rejection
+/// failed, nor when it has to wait for another failure's pause.
+#[tokio::test(start_paused = true)]
+async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
+    for (starts_bad_at, expected) in [
+        (0.0, &["acquiring", "failed", "joined", "acquiring", "acquiring", "too soon"][..]),
+        (80.0, &["failed", "cooling down", "joined", "acquiring", "acquiring", "too soon"]),
+    ] {
+        let idp = Idp::new(|asked| match asked.nth {
+            2 => failure(ErrorKind::ServerError).after(0.1),
+            nth => token(nth, 100.0).after(0.1),
+        });
+        let (cache, told) = told(&idp);
+        cache.warm_up().await.unwrap();
+        let start = Instant::now();
+        let client = layered(&cache, Api::new(|_| rejection()));
+        // The refresh ahead is due by then, and fails.
+        sleep(secs(starts_bad_at)).await;
+        if starts_bad_at > 0.0 {
+            cache.get().await.unwrap();
+            sleep(secs(0.2)).await;
+        }
+        while since(start) < starts_bad_at + 10.0 {
+            assert_eq!(call(&client).await.unwrap(), 401);
+            sleep(secs(0.2)).await;
+        }
+        assert_eq!(*told.lock().unwrap(), expected);
+        assert_eq!(idp.count(), 5);
+    }
+}
+
+/// A refresh that the user forced and that failed is no reason to keep still about rejections.
+#[tokio::test(start_paused = true)]
+async fn p7_a_rejection_after_a_failed_forced_refresh_is_told() {
+    let idp = Idp::new(|asked| match asked.nth {
+        1 => token(1, 86_400.0).after(0.1),
+        _ => failure(ErrorKind::ServerError).after(0.1),
+    });
+    let (cache, told) = told(&idp);
+    let first = cache.get().await.unwrap();
+    assert_eq!(cache.force_refresh().await.unwrap().secret(), "t1");
+    (0..10).for_each(|_| cache.invalidate(&first));
+    assert_eq!(*told.lock().unwrap(), ["failed", "cooling down"]);
+}
+
+/// What the operator is told while the answers are handed back: once for each spell.
+#[tokio::test(start_paused = true)]
+async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
+    let idp = Idp::healthy(86_400.0, 0.1);
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&events);
+    let cache = idp
+        .builder()
+        .observer(move |event| {
+            if let Event::Rejected { response, .. } = event {
+                log.lock().unwrap().push(*response);
+            }
+        })
+        .build();
+    let client = layered(&cache, Api::new(|_| rejection()));
+    for _ in 0..100 {
+        call(&client).await.unwrap();
+        sleep(secs(0.2)).await;
+    }
+    settle().await;
+    let events = events.lock().unwrap();
+    let [first @ .., RejectionResponse::TooSoon { next_in }] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(first, [RejectionResponse::Acquiring; 3]);
+    assert!((59.0..=60.0).contains(&next_in.as_secs_f64()), "{next_in:?}");
+}
