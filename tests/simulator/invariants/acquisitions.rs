@@ -39,6 +39,7 @@ impl World {
             number,
             reason: acquire.reason,
             started: now,
+            decided_from: self.decided_from(now),
             attempts: 0,
             sent: now.clock,
             sent_real: self.real(),
@@ -312,9 +313,9 @@ impl World {
         self.note("abandoned", "", 0, 0);
         let Model { flights, blind, .. } = &mut self.model;
         let current = flights.iter_mut().find(|flight| !flight.abandoned);
-        let mut since = current.as_ref().map(|flight| flight.started);
+        let mut since = current.as_ref().map(|flight| flight.decided_from);
         if let Some(frozen) = blind.take_if(|_| current.as_ref().is_none_or(|it| it.aside)) {
-            since = Some(frozen.since);
+            since = Some(frozen.since.clock);
         }
         if let Some(flight) = current {
             flight.abandoned = true;
@@ -327,7 +328,7 @@ impl World {
             self.model.was_suspect = Some((spell, now));
         }
         // It may not have come to ask its source yet.
-        let since = since.map_or(self.model.dead_pause, |since| since.clock);
+        let since = since.unwrap_or(self.model.dead_pause);
         if now.clock < since + ABANDONED {
             self.violated("P1", "an acquisition was given up too early".into());
         }

@@ -52,6 +52,8 @@ struct Flight {
     number: u64,
     reason: Reason,
     started: Moment,
+    /// The cache decided on it no earlier than this.
+    decided_from: Duration,
     attempts: u32,
     /// When the last token request was sent, and its answer.
     sent: Duration,

@@ -96,18 +96,22 @@ impl World {
         }
         // One that failed or was put off, and starts again, counts once.
         let taken = if self.model.owed { taken.max(1) } else { taken + 1 };
-        // It was decided on when its runtime stopped, or just before the clock made a step.
-        let decided = self.model.blind.filter(|_| self.model.thawing).map_or(now, |it| it.since);
-        let step = self.model.step.filter(|(at, _)| now.since(*at) <= DEAD_PAUSE);
-        let step = step.map_or(Duration::ZERO, |(_, step)| step);
         let from = match taken.checked_sub(AT_ONCE) {
             None => Duration::ZERO,
             Some(later) => {
                 let interval = Duration::from_secs((60_u64 << later.min(10)).min(600));
-                decided.clock.saturating_sub(step) + interval
+                self.decided_from(now) + interval
             }
         };
         (self.model.budget.taken, self.model.budget.from) = (taken, from);
+    }
+
+    /// The earliest clock time at which the cache can have decided on an acquisition that asks its
+    /// source now: when its runtime stopped, or just before the clock made a step.
+    pub(super) fn decided_from(&self, now: Moment) -> Duration {
+        let decided = self.model.blind.filter(|_| self.model.thawing).map_or(now, |it| it.since);
+        let step = self.model.step.filter(|(at, _)| now.since(*at) <= DEAD_PAUSE);
+        decided.clock.saturating_sub(step.map_or(Duration::ZERO, |(_, step)| step))
     }
 
     /// A token that reaches its refresh unrejected makes good what was before.
