@@ -73,6 +73,8 @@ impl World {
             || self.model.suspect.is_some_and(|from| now.since(from) + BLINK >= SHORT_WAIT)
             || landed.is_some_and(|landed| landed.steady >= met.steady)
             || self.model.gone_at.is_some_and(|gone| gone.steady >= met.steady)
+            // In the pause after a token that was dead on arrival, the wait began unseen.
+            || now.clock <= self.model.dead_pause + SHORT_WAIT + BLINK
             || !now.is_even(met);
         if real >= held.expires_real + TOLERANCE && !excused {
             let (token, expired) = (held.token, real - held.expires_real);
