@@ -334,3 +334,21 @@ async fn p7_dropping_the_token_keeps_the_cooldown_and_the_budget() {
     settle().await;
     assert_eq!(idp.count(), used_up + 1, "one for want of a token, none for the rejection");
 }
+
+/// The time at which a dropped token would have been refreshed does not refill the budget.
+#[tokio::test(start_paused = true)]
+async fn p7_a_dropped_token_does_not_refill_the_budget() {
+    let idp = Idp::healthy(400.0, 0.1);
+    let cache = idp.cache();
+    let client = layered(&cache, Api::new(|_| rejection()));
+    for _ in 0..5 {
+        assert_eq!(call(&client).await.unwrap(), 401);
+    }
+    assert_eq!(idp.count(), 4);
+    cache.drop_token();
+    sleep(secs(500.0)).await;
+    for _ in 0..5 {
+        assert_eq!(call(&client).await.unwrap(), 401);
+    }
+    assert_eq!(idp.count(), 4 + 2, "one for want of a token, one for the rejections");
+}
