@@ -24,4 +24,5 @@ mod p11_idle;
 mod p12_injection;
 mod p13_containment;
 mod service_contract;
+mod settings;
 mod support;
