@@ -156,16 +156,20 @@ async fn a_rejected_token_degrades_until_another_is_at_hand() {
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
     let rejected = tokens.get().await.unwrap();
-    sleep_until(start + 10 * S).await;
-    tokens.invalidate(&rejected);
-    assert_eq!(tokens.readiness(), Degraded);
-    sleep_until(start + 12 * S).await;
-    // This API rejects fresh tokens too, and no acquisition is due for another 28 s.
+    for seconds in [10, 12, 14] {
+        sleep_until(start + seconds * S).await;
+        tokens.invalidate(&tokens.current().unwrap());
+        assert_eq!(tokens.readiness(), Degraded);
+    }
+    sleep_until(start + 16 * S).await;
+    // This API rejects fresh tokens too, and the budget of three is used up.
     tokens.invalidate(&tokens.current().unwrap());
     tokens.invalidate(&rejected); // an old one says nothing
     sleep_until(start + 20 * S).await;
-    assert_eq!(watching.told(), [(1, Ready), (10, Degraded), (11, Ready), (12, Degraded)]);
-    assert!(tokens.readiness().has_token() && idp.asked() == 2);
+    let replaced = [10, 12, 14].map(|at| [(at, Degraded), (at + 1, Ready)]);
+    let expected = [&[(1, Ready)], replaced.as_flattened(), &[(16, Degraded)]].concat();
+    assert_eq!(watching.told(), expected);
+    assert!(tokens.readiness().has_token() && idp.asked() == 4);
 }
 
 #[tokio::test(start_paused = true)]

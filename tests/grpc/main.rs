@@ -178,10 +178,12 @@ async fn an_api_that_rejects_every_token_gets_each_call_twice_at_most_and_its_st
     let status = client.unary("one").await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Unauthenticated, "not with this token"));
     assert_eq!(world.calls(), ["Unary rejected"; 2]);
-    // Fresh tokens are rejected too, and the next one is not due for half a minute.
+    // Fresh tokens are rejected too, until the budget of three acquisitions is used up.
     client.unary("two").await.unwrap_err();
-    assert_eq!(world.calls(), ["Unary rejected"; 3]);
-    assert_eq!(world.idp.token_requests(), 2);
+    assert_eq!(world.calls(), ["Unary rejected"; 4]);
+    client.unary("three").await.unwrap_err();
+    assert_eq!(world.calls(), ["Unary rejected"; 5]);
+    assert_eq!(world.idp.token_requests(), 4);
 }
 
 #[tokio::test]
