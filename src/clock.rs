@@ -4,13 +4,15 @@
 use std::{
     any::Any,
     fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 /// A source of the current time.
 ///
-/// A closure that returns a [`SystemTime`] is one.
+/// A closure that returns a [`SystemTime`] is one. A cache reads it under a lock: it must not use the
+/// cache, nor block.
 ///
 /// # Examples
 ///
@@ -103,11 +105,17 @@ impl Clock {
     }
 
     pub(crate) fn read(&self) -> ClockReading {
-        let (wall, monotonic) = match self {
-            Self::System => (SystemClock.now(), SystemClock.monotonic()),
-            Self::Custom(clock) => (clock.now(), clock.monotonic()),
-        };
-        ClockReading { wall, monotonic }
+        let system =
+            || ClockReading { wall: SystemClock.now(), monotonic: SystemClock.monotonic() };
+        match self {
+            Self::System => system(),
+            // A panic must not end the acquisition that reads the clock.
+            Self::Custom(clock) => catch_unwind(AssertUnwindSafe(|| ClockReading {
+                wall: clock.now(),
+                monotonic: clock.monotonic(),
+            }))
+            .unwrap_or_else(|_panic| system()),
+        }
     }
 
     /// The wall clock in whole seconds since 1970.
@@ -118,7 +126,10 @@ impl Clock {
             Self::System => coarse().tv_sec,
             #[cfg(not(target_os = "linux"))]
             Self::System => unix_seconds(SystemTime::now()),
-            Self::Custom(clock) => unix_seconds(clock.now_coarse()),
+            Self::Custom(clock) => {
+                let coarse = catch_unwind(AssertUnwindSafe(|| unix_seconds(clock.now_coarse())));
+                coarse.unwrap_or_else(|_panic| Self::System.coarse_seconds())
+            }
         }
     }
 }

@@ -302,8 +302,8 @@ impl TokenCache {
     /// Ends the cooldown after a failed acquisition, so that the next request tries again at once.
     ///
     /// It is for an operator who fixed the cause, such as a wrong secret, and does not want to wait.
-    /// `true`: a cooldown was ended. It has no effect within 1 s of the last time, so calls in a loop
-    /// do not storm the authorization server.
+    /// `true`: a cooldown was ended. It has no effect while an attempt is in flight, nor within 1 s of
+    /// the last time, so calls in a loop do not storm the authorization server.
     pub fn end_cooldown(&self) -> bool {
         self.shared.step(|state, now| (state.end_cooldown(now), Followup::default()))
     }

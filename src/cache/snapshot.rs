@@ -19,6 +19,8 @@ pub(crate) struct Snapshot {
     /// The second of the wall clock, since 1970, by which `look_at` has come if the machine was not
     /// suspended.
     pub(super) wall_limit: i64,
+    /// Before this second the wall clock was set back, and the cache compares both clocks anew.
+    pub(super) wall_start: i64,
     pub(super) clock: Clock,
     pub(super) refresh_at: Instant,
     pub(super) expires_at: Instant,
@@ -77,7 +79,8 @@ impl Snapshot {
     /// Whether the wall clock shows no suspend that would matter by now.
     #[inline]
     fn agrees_with_wall_clock(&self) -> bool {
-        self.clock.coarse_seconds() < self.wall_limit
+        let seconds = self.clock.coarse_seconds();
+        self.wall_start <= seconds && seconds < self.wall_limit
     }
 
     /// Whether a request that waited for this token may still leave with it: not if it was withdrawn
@@ -99,6 +102,7 @@ mod tests {
             token: Token::bearer("abc").unwrap(),
             look_at: now,
             wall_limit: i64::MAX,
+            wall_start: i64::MIN,
             clock: Clock::System,
             refresh_at: now,
             expires_at: now,

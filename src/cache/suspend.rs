@@ -43,6 +43,13 @@ impl SuspendWatch {
         gained
     }
 
+    /// The second of the wall clock before which it was set back since the baseline.
+    pub(super) fn wall_start(&self) -> i64 {
+        self.0.map_or(i64::MIN, |baseline| {
+            unix_seconds(baseline.reading.wall).saturating_sub(TOLERANCE.as_secs() as i64)
+        })
+    }
+
     /// The second of the wall clock, since 1970, from which on there was a suspend if tokio's clock
     /// has not reached `at` by then.
     pub(super) fn wall_limit(&self, at: Instant) -> i64 {

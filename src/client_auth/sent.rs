@@ -80,9 +80,10 @@ impl SentSecrets {
         let mut text = Bounded(Zeroizing::new(String::with_capacity(CHECKED_CAUSES)));
         let mut next = Some(error);
         while let Some(link) = next {
-            // It fails when there is no more room, which ends a chain without end as well.
+            // It fails when there is no more room, which ends a chain without end as well. What was not
+            // compared is not shown.
             if write!(text, "{link} {link:?} ").is_err() {
-                break;
+                return true;
             }
             next = link.source();
         }
@@ -305,6 +306,6 @@ mod tests {
         use crate::error::Error;
         let error = Error::from_source(Error::from_source("sent c4n4ry-s3cret"));
         assert!(sent("c4n4ry-s3cret").are_repeated_by(&error));
-        assert!(!sent("c4n4ry-s3cret").are_repeated_by(&Error::from_source("é".repeat(100_000))));
+        assert!(sent("c4n4ry-s3cret").are_repeated_by(&Error::from_source("é".repeat(100_000))));
     }
 }

@@ -64,7 +64,9 @@
 //! | --- | --- | --- |
 //! | [`cooldown`] | 1 s, doubled to 60 s, each lengthened by up to a quarter at random | An hour's outage costs about 60 token requests an instance, whatever its traffic, and its next probe comes at most 75 s after the end (85 s if the server hung). |
 //! | [`terminal_cooldown`] | 30 s | Wrong credentials seldom mend by themselves, and servers lock accounts. Not for ever: a person or a rotation does mend them. |
-//! | [`retry_after_caps`] | 5 minutes without a token, 1 hour with a valid one | A server's wish is honoured, but a typo in it must not take a service down for a day. With a token at hand waiting is free. |
+//! | [`retry_after_cap`] | 5 minutes | Without a token a server's wish is honored, but a typo in it must not take a service down for a day. |
+//! | [`retry_after_cap_with_token`] | 1 hour | While a valid token is cached, waiting is free. |
+//! | every pause | at least 100 ms (*fixed*) | With a pause of zero a failing server would be asked in a loop. |
 //! | when a failure is forgotten | at the first success (*fixed*) | An outage that is over leaves nothing behind. |
 //!
 //! # Rejections by an API
@@ -229,7 +231,8 @@
 //! [`rejection_interval`]: TokenCacheBuilder::rejection_interval
 //! [`rejections`]: OAuthClientCredentialsLayer::rejections
 //! [`replay`]: OAuthClientCredentialsLayer::replay
-//! [`retry_after_caps`]: TokenCacheBuilder::retry_after_caps
+//! [`retry_after_cap`]: TokenCacheBuilder::retry_after_cap
+//! [`retry_after_cap_with_token`]: TokenCacheBuilder::retry_after_cap_with_token
 //! [`retry_base`]: ClientCredentialsBuilder::retry_base
 //! [`strict_metadata`]: ClientCredentialsBuilder::strict_metadata
 //! [`suspect_wait`]: TokenCacheBuilder::suspect_wait

@@ -329,3 +329,35 @@ async fn p5_a_paused_test_that_takes_six_real_seconds_sees_no_suspend() {
     settle().await;
     assert_eq!((idp.count(), events.load(SeqCst)), (1, 0));
 }
+
+/// A wall clock that is set back hides no suspend that follows.
+#[tokio::test(start_paused = true)]
+async fn p5_a_suspend_after_the_wall_clock_was_set_back_is_noticed() {
+    let (wall, idp) = (Wall::new(), Idp::healthy(HOUR, 0.2));
+    let api = Api::ok();
+    let cache = idp.builder().wall_clock(wall.clone()).build();
+    let client = layered(&cache, api.clone());
+    call(&client).await.unwrap();
+    advance(secs(60.0)).await;
+    wall.step(-3600);
+    call(&client).await.unwrap();
+    advance(secs(60.0)).await;
+    wall.step(3600);
+    call(&client).await.unwrap();
+    assert_eq!(api.tokens(), ["t1", "t1", "t2"]);
+}
+
+/// A clock that panics costs no request, and no waiter its token.
+#[tokio::test(start_paused = true)]
+async fn p13_a_wall_clock_that_panics_is_replaced_by_the_systems() {
+    let (idp, api) = (Idp::healthy(100.0, 0.2), Api::ok());
+    let broken = move || -> SystemTime { crate::support::on_purpose() };
+    let cache = idp.builder().wall_clock(broken).build();
+    let client = layered(&cache, api.clone());
+    let start = Instant::now();
+    while since(start) < 300.0 {
+        call(&client).await.unwrap();
+        advance(secs(10.0)).await;
+    }
+    assert!(idp.count() >= 3);
+}

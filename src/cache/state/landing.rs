@@ -97,6 +97,7 @@ impl State {
             token,
             look_at: refresh_at,
             wall_limit: i64::MAX,
+            wall_start: i64::MIN,
             clock: settings.clock.clone(),
             refresh_at,
             expires_at,
@@ -117,6 +118,9 @@ impl State {
         self.suspends =
             SuspendWatch::since(asked.unwrap_or_else(|| Baseline::now(&settings.clock)));
         self.wall_expires_at = None;
+        if !same_token {
+            self.refills_budget = true;
+        }
         let suspended = self.observe_clocks(now, settings);
         let events = [event].into_iter().chain(suspended).collect();
         (Outcome::Token(self.settled(now)), events)

@@ -62,6 +62,9 @@ pub(in crate::cache) struct State {
     withdrawn_at: Option<Instant>,
     /// Both clocks since the held token was requested.
     suspends: SuspendWatch,
+    /// The held token refills the budget of rejections once its refresh is due. It does not if a suspend
+    /// moved the refresh, or if the token was dropped after a rejection.
+    refills_budget: bool,
     /// When the held token expires by the wall clock, if a suspend made that earlier.
     wall_expires_at: Option<Instant>,
     /// A token was got before: the next one is not the cache's first.
@@ -197,6 +200,7 @@ impl State {
     fn start(&mut self, reason: Reason, now: Instant, settings: &Settings) -> Arc<Flight> {
         if !reason.is_out_of_turn()
             && !self.rejected
+            && self.refills_budget
             && self.held.as_ref().is_some_and(|held| {
                 // A token that was withdrawn earlier has expired before its refresh.
                 held.refresh_at < held.expires_at && now >= held.refresh_at
@@ -250,7 +254,13 @@ impl State {
 
     /// Ends a cooldown, at most once a second.
     pub(in crate::cache) fn end_cooldown(&mut self, now: Instant) -> bool {
-        let Some(cooldown) = &mut self.cooldown else { return false };
+        let cooling =
+            |cooldown: &&mut Cooldown| now < cooldown.until(false).max(cooldown.until(true));
+        // An attempt that is in flight may still use the old credentials.
+        let Some(cooldown) = self.cooldown.as_mut().filter(cooling) else { return false };
+        if self.flight.is_some() {
+            return false;
+        }
         if self.cooldown_ended_at.is_some_and(|at| now < at + SHORTEST_RETRY) {
             return false;
         }
@@ -300,9 +310,11 @@ impl State {
     pub(in crate::cache) fn settle(&mut self, now: Instant) -> Option<&Arc<Snapshot>> {
         let held = self.held.as_ref()?;
         let look_at = self.look_at(held, now);
-        let wall_limit = self.suspends.wall_limit(look_at);
-        if held.look_at != look_at || held.wall_limit != wall_limit {
-            self.held = Some(Arc::new(Snapshot { look_at, wall_limit, ..Snapshot::clone(held) }));
+        let limits = (self.suspends.wall_start(), self.suspends.wall_limit(look_at));
+        if held.look_at != look_at || (held.wall_start, held.wall_limit) != limits {
+            let (wall_start, wall_limit) = limits;
+            let held = Snapshot { look_at, wall_start, wall_limit, ..Snapshot::clone(held) };
+            self.held = Some(Arc::new(held));
         }
         self.held.as_ref()
     }

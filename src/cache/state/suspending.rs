@@ -30,6 +30,7 @@ impl State {
         let moved = |at: Instant| at.checked_sub(by).map_or(now, |at| at.max(now));
         let expires_at = self.wall_expires_at.unwrap_or(held.expires_at);
         self.wall_expires_at = Some(moved(expires_at));
+        self.refills_budget = false;
         let refresh_at = moved(held.refresh_at);
         self.held = Some(Arc::new(Snapshot { refresh_at, ..Snapshot::clone(held) }));
         Some(Event::SuspendNoticed { by })
@@ -75,7 +76,8 @@ impl State {
         if self.flight.is_some() {
             let until = now + settings.suspect_wait.min(LONGEST_WAIT);
             // A wait that has begun is not made longer.
-            self.suspect_until = Some(self.suspect_until.filter(|at| now < *at).unwrap_or(until));
+            let begun = self.suspect_until.filter(|at| now < *at);
+            self.suspect_until = Some(begun.map_or(until, |at| at.min(until)));
         }
         followup
     }

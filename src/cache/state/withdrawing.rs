@@ -20,6 +20,7 @@ impl State {
             let gone = Snapshot { look_at: now, expires_at: now, ..Snapshot::clone(held) };
             self.held = Some(Arc::new(gone));
         }
+        self.refills_budget &= !self.rejected;
         self.rejected = false;
         self.suspect_until = None;
         self.wall_expires_at = None;
