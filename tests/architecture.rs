@@ -28,7 +28,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("source", "token event error"),
     ("event", "error"),
     ("skew", "event"),
-    ("dpop", "jose skew clock token error"),
+    ("dpop", "jose skew clock token event error"),
     // The leaves.
     ("authorize", "token error"),
     ("challenge", "token error"),

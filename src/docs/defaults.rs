@@ -132,7 +132,7 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | tolerance | 5 s (*fixed*) | Servers allow for more, NTP stays far below. Beyond it assertions and proofs have the server's time, by the `Date` of its answers, and an [event](Event::ClockSkew) says so. |
+//! | tolerance | 5 s (*fixed*) | Servers allow for more, NTP stays far below. Beyond it assertions and proofs have the server's time, by the `Date` of its answers, and an [event](Event::ClockSkew) says so. Proofs for an API go by the `Date` of that API alone. |
 //! | most that is made up for | 48 h (*fixed*) | Wrong time zones are within 26 h; a `Date` further off is a broken server's. |
 //! | a refusal that taught us the time | is tried again (*fixed*) | The clock may be all that was wrong. |
 //!

@@ -1,8 +1,14 @@
-//! The nonces that servers want in proofs (RFC 9449 §8, §9).
+//! What servers tell about proofs: the nonces that they want in them (RFC 9449 §8, §9), and their
+//! clocks.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::SystemTime,
+};
 
 use http::HeaderMap;
+
+use crate::{event::Event, skew::Skew};
 
 /// Real ones have some dozen bytes, those that carry state a few hundred.
 const MAX_NONCE_BYTES: usize = 512;
@@ -15,7 +21,16 @@ const MAX_ORIGINS: usize = 64;
 pub(crate) struct Nonces {
     token_endpoint: Mutex<Option<Arc<str>>>,
     /// By origin, the one used last at the end.
-    apis: Mutex<Vec<(Box<str>, Arc<str>)>>,
+    apis: Mutex<Vec<Api>>,
+}
+
+struct Api {
+    origin: Box<str>,
+    nonce: Option<Arc<str>>,
+    /// A server's clock says nothing about the clock of another server.
+    skew: Skew,
+    /// When the last proof was made, by the local clock.
+    proved_at: SystemTime,
 }
 
 impl Nonces {
@@ -29,27 +44,48 @@ impl Nonces {
         *lock(&self.token_endpoint) = Some(nonce.into());
     }
 
-    pub(super) fn api(&self, origin: &str) -> Option<Arc<str>> {
+    /// An API's nonce, and the time by its clock, for a proof that is made now.
+    pub(super) fn api(&self, origin: &str, local: SystemTime) -> (Option<Arc<str>>, SystemTime) {
         let mut apis = lock(&self.apis);
-        let at = apis.iter().rposition(|(known, _)| **known == *origin)?;
-        apis[at..].rotate_left(1);
-        apis.last().map(|(_, nonce)| Arc::clone(nonce))
+        let api = last_used(&mut apis, origin, local);
+        api.proved_at = local;
+        (api.nonce.clone(), api.skew.correct(local))
     }
 
-    pub(super) fn keep_api(&self, origin: &str, nonce: &str) {
+    /// Keeps what an API's answer tells.
+    pub(super) fn keep_api(
+        &self,
+        origin: &str,
+        nonce: Option<&str>,
+        headers: &HeaderMap,
+        received: SystemTime,
+    ) {
         let mut apis = lock(&self.apis);
-        let known = apis.iter().rposition(|(known, _)| **known == *origin);
-        let origin = match known {
-            Some(at) => apis.remove(at).0,
-            None => {
-                if apis.len() >= MAX_ORIGINS {
-                    apis.remove(0);
-                }
-                origin.into()
-            }
-        };
-        apis.push((origin, nonce.into()));
+        let api = last_used(&mut apis, origin, received);
+        if let Some(nonce) = nonce {
+            api.nonce = Some(nonce.into());
+        }
+        let event = api.skew.observe(headers, api.proved_at.min(received), received);
+        drop(apis);
+        if let Some(Event::ClockSkew { by, local_is_behind }) = event {
+            tracing::warn!(origin, ?by, local_is_behind, "the wall clock differs from an API's");
+        }
     }
+}
+
+/// The entry of an origin, which is the last one from now on.
+fn last_used<'a>(apis: &'a mut Vec<Api>, origin: &str, now: SystemTime) -> &'a mut Api {
+    match apis.iter().rposition(|known| *known.origin == *origin) {
+        Some(at) => apis[at..].rotate_left(1),
+        None => {
+            if apis.len() >= MAX_ORIGINS {
+                apis.remove(0);
+            }
+            let skew = Skew::default();
+            apis.push(Api { origin: origin.into(), nonce: None, skew, proved_at: now });
+        }
+    }
+    apis.last_mut().expect("it was just put there")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -95,27 +131,58 @@ mod tests {
     #[test]
     fn the_token_endpoint_and_each_origin_have_their_own() {
         let nonces = Nonces::default();
+        let keep = |origin: &str, nonce| {
+            nonces.keep_api(origin, Some(nonce), &HeaderMap::new(), SystemTime::now());
+        };
+        let kept = |origin: &str| nonces.api(origin, SystemTime::now()).0;
         nonces.keep_token_endpoint("as");
-        nonces.keep_api("https://a.example", "a1");
-        nonces.keep_api("https://b.example", "b1");
-        nonces.keep_api("https://a.example", "a2");
+        keep("https://a.example", "a1");
+        keep("https://b.example", "b1");
+        keep("https://a.example", "a2");
         assert_eq!(nonces.token_endpoint().as_deref(), Some("as"));
-        assert_eq!(nonces.api("https://a.example").as_deref(), Some("a2"));
-        assert_eq!(nonces.api("https://b.example").as_deref(), Some("b1"));
-        assert_eq!(nonces.api("https://a.example:8443"), None);
-        assert_eq!(lock(&nonces.apis).len(), 2);
+        assert_eq!(kept("https://a.example").as_deref(), Some("a2"));
+        assert_eq!(kept("https://b.example").as_deref(), Some("b1"));
+        assert_eq!(kept("https://a.example:8443"), None);
+        assert_eq!(lock(&nonces.apis).len(), 3);
     }
 
     #[test]
     fn the_origin_that_was_used_longest_ago_is_dropped_for_a_65th() {
         let nonces = Nonces::default();
         let origin = |n: usize| format!("https://{n}.example");
-        (0..MAX_ORIGINS).for_each(|n| nonces.keep_api(&origin(n), "n"));
-        assert!(nonces.api(&origin(0)).is_some());
-        nonces.keep_api(&origin(1), "again");
-        (100..102).for_each(|n| nonces.keep_api(&origin(n), "n"));
-        assert_eq!(lock(&nonces.apis).len(), MAX_ORIGINS);
-        let gone: Vec<_> = (0..MAX_ORIGINS).filter(|&n| nonces.api(&origin(n)).is_none()).collect();
+        let keep = |n: usize| {
+            nonces.keep_api(&origin(n), Some("n"), &HeaderMap::new(), SystemTime::now());
+        };
+        (0..MAX_ORIGINS).for_each(keep);
+        assert!(nonces.api(&origin(0), SystemTime::now()).0.is_some());
+        keep(1);
+        (100..102).for_each(keep);
+        let apis = lock(&nonces.apis);
+        assert_eq!(apis.len(), MAX_ORIGINS);
+        let is_kept = |n: usize| apis.iter().any(|api| *api.origin == *origin(n));
+        let gone: Vec<_> = (0..MAX_ORIGINS).filter(|&n| !is_kept(n)).collect();
         assert_eq!(gone, [2, 3]);
+    }
+
+    /// An authorization server whose clock is off by two days, and APIs with other clocks.
+    #[test]
+    fn each_api_has_its_own_clock() {
+        let nonces = Nonces::default();
+        let local = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_795_521_600);
+        let date = |ahead: u64| {
+            let mut headers = HeaderMap::new();
+            let date = httpdate::fmt_http_date(local + std::time::Duration::from_secs(ahead));
+            headers.insert("date", date.parse().unwrap());
+            headers
+        };
+        let ahead = |origin: &str| {
+            let (_, time) = nonces.api(origin, local);
+            time.duration_since(local).unwrap().as_secs()
+        };
+        assert_eq!([ahead("https://a.example"), ahead("https://b.example")], [0, 0]);
+        nonces.keep_api("https://a.example", None, &date(3600), local);
+        nonces.keep_api("https://b.example", None, &date(0), local);
+        assert_eq!([ahead("https://a.example"), ahead("https://b.example")], [3600, 0]);
+        assert_eq!(ahead("https://c.example"), 0);
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Prover {
     hashed: Option<(Token, String)>,
     nonces: Arc<Nonces>,
     clock: Arc<dyn WallClock>,
+    /// Of the authorization server. Each API has its own.
     pub(super) skew: Skew,
 }
 
@@ -81,14 +82,14 @@ impl Prover {
         nonce: Option<&str>,
     ) -> Result<HeaderValue, Error> {
         let target = target(uri)?;
-        self.sign(&Claims { method, htu: target.htu(), ath: None, nonce })
+        let now = self.skew.correct(self.clock.now());
+        self.sign(&Claims { method, htu: target.htu(), ath: None, nonce }, now)
     }
 
-    fn sign(&self, claims: &Claims<'_>) -> Result<HeaderValue, Error> {
+    fn sign(&self, claims: &Claims<'_>, now: SystemTime) -> Result<HeaderValue, Error> {
         /// Beyond the header: claims and the signature of an RSA key of 2048 bits.
         const ROOM: usize = 1024;
-        let now = self.skew.correct(self.clock.now());
-        let payload = claims.encode(&jose::batched_id()?, now)?;
+        let payload = claims.encode(&jose::proof_id()?, now)?;
         let mut proof = Vec::with_capacity(self.header.len() + ROOM);
         proof.extend_from_slice(self.header.as_bytes());
         jose::append(&mut proof, &payload, &Signer::Key(&self.key))?;
@@ -137,18 +138,20 @@ fn target(uri: &Uri) -> Result<Target, Error> {
 impl ProofOfPossession for Prover {
     fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error> {
         let target = target(uri)?;
-        let nonce = self.nonces.api(target.origin());
+        let local = self.clock.now();
+        let (nonce, now) = self.nonces.api(target.origin(), local);
         let ath = match &self.hashed {
             Some((hashed, ath)) if hashed.same_secret(token) => Cow::Borrowed(ath),
             _ => Cow::Owned(jose::sha256(token.secret().as_bytes())),
         };
         let (ath, nonce) = (Some(ath.as_str()), nonce.as_deref());
-        self.sign(&Claims { method, htu: target.htu(), ath, nonce })
+        self.sign(&Claims { method, htu: target.htu(), ath, nonce }, now)
     }
 
     fn observe(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        let (Some(nonce), Some(target)) = (nonce(headers), Target::of(uri)) else { return false };
-        self.nonces.keep_api(target.origin(), nonce);
-        true
+        let Some(target) = Target::of(uri) else { return false };
+        let nonce = nonce(headers);
+        self.nonces.keep_api(target.origin(), nonce, headers, self.clock.now());
+        nonce.is_some()
     }
 }

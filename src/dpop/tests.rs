@@ -106,3 +106,22 @@ fn time_is_the_servers_and_never_before_1970() {
     let error = broken.prove_token_request(&Method::POST, &uri, None).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
 }
+
+/// The authorization server's clock may be wrong, and says nothing about an API's.
+#[test]
+fn an_api_is_proved_to_by_its_own_time() {
+    let prover = prover(then);
+    let mut headers = HeaderMap::new();
+    headers.insert("date", "Sat, 02 Nov 2019 17:00:00 GMT".parse().unwrap());
+    prover.skew.observe(&headers, then(), then()).unwrap();
+    let token = Token::new(TokenType::Dpop, "abc").unwrap();
+    let uri = Uri::from_static("https://a.example/");
+    let issued_at = || {
+        let proof = prover.prove(&Method::GET, &uri, &token).unwrap();
+        decoded(&proof).1["iat"].as_u64().unwrap()
+    };
+    assert_eq!(issued_at(), 1_572_544_800);
+    headers.insert("date", "Thu, 31 Oct 2019 19:00:00 GMT".parse().unwrap());
+    assert!(!prover.observe(&uri, &headers), "it brought no nonce");
+    assert_eq!(issued_at(), 1_572_544_800 + 3600);
+}

@@ -1,8 +1,10 @@
 //! The compact serialisation (RFC 7515 §3.1), with a private key or the client secret.
 
 #[cfg(feature = "dpop")]
-use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
 
+#[cfg(feature = "dpop")]
+use aws_lc_rs::digest;
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use zeroize::Zeroizing;
@@ -93,32 +95,30 @@ pub(crate) fn random_id() -> Result<String, Error> {
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// As [`random_id`], for a proof, of which there is one for each request: of random bits that this
-/// thread draws for [`BATCH`] of them. To draw for each takes 400 ns, a twentieth of an Ed25519
-/// signature. A process that is forked, or a machine that is copied while it runs, repeats what its
-/// other self goes on with, up to the end of each thread's batch.
+/// As [`random_id`], for a proof, of which there is one for each request.
+///
+/// The random bits are hashed with the time and the process, since a process that is forked or a
+/// machine that is resumed twice from one snapshot may repeat what its generator draws next.
 ///
 /// # Errors
 ///
 /// As [`random_id`].
 #[cfg(feature = "dpop")]
-pub(crate) fn batched_id() -> Result<String, Error> {
-    thread_local!(static DRAWN: RefCell<([[u8; 16]; BATCH], usize)> =
-        const { RefCell::new(([[0; 16]; BATCH], 0)) });
-    DRAWN.with_borrow_mut(|(ids, left)| {
-        if *left == 0 {
-            fill(ids.as_flattened_mut())?;
-            *left = BATCH;
-        }
-        *left -= 1;
-        Ok(URL_SAFE_NO_PAD.encode(ids[*left]))
-    })
+pub(crate) fn proof_id() -> Result<String, Error> {
+    let mut random = [0; 16];
+    fill(&mut random)?;
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(proof_id_of(random, since_1970.as_nanos(), std::process::id()))
 }
 
-/// So many are drawn at once, and 512 bytes kept by each thread: the draw is then lost in the rest
-/// of a proof.
 #[cfg(feature = "dpop")]
-const BATCH: usize = 32;
+fn proof_id_of(random: [u8; 16], nanos: u128, process: u32) -> String {
+    let mut input = [0; 36];
+    input[..16].copy_from_slice(&random);
+    input[16..32].copy_from_slice(&nanos.to_le_bytes());
+    input[32..].copy_from_slice(&process.to_le_bytes());
+    URL_SAFE_NO_PAD.encode(&digest::digest(&digest::SHA256, &input).as_ref()[..16])
+}
 
 fn fill(bytes: &mut [u8]) -> Result<(), Error> {
     aws_lc_rs::rand::fill(bytes).map_err(|_| {
@@ -201,11 +201,10 @@ mod tests {
         assert_eq!(URL_SAFE_NO_PAD.decode(one).unwrap().len(), 16);
     }
 
-    /// Over the ends of several batches, on two threads.
     #[cfg(feature = "dpop")]
     #[test]
-    fn batched_ids_differ() {
-        let ids = || (0..1000).map(|_| batched_id().unwrap()).collect::<Vec<_>>();
+    fn proof_ids_differ_on_all_threads() {
+        let ids = || (0..1000).map(|_| proof_id().unwrap()).collect::<Vec<_>>();
         let other = std::thread::spawn(ids);
         let mut all: std::collections::HashSet<_> = ids().into_iter().collect();
         all.extend(other.join().unwrap());
@@ -215,6 +214,16 @@ mod tests {
         let halves: std::collections::HashSet<_> =
             all.iter().flat_map(|id| [&id[..10], &id[10..20]]).collect();
         assert_eq!(halves.len(), 4000);
+    }
+
+    /// A fork has the generator's state and another process id, a snapshot another time.
+    #[cfg(feature = "dpop")]
+    #[test]
+    fn proof_ids_differ_after_a_fork_or_a_snapshot_with_the_same_random_bits() {
+        let original = proof_id_of([7; 16], 1_000, 42);
+        for other in [proof_id_of([7; 16], 1_000, 43), proof_id_of([7; 16], 1_001, 42)] {
+            assert_ne!(other, original);
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) use compact::compact;
 #[cfg(feature = "jwt")]
 pub(crate) use compact::random_id;
 #[cfg(feature = "dpop")]
-pub(crate) use compact::{append, batched_id};
+pub(crate) use compact::{append, proof_id};
 pub use key::SigningKey;
 #[cfg(feature = "dpop")]
 pub(crate) use public::sha256;

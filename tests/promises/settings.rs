@@ -255,7 +255,8 @@ async fn a_keyed_cache_is_empty_until_a_key_is_asked_for() {
     let tokens = tower_oauth2_client_credentials::KeyedTokenCache::new(|_: &u8| {
         Ok(|_: Acquire| async { Token::bearer("abc") })
     });
-    assert!(tokens.is_empty() && tokens.len() == 0);
+    assert!(tokens.is_empty());
+    assert_eq!(tokens.len(), 0);
     tokens.get(&1).await.unwrap();
     assert!(!tokens.is_empty() && tokens.len() == 1);
 }
