@@ -10,9 +10,9 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::Response;
+use http::{Request, Response};
 use serde_json::json;
-use tower::ServiceBuilder;
+use tower::{ServiceBuilder, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     Acquire, ClientCredentials, DpopKey, ErrorKind, Reason, SigningAlgorithm, SigningKey,
     TokenSource as _, TokenType,
@@ -21,7 +21,7 @@ use tower_oauth2_client_credentials::{
 
 use crate::{
     canaries,
-    support::{Stage, claims, nonce_of, probe, some, verified},
+    support::{Body, Stage, claims, client, nonce_of, probe, some, verified},
 };
 
 fn answer(status: u16, nonces: &[&str], body: &'static str) -> Answer {
@@ -300,8 +300,48 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
     let tokens = source.into_cache();
     tokens.warm_up().await.unwrap();
     assert_eq!(stage.idp.token_requests(), 2);
-    // The proofs for the API have the right time as well.
-    assert_eq!(stage.client_of(tokens).get("https://api.test/").await, 200);
+    // An API's own `Date` corrects the proofs for it, and for no other.
+    let api = stage.api.service();
+    let client = client(tokens, move |request: Request<Body>| {
+        let is_dated = request.uri().host() == Some("api.test");
+        let answer = api.clone().oneshot(request);
+        async move {
+            let mut response = answer.await.unwrap();
+            if is_dated {
+                let date = httpdate::fmt_http_date(SystemTime::now());
+                response.headers_mut().insert("date", date.parse().unwrap());
+            }
+            Ok(response)
+        }
+    });
+    for (status, url) in [
+        (401, "https://api.test/"),
+        (200, "https://api.test/"),
+        (401, "https://other.test/"),
+        (401, "https://other.test/"),
+        (200, "https://api.test/"),
+    ] {
+        assert_eq!(client.get(url).await, status, "{url}");
+    }
+}
+
+/// As where the clock of the authorization server's front is wrong, and the local one is right.
+#[tokio::test(start_paused = true)]
+async fn the_date_of_the_authorization_server_does_not_date_proofs_for_apis() {
+    let stage = Stage::new();
+    let ahead = ServiceBuilder::new()
+        .map_response(|mut response: Response<_>| {
+            let date = SystemTime::now() + Duration::from_secs(47 * 3600);
+            let date = httpdate::fmt_http_date(date).parse().unwrap();
+            response.headers_mut().insert("date", date);
+            response
+        })
+        .service(stage.idp.service());
+    let tokens = stage.builder().transport(ahead).build().unwrap().into_cache();
+    tokens.warm_up().await.unwrap();
+    let client = stage.client_of(tokens);
+    assert_eq!(client.get("https://api.test/").await, 200);
+    assert_eq!(client.get("https://other.test/").await, 200);
 }
 
 /// Clones, and so all caches over them, share the nonce.
