@@ -126,12 +126,17 @@ impl Clock {
             Self::System => coarse().tv_sec,
             #[cfg(not(target_os = "linux"))]
             Self::System => unix_seconds(SystemTime::now()),
-            Self::Custom(clock) => {
-                let coarse = catch_unwind(AssertUnwindSafe(|| unix_seconds(clock.now_coarse())));
-                coarse.unwrap_or_else(|_panic| Self::System.coarse_seconds())
-            }
+            Self::Custom(clock) => custom_coarse_seconds(&**clock),
         }
     }
+}
+
+/// Out of line, so that the system's clock is read in place.
+#[cold]
+#[inline(never)]
+fn custom_coarse_seconds(clock: &dyn WallClock) -> i64 {
+    let coarse = catch_unwind(AssertUnwindSafe(|| unix_seconds(clock.now_coarse())));
+    coarse.unwrap_or_else(|_panic| Clock::System.coarse_seconds())
 }
 
 impl ClockReading {
