@@ -81,7 +81,8 @@ where
     }
 }
 
-/// The clock that a cache compares with tokio's. The system's is read without a virtual call.
+/// The pair of clocks that a cache compares to detect a suspend. The system's is read without a
+/// virtual call.
 #[derive(Clone, Default)]
 pub(crate) enum Clock {
     #[default]

@@ -146,8 +146,8 @@ pub enum Event {
         /// How old it was.
         age: Duration,
     },
-    /// A file or closure with a secret, key, assertion or certificate could not be read or used.
-    /// The value that was read last stays in use.
+    /// A file or closure with a secret, key, assertion or certificate could not be read, or an
+    /// assertion or certificate could not be used. The value that was read last stays in use.
     #[non_exhaustive]
     CredentialKept {
         /// The file's path, or the setting that names it, or `closure`.
@@ -341,7 +341,7 @@ impl Event {
                 tracing::warn!(
                     algorithm,
                     minimum,
-                    "the client secret is shorter than its hash, use one of the minimum length"
+                    "the client secret is shorter than the HMAC output"
                 );
             }
             Self::TokenWithheld { reason, origin, refused } => {

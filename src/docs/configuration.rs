@@ -154,8 +154,8 @@
 //!
 //! A file may be created later, such as by a sidecar. A missing one is logged at WARN, and read when
 //! it is needed. [`check`](ClientCredentialsConfig::check) is for programs that want it strict: each
-//! file must be there, and keys, certificates and assertions are parsed. A file that is not a
-//! regular one is refused in any case.
+//! file must be there, and keys, certificates and assertions are parsed. A path that is not
+//! a regular file is an error at startup. If it stops being one later, the last good value is used.
 //!
 //! What only the builders' own `build` can tell, such as a parameter that has a setting of its own,
 //! they tell by their own names.

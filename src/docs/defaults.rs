@@ -98,7 +98,7 @@
 //! | secrets, keys, assertions of others | read again for each attempt (*fixed*) | A rotated one is used without a restart. |
 //! | longest file of these; of certificates | 64 KiB; 1 MiB (*fixed*) | A wrong path must not fill the memory. |
 //! | kind of these files | regular files, and symbolic links to them (*fixed*) | A FIFO or device may block for ever. |
-//! | wait for such a file | 5 s, at most half of the attempt (*fixed*) | The error then names the file, and not the authorization server. |
+//! | wait for such a file | 5 s, at most half of the attempt; 1 s for certificates (*fixed*) | The error then names the file, and not the authorization server. |
 //! | stuck reads | one for each file, 64 for the process (*fixed*) | A stuck thread cannot be ended. Further reads fail at once. |
 //! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers only decode the first. |
 //! | blank scope or audience, an empty parameter | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |

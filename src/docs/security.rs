@@ -186,12 +186,15 @@
 //!
 //! * Only regular files, and symbolic links to them, are read. Anything else is refused before it is
 //!   opened, and once more after.
-//! * A client waits for its file for 5 s, at most half of its attempt's time. The error names the
+//! * A client waits for the file of a secret, key or assertion for 5 s, at most half of its attempt's
+//!   time, and for each certificate file for 1 s (100 ms after a failed read). The error names the
 //!   file. The runtime's shutdown does not wait.
 //! * At most one thread is stuck for each file, and 64 for the process. Until it is free again,
 //!   further reads of the file fail at once.
-//! * While a read fails, the last good secret, key, assertion or certificate is used, with an
-//!   [`Event::CredentialKept`]. A secret or key whose file was removed is not used any longer.
+//! * While the file of a secret or key cannot be read (I/O error, hung mount, no longer a regular
+//!   file), its last good value is used, with an [`Event::CredentialKept`]. A file that was removed, is
+//!   empty or holds something else is an error. Assertions and certificates keep their last good value
+//!   in these cases too, an assertion until its `exp`.
 //!
 //! # What a token endpoint can do to you
 //!
@@ -214,7 +217,8 @@
 //! function is frozen between calls. A token then looks younger than it is. The cache therefore
 //! compares both clocks for each request, which costs one cheap clock read. If the wall clock moved
 //! forward by over 5 s more, the refresh comes earlier by as much. A token that has expired by the wall
-//! clock alone is replaced before it is used. Requests wait for that for at most 1 s.
+//! clock alone triggers one acquisition. Requests wait for it for at most 1 s, then use the cached
+//! token: the wall clock may only have been corrected.
 //!
 //! A token that expires on its way to the API is answered 401, is replaced, and the request is replayed
 //! if the [replay policy](OAuthClientCredentialsLayer::replay) covers it.

@@ -10,7 +10,7 @@ pub enum WithheldReason {
     OtherHost,
     /// It has several `Host` fields.
     SeveralHosts,
-    /// Its method is `TRACE`, whose answer repeats the request's fields (RFC 9110 §9.3.8).
+    /// Its method is `TRACE` or `TRACK`, whose answer repeats the request's fields (RFC 9110 §9.3.8).
     Trace,
     /// It has no key to choose a token by (feature `keyed`).
     NoKey,
@@ -41,7 +41,7 @@ impl WithheldReason {
             }
             Self::SeveralHosts => "the request has several Host fields; send one",
             Self::Trace => {
-                "a TRACE request must not carry a token, because the answer repeats it; use \
+                "a TRACE or TRACK request must not carry a token, because the answer repeats it; use \
                  another method"
             }
             Self::NoKey => "the request has no key to choose a token by; see RequestHead",

@@ -37,8 +37,8 @@ impl ReadError {
         }
     }
 
-    /// Whether nothing is known of the content. A file that was removed, or holds something else, is
-    /// what its owner wants.
+    /// Whether the last good value may be used: the failure says nothing about the file's content.
+    /// Removal and invalid content are treated as deliberate.
     pub(super) fn is_fault(&self) -> bool {
         match self {
             Self::Io(error) => error.kind() != io::ErrorKind::NotFound,
