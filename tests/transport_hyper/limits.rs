@@ -102,3 +102,37 @@ async fn a_body_above_the_limit_is_read_to_its_end() {
         assert_eq!(server.connections(), 1);
     }
 }
+
+/// Each of many requests to one host has the limit for itself. Here each answer has a head of 16 KiB,
+/// and none ends before all have been sent: together they are above the limit of one.
+#[tokio::test]
+async fn the_answers_of_many_requests_at_once_do_not_share_the_limit() {
+    const REQUESTS: usize = 200;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/token", listener.local_addr().unwrap());
+    let heads = Arc::new(tokio::sync::Barrier::new(REQUESTS));
+    tokio::spawn(async move {
+        while let Ok((mut tcp, _)) = listener.accept().await {
+            let heads = Arc::clone(&heads);
+            tokio::spawn(async move {
+                let _ = tcp.read(&mut [0; 1024]).await;
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nx: {}\r\n\r\n",
+                    "a".repeat(16 * 1024)
+                );
+                tcp.write_all(head.as_bytes()).await.unwrap();
+                heads.wait().await;
+                tcp.write_all(b"{}").await.unwrap();
+            });
+        }
+    });
+    let transport = Authority::new().client().build().unwrap();
+    let mut requests = tokio::task::JoinSet::new();
+    for _ in 0..REQUESTS {
+        let (transport, url) = (transport.clone(), url.clone());
+        requests.spawn(async move { post(&transport, &url).await.map(|(status, ..)| status) });
+    }
+    for result in requests.join_all().await {
+        assert_eq!(result.unwrap(), 200);
+    }
+}

@@ -27,15 +27,24 @@ pub(super) const CONNECTION_WINDOW: u32 = 512 * 1024;
 
 const PIECE: usize = 8 * 1024;
 
-/// Counts the bytes that came from a host and are not part of a body that was taken.
+/// Counts the bytes that came from a host and are not part of a body that was taken. Each exchange in
+/// flight may have as many as [`LIMIT`]: a thousand at once are a thousand handshakes.
 #[derive(Default)]
 pub(super) struct Budget {
     spent: AtomicUsize,
+    exchanges: AtomicUsize,
 }
 
 impl Budget {
-    /// A request begins, or its answer is complete.
-    pub(super) fn restart(&self) {
+    /// A request begins.
+    pub(super) fn begin(&self) {
+        self.exchanges.fetch_add(1, Ordering::Relaxed);
+        self.spent.store(0, Ordering::Relaxed);
+    }
+
+    /// Its answer is complete, or was given up. Called once for each [`begin`](Self::begin).
+    pub(super) fn end(&self) {
+        self.exchanges.fetch_sub(1, Ordering::Relaxed);
         self.spent.store(0, Ordering::Relaxed);
     }
 
@@ -47,7 +56,8 @@ impl Budget {
     }
 
     fn spend(&self, bytes: usize) -> io::Result<()> {
-        if self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > LIMIT {
+        let limit = LIMIT.saturating_mul(self.exchanges.load(Ordering::Relaxed).max(1));
+        if self.spent.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes) > limit {
             return Err(io::Error::other(format!("too many bytes: above {LIMIT}")));
         }
         Ok(())
@@ -132,8 +142,22 @@ mod tests {
         budget.taken(LIMIT / 2);
         budget.spend(LIMIT / 2).unwrap();
         assert!(budget.spend(1).is_err());
-        budget.restart();
+        budget.begin();
         budget.taken(1);
         budget.spend(LIMIT).unwrap();
+    }
+
+    #[test]
+    fn each_exchange_in_flight_has_the_limit() {
+        let budget = Budget::default();
+        (0..3).for_each(|_| budget.begin());
+        budget.spend(3 * LIMIT).unwrap();
+        assert!(budget.spend(1).is_err());
+        budget.end();
+        budget.spend(2 * LIMIT).unwrap();
+        assert!(budget.spend(1).is_err());
+        (0..2).for_each(|_| budget.end());
+        budget.spend(LIMIT).unwrap();
+        assert!(budget.spend(1).is_err());
     }
 }

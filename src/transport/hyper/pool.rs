@@ -98,7 +98,7 @@ impl Pools {
         };
         hosts.pools.insert(host.clone(), Entry { pool: Arc::clone(&pool), used_at: now });
         drop(hosts);
-        pool.budget.restart();
+        pool.budget.begin();
         Exchange { pools: Arc::clone(self), host, shown: host_of(uri), pool, is_over: false }
     }
 
@@ -139,14 +139,16 @@ pub(super) struct Exchange {
 
 impl Exchange {
     pub(super) fn end(&mut self) {
-        self.is_over = true;
-        self.pool.budget.restart();
+        if !std::mem::replace(&mut self.is_over, true) {
+            self.pool.budget.end();
+        }
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_over {
+            self.pool.budget.end();
             self.pools.close(&self.host, &self.pool);
         }
     }
