@@ -167,6 +167,40 @@ async fn a_signing_key_bridges_what_is_no_file() {
 }
 
 #[cfg(feature = "hyper")]
+#[tokio::test(start_paused = true)]
+async fn the_last_good_certificate_bridges_what_is_no_file() {
+    use tower_oauth2_client_credentials::ClientIdentity;
+
+    let folder = Folder::new("certificate");
+    let (chain, key) = (folder.path("tls.crt"), folder.path("tls.key"));
+    fs::write(&chain, include_str!("signing_keys/ec256-certificate.pem")).unwrap();
+    fs::write(&key, include_str!("signing_keys/ec256-pkcs8.pem")).unwrap();
+    let identity = ClientIdentity::from_files(&chain, &key).unwrap();
+    let thumbprint = identity.thumbprint();
+    fs::remove_file(&chain).unwrap();
+    folder.fifo("tls.crt");
+    let error = identity.reload().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    assert!(error.to_string().contains(&format!("{}: it is a FIFO", chain.display())), "{error}");
+
+    let idp = AuthorizationServer::new();
+    let source = builder(&idp).tls_client_auth("me").client_identity(identity.clone());
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&events);
+    let mut acquire = acquire();
+    acquire.observer = Observer::new(move |event| seen.lock().unwrap().push(event.clone()));
+    source.build().unwrap().acquire(acquire).await.unwrap();
+    assert_eq!((idp.token_requests(), identity.generation()), (1, 0));
+    assert_eq!(identity.thumbprint(), thumbprint);
+    match &events.lock().unwrap()[..] {
+        [Event::CredentialKept { error, .. }] => {
+            assert!(error.to_string().contains(&chain.display().to_string()), "{error}");
+        }
+        other => panic!("{other:?}"),
+    };
+}
+
+#[cfg(feature = "hyper")]
 #[test]
 fn a_fifo_in_place_of_a_certificate_or_its_key_is_refused() {
     use tower_oauth2_client_credentials::ClientIdentity;

@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use super::{ClientCredentialsConfig, read::config};
 use crate::{
     error::{BoxError, Error},
-    secret_file::{MAX_BYTES, ReadError, SecretFile, text},
+    secret_file::{FileKind, MAX_BYTES, ReadError, SecretFile, text},
 };
 
 impl ClientCredentialsConfig {
@@ -81,7 +81,7 @@ impl ClientCredentialsConfig {
         let file = SecretFile::new(&path).with_max_bytes(max_bytes);
         let read = file.read_blocking().map(drop);
         match read {
-            Err(ReadError::NotRegular("a directory")) => {
+            Err(ReadError::NotRegular(FileKind::Directory)) => {
                 Err(self.wrong(setting, "it is a directory"))
             }
             Err(error) if !error.may_pass() => Err(self.unusable_file(setting, error.into())),
@@ -149,5 +149,5 @@ fn is_in_a_folder(path: &Path) -> bool {
     let is_named = folder.components().any(|part| matches!(part, Component::Normal(_)));
     // As a file, so that a hung mount is waited for a bounded time.
     let read = || SecretFile::new(folder).read_blocking();
-    is_named && matches!(read(), Err(ReadError::NotRegular("a directory")))
+    is_named && matches!(read(), Err(ReadError::NotRegular(FileKind::Directory)))
 }

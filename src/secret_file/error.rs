@@ -9,7 +9,7 @@ use super::readers::MAX_THREADS;
 pub(crate) enum ReadError {
     Io(Arc<io::Error>),
     /// It is this instead of a regular file.
-    NotRegular(&'static str),
+    NotRegular(FileKind),
     /// Longer than this many bytes.
     TooLong(u64),
     /// The read did not finish within this time.
@@ -22,6 +22,28 @@ pub(crate) enum ReadError {
     NotUtf8,
     Utf16,
     Empty,
+}
+
+/// What a path leads to, if not to a regular file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FileKind {
+    Directory,
+    Fifo,
+    Socket,
+    Device,
+    Other,
+}
+
+impl fmt::Display for FileKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Directory => "a directory",
+            Self::Fifo => "a FIFO",
+            Self::Socket => "a socket",
+            Self::Device => "a device",
+            Self::Other => "of another kind",
+        })
+    }
 }
 
 impl ReadError {

@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use self::readers::{Job, READERS};
 use crate::event::Observer;
 
-pub(crate) use error::ReadError;
+pub(crate) use error::{FileKind, ReadError};
 pub(crate) use last_good::{LastGood, unreadable};
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 pub(crate) use text::without_bom;

@@ -9,7 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Content, ReadError, readers::Job, text::without_bom};
+use super::{Content, FileKind, ReadError, readers::Job, text::without_bom};
 
 /// Reads a whole file.
 ///
@@ -49,32 +49,32 @@ fn open(path: &Path) -> Result<File, ReadError> {
 }
 
 fn check(file_type: FileType) -> Result<(), ReadError> {
-    if file_type.is_file() { Ok(()) } else { Err(ReadError::NotRegular(describe(file_type))) }
+    if file_type.is_file() { Ok(()) } else { Err(ReadError::NotRegular(kind(file_type))) }
 }
 
 /// Windows calls a pipe or device a file. They are in a namespace of their own.
 fn check_path(path: &Path) -> Result<(), ReadError> {
     match path.components().next() {
         Some(Component::Prefix(prefix)) if matches!(prefix.kind(), Prefix::DeviceNS(_)) => {
-            Err(ReadError::NotRegular("a pipe or device"))
+            Err(ReadError::NotRegular(FileKind::Device))
         }
         _ => Ok(()),
     }
 }
 
-fn describe(file_type: FileType) -> &'static str {
+fn kind(file_type: FileType) -> FileKind {
     #[cfg(unix)]
     {
         use std::os::unix::fs::FileTypeExt as _;
         if file_type.is_fifo() {
-            return "a FIFO";
+            return FileKind::Fifo;
         } else if file_type.is_socket() {
-            return "a socket";
+            return FileKind::Socket;
         } else if file_type.is_char_device() || file_type.is_block_device() {
-            return "a device";
+            return FileKind::Device;
         }
     }
-    if file_type.is_dir() { "a directory" } else { "not a file" }
+    if file_type.is_dir() { FileKind::Directory } else { FileKind::Other }
 }
 
 fn read_all(
@@ -134,7 +134,7 @@ mod tests {
 
         use super::*;
 
-        fn refused(path: &Path) -> &'static str {
+        fn refused(path: &Path) -> FileKind {
             match read(&Job { path: path.into(), max_bytes: MAX_BYTES }) {
                 Err(ReadError::NotRegular(kind)) => kind,
                 other => panic!("{other:?}"),
@@ -152,11 +152,11 @@ mod tests {
             for (link, target) in [("to-fifo", "fifo"), ("to-file", "file"), ("twice", "to-file")] {
                 std::os::unix::fs::symlink(target, at(link)).unwrap();
             }
-            assert_eq!(refused(&folder), "a directory");
-            assert_eq!(refused(&at("fifo")), "a FIFO");
-            assert_eq!(refused(&at("to-fifo")), "a FIFO");
-            assert_eq!(refused(&at("socket")), "a socket");
-            assert_eq!(refused(Path::new("/dev/null")), "a device");
+            assert_eq!(refused(&folder), FileKind::Directory);
+            assert_eq!(refused(&at("fifo")), FileKind::Fifo);
+            assert_eq!(refused(&at("to-fifo")), FileKind::Fifo);
+            assert_eq!(refused(&at("socket")), FileKind::Socket);
+            assert_eq!(refused(Path::new("/dev/null")), FileKind::Device);
             for name in ["file", "to-file", "twice"] {
                 let job = Job { path: at(name).into(), max_bytes: MAX_BYTES };
                 assert_eq!(read(&job).unwrap().as_slice(), b"s3cret");
@@ -164,7 +164,7 @@ mod tests {
             // Without the first check, as when the file is replaced after it: no writer is waited
             // for.
             let replaced = open(&at("fifo"));
-            assert!(matches!(replaced, Err(ReadError::NotRegular("a FIFO"))), "{replaced:?}");
+            assert!(matches!(replaced, Err(ReadError::NotRegular(FileKind::Fifo))), "{replaced:?}");
             fs::remove_dir_all(&folder).unwrap();
         }
     }

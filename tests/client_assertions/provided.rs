@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ErrorKind, TokenSource as _,
+    BoxError, ClientCredentials, ErrorKind, Event, TokenSource as _,
     testing::{Answer, AuthorizationServer},
 };
 
@@ -114,6 +114,42 @@ async fn a_torn_empty_or_missing_file_is_bridged_until_the_last_good_one_expires
     for part in good.split('.').chain([head]) {
         assert!(!shown.contains(part), "{shown}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_good_assertion_is_sent_up_to_the_second_before_its_exp() {
+    let file = TempFile::new("bridged-token");
+    let stage = stage();
+    file.write(&jwt(1, Some(stage.clock.seconds() + 100)));
+    let source = stage.client().client_assertion_file("me", &file.0).attempts(1).build().unwrap();
+    source.acquire(stage.acquire()).await.unwrap();
+    fs::remove_file(&file.0).unwrap();
+    tokio::time::advance(Duration::from_secs(99)).await;
+    source.acquire(stage.acquire()).await.unwrap();
+    let kept: Vec<_> = std::mem::take(&mut *stage.events.lock().unwrap());
+    let [Event::CredentialKept { from, error, .. }] = &kept[..] else { panic!("{kept:?}") };
+    assert_eq!(*from, file.0.display().to_string());
+    assert!(error.to_string().contains("bridged-token"), "{error}");
+    tokio::time::advance(Duration::from_secs(1)).await;
+    let error = source.acquire(stage.acquire()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Credentials);
+    assert_eq!(stage.sent("client_assertion").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_byte_order_mark_is_not_part_of_an_assertion() {
+    let file = TempFile::new("marked-token");
+    let stage = stage();
+    let assertion = jwt(1, None);
+    file.write(&format!("\u{feff}{assertion}\n"));
+    let from_file = stage.client().client_assertion_file("me", &file.0);
+    let marked = format!("\u{feff}{assertion}");
+    let from_closure =
+        stage.client().client_assertion_fn(None, move || std::future::ready(Ok(marked.clone())));
+    for builder in [from_file, from_closure] {
+        builder.build().unwrap().acquire(stage.acquire()).await.unwrap();
+    }
+    assert_eq!(stage.sent("client_assertion"), vec![Some(assertion); 2]);
 }
 
 #[tokio::test(start_paused = true)]

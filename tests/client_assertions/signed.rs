@@ -8,7 +8,7 @@ use http::Response;
 use jsonwebtoken::DecodingKey;
 use serde_json::Value;
 use tower_oauth2_client_credentials::{
-    AssertionAudience, BoxError, Error, ErrorKind, HmacAlgorithm, Secret,
+    AssertionAudience, BoxError, Error, ErrorKind, Event, HmacAlgorithm, Secret,
     SigningAlgorithm as Algorithm, SigningKey, SigningKeySource, TokenSource as _, testing::Answer,
 };
 
@@ -83,6 +83,64 @@ async fn the_client_secret_signs_without_being_sent() {
         let error = wrong.build().unwrap().acquire(stage.acquire()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidClient);
     }
+}
+
+/// RFC 7518 §3.2.
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_is_shorter_than_the_hash_is_an_event_once() {
+    let short = |stage: &Stage| {
+        let events = stage.events.lock().unwrap();
+        let short = events.iter().filter_map(|event| match event {
+            Event::ShortSecret { algorithm, minimum, .. } => Some((*algorithm, *minimum)),
+            _ => None,
+        });
+        short.collect::<Vec<_>>()
+    };
+    for (algorithm, minimum) in
+        [(HmacAlgorithm::Hs256, 32), (HmacAlgorithm::Hs384, 48), (HmacAlgorithm::Hs512, 64)]
+    {
+        for length in [1, minimum - 1, minimum] {
+            let stage = Stage::new(vec![]);
+            let secret = "x".repeat(length);
+            let source = stage.client().client_secret_jwt("me", secret, algorithm, ISSUER);
+            let source = source.build().unwrap();
+            for _ in 0..2 {
+                source.acquire(stage.acquire()).await.unwrap_err();
+            }
+            let expected =
+                if length < minimum { vec![(algorithm.as_str(), minimum)] } else { vec![] };
+            assert_eq!(short(&stage), expected, "{length}");
+        }
+    }
+    assert!(traced().is_empty() || !traced().contains("xxxxxxxx"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_empty_secret_is_refused_by_every_method() {
+    let build = |secret: fn() -> Secret| {
+        let stage = Stage::new(vec![]);
+        let builders = [
+            stage.client().client_secret_jwt("me", secret(), HmacAlgorithm::Hs256, ISSUER),
+            stage.client().client_secret_basic("me", secret()),
+            stage.client().client_secret_basic_raw("me", secret()),
+            stage.client().client_secret_post("me", secret()),
+        ];
+        (stage, builders)
+    };
+    for secret in [|| Secret::from(""), || Secret::from(" \n")] {
+        for builder in build(secret).1 {
+            let error = builder.build().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            assert!(error.to_string().contains("client secret: it is empty; pass"), "{error}");
+        }
+    }
+    let (stage, builders) = build(|| Secret::from_fn(|| Ok(String::new())));
+    for builder in builders {
+        let error = builder.build().unwrap().acquire(stage.acquire()).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert!(error.to_string().contains("closure returned an empty secret"), "{error}");
+    }
+    assert_eq!(stage.idp.token_requests(), 0);
 }
 
 #[tokio::test(start_paused = true)]

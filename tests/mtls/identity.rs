@@ -60,6 +60,40 @@ fn one_file_may_hold_everything_and_debug_shows_the_thumbprint() {
 }
 
 #[test]
+fn a_file_of_1_mib_is_read_and_a_byte_more_is_too_long() {
+    let pair = Pair::self_signed("a.test");
+    let files = Files::new(&pair);
+    for path in [&files.chain, &files.key] {
+        let text = fs::read_to_string(path).unwrap();
+        let longest = text.clone() + &"\n".repeat(1024 * 1024 - text.len());
+        fs::write(path, &longest).unwrap();
+        assert_eq!(files.identity().thumbprint(), pair.identity().thumbprint());
+        fs::write(path, longest + "\n").unwrap();
+        let error = ClientIdentity::from_files(&files.chain, &files.key).unwrap_err();
+        let expected = format!("{}: it is longer than 1 MiB", path.display());
+        assert!(error.to_string().contains(&expected), "{error}");
+        fs::write(path, text).unwrap();
+    }
+}
+
+#[test]
+fn marks_and_escapes_of_editors_and_variables_are_read() {
+    let pair = Pair::self_signed("a.test");
+    let marked = |text: &str| format!("\u{feff}{text}");
+    let escaped = |text: &str| text.replace('\n', "\\n");
+    for change in [&marked as &dyn Fn(&str) -> String, &escaped] {
+        let (chain, key) = (change(&pair.chain), change(&pair.key));
+        let identity = ClientIdentity::from_pem(&chain, &key).unwrap();
+        assert_eq!(identity.thumbprint(), pair.identity().thumbprint());
+        let files = Files::new(&pair);
+        fs::write(&files.chain, &chain).unwrap();
+        fs::write(&files.key, &key).unwrap();
+        assert_eq!(files.identity().thumbprint(), pair.identity().thumbprint());
+        HyperTransport::builder().only_root_certificates_pem(&chain).build().unwrap();
+    }
+}
+
+#[test]
 fn authentication_by_a_certificate_without_one_is_an_error_of_build() {
     let error =
         ClientCredentials::builder("https://idp.test/t").tls_client_auth("id").build().unwrap_err();

@@ -51,6 +51,27 @@ fn without(jwk: &str, member: &str) -> String {
 }
 
 #[test]
+fn marks_and_escapes_of_editors_and_variables_are_read() {
+    let thumbprint = SigningKey::from_pem(Algorithm::Es256, EC256_PKCS8).unwrap().thumbprint();
+    for pem in [EC256_PKCS8, EC256_SEC1] {
+        for text in [
+            format!("\u{feff}{pem}"),
+            pem.replace('\n', "\\n"),
+            pem.replace('\n', "\\r\\n"),
+            pem.replace('\n', "\\\\n"),
+            format!("\"{}\"", pem.replace('\n', "\\n")),
+        ] {
+            let key = SigningKey::from_pem(Algorithm::Es256, text).unwrap();
+            assert_eq!(key.thumbprint(), thumbprint);
+        }
+    }
+    let certificate = EC256_CERTIFICATE.replace('\n', "\\n");
+    let key = SigningKey::from_pem(Algorithm::Es256, EC256_PKCS8).unwrap();
+    key.x5t_s256_from_certificate_pem(certificate).unwrap();
+    SigningKey::from_jwk(format!("\u{feff}{EC_JWK}")).unwrap();
+}
+
+#[test]
 fn the_same_key_in_different_wrappings_is_the_same_key() {
     let thumbprint =
         |algorithm, pem: &str| SigningKey::from_pem(algorithm, pem).unwrap().thumbprint();

@@ -7,6 +7,8 @@ mod connect;
 mod dial;
 mod failure;
 mod identity;
+#[cfg(not(target_os = "android"))]
+mod platform;
 mod pool;
 mod resolve;
 mod tls;

@@ -84,6 +84,7 @@ fn platform(
     extra: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
+    super::platform::check_roots_file()?;
     let alone = extra.is_empty();
     match Verifier::new_with_extra_roots(extra, Arc::clone(provider)) {
         Ok(verifier) => Ok(Some(Arc::new(verifier))),
