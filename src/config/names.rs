@@ -93,6 +93,7 @@ mod tests {
             ("clientSecret", "client_secret"),
             ("TOKENURL", "token_url"),
             ("TOKEN_URI", "token_url"),
+            ("CLIENT_IDENT", "client_id"),
             ("ISSUER_", "issuer"),
             ("SECRET", "client_secret"),
             ("SECRET_FILE", "client_secret_file"),

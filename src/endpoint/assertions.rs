@@ -61,8 +61,9 @@ impl ClientCredentialsBuilder {
     /// §2.2, OpenID Connect Core §9). The secret itself is not sent. `audience` as for
     /// [`private_key_jwt`](Self::private_key_jwt).
     ///
-    /// The secret should be as long as the hash: some servers refuse a shorter one
-    /// (RFC 7518 §3.2).
+    /// The secret should be as long as the hash (RFC 7518 §3.2): some servers refuse a shorter one.
+    /// A shorter one is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret). An empty
+    /// one is a mistake.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn client_secret_jwt(

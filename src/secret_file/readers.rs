@@ -209,6 +209,8 @@ mod tests {
     use super::*;
 
     const HOUR: Duration = Duration::from_secs(3600);
+    /// Far more than any step takes: a hang becomes a failure.
+    const LONG: Duration = Duration::from_secs(20);
 
     /// Readers without the check for regular files, so that a FIFO stands for a file that does not
     /// finish reading until it is written to.
@@ -256,7 +258,7 @@ mod tests {
 
     fn wait(mut progress: watch::Receiver<Progress>) -> Outcome {
         let done = progress.wait_for(|progress| matches!(progress, Progress::Done(_)));
-        match &*block_on(done, HOUR).unwrap().unwrap() {
+        match &*block_on(done, LONG).unwrap().unwrap() {
             Progress::Done(outcome) => outcome.clone(),
             _ => unreachable!(),
         }
@@ -268,7 +270,7 @@ mod tests {
         let readers = readers(Duration::ZERO);
         let first = readers.start(&fifos.job(0)).unwrap();
         for _ in 0..1000 {
-            let error = readers.read_blocking(&fifos.job(0), HOUR).unwrap_err();
+            let error = readers.read_blocking(&fifos.job(0), LONG).unwrap_err();
             assert!(matches!(error, ReadError::Stuck), "{error}");
         }
         assert_eq!(readers.lock().threads, 1);
@@ -286,7 +288,7 @@ mod tests {
         let readers = readers(Duration::ZERO);
         let stuck: Vec<_> =
             (0..MAX_THREADS).map(|index| readers.start(&fifos.job(index)).unwrap()).collect();
-        let error = readers.read_blocking(&fifos.job(MAX_THREADS), HOUR).unwrap_err();
+        let error = readers.read_blocking(&fifos.job(MAX_THREADS), LONG).unwrap_err();
         assert!(matches!(error, ReadError::Overloaded), "{error}");
         assert!(error.to_string().starts_with("reads of 64 other files do not finish"));
         assert_eq!(readers.lock().threads, 64);
@@ -323,14 +325,16 @@ mod tests {
         let readers = readers(HOUR);
         let earlier = readers.start(&fifos.job(0)).unwrap();
         let job = fifos.job(0);
-        let later = thread::spawn(move || readers.read_blocking(&job, HOUR));
+        let later = thread::spawn(move || readers.read_blocking(&job, LONG));
         while readers.lock().reads[&fifos.job(0)].receiver_count() < 2 {
             thread::yield_now();
         }
         fifos.finish(0, "before the rotation");
         assert_eq!(content(wait(earlier)), "before the rotation");
-        fifos.finish(0, "after it");
+        let path = fifos.path(0);
+        let rotation = thread::spawn(move || fs::write(path, "after it"));
         assert_eq!(content(later.join().unwrap()), "after it");
+        rotation.join().unwrap().unwrap();
     }
 
     #[tokio::test(start_paused = true)]

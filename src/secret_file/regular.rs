@@ -130,7 +130,7 @@ mod tests {
 
     #[cfg(unix)]
     mod unix {
-        use std::{env, os::unix::net::UnixListener, process};
+        use std::{env, os::unix::net::UnixListener, process, sync::mpsc, thread, time::Duration};
 
         use super::*;
 
@@ -163,7 +163,10 @@ mod tests {
             }
             // Without the first check, as when the file is replaced after it: no writer is waited
             // for.
-            let replaced = open(&at("fifo"));
+            let (done, opened) = mpsc::channel();
+            let fifo = at("fifo");
+            thread::spawn(move || done.send(open(&fifo)));
+            let replaced = opened.recv_timeout(Duration::from_secs(20)).unwrap();
             assert!(matches!(replaced, Err(ReadError::NotRegular(FileKind::Fifo))), "{replaced:?}");
             fs::remove_dir_all(&folder).unwrap();
         }
