@@ -136,10 +136,18 @@ impl Shared {
             published.as_ref().is_none_or(|published| !Arc::ptr_eq(settled, published))
         });
         let outdated = outdated.and_then(|settled| {
-            if let Some(published) = published.as_ref() {
-                // Before the swap: whoever sees the new one finds the old one marked.
-                published.replaced.set();
+            let mark = || {
+                if let Some(published) = published.as_ref() {
+                    published.replaced.set();
+                }
+            };
+            if broken(Fault::MarksLate) {
+                let outdated = self.snapshot.swap(Some(settled));
+                mark();
+                return outdated;
             }
+            // Before the swap: a reader that sees the new one finds the old one marked.
+            mark();
             self.snapshot.swap(Some(settled))
         });
         drop(state);

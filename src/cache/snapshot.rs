@@ -1,10 +1,14 @@
 //! The token at hand as requests see it: immutable, published through an `ArcSwap`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use tokio::time::Instant;
 
-use crate::{clock::Clock, sync::Striped, token::Token};
+use crate::{
+    clock::Clock,
+    sync::{AtomicBool, Striped},
+    token::Token,
+};
 
 /// A token with its deadlines. Whatever changes about it is a new snapshot.
 ///
@@ -33,8 +37,13 @@ pub(crate) struct Snapshot {
 
 /// Set when another snapshot was published. Those who keep a copy of the pointer read it, and
 /// nobody writes to its cache line until then. A clone is a new snapshot, not replaced by any.
-#[derive(Default)]
 pub(super) struct Replaced(AtomicBool);
+
+impl Default for Replaced {
+    fn default() -> Self {
+        Self(AtomicBool::new(false))
+    }
+}
 
 impl Replaced {
     /// Relaxed, as it orders nothing: a view that finds it set loads the published pointer.
@@ -91,7 +100,7 @@ impl Snapshot {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(oauth_loom)))]
 mod tests {
     use super::*;
 

@@ -132,7 +132,7 @@ impl Readers {
             let read = state.reads.remove(&job);
             let next = state.queue.pop_front();
             match &next {
-                Some(next) => set(state.reads.get(next), Progress::Reading(Instant::now())),
+                Some(next) => begin(state.reads.get(next)),
                 None => state.threads -= 1,
             }
             drop(state);
@@ -162,6 +162,16 @@ impl State {
         let (sender, receiver) = watch::channel(progress);
         self.reads.insert(job.clone(), sender);
         receiver
+    }
+}
+
+/// Wakes nobody, since nobody waits for it: a waker may run any code, and the lock is held.
+fn begin(read: Option<&watch::Sender<Progress>>) {
+    if let Some(read) = read {
+        read.send_if_modified(|progress| {
+            *progress = Progress::Reading(Instant::now());
+            false
+        });
     }
 }
 

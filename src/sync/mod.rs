@@ -16,7 +16,7 @@ use self::modelled as imp;
 
 #[cfg(not(all(test, oauth_loom)))]
 mod imp {
-    pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock};
+    pub(crate) use std::sync::{Mutex, MutexGuard, OnceLock, atomic::AtomicBool};
 
     pub(crate) use arc_swap::{ArcSwapOption, Guard};
     pub(crate) use tokio::runtime::Handle;
@@ -27,7 +27,9 @@ mod imp {
     }
 }
 
-pub(crate) use imp::{ArcSwapOption, Guard, Handle, Mutex, MutexGuard, OnceLock, broken};
+pub(crate) use imp::{
+    ArcSwapOption, AtomicBool, Guard, Handle, Mutex, MutexGuard, OnceLock, broken,
+};
 
 /// Locks, also after a panic: each critical section leaves its data whole at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -47,4 +49,6 @@ pub(crate) enum Fault {
     PublishesUnlocked,
     /// The result of a flight that was replaced counts.
     LandsLate,
+    /// A step publishes its snapshot before it marks the old one as replaced.
+    MarksLate,
 }

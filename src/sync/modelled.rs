@@ -25,6 +25,7 @@ use std::{
 };
 
 use loom::sync::Condvar;
+pub(crate) use loom::sync::atomic::AtomicBool;
 pub(crate) use loom::{
     sync::{Mutex, MutexGuard, atomic},
     thread,

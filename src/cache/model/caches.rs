@@ -133,6 +133,22 @@ fn a_rejection_and_a_forced_refresh_cost_one_acquisition_each_at_most() {
 }
 
 #[test]
+fn a_snapshot_is_marked_before_its_successor_is_seen() {
+    check(3, || {
+        let world = World::after_one(new_each_time);
+        let old = world.cache.fresh().expect("a token");
+        let refresh = world.spawn(|cache| got(&cache, block_on(cache.force_refresh()).ok()));
+        for _ in 0..3 {
+            let published = world.cache.shared.snapshot.load();
+            let is_old = published.as_ref().is_some_and(|published| Arc::ptr_eq(published, &old));
+            assert!(is_old || old.is_replaced(), "an old snapshot was not marked");
+        }
+        assert_eq!(join(refresh), 2);
+        world.end(2..=2);
+    });
+}
+
+#[test]
 fn a_rejection_that_races_the_new_token_costs_nothing_more() {
     check(None, || {
         let world = World::after_one(new_each_time);

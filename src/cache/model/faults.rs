@@ -47,3 +47,9 @@ fn counting_a_late_result_is_noticed() {
     let scenario = "caches::the_late_result_of_an_abandoned_flight_is_dropped";
     noticed(Fault::LandsLate, scenario, "the late result counted");
 }
+
+#[test]
+fn publishing_before_marking_is_noticed() {
+    let scenario = "caches::a_snapshot_is_marked_before_its_successor_is_seen";
+    noticed(Fault::MarksLate, scenario, "an old snapshot was not marked");
+}
