@@ -80,8 +80,9 @@ fn every_mistake_is_a_config_error() {
         ("zero", good().attempts(0)),
         ("zero", good().attempt_timeout(Duration::ZERO)),
         ("zero", good().body_cap(0)),
-        ("zero", good().token_lifetime(Duration::ZERO)),
-        ("zero", good().lifetime_cap(Duration::ZERO)),
+        ("below 1 s", good().token_lifetime(Duration::ZERO)),
+        ("below 1 s", good().token_lifetime(Duration::from_millis(999))),
+        ("below 1 s", good().lifetime_cap(Duration::from_millis(999))),
         ("DPoP", good().token_type_override(TokenType::Dpop)),
     ] {
         let message = config_error(builder);

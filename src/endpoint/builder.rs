@@ -30,6 +30,11 @@ use crate::{
 /// What an answer may be long, in bytes: a token of 64 KiB and much beside it.
 const BODY_CAP: usize = 1024 * 1024;
 
+/// Retries without a pause would be a loop.
+const SHORTEST_BASE: Duration = Duration::from_millis(10);
+/// Tokens of a shorter life would be refreshed in a loop.
+const SHORTEST_LIFETIME: Duration = Duration::from_secs(1);
+
 /// Builds a [`ClientCredentials`]. A setting given again replaces the earlier one, except where it
 /// says that it is repeatable.
 #[must_use = "nothing is built before `build`"]
@@ -171,9 +176,10 @@ impl ClientCredentialsBuilder {
     }
 
     /// The longest wait before the second attempt; it doubles with each further one, to 10 s at
-    /// most. The wait is drawn from between nothing and that ("full jitter"). Default: 100 ms.
+    /// most. The wait is drawn from between nothing and that ("full jitter"). At least 10 ms. Default:
+    /// 100 ms.
     pub fn retry_base(mut self, base: Duration) -> Self {
-        self.retry.base = base;
+        self.retry.base = base.max(SHORTEST_BASE);
         self
     }
 
@@ -184,7 +190,7 @@ impl ClientCredentialsBuilder {
     }
 
     /// Believes no lifetime above this, for servers that give one in milliseconds or whose tokens
-    /// die early. Default: none (10 years).
+    /// die early. At least 1 s. Default: none (10 years).
     pub fn lifetime_cap(mut self, cap: Duration) -> Self {
         self.reading.lifetime_cap = Some(cap);
         self
@@ -193,8 +199,8 @@ impl ClientCredentialsBuilder {
     /// Takes this as the lifetime of each token, whatever the server says: for servers whose
     /// `expires_in` is wrong, such as a 0 that means "does not expire". An API that rejects the
     /// token earlier has it replaced. For servers that give *no* lifetime, see
-    /// [`default_lifetime`](crate::TokenCacheBuilder::default_lifetime). Default: the server's
-    /// `expires_in`.
+    /// [`default_lifetime`](crate::TokenCacheBuilder::default_lifetime). At least 1 s. Default: the
+    /// server's `expires_in`.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.reading.token_lifetime = Some(lifetime);
         self
@@ -268,9 +274,10 @@ impl ClientCredentialsBuilder {
             return Err(config("attempts, attempt_timeout, body_cap: none can be zero"));
         }
         let lifetimes = [self.reading.token_lifetime, self.reading.lifetime_cap];
-        if lifetimes.contains(&Some(Duration::ZERO)) {
+        if lifetimes.into_iter().flatten().any(|lifetime| lifetime < SHORTEST_LIFETIME) {
             return Err(config(
-                "token_lifetime, lifetime_cap: neither can be zero, as each token would be expired",
+                "token_lifetime, lifetime_cap: neither can be below 1 s, as tokens would be refreshed \
+                 in a loop",
             ));
         }
         if self.reading.token_type_override == Some(TokenType::Dpop) {

@@ -99,3 +99,42 @@ async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     assert_eq!(first, [RejectionResponse::Acquiring; 3]);
     assert!((59.0..=60.0).contains(&next_in.as_secs_f64()), "{next_in:?}");
 }
+
+/// Neither a token whose refresh a suspend moved, nor a dropped one that was rejected, reached its
+/// scheduled refresh unrejected.
+#[tokio::test(start_paused = true)]
+async fn p7_a_suspend_or_a_dropped_rejected_token_does_not_refill_the_budget() {
+    for suspends in [true, false] {
+        let idp = Idp::healthy(1000.0, 0.0);
+        let (start, suspended) = (Instant::now(), Arc::new(Mutex::new(secs(0.0))));
+        let by = Arc::clone(&suspended);
+        let wall = move || {
+            let started = std::time::SystemTime::UNIX_EPOCH + secs(1.8e9);
+            started + *by.lock().unwrap() + start.elapsed()
+        };
+        let cache = idp.builder().wall_clock(wall).build();
+        cache.get().await.unwrap();
+        for _ in 0..3 {
+            let token = cache.get().await.unwrap();
+            cache.replacement(&token).await.unwrap();
+        }
+        assert_eq!(idp.count(), 4, "the budget is used up");
+        if suspends {
+            *suspended.lock().unwrap() = secs(850.0);
+        } else {
+            let token = cache.get().await.unwrap();
+            assert!(cache.replacement(&token).await.is_none());
+            tokio::time::advance(secs(850.0)).await;
+            cache.drop_token();
+        }
+        cache.get().await.unwrap();
+        settle().await;
+        assert_eq!(idp.count(), 5, "it is replaced as the schedule has it");
+        for _ in 0..3 {
+            let token = cache.get().await.unwrap();
+            drop(cache.replacement(&token).await);
+        }
+        // After 850 s one more acquisition is due.
+        assert_eq!(idp.count(), if suspends { 5 } else { 6 }, "suspends: {suspends}");
+    }
+}

@@ -217,3 +217,24 @@ async fn p6_a_cooldown_can_be_ended_by_hand_once_a_second() {
     assert!(cache.end_cooldown());
     assert_eq!(cache.get().await.unwrap().secret(), "fixed");
 }
+
+/// A million attempts without a pause between them, as the settings ask for.
+#[tokio::test(start_paused = true)]
+async fn p13_retries_keep_a_pause() {
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let transport = tower::service_fn(move |_: tower_oauth2_client_credentials::TokenRequest| {
+        count.fetch_add(1, SeqCst);
+        std::future::ready(Err::<http::Response<crate::support::Body>, _>("refused"))
+    });
+    let source = tower_oauth2_client_credentials::ClientCredentials::builder("https://idp.test")
+        .client_secret_basic("id", "s3cret")
+        .transport(transport)
+        .attempts(1_000_000)
+        .retry_base(Duration::ZERO)
+        .build()
+        .unwrap();
+    source.into_cache().get().await.unwrap_err();
+    let asked = asked.load(SeqCst);
+    assert!((5..=30).contains(&asked), "{asked} times");
+}
