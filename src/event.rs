@@ -256,7 +256,9 @@ impl Observer {
     pub fn emit(&self, event: &Event) {
         event.trace();
         let Some(observer) = &self.0 else { return };
-        if catch_unwind(AssertUnwindSafe(|| observer(event))).is_err() {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observer(event))) {
+            // To drop it may panic again.
+            std::mem::forget(payload);
             tracing::error!("the observer of token events panicked, fix the closure");
         }
     }

@@ -95,7 +95,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     source: Box<dyn ErasedSource>,
     settings: Settings,
-    /// Dropped with the last handle; told when the token was withdrawn. For keeping warm.
+    /// Dropped with the last handle; notified when the token was withdrawn or a cooldown was ended. For
+    /// keeping warm.
     gone: watch::Sender<()>,
     /// Told when the [`Readiness`] is another, or holds for another time.
     turned: watch::Sender<()>,
@@ -307,13 +308,19 @@ impl TokenCache {
         }
     }
 
-    /// Ends the cooldown after a failed acquisition, so that the next request tries again at once.
+    /// Ends the cooldown after a failed acquisition, so that the next request tries again at once. A
+    /// pause that the server asked for by `Retry-After` ends too.
     ///
     /// It is for an operator who fixed the cause, such as a wrong secret, and does not want to wait.
     /// `true`: a cooldown was ended. It has no effect while an attempt is in flight, nor within 1 s of
     /// the last time, so calls in a loop do not storm the authorization server.
     pub fn end_cooldown(&self) -> bool {
-        self.shared.step(|state, now| (state.end_cooldown(now), Followup::default()))
+        let ended = self.shared.step(|state, now| (state.end_cooldown(now), Followup::default()));
+        if ended {
+            // A cache that is kept warm tries by itself.
+            self.shared.gone.send_replace(());
+        }
+        ended
     }
 
     /// Forgets the token at hand, and the one of a request that is under way: they are worthless,

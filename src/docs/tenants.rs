@@ -119,12 +119,12 @@
 //! source that can't be made is a failure like any other. So wrong settings of one tenant cost its
 //! own requests, and the closure is asked again after the pause.
 //!
-//! What tenants share is the number of acquisitions that run at once, 16. A tenant whose
-//! authorization server hangs holds one of them for up to 25 s, and 10 s at each later attempt. With
-//! servers that fail apart from each other allow more:
-//! [`concurrent_acquisitions`](KeyedTokenCacheBuilder::concurrent_acquisitions). A key that found no
-//! turn within half of its acquisition's time fails as [`Crowded`](ErrorKind::Crowded), and comes
-//! again after its pause.
+//! Tenants share a limit: 16 acquisitions start at once. One that takes longer than 250 ms no longer
+//! counts, and tenants whose last acquisition failed have a separate one. So a hundred tenants
+//! whose servers hang delay a healthy tenant's first token by under 2 s. A tenant that gets no turn
+//! within half of its acquisition's time fails as [`Crowded`](ErrorKind::Crowded), and is tried again
+//! after a pause. [`concurrent_acquisitions`](KeyedTokenCacheBuilder::concurrent_acquisitions) sets the
+//! limit.
 //!
 //! A turn is held by the runtime that drives the acquisition. One that is alive but not driven
 //! (a `block_on` for each call) keeps it until it is driven again, or dropped. One that only waits for a

@@ -88,8 +88,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
         self
     }
 
-    /// How many acquisitions start at once, over all keys; at least one. One that takes longer than 1 s
-    /// does not count any more. Keys whose last acquisition failed count by themselves. So keys whose
+    /// How many acquisitions start at once, over all keys; at least one. One that takes longer than
+    /// 250 ms does not count any more. Keys whose last acquisition failed count by themselves. So keys whose
     /// authorization server hangs do not keep other keys waiting. Default: 16.
     pub fn concurrent_acquisitions(mut self, acquisitions: usize) -> Self {
         self.acquisitions = acquisitions;

@@ -14,7 +14,7 @@ use crate::{
 
 /// An acquisition that takes longer holds no turn any more, so that servers which hang do not keep
 /// those of other keys waiting.
-const LONGEST_TURN: Duration = Duration::from_secs(1);
+const LONGEST_TURN: Duration = Duration::from_millis(250);
 
 /// Makes the source of a key.
 pub(super) type Make<K> = dyn Fn(&K) -> Result<Box<dyn ErasedSource>, Error> + Send + Sync;

@@ -103,12 +103,12 @@ async fn a_token_is_as_old_as_its_request() {
     first.await.unwrap().unwrap();
 }
 
-/// One turn for all; a key takes as many seconds as it says, and its token is good for a minute.
+/// One turn for all; a key takes as many milliseconds as it says, and its token is good for a minute.
 fn one_at_once(timeout: Duration) -> (KeyedTokenCache<u64>, Arc<Mutex<Vec<Acquire>>>) {
     let asked = Arc::<Mutex<Vec<Acquire>>>::default();
     let log = Arc::clone(&asked);
     let source = move |takes: &u64| {
-        let (takes, log) = (Duration::from_secs(*takes), Arc::clone(&log));
+        let (takes, log) = (Duration::from_millis(*takes), Arc::clone(&log));
         Ok(move |acquire: Acquire| {
             lock(&log).push(acquire);
             async move {
@@ -124,13 +124,13 @@ fn one_at_once(timeout: Duration) -> (KeyedTokenCache<u64>, Arc<Mutex<Vec<Acquir
 /// The server did not fail, so it is not asked by a probe.
 #[tokio::test(start_paused = true)]
 async fn after_no_turn_an_acquisition_is_one_like_any_other() {
-    // A wait for a turn ends after half of this, and a turn after 1 s.
-    let (tokens, asked) = one_at_once(Duration::from_millis(1500));
-    let first = tokio::spawn(tokens.get(&1));
+    // A wait for a turn ends after half of this, and a turn after 250 ms.
+    let (tokens, asked) = one_at_once(Duration::from_millis(400));
+    let first = tokio::spawn(tokens.get(&300));
     tokio::task::yield_now().await;
     assert_eq!(tokens.get(&0).await.unwrap_err().kind(), ErrorKind::Crowded);
     first.await.unwrap().unwrap();
-    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::advance(Duration::from_millis(1250)).await;
     tokens.get(&0).await.unwrap();
     let single: Vec<_> = lock(&asked).iter().map(|it| it.single_attempt).collect();
     assert_eq!(single, [false, false]);
@@ -140,12 +140,12 @@ async fn after_no_turn_an_acquisition_is_one_like_any_other() {
 #[tokio::test(start_paused = true)]
 async fn the_lead_counts_the_wait_for_a_turn() {
     let (tokens, asked) = one_at_once(Duration::from_secs(25));
-    // Each of them has its turn for 1 s.
-    let others: Vec<_> = (12..24).map(|takes| tokio::spawn(tokens.get(&takes))).collect();
+    // Each of them has its turn for 250 ms.
+    let others: Vec<_> = (12_000..12_048).map(|takes| tokio::spawn(tokens.get(&takes))).collect();
     tokio::task::yield_now().await;
     tokens.get(&0).await.unwrap();
     // 60 s, less 6 s of leeway, less a lead of 36 s: the most there is, and as long as 3 waits.
-    for (seconds, expected) in [(17, 13), (2, 14)] {
+    for (seconds, expected) in [(17, 49), (2, 50)] {
         tokio::time::advance(Duration::from_secs(seconds)).await;
         assert!(tokens.current(&0).is_some());
         tokio::task::yield_now().await;
