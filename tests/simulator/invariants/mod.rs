@@ -171,6 +171,8 @@ pub(crate) struct Model {
     pub(crate) blind: Option<Blind>,
     /// What stood still is driven now, by hand; or its runtime is shut down now.
     thawing: bool,
+    /// When one that stood still was driven last.
+    last_thaw: Option<Duration>,
     shutting: bool,
     gone_at: Option<Moment>,
     /// The clock's last step.
@@ -228,6 +230,9 @@ impl World {
     pub(crate) fn thaws(&mut self, begins: bool) {
         self.model.thawing = begins;
         let now = self.now().clock;
+        if !begins {
+            self.model.last_thaw = Some(now);
+        }
         let late = self.model.blind.is_some_and(|it| now >= it.since.clock + ACQUISITION);
         if !begins && late && !self.model.flights.iter().any(|flight| flight.aside) {
             self.is_gone();

@@ -111,7 +111,12 @@ impl World {
     pub(super) fn decided_from(&self, now: Moment) -> Duration {
         let decided = self.model.blind.filter(|_| self.model.thawing).map_or(now, |it| it.since);
         let step = self.model.step.filter(|(at, _)| now.since(*at) <= DEAD_PAUSE);
-        decided.clock.saturating_sub(step.map_or(Duration::ZERO, |(_, step)| step))
+        // A runtime that keeps the cache warm may have decided before it stopped again.
+        let warm = self.model.last_thaw.filter(|_| self.model.thawing && self.plan.keep_warm);
+        decided
+            .clock
+            .min(warm.unwrap_or(decided.clock))
+            .saturating_sub(step.map_or(Duration::ZERO, |(_, step)| step))
     }
 
     /// A token that reaches its refresh unrejected makes good what was before.
