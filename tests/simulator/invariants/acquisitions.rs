@@ -315,7 +315,8 @@ impl World {
         let current = flights.iter_mut().find(|flight| !flight.abandoned);
         let mut since = current.as_ref().map(|flight| flight.decided_from);
         if let Some(frozen) = blind.take_if(|_| current.as_ref().is_none_or(|it| it.aside)) {
-            since = Some(frozen.since.clock);
+            let frozen = frozen.since.clock;
+            since = Some(since.map_or(frozen, |since| since.min(frozen)));
         }
         if let Some(flight) = current {
             flight.abandoned = true;
