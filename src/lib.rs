@@ -126,9 +126,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-mod authorize;
 mod cache;
-mod challenge;
 mod client_auth;
 mod clock;
 mod config;
@@ -138,38 +136,26 @@ mod dpop;
 mod endpoint;
 mod error;
 mod event;
-mod future;
-pub mod grpc;
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 mod jose;
-#[cfg(feature = "keyed")]
-mod keyed;
 mod layer;
-mod lease;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
 mod net;
-mod origins;
-mod replay;
 mod secret_file;
-mod service;
-mod settings;
 mod skew;
 mod source;
 mod sync;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
-mod throttle;
 mod token;
 mod transport;
 
-pub use authorize::OwnAuthorization;
 pub use cache::{Get, Readiness, ReadinessWatch, Replacement, TokenCache, TokenCacheBuilder};
 #[cfg(feature = "keyed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
 pub use cache::{KeyedTokenCache, KeyedTokenCacheBuilder};
-pub use challenge::Rejections;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub use client_auth::AssertionAudience;
@@ -185,27 +171,27 @@ pub use endpoint::SignedJwt;
 pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ParameterValue, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
 pub use event::{Event, NotReplayedReason, Observer, Reason, RejectionResponse, WithheldReason};
-pub use future::ResponseFuture;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub use jose::{HmacAlgorithm, SigningKeySource};
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "jwt", feature = "dpop"))))]
 pub use jose::{SigningAlgorithm, SigningKey};
+#[cfg(feature = "reqwest")]
+#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
+pub use layer::ReqwestBodies;
+pub use layer::grpc;
+pub use layer::{
+    BufferBodies, Buffered, CloneBodies, Elsewhere, EmptyBodies, Http, Never,
+    OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, OwnAuthorization, Protocol,
+    Rejections, ReplayPolicy, ResponseFuture, SelectCache, SkipToken, Tee,
+};
 #[cfg(feature = "keyed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
-pub use keyed::{ByKey, KeyedOAuthClientCredentials, RequestHead};
-pub use layer::OAuthClientCredentialsLayer;
+pub use layer::{ByKey, RequestHead};
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
 pub use middleware::OAuthClientCredentialsMiddleware;
-pub use origins::Origins;
-#[cfg(feature = "reqwest")]
-#[cfg_attr(docsrs, doc(cfg(feature = "reqwest")))]
-pub use replay::ReqwestBodies;
-pub use replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee};
-pub use service::OAuthClientCredentials;
-pub use settings::{Elsewhere, SkipToken};
 pub use source::{Acquire, TokenSource, Withdrawal};
 pub use token::{ProofOfPossession, Token, TokenType};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]

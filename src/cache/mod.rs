@@ -337,11 +337,6 @@ impl TokenCache {
         self.shared.fresh().as_deref().cloned().flatten()
     }
 
-    /// The token at hand, as it is: nothing is started by the look.
-    pub(crate) fn published(&self) -> Option<Token> {
-        self.shared.snapshot.load().as_ref().map(|snapshot| snapshot.token().clone())
-    }
-
     /// The token that a request leaves with at once, when a look at the published snapshot was not
     /// enough.
     pub(crate) fn at_hand(&self) -> Option<Arc<Snapshot>> {

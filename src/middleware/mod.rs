@@ -1,7 +1,9 @@
-//! reqwest-middleware: the layer's own service, around what is below the middleware. So whatever
-//! the layer decides, it decides here too, in the same code.
+//! A middleware for reqwest-middleware. It runs the layer's service around the middlewares below it,
+//! so it behaves as the layer does.
 
-mod below;
+mod client;
+
+use std::fmt;
 
 use async_trait::async_trait;
 use http::Extensions;
@@ -10,36 +12,34 @@ use reqwest_middleware::{Error, Middleware, Next, Result};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::below::Below;
+use self::client::{Client, Reqwest};
 use crate::{
     cache::TokenCache,
     error::{self, BoxError},
-    layer::OAuthClientCredentialsLayer,
-    origins::Origins,
-    replay::{ReplayPolicy, ReqwestBodies},
-    service::OAuthClientCredentials,
-    settings::SkipToken,
+    layer::{
+        OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, ReplayPolicy, ReqwestBodies,
+        SelectCache, SkipToken,
+    },
 };
 
-/// Adds an access token to the requests of a client of [reqwest-middleware](reqwest_middleware), as
-/// [`OAuthClientCredentialsLayer`] does in a tower stack: it is made of the layer, and waits, judges
-/// answers and sends again by the layer's code.
+/// Adds an access token to the requests of a client of [reqwest-middleware](reqwest_middleware).
 ///
-/// [`new`](Self::new) has the layer's defaults, but for what is sent again: any body in memory
-/// ([`ReqwestBodies`]). Other settings are the layer's, with `from`.
+/// It does the same as [`OAuthClientCredentialsLayer`] in a tower stack, and runs the same code.
+/// [`new`](Self::new) has the defaults of the layer, except that any body in memory is sent again
+/// ([`ReqwestBodies`]). For other settings, and for many tokens, convert a layer with `from`.
 ///
-/// * A request is kept from the token by [`SkipToken`], put in with `with_extension`.
-/// * Of errors, [`Error::Middleware`] holds an [`Error`](crate::Error) of this crate.
-///   [`Error::find`](crate::Error::find) finds it, also if a middleware above, such as
-///   reqwest-retry, wrapped it. All others are those of the client and the middlewares below.
-/// * Add it *after* retries: so each attempt gets the token that is current then.
-/// * Redirects are followed below it, by the client, and no middleware sees them. Turn them off, or
-///   build the client with [`same_origin_redirects`](crate::same_origin_redirects):
-///   [why](crate::docs::stacks::reqwest#redirects). If a redirect ends at an origin that was not
-///   named, that origin may have received the token: an
-///   [`Event::RedirectedElsewhere`](crate::Event::RedirectedElsewhere) at level WARN
-///   says so, at most once a minute for each origin, and the token counts as rejected. The caller
-///   gets the answer as it is.
+/// * A request with [`SkipToken`], set by `with_extension`, is sent without a token.
+/// * [`Error::Middleware`] holds an [`Error`](crate::Error) of this crate.
+///   [`Error::find`](crate::Error::find) finds it, also if another middleware, such as
+///   reqwest-retry, wrapped it. All other errors are those of the client and the middlewares below.
+/// * Add it *after* retries. Each attempt then gets the token that is current at that time.
+/// * The client follows redirects below the middleware, and no middleware sees them. Turn redirects
+///   off, or build the client with [`same_origin_redirects`](crate::same_origin_redirects):
+///   [why](crate::docs::stacks::reqwest#redirects). If a redirect ends at an origin that is not
+///   named, that origin may have received the token. An
+///   [`Event::RedirectedElsewhere`](crate::Event::RedirectedElsewhere) at level WARN reports it, at
+///   most once a minute for each origin, and the token counts as rejected. The caller gets the
+///   response unchanged.
 ///
 /// # Examples
 ///
@@ -79,9 +79,8 @@ use crate::{
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct OAuthClientCredentialsMiddleware<P = ReqwestBodies> {
-    service: OAuthClientCredentials<(), P>,
+pub struct OAuthClientCredentialsMiddleware<P = ReqwestBodies, T = TokenCache> {
+    service: OAuthClientCredentials<(), P, T, Reqwest>,
 }
 
 impl OAuthClientCredentialsMiddleware {
@@ -91,17 +90,34 @@ impl OAuthClientCredentialsMiddleware {
     }
 }
 
-/// With the layer's settings, its replay policy among them.
-impl<P: Clone> From<OAuthClientCredentialsLayer<P>> for OAuthClientCredentialsMiddleware<P> {
-    fn from(layer: OAuthClientCredentialsLayer<P>) -> Self {
-        Self { service: layer.layer(()) }
+/// Takes the layer's settings, including its replay policy.
+impl<P: Clone, T: Clone> From<OAuthClientCredentialsLayer<P, T>>
+    for OAuthClientCredentialsMiddleware<P, T>
+{
+    fn from(layer: OAuthClientCredentialsLayer<P, T>) -> Self {
+        Self { service: layer.with_protocol().layer(()) }
+    }
+}
+
+impl<P: Clone, T> Clone for OAuthClientCredentialsMiddleware<P, T> {
+    fn clone(&self) -> Self {
+        Self { service: self.service.clone() }
+    }
+}
+
+impl<P, T: fmt::Debug> fmt::Debug for OAuthClientCredentialsMiddleware<P, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthClientCredentialsMiddleware")
+            .field("service", &self.service)
+            .finish_non_exhaustive()
     }
 }
 
 #[async_trait]
-impl<P> Middleware for OAuthClientCredentialsMiddleware<P>
+impl<P, T> Middleware for OAuthClientCredentialsMiddleware<P, T>
 where
     P: ReplayPolicy<Body, Kept: Send> + Send + Sync + 'static,
+    T: SelectCache + Send + Sync + 'static,
 {
     async fn handle(
         &self,
@@ -110,21 +126,20 @@ where
         next: Next<'_>,
     ) -> Result<Response> {
         let skip = extensions.get::<SkipToken>().copied();
-        let below = Below::new(next, &request, extensions, &self.service);
+        let client = Client::new(next, &request, extensions);
         let mut request: http::Request<Body> = request.try_into()?;
         if let Some(skip) = skip {
             request.extensions_mut().insert(skip);
         }
-        let mut service = self.service.around(below);
-        match service.call(request).await {
-            Ok(response) => Ok(below::unwrap(response)),
-            Err(error) => Err(sort(error)),
+        match self.service.around(client).call(request).await {
+            Ok(response) => Ok(client::unwrap(response)),
+            Err(error) => Err(to_middleware_error(error)),
         }
     }
 }
 
-/// Tells the errors from below from the layer's.
-fn sort(error: BoxError) -> Error {
+/// Returns an error of the middlewares below as it is, and wraps one of the layer.
+fn to_middleware_error(error: BoxError) -> Error {
     match error.downcast::<Error>() {
         Ok(below) => *below,
         Err(ours) => match ours.downcast::<error::Error>() {
@@ -134,8 +149,8 @@ fn sort(error: BoxError) -> Error {
     }
 }
 
-/// The error, with itself as its cause. Wrappers such as reqwest-retry's skip the outermost error
-/// of a chain, so that it alone would not be found in theirs.
+/// Wraps an error with itself as its cause. Wrappers such as reqwest-retry's skip the outermost
+/// error of a chain, so a single one would not be found in theirs.
 fn wrap(ours: error::Error) -> Error {
     match Error::middleware(ours.clone()) {
         Error::Middleware(cause) => Error::Middleware(cause.context(ours)),

@@ -5,9 +5,7 @@ mod stripe;
 
 pub(crate) use std::sync::{Arc, Weak};
 
-#[cfg(all(test, not(oauth_loom)))]
-pub(crate) use self::stripe::stripes;
-pub(crate) use self::stripe::{Striped, stripe};
+pub(crate) use self::stripe::{Striped, stripe, stripes};
 
 #[cfg(all(test, oauth_loom))]
 pub(crate) mod modelled;

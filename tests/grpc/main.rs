@@ -17,13 +17,14 @@ use tonic::{
 };
 use tower::Layer;
 use tower_oauth2_client_credentials::{
-    BufferBodies, ClientCredentials, Error, OAuthClientCredentialsLayer, Origins, Readiness,
-    ReplayPolicy, TokenCache,
-    grpc::OAuthGrpc,
+    BufferBodies, ClientCredentials, EmptyBodies, Error, OAuthClientCredentials,
+    OAuthClientCredentialsLayer, Origins, Readiness, ReplayPolicy, TokenCache, grpc,
     testing::{Answer, AuthorizationServer, Listening},
 };
 
 use server::{Echo, Text};
+
+type Service<P> = OAuthClientCredentials<Channel, P, TokenCache, grpc::Grpc>;
 
 /// A channel, both servers, and a cache.
 struct World {
@@ -53,12 +54,12 @@ impl World {
     }
 
     /// Nothing is sent again but what is empty.
-    fn client(&self) -> Client<OAuthGrpc<Channel>> {
+    fn client(&self) -> Client<Service<EmptyBodies>> {
         Client(Grpc::new(self.layer().grpc().layer(self.channel.clone())))
     }
 
     /// Up to a kilobyte is sent again.
-    fn replaying(&self) -> Client<OAuthGrpc<Channel, BufferBodies<Body>>> {
+    fn replaying(&self) -> Client<Service<BufferBodies<Body>>> {
         let layer = self.layer().replay(BufferBodies::<Body>::new(1024, Body::new)).grpc();
         Client(Grpc::new(layer.layer(self.channel.clone())))
     }
@@ -81,7 +82,7 @@ impl World {
 #[derive(Clone)]
 struct Client<T>(Grpc<T>);
 
-impl<P> Client<OAuthGrpc<Channel, P>>
+impl<P> Client<Service<P>>
 where
     P: ReplayPolicy<Body>,
 {

@@ -1,0 +1,175 @@
+//! A token that is ready for requests.
+
+use std::fmt;
+
+use http::{HeaderMap, HeaderValue, Request, StatusCode, header::MaxSizeReached};
+use tokio::time::Instant;
+
+use super::{
+    authorize::{Authorized, NO_ROOM, append, resolve_conflict},
+    challenge::Verdict,
+    settings::{HAS_OWN, Settings},
+};
+use crate::{
+    cache::{Snapshot, TokenCache},
+    event::NotReplayedReason,
+    sync::{Arc, stripe},
+    token::Token,
+};
+
+/// A token with its header value, and with all that is needed to classify the response to it.
+///
+/// It holds the cache, so a request in flight counts as a handle of the cache.
+// The alignment keeps the reference count in front of it on its own pair of cache lines.
+#[repr(align(128))]
+pub struct AuthorizedToken {
+    header: HeaderValue,
+    snapshot: Arc<Snapshot>,
+    settings: Arc<Settings>,
+    /// A copy of the snapshot's, so that a request reads one allocation.
+    is_bound: bool,
+    /// The stripe of the thread that made it.
+    stripe: usize,
+    cache: TokenCache,
+}
+
+impl AuthorizedToken {
+    /// The copy of this thread's stripe.
+    pub(crate) fn for_stripe(
+        snapshot: Arc<Snapshot>,
+        cache: TokenCache,
+        settings: Arc<Settings>,
+    ) -> Self {
+        let header = snapshot.hand_out().header_value();
+        Self::new(header, snapshot, cache, settings)
+    }
+
+    /// For a single request.
+    pub(crate) fn for_request(
+        snapshot: Arc<Snapshot>,
+        cache: TokenCache,
+        settings: Arc<Settings>,
+    ) -> Self {
+        let header = snapshot.token().header_value();
+        Self::new(header, snapshot, cache, settings)
+    }
+
+    fn new(
+        header: HeaderValue,
+        snapshot: Arc<Snapshot>,
+        cache: TokenCache,
+        settings: Arc<Settings>,
+    ) -> Self {
+        let is_bound = snapshot.token().is_bound();
+        Self { header, snapshot, settings, is_bound, stripe: stripe(), cache }
+    }
+
+    /// Whether a request can be sent with it without asking the cache.
+    #[inline(always)]
+    pub(crate) fn is_fresh(&self, now: Instant) -> bool {
+        self.snapshot.is_fresh(now) && !self.snapshot.is_replaced()
+    }
+
+    /// Whether a request that waited for it can be sent with it.
+    pub(crate) fn is_presentable(&self, now: Instant) -> bool {
+        self.snapshot.is_presentable(now)
+    }
+
+    /// Whether this thread may use it without writing to the cache lines of others.
+    #[inline(always)]
+    pub(crate) fn is_of_this_thread(&self) -> bool {
+        self.stripe == stripe()
+    }
+
+    /// Whether it has the token of this snapshot.
+    pub(crate) fn has_token_of(&self, snapshot: &Snapshot) -> bool {
+        self.token().is_same(snapshot.token())
+    }
+
+    /// Whether both were made from one snapshot.
+    pub(crate) fn has_snapshot_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.snapshot, &other.snapshot)
+    }
+
+    /// Whether the cache published another snapshot since.
+    pub(crate) fn is_replaced(&self) -> bool {
+        self.snapshot.is_replaced()
+    }
+
+    /// Whether each request needs a proof of possession as well.
+    #[inline(always)]
+    pub(crate) fn is_bound(&self) -> bool {
+        self.is_bound
+    }
+
+    /// Adds the token to a request. `false`: the request keeps its own authorization field.
+    ///
+    /// # Errors
+    ///
+    /// Says why the request must not be sent.
+    #[inline(always)]
+    pub(crate) fn authorize<B>(&self, request: &mut Request<B>) -> Result<bool, &'static str> {
+        match append(request.headers_mut(), self.settings.header_name.as_ref(), &self.header) {
+            Ok(false) => Ok(true),
+            appended => self.resolve_conflict(appended, request.headers_mut()),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn resolve_conflict(
+        &self,
+        appended: Result<bool, MaxSizeReached>,
+        headers: &mut HeaderMap,
+    ) -> Result<bool, &'static str> {
+        let Settings { own, .. } = &*self.settings;
+        match resolve_conflict(appended, headers, self.settings.header_name(), &self.header, *own) {
+            Authorized::Ours => Ok(true),
+            Authorized::Own => Ok(false),
+            Authorized::Refused => Err(HAS_OWN),
+            Authorized::Full => Err(NO_ROOM),
+        }
+    }
+
+    pub(crate) fn token(&self) -> &Token {
+        self.snapshot.token()
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    pub(crate) fn cache(&self) -> &TokenCache {
+        &self.cache
+    }
+
+    pub(crate) fn classify(&self, status: StatusCode, headers: &HeaderMap) -> Verdict {
+        self.settings.classifier.classify(status, headers, self.token())
+    }
+
+    /// For a response whose request is not sent again: invalidates the token if it was rejected.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn invalidate_if_rejected(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        not_replayed: NotReplayedReason,
+    ) {
+        if self.classify(status, headers) == Verdict::Rejected {
+            self.cache.invalidate(self.token());
+            self.report_not_replayed(not_replayed);
+        }
+    }
+
+    #[cold]
+    pub(crate) fn report_not_replayed(&self, reason: NotReplayedReason) {
+        self.settings.report_not_replayed(reason, self.cache.observer());
+    }
+}
+
+impl fmt::Debug for AuthorizedToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizedToken").field("token", self.token()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,264 @@
+//! A protected API's answer → what to do about the token that was sent (RFC 6750 §3, RFC 9110
+//! §11.6, RFC 9449 §9).
+
+mod parse;
+#[cfg(test)]
+mod tests;
+
+use std::{fmt, sync::Arc};
+
+use http::{HeaderMap, HeaderName, StatusCode, header};
+
+use parse::{Piece, Pieces, Value};
+
+/// How much of the challenges is read, in bytes and over all field lines. Real ones have a few
+/// hundred; the longest, with a claims challenge inside, a few thousand.
+const MAX_FIELD_BYTES: usize = 16 * 1024;
+
+/// What a response says about the token that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The token was rejected.
+    Rejected,
+    /// Another token would not help: the caller gets the response.
+    PassThrough,
+    /// The token is good, but the DPoP proof needs the nonce of this response (RFC 9449 §9).
+    UseNonce,
+}
+
+/// Which answers of an API count as a rejection of the token: it is invalidated then, and the
+/// request is sent again with another one, once, if it can be.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::Rejections;
+///
+/// // An API of the house that says 419 when a token has expired.
+/// let rejections = Rejections::when(|status, _headers| status.as_u16() == 419);
+/// # drop(rejections);
+/// ```
+#[derive(Clone, Default)]
+pub struct Rejections(Rule);
+
+#[derive(Clone, Default)]
+enum Rule {
+    #[default]
+    ByChallenge,
+    Any401,
+    Never,
+    When(Arc<Closure>),
+}
+
+type Closure = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
+
+impl Rejections {
+    /// The default: any 401 that another token may heal, and a 403 with `error="invalid_token"`.
+    ///
+    /// `invalid_token` counts in a challenge of any scheme, because some APIs call theirs `OAuth2`
+    /// or the like. A 401 without a readable challenge, without an error code or with an unknown
+    /// code counts too: the acquisitions for rejections are limited, so a wrong guess costs little.
+    ///
+    /// These 401s do not count: `insufficient_scope`, `invalid_request`, `invalid_dpop_proof`,
+    /// `insufficient_user_authentication` (RFC 6750 §3.1, RFC 9449 §7.1, RFC 9470 §3), and
+    /// challenges of other schemes only, without `invalid_token`.
+    pub fn by_challenge() -> Self {
+        Self(Rule::ByChallenge)
+    }
+
+    /// As [`by_challenge`](Self::by_challenge), and a 401 that asks for other schemes only.
+    /// Salesforce, for one, answers `WWW-Authenticate: Token`.
+    pub fn any_401() -> Self {
+        Self(Rule::Any401)
+    }
+
+    /// No answer does. A token that is revoked early is then used until it expires.
+    pub fn never() -> Self {
+        Self(Rule::Never)
+    }
+
+    /// Those for which a closure returns `true`. It is asked about every answer that is no
+    /// success (2xx), in the caller's task: keep it short.
+    pub fn when(rejected: impl Fn(StatusCode, &HeaderMap) -> bool + Send + Sync + 'static) -> Self {
+        Self(Rule::When(Arc::new(rejected)))
+    }
+}
+
+impl fmt::Debug for Rejections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Rule::ByChallenge => "Rejections::by_challenge",
+            Rule::Any401 => "Rejections::any_401",
+            Rule::Never => "Rejections::never",
+            Rule::When(_) => "Rejections::when(..)",
+        })
+    }
+}
+
+/// What an answer says of the token that was sent with `scheme`. `field` is `WWW-Authenticate`,
+/// or `Proxy-Authenticate` where the token went out as `Proxy-Authorization`; 407 then stands
+/// for 401 (RFC 9110 §11.7.1).
+#[inline]
+pub(crate) fn classify(
+    status: StatusCode,
+    headers: &HeaderMap,
+    field: &HeaderName,
+    scheme: &str,
+    rejections: &Rejections,
+) -> Verdict {
+    if status.is_success() {
+        return Verdict::PassThrough;
+    }
+    verdict(status, headers, field, scheme, rejections)
+}
+
+#[cold]
+fn verdict(
+    status: StatusCode,
+    headers: &HeaderMap,
+    field: &HeaderName,
+    scheme: &str,
+    Rejections(rule): &Rejections,
+) -> Verdict {
+    let class = Class::of(status, headers, field, scheme);
+    let unauthorized = status == unauthorized_status(field);
+    if class == Class::UseDpopNonce && unauthorized {
+        return Verdict::UseNonce;
+    }
+    let rejected = match rule {
+        Rule::ByChallenge => class.rejects_the_token(status, unauthorized),
+        Rule::Any401 => {
+            class.rejects_the_token(status, unauthorized)
+                || unauthorized && class == Class::OtherScheme
+        }
+        Rule::Never => false,
+        Rule::When(rejected) => rejected(status, headers),
+    };
+    if rejected { Verdict::Rejected } else { Verdict::PassThrough }
+}
+
+fn unauthorized_status(field: &HeaderName) -> StatusCode {
+    if field == header::PROXY_AUTHENTICATE {
+        StatusCode::PROXY_AUTHENTICATION_REQUIRED
+    } else {
+        StatusCode::UNAUTHORIZED
+    }
+}
+
+/// What the challenges of an answer say, for the scheme that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    InvalidToken,
+    InsufficientScope,
+    InvalidRequest,
+    UseDpopNonce,
+    InvalidDpopProof,
+    /// Continuous access evaluation: wants a token with certain claims.
+    InsufficientClaims,
+    /// Wants a user who authenticated more strongly (RFC 9470 §3); there is no user here.
+    InsufficientUserAuthentication,
+    UnknownError,
+    /// A challenge of our scheme, without a code.
+    NoError,
+    OtherScheme,
+    /// No code in a challenge of our scheme, but `invalid_token` in one of another.
+    OtherSchemeInvalidToken,
+    /// Not to be read as far as it matters.
+    Malformed,
+    /// No challenge.
+    None,
+    /// A challenge beside a status where it means nothing (RFC 9110 §11.6.1).
+    Ignored,
+}
+
+impl Class {
+    fn of(status: StatusCode, headers: &HeaderMap, field: &HeaderName, scheme: &str) -> Self {
+        let lines = headers.get_all(field);
+        let matters = status == unauthorized_status(field)
+            || matches!(status, StatusCode::FORBIDDEN | StatusCode::BAD_REQUEST);
+        if !matters {
+            return if lines.iter().next().is_none() { Self::None } else { Self::Ignored };
+        }
+        Self::of_lines(lines.iter().map(|line| line.as_bytes()), scheme.as_bytes())
+    }
+
+    /// The first error code in a challenge of our scheme decides, even if something after it
+    /// cannot be read. Without one, `invalid_token` decides under any scheme.
+    fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>, scheme: &[u8]) -> Self {
+        let mut room = MAX_FIELD_BYTES;
+        let (mut ours, mut others, mut malformed) = (false, false, false);
+        let mut invalid_token = false;
+        // Whether the challenge that began last is of our scheme.
+        let mut current = None;
+        for line in lines {
+            let read = &line[..line.len().min(room)];
+            room -= read.len();
+            malformed |= read.len() < line.len();
+            for piece in Pieces::new(read) {
+                match piece {
+                    Piece::Challenge(name) => {
+                        let is_ours = name.eq_ignore_ascii_case(scheme);
+                        ours |= is_ours;
+                        others |= !is_ours;
+                        current = Some(is_ours);
+                    }
+                    Piece::Param { name, value } => match current {
+                        Some(true) if name.eq_ignore_ascii_case(b"error") && !value.is_empty() => {
+                            return Self::of_code(value);
+                        }
+                        Some(_) => {
+                            invalid_token |=
+                                name.eq_ignore_ascii_case(b"error") && value.is("invalid_token");
+                        }
+                        None => malformed = true,
+                    },
+                    Piece::Malformed => {
+                        malformed = true;
+                        current = None;
+                    }
+                }
+            }
+        }
+        match (malformed, ours, others) {
+            _ if invalid_token => Self::OtherSchemeInvalidToken,
+            (true, ..) => Self::Malformed,
+            (_, true, _) => Self::NoError,
+            (_, _, true) => Self::OtherScheme,
+            _ => Self::None,
+        }
+    }
+
+    fn of_code(code: Value<'_>) -> Self {
+        const CODES: [(&str, Class); 7] = [
+            ("invalid_token", Class::InvalidToken),
+            ("insufficient_scope", Class::InsufficientScope),
+            ("invalid_request", Class::InvalidRequest),
+            ("use_dpop_nonce", Class::UseDpopNonce),
+            ("invalid_dpop_proof", Class::InvalidDpopProof),
+            ("insufficient_claims", Class::InsufficientClaims),
+            ("insufficient_user_authentication", Class::InsufficientUserAuthentication),
+        ];
+        let known = CODES.into_iter().find(|(name, _)| code.is(name));
+        known.map_or(Self::UnknownError, |(_, class)| class)
+    }
+
+    /// Without a code only 401 is about the token; a 403 is about its rights. A 400 is about the
+    /// request, whatever the code.
+    fn rejects_the_token(self, status: StatusCode, unauthorized: bool) -> bool {
+        match self {
+            Self::InvalidToken | Self::OtherSchemeInvalidToken => status != StatusCode::BAD_REQUEST,
+            Self::NoError
+            | Self::Malformed
+            | Self::None
+            | Self::UnknownError
+            | Self::InsufficientClaims => unauthorized,
+            Self::InsufficientScope
+            | Self::InvalidRequest
+            | Self::InvalidDpopProof
+            | Self::InsufficientUserAuthentication
+            | Self::UseDpopNonce
+            | Self::OtherScheme
+            | Self::Ignored => false,
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! Everything between a request and its response.
+//!
+//! The life of a request:
+//!
+//! 1. [`service`] decides ([`select`]) whether the request is sent with a token, waits for one, is
+//!    sent without one, or is refused. The layer's [`settings`] and [`origins`] take part.
+//! 2. A token that is ready for requests ([`authorized`]) is shared by the services of a layer
+//!    ([`shared`]). It adds its header field ([`authorize`]).
+//! 3. [`future`] polls a plain call. A request that waits, or that may be sent again, is a
+//!    [`slow`] request: it has a stage for each thing it can wait for.
+//! 4. [`challenge`] classifies the response. After a rejection the [`replay`] policy says whether
+//!    the request can be sent again.
+//! 5. [`protocol`] is the difference between HTTP and gRPC ([`grpc`]).
+
+mod authorize;
+pub(crate) mod authorized;
+#[cfg(feature = "keyed")]
+mod by_key;
+mod challenge;
+mod connection;
+mod future;
+pub mod grpc;
+mod origins;
+mod prepare;
+pub(crate) mod protocol;
+mod replay;
+mod replay_request;
+#[cfg(feature = "keyed")]
+mod request_head;
+mod select;
+mod service;
+mod settings;
+mod shared;
+mod slow;
+#[cfg(all(test, not(oauth_loom)))]
+mod tests;
+mod throttle;
+
+use std::{fmt, marker::PhantomData};
+
+use http::{HeaderName, header};
+use tower_layer::Layer;
+
+#[cfg(feature = "reqwest")]
+pub use self::replay::ReqwestBodies;
+pub use self::{
+    authorize::OwnAuthorization,
+    challenge::Rejections,
+    future::ResponseFuture,
+    origins::Origins,
+    protocol::{Http, Protocol},
+    replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee},
+    select::SelectCache,
+    service::OAuthClientCredentials,
+    settings::{Elsewhere, SkipToken},
+};
+#[cfg(feature = "keyed")]
+pub use self::{by_key::ByKey, request_head::RequestHead};
+use self::{grpc::Grpc, settings::Settings, shared::LayerShared};
+#[cfg(feature = "keyed")]
+use crate::cache::KeyedTokenCache;
+use crate::{cache::TokenCache, sync::Arc};
+
+/// Adds an access token to the requests of any HTTP service.
+///
+/// * `P` is the [`ReplayPolicy`](crate::ReplayPolicy). It selects the requests that are sent again
+///   with another token after an API rejected the first one.
+/// * `T` is the source of tokens: one [`TokenCache`], or many (feature `keyed`).
+/// * `M` is the protocol: [`Http`], or [`Grpc`](crate::grpc::Grpc).
+///
+/// For each request:
+///
+/// * With a fresh token the layer adds it and calls the inner service: no wait, no lock, no
+///   allocation.
+/// * Otherwise the request waits for the acquisition in flight, at most for the cache's
+///   `wait_timeout`. It reserves nothing of the inner service in the meantime.
+/// * A request to another origin, or with its own `Authorization`, passes through unchanged.
+///
+/// The error type is [`BoxError`](crate::BoxError). [`Error::find`](crate::Error::find) finds this
+/// crate's [`Error`](crate::Error) in it.
+///
+/// Place the layer *below* a retry, timeout or redirect-following layer (closer to the client). Each
+/// attempt then gets the token that is current at that time, and each redirect is checked against
+/// the origins.
+///
+/// # Examples
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Empty;
+/// use tower::{ServiceBuilder, ServiceExt};
+/// use tower_oauth2_client_credentials::{
+///     Acquire, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+/// let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("abc") });
+/// # let http_client = tower::service_fn(|request: http::Request<Empty<Bytes>>| async move {
+/// #     assert_eq!(request.headers()["authorization"], "Bearer abc");
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<Bytes>::new()))
+/// # });
+/// let client = ServiceBuilder::new()
+///     .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse(["https://api.example.com"])?))
+///     .service(http_client);
+///
+/// let request = http::Request::get("https://api.example.com/things").body(Empty::new())?;
+/// let response = client.oneshot(request).await?;
+/// assert_eq!(response.status(), 200);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use]
+pub struct OAuthClientCredentialsLayer<P = EmptyBodies, T = TokenCache, M = Http> {
+    tokens: T,
+    policy: P,
+    settings: Settings,
+    protocol: PhantomData<fn() -> M>,
+}
+
+impl OAuthClientCredentialsLayer {
+    /// A layer that adds this cache's token to requests to these origins.
+    pub fn new(cache: TokenCache, origins: Origins) -> Self {
+        Self::with_tokens(cache, origins)
+    }
+}
+
+#[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
+impl<K, F> OAuthClientCredentialsLayer<EmptyBodies, ByKey<K, F>>
+where
+    F: Fn(&RequestHead<'_>) -> Option<K>,
+{
+    /// A layer that adds one of many tokens to requests to these origins. The closure picks the key
+    /// from the request. `None`: the request is sent without a token.
+    ///
+    /// The closure is called for requests that are to carry a token. It is not called for requests
+    /// to another origin or with their own authorization field. See
+    /// [`docs::tenants`](crate::docs::tenants).
+    ///
+    /// Each request briefly locks the keyed cache and makes one small allocation. A layer with a
+    /// single cache does neither.
+    pub fn keyed(tokens: KeyedTokenCache<K>, origins: Origins, pick: F) -> Self {
+        Self::with_tokens(ByKey::new(tokens, pick), origins)
+    }
+}
+
+#[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
+impl<P, K, F, M> OAuthClientCredentialsLayer<P, ByKey<K, F>, M> {
+    /// Sets what to do with a request that has no key. Default: [`Elsewhere::Pass`].
+    pub fn without_key(mut self, elsewhere: Elsewhere) -> Self {
+        self.tokens.without_key = elsewhere;
+        self
+    }
+}
+
+impl<T> OAuthClientCredentialsLayer<EmptyBodies, T> {
+    fn with_tokens(tokens: T, origins: Origins) -> Self {
+        let settings = Settings::new(origins);
+        Self { tokens, policy: EmptyBodies, settings, protocol: PhantomData }
+    }
+}
+
+impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
+    /// Sets which requests are sent again after a rejection. Default: [`EmptyBodies`].
+    pub fn replay<Q>(self, policy: Q) -> OAuthClientCredentialsLayer<Q, T, M> {
+        let Self { tokens, settings, protocol, .. } = self;
+        OAuthClientCredentialsLayer { tokens, policy, settings, protocol }
+    }
+
+    /// Treats gRPC's `grpc-status: 16` as a rejection of the token too. See [`grpc`](crate::grpc).
+    ///
+    /// The body of a gRPC call is never empty, so replays need a policy such as [`BufferBodies`].
+    pub fn grpc(self) -> OAuthClientCredentialsLayer<P, T, Grpc> {
+        self.with_protocol()
+    }
+
+    pub(crate) fn with_protocol<N>(self) -> OAuthClientCredentialsLayer<P, T, N> {
+        let Self { tokens, policy, settings, .. } = self;
+        OAuthClientCredentialsLayer { tokens, policy, settings, protocol: PhantomData }
+    }
+
+    /// Sets what to do with a request to another origin. Default: [`Elsewhere::Pass`].
+    pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
+        self.settings.elsewhere = elsewhere;
+        self
+    }
+
+    /// Sets what to do with a request that carries its own authorization field. Default:
+    /// [`OwnAuthorization::Pass`].
+    pub fn own_authorization(mut self, own: OwnAuthorization) -> Self {
+        self.settings.own = own;
+        self
+    }
+
+    /// Sets which responses count as a rejection of the token. Default:
+    /// [`Rejections::by_challenge`].
+    pub fn rejections(mut self, rejections: Rejections) -> Self {
+        self.settings.classifier.rejections = rejections;
+        self
+    }
+
+    /// Sets the header field that carries the token. Default: `Authorization`. With
+    /// `Proxy-Authorization`, responses are classified by 407 and `Proxy-Authenticate`.
+    pub fn header_name(mut self, name: HeaderName) -> Self {
+        self.settings.classifier.proxy = name == header::PROXY_AUTHORIZATION;
+        self.settings.header_name = (name != header::AUTHORIZATION).then_some(name);
+        self
+    }
+}
+
+impl<S, P: Clone, T: Clone, M> Layer<S> for OAuthClientCredentialsLayer<P, T, M> {
+    type Service = OAuthClientCredentials<S, P, T, M>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        let shared = LayerShared::new(self.tokens.clone(), self.settings.clone());
+        OAuthClientCredentials::new(inner, self.policy.clone(), Arc::new(shared))
+    }
+}
+
+impl<P: Clone, T: Clone, M> Clone for OAuthClientCredentialsLayer<P, T, M> {
+    fn clone(&self) -> Self {
+        let Self { tokens, policy, settings, protocol } = self;
+        Self {
+            tokens: tokens.clone(),
+            policy: policy.clone(),
+            settings: settings.clone(),
+            protocol: *protocol,
+        }
+    }
+}
+
+impl<P, T: fmt::Debug, M> fmt::Debug for OAuthClientCredentialsLayer<P, T, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthClientCredentialsLayer")
+            .field("tokens", &self.tokens)
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}

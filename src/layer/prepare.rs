@@ -1,0 +1,95 @@
+//! Prepares a request that has a token to be sent.
+
+use http::{Request, Uri};
+
+use super::{
+    authorize::add_proof, authorized::AuthorizedToken, protocol::Protocol, replay::ReplayPolicy,
+    replay_request::ReplayRequest, settings::refusal,
+};
+use crate::{error::BoxError, sync::Arc};
+
+/// The reasons for which a request may still be sent again.
+#[derive(Clone, Copy)]
+pub(super) struct RetryBudget {
+    /// Another token is available.
+    pub(super) token: bool,
+    /// A DPoP nonce was missing (RFC 9449 §8).
+    pub(super) nonce: bool,
+    /// The connection was lost in a replay. The caller did not ask for the replay, and the first
+    /// response is gone. An error of the first sending is the caller's to handle.
+    pub(super) connection: bool,
+    /// Whether the request was sent before.
+    pub(super) is_replay: bool,
+}
+
+impl RetryBudget {
+    pub(super) const FULL: Self =
+        Self { token: true, nonce: true, connection: true, is_replay: false };
+
+    pub(super) fn after_rejection(self) -> Self {
+        Self { token: false, is_replay: true, ..self }
+    }
+
+    pub(super) fn after_nonce(self) -> Self {
+        Self { nonce: false, is_replay: true, ..self }
+    }
+
+    pub(super) fn after_lost_connection(self) -> Self {
+        Self { connection: false, ..self }
+    }
+
+    /// Whether any is left. `is_bound`: the token is bound to a key.
+    fn is_left(self, is_bound: bool) -> bool {
+        self.token || is_bound && self.nonce || self.is_replay && self.connection
+    }
+}
+
+/// A request that is ready to be sent.
+pub(super) struct Prepared<S, B, K> {
+    pub(super) request: Request<B>,
+    /// Whether the request carries the token, and not its own authorization field.
+    pub(super) is_authorized: bool,
+    pub(super) replay: Option<ReplayRequest<S, K>>,
+    /// Where the request goes, if it carries a proof. The response may bring the next nonce.
+    pub(super) proven: Option<Uri>,
+}
+
+/// Adds the token, and a proof if the token needs one. Keeps what a replay needs.
+///
+/// # Errors
+///
+/// The request must not be sent.
+// Inlined, because each call that takes or returns a request copies it.
+#[inline(always)]
+pub(super) fn prepare<S, B, P, M>(
+    token: &Arc<AuthorizedToken>,
+    policy: &P,
+    service: &S,
+    mut request: Request<B>,
+    budget: RetryBudget,
+) -> Result<Prepared<S, B, P::Kept>, BoxError>
+where
+    S: Clone,
+    P: ReplayPolicy<B>,
+    M: Protocol,
+{
+    let is_authorized = token.authorize(&mut request).map_err(refusal)?;
+    let (mut replay, mut proven) = (None, None);
+    if !is_authorized {
+        return Ok(Prepared { request, is_authorized, replay, proven });
+    }
+    if P::REPLAYS && budget.is_left(token.is_bound()) {
+        let (parts, body) = request.into_parts();
+        let (body, kept) = policy.keep(body);
+        request = Request::from_parts(parts, body);
+        replay = kept.map(|kept| {
+            ReplayRequest::new(service.clone(), &request, token.settings().header_name(), kept)
+        });
+    }
+    if token.is_bound() {
+        add_proof(&mut request, token.token())?;
+        proven = Some(request.uri().clone());
+    }
+    M::prepare(&mut request, token);
+    Ok(Prepared { request, is_authorized, replay, proven })
+}

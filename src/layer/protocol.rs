@@ -1,0 +1,55 @@
+//! The protocol above HTTP, which decides how a response reports a rejected token.
+
+use http::{Request, Response, StatusCode};
+
+use super::authorized::AuthorizedToken;
+use crate::sync::Arc;
+
+/// The protocol of a layer: [`Http`], or [`Grpc`](crate::grpc::Grpc). Other types cannot
+/// implement it.
+pub trait Protocol: sealed::Respond {}
+
+impl<M: sealed::Respond> Protocol for M {}
+
+/// Plain HTTP, where a rejected token is a 401. The default.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Http;
+
+pub(crate) mod sealed {
+    use super::{Arc, AuthorizedToken, Request, Response, StatusCode};
+
+    pub trait Respond {
+        /// The body of the response that the caller gets.
+        type Body<R>;
+
+        /// Called with each request that carries a token.
+        #[inline(always)]
+        fn prepare<B>(_: &mut Request<B>, _: &Arc<AuthorizedToken>) {}
+
+        /// The HTTP status that stands for the response's status.
+        fn status<R>(response: &Response<R>) -> StatusCode;
+
+        /// The response that the caller gets. `token`: the one that the request was sent with.
+        fn finish<R>(
+            response: Response<R>,
+            token: &mut Option<Arc<AuthorizedToken>>,
+        ) -> Response<Self::Body<R>>;
+    }
+}
+
+impl sealed::Respond for Http {
+    type Body<R> = R;
+
+    #[inline(always)]
+    fn status<R>(response: &Response<R>) -> StatusCode {
+        response.status()
+    }
+
+    #[inline(always)]
+    fn finish<R>(
+        response: Response<R>,
+        _: &mut Option<Arc<AuthorizedToken>>,
+    ) -> Response<Self::Body<R>> {
+        response
+    }
+}

@@ -1,0 +1,130 @@
+//! The service: decides about each request, and calls the inner service if a token is cached.
+
+use std::{
+    fmt,
+    marker::PhantomData,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use tower_service::Service;
+
+use super::{
+    future::ResponseFuture,
+    protocol::{Http, Protocol},
+    replay::{EmptyBodies, ReplayPolicy},
+    select::{Decision, LastToken, SelectCache},
+    shared::LayerShared,
+};
+use crate::{cache::TokenCache, error::BoxError, sync::Arc};
+
+/// The service made by [`OAuthClientCredentialsLayer`](crate::OAuthClientCredentialsLayer).
+///
+/// Clones are cheap and share one token. A service that is held across calls saves a few
+/// nanoseconds for each.
+pub struct OAuthClientCredentials<S, P = EmptyBodies, T = TokenCache, M = Http> {
+    inner: S,
+    policy: P,
+    shared: Arc<LayerShared<T>>,
+    last: LastToken,
+    protocol: PhantomData<fn() -> M>,
+}
+
+impl<S, P, T, M> OAuthClientCredentials<S, P, T, M> {
+    pub(super) fn new(inner: S, policy: P, shared: Arc<LayerShared<T>>) -> Self {
+        Self { inner, policy, shared, last: LastToken::default(), protocol: PhantomData }
+    }
+
+    /// The same around another service.
+    #[cfg(feature = "reqwest-middleware")]
+    pub(crate) fn around<I>(&self, inner: I) -> OAuthClientCredentials<I, P, T, M>
+    where
+        P: Clone,
+    {
+        OAuthClientCredentials::new(inner, self.policy.clone(), Arc::clone(&self.shared))
+    }
+
+    #[cfg(all(test, not(oauth_loom)))]
+    pub(super) fn shared(&self) -> &Arc<LayerShared<T>> {
+        &self.shared
+    }
+
+    /// A reference to the inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// A mutable reference to the inner service. Calls made through it carry no token.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// Returns the inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, P, T, M, B, R> Service<Request<B>> for OAuthClientCredentials<S, P, T, M>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    P: ReplayPolicy<B>,
+    T: SelectCache,
+    M: Protocol,
+{
+    type Response = Response<M::Body<R>>;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, B, P, M>;
+
+    #[inline]
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    #[inline]
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let Self { inner, policy, shared, last, .. } = self;
+        match shared.decide(last, &request) {
+            Decision::Send(token) if P::REPLAYS || token.is_bound() => {
+                ResponseFuture::sending(token, policy, inner, request)
+            }
+            // A replay is impossible, so nothing is kept.
+            Decision::Send(token) => match token.authorize(&mut request) {
+                Ok(is_authorized) => {
+                    if is_authorized {
+                        M::prepare(&mut request, &token);
+                    }
+                    ResponseFuture::calling(inner.call(request), is_authorized.then_some(token))
+                }
+                Err(why) => ResponseFuture::refused(why),
+            },
+            Decision::Wait(shared) => {
+                // The ready service may hold a permit that the token request needs. A clone holds
+                // none, so nothing is reserved while the request waits.
+                let idle = inner.clone();
+                *inner = idle.clone();
+                ResponseFuture::waiting(policy.clone(), shared, idle, request)
+            }
+            Decision::Pass => ResponseFuture::calling(inner.call(request), None),
+            Decision::Refuse(why) => ResponseFuture::refused(why),
+        }
+    }
+}
+
+/// A clone has not been called, so it keeps no token.
+impl<S: Clone, P: Clone, T, M> Clone for OAuthClientCredentials<S, P, T, M> {
+    fn clone(&self) -> Self {
+        Self::new(self.inner.clone(), self.policy.clone(), Arc::clone(&self.shared))
+    }
+}
+
+impl<S: fmt::Debug, P, T: fmt::Debug, M> fmt::Debug for OAuthClientCredentials<S, P, T, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OAuthClientCredentials")
+            .field("inner", &self.inner)
+            .field("tokens", &self.shared.tokens)
+            .field("settings", &self.shared.settings)
+            .finish_non_exhaustive()
+    }
+}
