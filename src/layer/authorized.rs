@@ -13,7 +13,7 @@ use super::{
 use crate::{
     cache::{Snapshot, TokenCache},
     event::NotReplayedReason,
-    sync::{Arc, stripe},
+    sync::Arc,
     token::Token,
 };
 
@@ -28,8 +28,6 @@ pub struct AuthorizedToken {
     settings: Arc<Settings>,
     /// A copy of the snapshot's, so that a request reads one allocation.
     is_bound: bool,
-    /// The stripe of the thread that made it.
-    stripe: usize,
     cache: TokenCache,
 }
 
@@ -42,6 +40,17 @@ impl AuthorizedToken {
     ) -> Self {
         let header = snapshot.hand_out().header_value();
         Self::new(header, snapshot, cache, settings)
+    }
+
+    /// A copy with its own reference counts, for a service that is called often.
+    pub(crate) fn for_service(&self) -> Self {
+        Self {
+            header: self.token().own_header_value(),
+            snapshot: Arc::clone(&self.snapshot),
+            settings: Arc::clone(&self.settings),
+            is_bound: self.is_bound,
+            cache: self.cache.clone(),
+        }
     }
 
     /// For a single request.
@@ -61,7 +70,7 @@ impl AuthorizedToken {
         settings: Arc<Settings>,
     ) -> Self {
         let is_bound = snapshot.token().is_bound();
-        Self { header, snapshot, settings, is_bound, stripe: stripe(), cache }
+        Self { header, snapshot, settings, is_bound, cache }
     }
 
     /// Whether a request can be sent with it without asking the cache.
@@ -73,12 +82,6 @@ impl AuthorizedToken {
     /// Whether a request that waited for it can be sent with it.
     pub(crate) fn is_presentable(&self, now: Instant) -> bool {
         self.snapshot.is_presentable(now)
-    }
-
-    /// Whether this thread may use it without writing to the cache lines of others.
-    #[inline(always)]
-    pub(crate) fn is_of_this_thread(&self) -> bool {
-        self.stripe == stripe()
     }
 
     /// Whether it has the token of this snapshot.

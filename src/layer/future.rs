@@ -8,20 +8,24 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::{Request, Response};
+use http::{HeaderMap, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::{
     authorized::AuthorizedToken,
+    challenge::Verdict,
     prepare::{Prepared, RetryBudget, prepare},
     protocol::{Http, Protocol},
     replay::ReplayPolicy,
+    replay_request::ReplayRequest,
     settings::refusal,
     shared::LayerShared,
-    slow::SlowRequest,
+    slow::{Sent, SlowRequest},
 };
 use crate::{cache::TokenCache, error::BoxError, event::NotReplayedReason, sync::Arc};
+
+const COMPLETED: &str = "polled after completion";
 
 pin_project! {
     /// The future of [`OAuthClientCredentials`](crate::OAuthClientCredentials).
@@ -47,11 +51,14 @@ pin_project! {
         S: Service<Request<B>>,
         P: ReplayPolicy<B>,
     {
-        // The request was sent, and is not sent again. `token` is `None` for a request without one.
-        Calling { #[pin] future: S::Future, token: Option<Arc<AuthorizedToken>> },
-        Failed { error: Option<BoxError> },
-        // Boxed, so that a future in the first state is small.
-        Slow { slow: SlowBox<S, B, P> },
+        // The request was sent once. `token` is `None` for a request without one.
+        Calling {
+            #[pin]
+            future: S::Future,
+            token: Option<Arc<AuthorizedToken>>,
+            replay: Cold<Box<ReplayRequest<S, P, P::Kept>>>,
+        },
+        Slow { slow: Cold<Pin<Box<SlowRequest<S, B, P>>>> },
     }
 }
 
@@ -67,17 +74,17 @@ where
 
     #[inline(always)]
     pub(super) fn calling(future: S::Future, token: Option<Arc<AuthorizedToken>>) -> Self {
-        Self::new(State::Calling { future, token })
+        Self::new(State::Calling { future, token, replay: Cold(None) })
     }
 
     #[cold]
-    pub(super) fn refused(why: &'static str) -> Self {
-        Self::failed(refusal(why))
+    pub(super) fn refused(policy: &P, why: &'static str) -> Self {
+        Self::failed(policy, refusal(why))
     }
 
     #[cold]
-    fn failed(error: BoxError) -> Self {
-        Self::new(State::Failed { error: Some(error) })
+    fn failed(policy: &P, error: BoxError) -> Self {
+        Self::slow(SlowRequest::failed(policy.clone(), error))
     }
 
     #[cold]
@@ -90,9 +97,9 @@ where
         Self::slow(SlowRequest::waiting(policy, shared, service, request))
     }
 
-    #[inline(always)]
+    #[cold]
     fn slow(slow: SlowRequest<S, B, P>) -> Self {
-        Self::new(State::Slow { slow: SlowBox::new(slow) })
+        Self::new(State::Slow { slow: Cold(Some(Box::pin(slow))) })
     }
 
     /// Sends a request that may be sent again, or whose token needs a proof.
@@ -109,13 +116,15 @@ where
         let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetryBudget::FULL);
         let Prepared { request, is_authorized, replay, proven } = match prepared {
             Ok(prepared) => prepared,
-            Err(error) => return Self::failed(error),
+            Err(error) => return Self::failed(policy, error),
         };
         let future = service.call(request);
-        if replay.is_none() && proven.is_none() {
-            return Self::calling(future, is_authorized.then_some(token));
+        let token = is_authorized.then_some(token);
+        if proven.is_some() {
+            let sent = Sent { token, replay, proven };
+            return Self::slow(SlowRequest::sending(policy.clone(), future, sent));
         }
-        Self::slow(SlowRequest::sending(policy.clone(), future, token, replay, proven))
+        Self::new(State::Calling { future, token, replay: Cold(replay) })
     }
 }
 
@@ -129,26 +138,84 @@ where
     type Output = Result<Response<M::Body<R>>, BoxError>;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let StateProj::Calling { future, token, replay } = self.as_mut().project().state.project()
+        else {
+            return self.poll_slow(cx);
+        };
+        // The result stays in place: moving it copies all of it.
+        let result = future.poll(cx);
+        if let Poll::Ready(Ok(response)) = &result
+            && !M::status(response).is_success()
+            && is_replayed(M::status(response), response.headers(), token, replay)
+        {
+            return self.replay(result, cx);
+        }
+        if P::REPLAYS && result.is_ready() {
+            // A kept body is dropped before the caller reads the response.
+            replay.0 = None;
+        }
+        M::finish(result, token)
+    }
+}
+
+impl<S, B, P, M, R> ResponseFuture<S, B, P, M>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone,
+    S::Error: Into<BoxError>,
+    P: ReplayPolicy<B>,
+    M: Protocol,
+{
+    #[inline(never)]
+    fn poll_slow(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
         match self.project().state.project() {
-            StateProj::Calling { future, token } => {
-                let result = future.poll(cx);
-                if let Poll::Ready(Ok(response)) = &result
-                    && let status = M::status(response)
-                    && !status.is_success()
-                    && let Some(token) = token
-                {
-                    let reason = NotReplayedReason::Policy;
-                    token.invalidate_if_rejected(status, response.headers(), reason);
-                }
-                result.map_ok(|response| M::finish(response, token)).map_err(Into::into)
-            }
-            StateProj::Slow { slow } => slow.poll::<M>(cx),
-            StateProj::Failed { error } => {
-                Poll::Ready(Err(error.take().expect("polled after completion")))
-            }
+            StateProj::Slow { slow } => slow.0.as_mut().expect(COMPLETED).as_mut().poll::<M>(cx),
+            StateProj::Calling { .. } => unreachable!("it is polled in place"),
         }
     }
+
+    #[cold]
+    #[inline(never)]
+    fn replay(
+        mut self: Pin<&mut Self>,
+        result: Poll<Result<Response<R>, S::Error>>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
+        if let StateProj::Calling { token, replay, .. } = self.as_mut().project().state.project()
+            && let (Some(token), Some(replay)) = (token.take(), replay.0.take())
+            && let Poll::Ready(Ok(response)) = result
+        {
+            // This drops the future of the first call, and what it reserved.
+            self.set(Self::slow(SlowRequest::rejected(response, token, replay)));
+            return self.poll_slow(cx);
+        }
+        unreachable!("only a response to a token is followed by a replay")
+    }
+}
+
+/// Handles a response that is not a success. Returns whether the request is sent again.
+#[cold]
+#[inline(never)]
+fn is_replayed<T>(
+    status: StatusCode,
+    headers: &HeaderMap,
+    token: &mut Option<Arc<AuthorizedToken>>,
+    replay: &Cold<T>,
+) -> bool {
+    let Some(token) = token else { return false };
+    match token.classify(status, headers) {
+        Verdict::Rejected if replay.0.is_some() => return true,
+        Verdict::Rejected => {
+            token.cache().invalidate(token.token());
+            token.report_not_replayed(NotReplayedReason::Policy);
+        }
+        // A nonce is for a proof, and this request has none.
+        Verdict::PassThrough | Verdict::UseNonce => {}
+    }
+    false
 }
 
 impl<S, B, P, M> fmt::Debug for ResponseFuture<S, B, P, M>
@@ -161,54 +228,20 @@ where
     }
 }
 
-/// A boxed request that is polled and dropped out of line, so that the code of a plain call stays
-/// small.
-struct SlowBox<S, B, P>(Option<Pin<Box<SlowRequest<S, B, P>>>>)
-where
-    S: Service<Request<B>>,
-    P: ReplayPolicy<B>;
+/// A value that most futures do not have. It is dropped out of line, so that the code of a plain
+/// call stays small.
+struct Cold<T>(Option<T>);
 
-impl<S, B, P> SlowBox<S, B, P>
-where
-    S: Service<Request<B>>,
-    P: ReplayPolicy<B>,
-{
-    #[inline(always)]
-    fn new(slow: SlowRequest<S, B, P>) -> Self {
-        Self(Some(Box::pin(slow)))
-    }
-}
-
-impl<S, B, P, R> SlowBox<S, B, P>
-where
-    S: Service<Request<B>, Response = Response<R>> + Clone,
-    S::Error: Into<BoxError>,
-    P: ReplayPolicy<B>,
-{
-    #[inline(never)]
-    fn poll<M: Protocol>(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
-        let slow = self.0.as_mut().expect("it is dropped with this box");
-        slow.as_mut().poll::<M>(cx)
-    }
-}
-
-impl<S, B, P> Drop for SlowBox<S, B, P>
-where
-    S: Service<Request<B>>,
-    P: ReplayPolicy<B>,
-{
+impl<T> Drop for Cold<T> {
     #[inline(always)]
     fn drop(&mut self) {
         #[cold]
         #[inline(never)]
-        fn drop_out_of_line<T>(slow: T) {
-            drop(slow);
+        fn drop_out_of_line<T>(value: T) {
+            drop(value);
         }
-        if let Some(slow) = self.0.take() {
-            drop_out_of_line(slow);
+        if let Some(value) = self.0.take() {
+            drop_out_of_line(value);
         }
     }
 }

@@ -45,11 +45,11 @@ impl RetryBudget {
 }
 
 /// A request that is ready to be sent.
-pub(super) struct Prepared<S, B, K> {
+pub(super) struct Prepared<S, B, P, K> {
     pub(super) request: Request<B>,
     /// Whether the request carries the token, and not its own authorization field.
     pub(super) is_authorized: bool,
-    pub(super) replay: Option<ReplayRequest<S, K>>,
+    pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
     /// Where the request goes, if it carries a proof. The response may bring the next nonce.
     pub(super) proven: Option<Uri>,
 }
@@ -67,7 +67,7 @@ pub(super) fn prepare<S, B, P, M>(
     service: &S,
     mut request: Request<B>,
     budget: RetryBudget,
-) -> Result<Prepared<S, B, P::Kept>, BoxError>
+) -> Result<Prepared<S, B, P, P::Kept>, BoxError>
 where
     S: Clone,
     P: ReplayPolicy<B>,
@@ -83,7 +83,8 @@ where
         let (body, kept) = policy.keep(body);
         request = Request::from_parts(parts, body);
         replay = kept.map(|kept| {
-            ReplayRequest::new(service.clone(), &request, token.settings().header_name(), kept)
+            let token_name = token.settings().header_name();
+            ReplayRequest::new(service.clone(), policy.clone(), &request, token_name, kept)
         });
     }
     if token.is_bound() {

@@ -1,9 +1,11 @@
 //! The protocol above HTTP, which decides how a response reports a rejected token.
 
+use std::task::Poll;
+
 use http::{Request, Response, StatusCode};
 
 use super::authorized::AuthorizedToken;
-use crate::sync::Arc;
+use crate::{error::BoxError, sync::Arc};
 
 /// The protocol of a layer: [`Http`], or [`Grpc`](crate::grpc::Grpc). Other types cannot
 /// implement it.
@@ -16,7 +18,7 @@ impl<M: sealed::Respond> Protocol for M {}
 pub struct Http;
 
 pub(crate) mod sealed {
-    use super::{Arc, AuthorizedToken, Request, Response, StatusCode};
+    use super::{Arc, AuthorizedToken, BoxError, Poll, Request, Response, StatusCode};
 
     pub trait Respond {
         /// The body of the response that the caller gets.
@@ -29,11 +31,12 @@ pub(crate) mod sealed {
         /// The HTTP status that stands for the response's status.
         fn status<R>(response: &Response<R>) -> StatusCode;
 
-        /// The response that the caller gets. `token`: the one that the request was sent with.
-        fn finish<R>(
-            response: Response<R>,
+        /// The result that the caller gets. `token`: the one that the request was sent with.
+        // For a whole result, so that plain HTTP need not move it.
+        fn finish<R, E: Into<BoxError>>(
+            result: Poll<Result<Response<R>, E>>,
             token: &mut Option<Arc<AuthorizedToken>>,
-        ) -> Response<Self::Body<R>>;
+        ) -> Poll<Result<Response<Self::Body<R>>, BoxError>>;
     }
 }
 
@@ -46,10 +49,10 @@ impl sealed::Respond for Http {
     }
 
     #[inline(always)]
-    fn finish<R>(
-        response: Response<R>,
+    fn finish<R, E: Into<BoxError>>(
+        result: Poll<Result<Response<R>, E>>,
         _: &mut Option<Arc<AuthorizedToken>>,
-    ) -> Response<Self::Body<R>> {
-        response
+    ) -> Poll<Result<Response<R>, BoxError>> {
+        result.map_err(Into::into)
     }
 }

@@ -16,23 +16,44 @@ pub(super) struct PendingRequest<S, B> {
     pub(super) request: Request<B>,
 }
 
-/// A request that was sent, kept to be sent again. `K` is what the replay policy kept of its body.
-pub(super) struct ReplayRequest<S, K> {
+/// A request that was sent, kept to be sent again. `K` is the state that the replay policy kept of
+/// its body.
+pub(super) struct ReplayRequest<S, P, K> {
     service: S,
+    policy: P,
     head: Head,
     body: K,
 }
 
-impl<S, K> ReplayRequest<S, K> {
+impl<S, P, K> ReplayRequest<S, P, K> {
     /// `token_name`: the field of the token, which is added again for each sending.
     #[inline(always)]
     pub(super) fn new<B>(
         service: S,
+        policy: P,
         request: &Request<B>,
         token_name: &HeaderName,
         body: K,
-    ) -> Self {
-        Self { service, head: Head::of(request, token_name), body }
+    ) -> Box<Self> {
+        let head = Head {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            fields: SmallVec::new(),
+            extensions: request.extensions().clone(),
+        };
+        let mut replay = Box::new(Self { service, policy, head, body });
+        // Copied into the box: moving the list there would copy its unused part too.
+        for (name, value) in request.headers() {
+            if name != token_name {
+                replay.head.fields.push((name.clone(), value.clone()));
+            }
+        }
+        replay
+    }
+
+    pub(super) fn policy(&self) -> &P {
+        &self.policy
     }
 
     pub(super) fn is_idempotent(&self) -> bool {
@@ -40,15 +61,14 @@ impl<S, K> ReplayRequest<S, K> {
     }
 
     /// `None`: the policy could not keep the body.
-    pub(super) fn restore<B, P>(
+    pub(super) fn restore<B>(
         self,
-        policy: &P,
         shared: Arc<LayerShared<TokenCache>>,
     ) -> Option<PendingRequest<S, B>>
     where
         P: ReplayPolicy<B, Kept = K>,
     {
-        let body = policy.restore(self.body)?;
+        let body = self.policy.restore(self.body)?;
         Some(PendingRequest { shared, service: self.service, request: self.head.restore(body) })
     }
 }
@@ -64,24 +84,6 @@ struct Head {
 }
 
 impl Head {
-    #[inline(always)]
-    fn of<B>(request: &Request<B>, token_name: &HeaderName) -> Self {
-        let headers = request.headers();
-        let mut fields = SmallVec::new();
-        for (name, value) in headers {
-            if name != token_name {
-                fields.push((name.clone(), value.clone()));
-            }
-        }
-        Self {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            fields,
-            extensions: request.extensions().clone(),
-        }
-    }
-
     fn restore<B>(self, body: B) -> Request<B> {
         // A map has a limit on names. These are values, which may be more, so this may fail.
         let mut headers = HeaderMap::try_with_capacity(self.fields.len() + 1).unwrap_or_default();

@@ -36,8 +36,8 @@ pub enum Decision {
     Refuse(&'static str),
 }
 
-/// The token that a service used last. A service keeps one from its second call on, because most
-/// clones are called once.
+/// The token that a service used last. A service keeps its own copy from its second call on, because
+/// most clones are called once.
 #[derive(Debug, Default)]
 pub struct LastToken {
     token: Option<Arc<AuthorizedToken>>,
@@ -109,8 +109,7 @@ impl sealed::Decide for TokenCache {
             return Decision::Send(token);
         }
         if let Some(token) = shared.fresh(now) {
-            last.keep(&token);
-            return Decision::Send(token);
+            return Decision::Send(last.keep(token));
         }
         decide_by_cache(shared, request)
     }
@@ -140,7 +139,7 @@ impl LastToken {
     #[inline(always)]
     fn fresh(&self, now: Instant) -> Option<Arc<AuthorizedToken>> {
         let token = self.token.as_ref()?;
-        (token.is_fresh(now) && token.is_of_this_thread()).then(|| Arc::clone(token))
+        token.is_fresh(now).then(|| Arc::clone(token))
     }
 
     #[cfg(all(test, not(oauth_loom)))]
@@ -148,8 +147,9 @@ impl LastToken {
         self.token.as_ref()
     }
 
-    fn keep(&mut self, token: &Arc<AuthorizedToken>) {
-        self.token = self.was_called.then(|| Arc::clone(token));
+    fn keep(&mut self, token: Arc<AuthorizedToken>) -> Arc<AuthorizedToken> {
+        self.token = self.was_called.then(|| Arc::new(token.for_service()));
         self.was_called = true;
+        self.token.clone().unwrap_or(token)
     }
 }

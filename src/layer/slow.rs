@@ -1,4 +1,4 @@
-//! A request that waits, or that may be sent again.
+//! A request that waits, or that is sent again.
 
 use std::{
     mem,
@@ -34,17 +34,18 @@ const MAX_EXPIRED_TOKENS: u32 = 3;
 const COMPLETED: &str = "polled after completion";
 
 pin_project! {
-    /// A request that waits, or that may be sent again. It is boxed, and a replay uses the same box.
+    /// A request that waits, or that is sent again.
     ///
     /// ```text
-    /// WaitingForToken ──► Readying ──► Sending ──► response
+    /// WaitingForToken ──► Readying ──► Sending ──► the caller
     ///        ▲                ▲           │
-    ///        │                └───────────┼── WaitingForReplacement   (the token was rejected)
-    ///        └────────────────────────────┴── Yielding                (nonce or connection missing)
+    ///        │                └───────────┼── WaitingForReplacement   the token was rejected
+    ///        └────────────────────────────┴── Yielding                a nonce was missing, or the
+    ///                                                                 connection was lost
     /// ```
     ///
-    /// It is sent four times at most: with the first token, with another one, with a nonce, and
-    /// after a lost connection.
+    /// A request is sent four times at most: with the first token, with another one, with a nonce,
+    /// and after a lost connection.
     pub(super) struct SlowRequest<S, B, P>
     where
         S: Service<Request<B>>,
@@ -54,13 +55,13 @@ pin_project! {
         budget: RetryBudget,
         expired_tokens: u32,
         #[pin]
-        stage: Stage<S, B, P::Kept>,
+        stage: Stage<S, B, P, P::Kept>,
     }
 }
 
 pin_project! {
     #[project = StageProj]
-    enum Stage<S, B, K>
+    enum Stage<S, B, P, K>
     where
         S: Service<Request<B>>,
     {
@@ -75,44 +76,54 @@ pin_project! {
             token: Arc<AuthorizedToken>,
             pending: Option<PendingRequest<S, B>>,
         },
-        // The inner service was called. `token` is `None` for a request that kept its own
-        // authorization field.
+        // The inner service was called.
         Sending {
             #[pin]
             future: S::Future,
-            token: Option<Arc<AuthorizedToken>>,
-            replay: Option<ReplayRequest<S, K>>,
-            proven: Option<Uri>,
+            sent: Option<Sent<S, P, K>>,
         },
         // The token was rejected.
         WaitingForReplacement {
             #[pin]
             replacing: Replacing,
-            last: Option<LastSending<S, S::Response, K>>,
+            last: Option<LastSending<S, S::Response, P, K>>,
         },
-        // The request is sent again with the same token. The task of the connection runs once, so
-        // that it drops the first body.
+        // The request must not be sent.
+        Failed {
+            error: Option<BoxError>,
+        },
+        // The request is sent again with the same token. First the task of the connection runs
+        // once, so that it drops the first body.
         Yielding {
             yielded: bool,
-            last: Option<LastSending<S, S::Response, K>>,
+            last: Option<LastSending<S, S::Response, P, K>>,
         },
     }
 }
 
+/// What is known of a request that was sent.
+pub(super) struct Sent<S, P, K> {
+    /// `None`: the request kept its own authorization field.
+    pub(super) token: Option<Arc<AuthorizedToken>>,
+    pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
+    /// Where the request went, if it carried a proof.
+    pub(super) proven: Option<Uri>,
+}
+
 /// A sending that is to be followed by another.
-struct LastSending<S, R, K> {
+struct LastSending<S, R, P, K> {
     /// Returned if the request is not sent again after all.
     result: Result<R, BoxError>,
     token: Arc<AuthorizedToken>,
-    replay: ReplayRequest<S, K>,
+    replay: Box<ReplayRequest<S, P, K>>,
 }
 
 /// What follows a stage.
-enum Step<S, B, K>
+enum Step<S, B, P, K>
 where
     S: Service<Request<B>>,
 {
-    Next(Stage<S, B, K>),
+    Next(Stage<S, B, P, K>),
     /// The caller gets the result. `token`: the one that a successful request was sent with.
     Return {
         result: Result<S::Response, BoxError>,
@@ -132,36 +143,52 @@ where
         request: Request<B>,
     ) -> Self {
         let pending = PendingRequest { shared, service, request };
-        Self::new(policy, Stage::waiting_for_token(pending))
+        Self::new(policy, RetryBudget::FULL, Stage::waiting_for_token(pending))
     }
 
-    #[inline(always)]
-    pub(super) fn sending(
-        policy: P,
-        future: S::Future,
+    pub(super) fn failed(policy: P, error: BoxError) -> Self {
+        Self::new(policy, RetryBudget::FULL, Stage::Failed { error: Some(error) })
+    }
+
+    pub(super) fn sending(policy: P, future: S::Future, sent: Sent<S, P, P::Kept>) -> Self {
+        Self::new(policy, RetryBudget::FULL, Stage::Sending { future, sent: Some(sent) })
+    }
+
+    /// The first sending was answered, and the token was rejected.
+    pub(super) fn rejected(
+        response: S::Response,
         token: Arc<AuthorizedToken>,
-        replay: Option<ReplayRequest<S, P::Kept>>,
-        proven: Option<Uri>,
+        replay: Box<ReplayRequest<S, P, P::Kept>>,
     ) -> Self {
-        Self::new(policy, Stage::Sending { future, token: Some(token), replay, proven })
+        let policy = replay.policy().clone();
+        let stage = Stage::waiting_for_replacement(Ok(response), token, replay);
+        Self::new(policy, RetryBudget::FULL.after_rejection(), stage)
     }
 
-    #[inline(always)]
-    fn new(policy: P, stage: Stage<S, B, P::Kept>) -> Self {
-        Self { policy, budget: RetryBudget::FULL, expired_tokens: 0, stage }
+    fn new(policy: P, budget: RetryBudget, stage: Stage<S, B, P, P::Kept>) -> Self {
+        Self { policy, budget, expired_tokens: 0, stage }
     }
 }
 
-impl<S, B, K> Stage<S, B, K>
+impl<S, B, P, K> Stage<S, B, P, K>
 where
     S: Service<Request<B>>,
 {
     fn waiting_for_token(pending: PendingRequest<S, B>) -> Self {
         Self::WaitingForToken { acquiring: Acquiring::default(), pending: Some(pending) }
     }
+
+    fn waiting_for_replacement(
+        result: Result<S::Response, BoxError>,
+        token: Arc<AuthorizedToken>,
+        replay: Box<ReplayRequest<S, P, K>>,
+    ) -> Self {
+        let replacing = token.cache().replacing(token.token());
+        Self::WaitingForReplacement { replacing, last: Some(LastSending { result, token, replay }) }
+    }
 }
 
-impl<S, B, K> Step<S, B, K>
+impl<S, B, P, K> Step<S, B, P, K>
 where
     S: Service<Request<B>>,
 {
@@ -185,17 +212,16 @@ where
                 // This drops the future of the last stage, and what it reserved.
                 Step::Next(stage) => self.as_mut().project().stage.set(stage),
                 Step::Return { result, mut token } => {
-                    return Poll::Ready(result.map(|response| M::finish(response, &mut token)));
+                    return M::finish(Poll::Ready(result), &mut token);
                 }
             }
         }
     }
 
-    #[inline(always)]
     fn poll_stage<M: Protocol>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Step<S, B, P::Kept>, BoxError>> {
+    ) -> Poll<Result<Step<S, B, P, P::Kept>, BoxError>> {
         let this = self.project();
         Poll::Ready(Ok(match this.stage.project() {
             StageProj::WaitingForToken { acquiring, pending } => {
@@ -216,7 +242,7 @@ where
                 };
                 let pending = pending.take().expect(COMPLETED);
                 match token {
-                    Some(token) => send::<S, B, P, M>(pending, token, this.policy, *this.budget)?,
+                    Some(token) => send::<_, _, _, M>(pending, token, this.policy, *this.budget)?,
                     None => {
                         *this.expired_tokens += 1;
                         if *this.expired_tokens == MAX_EXPIRED_TOKENS {
@@ -228,11 +254,10 @@ where
                     }
                 }
             }
-            StageProj::Sending { future, token, replay, proven } => {
+            StageProj::Sending { future, sent } => {
                 let result = ready!(future.poll(cx));
-                // The kept body is dropped before the caller reads the response.
-                let replay = replay.take();
-                let Some(token) = token.take() else {
+                let Sent { token, replay, proven } = sent.take().expect(COMPLETED);
+                let Some(token) = token else {
                     return Poll::Ready(Ok(Step::done(result.map_err(Into::into))));
                 };
                 let has_nonce = match (&result, &proven) {
@@ -264,31 +289,31 @@ where
                         Step::done(last.result)
                     }
                     // The body is restored only now, when the connection had time to drop it.
-                    Some(snapshot) => last.restore(this.policy, |pending| {
+                    Some(snapshot) => last.restore(|pending| {
                         let token = pending.shared.authorized(&snapshot);
                         Stage::Readying { token, pending: Some(pending) }
                     }),
                 }
             }
+            StageProj::Failed { error } => Step::done(Err(error.take().expect(COMPLETED))),
             StageProj::Yielding { yielded, last } => {
                 if !mem::replace(yielded, true) {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
                 // The token may have been replaced in the meantime.
-                last.take().expect(COMPLETED).restore(this.policy, Stage::waiting_for_token)
+                last.take().expect(COMPLETED).restore(Stage::waiting_for_token)
             }
         }))
     }
 }
 
-impl<S, R, K> LastSending<S, R, K> {
+impl<S, R, P, K> LastSending<S, R, P, K> {
     /// Goes on with the next stage, or returns the result if the body could not be kept.
-    fn restore<B, P>(
+    fn restore<B>(
         self,
-        policy: &P,
-        next: impl FnOnce(PendingRequest<S, B>) -> Stage<S, B, K>,
-    ) -> Step<S, B, K>
+        next: impl FnOnce(PendingRequest<S, B>) -> Stage<S, B, P, K>,
+    ) -> Step<S, B, P, K>
     where
         S: Service<Request<B>, Response = R>,
         P: ReplayPolicy<B, Kept = K>,
@@ -296,7 +321,7 @@ impl<S, R, K> LastSending<S, R, K> {
         let Self { result, token, replay } = self;
         let (cache, settings) = (token.cache().clone(), Arc::clone(token.settings()));
         let shared = Arc::new(LayerShared::for_request(cache, settings));
-        match replay.restore(policy, shared) {
+        match replay.restore(shared) {
             Some(pending) => Step::Next(next(pending)),
             None => {
                 token.report_not_replayed(NotReplayedReason::BodyUnavailable);
@@ -312,29 +337,29 @@ fn send<S, B, P, M>(
     token: Arc<AuthorizedToken>,
     policy: &P,
     budget: RetryBudget,
-) -> Result<Step<S, B, P::Kept>, BoxError>
+) -> Result<Step<S, B, P, P::Kept>, BoxError>
 where
     S: Service<Request<B>> + Clone,
     P: ReplayPolicy<B>,
     M: Protocol,
 {
     let PendingRequest { mut service, request, .. } = pending;
-    let prepared = prepare::<S, B, P, M>(&token, policy, &service, request, budget)?;
+    let prepared = prepare::<_, _, _, M>(&token, policy, &service, request, budget)?;
     let Prepared { request, is_authorized, replay, proven } = prepared;
-    let token = is_authorized.then_some(token);
-    Ok(Step::Next(Stage::Sending { future: service.call(request), token, replay, proven }))
+    let sent = Sent { token: is_authorized.then_some(token), replay, proven };
+    Ok(Step::Next(Stage::Sending { future: service.call(request), sent: Some(sent) }))
 }
 
 /// Decides what follows a response that is not a success. `has_nonce`: it brought a nonce.
 #[cold]
-fn after_response<S, B, K>(
+fn after_response<S, B, P, K>(
     verdict: Verdict,
     response: S::Response,
     token: Arc<AuthorizedToken>,
-    replay: Option<ReplayRequest<S, K>>,
+    replay: Option<Box<ReplayRequest<S, P, K>>>,
     budget: &mut RetryBudget,
     has_nonce: bool,
-) -> Step<S, B, K>
+) -> Step<S, B, P, K>
 where
     S: Service<Request<B>>,
 {
@@ -348,9 +373,7 @@ where
     match (verdict, replay) {
         (Verdict::Rejected, Some(replay)) if may_replay => {
             *budget = budget.after_rejection();
-            let replacing = token.cache().replacing(token.token());
-            let last = Some(LastSending { result, token, replay });
-            Step::Next(Stage::WaitingForReplacement { replacing, last })
+            Step::Next(Stage::waiting_for_replacement(result, token, replay))
         }
         (_, Some(replay)) if may_replay => {
             *budget = budget.after_nonce();
@@ -374,12 +397,12 @@ where
 /// Decides what follows an error of a replay. The request is sent again if its connection was lost
 /// and the API cannot act on it twice.
 #[cold]
-fn after_error<S, B, K>(
+fn after_error<S, B, P, K>(
     error: BoxError,
     token: Arc<AuthorizedToken>,
-    replay: Option<ReplayRequest<S, K>>,
+    replay: Option<Box<ReplayRequest<S, P, K>>>,
     budget: &mut RetryBudget,
-) -> Step<S, B, K>
+) -> Step<S, B, P, K>
 where
     S: Service<Request<B>>,
 {

@@ -1,6 +1,7 @@
 //! Which token a service holds, and which reference counts its clones and calls write to.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicU32, Ordering},
     thread,
     time::Duration,
@@ -19,7 +20,7 @@ use super::{
 use crate::{
     cache::TokenCache,
     source::Acquire,
-    sync::{Arc, stripes},
+    sync::{Arc, stripe, stripes},
     token::Token,
 };
 
@@ -52,33 +53,35 @@ fn in_other_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
 }
 
 #[tokio::test]
-async fn a_service_keeps_its_token_from_the_second_call_on() {
+async fn a_service_keeps_its_own_token_from_the_second_call_on() {
     let shared = shared().await;
     let mut last = LastToken::default();
     let first = call(&shared, &mut last);
     assert!(last.token().is_none());
-    let second = call(&shared, &mut last);
-    assert!(last.token().is_some_and(|kept| Arc::ptr_eq(kept, &second)));
-    assert!(Arc::ptr_eq(&first, &second));
+    let own = call(&shared, &mut last);
+    assert!(last.token().is_some_and(|kept| Arc::ptr_eq(kept, &own)));
+    assert!(!Arc::ptr_eq(&first, &own));
+    // On any thread, and without the shared state.
     let counts = Arc::strong_count(&shared);
-    assert!(Arc::ptr_eq(&call(&shared, &mut last), &second));
+    assert!(in_other_thread(|| Arc::ptr_eq(&call(&shared, &mut last), &own)));
     assert_eq!(Arc::strong_count(&shared), counts);
+    // Other services share another one.
+    assert!(Arc::ptr_eq(&call(&shared, &mut LastToken::default()), &first));
 }
 
 #[tokio::test]
-async fn each_call_uses_the_token_of_its_threads_stripe() {
+async fn each_call_of_a_clone_uses_the_token_of_its_threads_stripe() {
     let shared = shared().await;
-    let mut held = LastToken::default();
+    let mut tokens = BTreeMap::new();
     for _ in 0..2 * stripes() {
         in_other_thread(|| {
-            let of_this_thread = call(&shared, &mut LastToken::default());
-            assert!(of_this_thread.is_of_this_thread());
-            // Also a service that other threads used before.
-            for _ in 0..3 {
-                assert!(Arc::ptr_eq(&call(&shared, &mut held), &of_this_thread));
-            }
+            let [first, second] = [(); 2].map(|()| call(&shared, &mut LastToken::default()));
+            assert!(Arc::ptr_eq(&first, &second));
+            tokens.insert(stripe(), first);
         });
     }
+    let distinct: BTreeSet<_> = tokens.values().map(Arc::as_ptr).collect();
+    assert_eq!((tokens.len(), distinct.len()), (stripes(), stripes()));
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use reqwest_middleware::{Error, Next, Result};
 use tower_service::Service;
 
 use crate::{
-    error::sanitise,
+    error::{BoxError, sanitise},
     event::Event,
     layer::{authorized::AuthorizedToken, protocol::sealed::Respond},
     sync::{Arc, Mutex, lock},
@@ -39,11 +39,11 @@ impl Respond for Reqwest {
         response.status()
     }
 
-    fn finish<R>(
-        response: http::Response<R>,
+    fn finish<R, E: Into<BoxError>>(
+        result: Poll<std::result::Result<http::Response<R>, E>>,
         _: &mut Option<Arc<AuthorizedToken>>,
-    ) -> http::Response<R> {
-        response
+    ) -> Poll<std::result::Result<http::Response<R>, BoxError>> {
+        result.map_err(Into::into)
     }
 }
 

@@ -61,12 +61,14 @@
 
 mod body;
 
+use std::task::Poll;
+
 use http::{Response, StatusCode};
 
 pub use self::body::ResponseBody;
 use self::body::is_unauthenticated;
 use super::{authorized::AuthorizedToken, protocol::sealed::Respond};
-use crate::sync::Arc;
+use crate::{error::BoxError, sync::Arc};
 
 /// gRPC: `grpc-status: 16` is a rejection of the token, as a 401 is. See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
@@ -83,12 +85,14 @@ impl Respond for Grpc {
         }
     }
 
-    fn finish<R>(
-        response: Response<R>,
+    fn finish<R, E: Into<BoxError>>(
+        result: Poll<Result<Response<R>, E>>,
         token: &mut Option<Arc<AuthorizedToken>>,
-    ) -> Response<ResponseBody<R>> {
-        // Trailers after an error, or after a status in the header fields, say nothing more.
-        let token = token.take().filter(|_| Self::status(&response).is_success());
-        response.map(|body| ResponseBody::new(body, token))
+    ) -> Poll<Result<Response<ResponseBody<R>>, BoxError>> {
+        result.map_err(Into::into).map_ok(|response| {
+            // Trailers after an error, or after a status in the header fields, say nothing more.
+            let token = token.take().filter(|_| Self::status(&response).is_success());
+            response.map(|body| ResponseBody::new(body, token))
+        })
     }
 }
