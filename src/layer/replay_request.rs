@@ -19,10 +19,33 @@ pub(super) struct PendingRequest<S, B> {
 /// A request that was sent, kept to be sent again. `K` is the state that the replay policy kept of
 /// its body.
 pub(super) struct ReplayRequest<S, P, K> {
+    head: Head,
+    /// Set by [`new`](Self::new).
+    rest: Option<Rest<S, P, K>>,
+}
+
+struct Rest<S, P, K> {
     service: S,
     policy: P,
-    head: Head,
     body: K,
+}
+
+/// The head of a request. Its fields are a list, because a map costs two allocations and is needed
+/// for a replay only.
+#[derive(Default)]
+struct Head {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    fields: SmallVec<[(HeaderName, HeaderValue); INLINE_FIELDS]>,
+    extensions: Extensions,
+}
+
+impl<S, P, K> Default for ReplayRequest<S, P, K> {
+    #[inline(always)]
+    fn default() -> Self {
+        Self { head: Head::default(), rest: None }
+    }
 }
 
 impl<S, P, K> ReplayRequest<S, P, K> {
@@ -35,25 +58,28 @@ impl<S, P, K> ReplayRequest<S, P, K> {
         token_name: &HeaderName,
         body: K,
     ) -> Box<Self> {
-        let head = Head {
-            method: request.method().clone(),
-            uri: request.uri().clone(),
-            version: request.version(),
-            fields: SmallVec::new(),
-            extensions: request.extensions().clone(),
-        };
-        let mut replay = Box::new(Self { service, policy, head, body });
-        // Copied into the box: moving the list there would copy its unused part too.
+        // Filled in the box. Moving it there would copy the unused part of the list too.
+        let mut replay = Box::<Self>::default();
+        let Self { head, rest } = &mut *replay;
         for (name, value) in request.headers() {
             if name != token_name {
-                replay.head.fields.push((name.clone(), value.clone()));
+                head.fields.push((name.clone(), value.clone()));
             }
         }
+        head.method.clone_from(request.method());
+        head.uri.clone_from(request.uri());
+        head.version = request.version();
+        head.extensions.clone_from(request.extensions());
+        *rest = Some(Rest { service, policy, body });
         replay
     }
 
+    fn rest(&self) -> &Rest<S, P, K> {
+        self.rest.as_ref().expect("it is set")
+    }
+
     pub(super) fn policy(&self) -> &P {
-        &self.policy
+        &self.rest().policy
     }
 
     pub(super) fn is_idempotent(&self) -> bool {
@@ -68,19 +94,10 @@ impl<S, P, K> ReplayRequest<S, P, K> {
     where
         P: ReplayPolicy<B, Kept = K>,
     {
-        let body = self.policy.restore(self.body)?;
-        Some(PendingRequest { shared, service: self.service, request: self.head.restore(body) })
+        let Rest { service, policy, body } = self.rest.expect("it is set");
+        let body = policy.restore(body)?;
+        Some(PendingRequest { shared, service, request: self.head.restore(body) })
     }
-}
-
-/// The head of a request. Its fields are a list, because a map costs two allocations and is needed
-/// for a replay only.
-struct Head {
-    method: Method,
-    uri: Uri,
-    version: Version,
-    fields: SmallVec<[(HeaderName, HeaderValue); INLINE_FIELDS]>,
-    extensions: Extensions,
 }
 
 impl Head {
