@@ -8,17 +8,8 @@ use std::{
 
 /// Each module at the top of `src/`, with those it may import; itself always.
 const MAY_IMPORT: &[(&str, &str)] = &[
-    ("middleware", "layer service settings replay origins cache event error"),
-    ("grpc", "layer service future settings challenge replay throttle cache event error sync"),
-    ("layer", "keyed service settings authorize challenge replay origins cache token error sync"),
-    ("keyed", "service future lease settings replay cache event error sync"),
-    (
-        "service",
-        "future lease settings authorize challenge replay origins cache token event error sync",
-    ),
-    ("future", "lease settings authorize challenge replay origins cache token event error sync"),
-    ("lease", "settings authorize challenge cache token sync"),
-    ("settings", "authorize challenge replay origins throttle cache token event error sync"),
+    ("middleware", "layer cache event error sync"),
+    ("layer", "cache net token event error sync"),
     ("config", "endpoint cache source client_auth jose transport secret_file error"),
     ("cache", "source token clock event error sync"),
     (
@@ -30,17 +21,12 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("skew", "event"),
     ("dpop", "jose skew clock token event error"),
     // The leaves.
-    ("authorize", "token error"),
-    ("challenge", "token error"),
-    ("replay", "token error"),
-    ("origins", "net token event error"),
     ("client_auth", "jose secret_file token error event"),
     ("jose", "secret_file error"),
     ("secret_file", "error event"),
     ("transport", "net secret_file token error event"),
     ("token", "error"),
     ("error", ""),
-    ("throttle", "sync"),
     ("clock", ""),
     ("net", ""),
     ("sync", ""),

@@ -11,20 +11,24 @@ use std::{
     future::Future,
     hint::black_box,
     pin::{Pin, pin},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering::Relaxed},
+    },
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{
-    HeaderValue, Request, Response, Uri,
+    HeaderValue, Request, Response, StatusCode, Uri,
     header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, USER_AGENT},
 };
 use http_body_util::Empty;
-use tower::{Layer, Service};
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::set_header::SetRequestHeaderLayer;
 use tower_oauth2_client_credentials::{
-    Acquire, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    Acquire, Never, OAuthClientCredentialsLayer, Origins, ReplayPolicy, Token, TokenCache,
 };
 
 pub(crate) type Body = Empty<Bytes>;
@@ -181,6 +185,43 @@ where
 {
     let mut service = layer.layer(Check);
     (0..3).for_each(|_| call(&mut service, builder));
+}
+
+/// Makes sure that the measured kind of layer handles a rejected token: the token is replaced, and
+/// the request is sent again if the policy says so.
+pub(crate) fn assert_handles_rejection<P>(policy: P, is_replayed: bool)
+where
+    P: ReplayPolicy<Body>,
+{
+    let serial = Arc::new(AtomicU32::new(0));
+    let tokens = TokenCache::new({
+        let serial = Arc::clone(&serial);
+        move |_: Acquire| {
+            let serial = serial.fetch_add(1, Relaxed);
+            async move { Token::bearer(format!("token-{serial}")) }
+        }
+    });
+    let sent = Arc::new(AtomicU32::new(0));
+    let api = {
+        let sent = Arc::clone(&sent);
+        service_fn(move |request: Request<Body>| {
+            sent.fetch_add(1, Relaxed);
+            let rejected = request.headers()[AUTHORIZATION] == "Bearer token-0";
+            let status = if rejected { StatusCode::UNAUTHORIZED } else { StatusCode::OK };
+            async move { Response::builder().status(status).body(()) }
+        })
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    let layer = OAuthClientCredentialsLayer::new(tokens, any()).replay(policy);
+    runtime.expect("a runtime").block_on(async {
+        let request = Lean::default().request();
+        let response = layer.layer(api).oneshot(request).await.expect("the API answers");
+        // The acquisition runs in a task, which may have its first turn now.
+        tokio::task::yield_now().await;
+        assert_eq!(response.status().is_success(), is_replayed);
+    });
+    let sendings = if is_replayed { 2 } else { 1 };
+    assert_eq!((sent.load(Relaxed), serial.load(Relaxed)), (sendings, 2));
 }
 
 /// [`Inner`] that insists on a token.

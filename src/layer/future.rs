@@ -21,7 +21,8 @@ use super::{
     replay_request::ReplayRequest,
     settings::refusal,
     shared::LayerShared,
-    slow::{Sent, SlowRequest},
+    slow::SlowRequest,
+    stage::Sent,
 };
 use crate::{cache::TokenCache, error::BoxError, event::NotReplayedReason, sync::Arc};
 

@@ -6,8 +6,8 @@
 //!    sent without one, or is refused. The layer's [`settings`] and [`origins`] take part.
 //! 2. A token that is ready for requests ([`authorized`]) is shared by the services of a layer
 //!    ([`shared`]). It adds its header field ([`authorize`]).
-//! 3. [`future`] polls a plain call. A request that waits, or that may be sent again, is a
-//!    [`slow`] request: it has a stage for each thing it can wait for.
+//! 3. [`future`] polls a plain call. A request that waits, or that is sent again, is a [`slow`]
+//!    request: it has a [`stage`] for each thing it can wait for.
 //! 4. [`challenge`] classifies the response. After a rejection the [`replay`] policy says whether
 //!    the request can be sent again.
 //! 5. [`protocol`] is the difference between HTTP and gRPC ([`grpc`]).
@@ -32,6 +32,7 @@ mod service;
 mod settings;
 mod shared;
 mod slow;
+mod stage;
 #[cfg(all(test, not(oauth_loom)))]
 mod tests;
 mod throttle;

@@ -6,23 +6,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response, Uri};
+use http::{Request, Response};
 use pin_project_lite::pin_project;
 use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{
     authorized::AuthorizedToken,
-    challenge::Verdict,
-    connection::Failure,
     prepare::{Prepared, RetryBudget, prepare},
     protocol::Protocol,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
     shared::LayerShared,
+    stage::{Sent, Stage, StageProj, Step, after_error, after_response},
 };
 use crate::{
-    cache::{Acquiring, Replacing, TokenCache},
+    cache::TokenCache,
     error::{BoxError, Error, ErrorKind},
     event::NotReplayedReason,
     sync::Arc,
@@ -57,78 +56,6 @@ pin_project! {
         #[pin]
         stage: Stage<S, B, P, P::Kept>,
     }
-}
-
-pin_project! {
-    #[project = StageProj]
-    enum Stage<S, B, P, K>
-    where
-        S: Service<Request<B>>,
-    {
-        // No token is cached. Nothing of the inner service is reserved.
-        WaitingForToken {
-            #[pin]
-            acquiring: Acquiring,
-            pending: Option<PendingRequest<S, B>>,
-        },
-        // The inner service becomes ready.
-        Readying {
-            token: Arc<AuthorizedToken>,
-            pending: Option<PendingRequest<S, B>>,
-        },
-        // The inner service was called.
-        Sending {
-            #[pin]
-            future: S::Future,
-            sent: Option<Sent<S, P, K>>,
-        },
-        // The token was rejected.
-        WaitingForReplacement {
-            #[pin]
-            replacing: Replacing,
-            last: Option<LastSending<S, S::Response, P, K>>,
-        },
-        // The request must not be sent.
-        Failed {
-            error: Option<BoxError>,
-        },
-        // The request is sent again with the same token. First the task of the connection runs
-        // once, so that it drops the first body.
-        Yielding {
-            yielded: bool,
-            last: Option<LastSending<S, S::Response, P, K>>,
-        },
-    }
-}
-
-/// What is known of a request that was sent.
-pub(super) struct Sent<S, P, K> {
-    /// `None`: the request kept its own authorization field.
-    pub(super) token: Option<Arc<AuthorizedToken>>,
-    pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
-    /// Where the request went, if it carried a proof.
-    pub(super) proven: Option<Uri>,
-}
-
-/// A sending that is to be followed by another.
-struct LastSending<S, R, P, K> {
-    /// Returned if the request is not sent again after all.
-    result: Result<R, BoxError>,
-    token: Arc<AuthorizedToken>,
-    replay: Box<ReplayRequest<S, P, K>>,
-}
-
-/// What follows a stage.
-enum Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    Next(Stage<S, B, P, K>),
-    /// The caller gets the result. `token`: the one that a successful request was sent with.
-    Return {
-        result: Result<S::Response, BoxError>,
-        token: Option<Arc<AuthorizedToken>>,
-    },
 }
 
 impl<S, B, P> SlowRequest<S, B, P>
@@ -167,33 +94,6 @@ where
 
     fn new(policy: P, budget: RetryBudget, stage: Stage<S, B, P, P::Kept>) -> Self {
         Self { policy, budget, expired_tokens: 0, stage }
-    }
-}
-
-impl<S, B, P, K> Stage<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    fn waiting_for_token(pending: PendingRequest<S, B>) -> Self {
-        Self::WaitingForToken { acquiring: Acquiring::default(), pending: Some(pending) }
-    }
-
-    fn waiting_for_replacement(
-        result: Result<S::Response, BoxError>,
-        token: Arc<AuthorizedToken>,
-        replay: Box<ReplayRequest<S, P, K>>,
-    ) -> Self {
-        let replacing = token.cache().replacing(token.token());
-        Self::WaitingForReplacement { replacing, last: Some(LastSending { result, token, replay }) }
-    }
-}
-
-impl<S, B, P, K> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    fn done(result: Result<S::Response, BoxError>) -> Self {
-        Self::Return { result, token: None }
     }
 }
 
@@ -308,29 +208,6 @@ where
     }
 }
 
-impl<S, R, P, K> LastSending<S, R, P, K> {
-    /// Goes on with the next stage, or returns the result if the body could not be kept.
-    fn restore<B>(
-        self,
-        next: impl FnOnce(PendingRequest<S, B>) -> Stage<S, B, P, K>,
-    ) -> Step<S, B, P, K>
-    where
-        S: Service<Request<B>, Response = R>,
-        P: ReplayPolicy<B, Kept = K>,
-    {
-        let Self { result, token, replay } = self;
-        let (cache, settings) = (token.cache().clone(), Arc::clone(token.settings()));
-        let shared = Arc::new(LayerShared::for_request(cache, settings));
-        match replay.restore(shared) {
-            Some(pending) => Step::Next(next(pending)),
-            None => {
-                token.report_not_replayed(NotReplayedReason::BodyUnavailable);
-                Step::done(result)
-            }
-        }
-    }
-}
-
 /// Calls the inner service, which is ready.
 fn send<S, B, P, M>(
     pending: PendingRequest<S, B>,
@@ -348,82 +225,6 @@ where
     let Prepared { request, is_authorized, replay, proven } = prepared;
     let sent = Sent { token: is_authorized.then_some(token), replay, proven };
     Ok(Step::Next(Stage::Sending { future: service.call(request), sent: Some(sent) }))
-}
-
-/// Decides what follows a response that is not a success. `has_nonce`: it brought a nonce.
-#[cold]
-fn after_response<S, B, P, K>(
-    verdict: Verdict,
-    response: S::Response,
-    token: Arc<AuthorizedToken>,
-    replay: Option<Box<ReplayRequest<S, P, K>>>,
-    budget: &mut RetryBudget,
-    has_nonce: bool,
-) -> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    let result = Ok(response);
-    let may_replay = match verdict {
-        Verdict::PassThrough => return Step::done(result),
-        Verdict::UseNonce if !has_nonce => return Step::done(result),
-        Verdict::UseNonce => budget.nonce,
-        Verdict::Rejected => budget.token,
-    };
-    match (verdict, replay) {
-        (Verdict::Rejected, Some(replay)) if may_replay => {
-            *budget = budget.after_rejection();
-            Step::Next(Stage::waiting_for_replacement(result, token, replay))
-        }
-        (_, Some(replay)) if may_replay => {
-            *budget = budget.after_nonce();
-            let last = Some(LastSending { result, token, replay });
-            Step::Next(Stage::Yielding { yielded: false, last })
-        }
-        _ => {
-            if verdict == Verdict::Rejected {
-                token.cache().invalidate(token.token());
-            }
-            token.report_not_replayed(if may_replay {
-                NotReplayedReason::Policy
-            } else {
-                NotReplayedReason::AlreadyReplayed
-            });
-            Step::done(result)
-        }
-    }
-}
-
-/// Decides what follows an error of a replay. The request is sent again if its connection was lost
-/// and the API cannot act on it twice.
-#[cold]
-fn after_error<S, B, P, K>(
-    error: BoxError,
-    token: Arc<AuthorizedToken>,
-    replay: Option<Box<ReplayRequest<S, P, K>>>,
-    budget: &mut RetryBudget,
-) -> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    let failure = Failure::of(&*error);
-    let result = Err(error);
-    if failure == Failure::Other {
-        return Step::done(result);
-    }
-    match replay {
-        Some(replay)
-            if budget.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
-        {
-            *budget = budget.after_lost_connection();
-            let last = Some(LastSending { result, token, replay });
-            Step::Next(Stage::Yielding { yielded: false, last })
-        }
-        _ => {
-            token.report_not_replayed(NotReplayedReason::ConnectionLost);
-            Step::done(result)
-        }
-    }
 }
 
 #[cold]

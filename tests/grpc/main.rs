@@ -2,6 +2,8 @@
 #![allow(missing_docs, unreachable_pub)]
 
 mod in_memory;
+#[cfg(feature = "keyed")]
+mod keyed;
 mod server;
 
 use std::time::Duration;
@@ -32,12 +34,15 @@ struct World {
     echo: Echo,
     tokens: TokenCache,
     channel: Channel,
-    _listening: Listening,
+    listening: Listening,
 }
 
 impl World {
     async fn new() -> Self {
-        let idp = AuthorizationServer::builder().client("caller", "s3cret").build();
+        let idp = AuthorizationServer::builder()
+            .client("caller", "s3cret")
+            .client("other", "s3cret")
+            .build();
         let listening = idp.listen().await.unwrap();
         let echo = Echo::new(&idp);
         let channel = Endpoint::from_shared(echo.listen().await).unwrap().connect_lazy();
@@ -46,7 +51,7 @@ impl World {
             .build()
             .unwrap()
             .into_cache();
-        Self { idp, echo, tokens, channel, _listening: listening }
+        Self { idp, echo, tokens, channel, listening }
     }
 
     fn layer(&self) -> OAuthClientCredentialsLayer {

@@ -6,6 +6,7 @@ mod certificates;
 mod lost_connections;
 mod middleware;
 mod middleware_dpop;
+mod middleware_keyed;
 #[path = "../support/one_request.rs"]
 mod one_request;
 mod proxies;

@@ -13,10 +13,11 @@ use std::env::args;
 
 use http::{Request, Response};
 use support::{
-    Body, Check, Inner, Lean, any, assert_authorizes, call, call_cloned, fixed, floor, never, one,
-    ours,
+    Body, Check, Inner, Lean, any, assert_authorizes, assert_handles_rejection, call, call_cloned,
+    fixed, floor, never, one, ours,
 };
 use tower::{Layer, Service};
+use tower_oauth2_client_credentials::{EmptyBodies, Never};
 
 fn main() {
     let args: Vec<_> = args().skip(1).collect();
@@ -24,6 +25,8 @@ fn main() {
         panic!("usage: instructions <variant> <held|cloned> <calls>");
     };
     let calls = calls.parse().expect("a number of calls");
+    assert_handles_rejection(Never, false);
+    assert_handles_rejection(EmptyBodies, true);
     // A request without an authority, for a connection that is fixed, leaves no guard to speak of.
     let (variant, request) = match variant.strip_prefix("relative-") {
         Some(variant) => (variant, Lean::relative()),
