@@ -127,7 +127,7 @@ impl Settings {
 }
 
 /// The detail of the error for a request that carries its own authorization field.
-pub(crate) const HAS_OWN: &str = "it carries an authorization field of its own";
+pub(crate) const HAS_OWN: &str = "it carries its own authorization field";
 
 /// The error of a request that was not sent.
 pub(crate) fn refusal(why: &'static str) -> BoxError {

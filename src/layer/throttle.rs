@@ -1,4 +1,4 @@
-//! Keeps events that each request could cause to one a minute for each cause.
+//! Limits events that any request can cause to one a minute for each cause.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::sync::{Mutex, lock};
 
-/// How many causes are remembered. Beyond that, other causes go unreported for up to a minute.
+/// How many causes are remembered. Further causes are not reported for up to a minute.
 const SLOTS: usize = 64;
 
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -19,7 +19,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) struct Throttle {
     /// A hash of each cause, and when it was reported.
     reported: Mutex<Vec<(u64, Instant)>>,
-    // Keyed at random, so that nobody can choose an origin that hides another.
+    // Keyed at random, so that an attacker cannot choose an origin that hides another.
     hasher: RandomState,
 }
 

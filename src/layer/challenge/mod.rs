@@ -1,5 +1,5 @@
-//! A protected API's answer → what to do about the token that was sent (RFC 6750 §3, RFC 9110
-//! §11.6, RFC 9449 §9).
+//! Classifies the response of a protected API: what it says about the token that was sent
+//! (RFC 6750 §3, RFC 9110 §11.6, RFC 9449 §9).
 
 mod parse;
 #[cfg(test)]
@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use parse::{Piece, Pieces, Value};
 
-/// How much of the challenges is read, in bytes and over all field lines. Real ones have a few
-/// hundred; the longest, with a claims challenge inside, a few thousand.
+/// How many bytes of the challenges are read, over all field lines. Real challenges have a few
+/// hundred. The longest have a few thousand, with a claims challenge inside.
 const MAX_FIELD_BYTES: usize = 16 * 1024;
 
 /// What a response says about the token that was sent.
@@ -26,15 +26,17 @@ pub(crate) enum Verdict {
     UseNonce,
 }
 
-/// Which answers of an API count as a rejection of the token: it is invalidated then, and the
-/// request is sent again with another one, once, if it can be.
+/// Selects the responses of an API that count as a rejection of the token.
+///
+/// A rejected token is invalidated. The request is sent again once with another token, if its body
+/// can be sent again.
 ///
 /// # Examples
 ///
 /// ```
 /// use tower_oauth2_client_credentials::Rejections;
 ///
-/// // An API of the house that says 419 when a token has expired.
+/// // An internal API that answers 419 when a token has expired.
 /// let rejections = Rejections::when(|status, _headers| status.as_u16() == 419);
 /// # drop(rejections);
 /// ```
@@ -53,11 +55,11 @@ enum Rule {
 type Closure = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
 
 impl Rejections {
-    /// The default: any 401 that another token may heal, and a 403 with `error="invalid_token"`.
+    /// The default: any 401 where another token may help, and a 403 with `error="invalid_token"`.
     ///
-    /// `invalid_token` counts in a challenge of any scheme, because some APIs call theirs `OAuth2`
-    /// or the like. A 401 without a readable challenge, without an error code or with an unknown
-    /// code counts too: the acquisitions for rejections are limited, so a wrong guess costs little.
+    /// `invalid_token` counts in a challenge of any scheme, because some APIs use names such as
+    /// `OAuth2`. A 401 without a readable challenge, without an error code or with an unknown code
+    /// counts too. Acquisitions after rejections are limited, so a wrong guess costs little.
     ///
     /// These 401s do not count: `insufficient_scope`, `invalid_request`, `invalid_dpop_proof`,
     /// `insufficient_user_authentication` (RFC 6750 §3.1, RFC 9449 §7.1, RFC 9470 §3), and
@@ -66,19 +68,19 @@ impl Rejections {
         Self(Rule::ByChallenge)
     }
 
-    /// As [`by_challenge`](Self::by_challenge), and a 401 that asks for other schemes only.
-    /// Salesforce, for one, answers `WWW-Authenticate: Token`.
+    /// The same as [`by_challenge`](Self::by_challenge), and also a 401 that asks for other schemes
+    /// only. For example, Salesforce answers `WWW-Authenticate: Token`.
     pub fn any_401() -> Self {
         Self(Rule::Any401)
     }
 
-    /// No answer does. A token that is revoked early is then used until it expires.
+    /// No response. A token that is revoked early is then used until it expires.
     pub fn never() -> Self {
         Self(Rule::Never)
     }
 
-    /// Those for which a closure returns `true`. It is asked about every answer that is no
-    /// success (2xx), in the caller's task: keep it short.
+    /// The responses for which a closure returns `true`. It is called for each response that is not
+    /// a success (2xx), in the caller's task, so it must not block.
     pub fn when(rejected: impl Fn(StatusCode, &HeaderMap) -> bool + Send + Sync + 'static) -> Self {
         Self(Rule::When(Arc::new(rejected)))
     }
@@ -95,9 +97,9 @@ impl fmt::Debug for Rejections {
     }
 }
 
-/// What an answer says of the token that was sent with `scheme`. `field` is `WWW-Authenticate`,
-/// or `Proxy-Authenticate` where the token went out as `Proxy-Authorization`; 407 then stands
-/// for 401 (RFC 9110 §11.7.1).
+/// Classifies a response to a token that was sent with `scheme`. `field` is `WWW-Authenticate`, or
+/// `Proxy-Authenticate` if the token was sent as `Proxy-Authorization`. Then 407 takes the place of
+/// 401 (RFC 9110 §11.7.1).
 #[inline]
 pub(crate) fn classify(
     status: StatusCode,
@@ -145,7 +147,7 @@ fn unauthorized_status(field: &HeaderName) -> StatusCode {
     }
 }
 
-/// What the challenges of an answer say, for the scheme that was sent.
+/// The meaning of a response's challenges, for the scheme that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Class {
     InvalidToken,
@@ -153,9 +155,9 @@ enum Class {
     InvalidRequest,
     UseDpopNonce,
     InvalidDpopProof,
-    /// Continuous access evaluation: wants a token with certain claims.
+    /// Continuous access evaluation: the API wants a token with certain claims.
     InsufficientClaims,
-    /// Wants a user who authenticated more strongly (RFC 9470 §3); there is no user here.
+    /// The API wants a user who authenticated more strongly (RFC 9470 §3). There is no user here.
     InsufficientUserAuthentication,
     UnknownError,
     /// A challenge of our scheme, without a code.
@@ -163,11 +165,11 @@ enum Class {
     OtherScheme,
     /// No code in a challenge of our scheme, but `invalid_token` in one of another.
     OtherSchemeInvalidToken,
-    /// Not to be read as far as it matters.
+    /// The relevant part cannot be parsed.
     Malformed,
     /// No challenge.
     None,
-    /// A challenge beside a status where it means nothing (RFC 9110 §11.6.1).
+    /// A challenge with a status that gives it no meaning (RFC 9110 §11.6.1).
     Ignored,
 }
 
@@ -182,8 +184,8 @@ impl Class {
         Self::of_lines(lines.iter().map(|line| line.as_bytes()), scheme.as_bytes())
     }
 
-    /// The first error code in a challenge of our scheme decides, even if something after it
-    /// cannot be read. Without one, `invalid_token` decides under any scheme.
+    /// The first error code in a challenge of our scheme decides, even if the rest cannot be parsed.
+    /// Without one, `invalid_token` decides under any scheme.
     fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>, scheme: &[u8]) -> Self {
         let mut room = MAX_FIELD_BYTES;
         let (mut ours, mut others, mut malformed) = (false, false, false);
@@ -242,8 +244,8 @@ impl Class {
         known.map_or(Self::UnknownError, |(_, class)| class)
     }
 
-    /// Without a code only 401 is about the token; a 403 is about its rights. A 400 is about the
-    /// request, whatever the code.
+    /// Without a code, only a 401 is about the token, and a 403 is about its rights. A 400 is about
+    /// the request with any code.
     fn rejects_the_token(self, status: StatusCode, unauthorized: bool) -> bool {
         match self {
             Self::InvalidToken | Self::OtherSchemeInvalidToken => status != StatusCode::BAD_REQUEST,

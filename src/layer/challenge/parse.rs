@@ -1,19 +1,18 @@
-//! Challenges out of field lines (RFC 9110 §11.6.1), read tolerantly: any byte may be in a
-//! quoted string, commas may be missing or too many, and what cannot be read ends the line
-//! without taking back what came before.
+//! Parses challenges in field lines (RFC 9110 §11.6.1), tolerantly. Quoted strings may have any
+//! byte. Commas may be missing or repeated. A syntax error ends the line, and the challenges before
+//! it count.
 //!
-//! Our own, since the crates that offer this want `&str` or refuse bytes from 0x80, know no
-//! token68 (`Negotiate oRQw==, Bearer …`), or fail on empty list elements, and then lose the
-//! whole field.
+//! Published parsers do not fit: they want `&str` or refuse bytes from 0x80, do not know token68
+//! (`Negotiate oRQw==, Bearer …`), or fail on empty list elements and lose the whole field.
 
-/// What is found in a field line, in order.
+/// A piece of a field line.
 #[derive(Debug, PartialEq)]
 pub(super) enum Piece<'a> {
-    /// A challenge begins; its token68, if it has one, is skipped.
+    /// The scheme of a challenge. Its token68 is skipped.
     Challenge(&'a [u8]),
     /// A parameter of the challenge that began last.
     Param { name: &'a [u8], value: Value<'a> },
-    /// The rest of the line cannot be read.
+    /// The rest of the line cannot be parsed.
     Malformed,
 }
 
@@ -44,11 +43,11 @@ impl Value<'_> {
     }
 }
 
-/// The pieces of one field line. Each byte is looked at a fixed number of times, so that reading
-/// takes linear time.
+/// The pieces of one field line. Each byte is read a fixed number of times, so parsing takes linear
+/// time.
 pub(super) struct Pieces<'a> {
     rest: &'a [u8],
-    /// A scheme and a space were read: a token68 may follow.
+    /// A scheme and a space were read, so a token68 may follow.
     after_scheme: bool,
 }
 
@@ -57,7 +56,7 @@ impl<'a> Pieces<'a> {
         Self { rest: line, after_scheme: false }
     }
 
-    /// Takes bytes as long as they fit.
+    /// Takes the bytes that fit, up to the first that does not.
     fn take_while(&mut self, fits: impl Fn(u8) -> bool) -> &'a [u8] {
         let end = self.rest.iter().position(|&byte| !fits(byte)).unwrap_or(self.rest.len());
         let (taken, rest) = self.rest.split_at(end);
@@ -65,8 +64,8 @@ impl<'a> Pieces<'a> {
         taken
     }
 
-    /// `oRQwEqADCgEB=` is a token68 if the list element ends after it, and otherwise the begin of
-    /// a parameter.
+    /// `oRQwEqADCgEB=` is a token68 if the list element ends after it. Otherwise it begins a
+    /// parameter.
     fn skip_token68(&mut self) {
         let before = self.rest;
         self.take_while(is_space);

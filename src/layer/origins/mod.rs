@@ -1,7 +1,7 @@
-//! Where a token may go.
+//! The origins that a token may be sent to.
 
+mod parts;
 mod request;
-mod target;
 #[cfg(test)]
 mod tests;
 
@@ -11,21 +11,25 @@ use http::{Uri, uri::Scheme};
 
 pub(crate) use self::request::destination;
 use crate::error::{Error, ErrorKind, sanitise};
-use target::Target;
+use parts::OriginParts;
 
-/// The origins that a token may go to: scheme, host and effective port (RFC 6454 §4).
+/// The origins that a token may be sent to: scheme, host and effective port (RFC 6454 §4).
 ///
-/// The request's URI decides; its userinfo is ignored. A host is compared without regard to case,
-/// but `api.example.com.` with its dot is another host than `api.example.com`.
+/// The request's URI decides. Its userinfo is ignored. Hosts are compared without regard to case.
+/// `api.example.com.` and `api.example.com` are different hosts.
 ///
 /// A `Host` field must agree, because a shared front end routes by it (RFC 9110 §7.2). If it
 /// differs from the URI's authority, it must name an allowed origin too. Case and the default port
 /// make no difference. A request with several `Host` fields carries no token.
 ///
-/// These requests are sent without a token: those to any other origin, those with the method
-/// `TRACE` (RFC 9110 §9.3.8), `CONNECT` requests whose URI has no scheme, and over plain `http`
-/// those whose path does not begin with a slash (`OPTIONS *`). An event says so, at most once a
-/// minute for each reason and origin.
+/// These requests are sent without a token:
+///
+/// * Requests to any other origin.
+/// * Requests with the method `TRACE` (RFC 9110 §9.3.8).
+/// * `CONNECT` requests whose URI has no scheme.
+/// * Over plain `http`, requests whose path does not begin with a slash (`OPTIONS *`).
+///
+/// An event reports them, at most once a minute for each reason and origin.
 ///
 /// # Examples
 ///
@@ -46,8 +50,8 @@ enum Rule {
     FixedUpstream,
 }
 
-/// Kept as it was written: requests are mostly built from the same text, so that the first
-/// comparison is one of bytes.
+/// One origin, as it was written. Most requests are built from the same text, so the first
+/// comparison is by bytes.
 struct Origin {
     https: bool,
     authority: Box<str>,
@@ -88,20 +92,19 @@ impl Origins {
 
     /// Any `https` origin, and `http` on loopback.
     ///
-    /// For a client whose addresses all come from its own code. Whoever can choose a request's
-    /// URI is sent the token: don't put the layer below a redirect follower with this, where any
-    /// API that redirects chooses it, nor where users name addresses (web hooks).
+    /// Use it for a client whose URIs all come from its own code. The token is sent to any host that
+    /// a URI names. Do not use it below a redirect follower, where an API chooses the next URI, or
+    /// where users enter URIs (web hooks).
     ///
-    /// No list says which other host is trusted, so a request whose `Host` differs from its URI's
-    /// authority carries no token. Name both origins with [`parse`](Self::parse) instead.
+    /// A request whose `Host` differs from its URI's authority carries no token, because no list says
+    /// which other hosts are trusted. Name both origins with [`parse`](Self::parse) instead.
     pub fn any() -> Self {
         Self(Rule::Any)
     }
 
-    /// URIs without an authority only, as a client for one fixed connection has them (a tonic
-    /// `Channel`, `hyper::client::conn`): the connection below decides where they go, and has to
-    /// be encrypted or local. `Host` is not compared, because there is no authority to compare it
-    /// with.
+    /// Only URIs without an authority, as used with one fixed connection (a tonic `Channel`,
+    /// `hyper::client::conn`). The connection decides where requests go. It has to be encrypted or
+    /// local. `Host` is not compared, because there is no authority to compare it with.
     pub fn fixed_upstream() -> Self {
         Self(Rule::FixedUpstream)
     }
@@ -133,9 +136,9 @@ impl Origins {
     pub(crate) fn allows(&self, uri: &Uri) -> bool {
         match &self.0 {
             Rule::Named(origins) => {
-                // Not `any()`, which is inlined or not as it happens.
+                // A loop, because `any()` is not always inlined.
                 for origin in &**origins {
-                    if origin.is_spelt_in(uri) {
+                    if origin.is_written_in(uri) {
                         return true;
                     }
                 }
@@ -152,7 +155,7 @@ impl Origin {
         let refuse = |why: &str| {
             Error::new(ErrorKind::Config).with_detail(format!("the origin {} {why}", shown(text)))
         };
-        // `http::Uri` drops a fragment without a word, so the text itself is looked at.
+        // `http::Uri` drops a fragment silently, so the text is checked.
         if text.contains('#') {
             return Err(refuse("has a fragment"));
         }
@@ -174,27 +177,27 @@ impl Origin {
             ));
         }
         if *scheme != Scheme::HTTPS && *scheme != Scheme::HTTP {
-            return Err(refuse("is neither https nor http"));
+            return Err(refuse("must be https or http"));
         }
-        let target = Target::of(&uri)
-            .filter(Target::has_plain_host)
+        let parts = OriginParts::of(&uri)
+            .filter(OriginParts::has_plain_host)
             .ok_or_else(|| refuse("has no valid host and port (wildcards are not supported)"))?;
-        if !(target.is_https() || target.is_loopback() || plain_http) {
+        if !(parts.is_https() || parts.is_loopback() || plain_http) {
             return Err(refuse(
                 "would carry tokens in the clear; use https, or Origins::parse_with_plain_http \
                  if the network below is encrypted",
             ));
         }
-        Ok(Self { https: target.is_https(), authority: authority.as_str().into() })
+        Ok(Self { https: parts.is_https(), authority: authority.as_str().into() })
     }
 
     fn scheme(&self) -> &'static str {
         if self.https { "https" } else { "http" }
     }
 
-    /// The commonest case, a few compares: the URI names the origin as it was configured.
+    /// Whether the URI names the origin in the same spelling. This is the most common case.
     #[inline(always)]
-    fn is_spelt_in(&self, uri: &Uri) -> bool {
+    fn is_written_in(&self, uri: &Uri) -> bool {
         uri.authority().is_some_and(|authority| authority.as_str() == &*self.authority)
             && match uri.scheme_str() {
                 Some("https") => self.https,
@@ -205,37 +208,37 @@ impl Origin {
     }
 }
 
-/// Another spelling of an origin (case, default port, userinfo), or another origin.
+/// For another spelling of an origin (case, default port, userinfo), or another origin.
 #[cold]
 #[inline(never)]
 fn any_matches(origins: &[Origin], uri: &Uri) -> bool {
-    Target::of(uri)
-        .is_some_and(|target| (target.is_https() || has_path(uri)) && named(origins, target))
+    OriginParts::of(uri)
+        .is_some_and(|parts| (parts.is_https() || has_path(uri)) && named(origins, parts))
 }
 
 /// Whether an origin is one of those that were named.
-fn named(origins: &[Origin], target: Target<'_>) -> bool {
+fn named(origins: &[Origin], parts: OriginParts<'_>) -> bool {
     origins.iter().any(|origin| {
-        Target::new(origin.scheme(), &origin.authority).is_some_and(|origin| origin == target)
+        OriginParts::new(origin.scheme(), &origin.authority).is_some_and(|origin| origin == parts)
     })
 }
 
 #[cold]
 #[inline(never)]
 fn is_loopback(uri: &Uri) -> bool {
-    has_path(uri) && Target::of(uri).is_some_and(|target| target.is_loopback())
+    has_path(uri) && OriginParts::of(uri).is_some_and(|parts| parts.is_loopback())
 }
 
-/// Whether the URI goes on with a path after its authority, and not with `*`. Whoever prints it and
-/// parses it again, as proxies of plain http are made to, finds another host in that. Asked of plain
-/// http only: over TLS it is the connection that decides, and a proxy is told the authority alone.
+/// Whether a path follows the URI's authority, and not `*`. A proxy of plain http gets the URI as
+/// text, and would read `http://api.example*` as another host. Over TLS the connection decides, so
+/// this is checked for plain http only.
 #[cold]
 #[inline(never)]
 fn has_path(uri: &Uri) -> bool {
     uri.path().starts_with('/')
 }
 
-/// A refused origin in an error message: nothing that could be a credential.
+/// A refused origin for an error message, without anything that could be a credential.
 fn shown(text: &str) -> String {
     let end = text.find(['?', '#']).unwrap_or(text.len());
     if text.contains('@') {

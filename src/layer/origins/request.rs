@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, Request, Uri, header::HOST};
 
-use super::{Origins, Rule, named, target::Target};
+use super::{Origins, Rule, named, parts::OriginParts};
 use crate::{error::sanitise, event::WithheldReason};
 
 impl Origins {
@@ -36,9 +36,10 @@ impl Origins {
         };
         let Some(scheme) = uri.scheme_str() else { return Err(WithheldReason::OtherHost) };
         let host = host.to_str().ok().filter(|host| !host.contains('@'));
-        let host =
-            host.and_then(|host| Target::new(scheme, host)).ok_or(WithheldReason::OtherHost)?;
-        if Target::of(uri).is_some_and(|target| target == host) {
+        let host = host
+            .and_then(|host| OriginParts::new(scheme, host))
+            .ok_or(WithheldReason::OtherHost)?;
+        if OriginParts::of(uri).is_some_and(|parts| parts == host) {
             return Ok(());
         }
         match &self.0 {

@@ -1,6 +1,6 @@
 use http::Uri;
 
-use super::{Origins, target::Target};
+use super::{Origins, parts::OriginParts};
 use crate::error::{Error, ErrorKind};
 
 fn allows(origins: &Origins, uri: &str) -> bool {
@@ -130,8 +130,8 @@ fn what_is_no_origin_is_refused_with_a_reason() {
         ("https://api.example.com/#", "fragment"),
         ("https://user:hunter2@api.example.com", "user name or password"),
         ("https://@api.example.com", "user name or password"),
-        ("wss://api.example.com", "neither https nor http"),
-        ("ftp://api.example.com", "neither https nor http"),
+        ("wss://api.example.com", "must be https or http"),
+        ("ftp://api.example.com", "must be https or http"),
         ("api.example.com", "needs a scheme"),
         ("api.example.com:443", "needs a scheme"),
         ("/v1", "needs a scheme"),
@@ -289,17 +289,17 @@ fn allows_agrees_with_a_slow_reference() {
         );
         let Ok(origins) = Origins::parse_with_plain_http(&spelt) else { continue };
 
-        let mut target = Parts::random(&mut rng);
+        let mut parts = Parts::random(&mut rng);
         if rng.bool() {
-            target = named[rng.usize(..named.len())];
+            parts = named[rng.usize(..named.len())];
         }
         let userinfo = USERINFO[rng.usize(..USERINFO.len())];
         let path = PATHS[rng.usize(..PATHS.len())];
-        let text = target.spelt(&mut rng, userinfo, path);
+        let text = parts.spelt(&mut rng, userinfo, path);
         let uri: Uri = text.parse().unwrap_or_else(|_| panic!("seed {seed}: {text}"));
-        let expected = named.contains(&target);
+        let expected = named.contains(&parts);
         assert_eq!(origins.allows(&uri), expected, "seed {seed}: {text} in {spelt:?}");
-        let any = target.scheme == "https" || target.scheme == "http" && target.is_loopback();
+        let any = parts.scheme == "https" || parts.scheme == "http" && parts.is_loopback();
         assert_eq!(Origins::any().allows(&uri), any, "seed {seed}: {text}");
         assert!(!Origins::fixed_upstream().allows(&uri), "seed {seed}: {text}");
         *if expected { &mut allowed } else { &mut refused } += 1;
@@ -323,7 +323,7 @@ fn what_is_allowed_is_where_a_connector_goes() {
             let host = uri.host().unwrap();
             assert!(["a.example", "[::1]"].contains(&host), "seed {seed}: {uri}");
             assert_eq!(uri.port_u16().unwrap_or(443), 443, "seed {seed}: {uri}");
-            assert!(Target::of(&uri).is_some());
+            assert!(OriginParts::of(&uri).is_some());
             allowed += 1;
         }
     }

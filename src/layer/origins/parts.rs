@@ -1,4 +1,4 @@
-//! A URI taken apart as far as an origin goes.
+//! The parts of a URI that make up its origin.
 
 use std::net::Ipv6Addr;
 
@@ -6,9 +6,9 @@ use http::Uri;
 
 use crate::net::is_loopback;
 
-/// Scheme, host and effective port; userinfo is gone.
+/// Scheme, host and effective port, without userinfo.
 #[derive(Clone, Copy, PartialEq)]
-pub(super) struct Target<'a> {
+pub(super) struct OriginParts<'a> {
     scheme: WebScheme,
     host: Host<'a>,
     port: u16,
@@ -37,7 +37,7 @@ impl PartialEq for Host<'_> {
     }
 }
 
-impl<'a> Target<'a> {
+impl<'a> OriginParts<'a> {
     pub(super) fn of(uri: &'a Uri) -> Option<Self> {
         Self::new(uri.scheme_str()?, uri.authority()?.as_str())
     }
@@ -67,8 +67,8 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Whether the host can be one at all. A `*` is legal in a URI, but would be taken for a
-    /// wildcard by its author and match nothing.
+    /// Whether the host is a plain name or address. A `*` is legal in a URI, but its author would
+    /// expect a wildcard.
     pub(super) fn has_plain_host(&self) -> bool {
         match self.host {
             Host::Name(name) => {
@@ -79,8 +79,8 @@ impl<'a> Target<'a> {
     }
 }
 
-/// Host and port of an authority. `http::Uri` takes a port that is no number for none, and
-/// `+443` for 443; here they are no authority at all.
+/// Returns host and port of an authority. `http::Uri` ignores a port that is not a number, and reads
+/// `+443` as 443. Both are refused here.
 fn split(authority: &str) -> Option<(Host<'_>, Option<u16>)> {
     let host_port = authority.rsplit_once('@').map_or(authority, |(_, host_port)| host_port);
     let (host, port) = match host_port.strip_prefix('[') {
