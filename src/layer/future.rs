@@ -22,11 +22,9 @@ use super::{
     settings::refusal,
     shared::LayerShared,
     slow::SlowRequest,
-    stage::Sent,
+    stage::{COMPLETED, Sent},
 };
 use crate::{cache::TokenCache, error::BoxError, event::NotReplayedReason, sync::Arc};
-
-const COMPLETED: &str = "polled after completion";
 
 pin_project! {
     /// The future of [`OAuthClientCredentials`](crate::OAuthClientCredentials).

@@ -18,7 +18,7 @@ use super::{
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
     shared::LayerShared,
-    stage::{Sent, Stage, StageProj, Step, after_error, after_response},
+    stage::{COMPLETED, Sent, Stage, StageProj, Step, after_error, after_response},
 };
 use crate::{
     cache::TokenCache,
@@ -29,8 +29,6 @@ use crate::{
 
 /// How many tokens may expire while the inner service becomes ready. Each costs an acquisition.
 const MAX_EXPIRED_TOKENS: u32 = 3;
-
-const COMPLETED: &str = "polled after completion";
 
 pin_project! {
     /// A request that waits, or that is sent again.

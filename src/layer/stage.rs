@@ -20,6 +20,9 @@ use crate::{
     sync::Arc,
 };
 
+/// The panic message of a future that is polled after it returned a result.
+pub(super) const COMPLETED: &str = "polled after completion";
+
 pin_project! {
     #[project = StageProj]
     pub(super) enum Stage<S, B, P, K>
