@@ -30,6 +30,8 @@ use crate::{
 /// How many tokens may expire while the inner service becomes ready. Each costs an acquisition.
 const MAX_EXPIRED_TOKENS: u32 = 3;
 
+type StepResult<S, B, P> = Result<Step<S, B, P, <P as ReplayPolicy<B>>::Kept>, BoxError>;
+
 pin_project! {
     /// A request that waits, or that is sent again.
     ///
@@ -119,7 +121,7 @@ where
     fn poll_stage<M: Protocol>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Step<S, B, P, P::Kept>, BoxError>> {
+    ) -> Poll<StepResult<S, B, P>> {
         let this = self.project();
         Poll::Ready(Ok(match this.stage.project() {
             StageProj::WaitingForToken { acquiring, pending } => {
@@ -212,7 +214,7 @@ fn send<S, B, P, M>(
     token: Arc<AuthorizedToken>,
     policy: &P,
     budget: RetryBudget,
-) -> Result<Step<S, B, P, P::Kept>, BoxError>
+) -> StepResult<S, B, P>
 where
     S: Service<Request<B>> + Clone,
     P: ReplayPolicy<B>,

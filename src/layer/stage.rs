@@ -83,6 +83,7 @@ pub(super) struct LastSending<S, R, P, K> {
 }
 
 /// What follows a stage.
+#[expect(clippy::large_enum_variant, reason = "a stage is moved into its place at once")]
 pub(super) enum Step<S, B, P, K>
 where
     S: Service<Request<B>>,
