@@ -184,7 +184,7 @@ pub use dpop::DpopKey;
 pub use endpoint::SignedJwt;
 pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ParameterValue, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
-pub use event::{Event, NotReplayedReason, Observer, Reason, RejectionResponse, WithheldReason};
+pub use event::{Event, NotReplayedReason, Observer, Reason, RejectionAction, WithheldReason};
 pub use future::ResponseFuture;
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
@@ -206,7 +206,7 @@ pub use replay::ReqwestBodies;
 pub use replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee};
 pub use service::OAuthClientCredentials;
 pub use settings::{Elsewhere, SkipToken};
-pub use source::{Acquire, TokenSource, Withdrawal};
+pub use source::{AcquireContext, CacheHandle, TokenSource};
 pub use token::{ProofOfPossession, Token, TokenType};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "reqwest"))))]

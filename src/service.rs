@@ -129,7 +129,7 @@ where
     if shared.settings.leaves_alone(&request) {
         return leave_alone(&shared.settings, inner, request);
     }
-    if let Some(snapshot) = shared.cache.at_hand() {
+    if let Some(snapshot) = shared.cache.current_without_wait() {
         return send(shared.badge(&snapshot), inner, request, Chances::ALL);
     }
     // Nothing stays reserved while the request waits: `inner` may hold a permit that the token

@@ -14,7 +14,8 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body_util::Empty;
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
-    Acquire, Never, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    AcquireContext, Never, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, Token,
+    TokenCache,
 };
 
 const CALLS: usize = 1000;
@@ -67,7 +68,7 @@ where
 }
 
 fn cache(runtime: &tokio::runtime::Runtime) -> TokenCache {
-    let cache = TokenCache::new(|_: Acquire| async {
+    let cache = TokenCache::new(|_: AcquireContext| async {
         Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
     });
     runtime.block_on(cache.warm_up()).unwrap();
@@ -175,7 +176,7 @@ fn p10_a_request_that_can_be_sent_again_costs_two_allocations() {
 #[test]
 fn p10_a_call_by_key_costs_one_allocation() {
     let tokens = tower_oauth2_client_credentials::KeyedTokenCache::new(|_: &&str| {
-        Ok(|_: Acquire| async {
+        Ok(|_: AcquireContext| async {
             Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
         })
     });
@@ -203,7 +204,7 @@ fn p10_a_token_is_handed_out_without_an_allocation() {
 /// Requests that wait in the layer: their future and one box, which keeps the request.
 #[test]
 fn p10_a_request_that_waits_is_one_box() {
-    let cache = TokenCache::new(|_: Acquire| std::future::pending());
+    let cache = TokenCache::new(|_: AcquireContext| std::future::pending());
     let runtime = runtime();
     runtime.block_on(async {
         let mut client = client(&cache);

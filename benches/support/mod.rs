@@ -24,7 +24,7 @@ use http_body_util::Empty;
 use tower::{Layer, Service};
 use tower_http::set_header::SetRequestHeaderLayer;
 use tower_oauth2_client_credentials::{
-    Acquire, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    AcquireContext, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
 };
 
 pub(crate) type Body = Empty<Bytes>;
@@ -149,7 +149,7 @@ pub(crate) fn floor() -> SetRequestHeaderLayer<HeaderValue> {
 
 /// Ours, for a cache that has a token for an hour.
 pub(crate) fn ours(origins: Origins) -> OAuthClientCredentialsLayer {
-    let tokens = TokenCache::new(|_: Acquire| async {
+    let tokens = TokenCache::new(|_: AcquireContext| async {
         Ok(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?.with_lifetime(Duration::from_secs(3600)))
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();

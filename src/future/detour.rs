@@ -17,7 +17,7 @@ use super::{
     attempt::{Again, Chances, send},
 };
 use crate::{
-    cache::{Acquiring, Replacing, Snapshot},
+    cache::{Replacement, Snapshot, TokenWait},
     error::{BoxError, Error, ErrorKind},
     event::NotReplayedReason,
     lease::{Badge, Shared},
@@ -110,8 +110,8 @@ pin_project! {
 pin_project! {
     #[project = StageProj]
     enum Stage {
-        Waiting { #[pin] acquiring: Acquiring },
-        Replacing { #[pin] replacing: Replacing },
+        Waiting { #[pin] acquiring: TokenWait },
+        Replacing { #[pin] replacing: Replacement },
         // The token is good; the next proof has the nonce that was missing, or the next connection
         // lives.
         Resending { yielded: bool },
@@ -121,7 +121,7 @@ pin_project! {
 
 impl Stage {
     fn waiting() -> Self {
-        Self::Waiting { acquiring: Acquiring::default() }
+        Self::Waiting { acquiring: TokenWait::default() }
     }
 }
 
@@ -141,7 +141,7 @@ where
         again: Again<S, P::Kept>,
         chances: Chances,
     ) -> Self {
-        let stage = Stage::Replacing { replacing: badge.cache().replacing(badge.token()) };
+        let stage = Stage::Replacing { replacing: badge.cache().replacement(badge.token()) };
         let work = Work::SendAgain { result: Ok(response), shared: badge.shared(), again };
         Self { work, chances, expired: 0, stage }
     }
@@ -167,13 +167,13 @@ where
             let snapshot = match this.stage.as_mut().project() {
                 StageProj::Waiting { acquiring } => {
                     let cache = &this.work.held().shared.cache;
-                    match ready!(acquiring.poll(cache, cx, Arc::clone)) {
+                    match ready!(cache.poll_wait(acquiring, cx, Arc::clone)) {
                         Ok(snapshot) => snapshot,
                         Err(error) => return Poll::Ready(Next::Done(Err(error.into()))),
                     }
                 }
                 StageProj::Replacing { replacing } => {
-                    let replacement = ready!(replacing.poll(cx));
+                    let replacement = ready!(replacing.poll_snapshot(cx));
                     // Only now is the body asked for: the connection had the time to let it go.
                     match this.work.restore(replacement) {
                         Ok(snapshot) => snapshot,
@@ -199,12 +199,12 @@ where
                         return Poll::Ready(Next::Done(Err(error.into())));
                     }
                     let later;
-                    let usable = if snapshot.is_presentable(Instant::now()) {
+                    let usable = if snapshot.is_sendable(Instant::now()) {
                         Some(&*snapshot)
                     } else {
                         // It took so long that the token expired. With a later one at hand the
                         // place that was waited for is not given up: the next might take as long.
-                        later = held.shared.cache.usable_by_both_clocks();
+                        later = held.shared.cache.current_after_wait();
                         later.as_ref()
                     };
                     if let Some(snapshot) = usable {

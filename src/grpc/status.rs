@@ -87,8 +87,7 @@ impl Sent {
     fn unauthenticated(self, trailers: &HeaderMap) {
         let Watch { cache, judge, throttle, .. } = &*self.watch;
         // One that is no longer current, or was never the cache's, says nothing of the current one.
-        let Some(token) = cache.published().filter(|token| token.header_value() == self.value)
-        else {
+        let Some(token) = cache.peek().filter(|token| token.header_value() == self.value) else {
             return;
         };
         let mut answer = Response::new(());

@@ -7,6 +7,7 @@ use std::{
 };
 
 use http::{Request, Response};
+use tokio::time::Instant;
 use tower_service::Service;
 
 use super::{ByKey, RequestHead};
@@ -89,7 +90,7 @@ where
         };
         // Of this request alone: requests of many keys have little to share.
         let (cache, settings) = (by_key.tokens.cache(&key), Arc::clone(settings));
-        match cache.fresh() {
+        match cache.fresh(Instant::now()) {
             Some(snapshot) => {
                 let header = snapshot.token().header_value();
                 let badge = Badge::for_one(header, snapshot, cache, settings);

@@ -97,7 +97,7 @@ impl<P> Shared<P> {
         if lease.as_ref().is_some_and(|lease| lease.is_fresh(now)) {
             return Some(lease);
         }
-        let lease = self.publish(self.cache.fresh()?);
+        let lease = self.publish(self.cache.fresh(now)?);
         Some(Guard::from_inner(Some(lease)))
     }
 

@@ -104,7 +104,7 @@ impl<'a, P> Of<'a, P> {
         if settings.throttle.admits(("redirected", &to)) {
             cache.observer().emit(&Event::RedirectedElsewhere { from, to });
         }
-        if let Some(current) = cache.published().filter(|it| it.header_value() == token) {
+        if let Some(current) = cache.peek().filter(|it| it.header_value() == token) {
             cache.invalidate(&current);
         }
     }

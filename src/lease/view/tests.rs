@@ -15,7 +15,7 @@ use crate::{
     origins::Origins,
     replay::EmptyBodies,
     settings::Settings,
-    source::Acquire,
+    source::AcquireContext,
     sync::{stripe, stripes},
     token::{ProofOfPossession, Token, TokenType},
 };
@@ -23,7 +23,7 @@ use crate::{
 /// Tokens `t1`, `t2`, … that live for an hour, the first at hand.
 async fn cache() -> TokenCache {
     let nth = AtomicU32::new(0);
-    let cache = TokenCache::new(move |_: Acquire| {
+    let cache = TokenCache::new(move |_: AcquireContext| {
         let token = Token::bearer(format!("t{}", nth.fetch_add(1, Ordering::Relaxed) + 1));
         async move { Ok(token?.with_lifetime(Duration::from_secs(3600))) }
     });
@@ -181,7 +181,7 @@ async fn a_clone_that_is_left_alone_is_good_on_any_thread() {
 async fn a_lease_is_shared_by_those_who_waited_for_it() {
     let cache = cache().await;
     let root = view(&cache);
-    let snapshot = cache.fresh().unwrap();
+    let snapshot = cache.fresh(Instant::now()).unwrap();
     let [first, second] = [(); 2].map(|()| root.shared().badge(&snapshot));
     assert!(Arc::ptr_eq(&first, &second));
 }
@@ -218,7 +218,7 @@ impl ProofOfPossession for Proof {
 /// A call takes what it is lent for a bearer token.
 #[tokio::test]
 async fn a_token_that_needs_a_proof_is_not_lent() {
-    let cache = TokenCache::new(|_: Acquire| async {
+    let cache = TokenCache::new(|_: AcquireContext| async {
         let token = Token::new(TokenType::Dpop, "bound")?.with_proof(Arc::new(Proof));
         Ok(token.with_lifetime(Duration::from_secs(3600)))
     });
