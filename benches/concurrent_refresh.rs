@@ -26,7 +26,7 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
-    Acquire, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    AcquireContext, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
 };
 
 const WAITERS: [usize; 4] = [1, 100, 10_000, 100_000];
@@ -104,7 +104,7 @@ impl Run {
 fn cold() -> (TokenCache, Arc<Notify>) {
     let endpoint = Arc::new(Notify::new());
     let answer = Arc::clone(&endpoint);
-    let tokens = TokenCache::new(move |_: Acquire| {
+    let tokens = TokenCache::new(move |_: AcquireContext| {
         let answer = Arc::clone(&answer);
         async move {
             answer.notified().await;

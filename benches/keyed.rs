@@ -23,7 +23,7 @@ use support::{Body, Build, Inner, Lean, never, one};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
-    Acquire, Error, ErrorKind, KeyedTokenCache, Never, OAuthClientCredentialsLayer, Token,
+    AcquireContext, Error, ErrorKind, KeyedTokenCache, Never, OAuthClientCredentialsLayer, Token,
 };
 
 const KEYS: usize = 10_000;
@@ -56,7 +56,7 @@ fn keys() -> Vec<Key> {
 fn tokens(good: bool) -> KeyedTokenCache<Key> {
     let source = move |key: &Key| {
         let secret = format!("{key:x<800}");
-        Ok(move |_: Acquire| {
+        Ok(move |_: AcquireContext| {
             let token = match good {
                 true => Token::bearer(secret.as_str()),
                 false => Err(Error::new(ErrorKind::ServerError)),

@@ -47,7 +47,7 @@ async fn main() -> Result<(), BoxError> {
             .transport(transport.clone())
             .build()
     })
-    .each_cache(|tenant, cache| {
+    .configure(|tenant, cache| {
         let tenant = tenant.clone();
         cache.observer(move |event| println!("{:6} {event:?}", tenant.0))
     })

@@ -1,7 +1,6 @@
-//! What happens to tokens, as typed events: to an observer closure and to `tracing`.
+//! Typed events about tokens, sent to an observer closure and to `tracing`.
 //!
-//! Nothing here carries a token, a secret or a server's free text beyond what an
-//! [`Error`] already shows.
+//! No event carries a token, a secret, or text from a server other than an [`Error`]'s.
 
 mod request;
 
@@ -19,13 +18,13 @@ use crate::error::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// There is no usable token: requests wait for this one.
+    /// No valid token is cached: requests wait for this one.
     Missing,
-    /// The token at hand is still good; this one replaces it ahead of its expiry.
-    Ahead,
-    /// An API rejected the token at hand.
+    /// The cached token is still valid; this one replaces it before it expires.
+    Refresh,
+    /// An API rejected the cached token.
     Rejected,
-    /// The user asked for another token.
+    /// A caller asked for another token.
     Forced,
 }
 
@@ -34,14 +33,14 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Missing => "missing",
-            Self::Ahead => "ahead",
+            Self::Refresh => "refresh",
             Self::Rejected => "rejected",
             Self::Forced => "forced",
         }
     }
 
-    /// Neither the schedule nor the want of a token is behind it.
-    pub(crate) fn is_out_of_turn(self) -> bool {
+    /// Whether neither the schedule nor a missing token caused the acquisition.
+    pub(crate) fn is_early(self) -> bool {
         matches!(self, Self::Rejected | Self::Forced)
     }
 }
@@ -50,10 +49,10 @@ impl Reason {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A token was got because none was at hand or the one at hand was rejected.
+    /// A token was acquired because none was cached, or because the cached one was rejected.
     #[non_exhaustive]
     Acquired {
-        /// Why it was got.
+        /// Why it was acquired.
         reason: Reason,
         /// From the start of the acquisition to the token.
         took: Duration,
@@ -79,8 +78,8 @@ pub enum Event {
         took: Duration,
         /// What went wrong.
         error: Error,
-        /// How many acquisitions failed in a row, this one included; one that got no turn
-        /// ([`Crowded`](crate::ErrorKind::Crowded)) does not count.
+        /// How many acquisitions failed in a row, this one included. One that did not start
+        /// ([`Overloaded`](crate::ErrorKind::Overloaded)) does not count.
         failures: u32,
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
@@ -88,8 +87,8 @@ pub enum Event {
     /// An API rejected the current token.
     #[non_exhaustive]
     Rejected {
-        /// What the cache does about it.
-        response: RejectionResponse,
+        /// How the cache reacts.
+        action: RejectionAction,
     },
     /// The server granted less scope than was asked for (RFC 6749 §3.3).
     #[non_exhaustive]
@@ -109,9 +108,9 @@ pub enum Event {
         /// How long until the next attempt.
         delay: Duration,
     },
-    /// The authorization server's metadata does not list what this client does (RFC 8414 §2). It
-    /// is only a hint, as metadata is often wrong: the token request is made all the same, unless
-    /// the settings are strict. Once for each document that is read.
+    /// The authorization server's metadata does not list what this client does (RFC 8414 §2). Metadata
+    /// is often wrong, so the token request is made anyway, unless the settings are strict. Once for
+    /// each document that is read.
     #[non_exhaustive]
     MetadataMismatch {
         /// The metadata's member, such as `token_endpoint_auth_methods_supported`.
@@ -121,8 +120,8 @@ pub enum Event {
         /// What the server lists; at most the first 12 names.
         listed: Vec<String>,
     },
-    /// The authorization server's metadata is due to be read again and could not be; the document
-    /// at hand stays in use.
+    /// The authorization server's metadata is due to be read again, and reading failed. The previous
+    /// document stays in use.
     #[non_exhaustive]
     MetadataKept {
         /// How old it is.
@@ -137,10 +136,19 @@ pub enum Event {
         /// The difference.
         by: Duration,
     },
-    /// The source withdrew its tokens: the one at hand is no longer used.
-    Withdrawn,
-    /// An acquisition outlived its bound on a waiter's clock and was replaced: the runtime that
-    /// drives it stands still.
+    /// The cached token was discarded: by its source
+    /// ([`CacheHandle::invalidate`](crate::CacheHandle::invalidate)), or by
+    /// [`TokenCache::clear`](crate::TokenCache::clear).
+    Cleared,
+    /// The source offered a token, and the cache uses it
+    /// ([`CacheHandle::offer`](crate::CacheHandle::offer)).
+    #[non_exhaustive]
+    Offered {
+        /// The lifetime in force, from the instant that the token was issued.
+        lifetime: Duration,
+    },
+    /// An acquisition exceeded its bound on a waiter's clock and was replaced: its runtime is not
+    /// driven.
     #[non_exhaustive]
     Abandoned {
         /// How old it was.
@@ -210,13 +218,13 @@ pub enum Event {
     },
 }
 
-/// What a cache does about a rejected token.
+/// How a cache reacts to a rejected token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum RejectionResponse {
+pub enum RejectionAction {
     /// An acquisition was started.
     Acquiring,
-    /// An acquisition was under way already.
+    /// An acquisition was in flight already.
     Joined,
     /// The last acquisition failed; the next is possible in `next_in`, and comes with the next
     /// request after that.
@@ -234,7 +242,7 @@ pub enum RejectionResponse {
     },
 }
 
-/// Where events go: a closure, `tracing`, or nowhere.
+/// Receives events: a closure, and `tracing`.
 #[derive(Clone, Default)]
 pub struct Observer(Option<Arc<Closure>>);
 
@@ -301,10 +309,10 @@ impl Event {
                     "access token acquisition failed"
                 );
             }
-            Self::Rejected { response: RejectionResponse::TooSoon { next_in } } => {
+            Self::Rejected { action: RejectionAction::TooSoon { next_in } } => {
                 tracing::warn!(?next_in, "this API rejects fresh tokens");
             }
-            Self::Rejected { response } => tracing::debug!(?response, "access token rejected"),
+            Self::Rejected { action } => tracing::debug!(?action, "access token rejected"),
             Self::ScopeNarrowed { requested, granted } => {
                 tracing::warn!(requested, granted, "less scope granted than requested");
             }
@@ -332,7 +340,10 @@ impl Event {
             Self::SuspendNoticed { by } => {
                 tracing::info!(?by, "suspend noticed, the cached token is older than it seemed");
             }
-            Self::Withdrawn => tracing::debug!("access token withdrawn by its source"),
+            Self::Cleared => tracing::debug!("cached access token discarded"),
+            Self::Offered { lifetime } => {
+                tracing::debug!(?lifetime, "access token offered by its source");
+            }
             Self::Abandoned { age } => {
                 tracing::warn!(?age, "acquisition abandoned: its runtime is not driven");
             }

@@ -170,7 +170,7 @@ pub use dpop::DpopKey;
 pub use endpoint::SignedJwt;
 pub use endpoint::{ClientCredentials, ClientCredentialsBuilder, ParameterValue, ServerMetadata};
 pub use error::{BoxError, Error, ErrorKind};
-pub use event::{Event, NotReplayedReason, Observer, Reason, RejectionResponse, WithheldReason};
+pub use event::{Event, NotReplayedReason, Observer, Reason, RejectionAction, WithheldReason};
 #[cfg(feature = "jwt")]
 #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
 pub use jose::{HmacAlgorithm, SigningKeySource};
@@ -192,7 +192,7 @@ pub use layer::{ByKey, RequestHead};
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
 pub use middleware::OAuthClientCredentialsMiddleware;
-pub use source::{Acquire, TokenSource, Withdrawal};
+pub use source::{AcquireContext, CacheHandle, TokenSource};
 pub use token::{ProofOfPossession, Token, TokenType};
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "hyper", feature = "reqwest"))))]

@@ -1,4 +1,4 @@
-//! The seam between how a token is got and how it is kept.
+//! The seam between how a token is acquired and how it is cached.
 
 use std::{
     fmt,
@@ -15,54 +15,77 @@ use crate::{
     token::Token,
 };
 
-/// What a source is told about the acquisition it is asked for.
+/// The name of a client whose source has none.
+const DEFAULT_NAME: &str = "oauth";
+
+/// The circumstances of one acquisition.
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct Acquire {
+pub struct AcquireContext {
     /// Why the cache asks.
     pub reason: Reason,
-    /// The authorization server failed last time, so this is a probe: make one attempt, read
-    /// credentials anew, and leave the spacing of further attempts to the cache.
+    /// The previous acquisition failed, so this one is a probe.
+    ///
+    /// The source makes one attempt and reads its credentials again. The cache spaces further
+    /// attempts.
     pub single_attempt: bool,
-    /// When the cache gives the acquisition up. `None`: nobody does.
+    /// When the cache gives the acquisition up. `None`: never.
     pub deadline: Option<Instant>,
-    /// Where the source reports what happens inside one acquisition.
+    /// Receives the events of this acquisition.
     pub observer: Observer,
+    /// The name of the client, for logs and metrics: [`TokenCache::name`](crate::TokenCache::name).
+    pub client: Arc<str>,
+    /// The cached token, if an API rejected it. This acquisition replaces it.
+    ///
+    /// A source that keeps tokens must not return this one again.
+    pub rejected: Option<Token>,
 }
 
-impl Acquire {
-    /// An acquisition of its own, outside any cache.
+impl AcquireContext {
+    /// The context of an acquisition outside of any cache.
     pub fn new(reason: Reason) -> Self {
-        Self { reason, single_attempt: false, deadline: None, observer: Observer::default() }
+        Self {
+            reason,
+            single_attempt: false,
+            deadline: None,
+            observer: Observer::default(),
+            client: Arc::from(DEFAULT_NAME),
+            rejected: None,
+        }
     }
 }
 
-impl fmt::Debug for Acquire {
+impl fmt::Debug for AcquireContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Acquire")
+        f.debug_struct("AcquireContext")
             .field("reason", &self.reason)
             .field("single_attempt", &self.single_attempt)
             .field("deadline", &self.deadline)
+            .field("client", &self.client)
+            .field("rejected", &self.rejected)
             .finish_non_exhaustive()
     }
 }
 
-/// One acquisition of one token.
+/// Acquires tokens, one at a time.
 ///
-/// [`ClientCredentials`](crate::ClientCredentials) is a source, a closure is one, and a
-/// decorator (a shared store, a counter) is a source around another. A source keeps nothing:
-/// [`TokenCache`](crate::TokenCache) decides when to ask, and never asks twice at once.
+/// [`ClientCredentials`](crate::ClientCredentials) is a source. A closure is one. A decorator, such
+/// as a shared store or a counter, is a source around another source; it passes
+/// [`attach`](Self::attach) and [`name`](Self::name) on.
 ///
-/// The future runs in a task of its own and may be dropped at any await, when its bound is over
-/// or its runtime ends.
+/// A source caches nothing. [`TokenCache`](crate::TokenCache) decides when to acquire, and runs one
+/// acquisition at a time.
+///
+/// The future runs in a task of its own. It may be dropped at any await: when its bound has passed,
+/// or when its runtime ends.
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::{Acquire, Token, TokenCache};
+/// use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
 ///
-/// let cache = TokenCache::new(|_: Acquire| async {
+/// let cache = TokenCache::new(|_: AcquireContext| async {
 ///     Ok(Token::bearer("from-somewhere-else")?.with_lifetime(Duration::from_secs(600)))
 /// });
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -72,22 +95,34 @@ impl fmt::Debug for Acquire {
 /// # }).unwrap();
 /// ```
 pub trait TokenSource: Send + Sync + 'static {
-    /// Gets one token.
+    /// Acquires one token.
     ///
     /// # Errors
     ///
-    /// Whatever went wrong, as an [`Error`]; [`Error::from_source`] wraps a foreign one.
-    fn acquire(&self, acquire: Acquire) -> impl Future<Output = Result<Token, Error>> + Send;
+    /// The failure as an [`Error`]; [`Error::from_source`] wraps a foreign one.
+    fn acquire(&self, context: AcquireContext)
+    -> impl Future<Output = Result<Token, Error>> + Send;
 
-    /// Each cache calls this once, when it is made. A source whose tokens can become worthless all
-    /// at once (they are bound to a certificate or key that was replaced) keeps the withdrawal to
-    /// use it then; a decorator passes it on to the source inside. Default: nothing.
-    fn attach(&self, withdrawal: Withdrawal) {
-        drop(withdrawal);
+    /// The name of the client, for logs and metrics. Default: `oauth`.
+    ///
+    /// A cache takes its own name from here, unless
+    /// [`TokenCacheBuilder::name`](crate::TokenCacheBuilder::name) sets one. It must contain no
+    /// secret.
+    fn name(&self) -> String {
+        DEFAULT_NAME.to_owned()
+    }
+
+    /// Each cache calls this once, when it is built. Default: drops the handle.
+    ///
+    /// A source keeps the handle if its tokens can become worthless all at once, for instance when
+    /// the certificate that they are bound to is replaced. It also keeps it if tokens reach it
+    /// from elsewhere, such as from another process. A decorator passes it on to the inner source.
+    fn attach(&self, cache: CacheHandle) {
+        drop(cache);
     }
 }
 
-/// Takes back the tokens that a source gave to one cache.
+/// A source's handle of one cache. It does not keep the cache alive.
 ///
 /// # Examples
 ///
@@ -95,18 +130,20 @@ pub trait TokenSource: Send + Sync + 'static {
 ///
 /// ```
 /// use std::sync::{Arc, Mutex};
-/// use tower_oauth2_client_credentials::{Acquire, Error, Token, TokenCache, TokenSource, Withdrawal};
+/// use tower_oauth2_client_credentials::{
+///     AcquireContext, CacheHandle, Error, Token, TokenCache, TokenSource,
+/// };
 ///
 /// #[derive(Clone, Default)]
-/// struct Bound(Arc<Mutex<Vec<Withdrawal>>>);
+/// struct Bound(Arc<Mutex<Vec<CacheHandle>>>);
 ///
 /// impl TokenSource for Bound {
-///     async fn acquire(&self, _: Acquire) -> Result<Token, Error> {
+///     async fn acquire(&self, _: AcquireContext) -> Result<Token, Error> {
 ///         Token::bearer("bound-to-the-key")
 ///     }
 ///
-///     fn attach(&self, withdrawal: Withdrawal) {
-///         self.0.lock().unwrap().push(withdrawal);
+///     fn attach(&self, cache: CacheHandle) {
+///         self.0.lock().unwrap().push(cache);
 ///     }
 /// }
 ///
@@ -116,69 +153,101 @@ pub trait TokenSource: Send + Sync + 'static {
 /// let tokens = TokenCache::new(source.clone());
 /// tokens.get().await?;
 /// // The key was replaced:
-/// source.0.lock().unwrap().iter().for_each(Withdrawal::withdraw);
+/// source.0.lock().unwrap().iter().for_each(CacheHandle::invalidate);
 /// assert!(tokens.current().is_none());
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
 /// ```
 #[derive(Clone)]
-pub struct Withdrawal(Weak<dyn Withdraw>);
+pub struct CacheHandle(Weak<dyn CacheControl>);
 
-impl Withdrawal {
-    pub(crate) fn from_cache(cache: Weak<dyn Withdraw>) -> Self {
+impl CacheHandle {
+    pub(crate) fn new(cache: Weak<dyn CacheControl>) -> Self {
         Self(cache)
     }
 
-    /// The cache no longer uses the token at hand, nor one whose request was sent before now: its
-    /// next request waits for another. Never waits itself.
-    pub fn withdraw(&self) {
+    /// Discards the cached token, and every token that was requested before now. Never waits.
+    ///
+    /// The next request waits for another token.
+    pub fn invalidate(&self) {
         if let Some(cache) = self.0.upgrade() {
-            cache.withdraw();
+            cache.invalidate();
         }
     }
 
-    /// Whether the last handle of the cache is gone, so that there is nothing to withdraw.
-    pub fn is_over(&self) -> bool {
+    /// Offers a token that the cache did not ask for, such as one that another process acquired.
+    /// Returns whether the cache uses it. Never waits.
+    ///
+    /// The cache uses the token at once if all of these hold:
+    ///
+    /// - It has not expired.
+    /// - It is not the cached token again.
+    /// - No API rejected it. The cache remembers the last four rejected tokens.
+    /// - It was issued after the last [`invalidate`](Self::invalidate).
+    /// - It was issued later than the cached token, or the cached token is missing, expired or
+    ///   rejected.
+    ///
+    /// The token counts as issued at its [`issued_at`](Token::with_issued_at), and without one, now.
+    /// Requests that wait for an acquisition get the offered token. The acquisition itself goes on;
+    /// its result is dropped if it was issued before the offered token. A token that is used ends
+    /// the cooldown after a failure.
+    pub fn offer(&self, token: Token) -> bool {
+        self.0.upgrade().is_some_and(|cache| cache.offer(token))
+    }
+
+    /// Whether the last owner of the cache was dropped. The handle has no effect then.
+    pub fn is_closed(&self) -> bool {
         self.0.strong_count() == 0
     }
 }
 
-impl fmt::Debug for Withdrawal {
+impl fmt::Debug for CacheHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Withdrawal").field("is_over", &self.is_over()).finish()
+        f.debug_struct("CacheHandle").field("is_closed", &self.is_closed()).finish()
     }
 }
 
-/// What keeps tokens.
-pub(crate) trait Withdraw: Send + Sync {
-    fn withdraw(self: Arc<Self>);
+/// The side of a cache that its source sees.
+pub(crate) trait CacheControl: Send + Sync {
+    fn invalidate(self: Arc<Self>);
+
+    fn offer(self: Arc<Self>, token: Token) -> bool;
 }
 
 impl<F, Fut> TokenSource for F
 where
-    F: Fn(Acquire) -> Fut + Send + Sync + 'static,
+    F: Fn(AcquireContext) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Token, Error>> + Send,
 {
-    fn acquire(&self, acquire: Acquire) -> impl Future<Output = Result<Token, Error>> + Send {
-        self(acquire)
+    fn acquire(
+        &self,
+        context: AcquireContext,
+    ) -> impl Future<Output = Result<Token, Error>> + Send {
+        self(context)
     }
 }
 
 pub(crate) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// [`TokenSource`] with its future boxed: an acquisition is a network call, so one box is nothing.
+/// An object-safe [`TokenSource`]. The box costs nothing next to the network call.
 pub(crate) trait ErasedSource: Send + Sync {
-    fn acquire_boxed(&self, acquire: Acquire) -> BoxFuture<'_, Result<Token, Error>>;
+    fn acquire_boxed(&self, context: AcquireContext) -> BoxFuture<'_, Result<Token, Error>>;
 
-    fn attach(&self, withdrawal: Withdrawal);
+    fn name(&self) -> String;
+
+    fn attach(&self, cache: CacheHandle);
 }
 
 impl<S: TokenSource> ErasedSource for S {
-    fn acquire_boxed(&self, acquire: Acquire) -> BoxFuture<'_, Result<Token, Error>> {
-        Box::pin(self.acquire(acquire))
+    fn acquire_boxed(&self, context: AcquireContext) -> BoxFuture<'_, Result<Token, Error>> {
+        Box::pin(self.acquire(context))
     }
 
-    fn attach(&self, withdrawal: Withdrawal) {
-        TokenSource::attach(self, withdrawal);
+    fn name(&self) -> String {
+        TokenSource::name(self)
+    }
+
+    fn attach(&self, cache: CacheHandle) {
+        TokenSource::attach(self, cache);
     }
 }

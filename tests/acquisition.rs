@@ -17,8 +17,8 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, ErrorKind, Event, Observer,
-    Reason, Secret, TokenCache, TokenRequest, TokenSource as _,
+    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, ErrorKind, Event,
+    Observer, Reason, Secret, TokenCache, TokenRequest, TokenSource as _,
 };
 
 type Answer = Response<Full<Bytes>>;
@@ -71,8 +71,8 @@ impl Log {
         self.requests.lock().unwrap().iter().map(|(_, body)| body.clone()).collect()
     }
 
-    fn acquire(&self) -> Acquire {
-        let mut acquire = Acquire::new(Reason::Missing);
+    fn acquire(&self) -> AcquireContext {
+        let mut acquire = AcquireContext::new(Reason::Missing);
         let events = Arc::clone(&self.events);
         acquire.observer = Observer::new(move |event| events.lock().unwrap().push(event.clone()));
         acquire

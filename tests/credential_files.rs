@@ -12,7 +12,7 @@ use std::{
 };
 
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, Event, Observer,
+    AcquireContext, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, Event, Observer,
     Reason, Secret, TokenSource as _, testing::AuthorizationServer,
 };
 
@@ -48,8 +48,8 @@ fn builder(idp: &AuthorizationServer) -> ClientCredentialsBuilder {
 }
 
 /// A single attempt.
-fn acquire() -> Acquire {
-    let mut acquire = Acquire::new(Reason::Missing);
+fn acquire() -> AcquireContext {
+    let mut acquire = AcquireContext::new(Reason::Missing);
     acquire.single_attempt = true;
     acquire
 }

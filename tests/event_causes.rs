@@ -12,7 +12,7 @@ use http::Response;
 use http_body_util::Full;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, ClientCredentials, Error, ErrorKind, TokenCache, TokenRequest,
+    AcquireContext, BoxError, ClientCredentials, Error, ErrorKind, TokenCache, TokenRequest,
 };
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -69,7 +69,7 @@ async fn a_failed_acquisition_is_logged_with_the_chain_of_its_causes() {
     let _guard = tracing::subscriber::set_default(subscriber);
     let lines = || String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
 
-    let source = TokenCache::new(|_: Acquire| async { Err(Error::from_source(chain())) });
+    let source = TokenCache::new(|_: AcquireContext| async { Err(Error::from_source(chain())) });
     source.get().await.unwrap_err();
     let line = lines();
     assert!(line.contains("cause=\"the vault failed: disk?full\""), "{line}");

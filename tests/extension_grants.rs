@@ -19,8 +19,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
 use serde_json::{Value, json};
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    Acquire, AssertionAudience, BoxError, ClientCredentials, ClientCredentialsBuilder, Error,
-    ErrorKind, Event, Observer, ParameterValue, Reason, Secret, SignedJwt, SigningAlgorithm,
+    AcquireContext, AssertionAudience, BoxError, ClientCredentials, ClientCredentialsBuilder,
+    Error, ErrorKind, Event, Observer, ParameterValue, Reason, Secret, SignedJwt, SigningAlgorithm,
     SigningKey, SigningKeySource, Token, TokenSource as _, TokenType,
     testing::{Answer, AuthorizationServer, RecordedRequest},
 };
@@ -36,7 +36,7 @@ fn client(idp: &AuthorizationServer) -> ClientCredentialsBuilder {
 }
 
 async fn acquire(builder: ClientCredentialsBuilder) -> Result<Token, Error> {
-    builder.build().unwrap().acquire(Acquire::new(Reason::Missing)).await
+    builder.build().unwrap().acquire(AcquireContext::new(Reason::Missing)).await
 }
 
 fn accepting(grant_type: &str) -> AuthorizationServer {
@@ -270,7 +270,7 @@ async fn secret_parameters_are_in_no_error_and_no_event() {
             Answer::Raw(answer)
         });
         let events = Arc::<Mutex<Vec<Event>>>::default();
-        let mut asking = Acquire::new(Reason::Missing);
+        let mut asking = AcquireContext::new(Reason::Missing);
         let kept = Arc::clone(&events);
         asking.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
         let builder = client(&idp).no_client_authentication().grant_type("x");
@@ -304,7 +304,7 @@ async fn the_metadata_is_compared_with_the_grant_that_is_used() {
     let mismatches = |grants: Value| {
         idp.set_metadata("grant_types_supported", grants);
         let events = Arc::<Mutex<Vec<Event>>>::default();
-        let mut asking = Acquire::new(Reason::Missing);
+        let mut asking = AcquireContext::new(Reason::Missing);
         let kept = Arc::clone(&events);
         asking.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
         let source = ClientCredentials::discover(idp.issuer())

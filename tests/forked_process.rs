@@ -9,7 +9,8 @@ fn main() {
     use http::{HeaderMap, Method, Response, Uri};
     use http_body_util::Full;
     use tower_oauth2_client_credentials::{
-        Acquire, BoxError, ClientCredentials, DpopKey, Reason, TokenRequest, TokenSource as _,
+        AcquireContext, BoxError, ClientCredentials, DpopKey, Reason, TokenRequest,
+        TokenSource as _,
     };
 
     let idp = tower::service_fn(|_: TokenRequest| async {
@@ -23,7 +24,7 @@ fn main() {
         .build()
         .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let token = runtime.block_on(source.acquire(Acquire::new(Reason::Missing))).unwrap();
+    let token = runtime.block_on(source.acquire(AcquireContext::new(Reason::Missing))).unwrap();
     drop(runtime);
     let jtis = |count: usize| -> Vec<String> {
         let uri = Uri::from_static("https://api.test/");

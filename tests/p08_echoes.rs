@@ -17,7 +17,7 @@ use http::Response;
 use http_body_util::Full;
 use serde_json::json;
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Observer, Reason,
+    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Observer, Reason,
     TokenRequest, TokenSource as _,
 };
 
@@ -141,7 +141,7 @@ fn shown(builder: ClientCredentialsBuilder) -> String {
     tracing::subscriber::with_default(subscriber, || {
         runtime.unwrap().block_on(async {
             let source = builder.scope("requested").build().unwrap();
-            let mut acquire = Acquire::new(Reason::Missing);
+            let mut acquire = AcquireContext::new(Reason::Missing);
             let events = log.clone();
             acquire.observer =
                 Observer::new(move |event| events.clone().add(&format!("{event:?}")));

@@ -17,8 +17,8 @@ use std::{
 
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    Acquire, BufferBodies, Elsewhere, Error, ErrorKind, OAuthClientCredentialsLayer, Observer,
-    Origins, OwnAuthorization, Reason, Rejections, Tee, Token, TokenCache, TokenType,
+    AcquireContext, BufferBodies, Elsewhere, Error, ErrorKind, OAuthClientCredentialsLayer,
+    Observer, Origins, OwnAuthorization, Reason, Rejections, Tee, Token, TokenCache, TokenType,
 };
 use tracing::{Instrument, Level};
 use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
@@ -172,7 +172,7 @@ fn p8_what_waits_shows_no_token() {
         shown.add(&cache);
         shown.add(&layered(&cache, ()));
         shown.add(&OAuthClientCredentialsLayer::new(cache, Origins::any()));
-        shown.add(&Acquire::new(Reason::Missing));
+        shown.add(&AcquireContext::new(Reason::Missing));
         shown.add(&Observer::new(|_| {}));
         shown.add(&BufferBodies::<Body>::new(10, |_: Tee<Body>| Body::default()));
         assert!(!shown.read().contains(CANARY));

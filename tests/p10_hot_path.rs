@@ -18,8 +18,8 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Empty;
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
-    Acquire, EmptyBodies, Never, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
-    ReplayPolicy, Token, TokenCache,
+    AcquireContext, EmptyBodies, Never, OAuthClientCredentials, OAuthClientCredentialsLayer,
+    Origins, ReplayPolicy, Token, TokenCache,
 };
 
 const CALLS: usize = 1000;
@@ -72,7 +72,7 @@ where
 }
 
 fn cache(runtime: &tokio::runtime::Runtime) -> TokenCache {
-    let cache = TokenCache::new(|_: Acquire| async {
+    let cache = TokenCache::new(|_: AcquireContext| async {
         Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
     });
     runtime.block_on(cache.warm_up()).unwrap();
@@ -180,7 +180,7 @@ fn p10_a_request_that_can_be_sent_again_costs_one_allocation() {
 #[test]
 fn p10_a_call_by_key_costs_one_allocation() {
     let tokens = tower_oauth2_client_credentials::KeyedTokenCache::new(|_: &&str| {
-        Ok(|_: Acquire| async {
+        Ok(|_: AcquireContext| async {
             Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
         })
     });
@@ -220,7 +220,7 @@ async fn p10_the_measured_services_handle_a_rejection() {
     async fn sendings<P: ReplayPolicy<Body>>(policy: P) -> (StatusCode, usize, u64) {
         let asked = Arc::new(AtomicU64::new(0));
         let source = Arc::clone(&asked);
-        let cache = TokenCache::new(move |_: Acquire| {
+        let cache = TokenCache::new(move |_: AcquireContext| {
             let serial = source.fetch_add(1, Relaxed);
             async move { Token::bearer(format!("token-{serial}")) }
         });
@@ -256,7 +256,7 @@ fn p10_a_token_is_handed_out_without_an_allocation() {
 /// Requests that wait in the layer: their future and one box, which keeps the request.
 #[test]
 fn p10_a_request_that_waits_is_one_box() {
-    let cache = TokenCache::new(|_: Acquire| std::future::pending());
+    let cache = TokenCache::new(|_: AcquireContext| std::future::pending());
     let runtime = runtime();
     runtime.block_on(async {
         let mut client = client(&cache);

@@ -13,7 +13,8 @@ use bytes::Bytes;
 use http::{Method, Response};
 use http_body_util::Full;
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, Error, Observer, Reason, Token, TokenRequest, TokenSource as _,
+    AcquireContext, ClientCredentials, Error, Observer, Reason, Token, TokenRequest,
+    TokenSource as _,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -37,7 +38,7 @@ async fn acquire(document: Bytes, answer: Bytes) -> Outcome {
         .build()
         .unwrap();
     let events = Arc::new(Mutex::new(String::new()));
-    let mut acquire = Acquire::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(Reason::Missing);
     acquire.observer = {
         let events = Arc::clone(&events);
         Observer::new(move |event| events.lock().unwrap().push_str(&format!("{event:?}\n")))

@@ -13,7 +13,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 use tower_oauth2_client_credentials::{
-    Acquire, Error, ErrorKind, Readiness, Token, TokenCache, TokenCacheBuilder, TokenSource,
+    AcquireContext, Error, ErrorKind, Readiness, Token, TokenCache, TokenCacheBuilder, TokenSource,
 };
 
 use Readiness::{Degraded, Failed, Idle, Ready};
@@ -38,7 +38,7 @@ impl Idp {
 }
 
 impl TokenSource for Idp {
-    async fn acquire(&self, _: Acquire) -> Result<Token, Error> {
+    async fn acquire(&self, _: AcquireContext) -> Result<Token, Error> {
         let number = self.asked.fetch_add(1, SeqCst) + 1;
         sleep(S).await;
         if self.down.load(SeqCst) {
@@ -180,11 +180,11 @@ async fn a_dropped_token_is_told_at_once() {
     let watching = Watching::of(&tokens);
     tokens.warm_up().await.unwrap();
     sleep_until(start + 5 * S).await;
-    tokens.drop_token();
+    tokens.clear();
     sleep_until(start + 7 * S).await;
     tokens.get().await.unwrap();
     // What comes and goes between two looks goes unnoticed.
-    tokens.drop_token();
+    tokens.clear();
     tokens.get().await.unwrap();
     sleep(S).await;
     assert_eq!(watching.told()[..2], [(1, Ready), (5, Idle)]);

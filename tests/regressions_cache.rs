@@ -26,7 +26,7 @@ fn secs(s: u64) -> Duration {
 #[test]
 fn a_suspect_token_is_used_where_there_are_no_timers() {
     let n = Arc::new(AtomicUsize::new(0));
-    let cache = TokenCache::new(move |_: Acquire| {
+    let cache = TokenCache::new(move |_: AcquireContext| {
         let n = n.fetch_add(1, SeqCst);
         async move {
             if n > 0 {
@@ -53,7 +53,7 @@ fn a_suspect_token_is_used_where_there_are_no_timers() {
 /// P3: polled on A, then moved to B while nobody drives A.
 #[test]
 fn a_waiter_that_is_moved_off_a_runtime_that_stands_still_ends() {
-    let cache = TokenCache::new(|_: Acquire| std::future::pending::<Result<Token, Error>>());
+    let cache = TokenCache::new(|_: AcquireContext| std::future::pending::<Result<Token, Error>>());
     let paused = || {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -103,7 +103,7 @@ impl Service<Request<Empty<Bytes>>> for SlowReady {
 async fn a_service_slower_than_tokens_live_does_not_hold_a_request_for_ever() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
-    let cache = TokenCache::new(move |_: Acquire| {
+    let cache = TokenCache::new(move |_: AcquireContext| {
         let n = counted.fetch_add(1, SeqCst);
         async move { Ok(Token::bearer(format!("t{n}"))?.with_lifetime(secs(2))) }
     });
@@ -119,7 +119,7 @@ async fn a_service_slower_than_tokens_live_does_not_hold_a_request_for_ever() {
 /// A bound of nothing: the cache must not spin.
 #[test]
 fn an_acquisition_timeout_of_zero_does_not_spin() {
-    let cache = TokenCache::builder(|_: Acquire| async { Token::bearer("a") })
+    let cache = TokenCache::builder(|_: AcquireContext| async { Token::bearer("a") })
         .acquisition_timeout(Duration::ZERO)
         .wait_timeout(Duration::from_millis(300))
         .build();
@@ -142,7 +142,7 @@ fn an_acquisition_timeout_of_zero_does_not_spin() {
 #[test]
 fn a_rejected_request_waits_for_the_flight_that_follows_a_lost_one() {
     let n = Arc::new(AtomicUsize::new(0));
-    let cache = TokenCache::new(move |_: Acquire| {
+    let cache = TokenCache::new(move |_: AcquireContext| {
         let n = n.fetch_add(1, SeqCst);
         async move {
             if n > 0 {
@@ -172,7 +172,7 @@ type Boxed = UnsyncBoxBody<Bytes, BoxError>;
 #[tokio::test(start_paused = true)]
 async fn trailers_are_not_lost_in_a_replay() {
     let n = Arc::new(AtomicUsize::new(0));
-    let cache = TokenCache::new(move |_: Acquire| {
+    let cache = TokenCache::new(move |_: AcquireContext| {
         let n = n.fetch_add(1, SeqCst);
         async move { Ok(Token::bearer(format!("t{n}"))?.with_lifetime(secs(3600))) }
     });
@@ -208,7 +208,7 @@ async fn trailers_are_not_lost_in_a_replay() {
 /// P9: its own Authorization, in a map that is full.
 #[tokio::test(start_paused = true)]
 async fn own_authorization_passes_in_a_full_map() {
-    let cache = TokenCache::new(|_: Acquire| async { Token::bearer("a") });
+    let cache = TokenCache::new(|_: AcquireContext| async { Token::bearer("a") });
     cache.get().await.unwrap();
     let layer =
         OAuthClientCredentialsLayer::new(cache, Origins::parse(["https://a.example"]).unwrap());
@@ -233,17 +233,17 @@ async fn own_authorization_passes_in_a_full_map() {
     service.oneshot(request).await.unwrap();
 }
 
-/// keep_warm: withdrawn tokens are followed by new ones without traffic.
+/// keep_warm: discarded tokens are followed by new ones without traffic.
 #[tokio::test(start_paused = true)]
-async fn a_withdrawn_token_is_replaced_without_traffic() {
-    let cache = TokenCache::builder(|_: Acquire| async {
+async fn a_discarded_token_is_replaced_without_traffic() {
+    let cache = TokenCache::builder(|_: AcquireContext| async {
         Ok(Token::bearer("a")?.with_lifetime(secs(3600)))
     })
     .keep_warm(true)
     .build();
     cache.get().await.unwrap();
     sleep(secs(10)).await;
-    cache.drop_token();
+    cache.clear();
     sleep(secs(10)).await;
     assert!(cache.current().is_some(), "cold");
 }

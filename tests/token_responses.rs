@@ -13,8 +13,8 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, ClientCredentialsBuilder, DpopKey, Error, Event, Observer, Reason,
-    Token, TokenRequest, TokenSource as _, TokenType,
+    AcquireContext, ClientCredentials, ClientCredentialsBuilder, DpopKey, Error, Event, Observer,
+    Reason, Token, TokenRequest, TokenSource as _, TokenType,
 };
 
 /// The `variants` that are built.
@@ -87,7 +87,7 @@ async fn run(
         builder = builder.wall_clock(move || now);
     }
     let events = Arc::new(Mutex::new(Vec::new()));
-    let mut acquire = Acquire::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(Reason::Missing);
     acquire.single_attempt = true;
     acquire.observer = {
         let events = Arc::clone(&events);

@@ -22,8 +22,8 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Empty};
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, ClientCredentialsBuilder, OAuthClientCredentialsLayer, Origins,
-    Reason, Secret, TokenRequest, TokenSource as _,
+    AcquireContext, ClientCredentials, ClientCredentialsBuilder, OAuthClientCredentialsLayer,
+    Origins, Reason, Secret, TokenRequest, TokenSource as _,
 };
 
 const SECRET: &str = "secret-canary+4j6w1z3r&x";
@@ -147,7 +147,7 @@ fn client(answers: &[Answer]) -> ClientCredentialsBuilder {
 }
 
 async fn acquire(builder: ClientCredentialsBuilder) {
-    let mut acquire = Acquire::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(Reason::Missing);
     acquire.single_attempt = true;
     let got = builder.build().unwrap().acquire(acquire).await;
     if let Ok(token) = &got {

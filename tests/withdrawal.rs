@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 use tower_oauth2_client_credentials::{
-    Acquire, Error, Event, Token, TokenCache, TokenSource, Withdrawal,
+    AcquireContext, CacheHandle, Error, Event, Token, TokenCache, TokenSource,
 };
 
 const S: Duration = Duration::from_secs(1);
@@ -19,11 +19,11 @@ const S: Duration = Duration::from_secs(1);
 #[derive(Clone, Default)]
 struct Slow {
     asked: Arc<AtomicU32>,
-    withdrawals: Arc<Mutex<Vec<Withdrawal>>>,
+    handles: Arc<Mutex<Vec<CacheHandle>>>,
 }
 
 impl TokenSource for Slow {
-    async fn acquire(&self, _: Acquire) -> Result<Token, Error> {
+    async fn acquire(&self, _: AcquireContext) -> Result<Token, Error> {
         let number = self.asked.fetch_add(1, Ordering::SeqCst);
         sleep(2 * S).await;
         let sent = Instant::now();
@@ -32,14 +32,14 @@ impl TokenSource for Slow {
         Ok(token.with_issued_at(sent).with_lifetime(3600 * S))
     }
 
-    fn attach(&self, withdrawal: Withdrawal) {
-        self.withdrawals.lock().unwrap().push(withdrawal);
+    fn attach(&self, handle: CacheHandle) {
+        self.handles.lock().unwrap().push(handle);
     }
 }
 
 impl Slow {
-    fn withdraw(&self) {
-        self.withdrawals.lock().unwrap().iter().for_each(Withdrawal::withdraw);
+    fn invalidate(&self) {
+        self.handles.lock().unwrap().iter().for_each(CacheHandle::invalidate);
     }
 
     fn asked(&self) -> u32 {
@@ -52,7 +52,7 @@ async fn secret(tokens: &TokenCache) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_withdrawn_token_is_not_used_and_the_next_one_is_waited_for() {
+async fn an_invalidated_token_is_not_used_and_the_next_one_is_waited_for() {
     let source = Slow::default();
     let events = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&events);
@@ -61,25 +61,25 @@ async fn a_withdrawn_token_is_not_used_and_the_next_one_is_waited_for() {
         .build();
     let clones = [tokens.clone(), tokens.clone()];
     assert_eq!(secret(&tokens).await, "token-0");
-    assert_eq!(source.withdrawals.lock().unwrap().len(), 1, "one for the cache, not its handles");
-    source.withdraw();
+    assert_eq!(source.handles.lock().unwrap().len(), 1, "one for the cache, not its handles");
+    source.invalidate();
     assert!(tokens.current().is_none() && clones[0].current().is_none());
     assert_eq!(source.asked(), 1, "an idle cache asks for nothing");
     assert_eq!(secret(&clones[1]).await, "token-1");
-    source.withdraw();
-    tokens.drop_token();
+    source.invalidate();
+    tokens.clear();
     assert_eq!(secret(&tokens).await, "token-2");
-    let withdrawn = events.lock().unwrap().iter().filter(|event| *event == "Withdrawn").count();
-    assert_eq!(withdrawn, 2, "nothing is withdrawn twice");
+    let cleared = events.lock().unwrap().iter().filter(|event| *event == "Cleared").count();
+    assert_eq!(cleared, 2, "nothing is discarded twice");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_whose_request_had_left_is_withdrawn_when_it_lands() {
+async fn a_token_whose_request_was_sent_before_is_discarded_on_arrival() {
     let source = Slow::default();
     let tokens = TokenCache::new(source.clone());
     let waiting = tokio::spawn(tokens.get());
     sleep(3 * S).await;
-    source.withdraw();
+    source.invalidate();
     assert_eq!(source.asked(), 1, "there is one flight at a time");
     assert_eq!(waiting.await.unwrap().unwrap().secret(), "token-1");
     assert_eq!(source.asked(), 2);
@@ -91,13 +91,13 @@ async fn a_token_whose_request_had_not_left_is_good() {
     let tokens = TokenCache::new(source.clone());
     let waiting = tokio::spawn(tokens.get());
     sleep(S).await;
-    source.withdraw();
+    source.invalidate();
     assert_eq!(waiting.await.unwrap().unwrap().secret(), "token-0");
     assert_eq!((secret(&tokens).await.as_str(), source.asked()), ("token-0", 1));
 }
 
 #[tokio::test(start_paused = true)]
-async fn withdrawing_during_a_refresh_keeps_the_newer_token_only() {
+async fn invalidating_during_a_refresh_keeps_the_newer_token_only() {
     let source = Slow::default();
     let tokens = TokenCache::new(source.clone());
     tokens.warm_up().await.unwrap();
@@ -107,7 +107,7 @@ async fn withdrawing_during_a_refresh_keeps_the_newer_token_only() {
     };
     sleep(S).await;
     assert_eq!(secret(&tokens).await, "token-0", "the old one is used meanwhile");
-    source.withdraw();
+    source.invalidate();
     assert!(tokens.current().is_none());
     assert_eq!(secret(&tokens).await, "token-1");
     assert_eq!(forced.await.unwrap().unwrap().secret(), "token-1");
@@ -115,12 +115,12 @@ async fn withdrawing_during_a_refresh_keeps_the_newer_token_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_withdrawal_keeps_no_cache() {
+async fn a_handle_keeps_no_cache_alive() {
     let source = Slow::default();
     let tokens = TokenCache::new(source.clone());
-    let withdrawal = source.withdrawals.lock().unwrap()[0].clone();
-    assert!(!withdrawal.is_over());
+    let handle = source.handles.lock().unwrap()[0].clone();
+    assert!(!handle.is_closed());
     drop(tokens);
-    assert!(withdrawal.is_over());
-    withdrawal.withdraw();
+    assert!(handle.is_closed());
+    handle.invalidate();
 }

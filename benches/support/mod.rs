@@ -28,7 +28,7 @@ use http_body_util::Empty;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::set_header::SetRequestHeaderLayer;
 use tower_oauth2_client_credentials::{
-    Acquire, Never, OAuthClientCredentialsLayer, Origins, ReplayPolicy, Token, TokenCache,
+    AcquireContext, Never, OAuthClientCredentialsLayer, Origins, ReplayPolicy, Token, TokenCache,
 };
 
 pub(crate) type Body = Empty<Bytes>;
@@ -153,7 +153,7 @@ pub(crate) fn floor() -> SetRequestHeaderLayer<HeaderValue> {
 
 /// Ours, for a cache that has a token for an hour.
 pub(crate) fn ours(origins: Origins) -> OAuthClientCredentialsLayer {
-    let tokens = TokenCache::new(|_: Acquire| async {
+    let tokens = TokenCache::new(|_: AcquireContext| async {
         Ok(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?.with_lifetime(Duration::from_secs(3600)))
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
@@ -196,7 +196,7 @@ where
     let serial = Arc::new(AtomicU32::new(0));
     let tokens = TokenCache::new({
         let serial = Arc::clone(&serial);
-        move |_: Acquire| {
+        move |_: AcquireContext| {
             let serial = serial.fetch_add(1, Relaxed);
             async move { Token::bearer(format!("token-{serial}")) }
         }

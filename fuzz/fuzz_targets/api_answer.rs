@@ -17,7 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use support::{response, run};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    Acquire, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    AcquireContext, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
 };
 
 fuzz_target!(|data: &[u8]| {
@@ -25,7 +25,7 @@ fuzz_target!(|data: &[u8]| {
     let (sent, acquired) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let tokens = TokenCache::new({
         let acquired = acquired.clone();
-        move |_: Acquire| {
+        move |_: AcquireContext| {
             let serial = acquired.fetch_add(1, Ordering::Relaxed);
             async move { Token::bearer(format!("t{serial}")) }
         }

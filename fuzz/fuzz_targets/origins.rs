@@ -9,7 +9,7 @@ use libfuzzer_sys::fuzz_target;
 use support::run;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    Acquire, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    AcquireContext, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
 };
 
 fuzz_target!(|text: &str| {
@@ -19,7 +19,7 @@ fuzz_target!(|text: &str| {
     }
     let Ok(uri) = text.parse::<Uri>() else { return };
     let carries = |origins: Origins| {
-        let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("t") });
+        let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("t") });
         let api = service_fn(|request: Request<()>| async move {
             Ok::<_, Infallible>(Response::new(request.headers().contains_key(AUTHORIZATION)))
         });

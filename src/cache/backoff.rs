@@ -1,5 +1,5 @@
-//! How long to leave the token endpoint alone after failures, and the budget of acquisitions that
-//! rejections cause.
+//! How long a cache waits between acquisitions: the cooldown after failures, and the budget of
+//! acquisitions that rejections cause.
 
 use std::time::Duration;
 
@@ -7,21 +7,21 @@ use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 
-/// The settings of both; each default is defended in [`defaults`](crate::docs::defaults).
+/// The settings of both. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
-pub(super) struct Backoff {
+pub(super) struct BackoffSettings {
     pub(super) cooldown: (Duration, Duration),
-    pub(super) terminal_cooldown: Duration,
+    pub(super) permanent_error_cooldown: Duration,
     pub(super) retry_after_cap: Duration,
     pub(super) retry_after_cap_with_token: Duration,
     pub(super) rejection_interval: (Duration, Duration),
 }
 
-impl Default for Backoff {
+impl Default for BackoffSettings {
     fn default() -> Self {
         Self {
             cooldown: (Duration::from_secs(1), Duration::from_secs(60)),
-            terminal_cooldown: Duration::from_secs(30),
+            permanent_error_cooldown: Duration::from_secs(30),
             retry_after_cap: Duration::from_secs(5 * 60),
             retry_after_cap_with_token: Duration::from_secs(60 * 60),
             rejection_interval: (Duration::from_secs(60), Duration::from_secs(10 * 60)),
@@ -29,57 +29,60 @@ impl Default for Backoff {
     }
 }
 
-/// The pause after failed acquisitions. A success forgets it.
+/// The cooldown after failed acquisitions. A success ends it.
 #[derive(Clone, Debug)]
-pub(super) struct Cooldown {
+pub(super) struct FailureBackoff {
+    /// How many acquisitions failed in a row.
     pub(super) failures: u32,
+    /// The last failure.
     pub(super) error: Error,
-    /// The end of the pause for requests that have no token.
+    /// The end of the cooldown if no valid token is cached.
     until: Instant,
-    /// The end of the pause while a valid token is at hand: a long `Retry-After` costs nothing
-    /// then.
+    /// The end of the cooldown while a valid token is cached. It may be later: a long `Retry-After`
+    /// then fails no request.
     until_with_token: Instant,
 }
 
-impl Cooldown {
-    /// After one more failure; `draw` is uniform in `[0, 1)`.
+impl FailureBackoff {
+    /// The state after another failure. `draw` is uniform in `[0, 1)`.
     pub(super) fn after(
         previous: Option<&Self>,
         error: Error,
         now: Instant,
         draw: f64,
-        settings: &Backoff,
+        settings: &BackoffSettings,
     ) -> Self {
         let before = previous.map_or(0, |previous| previous.failures);
-        // That there was no turn says nothing of the server.
-        let crowded = error.kind() == ErrorKind::Crowded;
-        let failures = if crowded { before } else { before.saturating_add(1) };
+        // The server was not asked, so it did not fail.
+        let overloaded = error.kind() == ErrorKind::Overloaded;
+        let failures = if overloaded { before } else { before.saturating_add(1) };
         let (first, most) = settings.cooldown;
-        let mut pause = doubled(first, if crowded { 0 } else { failures - 1 }, most);
+        let mut pause = doubled(first, if overloaded { 0 } else { failures - 1 }, most);
         if error.is_terminal() {
-            pause = pause.max(doubled(settings.terminal_cooldown, failures - 1, most));
+            pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, most));
         }
         let pause = pause.mul_f64(1.0 + 0.25 * draw);
-        let asked = error.retry_after().unwrap_or_default();
+        let retry_after = error.retry_after().unwrap_or_default();
         Self {
             failures,
             error,
-            until: now + pause.max(asked.min(settings.retry_after_cap)),
-            until_with_token: now + pause.max(asked.min(settings.retry_after_cap_with_token)),
+            until: now + pause.max(retry_after.min(settings.retry_after_cap)),
+            until_with_token: now + pause.max(retry_after.min(settings.retry_after_cap_with_token)),
         }
     }
 
-    /// The next attempt may be made now.
+    /// Allows the next attempt now.
     pub(super) fn end(&mut self, now: Instant) {
         self.until = self.until.min(now);
         self.until_with_token = self.until_with_token.min(now);
     }
 
+    /// The end of the cooldown, with or without a valid cached token.
     pub(super) fn until(&self, with_token: bool) -> Instant {
         if with_token { self.until_with_token } else { self.until }
     }
 
-    /// The remembered failure, with when the next attempt is due.
+    /// The last failure, with the time until the next attempt.
     pub(super) fn remembered(&self, now: Instant) -> Error {
         self.error.clone().with_next_attempt_in(self.until.saturating_duration_since(now))
     }
@@ -90,28 +93,28 @@ const AT_ONCE: u32 = 3;
 /// The budget is full again after this time without a rejection.
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// The budget of acquisitions that rejections and forced refreshes cause.
+/// The budget of acquisitions that rejections and forced refreshes start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RejectionBudget {
     /// Acquisitions since the budget was full.
     taken: u32,
-    /// When the last of them started or was put off.
+    /// When the last of them started or was postponed.
     last_at: Option<Instant>,
-    /// The last rejection or forced refresh, also if it caused no acquisition.
-    asked_at: Option<Instant>,
+    /// The last rejection or forced refresh, also if it started no acquisition.
+    last_rejection_at: Option<Instant>,
 }
 
 impl RejectionBudget {
     /// Records a rejection or a forced refresh.
-    pub(super) fn ask(&mut self, now: Instant) {
+    pub(super) fn record_rejection(&mut self, now: Instant) {
         if self.full_at().is_some_and(|at| now >= at) {
             *self = Self::default();
         }
-        self.asked_at = Some(now);
+        self.last_rejection_at = Some(now);
     }
 
     /// How long until the budget allows an acquisition.
-    pub(super) fn wait(&self, now: Instant, settings: &Backoff) -> Duration {
+    pub(super) fn wait(&self, now: Instant, settings: &BackoffSettings) -> Duration {
         let (Some(later), Some(last_at)) = (self.taken.checked_sub(AT_ONCE), self.last_at) else {
             return Duration::ZERO;
         };
@@ -119,42 +122,43 @@ impl RejectionBudget {
         (last_at + doubled(first, later, most)).saturating_duration_since(now)
     }
 
-    /// One acquisition starts, or is put off.
+    /// Takes one acquisition, which starts now or is postponed.
     pub(super) fn take(&mut self, now: Instant) {
         self.taken = self.taken.saturating_add(1);
         self.last_at = Some(now);
     }
 
-    /// The last acquisition, which was put off or failed, starts only now.
-    pub(super) fn retake(&mut self, now: Instant) {
+    /// The last acquisition, which was postponed or failed, starts now. It is not counted again.
+    pub(super) fn restart_last(&mut self, now: Instant) {
         self.taken = self.taken.max(1);
         self.last_at = Some(now);
-        self.asked_at.get_or_insert(now);
+        self.last_rejection_at.get_or_insert(now);
     }
 
     /// When the budget is full again if there is no further rejection.
     pub(super) fn full_at(&self) -> Option<Instant> {
-        self.asked_at.map(|at| at + REFILLED_AFTER)
+        self.last_rejection_at.map(|at| at + REFILLED_AFTER)
     }
 }
 
-/// What is worth remembering of a cache that is gone, for the next one of the same key.
-#[cfg(feature = "keyed")]
+/// When a cache may acquire next. In a keyed cache it outlives the cache: the next cache of the same
+/// key continues with it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pauses {
-    pub(super) cooldown: Option<Cooldown>,
+pub(super) struct BackoffState {
+    /// Set after a failed acquisition, until one succeeds.
+    pub(super) failure: Option<FailureBackoff>,
     pub(super) budget: RejectionBudget,
+    /// The next acquisition starts no sooner: the last token was expired on arrival.
     pub(super) not_before: Option<Instant>,
 }
 
 #[cfg(feature = "keyed")]
-impl Pauses {
-    /// Until when it counts: a cooldown for one longest cooldown after its end, and the budget until
-    /// it is full. A key that is forgotten then has caused no more token requests than one that is
-    /// remembered.
-    pub(super) fn forget_at(&self, settings: &Backoff) -> Option<Instant> {
-        let cooldown = self.cooldown.as_ref().map(|it| it.until + settings.cooldown.1);
-        cooldown.max(self.budget.full_at()).max(self.not_before)
+impl BackoffState {
+    /// When it can be forgotten without causing further token requests: one maximum cooldown after the
+    /// cooldown ends, and when the budget is full.
+    pub(super) fn forget_at(&self, settings: &BackoffSettings) -> Option<Instant> {
+        let failure = self.failure.as_ref().map(|it| it.until + settings.cooldown.1);
+        failure.max(self.budget.full_at()).max(self.not_before)
     }
 }
 
@@ -175,7 +179,13 @@ mod tests {
         let mut cooldown = None;
         let after = kinds.iter().map(|kind| {
             let error = Error::new(*kind);
-            let next = Cooldown::after(cooldown.as_ref(), error, now, draw, &Backoff::default());
+            let next = FailureBackoff::after(
+                cooldown.as_ref(),
+                error,
+                now,
+                draw,
+                &BackoffSettings::default(),
+            );
             let pause = (next.until(false) - now).as_secs_f64();
             let failures = next.failures;
             cooldown = Some(next);
@@ -196,25 +206,25 @@ mod tests {
     }
 
     #[test]
-    fn to_find_no_turn_does_not_count_as_a_failure_of_the_server() {
-        assert_eq!(pauses(ErrorKind::Crowded, 0.0), [1.0; 9]);
+    fn overload_does_not_count_as_a_failure() {
+        assert_eq!(pauses(ErrorKind::Overloaded, 0.0), [1.0; 9]);
     }
 
     #[test]
-    fn a_terminal_error_after_no_turn_begins_at_thirty_seconds() {
-        let after = after_each(&[ErrorKind::Crowded, ErrorKind::InvalidClient], 0.0);
+    fn a_permanent_error_after_overload_begins_at_thirty_seconds() {
+        let after = after_each(&[ErrorKind::Overloaded, ErrorKind::InvalidClient], 0.0);
         assert_eq!(after, [(0, 1.0), (1, 30.0)]);
     }
 
     #[test]
-    fn to_find_no_turn_keeps_the_count_of_failures() {
-        use ErrorKind::{Crowded, ServerError};
-        let after = after_each(&[ServerError, ServerError, Crowded, ServerError], 0.0);
+    fn overload_keeps_the_count_of_failures() {
+        use ErrorKind::{Overloaded, ServerError};
+        let after = after_each(&[ServerError, ServerError, Overloaded, ServerError], 0.0);
         assert_eq!(after, [(1, 1.0), (2, 2.0), (2, 1.0), (3, 4.0)]);
     }
 
     #[test]
-    fn terminal_errors_begin_at_thirty_seconds() {
+    fn permanent_errors_begin_at_thirty_seconds() {
         assert_eq!(pauses(ErrorKind::InvalidClient, 0.0)[..4], [30.0, 60.0, 60.0, 60.0]);
     }
 
@@ -225,7 +235,8 @@ mod tests {
             let error = Error::new(ErrorKind::RateLimited)
                 .with_status(StatusCode::TOO_MANY_REQUESTS)
                 .with_retry_after(Some(Duration::from_secs(secs)));
-            let cooldown = Cooldown::after(None, error, now, 0.0, &Backoff::default());
+            let cooldown =
+                FailureBackoff::after(None, error, now, 0.0, &BackoffSettings::default());
             [false, true].map(|with_token| (cooldown.until(with_token) - now).as_secs())
         };
         assert_eq!(after(0), [1, 1]);
@@ -237,26 +248,31 @@ mod tests {
     #[test]
     fn a_thousand_failures_do_not_overflow() {
         let now = Instant::now();
-        let mut cooldown: Option<Cooldown> = None;
+        let mut cooldown: Option<FailureBackoff> = None;
         for _ in 0..1000 {
             let error = Error::new(ErrorKind::Transport);
-            cooldown =
-                Some(Cooldown::after(cooldown.as_ref(), error, now, 0.5, &Backoff::default()));
+            cooldown = Some(FailureBackoff::after(
+                cooldown.as_ref(),
+                error,
+                now,
+                0.5,
+                &BackoffSettings::default(),
+            ));
         }
         assert_eq!(cooldown.unwrap().until(false), now + Duration::from_millis(67_500));
     }
 
     /// Takes what the budget allows, each as soon as possible: the waits in seconds.
     fn waits(budget: &mut RejectionBudget, now: &mut Instant, count: usize) -> Vec<u64> {
-        let settings = Backoff::default();
+        let settings = BackoffSettings::default();
         let mut wait = || {
-            budget.ask(*now);
+            budget.record_rejection(*now);
             let wait = budget.wait(*now, &settings);
             // A rejection every second in between.
             for _ in 0..wait.as_secs() {
                 assert!(!budget.wait(*now, &settings).is_zero());
                 *now += Duration::from_secs(1);
-                budget.ask(*now);
+                budget.record_rejection(*now);
             }
             assert!(budget.wait(*now, &settings).is_zero());
             budget.take(*now);
@@ -285,10 +301,10 @@ mod tests {
     #[test]
     fn an_acquisition_that_starts_late_counts_once_and_from_its_start() {
         let (mut now, mut budget) = (Instant::now(), RejectionBudget::default());
-        let settings = Backoff::default();
+        let settings = BackoffSettings::default();
         assert_eq!(waits(&mut budget, &mut now, 3), [0, 0, 0]);
         now += Duration::from_secs(50);
-        budget.retake(now);
+        budget.restart_last(now);
         assert_eq!(budget.wait(now, &settings), Duration::from_secs(60));
     }
 }

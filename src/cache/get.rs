@@ -1,43 +1,41 @@
-//! The future that hands out a token.
+//! The futures that resolve to a token.
 
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
-use super::{Acquiring, TokenCache, flight::Flight};
+use super::{
+    acquisition::Acquisition, inner::CacheInner, snapshot::Snapshot, state::Rejection,
+    token_wait::TokenWait,
+};
 use crate::{error::Error, sync::Arc, token::Token};
 
 pin_project! {
     /// The future of [`TokenCache::get`](super::TokenCache::get).
     ///
-    /// Dropping it gives up the wait and nothing else: an acquisition that it started goes on.
+    /// Dropping it ends the wait only. An acquisition that it started continues.
     #[must_use = "futures do nothing unless polled"]
     pub struct Get {
-        cache: TokenCache,
+        inner: Arc<CacheInner>,
         #[pin]
-        acquiring: Acquiring,
+        wait: TokenWait,
     }
 }
 
 impl Get {
-    pub(super) fn new(cache: TokenCache) -> Self {
-        Self { cache, acquiring: Acquiring::default() }
+    pub(super) fn new(inner: Arc<CacheInner>) -> Self {
+        Self { inner, wait: TokenWait::default() }
     }
 
-    /// Waits for this flight first.
-    pub(super) fn join(self: Pin<&mut Self>, flight: Arc<Flight>) {
-        self.project().acquiring.join(flight);
-    }
-}
-
-impl fmt::Debug for Get {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Get").field("cache", &self.cache).finish_non_exhaustive()
+    /// Waits for this acquisition first.
+    pub(super) fn join(self: Pin<&mut Self>, acquisition: Arc<Acquisition>) {
+        self.project().wait.join(acquisition);
     }
 }
 
@@ -46,10 +44,74 @@ impl Future for Get {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let cache = &*this.cache;
-        match this.acquiring.at_hand(cache) {
-            Some(token) => Poll::Ready(Ok(token)),
-            None => this.acquiring.poll(cache, cx, |snapshot| cache.shared.hand_out(snapshot)),
+        let inner = &*this.inner;
+        if !this.wait.has_begun()
+            && let Some(snapshot) = inner.fresh(Instant::now()).as_deref().and_then(Option::as_ref)
+        {
+            return Poll::Ready(Ok(inner.clone_token(snapshot)));
         }
+        this.wait.poll(inner, cx, |snapshot| inner.clone_token(snapshot))
+    }
+}
+
+impl fmt::Debug for Get {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Get").field("client", &self.inner.name).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// The future of [`TokenCache::replacement`](super::TokenCache::replacement).
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Replacement {
+        inner: Arc<CacheInner>,
+        rejected: Token,
+        is_reported: bool,
+        #[pin]
+        wait: TokenWait,
+    }
+}
+
+impl Replacement {
+    pub(super) fn new(inner: Arc<CacheInner>, rejected: Token) -> Self {
+        Self { inner, rejected, is_reported: false, wait: TokenWait::default() }
+    }
+
+    /// Reports the rejection when first polled. Resolves to the snapshot of another token, or to
+    /// `None` if none is available.
+    pub(crate) fn poll_snapshot(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Arc<Snapshot>>> {
+        let mut this = self.project();
+        if !std::mem::replace(this.is_reported, true) {
+            match this.inner.reject(this.rejected) {
+                Rejection::Newer(snapshot) => return Poll::Ready(Some(snapshot)),
+                Rejection::NotReplaced => return Poll::Ready(None),
+                Rejection::Wait(acquisition) => this.wait.as_mut().join(acquisition),
+                Rejection::Stale => {}
+            }
+        }
+        // The same bytes again count as rejected.
+        let other = |snapshot: &Arc<Snapshot>| {
+            (!snapshot.token().same_secret(this.rejected)).then(|| Arc::clone(snapshot))
+        };
+        let acquired = ready!(this.wait.poll(this.inner, cx, other));
+        Poll::Ready(acquired.ok().flatten())
+    }
+}
+
+impl Future for Replacement {
+    type Output = Option<Token>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let snapshot = ready!(self.poll_snapshot(cx));
+        Poll::Ready(snapshot.map(|snapshot| snapshot.token().clone()))
+    }
+}
+
+impl fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replacement").field("client", &self.inner.name).finish_non_exhaustive()
     }
 }

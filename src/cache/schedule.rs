@@ -1,17 +1,17 @@
-//! When a token is refreshed and when it expires: a pure function of what is known on arrival.
+//! When a token is refreshed and when it expires: a pure function of the token, its arrival and the
+//! settings.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The longest lifetime that is believed, in seconds (ten years): far beyond any real token, and
-/// far below where adding it to an `Instant` could overflow.
-const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+use crate::clock::MAX_LIFETIME;
 
-/// However slow the endpoint or short the life: at least this share is used before a refresh.
+/// The longest lead, as a share of the lifetime. At least the rest is used before a refresh, however
+/// slow the endpoint is.
 const MAX_LEAD: f64 = 0.6;
 
-/// The settings of the schedule; each default is defended in [`defaults`](crate::docs::defaults).
+/// The settings of the schedule. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     pub(super) default_lifetime: Duration,
@@ -31,7 +31,7 @@ impl Default for Schedule {
     }
 }
 
-/// What is known of a token when it arrives.
+/// A token's properties when it arrives.
 #[derive(Clone, Debug)]
 pub(super) struct Arrival {
     /// The instant before the token request was sent, less an `Age`.
@@ -41,15 +41,15 @@ pub(super) struct Arrival {
     pub(super) refresh_in: Option<Duration>,
     /// How long the acquisition took.
     pub(super) took: Duration,
-    /// The cache's first token: a fleet that started together spreads out at once.
+    /// The cache's first token. Its lead varies more, which spreads a fleet that started together.
     pub(super) first: bool,
-    /// The server handed the same token out again.
+    /// The server returned the cached token again.
     pub(super) same_token: bool,
     /// Drawn once for this token, uniform in `[0, 1)`.
     pub(super) draw: f64,
 }
 
-/// When to refresh and when to stop using a token.
+/// When to refresh a token, and when to stop using it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Deadlines {
     pub(super) refresh_at: Instant,
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_slower_than_the_token_leaves_a_third_of_what_is_left() {
+    fn an_endpoint_slower_than_the_lifetime_leaves_a_third_of_the_rest() {
         let mut one = arrival(Instant::now(), 10.0);
         one.took = Duration::from_secs(8);
         one.arrived_at += one.took;
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_token_again_is_left_alone_for_half_of_what_remains() {
+    fn the_same_token_again_is_not_refreshed_for_half_of_the_rest() {
         let mut one = arrival(Instant::now(), 20.0);
         one.same_token = true;
         one.arrived_at += Duration::from_secs(10);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn absurd_lives_do_not_overflow() {
+    fn absurd_lifetimes_do_not_overflow() {
         let start = Instant::now();
         let mut one = arrival(start, 1.0);
         one.lifetime = Some(Duration::MAX);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn refresh_is_never_after_expiry_and_never_before_a_third_of_what_is_left() {
+    fn refresh_is_never_after_expiry_and_never_before_a_third_of_the_rest() {
         let start = Instant::now();
         let mut random = fastrand::Rng::with_seed(7);
         for _ in 0..100_000 {

@@ -1,4 +1,4 @@
-//! The token at hand as requests see it: immutable, published through an `ArcSwap`.
+//! The cached token as requests see it: immutable, and published through an `ArcSwap`.
 
 use std::sync::atomic::Ordering;
 
@@ -10,33 +10,36 @@ use crate::{
     token::Token,
 };
 
-/// A token with its deadlines. Whatever changes about it is a new snapshot.
+/// A token with its deadlines. Each change publishes a new snapshot.
 ///
-/// `look_at` is what makes the hot path one comparison: until then the token may be used without
-/// a thought. Each change of state (a refresh due, in flight or failed; a rejection; the expiry)
-/// publishes a snapshot with another `look_at`, and the request that finds it passed takes the
-/// slow path, under a lock, once.
+/// `revalidate_at` makes the hot path one comparison: a request uses the token without the lock until
+/// then. Each change of the state (a refresh due, in flight or failed; a rejection; the expiry)
+/// publishes a snapshot with another `revalidate_at`. A request that finds it passed decides under
+/// the lock.
 #[derive(Clone)]
 pub(crate) struct Snapshot {
     pub(super) token: Token,
-    pub(super) look_at: Instant,
-    /// The second of the wall clock, since 1970, by which `look_at` has come if the machine was not
-    /// suspended.
+    pub(super) revalidate_at: Instant,
+    /// The second of the wall clock, since 1970, by which `revalidate_at` has passed unless the machine
+    /// was suspended.
     pub(super) wall_limit: i64,
-    /// Before this second the wall clock was set back, and the cache compares both clocks anew.
+    /// Before this second the wall clock was set back, and the cache compares both clocks again.
     pub(super) wall_start: i64,
     pub(super) clock: Clock,
+    /// When the token was issued. An offered token must have been issued later.
+    pub(super) issued_at: Instant,
     pub(super) refresh_at: Instant,
     pub(super) expires_at: Instant,
-    /// It was past its deadline when it came. Its flight's waiters get it once; no one else does.
-    pub(super) dead_on_arrival: bool,
+    /// Only the waiters of its acquisition use it.
+    pub(super) expired_on_arrival: bool,
     pub(super) replaced: Replaced,
-    /// Of the token, to hand out: threads that clone different ones never meet.
+    /// A copy of the token for each stripe of threads, so that clones in different threads write to
+    /// different reference counts.
     pub(super) copies: Striped<Token>,
 }
 
-/// Set when another snapshot was published. Those who keep a copy of the pointer read it, and
-/// nobody writes to its cache line until then. A clone is a new snapshot, not replaced by any.
+/// Set when another snapshot was published. Owners of a copy of the pointer read it; its cache line
+/// is not written to before. A clone is a new snapshot, so it starts unset.
 pub(super) struct Replaced(AtomicBool);
 
 impl Default for Replaced {
@@ -46,7 +49,7 @@ impl Default for Replaced {
 }
 
 impl Replaced {
-    /// Relaxed, as it orders nothing: a view that finds it set loads the published pointer.
+    /// Relaxed, as it orders nothing: a reader that finds it set loads the published pointer.
     #[inline]
     fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -68,8 +71,8 @@ impl Snapshot {
         &self.token
     }
 
-    /// The token for somebody to keep.
-    pub(crate) fn hand_out(&self) -> Token {
+    /// A clone of the token that shares its reference count with this stripe of threads only.
+    pub(crate) fn clone_token(&self) -> Token {
         self.copies.here(|| self.token.copy()).clone()
     }
 
@@ -79,10 +82,10 @@ impl Snapshot {
         self.replaced.get()
     }
 
-    /// Whether the token may be used without taking a closer look.
+    /// Whether a request may use the token without asking the cache.
     #[inline]
     pub(crate) fn is_fresh(&self, now: Instant) -> bool {
-        now < self.look_at && self.agrees_with_wall_clock()
+        now < self.revalidate_at && self.agrees_with_wall_clock()
     }
 
     /// Whether the wall clock shows no suspend that would matter by now.
@@ -92,10 +95,10 @@ impl Snapshot {
         self.wall_start <= seconds && seconds < self.wall_limit
     }
 
-    /// Whether a request that waited for this token may still leave with it: not if it was withdrawn
-    /// since. What replaced it is looked for then.
-    pub(crate) fn is_presentable(&self, now: Instant) -> bool {
-        self.dead_on_arrival
+    /// Whether a request that waited for this token may be sent with it. Not if another snapshot
+    /// replaced it in the meantime; the request then asks the cache.
+    pub(crate) fn is_sendable(&self, now: Instant) -> bool {
+        self.expired_on_arrival
             || now < self.expires_at && !self.is_replaced() && self.agrees_with_wall_clock()
     }
 }
@@ -105,23 +108,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_handed_out_with_a_count_of_its_threads() {
+    fn clones_share_the_reference_count_of_their_thread_stripe() {
         let now = Instant::now();
         let snapshot = Snapshot {
             token: Token::bearer("abc").unwrap(),
-            look_at: now,
+            revalidate_at: now,
             wall_limit: i64::MAX,
             wall_start: i64::MIN,
             clock: Clock::System,
+            issued_at: now,
             refresh_at: now,
             expires_at: now,
-            dead_on_arrival: false,
+            expired_on_arrival: false,
             replaced: Replaced::default(),
             copies: Striped::default(),
         };
-        let (first, second) = (snapshot.hand_out(), snapshot.hand_out());
+        let (first, second) = (snapshot.clone_token(), snapshot.clone_token());
         assert!(first.is_same(&second));
         assert!(!first.is_same(snapshot.token()) && first.same_secret(snapshot.token()));
-        assert!(!Snapshot::clone(&snapshot).hand_out().is_same(&first));
+        assert!(!Snapshot::clone(&snapshot).clone_token().is_same(&first));
     }
 }

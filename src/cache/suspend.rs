@@ -1,5 +1,5 @@
-//! Notices that the machine was suspended: the wall clock moved forward and the monotonic clock
-//! did not. A VM that was paused and a function that was frozen look the same.
+//! Detects that the machine was suspended: the wall clock moved forward and the monotonic clock did
+//! not. A paused VM and a frozen function look the same.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 
 use crate::clock::{Clock, ClockReading, unix_seconds};
 
-/// Smaller differences are clock adjustments (NTP) and not suspends.
+/// Smaller differences are clock adjustments (NTP), not suspends.
 const TOLERANCE: Duration = Duration::from_secs(5);
 
-/// A moment by tokio's clock, on which schedules run, and by the clocks that show a suspend.
+/// One moment on tokio's clock, which schedules use, and on the two clocks that show a suspend.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Baseline {
     at: Instant,
@@ -32,8 +32,8 @@ impl SuspendWatch {
         Self(Some(baseline))
     }
 
-    /// By how much the wall clock stepped forward, if that was a suspend. Each step is reported
-    /// once. A wall clock that was set back starts a new comparison.
+    /// How far the wall clock stepped forward, if that was a suspend. Each step is reported once. A wall
+    /// clock that was set back starts a new comparison.
     pub(super) fn observe(&mut self, now: Baseline) -> Option<Duration> {
         let gained = self.0.and_then(|baseline| now.reading.gained_since(&baseline.reading));
         if gained.is_some_and(|gained| gained <= TOLERANCE) {
@@ -50,8 +50,8 @@ impl SuspendWatch {
         })
     }
 
-    /// The second of the wall clock, since 1970, from which on there was a suspend if tokio's clock
-    /// has not reached `at` by then.
+    /// The second of the wall clock, since 1970, at which there was a suspend if tokio's clock has not
+    /// reached `at`.
     pub(super) fn wall_limit(&self, at: Instant) -> i64 {
         let limit = self.0.and_then(|baseline| {
             let allowed = at.saturating_duration_since(baseline.at).saturating_add(TOLERANCE);

@@ -5,10 +5,10 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tower_oauth2_client_credentials::{Acquire, Token, TokenCache};
+//! use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
 //!
 //! // A user is waiting behind each request: give up sooner.
-//! let tokens = TokenCache::builder(|_: Acquire| async { Token::bearer("abc") })
+//! let tokens = TokenCache::builder(|_: AcquireContext| async { Token::bearer("abc") })
 //!     .wait_timeout(Duration::from_secs(3))
 //!     .cooldown(Duration::from_millis(500)..=Duration::from_secs(20))
 //!     .build();
@@ -33,7 +33,7 @@
 //! | longest lifetime believed | 10 years (*fixed*) | Far above any real token, far below what overflows an instant. |
 //! | after a token that was dead on arrival | the next acquisition starts 1 s later (*fixed*) | A server with a clock that is off is asked once a second and not in a loop. |
 //! | [`wall_clock`](TokenCacheBuilder::wall_clock) | the system's | The monotonic clock does not count a suspend. If the wall clock moves forward by over 5 s more (*fixed*), the refresh comes earlier by as much. NTP corrects smaller differences. |
-//! | wait for a token that expired in a suspend | 1 s, at most [`suspect_wait`] (*fixed*) | The wall clock may only have been corrected, and the token be good. |
+//! | wait for a token that expired in a suspend | 1 s, at most [`rejected_token_wait`] (*fixed*) | The wall clock may only have been corrected, and the token be good. |
 //! | [`keep_warm`] | off | An idle service costs the authorization server nothing; the first request after a long pause waits for one acquisition. |
 //!
 //! # One acquisition
@@ -55,7 +55,7 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | [`wait_timeout`] | 30 s | Above the acquisition's bound, so that a waiter hears what went wrong and not only that it took too long. A service with a deadline of its own sets it lower; the acquisition goes on. |
-//! | [`suspect_wait`] | 1 s | After one API rejected the token, requests to all wait this long for another and then go with the old one: it is probably good elsewhere. |
+//! | [`rejected_token_wait`] | 1 s | After one API rejected the token, requests to all wait this long for another and then go with the old one: it is probably good elsewhere. |
 //! | [`probe_wait`] | 1 s | While one request finds out whether the server is back, others get the remembered error soon rather than hang. |
 //!
 //! # After failures
@@ -63,7 +63,7 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | [`cooldown`] | 1 s, doubled to 60 s, each lengthened by up to a quarter at random | An hour's outage costs about 60 token requests an instance, whatever its traffic, and its next probe comes at most 75 s after the end (85 s if the server hung). |
-//! | [`terminal_cooldown`] | 30 s | Wrong credentials seldom mend by themselves, and servers lock accounts. Not for ever: a person or a rotation does mend them. |
+//! | [`permanent_error_cooldown`] | 30 s | Wrong credentials seldom mend by themselves, and servers lock accounts. Not for ever: a person or a rotation does mend them. |
 //! | [`retry_after_cap`] | 5 minutes | Without a token a server's wish is honored, but a typo in it must not take a service down for a day. |
 //! | [`retry_after_cap_with_token`] | 1 hour | While a valid token is cached, waiting is free. |
 //! | every pause | at least 100 ms (*fixed*) | With a pause of zero a failing server would be asked in a loop. |
@@ -235,8 +235,8 @@
 //! [`retry_after_cap_with_token`]: TokenCacheBuilder::retry_after_cap_with_token
 //! [`retry_base`]: ClientCredentialsBuilder::retry_base
 //! [`strict_metadata`]: ClientCredentialsBuilder::strict_metadata
-//! [`suspect_wait`]: TokenCacheBuilder::suspect_wait
-//! [`terminal_cooldown`]: TokenCacheBuilder::terminal_cooldown
+//! [`rejected_token_wait`]: TokenCacheBuilder::rejected_token_wait
+//! [`permanent_error_cooldown`]: TokenCacheBuilder::permanent_error_cooldown
 //! [`grant_type`]: ClientCredentialsBuilder::grant_type
 //! [`token_lifetime`]: ClientCredentialsBuilder::token_lifetime
 //! [`token_type_override`]: ClientCredentialsBuilder::token_type_override

@@ -234,10 +234,10 @@
 //! # Another header field
 //!
 //! ```
-//! # use tower_oauth2_client_credentials::{Acquire, OAuthClientCredentialsLayer, Origins, Token, TokenCache};
+//! # use tower_oauth2_client_credentials::{AcquireContext, OAuthClientCredentialsLayer, Origins, Token, TokenCache};
 //! use http::HeaderName;
 //!
-//! # let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("abc") });
+//! # let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
 //! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse(["https://run.example.com"])?)
 //!     .header_name(HeaderName::from_static("x-serverless-authorization"));
 //! # drop(layer);
@@ -259,12 +259,12 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! # use tower_oauth2_client_credentials::{Acquire, Token};
+//! # use tower_oauth2_client_credentials::{AcquireContext, Token};
 //! use tower_oauth2_client_credentials::TokenCache;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() {
-//! # let source = |_: Acquire| async { Token::bearer("abc") };
+//! # let source = |_: AcquireContext| async { Token::bearer("abc") };
 //! let tokens = TokenCache::builder(source).keep_warm(true).build();
 //! if let Err(error) = tokens.warm_up().await {
 //!     eprintln!("starting without a token: {error}"); // the first request will try again
@@ -297,12 +297,12 @@
 //!
 //! ```
 //! # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
-//! # use tower_oauth2_client_credentials::{Acquire, Token};
+//! # use tower_oauth2_client_credentials::{AcquireContext, Token};
 //! use tower_oauth2_client_credentials::{Event, TokenCache};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
-//! # let source = |_: Acquire| async { Token::bearer("abc") };
+//! # let source = |_: AcquireContext| async { Token::bearer("abc") };
 //! let acquired = Arc::new(AtomicU64::new(0));
 //! let counter = Arc::clone(&acquired);
 //! let tokens = TokenCache::builder(source)
@@ -330,14 +330,14 @@
 //! ```
 //! use std::{future::Future, pin::Pin};
 //!
-//! use tower_oauth2_client_credentials::{Acquire, BoxError, Token, TokenCache};
+//! use tower_oauth2_client_credentials::{AcquireContext, BoxError, Token, TokenCache};
 //!
 //! // What such a library asks for:
 //! type Callback = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>>;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("abc") });
+//! let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
 //! let callback: Callback = Box::new(move || {
 //!     let tokens = tokens.clone();
 //!     Box::pin(async move { Ok(tokens.get().await?.secret().to_owned()) })
@@ -360,9 +360,9 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use tower_oauth2_client_credentials::{Acquire, Error, Token, TokenCache};
+//! use tower_oauth2_client_credentials::{AcquireContext, Error, Token, TokenCache};
 //!
-//! let tokens = TokenCache::new(|_: Acquire| async {
+//! let tokens = TokenCache::new(|_: AcquireContext| async {
 //!     let text = tokio::fs::read_to_string("/run/tokens/api").await.map_err(Error::from_source)?;
 //!     Ok(Token::bearer(text.trim())?.with_lifetime(Duration::from_secs(300)))
 //! });

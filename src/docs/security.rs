@@ -49,7 +49,7 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_http::follow_redirect::FollowRedirectLayer;
 //! use tower_oauth2_client_credentials::{
-//!     Acquire, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+//!     AcquireContext, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -67,7 +67,7 @@
 //! #     }
 //! #     Ok::<_, Infallible>(response)
 //! # });
-//! let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("abc") });
+//! let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
 //! let origins = Origins::parse(["https://api.example.com"])?;
 //! let client = ServiceBuilder::new()
 //!     .layer(FollowRedirectLayer::new())                        // first: outermost
@@ -208,7 +208,7 @@
 //!
 //! It can reject tokens. That costs three acquisitions at once, then one after 60 s, doubling to one
 //! every 10 minutes. Requests to other APIs that share the cache wait for at most
-//! [`suspect_wait`](TokenCacheBuilder::suspect_wait) at each of these acquisitions.
+//! [`rejected_token_wait`](TokenCacheBuilder::rejected_token_wait) at each of these acquisitions.
 //!
 //! # Suspended machines and frozen functions
 //!

@@ -98,10 +98,10 @@
 //! address too, and so can keep a tenant's token off another's API, also below a redirect follower:
 //!
 //! ```
-//! # use tower_oauth2_client_credentials::{Acquire, Elsewhere, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token};
+//! # use tower_oauth2_client_credentials::{AcquireContext, Elsewhere, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token};
 //! # #[derive(Clone, PartialEq, Eq, Hash)]
 //! # struct Tenant(String);
-//! # let tokens = KeyedTokenCache::new(|_: &Tenant| Ok(|_: Acquire| async { Token::bearer("abc") }));
+//! # let tokens = KeyedTokenCache::new(|_: &Tenant| Ok(|_: AcquireContext| async { Token::bearer("abc") }));
 //! # let origins = Origins::parse(["https://blue.example.com", "https://red.example.com"])?;
 //! let layer = OAuthClientCredentialsLayer::keyed(tokens, origins, |request| {
 //!     let tenant = request.extensions().get::<Tenant>()?;
@@ -122,7 +122,7 @@
 //! Tenants share a limit: 16 acquisitions start at once. One that takes longer than 250 ms no longer
 //! counts, and tenants whose last acquisition failed have a separate one. So a hundred tenants
 //! whose servers hang delay a healthy tenant's first token by under 2 s. A tenant that gets no turn
-//! within half of its acquisition's time fails as [`Crowded`](ErrorKind::Crowded), and is tried again
+//! within half of its acquisition's time fails as [`Overloaded`](ErrorKind::Overloaded), and is tried again
 //! after a pause. [`concurrent_acquisitions`](KeyedTokenCacheBuilder::concurrent_acquisitions) sets the
 //! limit.
 //!
@@ -135,13 +135,13 @@
 //! Events and settings for each key:
 //!
 //! ```
-//! # use tower_oauth2_client_credentials::{Acquire, KeyedTokenCache, Token};
+//! # use tower_oauth2_client_credentials::{AcquireContext, KeyedTokenCache, Token};
 //! use std::time::Duration;
 //! use tower_oauth2_client_credentials::Event;
 //!
-//! # let source = |_: &u64| Ok(|_: Acquire| async { Token::bearer("abc") });
+//! # let source = |_: &u64| Ok(|_: AcquireContext| async { Token::bearer("abc") });
 //! let tokens = KeyedTokenCache::builder(source)
-//!     .each_cache(|tenant, cache| {
+//!     .configure(|tenant, cache| {
 //!         let tenant = *tenant;
 //!         cache.wait_timeout(Duration::from_secs(5)).observer(move |event| {
 //!             if let Event::Failed { error, .. } = event {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "hyper")]
 use crate::transport::ClientIdentity;
-use crate::{error::Error, secret_file::ReadContext, source::Withdrawal};
+use crate::{error::Error, secret_file::ReadContext, source::CacheHandle};
 
 /// Nothing, or an identity and the caches whose tokens it has.
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(super) struct Binding {
 #[cfg(feature = "hyper")]
 struct Bound {
     identity: ClientIdentity,
-    caches: Arc<Mutex<Vec<Withdrawal>>>,
+    caches: Arc<Mutex<Vec<CacheHandle>>>,
     /// The identity calls it as long as it is kept here.
     _on_rotation: Arc<dyn Fn() + Send + Sync>,
 }
@@ -25,16 +25,16 @@ struct Bound {
 #[cfg(feature = "hyper")]
 impl Binding {
     pub(super) fn to(identity: ClientIdentity) -> Self {
-        let caches = Arc::<Mutex<Vec<Withdrawal>>>::default();
-        let withdraw = {
+        let caches = Arc::<Mutex<Vec<CacheHandle>>>::default();
+        let invalidate = {
             let caches = Arc::clone(&caches);
             move || {
                 // Copied out: a cache may call an observer, and that anything.
                 let caches = lock(&caches).clone();
-                caches.iter().for_each(Withdrawal::withdraw);
+                caches.iter().for_each(CacheHandle::invalidate);
             }
         };
-        let on_rotation: Arc<dyn Fn() + Send + Sync> = Arc::new(withdraw);
+        let on_rotation: Arc<dyn Fn() + Send + Sync> = Arc::new(invalidate);
         identity.lend(&on_rotation);
         Self { bound: Some(Bound { identity, caches, _on_rotation: on_rotation }) }
     }
@@ -48,7 +48,7 @@ impl Binding {
     }
 
     /// Before a token request, and before the instant that its token counts from: a token whose
-    /// request was sent after the certificate was replaced is not withdrawn with the old ones.
+    /// request was sent after the certificate was replaced is not discarded with the old ones.
     ///
     /// # Errors
     ///
@@ -60,17 +60,17 @@ impl Binding {
         }
     }
 
-    pub(super) fn attach(&self, withdrawal: Withdrawal) {
+    pub(super) fn attach(&self, cache: CacheHandle) {
         if let Some(bound) = &self.bound {
             let mut caches = lock(&bound.caches);
-            caches.retain(|cache| !cache.is_over());
-            caches.push(withdrawal);
+            caches.retain(|known| !known.is_closed());
+            caches.push(cache);
         }
     }
 }
 
 #[cfg(feature = "hyper")]
-fn lock(caches: &Mutex<Vec<Withdrawal>>) -> MutexGuard<'_, Vec<Withdrawal>> {
+fn lock(caches: &Mutex<Vec<CacheHandle>>) -> MutexGuard<'_, Vec<CacheHandle>> {
     caches.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -84,5 +84,5 @@ impl Binding {
         Ok(())
     }
 
-    pub(super) fn attach(&self, _: Withdrawal) {}
+    pub(super) fn attach(&self, _: CacheHandle) {}
 }

@@ -45,7 +45,7 @@ use crate::{
     event::{Event, Observer},
     secret_file::{READ_LIMIT, ReadContext},
     skew::Skew,
-    source::{Acquire, TokenSource, Withdrawal},
+    source::{AcquireContext, CacheHandle, TokenSource},
     token::Token,
     transport::{self, Transport},
 };
@@ -160,7 +160,7 @@ impl ClientCredentials {
 }
 
 impl TokenSource for ClientCredentials {
-    async fn acquire(&self, acquire: Acquire) -> Result<Token, Error> {
+    async fn acquire(&self, acquire: AcquireContext) -> Result<Token, Error> {
         let attempt = || {
             let context = self.inner.read_context(&acquire);
             async move { self.inner.attempt(&context).await }
@@ -172,8 +172,8 @@ impl TokenSource for ClientCredentials {
         Ok(token)
     }
 
-    fn attach(&self, withdrawal: Withdrawal) {
-        self.inner.binding.attach(withdrawal);
+    fn attach(&self, cache: CacheHandle) {
+        self.inner.binding.attach(cache);
     }
 }
 
@@ -193,7 +193,7 @@ impl Inner {
 
     /// Files may take half of an attempt that starts now. If one does not finish reading, the error
     /// then names it, and not the authorization server.
-    fn read_context(&self, acquire: &Acquire) -> ReadContext {
+    fn read_context(&self, acquire: &AcquireContext) -> ReadContext {
         let left = acquire.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         let attempt = self.retry.attempt_timeout.min(left.unwrap_or(Duration::MAX));
         ReadContext { limit: READ_LIMIT.min(attempt / 2), observer: acquire.observer.clone() }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     error::{Error, ErrorKind},
     event::Event,
-    source::Acquire,
+    source::AcquireContext,
 };
 
 /// A second attempt heals a lost connection, a third a failover.
@@ -36,7 +36,7 @@ impl Default for RetryPolicy {
 /// last failure is returned at once, with the server's `Retry-After` for the cache's cooldown.
 pub(super) async fn run<T, F, Fut>(
     policy: &RetryPolicy,
-    acquire: &Acquire,
+    acquire: &AcquireContext,
     attempt: F,
 ) -> Result<T, Error>
 where

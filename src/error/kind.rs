@@ -53,7 +53,7 @@ pub enum ErrorKind {
     /// The acquisition's own bound, or an attempt's, was over.
     AcquisitionTimeout,
     /// Too many acquisitions, of other keys of a keyed cache, were ahead of this one.
-    Crowded,
+    Overloaded,
     /// The waiting request's own deadline was over.
     WaitTimeout,
     /// A token source panicked.
@@ -105,7 +105,7 @@ impl ErrorKind {
             K::BodyTooLarge => "body_too_large",
             K::Transport => "transport",
             K::AcquisitionTimeout => "acquisition_timeout",
-            K::Crowded => "crowded",
+            K::Overloaded => "overloaded",
             K::WaitTimeout => "wait_timeout",
             K::Panicked => "panicked",
             K::Runtime => "runtime",
@@ -218,7 +218,7 @@ impl ErrorKind {
             K::AcquisitionTimeout => {
                 "the authorization server did not answer in time; it is asked again after a pause"
             }
-            K::Crowded => {
+            K::Overloaded => {
                 "too many acquisitions of other keys were ahead of this one, which is tried again \
                  after a pause; allow more at once, and check where so many keys come from"
             }
@@ -263,7 +263,7 @@ impl ErrorKind {
                 | K::RateLimited
                 | K::Transport
                 | K::AcquisitionTimeout
-                | K::Crowded
+                | K::Overloaded
                 | K::WaitTimeout
                 | K::Panicked
                 | K::Runtime

@@ -38,7 +38,7 @@ impl AuthorizedToken {
         cache: TokenCache,
         settings: Arc<Settings>,
     ) -> Self {
-        let header = snapshot.hand_out().header_value();
+        let header = snapshot.clone_token().header_value();
         Self::new(header, snapshot, cache, settings)
     }
 
@@ -80,8 +80,8 @@ impl AuthorizedToken {
     }
 
     /// Whether a request that waited for it can be sent with it.
-    pub(crate) fn is_presentable(&self, now: Instant) -> bool {
-        self.snapshot.is_presentable(now)
+    pub(crate) fn is_sendable(&self, now: Instant) -> bool {
+        self.snapshot.is_sendable(now)
     }
 
     /// Whether it has the token of this snapshot.

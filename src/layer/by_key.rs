@@ -3,6 +3,7 @@
 use std::{fmt, hash::Hash};
 
 use http::Request;
+use tokio::time::Instant;
 
 use super::{
     authorized::AuthorizedToken,
@@ -52,7 +53,7 @@ where
         };
         // Nothing is shared between requests here, because each may have another key.
         let (cache, settings) = (tokens.cache(&key), Arc::clone(settings));
-        match cache.fresh() {
+        match cache.fresh(Instant::now()) {
             Some(snapshot) => {
                 let token = AuthorizedToken::for_request(snapshot, cache, settings);
                 Decision::Send(Arc::new(token))

@@ -91,12 +91,12 @@ use crate::{cache::TokenCache, sync::Arc};
 /// use http_body_util::Empty;
 /// use tower::{ServiceBuilder, ServiceExt};
 /// use tower_oauth2_client_credentials::{
-///     Acquire, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+///     AcquireContext, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
-/// let tokens = TokenCache::new(|_: Acquire| async { Token::bearer("abc") });
+/// let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
 /// # let http_client = tower::service_fn(|request: http::Request<Empty<Bytes>>| async move {
 /// #     assert_eq!(request.headers()["authorization"], "Bearer abc");
 /// #     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<Bytes>::new()))

@@ -129,7 +129,7 @@ pub(crate) fn decide_by_cache<B>(
     if shared.settings.keeps_own_authorization(request) {
         return own_authorization(&shared.settings);
     }
-    match shared.cache().at_hand() {
+    match shared.cache().current_without_wait() {
         Some(snapshot) => Decision::Send(shared.authorized(&snapshot)),
         None => Decision::Wait(Arc::clone(shared)),
     }

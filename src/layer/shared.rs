@@ -58,7 +58,7 @@ impl LayerShared<TokenCache> {
         if let Some(token) = current.filter(|token| token.is_fresh(now)) {
             return Some(token);
         }
-        self.cache().fresh().map(|snapshot| self.store(snapshot))
+        self.cache().fresh(now).map(|snapshot| self.store(snapshot))
     }
 
     /// A snapshot of the cache, ready for requests.

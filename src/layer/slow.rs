@@ -124,21 +124,21 @@ where
     ) -> Poll<StepResult<S, B, P>> {
         let this = self.project();
         Poll::Ready(Ok(match this.stage.project() {
-            StageProj::WaitingForToken { acquiring, pending } => {
+            StageProj::WaitingForToken { wait, pending } => {
                 let shared = &pending.as_ref().expect(COMPLETED).shared;
                 let authorized = |snapshot: &_| shared.authorized(snapshot);
-                let token = ready!(acquiring.poll(shared.cache(), cx, authorized))?;
+                let token = ready!(shared.cache().poll_wait(wait, cx, authorized))?;
                 Step::Next(Stage::Readying { token, pending: pending.take() })
             }
             StageProj::Readying { token, pending } => {
                 let PendingRequest { shared, service, .. } = pending.as_mut().expect(COMPLETED);
                 ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                let token = if token.is_presentable(Instant::now()) {
+                let token = if token.is_sendable(Instant::now()) {
                     Some(Arc::clone(token))
                 } else {
                     // The token expired in the meantime. If a later one is cached the service stays
                     // reserved, because it may take as long to become ready again.
-                    shared.cache().usable_by_both_clocks().map(|it| shared.authorized(&it))
+                    shared.cache().current_after_wait().map(|it| shared.authorized(&it))
                 };
                 let pending = pending.take().expect(COMPLETED);
                 match token {
@@ -180,10 +180,10 @@ where
                     Err(error) => Step::done(Err(error.into())),
                 }
             }
-            StageProj::WaitingForReplacement { replacing, last } => {
-                let replacement = ready!(replacing.poll(cx));
+            StageProj::WaitingForReplacement { replacement, last } => {
+                let snapshot = ready!(replacement.poll_snapshot(cx));
                 let last = last.take().expect(COMPLETED);
-                match replacement {
+                match snapshot {
                     None => {
                         last.token.report_not_replayed(NotReplayedReason::NoOtherToken);
                         Step::done(last.result)

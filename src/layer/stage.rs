@@ -14,7 +14,7 @@ use super::{
     shared::LayerShared,
 };
 use crate::{
-    cache::{Acquiring, Replacing},
+    cache::{Replacement, TokenWait},
     error::BoxError,
     event::NotReplayedReason,
     sync::Arc,
@@ -32,7 +32,7 @@ pin_project! {
         // No token is cached. Nothing of the inner service is reserved.
         WaitingForToken {
             #[pin]
-            acquiring: Acquiring,
+            wait: TokenWait,
             pending: Option<PendingRequest<S, B>>,
         },
         // The inner service becomes ready.
@@ -49,7 +49,7 @@ pin_project! {
         // The token was rejected.
         WaitingForReplacement {
             #[pin]
-            replacing: Replacing,
+            replacement: Replacement,
             last: Option<LastSending<S, S::Response, P, K>>,
         },
         // The request must not be sent.
@@ -101,7 +101,7 @@ where
     S: Service<Request<B>>,
 {
     pub(super) fn waiting_for_token(pending: PendingRequest<S, B>) -> Self {
-        Self::WaitingForToken { acquiring: Acquiring::default(), pending: Some(pending) }
+        Self::WaitingForToken { wait: TokenWait::default(), pending: Some(pending) }
     }
 
     pub(super) fn waiting_for_replacement(
@@ -109,8 +109,11 @@ where
         token: Arc<AuthorizedToken>,
         replay: Box<ReplayRequest<S, P, K>>,
     ) -> Self {
-        let replacing = token.cache().replacing(token.token());
-        Self::WaitingForReplacement { replacing, last: Some(LastSending { result, token, replay }) }
+        let replacement = token.cache().replacement(token.token());
+        Self::WaitingForReplacement {
+            replacement,
+            last: Some(LastSending { result, token, replay }),
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     cache::TokenCache,
-    source::Acquire,
+    source::AcquireContext,
     sync::{Arc, stripe, stripes},
     token::Token,
 };
@@ -27,7 +27,7 @@ use crate::{
 /// Tokens `t1`, `t2`, … that live for an hour. The first is cached.
 async fn cache() -> TokenCache {
     let nth = AtomicU32::new(0);
-    let cache = TokenCache::new(move |_: Acquire| {
+    let cache = TokenCache::new(move |_: AcquireContext| {
         let token = Token::bearer(format!("t{}", nth.fetch_add(1, Ordering::Relaxed) + 1));
         async move { Ok(token?.with_lifetime(Duration::from_secs(3600))) }
     });
@@ -100,7 +100,7 @@ async fn an_old_token_stays_in_no_stripe() {
 #[tokio::test]
 async fn a_token_that_is_stored_late_does_not_stay() {
     let shared = shared().await;
-    let old = shared.cache().fresh().unwrap();
+    let old = shared.cache().fresh(Instant::now()).unwrap();
     shared.cache().force_refresh().await.unwrap();
     let old = Arc::downgrade(&shared.store(old));
     assert!(old.upgrade().is_none());
@@ -110,7 +110,7 @@ async fn a_token_that_is_stored_late_does_not_stay() {
 #[tokio::test]
 async fn requests_that_waited_share_a_token() {
     let shared = shared().await;
-    let snapshot = shared.cache().fresh().unwrap();
+    let snapshot = shared.cache().fresh(Instant::now()).unwrap();
     let [first, second] = [(); 2].map(|()| shared.authorized(&snapshot));
     assert!(Arc::ptr_eq(&first, &second));
     assert!(Arc::ptr_eq(&first, &call(&shared, &mut LastToken::default())));

@@ -20,7 +20,7 @@ mod unix {
         endpoint::ClientCredentials,
         error::{BoxError, Error, ErrorKind},
         event::Reason,
-        source::{Acquire, TokenSource as _},
+        source::{AcquireContext, TokenSource as _},
         transport::TokenRequest,
     };
 
@@ -72,7 +72,7 @@ mod unix {
             .unwrap();
         let secret = Secret::from_file(hanging.path());
         let acquire = |deadline: Option<Duration>| {
-            let mut acquire = Acquire::new(Reason::Missing);
+            let mut acquire = AcquireContext::new(Reason::Missing);
             acquire.deadline = deadline.map(|left| tokio::time::Instant::now() + left);
             acquire
         };

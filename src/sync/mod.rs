@@ -1,5 +1,5 @@
-//! The synchronisation that the cache is built on, in one place so that a model checker can stand
-//! in for it (`cache/model`).
+//! The synchronization that the cache is built on. It is in one place so that the model check
+//! (`cache/model`) can replace it.
 
 mod stripe;
 
@@ -18,35 +18,11 @@ mod imp {
 
     pub(crate) use arc_swap::{ArcSwapOption, Guard};
     pub(crate) use tokio::runtime::Handle;
-
-    /// Never: nothing is broken outside of the model.
-    pub(crate) const fn broken(_: crate::sync::Fault) -> bool {
-        false
-    }
 }
 
-pub(crate) use imp::{
-    ArcSwapOption, AtomicBool, Guard, Handle, Mutex, MutexGuard, OnceLock, broken,
-};
+pub(crate) use imp::{ArcSwapOption, AtomicBool, Guard, Handle, Mutex, MutexGuard, OnceLock};
 
-/// Locks, also after a panic: each critical section leaves its data whole at every step.
+/// Locks a mutex, also after a panic: each critical section leaves its data valid at every step.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-}
-
-/// A way to break the cache, for the model checker to show that it would notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// A flight closes its waiters before its outcome is set.
-    ClosesEarly,
-    /// A waiter registers with a flight whose waiters are closed.
-    JoinsLate,
-    /// A waiter that is polled with another waker keeps the old one.
-    KeepsWaker,
-    /// A step publishes its snapshot after it has released the state.
-    PublishesUnlocked,
-    /// The result of a flight that was replaced counts.
-    LandsLate,
-    /// A step publishes its snapshot before it marks the old one as replaced.
-    MarksLate,
 }

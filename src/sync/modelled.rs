@@ -1,12 +1,11 @@
-//! What stands in for [`real`](super) synchronisation while loom explores the interleavings.
+//! Replaces the [real](super) synchronization while loom explores the interleavings.
 //!
-//! * `Mutex` is loom's own. `Arc` and `Weak` stay the standard library's: they are trusted.
-//! * `OnceLock` is a flag of loom's in front of one: a reader that nothing orders after the
-//!   writer may miss the value, as on real hardware.
-//! * `ArcSwap` is a mutex: the promise of arc-swap that loads and swaps are linearizable is
-//!   trusted and not checked.
-//! * A spawned task is a thread. Timers are tokio's, on a paused clock that nobody drives, so
-//!   none of them fires.
+//! * `Mutex` is loom's. `Arc` and `Weak` are the standard library's, and are trusted.
+//! * `OnceLock` is the standard library's behind a flag of loom's. A reader that is not ordered after
+//!   the writer may miss the value, as on real hardware.
+//! * `ArcSwap` is a mutex. That loads and swaps of arc-swap are linearizable is trusted, not checked.
+//! * A spawned task is a thread. Timers are tokio's, on a paused clock that is not driven, so none
+//!   fires.
 
 use std::{
     cell::{Cell, RefCell},
@@ -31,7 +30,7 @@ pub(crate) use loom::{
     thread,
 };
 
-use super::{Fault, lock};
+use super::lock;
 
 pub(crate) struct OnceLock<T> {
     set: atomic::AtomicBool,
@@ -79,8 +78,8 @@ impl<T> Deref for Guard<T> {
     }
 }
 
-/// What a model sets for itself. loom runs all of a model's threads on the thread of its test, so
-/// thread-locals are the world of one test.
+/// The settings of one model. loom runs all threads of a model on the thread of its test, so they are
+/// thread-locals.
 pub(crate) mod world {
     use super::{Cell, RefCell, thread};
 
@@ -97,12 +96,12 @@ pub(crate) mod world {
         DOOMED.set(0);
     }
 
-    /// The next task is dropped without being run, as by a runtime that shuts down.
+    /// Drops the next task without running it, as a runtime does that shuts down.
     pub(crate) fn doom_next_task() {
         DOOMED.set(DOOMED.get() + 1);
     }
 
-    /// Runs tasks where they are spawned: for what comes before the threads of a scenario.
+    /// Runs tasks where they are spawned. For the part of a scenario before its threads.
     pub(crate) fn inline<T>(prelude: impl FnOnce() -> T) -> T {
         INLINE.set(true);
         let result = prelude();
@@ -138,8 +137,8 @@ impl Handle {
     }
 }
 
-/// A task of its own: it sleeps until it is woken, and never wakes up by itself. So a lost
-/// wake-up is a deadlock, which loom reports.
+/// A task that sleeps until it is woken, and has no timer. So a lost wake-up is a deadlock, which
+/// loom reports.
 pub(crate) struct Parker {
     wakes: AtomicUsize,
     woken: Mutex<bool>,
@@ -152,7 +151,7 @@ impl Parker {
         Arc::new(Self { wakes: AtomicUsize::new(0), woken, wake })
     }
 
-    /// How often it was woken, ever.
+    /// How often it was woken.
     pub(crate) fn wakes(&self) -> usize {
         self.wakes.load(SeqCst)
     }
@@ -184,13 +183,4 @@ impl Wake for Parker {
         *lock(&self.woken) = true;
         self.wake.notify_one();
     }
-}
-
-/// The variable that breaks the code.
-pub(crate) const FAULT: &str = "OAUTH_LOOM_FAULT";
-
-/// Whether this fault is asked for.
-pub(crate) fn broken(fault: Fault) -> bool {
-    thread_local!(static ASKED: Option<String> = std::env::var(FAULT).ok());
-    ASKED.with(|asked| asked.as_ref().is_some_and(|asked| *asked == format!("{fault:?}")))
 }

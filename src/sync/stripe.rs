@@ -1,4 +1,4 @@
-//! Several copies of one thing, so that threads don't write to the same one.
+//! Several copies of one value, so that threads do not write to the same one.
 
 use std::{
     cell::Cell,
@@ -9,18 +9,18 @@ use std::{
     thread::available_parallelism,
 };
 
-/// A copy for each stripe of threads, made by the first thread that wants it.
+/// A copy for each stripe of threads, made by the first thread that reads it.
 pub(crate) struct Striped<T>(OnceLock<Box<[OnceLock<T>]>>);
 
 impl<T> Striped<T> {
-    /// This thread's.
+    /// The copy of this thread's stripe.
     pub(crate) fn here(&self, make: impl FnOnce() -> T) -> &T {
         let all = self.0.get_or_init(|| (0..stripes()).map(|_| OnceLock::new()).collect());
         all[stripe()].get_or_init(make)
     }
 }
 
-/// A clone has none yet.
+/// A clone has no copies yet.
 impl<T> Clone for Striped<T> {
     fn clone(&self) -> Self {
         Self::default()
@@ -33,7 +33,7 @@ impl<T> Default for Striped<T> {
     }
 }
 
-/// How many copies there are: a power of two, as many as threads run at once, at most 64.
+/// The number of stripes: a power of two, the available parallelism rounded up, at most 64.
 pub(crate) fn stripes() -> usize {
     static STRIPES: LazyLock<usize> = LazyLock::new(|| {
         available_parallelism().map_or(1, usize::from).min(64).next_power_of_two()
@@ -41,7 +41,7 @@ pub(crate) fn stripes() -> usize {
     *STRIPES
 }
 
-/// This thread's stripe, below [`stripes`]; handed out in turn.
+/// This thread's stripe, below [`stripes`]. Threads get the stripes in turn.
 #[inline]
 pub(crate) fn stripe() -> usize {
     const UNSET: usize = usize::MAX;

@@ -13,7 +13,8 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, ClientCredentialsBuilder, Event, Observer, Reason, SigningKey,
+    AcquireContext, ClientCredentials, ClientCredentialsBuilder, Event, Observer, Reason,
+    SigningKey,
     testing::{AuthorizationServer, RecordedRequest},
 };
 
@@ -100,8 +101,8 @@ impl Stage {
             .wall_clock(move || clock.now())
     }
 
-    pub(crate) fn acquire(&self) -> Acquire {
-        let mut acquire = Acquire::new(Reason::Missing);
+    pub(crate) fn acquire(&self) -> AcquireContext {
+        let mut acquire = AcquireContext::new(Reason::Missing);
         let events = Arc::clone(&self.events);
         acquire.observer = Observer::new(move |event| events.lock().unwrap().push(event.clone()));
         acquire

@@ -12,8 +12,8 @@ use http::{Request, StatusCode};
 use tokio::{sync::Semaphore, time::sleep};
 use tower::limit::ConcurrencyLimit;
 use tower_oauth2_client_credentials::{
-    Acquire, ByKey, EmptyBodies, Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer,
-    Origins, RequestHead, Token, TokenCache,
+    AcquireContext, ByKey, EmptyBodies, Error, ErrorKind, KeyedTokenCache,
+    OAuthClientCredentialsLayer, Origins, RequestHead, Token, TokenCache,
 };
 
 use crate::bottom::{Api, Body, answer, rejection};
@@ -106,7 +106,7 @@ impl World {
     ) -> Self {
         let asked = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&asked);
-        let source = move |_: Acquire| {
+        let source = move |_: AcquireContext| {
             let (nth, works) = (count.fetch_add(1, SeqCst) + 1, works.clone());
             async move {
                 sleep(LATENCY).await;

@@ -316,7 +316,7 @@ mod certificates {
         let idp = AuthorizationServer::new();
         let source = builder.transport(idp.service()).build().unwrap();
         let acquire = || {
-            let mut acquire = tower_oauth2_client_credentials::Acquire::new(
+            let mut acquire = tower_oauth2_client_credentials::AcquireContext::new(
                 tower_oauth2_client_credentials::Reason::Missing,
             );
             acquire.single_attempt = true;

@@ -16,7 +16,7 @@ use http_body_util::Full;
 use serde_json::json;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, Event,
+    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, Event,
     Observer, Reason, Token, TokenCache, TokenRequest, TokenSource as _,
     testing::{Answer, AuthorizationServer, ClientCertificate, WellKnown},
 };
@@ -33,7 +33,7 @@ fn client(idp: &AuthorizationServer) -> ClientCredentialsBuilder {
 }
 
 async fn acquire(source: &ClientCredentials) -> Result<Token, Error> {
-    source.acquire(Acquire::new(Reason::Missing)).await
+    source.acquire(AcquireContext::new(Reason::Missing)).await
 }
 
 async fn failure(builder: ClientCredentialsBuilder) -> Error {
@@ -53,9 +53,9 @@ fn raw(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer 
 }
 
 /// An acquisition whose events are kept.
-fn observed() -> (Acquire, Arc<Mutex<Vec<Event>>>) {
+fn observed() -> (AcquireContext, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::<Mutex<Vec<Event>>>::default();
-    let mut acquire = Acquire::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(Reason::Missing);
     let kept = Arc::clone(&events);
     acquire.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
     (acquire, events)

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{Request, Response, StatusCode, header};
 use tower::{Layer as _, Service as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Acquire, Error, ErrorKind, Never, Origins, OwnAuthorization, SkipToken, Token, TokenCache,
-    TokenType,
+    AcquireContext, Error, ErrorKind, Never, Origins, OwnAuthorization, SkipToken, Token,
+    TokenCache, TokenType,
     testing::{DpopVerifier, ProtectedApi},
 };
 
@@ -166,7 +166,7 @@ async fn another_header_field_carries_the_token_the_same_way() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_proved_is_refused_and_not_sent() {
-    let by_hand = TokenCache::new(|_: Acquire| async { Token::new(TokenType::Dpop, "abc") });
+    let by_hand = TokenCache::new(|_: AcquireContext| async { Token::new(TokenType::Dpop, "abc") });
     let scripted = Scripted::default();
     let client = scripted.client(by_hand);
     let error = client.send(get("https://api.test/")).await.unwrap_err();

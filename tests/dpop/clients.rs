@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use tower::ServiceExt as _;
 use tower_oauth2_client_credentials::{
-    Acquire, Error, Token, TokenCache, TokenSource as _, TokenType,
+    AcquireContext, Error, Token, TokenCache, TokenSource as _, TokenType,
 };
 
 use crate::support::{Body, Stage, probe};
@@ -35,7 +35,7 @@ async fn a_token_authorizes_and_observes_by_itself() {
 async fn a_token_that_was_taken_apart_is_put_together_again() {
     let stage = Stage::new();
     let inner = Arc::new(stage.builder().build().unwrap());
-    let tokens = TokenCache::new(move |_: Acquire| {
+    let tokens = TokenCache::new(move |_: AcquireContext| {
         let inner = Arc::clone(&inner);
         async move {
             let token = inner.acquire(probe()).await?;

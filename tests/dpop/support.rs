@@ -21,7 +21,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tower::{Layer as _, Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, DpopKey,
+    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, DpopKey,
     OAuthClientCredentialsLayer, Origins, Reason, ReplayPolicy, TokenCache,
     testing::{AuthorizationServer, DpopVerifier, ProtectedApi},
 };
@@ -119,8 +119,8 @@ pub(crate) fn some(nonce: &str) -> Option<String> {
 }
 
 /// What a cache asks its source with, of a single attempt: a probe.
-pub(crate) fn probe() -> Acquire {
-    let mut acquire = Acquire::new(Reason::Missing);
+pub(crate) fn probe() -> AcquireContext {
+    let mut acquire = AcquireContext::new(Reason::Missing);
     acquire.single_attempt = true;
     acquire
 }

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    Acquire, CloneBodies, Event, NotReplayedReason, OAuthClientCredentialsLayer, Origins,
+    AcquireContext, CloneBodies, Event, NotReplayedReason, OAuthClientCredentialsLayer, Origins,
     Rejections, SkipToken, Token, TokenCache,
 };
 
@@ -36,7 +36,7 @@ fn with_trailers(status: &'static str) -> Answer {
 fn numbered() -> (TokenCache, Arc<Mutex<u32>>) {
     let asked = Arc::new(Mutex::new(0));
     let counter = Arc::clone(&asked);
-    let tokens = TokenCache::new(move |_: Acquire| {
+    let tokens = TokenCache::new(move |_: AcquireContext| {
         let mut asked = counter.lock().unwrap();
         *asked += 1;
         let token = Token::bearer(format!("token-{asked}"));
@@ -88,7 +88,7 @@ async fn an_answer_that_is_handed_back_has_its_status() {
 async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
     let reasons = Arc::<Mutex<Vec<_>>>::default();
     let events = Arc::clone(&reasons);
-    let tokens = TokenCache::builder(|_: Acquire| async { Token::bearer("token") });
+    let tokens = TokenCache::builder(|_: AcquireContext| async { Token::bearer("token") });
     let tokens = tokens.observer(move |event| {
         if let Event::NotReplayed { reason, .. } = event {
             events.lock().unwrap().push(*reason);

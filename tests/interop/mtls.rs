@@ -147,8 +147,8 @@ fn a_certificate_that_is_replaced_takes_its_tokens_with_it() {
         assert_ne!(identity.thumbprint(), first);
         assert_eq!(get(&client, &url).await.0, StatusCode::OK);
         assert_eq!(requests.statuses(), [200, 200], "the old token was not tried again");
-        let withdrawn = |event: &Event| matches!(event, Event::Withdrawn);
-        assert!(events.lock().unwrap().iter().any(withdrawn));
+        let cleared = |event: &Event| matches!(event, Event::Cleared);
+        assert!(events.lock().unwrap().iter().any(cleared));
         let token = cache.current().unwrap();
         let answer = oidc::introspect(token.secret()).await;
         assert_eq!(answer["cnf"]["x5t#S256"], identity.thumbprint());

@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 use tower::{Layer as _, Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Event,
+    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Event,
     OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, Reason, Token, TokenCache,
     TokenRequest, TokenRequestBody, TokenSource as _,
 };
@@ -72,7 +72,7 @@ pub(crate) async fn acquire(builder: ClientCredentialsBuilder) -> Result<Token, 
 
 /// Another one, of the same source.
 pub(crate) async fn again(source: &ClientCredentials) -> Result<Token, Error> {
-    let acquired = source.acquire(Acquire::new(Reason::Missing)).await;
+    let acquired = source.acquire(AcquireContext::new(Reason::Missing)).await;
     match &acquired {
         Ok(token) => canaries::shown(token),
         Err(error) => canaries::shown_error(error),

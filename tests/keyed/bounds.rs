@@ -75,7 +75,7 @@ async fn a_stampede_on_a_slow_server_ends_in_time() {
     // 16 start in each quarter of a second, until the others have waited for 12.5 s.
     assert_eq!((good.len(), bad.len()), (50 * 16, MANY as usize - 50 * 16));
     for (result, took) in bad {
-        assert_eq!(result.unwrap_err().kind(), ErrorKind::Crowded);
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Overloaded);
         assert!((12_500..12_600).contains(&took.as_millis()), "{took:?}");
     }
     assert_eq!((idp.most_running(), idp.all_requests()), (4 * 11 * 16, 50 * 16));
@@ -90,7 +90,7 @@ async fn no_more_than_the_capacity_wait_for_their_turn() {
     let good = results.iter().filter(|it| it.is_ok()).count();
     assert_eq!((good, idp.all_requests(), idp.most_running()), (104, 104, 4));
     for error in results.into_iter().filter_map(Result::err) {
-        assert_eq!(error.kind(), ErrorKind::Crowded);
+        assert_eq!(error.kind(), ErrorKind::Overloaded);
     }
     // A key that was turned away comes again after its pause, and none is lost for good.
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -14,7 +14,7 @@ use http_body_util::Empty;
 use tokio::time::sleep;
 use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneService};
 use tower_oauth2_client_credentials::{
-    Acquire, Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token,
+    AcquireContext, Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token,
 };
 
 type Body = Empty<Bytes>;
@@ -138,7 +138,7 @@ fn tokens(world: &Arc<World>) -> KeyedTokenCache<Key> {
             return Err(Error::new(ErrorKind::Source));
         }
         let (world, key) = (Arc::clone(&source), *key);
-        Ok(move |_: Acquire| Arc::clone(&world).acquire(key))
+        Ok(move |_: AcquireContext| Arc::clone(&world).acquire(key))
     })
     .capacity(world.draw(|rng| rng.usize(1..6)))
     .concurrent_acquisitions(world.draw(|rng| rng.usize(1..4)))

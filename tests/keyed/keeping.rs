@@ -10,7 +10,7 @@ use std::{
 };
 
 use tower_oauth2_client_credentials::{
-    Acquire, Error, ErrorKind, Event, KeyedTokenCache, Reason, Token, TokenCache,
+    AcquireContext, Error, ErrorKind, Event, KeyedTokenCache, Reason, Token, TokenCache,
 };
 
 use super::support::{Idp, all, churn};
@@ -153,7 +153,7 @@ async fn a_source_that_cannot_be_made_is_a_failure_of_its_keys_requests() {
         match key {
             1 if first => Err(Error::new(ErrorKind::Config).with_detail("no such tenant")),
             2 => panic!("a closure of the user's"),
-            _ => Ok(|_: Acquire| async { Token::bearer("abc") }),
+            _ => Ok(|_: AcquireContext| async { Token::bearer("abc") }),
         }
     });
     for _ in 0..100 {
@@ -169,13 +169,13 @@ async fn a_source_that_cannot_be_made_is_a_failure_of_its_keys_requests() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sources_can_withdraw_and_keys_be_removed() {
+async fn sources_can_invalidate_and_keys_be_removed() {
     let idp = Idp::new();
     let tokens = idp.builder().build();
     for key in [1, 2] {
         tokens.get(&key).await.unwrap();
     }
-    idp.withdraw_all();
+    idp.invalidate_all();
     assert!([1, 2].iter().all(|key| tokens.current(key).is_none()));
     for key in [1, 2] {
         assert_eq!(tokens.get(&key).await.unwrap().secret(), format!("{key}.2"));
@@ -196,7 +196,7 @@ async fn each_cache_has_its_settings_and_an_observer_that_knows_the_key() {
     let idp = Idp::taking(Duration::from_secs(3));
     let tokens = idp
         .builder()
-        .each_cache(move |&key, cache| {
+        .configure(move |&key, cache| {
             let seen = Arc::clone(&seen);
             cache.wait_timeout(Duration::from_secs(key.into())).observer(move |event| {
                 if let Event::Acquired { .. } = event {

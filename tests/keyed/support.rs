@@ -12,8 +12,8 @@ use std::{
 
 use tokio::time::Instant;
 use tower_oauth2_client_credentials::{
-    Acquire, Error, ErrorKind, KeyedTokenCache, KeyedTokenCacheBuilder, Reason, Token, TokenSource,
-    Withdrawal,
+    AcquireContext, CacheHandle, Error, ErrorKind, KeyedTokenCache, KeyedTokenCacheBuilder, Reason,
+    Token, TokenSource,
 };
 
 /// Counts, and answers for each key with tokens that name it.
@@ -28,7 +28,7 @@ pub(crate) struct Seen {
     running: AtomicUsize,
     most_running: AtomicUsize,
     sources: AtomicUsize,
-    withdrawals: Mutex<Vec<Withdrawal>>,
+    handles: Mutex<Vec<CacheHandle>>,
 }
 
 impl Idp {
@@ -81,8 +81,8 @@ impl Idp {
         self.0.sources.load(SeqCst)
     }
 
-    pub(crate) fn withdraw_all(&self) {
-        self.0.withdrawals.lock().unwrap().iter().for_each(Withdrawal::withdraw);
+    pub(crate) fn invalidate_all(&self) {
+        self.0.handles.lock().unwrap().iter().for_each(CacheHandle::invalidate);
     }
 }
 
@@ -101,7 +101,7 @@ impl Drop for Running<'_> {
 }
 
 impl TokenSource for Source {
-    async fn acquire(&self, acquire: Acquire) -> Result<Token, Error> {
+    async fn acquire(&self, acquire: AcquireContext) -> Result<Token, Error> {
         let seen = &self.idp.0;
         let running = seen.running.fetch_add(1, SeqCst) + 1;
         let _running = Running(&seen.running);
@@ -122,8 +122,8 @@ impl TokenSource for Source {
         Ok(token.with_lifetime(Duration::from_secs(3600)))
     }
 
-    fn attach(&self, withdrawal: Withdrawal) {
-        self.idp.0.withdrawals.lock().unwrap().push(withdrawal);
+    fn attach(&self, handle: CacheHandle) {
+        self.idp.0.handles.lock().unwrap().push(handle);
     }
 }
 

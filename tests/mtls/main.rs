@@ -13,7 +13,7 @@ use http_body_util::Empty;
 use serde_json::json;
 use tower::{Service as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Acquire, ClientCredentials, ClientIdentity, Error, ErrorKind, HyperClient,
+    AcquireContext, ClientCredentials, ClientIdentity, Error, ErrorKind, HyperClient,
     OAuthClientCredentialsLayer, Origins, Reason, Token, TokenSource as _,
     testing::{AuthorizationServer, Listening, ProtectedApi},
 };
@@ -38,7 +38,7 @@ async fn ask(
         .attempts(1)
         .build()
         .unwrap();
-    bounded(source.acquire(Acquire::new(Reason::Missing))).await
+    bounded(source.acquire(AcquireContext::new(Reason::Missing))).await
 }
 
 /// What an API says to a token that comes over this client's connections.
@@ -154,7 +154,7 @@ async fn a_discovered_alias_is_used_whenever_a_certificate_is_configured() {
         (secret().transport(showing()).transport(authority.client().build().unwrap()), &plain),
     ] {
         let source = builder.build().unwrap();
-        bounded(source.acquire(Acquire::new(Reason::Missing))).await.unwrap();
+        bounded(source.acquire(AcquireContext::new(Reason::Missing))).await.unwrap();
         let request = idp.requests().pop().unwrap();
         let asked = request.uri.authority().map(|it| it.as_str()).or(request.header("host"));
         assert_eq!(asked, Some(&*server.addr().to_string()));

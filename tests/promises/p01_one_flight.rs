@@ -3,7 +3,7 @@
 use std::thread;
 
 use tokio::{task::JoinSet, time::sleep};
-use tower_oauth2_client_credentials::{Acquire, ErrorKind, TokenCache};
+use tower_oauth2_client_credentials::{AcquireContext, ErrorKind, TokenCache};
 
 use crate::support::{Api, Idp, call, failure, layered, secs, token};
 
@@ -68,7 +68,7 @@ async fn p1_holds_when_every_reason_to_acquire_comes_at_once() {
         nth => token(asked.nth, nth as f64 * 2.0),
     });
     let slow = idp.clone();
-    let cache = TokenCache::builder(move |acquire: Acquire| {
+    let cache = TokenCache::builder(move |acquire: AcquireContext| {
         let idp = slow.clone();
         async move {
             let answer = idp.ask(&acquire).await;

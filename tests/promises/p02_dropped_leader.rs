@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt};
-use tower_oauth2_client_credentials::{Acquire, Token, TokenCache};
+use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
 
 use crate::support::{
     Api, Idp, call, layered, poll_once, rejection, request, secs, settle, since, token,
@@ -20,7 +20,7 @@ use crate::support::{
 /// A source with five awaits, and a count of how many it was asked for.
 fn stepping(asked: &Arc<AtomicUsize>) -> TokenCache {
     let asked = Arc::clone(asked);
-    TokenCache::new(move |_: Acquire| {
+    TokenCache::new(move |_: AcquireContext| {
         asked.fetch_add(1, SeqCst);
         async {
             for _ in 0..5 {

@@ -7,7 +7,7 @@ use std::sync::{
 };
 
 use tokio::{task::JoinSet, time::Instant};
-use tower_oauth2_client_credentials::{Acquire, Error, ErrorKind, Token, TokenCache};
+use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, Token, TokenCache};
 
 use crate::support::{Answer, Api, Idp, call, failure, layered, on_purpose, secs, since, token};
 
@@ -23,7 +23,7 @@ where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = ()> + Send,
     {
-        fn acquire(&self, _: Acquire) -> impl Future<Output = Result<Token, Error>> + Send {
+        fn acquire(&self, _: AcquireContext) -> impl Future<Output = Result<Token, Error>> + Send {
             let panics = (self.1.fetch_add(1, SeqCst) == 0).then(|| (self.0)());
             async move {
                 if let Some(panics) = panics {
@@ -117,7 +117,7 @@ async fn p3_a_source_that_panics_when_it_is_done_does_not_start_a_storm() {
     }
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&asked);
-    let cache = TokenCache::new(move |_: Acquire| Bomb(Arc::clone(&counted)));
+    let cache = TokenCache::new(move |_: AcquireContext| Bomb(Arc::clone(&counted)));
     let result = cache.get().await;
     assert_eq!(asked.load(SeqCst), 1, "{result:?}");
     assert!(result.is_ok_and(|token| token.secret() == "abc"));

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, advance, timeout},
 };
 use tower::{Service, ServiceExt};
-use tower_oauth2_client_credentials::{Acquire, Error, ErrorKind, Event, Token, TokenCache};
+use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, Event, Token, TokenCache};
 
 use crate::support::{
     Api, Idp, call, layered, poll_once, poll_outside, request, secs, settle, since,
@@ -39,7 +39,7 @@ fn named(secret: &str) -> Result<Token, Error> {
 fn hangs_once() -> (TokenCache, mpsc::Receiver<usize>) {
     let (asked, was_asked) = mpsc::channel();
     let count = Mutex::new(0);
-    let cache = TokenCache::new(move |_: Acquire| {
+    let cache = TokenCache::new(move |_: AcquireContext| {
         let nth = {
             let mut count = count.lock().unwrap();
             *count += 1;
@@ -154,7 +154,7 @@ fn p3_a_cache_in_a_static_serves_one_runtime_after_another() {
             timeout(GUARD, CACHE.get()).await.expect("it hangs").unwrap();
             if round % 3 != 0 {
                 // It ends in the middle of an acquisition.
-                CACHE.drop_token();
+                CACHE.clear();
                 let _ = poll_once(&mut Box::pin(CACHE.get())).await;
             }
         });
@@ -265,7 +265,7 @@ fn p3_a_flight_that_nobody_drives_is_abandoned_and_its_late_result_dropped() {
     let (answered, asked) = (Mutex::new(Some(answered)), Arc::new(Notify::new()));
     let (was_asked, events) = (Arc::clone(&asked), Arc::new(Mutex::new(Vec::new())));
     let log = Arc::clone(&events);
-    let source = move |_: Acquire| {
+    let source = move |_: AcquireContext| {
         let late = answered.lock().unwrap().take();
         asked.notify_one();
         async move {

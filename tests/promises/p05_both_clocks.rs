@@ -88,7 +88,7 @@ async fn p5_a_post_after_a_suspend_longer_than_the_life_is_not_answered_401() {
         assert!(since(before) < 0.3, "it waited for one acquisition");
     }
     assert_eq!(api.tokens(), ["t1", "t2", "t3", "t4"]);
-    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == Reason::Ahead));
+    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == Reason::Refresh));
 }
 
 /// A service that is held keeps the token that it used last.

@@ -167,7 +167,7 @@ async fn p5_a_task_that_is_polled_late_does_not_leave_with_an_expired_or_dropped
         sleep(secs(1.95)).await;
         if dropped {
             assert_eq!(cache.current().unwrap().secret(), "t1");
-            cache.drop_token();
+            cache.clear();
         }
         assert_eq!(late.await.unwrap().status(), 200);
         assert_eq!(get.await.unwrap().secret(), "t2");
@@ -206,7 +206,7 @@ async fn p5_a_held_service_follows_its_cache_at_once() {
         let expected = vec![format!("t{nth}"); 6];
         assert_eq!(api.tokens()[6 * (nth - 1)..], expected);
         if nth == 1 {
-            cache.drop_token();
+            cache.clear();
         } else {
             cache.force_refresh().await.unwrap();
         }
@@ -367,5 +367,5 @@ async fn p5_no_fault_ends_refreshing_for_good() {
         sleep(secs(1.0)).await;
     }
     assert!(idp.count() >= 7, "{}", idp.count());
-    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == Reason::Ahead));
+    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == Reason::Refresh));
 }

@@ -7,14 +7,14 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-use tower_oauth2_client_credentials::{Acquire, Error, ErrorKind, TokenCache};
+use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, TokenCache};
 
 use crate::support::{Answer, Idp, failure, secs, since, token};
 
 /// What the endpoint does: attempts of 10 s each, three of them unless it is to make one.
 fn retrying(idp: &Idp) -> TokenCache {
     let idp = idp.clone();
-    TokenCache::new(move |acquire: Acquire| {
+    TokenCache::new(move |acquire: AcquireContext| {
         let idp = idp.clone();
         async move {
             let attempts = if acquire.single_attempt { 1 } else { 3 };

@@ -318,7 +318,7 @@ async fn p7_dropping_the_token_keeps_the_cooldown_and_the_budget() {
     let cache = idp.cache();
     cache.warm_up().await.unwrap();
     assert_eq!(cache.force_refresh().await.unwrap().secret(), "t1");
-    cache.drop_token();
+    cache.clear();
     assert_eq!(cache.get().await.unwrap_err().kind(), ErrorKind::ServerError);
     assert_eq!(idp.count(), 2, "the cooldown is kept");
     sleep(secs(2.0)).await;
@@ -329,7 +329,7 @@ async fn p7_dropping_the_token_keeps_the_cooldown_and_the_budget() {
         assert_eq!(call(&client).await.unwrap(), 401);
     }
     let used_up = idp.count();
-    cache.drop_token();
+    cache.clear();
     assert_eq!(call(&client).await.unwrap(), 401);
     settle().await;
     assert_eq!(idp.count(), used_up + 1, "one for want of a token, none for the rejection");
@@ -345,7 +345,7 @@ async fn p7_a_dropped_token_does_not_refill_the_budget() {
         assert_eq!(call(&client).await.unwrap(), 401);
     }
     assert_eq!(idp.count(), 4);
-    cache.drop_token();
+    cache.clear();
     sleep(secs(500.0)).await;
     for _ in 0..5 {
         assert_eq!(call(&client).await.unwrap(), 401);

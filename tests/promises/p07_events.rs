@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::time::{Instant, sleep};
-use tower_oauth2_client_credentials::{ErrorKind, Event, RejectionResponse, TokenCache};
+use tower_oauth2_client_credentials::{ErrorKind, Event, RejectionAction, TokenCache};
 
 use crate::support::{Api, Idp, call, failure, layered, rejection, secs, settle, since, token};
 
@@ -14,11 +14,11 @@ fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
     let observer = move |event: &Event| {
         log.lock().unwrap().push(match event {
             Event::Failed { .. } => "failed",
-            Event::Rejected { response, .. } => match response {
-                RejectionResponse::Acquiring => "acquiring",
-                RejectionResponse::Joined => "joined",
-                RejectionResponse::CoolingDown { .. } => "cooling down",
-                RejectionResponse::TooSoon { .. } => "too soon",
+            Event::Rejected { action, .. } => match action {
+                RejectionAction::Acquiring => "acquiring",
+                RejectionAction::Joined => "joined",
+                RejectionAction::CoolingDown { .. } => "cooling down",
+                RejectionAction::TooSoon { .. } => "too soon",
                 _ => "otherwise",
             },
             _ => return,
@@ -81,8 +81,8 @@ async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     let cache = idp
         .builder()
         .observer(move |event| {
-            if let Event::Rejected { response, .. } = event {
-                log.lock().unwrap().push(*response);
+            if let Event::Rejected { action, .. } = event {
+                log.lock().unwrap().push(*action);
             }
         })
         .build();
@@ -93,10 +93,10 @@ async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     }
     settle().await;
     let events = events.lock().unwrap();
-    let [first @ .., RejectionResponse::TooSoon { next_in }] = &events[..] else {
+    let [first @ .., RejectionAction::TooSoon { next_in }] = &events[..] else {
         panic!("{events:?}")
     };
-    assert_eq!(first, [RejectionResponse::Acquiring; 3]);
+    assert_eq!(first, [RejectionAction::Acquiring; 3]);
     assert!((59.0..=60.0).contains(&next_in.as_secs_f64()), "{next_in:?}");
 }
 
@@ -125,7 +125,7 @@ async fn p7_a_suspend_or_a_dropped_rejected_token_does_not_refill_the_budget() {
             let token = cache.get().await.unwrap();
             assert!(cache.replacement(&token).await.is_none());
             tokio::time::advance(secs(850.0)).await;
-            cache.drop_token();
+            cache.clear();
         }
         cache.get().await.unwrap();
         settle().await;

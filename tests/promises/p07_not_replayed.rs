@@ -11,8 +11,8 @@ use std::{
 use http::{Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, CloneBodies, ErrorKind, Event, KeyedTokenCache, Never, NotReplayedReason,
-    OAuthClientCredentialsLayer, Origins, ReplayPolicy, TokenCache,
+    AcquireContext, BoxError, CloneBodies, ErrorKind, Event, KeyedTokenCache, Never,
+    NotReplayedReason, OAuthClientCredentialsLayer, Origins, ReplayPolicy, TokenCache,
 };
 
 use crate::support::{API, Api, Body, Idp, failure, rejection, request, secs, token};
@@ -155,7 +155,7 @@ async fn a_policy_that_replays_nothing_is_not_asked() {
             Api::new(|_| rejection()),
             KeyedTokenCache::new(move |(): &()| {
                 let idp = idp.clone();
-                Ok(move |acquire: Acquire| {
+                Ok(move |acquire: AcquireContext| {
                     let idp = idp.clone();
                     async move { idp.ask(&acquire).await }
                 })

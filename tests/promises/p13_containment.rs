@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 use tower_oauth2_client_credentials::{
-    Acquire, ErrorKind, Event, Readiness, Token, TokenCache, TokenCacheBuilder,
+    AcquireContext, ErrorKind, Event, Readiness, Token, TokenCache, TokenCacheBuilder,
 };
 
 use crate::support::{Answer, Idp, failure, named, on_purpose, secs, settle, since, token};
@@ -21,13 +21,13 @@ fn with_zeros(builder: TokenCacheBuilder) -> TokenCacheBuilder {
     const ZERO: Duration = Duration::ZERO;
     builder
         .cooldown(ZERO..=ZERO)
-        .terminal_cooldown(ZERO)
+        .permanent_error_cooldown(ZERO)
         .retry_after_cap(ZERO)
         .retry_after_cap_with_token(ZERO)
         .rejection_interval(ZERO..=ZERO)
         .default_lifetime(ZERO)
         .leeway(ZERO)
-        .suspect_wait(ZERO)
+        .rejected_token_wait(ZERO)
         .probe_wait(ZERO)
         .refresh_lead(0.0..=0.0)
         .first_refresh_lead(0.0..=0.0)
@@ -147,7 +147,7 @@ mod tenants {
     fn tenants(fails: bool) -> KeyedTokenCache<u32> {
         KeyedTokenCache::new(move |tenant: &u32| {
             let (tenant, asked) = (*tenant, AtomicUsize::new(0));
-            Ok(move |_: Acquire| {
+            Ok(move |_: AcquireContext| {
                 let first = asked.fetch_add(1, SeqCst) == 0;
                 async move {
                     if tenant < 100 && fails && first {

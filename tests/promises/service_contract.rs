@@ -13,8 +13,8 @@ use http::{Request, Response};
 use tokio::{sync::Semaphore, time::sleep};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, EmptyBodies, Error, ErrorKind, Never, OAuthClientCredentialsLayer, Origins,
-    ResponseFuture, Token, TokenCache,
+    AcquireContext, BoxError, EmptyBodies, Error, ErrorKind, Never, OAuthClientCredentialsLayer,
+    Origins, ResponseFuture, Token, TokenCache,
 };
 use tower_test::mock;
 
@@ -99,7 +99,7 @@ async fn a_token_transport_behind_the_apis_concurrency_limit_does_not_deadlock()
     });
     let limited = ConcurrencyLimit::new(host, 1);
     let transport = limited.clone();
-    let cache = TokenCache::new(move |_: Acquire| {
+    let cache = TokenCache::new(move |_: AcquireContext| {
         let transport = transport.clone();
         async move {
             let request = Request::post("https://api.example.com/token").body(Body::default());

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::{Instant, advance, sleep};
 use tower_oauth2_client_credentials::{
-    Acquire, Error, ErrorKind, Event, Reason, Token, TokenCache, TokenCacheBuilder,
+    AcquireContext, Error, ErrorKind, Event, Reason, Token, TokenCache, TokenCacheBuilder,
 };
 
 use crate::support::{
@@ -76,7 +76,7 @@ async fn suspect_wait_is_how_long_others_wait_for_a_replacement() {
         1 => token(1, 3600.0),
         _ => Answer::never(),
     });
-    let cache = idp.builder().suspect_wait(secs(3.0)).build();
+    let cache = idp.builder().rejected_token_wait(secs(3.0)).build();
     let first = cache.get().await.unwrap();
     cache.invalidate(&first);
     let start = Instant::now();
@@ -124,7 +124,7 @@ async fn cooldowns_begin_where_they_are_set_to() {
     let failing = |kind| Idp::new(move |_| failure(kind)).builder();
     let server = cooldown(failing(ErrorKind::ServerError).cooldown(secs(7.0)..=secs(9.0))).await;
     assert!((7.0..=8.75).contains(&server), "{server}");
-    let permanent = failing(ErrorKind::InvalidClient).terminal_cooldown(secs(5.0));
+    let permanent = failing(ErrorKind::InvalidClient).permanent_error_cooldown(secs(5.0));
     let permanent = cooldown(permanent).await;
     assert!((5.0..=6.25).contains(&permanent), "{permanent}");
 }
@@ -202,19 +202,19 @@ async fn a_refresh_is_reported_with_what_remained_of_the_old_token() {
     assert!(matches!(remained[..], [left] if (199.0..=200.0).contains(&left)), "{remained:?}");
 }
 
-/// Two caches over one source whose tokens can be withdrawn: both are told.
+/// Two caches over one source whose tokens can be invalidated: both discard them.
 #[tokio::test(start_paused = true)]
-async fn a_source_withdraws_the_tokens_of_all_its_caches() {
+async fn a_source_invalidates_the_tokens_of_all_its_caches() {
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<tower_oauth2_client_credentials::Withdrawal>>>);
+    struct Shared(Arc<Mutex<Vec<tower_oauth2_client_credentials::CacheHandle>>>);
 
     impl tower_oauth2_client_credentials::TokenSource for Shared {
-        async fn acquire(&self, _: Acquire) -> Result<Token, Error> {
+        async fn acquire(&self, _: AcquireContext) -> Result<Token, Error> {
             Token::bearer("bound")
         }
 
-        fn attach(&self, withdrawal: tower_oauth2_client_credentials::Withdrawal) {
-            self.0.lock().unwrap().push(withdrawal);
+        fn attach(&self, handle: tower_oauth2_client_credentials::CacheHandle) {
+            self.0.lock().unwrap().push(handle);
         }
     }
 
@@ -223,7 +223,7 @@ async fn a_source_withdraws_the_tokens_of_all_its_caches() {
     for cache in &caches {
         cache.get().await.unwrap();
     }
-    source.0.lock().unwrap().iter().for_each(|withdrawal| withdrawal.withdraw());
+    source.0.lock().unwrap().iter().for_each(|handle| handle.invalidate());
     assert!(caches.iter().all(|cache| cache.current().is_none()));
 }
 
@@ -244,7 +244,7 @@ async fn p5_a_token_is_used_until_its_expiry_and_not_at_it() {
 
 #[test]
 fn reasons_have_the_names_that_events_show() {
-    let names = [Reason::Missing, Reason::Ahead, Reason::Rejected, Reason::Forced]
+    let names = [Reason::Missing, Reason::Refresh, Reason::Rejected, Reason::Forced]
         .map(|reason| reason.as_str());
     assert_eq!(names, ["missing", "ahead", "rejected", "forced"]);
 }
@@ -253,7 +253,7 @@ fn reasons_have_the_names_that_events_show() {
 #[tokio::test(start_paused = true)]
 async fn a_keyed_cache_is_empty_until_a_key_is_asked_for() {
     let tokens = tower_oauth2_client_credentials::KeyedTokenCache::new(|_: &u8| {
-        Ok(|_: Acquire| async { Token::bearer("abc") })
+        Ok(|_: AcquireContext| async { Token::bearer("abc") })
     });
     assert!(tokens.is_empty());
     assert_eq!(tokens.len(), 0);

@@ -18,8 +18,8 @@ use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, Error, ErrorKind, OAuthClientCredentials, OAuthClientCredentialsLayer,
-    Origins, Reason, Token, TokenCache, TokenCacheBuilder,
+    AcquireContext, BoxError, Error, ErrorKind, OAuthClientCredentials,
+    OAuthClientCredentialsLayer, Origins, Reason, Token, TokenCache, TokenCacheBuilder,
 };
 
 pub(crate) type Body = Full<Bytes>;
@@ -115,7 +115,7 @@ impl Idp {
 
     pub(crate) fn builder(&self) -> TokenCacheBuilder {
         let idp = self.clone();
-        TokenCache::builder(move |acquire: Acquire| {
+        TokenCache::builder(move |acquire: AcquireContext| {
             let idp = idp.clone();
             async move { idp.ask(&acquire).await }
         })
@@ -126,7 +126,7 @@ impl Idp {
     }
 
     /// One token request.
-    pub(crate) async fn ask(&self, acquire: &Acquire) -> Result<Token, Error> {
+    pub(crate) async fn ask(&self, acquire: &AcquireContext) -> Result<Token, Error> {
         let asked = {
             let mut all = self.0.asked.lock().unwrap();
             let asked = Asked {

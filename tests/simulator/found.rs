@@ -9,7 +9,7 @@ use std::{
 };
 
 use tokio::time::{Instant, advance, sleep};
-use tower_oauth2_client_credentials::{Acquire, Error, ErrorKind, Event, Token, TokenCache};
+use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, Event, Token, TokenCache};
 
 /// What the source does in turn; the last one again and again.
 #[derive(Clone, Copy)]
@@ -25,7 +25,7 @@ fn cache(steps: &'static [Step]) -> (TokenCache, Asked, Arc<Mutex<Vec<Event>>>) 
     let (asked, events) = (Asked::default(), Arc::new(Mutex::new(Vec::new())));
     let (seen, heard, begun) = (asked.clone(), events.clone(), Instant::now());
     let cache =
-        TokenCache::builder(move |_: Acquire| {
+        TokenCache::builder(move |_: AcquireContext| {
             let mut seen = seen.lock().unwrap();
             let number = seen.len();
             seen.push(begun.elapsed());

@@ -9,8 +9,8 @@ use http_body_util::Full;
 use tokio::time::{Instant, advance, sleep, timeout};
 use tower::{Layer, Service, ServiceExt, util::BoxCloneService};
 use tower_oauth2_client_credentials::{
-    Acquire, BoxError, ClientCredentials, CloneBodies, Error, Never, OAuthClientCredentialsLayer,
-    Origins, Token, TokenCache, TokenSource as _,
+    AcquireContext, BoxError, ClientCredentials, CloneBodies, Error, Never,
+    OAuthClientCredentialsLayer, Origins, Token, TokenCache, TokenSource as _,
 };
 
 use crate::{
@@ -95,7 +95,7 @@ fn cache(shared: &Shared) -> TokenCache {
         .expect("the settings are good");
     let (world, observed, clock) = (shared.clone(), shared.clone(), shared.clone());
     let keep_warm = lock(shared).plan.keep_warm;
-    TokenCache::builder(move |acquire: Acquire| {
+    TokenCache::builder(move |acquire: AcquireContext| {
         let (shared, endpoint) = (world.clone(), endpoint.clone());
         async move {
             let number = lock(&shared).acquisition_starts(&acquire);

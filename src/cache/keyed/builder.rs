@@ -1,4 +1,4 @@
-//! What can be set about many caches.
+//! The builder of a keyed cache.
 
 use std::{
     fmt,
@@ -11,39 +11,37 @@ use quick_cache::{UnitWeighter, sync::Cache};
 use tokio::time::Instant;
 
 use super::{
-    Inner, KeyedTokenCache, TICKS, TokenCacheBuilder,
-    register::Register,
+    cache::{Configure, KeyedInner, KeyedTokenCache, TICKS},
+    limiter::Limiter,
+    registry::KeyRegistry,
     source::{Make, Sources},
-    turns::Turns,
 };
 use crate::{
-    cache::settings::LONGEST,
+    cache::TokenCacheBuilder,
+    clock::MAX_SETTING,
     error::Error,
     source::{ErasedSource, TokenSource},
     sync::{Arc, Mutex},
 };
 
-/// A tick is a second at least.
-const SHORTEST_IDLE: Duration = Duration::from_secs(TICKS as u64);
+/// So that a tick is at least a second.
+const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS as u64);
 
-/// Sets one key's cache.
-pub(super) type Each<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + Send + Sync;
-
-/// Makes a [`KeyedTokenCache`] with other settings than the defaults.
+/// Builds a [`KeyedTokenCache`].
 ///
 /// # Examples
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::{Acquire, KeyedTokenCache, Token};
+/// use tower_oauth2_client_credentials::{AcquireContext, KeyedTokenCache, Token};
 ///
 /// let tokens = KeyedTokenCache::builder(|tenant: &u64| {
 ///     let token = format!("token-of-{tenant}");
-///     Ok(move |_: Acquire| std::future::ready(Token::bearer(token.as_str())))
+///     Ok(move |_: AcquireContext| std::future::ready(Token::bearer(token.as_str())))
 /// })
 /// .capacity(500)
 /// .idle_time(Duration::from_secs(600))
-/// .each_cache(|tenant, cache| {
+/// .configure(|tenant, cache| {
 ///     let tenant = *tenant;
 ///     cache
 ///         .wait_timeout(Duration::from_secs(5))
@@ -55,62 +53,85 @@ pub(super) type Each<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + S
 #[must_use]
 pub struct KeyedTokenCacheBuilder<K> {
     make: Box<Make<K>>,
-    each: Box<Each<K>>,
+    configure: Box<Configure<K>>,
     capacity: usize,
     idle_time: Duration,
     acquisitions: usize,
 }
 
+// Here rather than in `cache`, so that imports run one way.
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
+    /// A cache that makes a source for each key, with the default settings.
+    ///
+    /// The closure runs within a key's acquisition, until it has succeeded once. Its failure is the
+    /// failure of that acquisition: it is remembered, and tried again after the cooldown. Let all
+    /// sources share one transport.
+    pub fn new<S: TokenSource>(
+        source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
+    ) -> Self {
+        Self::builder(source).build()
+    }
+
+    /// The same, with other settings.
+    pub fn builder<S: TokenSource>(
+        source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
+    ) -> KeyedTokenCacheBuilder<K> {
+        KeyedTokenCacheBuilder::new(source)
+    }
+}
+
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
-    pub(super) fn new<S: TokenSource>(
+    fn new<S: TokenSource>(
         source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
     ) -> Self {
         Self {
             make: Box::new(move |key| source(key).map(|it| Box::new(it) as Box<dyn ErasedSource>)),
-            each: Box::new(|_, cache| cache),
+            configure: Box::new(|_, cache| cache),
             capacity: 10_000,
             idle_time: Duration::from_secs(3600),
             acquisitions: 16,
         }
     }
 
-    /// How many caches are at hand, roughly; also of how many keys whose cache was dropped the
-    /// pauses are remembered, and how many acquisitions wait for their turn. Default: 10,000.
+    /// How many caches are kept, approximately. Also for how many keys without a cache the backoff is
+    /// remembered, and how many acquisitions wait until they can start. Default: 10,000.
     pub fn capacity(mut self, keys: usize) -> Self {
         self.capacity = keys.max(1);
         self
     }
 
-    /// After how long without a request a key's cache is dropped: then, or up to a quarter of it
-    /// later, with the next request for any key. At least 8 s. Default: 1 h.
+    /// How long without a request until a key's cache is dropped. That happens with the next request
+    /// for any key, up to a quarter of the idle time later. At least 8 s. Default: 1 h.
     pub fn idle_time(mut self, idle_time: Duration) -> Self {
-        self.idle_time = idle_time.clamp(SHORTEST_IDLE, LONGEST);
+        self.idle_time = idle_time.clamp(MIN_IDLE_TIME, MAX_SETTING);
         self
     }
 
-    /// How many acquisitions start at once, over all keys; at least one. One that takes longer than
-    /// 250 ms does not count any more. Keys whose last acquisition failed count by themselves. So keys whose
-    /// authorization server hangs do not keep other keys waiting. Default: 16.
+    /// How many acquisitions start at once, over all keys. At least one. Default: 16.
+    ///
+    /// An acquisition counts for its first 250 ms. Keys whose last acquisition failed have a separate
+    /// limit of the same size. So keys whose authorization server hangs do not delay other keys.
     pub fn concurrent_acquisitions(mut self, acquisitions: usize) -> Self {
         self.acquisitions = acquisitions;
         self
     }
 
-    /// The settings of each cache, and an observer that knows the key. It runs when a cache is
-    /// made: keep it short.
-    pub fn each_cache(
+    /// Changes the settings of each key's cache, such as its name or an observer that knows the key.
+    ///
+    /// It runs when a cache is made. Keep it short.
+    pub fn configure(
         mut self,
-        each: impl Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + Send + Sync + 'static,
+        configure: impl Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + Send + Sync + 'static,
     ) -> Self {
-        self.each = Box::new(each);
+        self.configure = Box::new(configure);
         self
     }
 
-    /// Makes it. It holds no key yet.
+    /// Builds the keyed cache. It has no key yet.
     pub fn build(self) -> KeyedTokenCache<K> {
-        let Self { make, each, capacity, idle_time, acquisitions } = self;
-        let [turns, retries] = [(); 2].map(|()| Turns::new(acquisitions, capacity));
-        let at_hand = Cache::with(
+        let Self { make, configure, capacity, idle_time, acquisitions } = self;
+        let [limiter, retry_limiter] = [(); 2].map(|()| Limiter::new(acquisitions, capacity));
+        let recent = Cache::with(
             capacity,
             u64::try_from(capacity).unwrap_or(u64::MAX),
             UnitWeighter,
@@ -118,12 +139,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
             Default::default(),
         );
         KeyedTokenCache {
-            inner: Arc::new(Inner {
-                at_hand,
-                register: Mutex::new(Register::new(capacity)),
-                sources: Arc::new(Sources { make, turns, retries }),
-                each,
-                began: Instant::now(),
+            inner: Arc::new(KeyedInner {
+                recent,
+                registry: Mutex::new(KeyRegistry::new(capacity)),
+                sources: Arc::new(Sources { make, limiter, retry_limiter }),
+                configure,
+                created_at: Instant::now(),
                 tick: idle_time / TICKS,
                 swept: AtomicU32::new(0),
             }),

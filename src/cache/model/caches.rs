@@ -3,28 +3,32 @@
 use super::*;
 use crate::{cache::Readiness, error::ErrorKind, event::Reason};
 
-fn new_each_time(serial: usize, _: &Acquire) -> Result<Token, Error> {
+fn new_each_time(serial: usize, _: &AcquireContext) -> Result<Token, Error> {
     Ok(token(serial))
 }
 
-fn fails(_: usize, _: &Acquire) -> Result<Token, Error> {
+fn fails(_: usize, _: &AcquireContext) -> Result<Token, Error> {
     Err(Error::new(ErrorKind::ServerError))
 }
 
-fn fails_once(serial: usize, _: &Acquire) -> Result<Token, Error> {
-    if serial == 1 { fails(serial, &Acquire::new(Reason::Missing)) } else { Ok(token(serial)) }
+fn fails_once(serial: usize, _: &AcquireContext) -> Result<Token, Error> {
+    if serial == 1 {
+        fails(serial, &AcquireContext::new(Reason::Missing))
+    } else {
+        Ok(token(serial))
+    }
 }
 
-fn same_each_time(_: usize, _: &Acquire) -> Result<Token, Error> {
+fn same_each_time(_: usize, _: &AcquireContext) -> Result<Token, Error> {
     Ok(token(1))
 }
 
-/// What a request got: its token, or 0.
+/// The serial of the token that a request gets, or 0.
 fn get(cache: &TokenCache) -> usize {
     got(cache, block_on(cache.get()).ok())
 }
 
-/// No request has a token before it is published for the next one.
+/// No request gets a token before it is published.
 fn got(cache: &TokenCache, token: Option<Token>) -> usize {
     let got = token.map_or(0, |token| serial(&token));
     assert!(published(cache) >= got, "t{got} is not published yet");
@@ -73,7 +77,7 @@ fn waiters_share_one_probe() {
 }
 
 #[test]
-fn a_flight_whose_runtime_is_gone_is_replaced_by_one() {
+fn an_acquisition_whose_runtime_ended_is_replaced_by_one() {
     check(3, || {
         world::doom_next_task();
         let world = World::new(new_each_time);
@@ -125,8 +129,8 @@ fn a_rejection_and_a_forced_refresh_cost_one_acquisition_each_at_most() {
         let request = world.spawn(|cache| get(&cache));
         world.cache.invalidate(&token(1));
         assert!([1, 2, 3].contains(&join(request)));
-        // What is forced just after the rejection's acquisition ended is another one, which the
-        // budget allows.
+        // A refresh that is forced after the rejection's acquisition has ended starts another one,
+        // which the budget allows.
         assert!([2, 3].contains(&join(forced)));
         world.end(2..=3);
     });
@@ -136,10 +140,10 @@ fn a_rejection_and_a_forced_refresh_cost_one_acquisition_each_at_most() {
 fn a_snapshot_is_marked_before_its_successor_is_seen() {
     check(3, || {
         let world = World::after_one(new_each_time);
-        let old = world.cache.fresh().expect("a token");
+        let old = world.cache.fresh(tokio::time::Instant::now()).expect("a token");
         let refresh = world.spawn(|cache| got(&cache, block_on(cache.force_refresh()).ok()));
         for _ in 0..3 {
-            let published = world.cache.shared.snapshot.load();
+            let published = world.cache.inner.snapshot.load();
             let is_old = published.as_ref().is_some_and(|published| Arc::ptr_eq(published, &old));
             assert!(is_old || old.is_replaced(), "an old snapshot was not marked");
         }
@@ -174,7 +178,7 @@ fn a_rejection_that_races_the_same_token_costs_one_acquisition_more_at_most() {
 }
 
 #[test]
-fn requests_that_find_the_token_expired_share_one_flight() {
+fn requests_that_find_the_token_expired_share_one_acquisition() {
     check(2, || {
         let world = World::after_one(new_each_time);
         let others = [0, 1].map(|_| world.spawn(|cache| get(&cache)));
@@ -188,23 +192,23 @@ fn requests_that_find_the_token_expired_share_one_flight() {
 }
 
 #[test]
-fn what_is_published_never_goes_back() {
+fn a_published_token_is_never_followed_by_an_older_one() {
     check(2, || {
         let world = World::after_one(new_each_time);
         world.pass(800);
         let others = [0, 1].map(|_| world.spawn(|cache| got(&cache, cache.current())));
         world.watch();
         for got in others.map(join) {
-            assert!([1, 2].contains(&got), "a token was at hand all the time");
+            assert!([1, 2].contains(&got), "a token was cached all the time");
         }
         world.end(2..=2);
         assert_eq!(published(&world.cache), 2);
     });
 }
 
-/// The token is named after its flight: 1 started before 31 seconds had passed, 2 after.
+/// The token is named after its acquisition: 1 started before 31 seconds had passed, 2 after.
 #[test]
-fn the_late_result_of_an_abandoned_flight_is_dropped() {
+fn the_late_result_of_an_abandoned_acquisition_is_dropped() {
     thread_local!(static BEGIN: std::cell::Cell<Option<tokio::time::Instant>> = const { std::cell::Cell::new(None) });
     check(3, || {
         BEGIN.set(Some(tokio::time::Instant::now()));
@@ -223,13 +227,41 @@ fn the_late_result_of_an_abandoned_flight_is_dropped() {
 }
 
 #[test]
-fn a_watch_is_told_of_the_token() {
+fn a_watch_is_notified_of_the_token() {
     check(3, || {
         let world = World::new(new_each_time);
         let mut watch = world.cache.subscribe();
-        let told = world.spawn(move |_| block_on(watch.changed()));
+        let notified = world.spawn(move |_| block_on(watch.changed()));
         assert_eq!(get(&world.cache), 1);
-        assert_eq!(join(told), Some(Readiness::Ready));
+        assert_eq!(join(notified), Some(Readiness::Ready));
         world.end(1..=1);
+    });
+}
+
+/// The clock stands still, so an offer after the acquisition's end is not newer, and is refused.
+#[test]
+fn an_offer_during_an_acquisition_serves_its_waiters() {
+    check(3, || {
+        let world = World::new(new_each_time);
+        let other = world.spawn(|cache| get(&cache));
+        let is_used = world.offer(9);
+        let got = join(other);
+        assert!(got == 1 || is_used && got == 9, "t{got}");
+        assert_ne!(published(&world.cache), 0);
+        world.end(0..=1);
+    });
+}
+
+/// The first waiter may end with the offered token, and the second joins the same acquisition.
+#[test]
+fn a_rejected_offer_starts_no_second_acquisition() {
+    check(2, || {
+        let world = World::new(new_each_time);
+        let other = world.spawn(|cache| get(&cache));
+        world.offer(9);
+        let replaced = block_on(world.cache.replacement(&token(9)));
+        assert!(replaced.is_some_and(|token| serial(&token) != 9));
+        assert!([1, 9].contains(&join(other)));
+        world.end(1..=2);
     });
 }

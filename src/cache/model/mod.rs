@@ -1,39 +1,41 @@
-//! The cache's own single-flight and snapshot code under the model checker loom: every
-//! interleaving of a few threads, and not only those that a test happens to meet.
+//! Model checks of single-flight and of the published snapshot. loom runs each scenario in every
+//! interleaving of its threads.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg oauth_loom" cargo test --release --no-default-features --lib cache::model
 //! ```
 //!
-//! The code that runs is the code that ships: `Flight`, `Seat`, `Wait`, `Acquiring`, `Replacing`,
-//! `State`, `Shared::step` and the driver. [`sync::modelled`](crate::sync::modelled) says what
-//! stands in for what below it.
+//! The code that runs is the code that ships: `Acquisition`, `Waiter`, `TimedWaiter`, `TokenWait`,
+//! `Replacement`, `State`, `CacheInner` and the task of an acquisition.
+//! [`sync::modelled`](crate::sync::modelled) says what is replaced below it.
 //!
-//! # What is checked
+//! # Properties
 //!
-//! * At most one acquisition flies at a time (P1), and how many there are in all.
-//! * No wake-up is lost: a thread that nobody wakes is a deadlock. At the flight alone: who was
-//!   told to wait is woken exactly once.
-//! * A flight that ended has an outcome, the same for all.
-//! * What is published is never followed by something older, and in the end it is what the state
+//! * At most one acquisition is in flight (P1), and the number of acquisitions is as expected.
+//! * No wake-up is lost: a thread that is not woken is a deadlock. For a single acquisition: each
+//!   pending waiter is woken exactly once.
+//! * An acquisition that ended has an outcome, the same for all waiters.
+//! * A published snapshot is never followed by an older one. At the end it is the one that the state
 //!   holds.
 //!
 //! # Bounds
 //!
-//! * Threads: up to five, the test's own and those that tasks run on among them.
-//! * Preemptions: the first argument of `check`, for each scenario. `None` is every interleaving
-//!   there is: so for two waiters of one flight. For the whole cache mostly three, and two with
-//!   four threads. A switch where a thread waits or ends is not counted.
-//!   `LOOM_MAX_PREEMPTIONS=n` sets another bound for all.
-//! * Time passes where a scenario lets it, between any two steps. Timers don't fire, so a
-//!   waiter's own deadline is not modelled; that it leaves is.
-//! * Memory is as loom models it: acquire and release as in C11, `SeqCst` as no more than these.
+//! * Threads: up to five, including the test's thread and those that run tasks.
+//! * Preemptions: the first argument of `check`, for each scenario. `None` is no bound, as for two
+//!   waiters of one acquisition. For the whole cache it is mostly three, and two with four threads. A
+//!   switch where a thread waits or ends does not count. `LOOM_MAX_PREEMPTIONS=n` sets another bound
+//!   for all.
+//! * Time passes where a scenario lets it, between any two steps. Timers do not fire, so a waiter's own
+//!   deadline is not modelled; that a waiter is dropped is.
+//! * Memory is as loom models it: acquire and release as in C11, `SeqCst` no stronger than these.
 //!
-//! That it would notice is shown in [`faults`].
+//! # Faults
+//!
+//! The checks must be able to fail. `.ci/model-faults` breaks a copy of the sources in one place after
+//! the other, and fails unless a scenario notices each fault.
 
+mod acquisitions;
 mod caches;
-mod faults;
-mod flights;
 
 use std::{
     fmt::Debug,
@@ -49,7 +51,7 @@ use super::TokenCache;
 use crate::{
     error::Error,
     event::Event,
-    source::Acquire,
+    source::{AcquireContext, CacheHandle, TokenSource},
     sync::{
         Arc, lock,
         modelled::{Parker, atomic, thread, world},
@@ -57,9 +59,9 @@ use crate::{
     token::Token,
 };
 
-/// Runs a scenario in every interleaving with so many preemptions, or in every one.
+/// Runs a scenario in every interleaving with at most this many preemptions.
 fn check(preemptions: impl Into<Option<usize>>, scenario: fn()) {
-    // Its clock stands still but for `World::pass`, and nobody drives its timers.
+    // Its clock moves in `World::pass` only, and its timers are not driven.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -87,8 +89,8 @@ fn poll_once(future: impl Future) {
     let _ = pin!(future).poll(&mut Context::from_waker(&Parker::new().waker()));
 }
 
-/// The answer to the nth acquisition.
-type Answer = fn(usize, &Acquire) -> Result<Token, Error>;
+/// The result of the nth acquisition.
+type Answer = fn(usize, &AcquireContext) -> Result<Token, Error>;
 
 /// `t1`, `t2`, …: refreshed after 770 s, expired after 970 s.
 fn token(serial: usize) -> Token {
@@ -97,24 +99,47 @@ fn token(serial: usize) -> Token {
 }
 
 fn serial(token: &Token) -> usize {
-    token.secret()[1..].parse().expect("a token of ours")
+    token.secret()[1..].parse().expect("a token of `token`")
 }
 
 fn published(cache: &TokenCache) -> usize {
-    cache.shared.snapshot.load().as_ref().map_or(0, |snapshot| serial(snapshot.token()))
+    cache.inner.snapshot.load().as_ref().map_or(0, |snapshot| serial(snapshot.token()))
 }
 
-/// A cache, and what its source saw.
+/// A cache, and what its source has seen.
 #[derive(Clone)]
 struct World {
     cache: TokenCache,
     seen: Arc<Seen>,
 }
 
+struct Source {
+    seen: Arc<Seen>,
+    answer: Answer,
+}
+
+impl TokenSource for Source {
+    async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
+        let seen = &self.seen;
+        let in_flight = seen.in_flight.fetch_add(1, SeqCst) + 1;
+        // An assertion here would be caught as a source's panic.
+        seen.max_in_flight.fetch_max(in_flight, SeqCst);
+        let serial = seen.acquisitions.fetch_add(1, SeqCst) + 1;
+        let result = (self.answer)(serial, &context);
+        seen.in_flight.fetch_sub(1, SeqCst);
+        result
+    }
+
+    fn attach(&self, cache: CacheHandle) {
+        assert!(self.seen.handle.set(cache).is_ok(), "attached twice");
+    }
+}
+
 struct Seen {
+    handle: std::sync::OnceLock<CacheHandle>,
     /// loom's, so that two acquisitions at once are an interleaving of their own.
-    flying: atomic::AtomicUsize,
-    most_flying: AtomicUsize,
+    in_flight: atomic::AtomicUsize,
+    max_in_flight: AtomicUsize,
     acquisitions: AtomicUsize,
     abandoned: AtomicUsize,
 }
@@ -123,35 +148,25 @@ impl World {
     /// A cache without a token.
     fn new(answer: Answer) -> Self {
         let seen = Arc::new(Seen {
-            flying: atomic::AtomicUsize::new(0),
-            most_flying: AtomicUsize::new(0),
+            handle: std::sync::OnceLock::new(),
+            in_flight: atomic::AtomicUsize::new(0),
+            max_in_flight: AtomicUsize::new(0),
             acquisitions: AtomicUsize::new(0),
             abandoned: AtomicUsize::new(0),
         });
         let source = Arc::clone(&seen);
         let observer = Arc::clone(&seen);
-        let cache = TokenCache::builder(move |acquire: Acquire| {
-            let seen = Arc::clone(&source);
-            async move {
-                let flying = seen.flying.fetch_add(1, SeqCst) + 1;
-                // An assertion here would be caught as a source's panic.
-                seen.most_flying.fetch_max(flying, SeqCst);
-                let serial = seen.acquisitions.fetch_add(1, SeqCst) + 1;
-                let answer = answer(serial, &acquire);
-                seen.flying.fetch_sub(1, SeqCst);
-                answer
-            }
-        })
-        // The system's clocks would make the model depend on real time.
-        .wall_clock(|| std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
-        .first_refresh_lead(0.2..=0.2)
-        .refresh_lead(0.2..=0.2)
-        .observer(move |event| {
-            if let Event::Abandoned { .. } = event {
-                observer.abandoned.fetch_add(1, SeqCst);
-            }
-        })
-        .build();
+        let cache = TokenCache::builder(Source { seen: source, answer })
+            // The system's clocks would make the model depend on real time.
+            .wall_clock(|| std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000))
+            .first_refresh_lead(0.2..=0.2)
+            .refresh_lead(0.2..=0.2)
+            .observer(move |event| {
+                if let Event::Abandoned { .. } = event {
+                    observer.abandoned.fetch_add(1, SeqCst);
+                }
+            })
+            .build();
         Self { cache, seen }
     }
 
@@ -171,15 +186,21 @@ impl World {
         thread::spawn(move || run(cache))
     }
 
-    /// Time passes: between any two steps of other threads, as it is read under these locks, or
-    /// right after them.
+    /// The source offers a token.
+    fn offer(&self, serial: usize) -> bool {
+        let handle = self.seen.handle.get().expect("attached");
+        handle.offer(token(serial))
+    }
+
+    /// Time passes between any two steps of other threads. They read it under these locks, or right
+    /// after them.
     fn pass(&self, seconds: u64) {
-        let _state = lock(&self.cache.shared.state);
-        let _published = self.cache.shared.snapshot.load();
+        let _state = lock(&self.cache.inner.state);
+        let _published = self.cache.inner.snapshot.load();
         poll_once(tokio::time::advance(Duration::from_secs(seconds)));
     }
 
-    /// Reads what is published, again and again: never something older.
+    /// Reads the published token several times. It is never followed by an older one.
     fn watch(&self) {
         let mut newest = 0;
         for _ in 0..3 {
@@ -189,22 +210,25 @@ impl World {
         }
     }
 
-    /// What holds at the end of every scenario.
+    /// Checks the properties that hold at the end of every scenario.
     fn end(&self, acquisitions: RangeInclusive<usize>) {
         world::join_tasks();
         let abandoned = self.seen.abandoned.load(SeqCst);
-        let most_flying = self.seen.most_flying.load(SeqCst);
-        assert!(most_flying <= 1 + abandoned, "{most_flying} acquisitions were in flight at once");
+        let max_in_flight = self.seen.max_in_flight.load(SeqCst);
+        assert!(
+            max_in_flight <= 1 + abandoned,
+            "{max_in_flight} acquisitions were in flight at once"
+        );
         let made = self.seen.acquisitions.load(SeqCst);
         assert!(acquisitions.contains(&made), "{made} acquisitions instead of {acquisitions:?}");
-        let shared = &self.cache.shared;
-        let mut state = lock(&shared.state);
-        let published = shared.snapshot.load();
-        let held = state.settle(tokio::time::Instant::now());
+        let inner = &self.cache.inner;
+        let mut state = lock(&inner.state);
+        let published = inner.snapshot.load();
+        let held = state.update_held(tokio::time::Instant::now());
         assert_eq!(
             published.as_ref().map(Arc::as_ptr),
             held.map(Arc::as_ptr),
-            "what is published is not what is held"
+            "the published token is not the held one"
         );
     }
 }

@@ -1,279 +1,207 @@
-//! What a cache knows and decides: plain code over (state, now), run under the cache's lock.
+//! The state of a cache and its decisions: plain code over (state, now, settings), run under the
+//! cache's lock.
 //!
-//! Nothing here waits, spawns, wakes or calls out. Each decision that must be followed by such an
-//! act is returned, and carried out after the lock is released.
+//! Nothing here waits, spawns, wakes or calls out. A step returns such acts as [`Effects`], which are
+//! carried out after the lock is released.
+//!
+//! * [`decide`] reads the token for a request, and starts acquisitions.
+//! * [`complete`] takes the result of an acquisition.
+//! * [`reject`] handles rejected tokens and forced refreshes, within their budget.
+//! * [`offer`] and [`clear`] are the acts of a source.
+//! * [`suspend`] moves the deadlines when the machine was suspended.
+//! * [`hold`] makes an arriving token the cached one.
 
-mod landing;
-#[cfg(feature = "keyed")]
-mod pausing;
-mod rejecting;
-mod suspending;
-mod withdrawing;
+mod clear;
+mod complete;
+mod decide;
+mod hold;
+mod offer;
+mod reject;
+mod suspend;
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub(super) use self::{
+    decide::{Decision, Limit, Require, Wish},
+    reject::Rejection,
+};
 use super::{
-    backoff::{Cooldown, RejectionBudget},
-    flight::{Flight, FlightPlan, Outcome},
-    readiness::{Outlook, Readiness},
+    acquisition::{Acquisition, Outcome, Plan},
+    backoff::{BackoffState, FailureBackoff, RejectionBudget},
+    readiness::{Readiness, ReadinessUntil},
     settings::Settings,
     snapshot::Snapshot,
     suspend::SuspendWatch,
 };
 use crate::{
-    error::{Error, ErrorKind},
     event::{Event, Reason},
     sync::Arc,
     token::Token,
 };
 
-pub(super) use self::rejecting::Rejection;
-
-/// How long past its own bound a flight is still believed to be driven by somebody.
+/// How long past its own bound an acquisition is still assumed to be driven.
 const ABANDON_AFTER: Duration = Duration::from_secs(5);
 
 /// How often a cooldown can be ended by hand.
-const SHORTEST_RETRY: Duration = Duration::from_secs(1);
+const END_COOLDOWN_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(in crate::cache) struct State {
-    /// The last token, also when it has expired: a server that hands it out again is recognised.
-    /// Always what is published, see [`State::settle`].
+    /// The last token, also when it has expired: a server that returns it again is recognized. Always
+    /// the published one, see [`State::update_held`].
     held: Option<Arc<Snapshot>>,
-    /// The held token was rejected by an API.
-    rejected: bool,
-    /// Until then requests wait for the flight rather than use the rejected token.
+    /// An API rejected the held token.
+    held_rejected: bool,
+    /// The last rejected tokens, which a source must not offer again.
+    recently_rejected: Vec<Token>,
+    /// Until then requests wait for the acquisition rather than use the rejected token.
     suspect_until: Option<Instant>,
-    /// An acquisition that a rejection asked for failed or had to wait: one is due.
-    overdue: bool,
-    flight: Option<Arc<Flight>>,
-    cooldown: Option<Cooldown>,
-    budget: RejectionBudget,
-    /// This spell of rejections that came too soon has been reported.
+    /// An acquisition for a rejection or a forced refresh failed or was postponed, so one is due.
+    rejection_pending: bool,
+    /// The acquisition in flight.
+    acquisition: Option<Arc<Acquisition>>,
+    backoff: BackoffState,
+    /// It was reported that rejections came too soon for the budget.
     too_soon_reported: bool,
-    /// That the acquisition which a rejection asked for was put off has been reported.
-    put_off_reported: bool,
-    not_before: Option<Instant>,
+    /// It was reported that the acquisition for a rejection is postponed.
+    postponed_reported: bool,
     /// When a cooldown was last ended by hand.
     cooldown_ended_at: Option<Instant>,
-    /// Tokens that were asked for before this are worthless.
-    withdrawn_at: Option<Instant>,
-    /// Both clocks since the held token was requested.
+    /// Tokens that were requested before this are worthless.
+    cleared_at: Option<Instant>,
+    /// Compares both clocks since the held token was requested.
     suspends: SuspendWatch,
-    /// The held token refills the budget of rejections once its refresh is due. It does not if a suspend
-    /// moved the refresh, or if the token was dropped after a rejection.
+    /// The held token refills the budget of rejections once its refresh is due. Not if a suspend moved
+    /// the refresh, or if the token was discarded after a rejection.
     refills_budget: bool,
     /// When the held token expires by the wall clock, if a suspend made that earlier.
     wall_expires_at: Option<Instant>,
-    /// A token was got before: the next one is not the cache's first.
-    seasoned: bool,
-    flights: u64,
+    /// The next token is not the cache's first.
+    has_had_token: bool,
+    /// How many acquisitions were started.
+    started: u64,
 }
 
-/// What a request does next.
-pub(in crate::cache) enum Decision {
-    /// Use this token.
-    Use(Arc<Snapshot>),
-    /// Wait for the flight. With a limit: only until then, and then look again, with what is to
-    /// happen if nothing has changed.
-    Wait { flight: Arc<Flight>, limit: Option<Limit> },
-    /// There is no token and none is to be had now.
-    Fail(Error),
-}
-
-/// The end of a short wait.
-pub(in crate::cache) enum Limit {
-    /// Go on with the suspect token.
-    Suspect(Instant),
-    /// Others probe; fail with the remembered error.
-    Probe(Error),
-}
-
-/// What a decision leaves to be done outside the lock.
+/// The acts that a step asks for, carried out without the lock.
 #[derive(Default)]
-pub(in crate::cache) struct Followup {
-    /// A flight that somebody must now drive.
-    pub(in crate::cache) launch: Option<Arc<Flight>>,
-    /// A flight that ended, with how.
-    pub(in crate::cache) ended: Option<(Arc<Flight>, Outcome)>,
+pub(in crate::cache) struct Effects {
+    /// An acquisition whose task must be started.
+    pub(in crate::cache) start: Option<Arc<Acquisition>>,
+    /// An acquisition whose waiters get this outcome.
+    pub(in crate::cache) end: Option<(Arc<Acquisition>, Outcome)>,
     pub(in crate::cache) events: Vec<Event>,
 }
 
-impl Followup {
-    /// A later decision of the same step.
+impl Effects {
+    /// Adds the effects of a later decision in the same step.
     fn extend(&mut self, later: Self) {
-        self.launch = later.launch.or(self.launch.take());
-        self.ended = later.ended.or(self.ended.take());
+        self.start = later.start.or(self.start.take());
+        self.end = later.end.or(self.end.take());
         self.events.extend(later.events);
     }
 }
 
 impl State {
-    /// What a request that needs a token does. `can_launch`: there is a runtime here.
-    pub(in crate::cache) fn consult(
-        &mut self,
-        now: Instant,
-        can_launch: bool,
-        settings: &Settings,
-    ) -> (Decision, Followup) {
-        let mut followup = self.replace_expired_by_wall(now, can_launch, settings);
-        if let Some((flight, until)) = self.suspect(now) {
-            let limit = Some(Limit::Suspect(until));
-            return (Decision::Wait { flight: Arc::clone(flight), limit }, followup);
-        }
-        let (usable, more) = self.usable_token(now, can_launch, settings);
-        followup.extend(more);
-        if let Some(snapshot) = usable {
-            return (Decision::Use(snapshot), followup);
-        }
-        if let Some(flight) = &self.flight {
-            let limit = match &self.cooldown {
-                Some(cooldown) if flight.probe => Some(Limit::Probe(cooldown.error.clone())),
-                _ => None,
-            };
-            return (Decision::Wait { flight: Arc::clone(flight), limit }, followup);
-        }
-        if let Some(cooldown) = &self.cooldown
-            && now < cooldown.until(false)
-        {
-            return (Decision::Fail(cooldown.remembered(now)), followup);
-        }
-        if !can_launch {
-            return (Decision::Fail(Error::new(ErrorKind::Runtime)), followup);
-        }
-        let flight = self.start(Reason::Missing, now, settings);
-        followup.launch = Some(Arc::clone(&flight));
-        (Decision::Wait { flight, limit: None }, followup)
-    }
-
-    /// The token at hand, if there is nothing to wait for; starts a refresh that is due.
-    pub(in crate::cache) fn at_hand(
-        &mut self,
-        now: Instant,
-        can_launch: bool,
-        settings: &Settings,
-    ) -> (Option<Arc<Snapshot>>, Followup) {
-        let mut followup = self.replace_expired_by_wall(now, can_launch, settings);
-        if self.suspect(now).is_some() {
-            return (None, followup);
-        }
-        let (usable, more) = self.usable_token(now, can_launch, settings);
-        followup.extend(more);
-        (usable, followup)
-    }
-
-    /// The token at hand, whatever else is going on; starts a refresh that is due.
-    pub(in crate::cache) fn usable_token(
-        &mut self,
-        now: Instant,
-        can_launch: bool,
-        settings: &Settings,
-    ) -> (Option<Arc<Snapshot>>, Followup) {
-        let mut followup = self.abandon(now);
-        if !self.usable(now) {
-            return (None, followup);
-        }
-        if self.is_due(now) && can_launch {
-            followup.launch = Some(self.start(Reason::Ahead, now, settings));
-        }
-        (Some(self.settled(now)), followup)
-    }
-
-    /// A flight that outlived its bound on a waiter's clock stands still: nobody drives its
-    /// runtime. Whoever waits for it looks again, and its late result will be dropped.
-    fn abandon(&mut self, now: Instant) -> Followup {
-        let Some(flight) = self.flight.take_if(|flight| now >= flight.abandoned_at) else {
-            return Followup::default();
-        };
+    /// Drops an acquisition that exceeded its bound on a waiter's clock: its runtime is not driven. Its
+    /// waiters ask the cache again, and its late result will be dropped.
+    fn abandon(&mut self, now: Instant) -> Effects {
+        let abandoned = self.acquisition.take_if(|it| now >= it.plan.abandoned_at);
+        let Some(acquisition) = abandoned else { return Effects::default() };
         self.suspect_until = None;
-        self.overdue |= flight.owed;
-        let age = now.saturating_duration_since(flight.starts_at);
-        Followup {
-            launch: None,
-            ended: Some((flight, Outcome::Gone)),
+        self.rejection_pending |= acquisition.plan.retry_owed;
+        let age = now.saturating_duration_since(acquisition.plan.starts_at);
+        Effects {
+            start: None,
+            end: Some((acquisition, Outcome::Lost)),
             events: vec![Event::Abandoned { age }],
         }
     }
 
-    fn start(&mut self, reason: Reason, now: Instant, settings: &Settings) -> Arc<Flight> {
-        if !reason.is_out_of_turn()
-            && !self.rejected
+    /// Starts an acquisition. Only called if none is in flight.
+    fn start(&mut self, reason: Reason, now: Instant, settings: &Settings) -> Arc<Acquisition> {
+        if !reason.is_early()
+            && !self.held_rejected
             && self.refills_budget
             && self.held.as_ref().is_some_and(|held| {
-                // A token that was withdrawn earlier has expired before its refresh.
+                // A token that was discarded earlier has expired before its refresh.
                 held.refresh_at < held.expires_at && now >= held.refresh_at
             })
         {
             // A token reached its scheduled refresh unrejected.
-            self.budget = RejectionBudget::default();
+            self.backoff.budget = RejectionBudget::default();
             self.too_soon_reported = false;
         }
-        self.put_off_reported = false;
-        let was_overdue = std::mem::take(&mut self.overdue);
-        if was_overdue {
-            self.budget.retake(now);
+        self.postponed_reported = false;
+        let was_pending = std::mem::take(&mut self.rejection_pending);
+        if was_pending {
+            self.backoff.budget.restart_last(now);
         }
-        let owed = was_overdue || reason.is_out_of_turn();
-        self.flights += 1;
-        let starts_at = self.not_before.map_or(now, |not_before| not_before.max(now));
+        self.started += 1;
+        let starts_at = self.backoff.not_before.map_or(now, |not_before| not_before.max(now));
         let ends_by = starts_at + settings.acquisition_timeout;
-        let flight = Arc::new(Flight::new(FlightPlan {
-            id: self.flights,
+        let held = self.held.as_ref().filter(|_| self.held_rejected);
+        let acquisition = Arc::new(Acquisition::new(Plan {
+            id: self.started,
             reason,
-            owed,
-            // To find no turn says nothing of the server, and leaves no failure behind.
-            probe: self.cooldown.as_ref().is_some_and(|cooldown| cooldown.failures > 0),
+            retry_owed: was_pending || reason.is_early(),
+            // Without a failure the last acquisition did not start, so the server may be well.
+            probe: self.backoff.failure.as_ref().is_some_and(|failure| failure.failures > 0),
+            rejected: held.map(|held| held.token().clone()),
             starts_at,
             ends_by,
             abandoned_at: ends_by + ABANDON_AFTER,
         }));
-        self.flight = Some(Arc::clone(&flight));
-        flight
+        self.acquisition = Some(Arc::clone(&acquisition));
+        acquisition
     }
 
-    /// The flight that other requests than the rejected one wait for too, and until when.
-    fn suspect(&self, now: Instant) -> Option<(&Arc<Flight>, Instant)> {
-        let until = self.suspect_until.filter(|until| now < *until && self.usable(now))?;
-        let flight = self.flight.as_ref().filter(|flight| now < flight.abandoned_at)?;
-        Some((flight, until))
-    }
-
-    /// What a readiness probe is told. Time is in it: nobody takes a step when a token expires.
-    pub(in crate::cache) fn outlook(&self, now: Instant) -> Outlook {
+    /// The readiness now. It depends on the time, since no step is taken when a token expires.
+    pub(in crate::cache) fn readiness(&self, now: Instant) -> ReadinessUntil {
         let until = self.held.as_ref().map(|held| held.expires_at).filter(|at| now < *at);
-        let readiness = match (until, &self.cooldown) {
-            (Some(_), None) if !self.rejected => Readiness::Ready,
+        let readiness = match (until, &self.backoff.failure) {
+            (Some(_), None) if !self.held_rejected => Readiness::Ready,
             (Some(_), _) => Readiness::Degraded,
             (None, Some(_)) => Readiness::Failed,
             (None, None) => Readiness::Idle,
         };
-        Outlook { readiness, until }
+        ReadinessUntil { readiness, until }
     }
 
     /// Ends a cooldown, at most once a second.
     pub(in crate::cache) fn end_cooldown(&mut self, now: Instant) -> bool {
-        let cooling =
-            |cooldown: &&mut Cooldown| now < cooldown.until(false).max(cooldown.until(true));
-        // An attempt that is in flight may still use the old credentials.
-        let Some(cooldown) = self.cooldown.as_mut().filter(cooling) else { return false };
-        if self.flight.is_some() {
+        let is_cooling =
+            |failure: &&mut FailureBackoff| now < failure.until(false).max(failure.until(true));
+        let Some(failure) = self.backoff.failure.as_mut().filter(is_cooling) else { return false };
+        // An attempt in flight may still use the old credentials.
+        if self.acquisition.is_some() {
             return false;
         }
-        if self.cooldown_ended_at.is_some_and(|at| now < at + SHORTEST_RETRY) {
+        if self.cooldown_ended_at.is_some_and(|at| now < at + END_COOLDOWN_INTERVAL) {
             return false;
         }
         self.cooldown_ended_at = Some(now);
-        cooldown.end(now);
+        failure.end(now);
         true
     }
 
-    pub(in crate::cache) fn in_flight(&self) -> Option<Arc<Flight>> {
-        self.flight.clone()
+    #[cfg(feature = "keyed")]
+    pub(in crate::cache) fn backoff(&self) -> &BackoffState {
+        &self.backoff
     }
 
-    fn usable(&self, now: Instant) -> bool {
+    /// Continues with the backoff state of an earlier cache of the same key.
+    #[cfg(feature = "keyed")]
+    pub(in crate::cache) fn set_backoff(&mut self, backoff: BackoffState) {
+        self.backoff = backoff;
+    }
+
+    pub(in crate::cache) fn in_flight(&self) -> Option<Arc<Acquisition>> {
+        self.acquisition.clone()
+    }
+
+    fn has_unexpired(&self, now: Instant) -> bool {
         self.held.as_ref().is_some_and(|held| now < held.expires_at)
     }
 
@@ -281,23 +209,16 @@ impl State {
         self.held.as_ref().is_some_and(|held| held.token().same_secret(token))
     }
 
-    /// Whether an acquisition beside the traffic should start.
-    fn is_due(&self, now: Instant) -> bool {
-        let wanted = self.overdue || self.held.as_ref().is_some_and(|held| now >= held.refresh_at);
-        let cooling = self.cooldown.as_ref().is_some_and(|cooldown| now < cooldown.until(true));
-        wanted && self.flight.is_none() && !cooling
-    }
-
-    /// When a request that holds the token must look closer again.
-    fn look_at(&self, held: &Snapshot, now: Instant) -> Instant {
-        let suspect = self.suspect_until.is_some_and(|until| now < until);
-        let at = match &self.flight {
-            Some(_) if suspect => now,
-            Some(flight) => flight.abandoned_at,
-            None => match &self.cooldown {
-                Some(cooldown) if self.overdue => cooldown.until(true),
-                Some(cooldown) => held.refresh_at.max(cooldown.until(true)),
-                None if self.overdue => now,
+    /// When a request must ask the state about the held token again.
+    fn revalidate_at(&self, held: &Snapshot, now: Instant) -> Instant {
+        let is_suspect = self.suspect_until.is_some_and(|until| now < until);
+        let at = match &self.acquisition {
+            Some(_) if is_suspect => now,
+            Some(acquisition) => acquisition.plan.abandoned_at,
+            None => match &self.backoff.failure {
+                Some(failure) if self.rejection_pending => failure.until(true),
+                Some(failure) => held.refresh_at.max(failure.until(true)),
+                None if self.rejection_pending => now,
                 None => held.refresh_at,
             },
         };
@@ -305,30 +226,34 @@ impl State {
         at.min(expires_at)
     }
 
-    /// Brings the held snapshot's `look_at` up to date, and returns it for publishing. A snapshot
-    /// that needs no change stays the same pointer.
-    pub(in crate::cache) fn settle(&mut self, now: Instant) -> Option<&Arc<Snapshot>> {
+    /// Updates `revalidate_at` of the held snapshot, and returns it for publishing. A snapshot that
+    /// needs no change stays the same pointer.
+    pub(in crate::cache) fn update_held(&mut self, now: Instant) -> Option<&Arc<Snapshot>> {
         let held = self.held.as_ref()?;
-        let look_at = self.look_at(held, now);
-        let limits = (self.suspends.wall_start(), self.suspends.wall_limit(look_at));
-        if held.look_at != look_at || (held.wall_start, held.wall_limit) != limits {
-            let (wall_start, wall_limit) = limits;
-            let held = Snapshot { look_at, wall_start, wall_limit, ..Snapshot::clone(held) };
+        let revalidate_at = self.revalidate_at(held, now);
+        let (wall_start, wall_limit) =
+            (self.suspends.wall_start(), self.suspends.wall_limit(revalidate_at));
+        if (held.revalidate_at, held.wall_start, held.wall_limit)
+            != (revalidate_at, wall_start, wall_limit)
+        {
+            let held = Snapshot { revalidate_at, wall_start, wall_limit, ..Snapshot::clone(held) };
             self.held = Some(Arc::new(held));
         }
         self.held.as_ref()
     }
 
-    /// For keeping warm: when a look is due next, if no flight came after this one.
-    pub(in crate::cache) fn next_look(&self, flight: u64, now: Instant) -> Option<Instant> {
-        (self.flights == flight).then(|| match (&self.held, &self.cooldown) {
-            (Some(held), _) if now < held.expires_at => self.look_at(held, now),
-            (_, Some(cooldown)) => cooldown.until(false),
+    /// For keeping warm: when the state must be asked again. `None` if a later acquisition than this
+    /// one was started.
+    pub(in crate::cache) fn next_revalidation(&self, id: u64, now: Instant) -> Option<Instant> {
+        (self.started == id).then(|| match (&self.held, &self.backoff.failure) {
+            (Some(held), _) if now < held.expires_at => self.revalidate_at(held, now),
+            (_, Some(failure)) => failure.until(false),
             _ => now,
         })
     }
 
-    fn settled(&mut self, now: Instant) -> Arc<Snapshot> {
-        Arc::clone(self.settle(now).expect("the caller found a usable token"))
+    /// The held snapshot, up to date.
+    fn updated(&mut self, now: Instant) -> Arc<Snapshot> {
+        Arc::clone(self.update_held(now).expect("the caller has found a token"))
     }
 }

@@ -159,7 +159,7 @@
 //! ```
 //! use std::time::Duration;
 //! use tower_oauth2_client_credentials::{
-//!     Acquire, Error, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+//!     AcquireContext, Error, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
 //! };
 //!
 //! # struct Credentials;
@@ -169,7 +169,7 @@
 //! #     }
 //! # }
 //! # static CREDENTIALS: Credentials = Credentials;
-//! let tokens = TokenCache::new(|_: Acquire| async {
+//! let tokens = TokenCache::new(|_: AcquireContext| async {
 //!     let (token, expires_in) = CREDENTIALS.access_token().await?; // of your library
 //!     Ok::<_, Error>(Token::bearer(token)?.with_lifetime(expires_in))
 //! });

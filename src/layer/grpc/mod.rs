@@ -32,11 +32,11 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_oauth2_client_credentials::{CloneBodies, OAuthClientCredentialsLayer, Origins};
 //!
-//! # use tower_oauth2_client_credentials::{Acquire, Token, TokenCache};
+//! # use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # let serial = std::sync::atomic::AtomicU32::new(0);
-//! # let tokens = TokenCache::new(move |_: Acquire| {
+//! # let tokens = TokenCache::new(move |_: AcquireContext| {
 //! #     let serial = serial.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
 //! #     async move { Token::bearer(format!("token-{serial}")) }
 //! # });

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_oauth2_client_credentials::{Acquire, Event, Reason};
+use tower_oauth2_client_credentials::{AcquireContext, Event, Reason};
 
 use super::{ABANDONED, ACQUISITION, Answer, Cooldown, DEAD_PAUSE, Flight, Held, Model, WAIT};
 use crate::{
@@ -15,7 +15,7 @@ const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 
 impl World {
     /// The source is asked.
-    pub(crate) fn acquisition_starts(&mut self, acquire: &Acquire) -> u64 {
+    pub(crate) fn acquisition_starts(&mut self, acquire: &AcquireContext) -> u64 {
         let now = self.now();
         self.model.started += 1;
         let number = self.model.started;
@@ -53,7 +53,7 @@ impl World {
     }
 
     /// P6: not within a pause.
-    fn starts_in_time(&mut self, now: Moment, acquire: &Acquire) {
+    fn starts_in_time(&mut self, now: Moment, acquire: &AcquireContext) {
         if acquire.single_attempt != (self.model.failures > 0) {
             let failures = self.model.failures;
             self.violated("P6", format!("a probe, or not, after {failures} failures"));
@@ -82,7 +82,7 @@ impl World {
                 self.violated("P4", "an acquisition for want of a token, with one at hand".into());
             }
             Reason::Missing => self.was_refreshed_in_time(now),
-            Reason::Ahead => self.is_not_too_early(now),
+            Reason::Refresh => self.is_not_too_early(now),
             Reason::Rejected if !within(self.model.rejected_at) => {
                 self.violated("P7", "no rejection of the current token is behind it".into());
             }

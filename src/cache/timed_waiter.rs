@@ -1,4 +1,4 @@
-//! Waiting for a flight, but not for ever.
+//! Waiting for an acquisition with a time limit.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
@@ -9,55 +9,55 @@ use std::{
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::flight::{Flight, Outcome, Seat};
+use super::acquisition::{Acquisition, Outcome, Waiter};
 use crate::{
     error::{Error, ErrorKind},
     sync::Arc,
 };
 
 pin_project! {
-    /// A seat in a flight and a timer of its own: a flight may be driven by a runtime that is gone
-    /// or stands still, so whoever waits for it must be able to give it up on its own clock.
+    /// A waiter with its own timer. The acquisition may run on a runtime that has ended or is not
+    /// driven, so the waiter must be able to stop waiting by its own clock.
     #[derive(Default)]
-    pub(super) struct Wait {
-        seat: Option<Seat>,
+    pub(super) struct TimedWaiter {
+        waiter: Option<Waiter>,
         #[pin]
         timer: Option<Sleep>,
     }
 }
 
-impl Wait {
-    pub(super) fn sit(self: Pin<&mut Self>, flight: Arc<Flight>) {
-        *self.project().seat = Some(Seat::new(flight));
+impl TimedWaiter {
+    pub(super) fn join(self: Pin<&mut Self>, acquisition: Arc<Acquisition>) {
+        *self.project().waiter = Some(Waiter::new(acquisition));
     }
 
     pub(super) fn leave(self: Pin<&mut Self>) {
-        *self.project().seat = None;
+        *self.project().waiter = None;
     }
 
-    /// When the flight that is waited for counts as abandoned.
+    /// When the acquisition counts as abandoned; `None` if there is no acquisition to wait for.
     pub(super) fn abandoned_at(&self) -> Option<Instant> {
-        self.seat.as_ref().map(|seat| seat.flight().abandoned_at)
+        self.waiter.as_ref().map(|waiter| waiter.acquisition().plan.abandoned_at)
     }
 
-    /// The outcome, or `None` once `until` has come.
+    /// The outcome, or `None` once `until` has passed.
     pub(super) fn poll<'a>(
         self: Pin<&'a mut Self>,
         until: Instant,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<&'a Outcome>, Error>> {
         let mut this = self.project();
-        if let Some(seat) = this.seat {
-            if seat.poll(cx).is_ready() {
-                return Poll::Ready(Ok(seat.outcome()));
+        if let Some(waiter) = this.waiter {
+            if waiter.poll(cx).is_ready() {
+                return Poll::Ready(Ok(waiter.outcome()));
             }
-            if seat.take_moved() {
-                // The timer's runtime may be one that stands still: it would never fire.
+            if waiter.take_moved() {
+                // The timer may belong to a runtime that is not driven. It would never fire.
                 this.timer.set(None);
             }
         }
         if let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
-            // tokio panics here if the timer's runtime is gone: this future was moved to another.
+            // tokio panics if the timer's runtime has ended: this future was moved to another one.
             let on_its_runtime = catch_unwind(AssertUnwindSafe(|| {
                 if timer.deadline() != until {
                     timer.as_mut().reset(until);
@@ -77,8 +77,8 @@ impl Wait {
     }
 }
 
-/// A timer of the runtime at hand. tokio panics where there is none, or where its time driver is
-/// off, and has no way to ask beforehand; here both are an error of the caller's.
+/// A timer on the current runtime. tokio panics without a runtime or without its time driver, and
+/// cannot be asked beforehand. Here both are `None`.
 pub(super) fn new_timer(until: Instant) -> Option<Sleep> {
     catch_unwind(|| sleep_until(until)).ok()
 }

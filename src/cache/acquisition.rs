@@ -1,0 +1,209 @@
+//! One acquisition in flight, and the requests that wait for it.
+
+use std::task::{Context, Poll, Waker};
+
+use slab::Slab;
+use tokio::time::Instant;
+
+use super::{snapshot::Snapshot, suspend::Baseline};
+use crate::{
+    error::Error,
+    event::Reason,
+    sync::{Arc, Mutex, OnceLock, lock},
+    token::Token,
+};
+
+/// The result that the waiters of an acquisition see.
+pub(super) enum Outcome {
+    /// A token. If it was expired on arrival, only these waiters use it.
+    Token(Arc<Snapshot>),
+    /// A failure, shared by all waiters.
+    Failed(Error),
+    /// No result: its runtime ended, or it was abandoned. The waiters ask the cache again.
+    Lost,
+}
+
+/// The properties that an acquisition is started with.
+#[derive(Clone)]
+pub(super) struct Plan {
+    /// The number of the acquisition in its cache, from 1.
+    pub(super) id: u64,
+    pub(super) reason: Reason,
+    /// A rejection or a forced refresh asked for it. If it fails, another one is due.
+    pub(super) retry_owed: bool,
+    /// The previous acquisition failed. The source makes one attempt, and other requests wait only
+    /// briefly.
+    pub(super) probe: bool,
+    /// The cached token, if an API rejected it.
+    pub(super) rejected: Option<Token>,
+    /// When the source is called. Later than now if the last token was expired on arrival.
+    pub(super) starts_at: Instant,
+    /// The bound of the acquisition.
+    pub(super) ends_by: Instant,
+    /// When waiters assume that its runtime is not driven, and replace it.
+    pub(super) abandoned_at: Instant,
+}
+
+/// One acquisition.
+///
+/// Single-flight depends on these invariants:
+///
+/// * `outcome` is set once, and before the list of waiters is closed. So a waiter that finds the
+///   list closed also finds an outcome.
+/// * A waiter registers under the lock of `waiters`, and only while the list is open. Closing takes
+///   all wakers out under the same lock. So each registered waiter is woken exactly once, and none
+///   registers too late to be woken.
+/// * Wakers run outside of every lock, since they may run arbitrary code.
+pub(super) struct Acquisition {
+    pub(super) plan: Plan,
+    /// Both clocks just before the source was called. Only the acquisition's own task uses it.
+    pub(super) called_at: std::sync::OnceLock<Baseline>,
+    /// The source offered a token after this acquisition was started.
+    pub(super) overtaken: bool,
+    outcome: OnceLock<Outcome>,
+    waiters: Mutex<Waiters>,
+}
+
+#[derive(Default)]
+struct Waiters {
+    closed: bool,
+    wakers: Slab<Waker>,
+}
+
+#[cfg(test)]
+impl Acquisition {
+    /// An acquisition for tests that do not depend on its plan.
+    pub(super) fn of_a_test() -> Arc<Self> {
+        let now = Instant::now();
+        Arc::new(Self::new(Plan {
+            id: 1,
+            reason: Reason::Missing,
+            retry_owed: false,
+            probe: false,
+            rejected: None,
+            starts_at: now,
+            ends_by: now,
+            abandoned_at: now,
+        }))
+    }
+}
+
+impl Acquisition {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self {
+            plan,
+            called_at: std::sync::OnceLock::new(),
+            overtaken: false,
+            outcome: OnceLock::new(),
+            waiters: Mutex::default(),
+        }
+    }
+
+    /// The same acquisition for later waiters, after an offered token ended the wait of the earlier
+    /// ones. It owes no retry: the offered token replaced the one that was to be replaced.
+    pub(super) fn overtaken(&self) -> Self {
+        let mut plan = self.plan.clone();
+        plan.retry_owed = false;
+        Self { overtaken: true, ..Self::new(plan) }
+    }
+
+    /// Ends the wait of all waiters. Only the first outcome counts.
+    pub(super) fn end(&self, outcome: Outcome) {
+        if self.outcome.set(outcome).is_err() {
+            return;
+        }
+        let wakers = {
+            let mut waiters = lock(&self.waiters);
+            waiters.closed = true;
+            std::mem::take(&mut waiters.wakers)
+        };
+        for (_, waker) in wakers {
+            waker.wake();
+        }
+    }
+}
+
+/// One request's place among the waiters. Dropping it gives the place up.
+pub(super) struct Waiter {
+    acquisition: Arc<Acquisition>,
+    key: Option<usize>,
+    /// The waker changed since [`take_moved`](Self::take_moved) was last called.
+    moved: bool,
+}
+
+impl Waiter {
+    pub(super) fn new(acquisition: Arc<Acquisition>) -> Self {
+        Self { acquisition, key: None, moved: false }
+    }
+
+    pub(super) fn acquisition(&self) -> &Acquisition {
+        &self.acquisition
+    }
+
+    /// The outcome by reference. A clone would write to a reference count that all waiters share.
+    pub(super) fn outcome(&self) -> Option<&Outcome> {
+        self.acquisition.outcome.get()
+    }
+
+    /// Whether the waiter may have moved to another task, and so to another runtime.
+    pub(super) fn take_moved(&mut self) -> bool {
+        std::mem::take(&mut self.moved)
+    }
+
+    /// Ready when there is an outcome.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.outcome().is_some() {
+            return Poll::Ready(());
+        }
+        let mut waiters = lock(&self.acquisition.waiters);
+        if waiters.closed {
+            assert!(self.outcome().is_some(), "an outcome is set before closing");
+            return Poll::Ready(());
+        }
+        match self.key {
+            Some(key) if waiters.wakers[key].will_wake(cx.waker()) => {}
+            Some(key) => {
+                let stale = std::mem::replace(&mut waiters.wakers[key], cx.waker().clone());
+                drop(waiters);
+                drop(stale);
+                self.moved = true;
+            }
+            None => {
+                self.key = Some(waiters.wakers.insert(cx.waker().clone()));
+                self.moved = true;
+            }
+        }
+        Poll::Pending
+    }
+}
+
+impl Drop for Waiter {
+    fn drop(&mut self) {
+        let Some(key) = self.key else { return };
+        // `end` takes every waker out. All other waiters leave now too, and would contend for the lock.
+        if self.outcome().is_some() {
+            return;
+        }
+        let mut waiters = lock(&self.acquisition.waiters);
+        let waker = if waiters.closed { None } else { Some(waiters.wakers.remove(key)) };
+        drop(waiters);
+        drop(waker);
+    }
+}
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiter_that_is_dropped_before_the_end_leaves_no_waker() {
+        let acquisition = Acquisition::of_a_test();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut waiters: Vec<_> = (0..10).map(|_| Waiter::new(Arc::clone(&acquisition))).collect();
+        assert!(waiters.iter_mut().all(|waiter| waiter.poll(&mut cx).is_pending()));
+        waiters.truncate(3);
+        assert_eq!(lock(&acquisition.waiters).wakers.len(), 3);
+        acquisition.end(Outcome::Lost);
+        assert!(waiters.iter_mut().all(|waiter| waiter.poll(&mut cx).is_ready()));
+    }
+}

@@ -1,0 +1,78 @@
+//! Calls a source for one acquisition: within its bound, and with its panics caught.
+
+use std::{
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::time::Instant;
+
+use super::{acquisition::Acquisition, settings::Settings, suspend::Baseline};
+use crate::{
+    error::{Error, ErrorKind},
+    source::{AcquireContext, BoxFuture, ErasedSource},
+    sync::Arc,
+    token::Token,
+};
+
+/// The source's result. `None`: the task was not driven until the bound had passed.
+pub(super) async fn call_source(
+    source: &dyn ErasedSource,
+    client: &Arc<str>,
+    acquisition: &Acquisition,
+    settings: &Settings,
+) -> Option<Result<Token, Error>> {
+    let plan = &acquisition.plan;
+    if plan.starts_at > Instant::now() {
+        tokio::time::sleep_until(plan.starts_at).await;
+    }
+    // The waiters abandon it now. Its successor would run at the same time.
+    if Instant::now() >= plan.ends_by {
+        return None;
+    }
+    let context = AcquireContext {
+        reason: plan.reason,
+        single_attempt: plan.probe,
+        deadline: Some(plan.ends_by),
+        observer: settings.observer.clone(),
+        client: Arc::clone(client),
+        rejected: plan.rejected.clone(),
+    };
+    acquisition.called_at.get_or_init(|| Baseline::now(&settings.clock));
+    let acquiring = CatchPanic::new(source, context);
+    Some(match tokio::time::timeout_at(plan.ends_by, acquiring).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(Error::new(ErrorKind::AcquisitionTimeout)),
+    })
+}
+
+/// A source's future whose panics become errors. A panic in its destructor is ignored, since the
+/// result came before it.
+struct CatchPanic<'a>(Option<BoxFuture<'a, Result<Token, Error>>>);
+
+impl<'a> CatchPanic<'a> {
+    fn new(source: &'a dyn ErasedSource, context: AcquireContext) -> Self {
+        Self(catch_unwind(AssertUnwindSafe(|| source.acquire_boxed(context))).ok())
+    }
+}
+
+impl Future for CatchPanic<'_> {
+    type Output = Result<Token, Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = self
+            .0
+            .as_mut()
+            .and_then(|future| catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))).ok());
+        polled.unwrap_or_else(|| Poll::Ready(Err(Error::new(ErrorKind::Panicked))))
+    }
+}
+
+impl Drop for CatchPanic<'_> {
+    fn drop(&mut self) {
+        let future = self.0.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(future)));
+    }
+}

@@ -1,0 +1,271 @@
+//! The data that all clones of a [`TokenCache`](super::TokenCache) share, the steps of its state,
+//! and the task that drives an acquisition.
+//!
+//! Step and task are in one file because each needs the other: a step may start an acquisition, whose
+//! task ends with a step.
+
+use tokio::{sync::watch, time::Instant};
+use tracing::Instrument;
+
+#[cfg(feature = "keyed")]
+use super::key_entry::KeyEntry;
+use super::{
+    acquisition::Acquisition,
+    call_source::call_source,
+    readiness::ReadinessUntil,
+    settings::Settings,
+    snapshot::Snapshot,
+    state::{Decision, Effects, Rejection, Require, State, Wish},
+    timed_waiter,
+};
+use crate::{
+    error::Error,
+    source::{CacheControl, ErasedSource},
+    sync::{Arc, ArcSwapOption, Guard, Handle, Mutex, lock},
+    token::Token,
+};
+
+/// The shared part of a cache.
+#[cfg_attr(feature = "keyed", repr(C))]
+pub(crate) struct CacheInner {
+    /// Set for a cache of a keyed cache. First, next to the reference count: a lookup reads these
+    /// two, and with many caches they are rarely in the processor's cache.
+    #[cfg(feature = "keyed")]
+    pub(super) key_entry: Option<KeyEntry>,
+    /// The token as requests read it.
+    pub(super) snapshot: ArcSwapOption<Snapshot>,
+    /// Held only while `State` is updated. Never held across a wake-up, an event, a spawn or an await.
+    pub(super) state: Mutex<State>,
+    source: Box<dyn ErasedSource>,
+    pub(super) name: Arc<str>,
+    pub(super) settings: Settings,
+    /// Wakes the task that keeps the cache warm: the token was discarded or offered, or a cooldown
+    /// was ended. Closed when the last owner of the cache is dropped.
+    warm_signal: watch::Sender<()>,
+    /// Notified when the readiness changes, or holds until another time.
+    pub(super) readiness_changed: watch::Sender<()>,
+}
+
+impl CacheInner {
+    pub(super) fn new(source: Box<dyn ErasedSource>, name: Arc<str>, settings: Settings) -> Self {
+        Self {
+            #[cfg(feature = "keyed")]
+            key_entry: None,
+            snapshot: ArcSwapOption::empty(),
+            state: Mutex::default(),
+            source,
+            name,
+            settings,
+            warm_signal: watch::Sender::new(()),
+            readiness_changed: watch::Sender::new(()),
+        }
+    }
+
+    pub(super) fn source(&self) -> &dyn ErasedSource {
+        &*self.source
+    }
+
+    /// Runs one step of the state and publishes its token under the lock. Then carries out the
+    /// effects of the step without the lock.
+    fn step<T>(self: &Arc<Self>, step: impl FnOnce(&mut State, Instant) -> (T, Effects)) -> T {
+        let mut state = lock(&self.state);
+        // Read under the lock, so that the time of the state never runs backwards.
+        let now = Instant::now();
+        let readiness = state.readiness(now);
+        let suspended = state.observe_clocks(now, &self.settings);
+        let (result, effects) = step(&mut state, now);
+        let readiness_changed = state.readiness(now) != readiness;
+        let held = state.update_held(now).cloned();
+        #[cfg(feature = "keyed")]
+        if let Some(entry) = &self.key_entry {
+            entry.store(state.backoff().clone(), &self.settings.backoff);
+        }
+        let published = self.snapshot.load();
+        let held = held.filter(|held| {
+            published.as_ref().is_none_or(|published| !Arc::ptr_eq(held, published))
+        });
+        let outdated = held.and_then(|held| {
+            // Before the swap: a reader that sees the new snapshot finds the old one marked.
+            if let Some(published) = published.as_ref() {
+                published.replaced.set();
+            }
+            self.snapshot.swap(Some(held))
+        });
+        drop(state);
+        drop((published, outdated));
+        if let Some((acquisition, outcome)) = effects.end {
+            acquisition.end(outcome);
+        }
+        if let Some(acquisition) = effects.start {
+            self.start(acquisition);
+        }
+        if readiness_changed {
+            self.readiness_changed.send_replace(());
+        }
+        // Last, so that a slow observer delays no waiter.
+        for event in suspended.iter().chain(&effects.events) {
+            self.settings.observer.emit(event);
+        }
+        result
+    }
+
+    /// The published snapshot, if a request may use it without the lock.
+    pub(super) fn fresh(&self, now: Instant) -> Option<Guard<Option<Arc<Snapshot>>>> {
+        let snapshot = self.snapshot.load();
+        snapshot.as_ref().is_some_and(|it| it.is_fresh(now)).then_some(snapshot)
+    }
+
+    /// Decides what a request with this wish does. May start an acquisition.
+    pub(super) fn decide(self: &Arc<Self>, wish: Wish) -> Decision {
+        let can_start = Handle::try_current().is_ok();
+        self.step(|state, now| state.decide(wish, now, can_start, &self.settings))
+    }
+
+    /// The cached token if it meets the requirement. Starts a refresh that is due.
+    pub(super) fn current(self: &Arc<Self>, require: Require) -> Option<Arc<Snapshot>> {
+        let can_start = Handle::try_current().is_ok();
+        self.step(|state, now| state.current(require, now, can_start, &self.settings))
+    }
+
+    pub(super) fn reject(self: &Arc<Self>, token: &Token) -> Rejection {
+        let can_start = Handle::try_current().is_ok();
+        self.step(|state, now| state.reject(token, now, can_start, &self.settings))
+    }
+
+    pub(super) fn force_refresh(self: &Arc<Self>) -> Rejection {
+        let can_start = Handle::try_current().is_ok();
+        self.step(|state, now| state.force_refresh(now, can_start, &self.settings))
+    }
+
+    pub(super) fn end_cooldown(self: &Arc<Self>) -> bool {
+        let ended = self.step(|state, now| (state.end_cooldown(now), Effects::default()));
+        if ended {
+            self.warm_signal.send_replace(());
+        }
+        ended
+    }
+
+    fn complete(self: &Arc<Self>, acquisition: &Acquisition, result: Option<Result<Token, Error>>) {
+        let draw = fastrand::f64();
+        self.step(|state, now| {
+            ((), state.complete(acquisition, result, now, draw, &self.settings))
+        });
+    }
+
+    /// A clone of the token for a caller. A cache of a keyed cache has no copy per stripe of threads:
+    /// there are many such caches, and few threads use the same one at a time.
+    pub(super) fn clone_token(&self, snapshot: &Snapshot) -> Token {
+        #[cfg(feature = "keyed")]
+        if self.key_entry.is_some() {
+            return snapshot.token().clone();
+        }
+        snapshot.clone_token()
+    }
+
+    pub(super) fn in_flight(&self) -> Option<Arc<Acquisition>> {
+        lock(&self.state).in_flight()
+    }
+
+    pub(super) fn readiness(&self) -> ReadinessUntil {
+        let state = lock(&self.state);
+        state.readiness(Instant::now())
+    }
+
+    /// Starts the task of an acquisition. Without a runtime, or if the runtime is shutting down or
+    /// has no timers, the acquisition ends at once and its waiters ask the cache again.
+    fn start(self: &Arc<Self>, acquisition: Arc<Acquisition>) {
+        let task = AcquisitionTask { inner: Arc::clone(self), acquisition, completed: false };
+        let plan = &task.acquisition.plan;
+        // Without timers the task would panic.
+        if let Ok(runtime) = Handle::try_current()
+            && timed_waiter::new_timer(plan.ends_by).is_some()
+        {
+            // All requests share the acquisition, so its span is not a child of the request's span.
+            let span = tracing::debug_span!(
+                parent: None,
+                "acquire_token",
+                client = &*self.name,
+                reason = plan.reason.as_str(),
+                probe = plan.probe
+            );
+            span.follows_from(tracing::Span::current());
+            runtime.spawn(task.run(span));
+        }
+    }
+
+    /// Acts as a request would whenever that may be necessary, until a later acquisition starts or
+    /// the last owner of the cache is dropped.
+    ///
+    /// The task of each acquisition continues here. It ends when a later acquisition was started, so
+    /// one such task exists, on the runtime of the newest acquisition. It does not keep the cache
+    /// alive while it waits.
+    async fn keep_warm(self: Arc<Self>, acquisition: u64) {
+        let (weak, mut signal) = (Arc::downgrade(&self), self.warm_signal.subscribe());
+        let mut strong = Some(self);
+        while let Some(inner) = strong.take() {
+            let next = lock(&inner.state).next_revalidation(acquisition, Instant::now());
+            let Some(next) = next else { return };
+            drop(inner);
+            // An error means that the sender was dropped with the last owner.
+            if let Ok(Err(_)) = tokio::time::timeout_at(next, signal.changed()).await {
+                return;
+            }
+            strong = weak.upgrade();
+            if let Some(inner) = &strong {
+                inner.decide(Wish::Token);
+            }
+        }
+    }
+}
+
+impl CacheControl for CacheInner {
+    fn invalidate(self: Arc<Self>) {
+        self.step(|state, now| ((), state.clear(now)));
+        self.warm_signal.send_replace(());
+    }
+
+    fn offer(self: Arc<Self>, token: Token) -> bool {
+        let draw = fastrand::f64();
+        let accepted = self.step(|state, now| state.offer(token, now, draw, &self.settings));
+        if accepted {
+            // The next refresh is due at another time.
+            self.warm_signal.send_replace(());
+        }
+        accepted
+    }
+}
+
+/// The task of an acquisition, so that the request which started it may be dropped.
+///
+/// It completes the acquisition in any case: with the source's result, or without one when the task
+/// is dropped because its runtime shuts down.
+struct AcquisitionTask {
+    inner: Arc<CacheInner>,
+    acquisition: Arc<Acquisition>,
+    completed: bool,
+}
+
+impl AcquisitionTask {
+    async fn run(mut self, span: tracing::Span) {
+        let acquire = async {
+            let CacheInner { source, name, settings, .. } = &*self.inner;
+            let result = call_source(&**source, name, &self.acquisition, settings).await;
+            self.inner.complete(&self.acquisition, result);
+            self.completed = true;
+        };
+        acquire.instrument(span).await;
+        if self.inner.settings.keep_warm {
+            let (inner, id) = (Arc::clone(&self.inner), self.acquisition.plan.id);
+            drop(self);
+            inner.keep_warm(id).await;
+        }
+    }
+}
+
+impl Drop for AcquisitionTask {
+    fn drop(&mut self) {
+        if !self.completed {
+            self.inner.complete(&self.acquisition, None);
+        }
+    }
+}

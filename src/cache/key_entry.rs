@@ -1,0 +1,62 @@
+//! The part of a cache that its keyed cache reads.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use tokio::time::Instant;
+
+use super::backoff::{BackoffSettings, BackoffState};
+use crate::sync::{Arc, Mutex, lock};
+
+pub(super) struct KeyEntry {
+    backoff: Arc<StoredBackoff>,
+    /// The tick in which the cache was last used.
+    last_used: AtomicU32,
+}
+
+/// The backoff state of one key. It outlives the cache.
+#[derive(Default)]
+pub(super) struct StoredBackoff(Mutex<Stored>);
+
+#[derive(Default)]
+struct Stored {
+    state: BackoffState,
+    forget_at: Option<Instant>,
+}
+
+impl KeyEntry {
+    pub(super) fn new(ticks: u32) -> Self {
+        Self { backoff: Arc::default(), last_used: AtomicU32::new(ticks) }
+    }
+
+    /// Called under the lock of the cache's state, so that the state of the last step is stored.
+    pub(super) fn store(&self, state: BackoffState, settings: &BackoffSettings) {
+        let forget_at = state.forget_at(settings);
+        *lock(&self.backoff.0) = Stored { state, forget_at };
+    }
+
+    pub(super) fn backoff(&self) -> &Arc<StoredBackoff> {
+        &self.backoff
+    }
+
+    /// Reads first, so that only the first lookup of a tick writes.
+    pub(super) fn touch(&self, ticks: u32) {
+        if self.last_used.load(Relaxed) < ticks {
+            self.last_used.store(ticks, Relaxed);
+        }
+    }
+
+    pub(super) fn last_used(&self) -> u32 {
+        self.last_used.load(Relaxed)
+    }
+}
+
+impl StoredBackoff {
+    pub(super) fn load(&self) -> BackoffState {
+        lock(&self.0).state.clone()
+    }
+
+    /// When the state can be forgotten; `None` if there is none.
+    pub(super) fn forget_at(&self) -> Option<Instant> {
+        lock(&self.0).forget_at
+    }
+}

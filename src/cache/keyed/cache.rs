@@ -1,0 +1,222 @@
+//! The public keyed cache.
+
+use std::{
+    cell::RefCell,
+    fmt,
+    hash::{Hash, RandomState},
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+    time::Duration,
+};
+
+use quick_cache::{UnitWeighter, sync::Cache};
+use tokio::time::Instant;
+
+use super::{
+    registry::KeyRegistry,
+    source::{KeyedSource, Sources},
+};
+use crate::{
+    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry},
+    sync::{Arc, Mutex, lock},
+    token::Token,
+};
+
+/// The idle time is measured in ticks, and a cache notes its use once a tick. So lookups of one key
+/// by many threads rarely write to shared memory.
+pub(super) const TICKS: u32 = 8;
+
+/// Changes the settings of one key's cache.
+pub(super) type Configure<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + Send + Sync;
+
+/// Caches many tokens: a [`TokenCache`] for each key, made when the key is first used.
+///
+/// It is for clients that call on behalf of many tenants, or with many scopes, audiences or
+/// resources. Clones are cheap and share the caches.
+///
+/// The key is the only input of a source. It must contain *everything that changes the token*, such
+/// as the tenant and the scope. A token of one key is never used for another.
+///
+/// * A key has one cache at any time, and so one acquisition at a time.
+/// * It is bounded. Above the capacity the least used caches are dropped, and so are those without a
+///   request in the idle time. A cache that is still in use elsewhere remains that key's cache.
+/// * Cooldowns after failures, and the budget of rejections, outlive a dropped cache. So no load on
+///   other keys resets them.
+/// * At most 16 acquisitions start at once. Others wait, for at most half of their bound
+///   (`acquisition_timeout`), so that those that start have enough time. Then they fail as
+///   [`Overloaded`](crate::ErrorKind::Overloaded). If more wait than the capacity, they fail at once.
+///
+/// `K`'s `Hash`, `Eq`, `Clone` and `Drop` run under locks of this cache. They must not use it, and
+/// must not panic. A source must not use its own keyed cache for another key: it would hold a permit
+/// while it waits for one. Give it a separate cache.
+///
+/// There is no background task. Idle caches are dropped when any key is used.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{AcquireContext, KeyedTokenCache, Token};
+///
+/// #[derive(Clone, PartialEq, Eq, Hash)]
+/// struct Tenant(String);
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
+/// let tokens = KeyedTokenCache::new(|tenant: &Tenant| {
+///     // Most often this builds `ClientCredentials`, with this tenant's parameters.
+///     let token = format!("token-of-{}", tenant.0);
+///     Ok(move |_: AcquireContext| std::future::ready(Token::bearer(token.as_str())))
+/// });
+/// let [a, b] = ["a", "b"].map(|name| Tenant(name.into()));
+/// assert_eq!(tokens.get(&a).await?.secret(), "token-of-a");
+/// assert!(tokens.current(&b).is_none());
+/// # Ok(())
+/// # }
+/// ```
+pub struct KeyedTokenCache<K> {
+    pub(super) inner: Arc<KeyedInner<K>>,
+}
+
+pub(super) struct KeyedInner<K> {
+    // SipHash, since the sender of a request may choose the key.
+    pub(super) recent: Cache<K, TokenCache, UnitWeighter, RandomState>,
+    pub(super) registry: Mutex<KeyRegistry<K>>,
+    pub(super) sources: Arc<Sources<K>>,
+    pub(super) configure: Box<Configure<K>>,
+    pub(super) created_at: Instant,
+    pub(super) tick: Duration,
+    /// The tick in which idle caches were last dropped.
+    pub(super) swept: AtomicU32,
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
+    /// This key's cache. The call requests no token.
+    ///
+    /// While the returned cache is kept, it remains this key's cache.
+    pub fn cache(&self, key: &K) -> TokenCache {
+        let now = Instant::now();
+        let ticks = self.inner.ticks(now);
+        let recent = self.inner.recent.get(key);
+        let cache = recent.unwrap_or_else(|| self.inner.get_or_insert(key, ticks, now));
+        if let Some(entry) = &cache.inner.key_entry {
+            entry.touch(ticks);
+        }
+        if self.inner.swept.load(Relaxed) < ticks {
+            self.inner.sweep(ticks, now);
+        }
+        cache
+    }
+
+    /// A token for this key: the cached one, or the next one.
+    ///
+    /// # Errors
+    ///
+    /// As [`TokenCache::get`]. Also the failure of the closure that makes the source, and
+    /// [`Overloaded`](crate::ErrorKind::Overloaded) if too many acquisitions of other keys were ahead.
+    pub fn get(&self, key: &K) -> Get {
+        self.cache(key).get()
+    }
+
+    /// The cached token of this key, as [`TokenCache::peek`]. Has no effects.
+    pub fn peek(&self, key: &K) -> Option<Token> {
+        self.inner.get(key)?.peek()
+    }
+
+    /// The cached token of this key, as [`TokenCache::current`]. Never waits.
+    pub fn current(&self, key: &K) -> Option<Token> {
+        let cache = self.inner.get(key)?;
+        // This counts as a use.
+        if let Some(entry) = &cache.inner.key_entry {
+            entry.touch(self.inner.ticks(Instant::now()));
+        }
+        cache.current()
+    }
+
+    /// Reports to the key's cache that an API rejected this token, as [`TokenCache::invalidate`].
+    pub fn invalidate(&self, key: &K, rejected: &Token) {
+        if let Some(cache) = self.inner.get(key) {
+            cache.invalidate(rejected);
+        }
+    }
+
+    /// Discards a key's token and drops its cache, for instance of a tenant that left. Cooldowns after
+    /// failures remain.
+    ///
+    /// A cache that is still in use elsewhere, such as by a request in flight, remains this key's cache
+    /// with its source. One that is kept warm acquires another token.
+    pub fn remove(&self, key: &K) {
+        let cache = self.inner.get(key);
+        self.inner.recent.remove(key);
+        if let Some(cache) = cache {
+            cache.clear();
+        }
+    }
+
+    /// How many caches are kept.
+    pub fn len(&self) -> usize {
+        self.inner.recent.len()
+    }
+
+    /// Whether no cache is kept.
+    pub fn is_empty(&self) -> bool {
+        self.inner.recent.is_empty()
+    }
+}
+
+impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
+    fn ticks(&self, now: Instant) -> u32 {
+        let elapsed = now.saturating_duration_since(self.created_at);
+        u32::try_from(elapsed.as_millis() / self.tick.as_millis()).unwrap_or(u32::MAX)
+    }
+
+    /// The key's cache, if it has one.
+    pub(super) fn get(&self, key: &K) -> Option<TokenCache> {
+        self.recent.get(key).or_else(|| lock(&self.registry).get(key))
+    }
+
+    /// The cache of a key that is not in `recent`: one that is still in use, or a new one.
+    #[cold]
+    fn get_or_insert(&self, key: &K, ticks: u32, now: Instant) -> TokenCache {
+        let in_use = lock(&self.registry).get(key);
+        let cache = in_use.unwrap_or_else(|| {
+            // Built without the lock, as it runs the caller's code. Another thread may be first.
+            let source = KeyedSource::new(key.clone(), Arc::clone(&self.sources));
+            let builder = (self.configure)(key, TokenCache::builder(source));
+            let new = builder.build_keyed(KeyEntry::new(ticks));
+            lock(&self.registry).get_or_insert(key, &new, now)
+        });
+        self.recent.insert(key.clone(), cache.clone());
+        cache
+    }
+
+    /// Drops the caches without a request in the idle time.
+    #[cold]
+    fn sweep(&self, ticks: u32, now: Instant) {
+        if self.swept.fetch_max(ticks, Relaxed) >= ticks {
+            return;
+        }
+        // Dropped without the lock, since a source may own anything.
+        let idle = RefCell::new(Vec::new());
+        self.recent.retain(|_, cache| {
+            let entry = cache.inner.key_entry.as_ref();
+            let is_used = entry.is_some_and(|it| it.last_used() + TICKS >= ticks);
+            if !is_used {
+                idle.borrow_mut().push(cache.clone());
+            }
+            is_used
+        });
+        drop(idle);
+        lock(&self.registry).prune(now);
+    }
+}
+
+impl<K> Clone for KeyedTokenCache<K> {
+    fn clone(&self) -> Self {
+        Self { inner: Arc::clone(&self.inner) }
+    }
+}
+
+impl<K> fmt::Debug for KeyedTokenCache<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyedTokenCache").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,118 @@
+//! The result of an acquisition.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Effects, State, hold::Arrived};
+use crate::{
+    cache::{
+        acquisition::{Acquisition, Outcome},
+        backoff::FailureBackoff,
+        settings::Settings,
+        suspend::Baseline,
+    },
+    error::Error,
+    event::{Event, Reason},
+    token::Token,
+};
+
+/// After a token that was expired on arrival, the next acquisition starts this much later.
+const PAUSE_AFTER_EXPIRED: Duration = Duration::from_secs(1);
+
+impl State {
+    /// Takes the result of an acquisition. The result of an abandoned one is dropped.
+    pub(in crate::cache) fn complete(
+        &mut self,
+        completed: &Acquisition,
+        result: Option<Result<Token, Error>>,
+        now: Instant,
+        draw: f64,
+        settings: &Settings,
+    ) -> Effects {
+        let in_flight = self.acquisition.take_if(|it| it.plan.id == completed.plan.id);
+        // The one in the state has the waiters: an offer may have replaced it.
+        let Some(acquisition) = in_flight else { return Effects::default() };
+        self.suspect_until = None;
+        let (outcome, events) = match result {
+            // No failure of the server. The next request starts another acquisition.
+            None => {
+                self.rejection_pending |= acquisition.plan.retry_owed;
+                (Outcome::Lost, Vec::new())
+            }
+            // The waiters ask again, and start another acquisition.
+            Some(Ok(token)) if self.is_cleared(&token, acquisition.plan.starts_at) => {
+                (Outcome::Lost, Vec::new())
+            }
+            Some(Ok(token)) => {
+                let requested = completed.called_at.get().copied();
+                let requested = requested.unwrap_or_else(|| Baseline::now(&settings.clock));
+                self.succeed(&acquisition, token, requested, now, draw, settings)
+            }
+            Some(Err(error)) => self.fail(&acquisition, error, now, draw, settings),
+        };
+        Effects { start: None, end: Some((acquisition, outcome)), events }
+    }
+
+    fn succeed(
+        &mut self,
+        acquisition: &Acquisition,
+        token: Token,
+        requested: Baseline,
+        now: Instant,
+        draw: f64,
+        settings: &Settings,
+    ) -> (Outcome, Vec<Event>) {
+        self.backoff.failure = None;
+        self.rejection_pending = false;
+        let started = acquisition.plan.starts_at;
+        let Arrived { snapshot, lifetime, is_same } =
+            self.arrive(token, started, now, draw, settings);
+        self.has_had_token = true;
+        let took = now.saturating_duration_since(started);
+        let remaining =
+            self.held.as_ref().map(|held| held.expires_at.saturating_duration_since(now));
+        let event = match (acquisition.plan.reason, remaining) {
+            (Reason::Refresh, Some(remaining)) if !remaining.is_zero() => {
+                Event::RefreshedAhead { took, lifetime, remaining }
+            }
+            (reason, _) => Event::Acquired { reason, took, lifetime },
+        };
+        let is_expired = snapshot.expired_on_arrival;
+        self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
+        if acquisition.overtaken && self.keeps_offered(snapshot.issued_at, now) {
+            return (Outcome::Token(self.updated(now)), vec![event]);
+        }
+        if is_expired && !is_same && self.has_unexpired(now) {
+            // The held token is better.
+            return (Outcome::Token(snapshot), vec![event]);
+        }
+        let suspended = self.hold(snapshot, is_same, requested, now, settings);
+        let events = [event].into_iter().chain(suspended).collect();
+        (Outcome::Token(self.updated(now)), events)
+    }
+
+    fn fail(
+        &mut self,
+        acquisition: &Acquisition,
+        error: Error,
+        now: Instant,
+        draw: f64,
+        settings: &Settings,
+    ) -> (Outcome, Vec<Event>) {
+        // Another acquisition is still due. The cooldown delays it.
+        self.rejection_pending |= acquisition.plan.retry_owed;
+        let previous = self.backoff.failure.as_ref();
+        let failure = FailureBackoff::after(previous, error.clone(), now, draw, &settings.backoff);
+        let event = Event::Failed {
+            reason: acquisition.plan.reason,
+            took: now.saturating_duration_since(acquisition.plan.starts_at),
+            error,
+            failures: failure.failures,
+            next_attempt_in: failure.until(self.has_unexpired(now)) - now,
+        };
+        let shared = failure.remembered(now);
+        self.backoff.failure = Some(failure);
+        (Outcome::Failed(shared), vec![event])
+    }
+}

@@ -1,0 +1,92 @@
+//! Making an arriving token the cached one.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::State;
+use crate::{
+    cache::{
+        schedule::{Arrival, Deadlines},
+        settings::Settings,
+        snapshot::{Replaced, Snapshot},
+        suspend::{Baseline, SuspendWatch},
+    },
+    event::Event,
+    sync::{Arc, Striped},
+    token::Token,
+};
+
+/// A token on its way into the cache.
+pub(super) struct Arrived {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The lifetime in force.
+    pub(super) lifetime: Duration,
+    /// The cached token was returned again.
+    pub(super) is_same: bool,
+}
+
+impl State {
+    /// The snapshot of a token that arrives now. `started`: when it was requested.
+    pub(super) fn arrive(
+        &self,
+        token: Token,
+        started: Instant,
+        now: Instant,
+        draw: f64,
+        settings: &Settings,
+    ) -> Arrived {
+        let schedule = &settings.schedule;
+        let is_same = self.holds(&token);
+        let issued_at = token.issued_at().unwrap_or(started).min(now);
+        let stated = token.lifetime();
+        let Deadlines { refresh_at, expires_at, lifetime } = schedule.deadlines(&Arrival {
+            issued_at,
+            arrived_at: now,
+            lifetime: stated
+                .or_else(|| Some(schedule.default_lifetime.saturating_sub(token.age()))),
+            refresh_in: token.refresh_in(),
+            // Includes the wait for a permit in a keyed cache. The next acquisition may wait as long,
+            // and the lead must cover it.
+            took: now.saturating_duration_since(started),
+            first: !self.has_had_token,
+            same_token: is_same,
+            draw,
+        });
+        let snapshot = Arc::new(Snapshot {
+            token,
+            revalidate_at: refresh_at,
+            wall_limit: i64::MAX,
+            wall_start: i64::MIN,
+            clock: settings.clock.clone(),
+            issued_at,
+            refresh_at,
+            expires_at,
+            expired_on_arrival: expires_at <= now,
+            replaced: Replaced::default(),
+            copies: Striped::default(),
+        });
+        Arrived { snapshot, lifetime, is_same }
+    }
+
+    /// Makes the token the held one. `requested`: both clocks when it was requested. Returns an event if
+    /// the machine was suspended since.
+    pub(super) fn hold(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        is_same: bool,
+        requested: Baseline,
+        now: Instant,
+        settings: &Settings,
+    ) -> Option<Event> {
+        if !is_same {
+            self.held_rejected = false;
+            self.refills_budget = true;
+        }
+        self.held = Some(snapshot);
+        self.has_had_token = true;
+        self.wall_expires_at = None;
+        self.suspends = SuspendWatch::since(requested);
+        self.observe_clocks(now, settings)
+    }
+}

@@ -1,0 +1,245 @@
+//! A source offers a token that the cache did not ask for.
+
+use tokio::time::Instant;
+
+use super::{Effects, State, hold::Arrived};
+use crate::{
+    cache::{acquisition::Outcome, settings::Settings, suspend::Baseline},
+    event::Event,
+    sync::Arc,
+    token::Token,
+};
+
+/// How many rejected tokens are remembered.
+const REMEMBERED: usize = 4;
+
+impl State {
+    /// Uses the token if it is better than the held one. Its conditions are in the documentation of
+    /// [`CacheHandle::offer`](crate::CacheHandle::offer).
+    ///
+    /// # One acquisition at a time
+    ///
+    /// Requests that wait for an acquisition are served at once, but the acquisition is still running.
+    /// It stays the one in flight, so no second one starts within its bound. Requests that need to wait
+    /// later, because the offered token was rejected or has expired, must not find the outcome that the
+    /// first waiters got: they would not wait for the new token. So the state continues with a copy of
+    /// the acquisition that has the same number and no waiters. The result of the task, or the abandon
+    /// bound, ends that copy.
+    pub(in crate::cache) fn offer(
+        &mut self,
+        token: Token,
+        now: Instant,
+        draw: f64,
+        settings: &Settings,
+    ) -> (bool, Effects) {
+        let is_known = self.holds(&token)
+            || self.recently_rejected.iter().any(|rejected| rejected.same_secret(&token))
+            || self.is_cleared(&token, now);
+        let Arrived { snapshot, lifetime, .. } = self.arrive(token, now, now, draw, settings);
+        if is_known || snapshot.expired_on_arrival || !self.is_improved_by(snapshot.issued_at, now)
+        {
+            return (false, Effects::default());
+        }
+        self.backoff.failure = None;
+        self.rejection_pending = false;
+        self.suspect_until = None;
+        let suspended = self.hold(snapshot, false, Baseline::now(&settings.clock), now, settings);
+        let events = [Event::Offered { lifetime }].into_iter().chain(suspended).collect();
+        let waited_for = self.acquisition.take();
+        self.acquisition = waited_for.as_ref().map(|it| Arc::new(it.overtaken()));
+        let held = self.updated(now);
+        let end = waited_for.map(|acquisition| (acquisition, Outcome::Token(held)));
+        (true, Effects { start: None, end, events })
+    }
+
+    /// Whether a token that was issued then is better than the held one.
+    fn is_improved_by(&self, issued_at: Instant, now: Instant) -> bool {
+        let held = self.held.as_ref().filter(|_| self.has_unexpired(now) && !self.held_rejected);
+        held.is_none_or(|held| held.issued_at < issued_at)
+    }
+
+    /// Whether the held token, which was offered during an acquisition, is better than its result.
+    pub(super) fn keeps_offered(&self, issued_at: Instant, now: Instant) -> bool {
+        self.has_unexpired(now)
+            && !self.held_rejected
+            && self.held.as_ref().is_some_and(|held| issued_at < held.issued_at)
+    }
+
+    /// Remembers a rejected token, so that it is not used again if it is offered.
+    pub(super) fn remember_rejected(&mut self, token: &Token) {
+        if self.recently_rejected.len() == REMEMBERED {
+            self.recently_rejected.remove(0);
+        }
+        self.recently_rejected.push(token.clone());
+    }
+}
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cache::{
+        acquisition::Acquisition,
+        state::{Decision, Rejection, Require, Wish},
+    };
+
+    const S: Duration = Duration::from_secs(1);
+
+    /// A token of an hour, issued `age` ago.
+    fn token(secret: &str, now: Instant, age: Duration) -> Token {
+        let token = Token::bearer(secret).unwrap().with_lifetime(3600 * S);
+        token.with_issued_at(now.checked_sub(age).unwrap())
+    }
+
+    struct Cache {
+        state: State,
+        settings: Settings,
+        now: Instant,
+    }
+
+    impl Cache {
+        fn new() -> Self {
+            // So that instants in the past exist.
+            let now = Instant::now() + 100_000 * S;
+            Self { state: State::default(), settings: Settings::default(), now }
+        }
+
+        /// With a token that was issued 100 s ago.
+        fn with_token() -> Self {
+            let mut cache = Self::new();
+            assert!(cache.offer("held", 100 * S).0);
+            cache
+        }
+
+        fn offer(&mut self, secret: &str, age: Duration) -> (bool, Effects) {
+            self.state.offer(token(secret, self.now, age), self.now, 0.5, &self.settings)
+        }
+
+        fn held(&mut self) -> Option<String> {
+            let (token, _) =
+                self.state.current(Require::Unexpired, self.now, false, &self.settings);
+            token.map(|snapshot| snapshot.token().secret().to_owned())
+        }
+
+        fn wait(&mut self) -> (Arc<Acquisition>, bool) {
+            let (decision, effects) =
+                self.state.decide(Wish::Token, self.now, true, &self.settings);
+            let Decision::Wait { acquisition, .. } = decision else { panic!("a token is cached") };
+            (acquisition, effects.start.is_some())
+        }
+
+        fn reject(&mut self, secret: &str) -> Rejection {
+            let rejected = Token::bearer(secret).unwrap();
+            self.state.reject(&rejected, self.now, true, &self.settings).0
+        }
+
+        fn complete(&mut self, acquisition: &Acquisition, secret: &str, age: Duration) -> Effects {
+            let result = Some(Ok(token(secret, self.now, age)));
+            self.state.complete(acquisition, result, self.now, 0.5, &self.settings)
+        }
+    }
+
+    #[test]
+    fn a_later_token_is_used_and_an_earlier_one_is_not() {
+        let mut cache = Cache::with_token();
+        for (secret, age, is_used) in
+            [("older", 101, false), ("as old", 100, false), ("newer", 99, true), ("held", 0, true)]
+        {
+            assert_eq!(cache.offer(secret, age * S).0, is_used, "{secret}");
+        }
+        assert!(!cache.offer("held", Duration::ZERO).0, "it is the cached token");
+    }
+
+    #[test]
+    fn an_expired_token_is_refused() {
+        let mut cache = Cache::new();
+        assert!(!cache.offer("expired", 3600 * S).0);
+        assert_eq!(cache.held(), None);
+    }
+
+    #[test]
+    fn an_older_token_replaces_one_that_is_missing_expired_or_rejected() {
+        let mut cache = Cache::new();
+        assert!(cache.offer("first", 1000 * S).0, "none was cached");
+        cache.now += 3000 * S;
+        assert!(cache.offer("second", 3500 * S).0, "the first has expired");
+        assert!(cache.offer("third", Duration::ZERO).0);
+        cache.reject("third");
+        assert!(cache.offer("fourth", 10 * S).0, "the third was rejected");
+        assert_eq!(cache.held().as_deref(), Some("fourth"));
+    }
+
+    #[test]
+    fn a_rejected_token_is_not_used_again() {
+        let mut cache = Cache::with_token();
+        cache.reject("held");
+        assert!(!cache.offer("held", Duration::ZERO).0);
+        assert!(cache.offer("other", Duration::ZERO).0);
+        cache.now += S;
+        assert!(!cache.offer("held", Duration::ZERO).0);
+    }
+
+    #[test]
+    fn a_token_from_before_a_clear_is_refused() {
+        let mut cache = Cache::with_token();
+        cache.state.clear(cache.now);
+        assert!(!cache.offer("before", S).0 && cache.offer("after", Duration::ZERO).0);
+    }
+
+    #[test]
+    fn the_cooldown_after_a_failure_ends() {
+        let mut cache = Cache::new();
+        let (acquisition, _) = cache.wait();
+        let failure = crate::error::Error::new(crate::error::ErrorKind::ServerError);
+        let now = cache.now;
+        cache.state.complete(&acquisition, Some(Err(failure)), now, 0.5, &cache.settings);
+        assert!(cache.offer("offered", Duration::ZERO).0);
+        assert_eq!(cache.state.readiness(now).readiness, crate::cache::Readiness::Ready);
+    }
+
+    /// And the acquisition remains the one in flight.
+    #[test]
+    fn waiters_of_an_acquisition_get_the_offered_token() {
+        let mut cache = Cache::new();
+        let (waited_for, started) = cache.wait();
+        assert!(started);
+        let (is_used, effects) = cache.offer("offered", Duration::ZERO);
+        let Some((ended, Outcome::Token(snapshot))) = effects.end else { panic!("no outcome") };
+        assert!(is_used && Arc::ptr_eq(&ended, &waited_for));
+        assert_eq!(snapshot.token().secret(), "offered");
+        // The offered token expires before the acquisition ends.
+        cache.state.clear(cache.now);
+        let (in_flight, started) = cache.wait();
+        assert!(!started && !Arc::ptr_eq(&in_flight, &waited_for));
+        cache.now += S;
+        let effects = cache.complete(&waited_for, "late", Duration::ZERO);
+        assert!(effects.end.is_some_and(|(ended, _)| Arc::ptr_eq(&ended, &in_flight)));
+        assert_eq!(cache.held().as_deref(), Some("late"));
+    }
+
+    #[test]
+    fn a_late_result_displaces_an_older_token_only() {
+        for (age, held) in [(1, "offered"), (0, "late")] {
+            let mut cache = Cache::new();
+            let (acquisition, _) = cache.wait();
+            cache.now += S;
+            assert!(cache.offer("offered", Duration::ZERO).0);
+            let effects = cache.complete(&acquisition, "late", age * S);
+            assert!(matches!(effects.end, Some((_, Outcome::Token(_)))));
+            assert_eq!(cache.held().as_deref(), Some(held), "{age}");
+        }
+    }
+
+    #[test]
+    fn a_late_result_replaces_an_offered_token_that_was_rejected() {
+        let mut cache = Cache::with_token();
+        let Rejection::Wait(acquisition) = cache.reject("held") else { panic!("no budget") };
+        cache.now += S;
+        assert!(cache.offer("offered", Duration::ZERO).0);
+        let Rejection::Wait(joined) = cache.reject("offered") else { panic!("none in flight") };
+        assert_eq!(joined.plan.id, acquisition.plan.id, "a second acquisition was started");
+        cache.complete(&acquisition, "late", S);
+        assert_eq!(cache.held().as_deref(), Some("late"));
+    }
+}

@@ -1,0 +1,248 @@
+//! The public cache.
+
+use std::{
+    fmt,
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+
+use tokio::time::Instant;
+
+use super::{
+    get::{Get, Replacement},
+    inner::CacheInner,
+    readiness::Readiness,
+    readiness_watch::ReadinessWatch,
+    snapshot::Snapshot,
+    state::{Rejection, Require},
+    token_wait::TokenWait,
+};
+use crate::{error::Error, event::Observer, source::CacheControl, sync::Arc, token::Token};
+
+/// Caches one token and replaces it in time.
+///
+/// Clones are cheap and share the token. Share one cache between all layers and clients that call as
+/// the same client with the same scope.
+///
+/// * While a valid token is cached, no request waits. A refresh runs in the background.
+/// * At most one acquisition is in flight, for any number of callers. It runs in a task of its own,
+///   so the caller that started it may be dropped.
+/// * Failures are shared and remembered. The number of token requests follows the backoff schedule,
+///   not the traffic.
+/// * An idle cache requests no token.
+///
+/// A cache belongs to no runtime: one in a `static` serves one runtime after another.
+///
+/// # Reading the token
+///
+/// [`peek`](Self::peek) has no effects. [`current`](Self::current) may start a refresh, and never
+/// waits. [`get`](Self::get) waits for a token if none is cached.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
+/// let tokens = TokenCache::new(|_: AcquireContext| async {
+///     Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
+/// });
+/// assert!(tokens.current().is_none());
+/// assert_eq!(tokens.get().await?.secret(), "abc");
+/// assert!(tokens.current().is_some());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct TokenCache {
+    pub(super) inner: Arc<CacheInner>,
+}
+
+impl TokenCache {
+    /// The name of the client, for logs and metrics. Default:
+    /// [`TokenSource::name`](crate::TokenSource::name).
+    pub fn name(&self) -> &str {
+        &self.inner.name
+    }
+
+    /// The cached token, if it has not expired. Has no effects.
+    ///
+    /// A suspend of the machine since the last other call is not noticed.
+    pub fn peek(&self) -> Option<Token> {
+        let snapshot = self.inner.snapshot.load();
+        let unexpired = snapshot.as_ref().filter(|it| Instant::now() < it.expires_at);
+        unexpired.map(|snapshot| self.inner.clone_token(snapshot))
+    }
+
+    /// The cached token, if it has not expired. Never waits.
+    ///
+    /// Within a tokio runtime it also starts the refresh in the background when that is due.
+    pub fn current(&self) -> Option<Token> {
+        if let Some(snapshot) = self.inner.fresh(Instant::now()) {
+            return snapshot.as_ref().map(|snapshot| self.inner.clone_token(snapshot));
+        }
+        let snapshot = self.inner.current(Require::Unexpired);
+        snapshot.map(|snapshot| self.inner.clone_token(&snapshot))
+    }
+
+    /// A token: the cached one, or the next one.
+    ///
+    /// # Errors
+    ///
+    /// The failure of the acquisition, shared by all callers that waited for it. In the cooldown after
+    /// a failure the remembered one, at once. [`WaitTimeout`](crate::ErrorKind::WaitTimeout) after
+    /// this caller's own deadline. [`Runtime`](crate::ErrorKind::Runtime) outside of a tokio runtime
+    /// if no token is cached.
+    pub fn get(&self) -> Get {
+        Get::new(Arc::clone(&self.inner))
+    }
+
+    /// Acquires the first token before the first request, at startup.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get). The cache recovers by itself, so a service may start after a failure.
+    pub async fn warm_up(&self) -> Result<(), Error> {
+        self.get().await.map(drop)
+    }
+
+    /// Reports that an API rejected this token (401). Never waits.
+    ///
+    /// One acquisition is started for it, unless the budget of
+    /// [`rejection_interval`](crate::TokenCacheBuilder::rejection_interval) is used up. The token stays in
+    /// use until another one is cached. A token that is not the cached one is ignored.
+    pub fn invalidate(&self, rejected: &Token) {
+        self.inner.reject(rejected);
+    }
+
+    /// Like [`invalidate`](Self::invalidate), and waits for another token to replay the request with.
+    /// `None`: no other token is available, return the API's response.
+    pub fn replacement(&self, rejected: &Token) -> Replacement {
+        Replacement::new(Arc::clone(&self.inner), rejected.clone())
+    }
+
+    /// Acquires a new token although the cached one may be valid, for instance after the client was
+    /// granted more.
+    ///
+    /// It draws on the budget of rejections. If that is used up, or if the acquisition fails, a cached
+    /// token that is still valid is returned. Other callers use the old token in the meantime.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get), if no valid token is cached.
+    pub async fn force_refresh(&self) -> Result<Token, Error> {
+        match self.inner.force_refresh() {
+            Rejection::Wait(acquisition) => {
+                let mut get = pin!(self.get());
+                get.as_mut().join(acquisition);
+                get.await
+            }
+            _ => self.get().await,
+        }
+    }
+
+    /// Ends the cooldown after a failed acquisition, so that the next request tries again at once. It
+    /// also ends a cooldown that the server asked for by `Retry-After`. Returns whether there was one.
+    ///
+    /// It is for an operator who fixed the cause, such as a wrong secret, and does not want to wait.
+    /// It has no effect while an attempt is in flight, nor within 1 s of the last time, so calls in a
+    /// loop do not flood the authorization server.
+    pub fn end_cooldown(&self) -> bool {
+        self.inner.end_cooldown()
+    }
+
+    /// Discards the cached token, and the one of a token request in flight. The next request waits for
+    /// another token.
+    ///
+    /// It is for tokens that became worthless, for instance because the certificate that they are
+    /// bound to was replaced. For a token that an API rejected use [`invalidate`](Self::invalidate),
+    /// which has a budget and lets other requests continue. Cooldowns and that budget stay as they
+    /// are.
+    pub fn clear(&self) {
+        CacheControl::invalidate(Arc::clone(&self.inner));
+    }
+
+    /// The readiness now. Requests no token, and never waits.
+    ///
+    /// It changes with events and with time, and an idle cache has no events. It is
+    /// [`Idle`](Readiness::Idle) once its token has expired. After an outage it stays
+    /// [`Failed`](Readiness::Failed) until a request, [`warm_up`](Self::warm_up) or
+    /// [`keep_warm`](crate::TokenCacheBuilder::keep_warm) starts an acquisition. A probe that takes an
+    /// instance out of service also takes away the requests that would heal it. Use `keep_warm`, or
+    /// call `warm_up` in the probe.
+    pub fn readiness(&self) -> Readiness {
+        self.inner.readiness().readiness
+    }
+
+    /// Watches the readiness. The watch does not keep the cache alive or warm.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{AcquireContext, Readiness, Token, TokenCache};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
+    /// # let source = |_: AcquireContext| async { Token::bearer("abc") };
+    /// let tokens = TokenCache::builder(source).keep_warm(true).build();
+    /// let mut watch = tokens.subscribe();
+    /// assert_eq!(watch.current(), Some(Readiness::Idle));
+    /// let probe = tokio::spawn(async move {
+    ///     while let Some(readiness) = watch.changed().await {
+    ///         println!("now {readiness:?}"); // notify a load balancer, or `tonic-health`
+    ///     }
+    /// });
+    /// tokens.warm_up().await?;
+    /// assert_eq!(tokens.readiness(), Readiness::Ready);
+    /// drop(tokens);
+    /// probe.await.unwrap();
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn subscribe(&self) -> ReadinessWatch {
+        ReadinessWatch::new(&self.inner)
+    }
+
+    /// The published snapshot, if a request may use it without the lock.
+    pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<Snapshot>> {
+        self.inner.fresh(now).as_deref().cloned().flatten()
+    }
+
+    /// The cached token for a request that need not wait. Starts a refresh that is due, and no other
+    /// acquisition.
+    pub(crate) fn current_without_wait(&self) -> Option<Arc<Snapshot>> {
+        self.inner.current(Require::NoWait)
+    }
+
+    /// The cached token for a request that has waited, if neither clock says that it has expired.
+    pub(crate) fn current_after_wait(&self) -> Option<Arc<Snapshot>> {
+        self.inner.current(Require::ValidByBothClocks)
+    }
+
+    /// Waits for a token. Resolves to the value that `take` makes of its snapshot.
+    pub(crate) fn poll_wait<T>(
+        &self,
+        wait: Pin<&mut TokenWait>,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&Arc<Snapshot>) -> T,
+    ) -> Poll<Result<T, Error>> {
+        wait.poll(&self.inner, cx, take)
+    }
+
+    /// The receiver of this cache's events, for those that the layer reports.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.inner.settings.observer
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let snapshot = self.inner.snapshot.load();
+        f.debug_struct("TokenCache")
+            .field("name", &self.inner.name)
+            .field("token", &snapshot.as_ref().map(|snapshot| snapshot.token()))
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,190 @@
+//! Waiting for a token: the one poll loop behind [`Get`](super::Get),
+//! [`Replacement`](super::Replacement) and requests in the layer.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use pin_project_lite::pin_project;
+use tokio::time::Instant;
+
+use super::{
+    acquisition::{Acquisition, Outcome},
+    inner::CacheInner,
+    snapshot::Snapshot,
+    state::{Decision, Limit, Wish},
+    timed_waiter::TimedWaiter,
+};
+use crate::{
+    error::{Error, ErrorKind},
+    sync::Arc,
+};
+
+/// How many acquisitions may end without a result within one poll. On a runtime that is shutting
+/// down each new one does, so the next one is an error.
+const MAX_LOST: u32 = 3;
+
+pin_project! {
+    /// Waits for a token of a cache that the owner passes to each poll.
+    #[derive(Default)]
+    pub(crate) struct TokenWait {
+        // Set when the wait begins.
+        deadline: Option<Instant>,
+        // The end of the short wait for another request's probe, once for this request. It counts
+        // from the first short wait, even if that one was for a rejected token that then expired.
+        probe_until: Option<Instant>,
+        limit: Option<Limit>,
+        // The caller wants a new token although one may be cached.
+        wants_new: bool,
+        // The acquisition of the new token ended without a result: wait for the next one.
+        lost: bool,
+        #[pin]
+        waiter: TimedWaiter,
+    }
+}
+
+impl TokenWait {
+    /// Whether the wait has begun, so that a cached token does not end it.
+    pub(super) fn has_begun(&self) -> bool {
+        self.wants_new || self.waiter.abandoned_at().is_some()
+    }
+
+    /// Waits for this acquisition first, even if a token is cached.
+    pub(super) fn join(self: Pin<&mut Self>, acquisition: Arc<Acquisition>) {
+        let this = self.project();
+        *this.wants_new = true;
+        this.waiter.join(acquisition);
+    }
+
+    /// Resolves to the value that `take` makes of the snapshot. The snapshot is passed by reference,
+    /// so that many waiters which end at once do not write to its reference count.
+    pub(super) fn poll<T>(
+        mut self: Pin<&mut Self>,
+        inner: &Arc<CacheInner>,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&Arc<Snapshot>) -> T,
+    ) -> Poll<Result<T, Error>> {
+        let polled = self.as_mut().poll_inner(inner, cx, take);
+        if polled.is_ready() {
+            // A future that is kept after it is done must not keep the acquisition and its token.
+            self.project().waiter.leave();
+        }
+        polled
+    }
+
+    fn poll_inner<T>(
+        self: Pin<&mut Self>,
+        inner: &Arc<CacheInner>,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&Arc<Snapshot>) -> T,
+    ) -> Poll<Result<T, Error>> {
+        let mut this = self.project();
+        let mut lost = 0;
+        loop {
+            let mut wish = Wish::Token;
+            if let Some(abandoned_at) = this.waiter.abandoned_at() {
+                let deadline = *this
+                    .deadline
+                    .get_or_insert_with(|| Instant::now() + inner.settings.wait_timeout);
+                let limit_at = match this.limit {
+                    Some(Limit::Replacement(until)) => Some(*until),
+                    Some(Limit::Probe(_)) => *this.probe_until,
+                    None => None,
+                };
+                let until = deadline.min(abandoned_at).min(limit_at.unwrap_or(deadline));
+                match ready!(this.waiter.as_mut().poll(until, cx)) {
+                    Ok(Some(Outcome::Token(snapshot))) => {
+                        // The token may have expired before this task was polled.
+                        if snapshot.is_sendable(Instant::now()) {
+                            return Poll::Ready(Ok(take(snapshot)));
+                        }
+                        wish = Wish::TokenAfterWait;
+                    }
+                    Ok(Some(Outcome::Failed(error))) => wish = Wish::UnexpiredOr(error.clone()),
+                    Ok(Some(Outcome::Lost)) if lost == MAX_LOST => {
+                        return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
+                    }
+                    Ok(Some(Outcome::Lost)) => {
+                        lost += 1;
+                        *this.lost = *this.wants_new;
+                    }
+                    Ok(None) if Instant::now() >= deadline => {
+                        wish = Wish::UnexpiredOr(Error::new(ErrorKind::WaitTimeout));
+                    }
+                    Ok(None) => {
+                        this.waiter.as_mut().leave();
+                        if let Some(Limit::Probe(error)) = this.limit
+                            && limit_at.is_some_and(|at| Instant::now() >= at)
+                        {
+                            return Poll::Ready(Err(error.clone()));
+                        }
+                    }
+                    // Waiting is impossible here. An unexpired token needs no wait.
+                    Err(error) => wish = Wish::UnexpiredOr(error),
+                }
+            }
+            let may_wait = !matches!(wish, Wish::UnexpiredOr(_));
+            match inner.decide(wish) {
+                Decision::Use(snapshot) => {
+                    let follow = may_wait && std::mem::take(this.lost);
+                    let Some(next) = follow.then(|| inner.in_flight()).flatten() else {
+                        return Poll::Ready(Ok(take(&snapshot)));
+                    };
+                    *this.limit = None;
+                    this.waiter.as_mut().join(next);
+                }
+                Decision::Fail(error) => return Poll::Ready(Err(error)),
+                Decision::Wait { acquisition, limit } => {
+                    if limit.is_some() {
+                        let wait = inner.settings.probe_wait;
+                        this.probe_until.get_or_insert_with(|| Instant::now() + wait);
+                    }
+                    *this.limit = limit;
+                    this.waiter.as_mut().join(acquisition);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use std::{future::Future, pin::pin, sync::mpsc, task::Waker, thread, time::Duration};
+
+    use super::*;
+    use crate::{cache::TokenCache, source::AcquireContext, sync::lock, token::Token};
+
+    fn cache() -> TokenCache {
+        TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") })
+    }
+
+    #[tokio::test]
+    async fn a_finished_wait_keeps_no_acquisition() {
+        let cache = cache();
+        let mut wait = pin!(TokenWait::default());
+        let poll = |cx: &mut Context<'_>| wait.as_mut().poll(&cache.inner, cx, |_| ());
+        std::future::poll_fn(poll).await.unwrap();
+        assert!(wait.waiter.abandoned_at().is_none());
+    }
+
+    /// Another thread holds the lock all the time.
+    #[tokio::test]
+    async fn a_fresh_token_is_returned_without_the_lock() {
+        let cache = cache();
+        cache.warm_up().await.unwrap();
+        let (done, is_done) = mpsc::channel();
+        let state = lock(&cache.inner.state);
+        let other = cache.clone();
+        let caller = thread::spawn(move || {
+            let got = pin!(other.get()).poll(&mut Context::from_waker(Waker::noop()));
+            let fresh = other.fresh(Instant::now()).is_some();
+            let cached = other.peek().is_some() && other.current().is_some();
+            done.send(got.is_ready() && fresh && cached).unwrap();
+        });
+        let in_time = is_done.recv_timeout(Duration::from_secs(10));
+        drop(state);
+        caller.join().unwrap();
+        assert_eq!(in_time, Ok(true));
+    }
+}
