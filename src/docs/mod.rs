@@ -12,10 +12,12 @@
 //! * [`testing`]: testing your service in virtual time
 //! * [`stacks`]: the crate in a stack of yours
 //! * [`security`]: where a token may go, and what is kept from whom
+//! * [`internals`]: how the crate works inside, for its maintainers
 
 pub mod configuration;
 pub mod defaults;
 pub mod grants;
+pub mod internals;
 pub mod outages;
 pub mod providers;
 pub mod recipes;

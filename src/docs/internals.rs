@@ -1,0 +1,111 @@
+//! How the crate works inside, for its maintainers.
+//!
+//! # The modules
+//!
+//! ```text
+//! middleware ──► layer ──► cache ──► source ──► token, event, error
+//!                                      ▲
+//!                          endpoint ───┘
+//!                             │
+//!                             └──► client_auth, dpop, jose, transport
+//! ```
+//!
+//! * `layer` is everything between a request and its response. It knows tokens and requests, and
+//!   nothing about grants or endpoints.
+//! * `cache` holds one token: the published snapshot, the acquisition in flight, the schedule and
+//!   the backoff. It knows nothing about HTTP. `cache::keyed` holds many tokens.
+//! * `source` is the only seam between the two halves. A [`TokenSource`](crate::TokenSource) makes
+//!   one acquisition of one token.
+//! * `endpoint` is the source that asks a token endpoint
+//!   ([`ClientCredentials`](crate::ClientCredentials)).
+//!
+//! Imports run one way. `cache` never sees `endpoint`, nor the reverse. The test
+//! `tests/architecture` checks this for modules and for files, and keeps files small.
+//!
+//! # The life of a request
+//!
+//! ```text
+//!            call(request)
+//!                 │
+//!         Settings::route ── other origin, SkipToken ──► sent without a token, or refused
+//!                 │
+//!        SelectCache::decide
+//!    ┌────────────┼──────────────────┐
+//!   Send         Pass, Refuse       Wait
+//!    │                               │
+//!    │                        WaitingForToken ──► Readying
+//!    ▼                                               │
+//!  inner.call ◄──────────────────────────────────────┘
+//!    │
+//!  response ── success ──► the caller
+//!    │
+//!  classify ── rejected, and kept ──► WaitingForReplacement ──► Readying ──► inner.call
+//!    │
+//!    └── anything else ──► the caller
+//! ```
+//!
+//! 1. The service decides without a lock. A service that is held across calls keeps the token that
+//!    it used last. A clone loads the current token of its thread's stripe. Both are
+//!    `AuthorizedToken`s: a header value, and all that is needed to classify the response.
+//! 2. With a fresh token the service adds the header field and calls the inner service. The response
+//!    future is `Calling`. If the replay policy keeps the request, one box holds the copy.
+//! 3. Otherwise the cache decides under its lock. If the request must wait, the service replaces its
+//!    inner service by a clone, so that a permit of the ready service is released. The future is
+//!    `Slow`: a boxed request with a stage for each thing that it can wait for.
+//! 4. A response that is not a success is classified. A rejected token is invalidated. If the
+//!    request was kept, it waits for another token and is sent again in the same way.
+//!
+//! The hot path (a fresh token, no replay) makes no allocation, takes no lock, and writes only to
+//! reference counts that other threads rarely use. `.ci/instructions` counts its instructions.
+//!
+//! # The life of an acquisition
+//!
+//! ```text
+//!  State::decide ── starts ──► Acquisition ◄── join ── Waiter, Waiter, Waiter
+//!                                  │
+//!                        task: source.acquire(context)
+//!                                  │
+//!            ┌─────────────────────┼─────────────────────────┐
+//!          token                 error             task dropped, or 5 s late
+//!            │                     │                         │
+//!   new snapshot published    backoff starts          waiters ask again
+//!            │                     │                         │
+//!            └──────────── waiters are woken ────────────────┘
+//! ```
+//!
+//! 1. `State` is plain code over its fields, the time and the settings. Each step runs under the
+//!    lock and returns its `Effects`. The cache carries them out after the lock is released.
+//! 2. A step that needs a token starts an `Acquisition`. It runs in its own task, so the request that
+//!    started it may be dropped.
+//! 3. Requests wait with a `Waiter` and a timer. If the acquisition's runtime has stopped, a waiter
+//!    abandons the acquisition 5 s after its bound and starts another. A late result is dropped.
+//! 4. The result becomes a new `Snapshot` in an `ArcSwap`, or a backoff. Then all waiters are woken.
+//!
+//! A snapshot holds the time at which a request must ask the cache again. Until then a request
+//! compares two times and uses the token. The schedule of refreshes is a pure function. Loom checks
+//! the interleavings of acquisition, waiters and snapshot (`cache::model`), and a simulator checks
+//! the promises under faults in virtual time (`tests/simulator`).
+//!
+//! # The life of a rejection
+//!
+//! ```text
+//!   401 ──► classify ──► TokenCache::invalidate(token)
+//!                             │
+//!          not the cached token ── yes ──► ignored: a newer token is used
+//!                             │ no
+//!             budget left ────┴──── budget used up
+//!                  │                      │
+//!        an acquisition starts      the 401 is returned, with an event
+//!                  │
+//!   the rejected request waits for it; other requests wait at most 1 s
+//!                  │
+//!      another token ──► the request is sent again, once
+//!      the same token, or an error ──► the 401 is returned
+//! ```
+//!
+//! 1. Challenges are parsed tolerantly. The codes for which another token cannot help end here.
+//! 2. The rejected token stays cached until another one arrives, because one API that answers 401 to
+//!    everything must not stop requests to other APIs.
+//! 3. The budget belongs to the cache: three acquisitions at once, then one after 60 s, doubling to
+//!    10 min. It is full again when a token reaches its refresh unrejected.
+//! 4. The same token bytes after a rejection count as rejected, so they are not sent again.
