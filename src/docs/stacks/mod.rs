@@ -1,15 +1,15 @@
-//! The crate in a stack of yours, a chapter for each.
+//! The crate in your stack, a chapter for each.
 //!
 //! * [`axum`]: a backend service that calls a protected API
-//! * [`hyper`]: this crate's client, hyper-util's, and connections of your own
+//! * [`hyper`]: this crate's client, hyper-util's, and custom connections
 //! * [`reqwest`]: in a tower stack, under reqwest-middleware, and for token requests
 //! * [`tonic`]: gRPC, unary and streaming
-
-//! # What it takes
 //!
-//! What a program needs more than without authorisation, in lines. With settings from the
-//! environment ([`ClientCredentialsConfig`](crate::ClientCredentialsConfig)) it is two or three; the
-//! builder in their place is four lines for the first one. Each also needs a `use` or two.
+//! # Extra lines of code per stack
+//!
+//! With settings from the environment ([`ClientCredentialsConfig`](crate::ClientCredentialsConfig))
+//! a stack needs two or three more lines than without authorization. With the builder, four lines
+//! replace the first one. Each stack also needs one or two `use` statements.
 //!
 //! ```no_run
 //! # #[cfg(not(all(feature = "hyper", feature = "reqwest-middleware")))]
