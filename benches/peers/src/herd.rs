@@ -192,9 +192,10 @@ fn cold_table(
         }
     }
     table.note(format!(
-        "{} interleaved rounds on a runtime with 2 threads, all defaults. The endpoint answers once \
-         all callers wait; the time is from then until the last has its header on, so the reading \
-         of the answer is in it. The floor is what tokio takes to wake and poll as many tasks.",
+        "{} interleaved rounds on a runtime with 2 threads, all defaults. The endpoint answers when \
+         all callers wait. The time is measured from then until the last request has its header, \
+         so it includes the reading of the answer. The floor is the time that tokio takes to wake \
+         and poll as many tasks.",
         floors.len(),
     ));
     table
@@ -245,7 +246,7 @@ pub fn endpoint_down(contestants: &'static [Contestant], quick: bool) -> Table {
             "",
             "token requests for 1,000 callers at once",
             "for 1,000 more after them",
-            "until the last had its error (in answers of the endpoint)",
+            "time until the last error (in answers of the endpoint)",
             &waiting,
         ],
     );
@@ -274,9 +275,8 @@ pub fn endpoint_down(contestants: &'static [Contestant], quick: bool) -> Table {
         table.row(row);
     }
     table.note(format!(
-        "Each answer takes {} ms. All defaults: retries are meant to take time. What counts is that \
-         requests do not follow the callers, and that callers don't queue behind each other's \
-         retries.",
+        "Each answer takes {} ms. All defaults, so retries take time. The number of requests should \
+         not follow the number of callers, and callers should not queue behind each other's retries.",
         DOWN_ANSWERS.as_millis(),
     ));
     table

@@ -57,7 +57,7 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
         able.iter().map(|(_, driven)| allocations(&runtime, &**driven)).collect();
 
     let mut table = Table::new(
-        "Hot path: a fresh token at hand",
+        "Hot path: a cached token",
         &[
             "",
             "1 thread: ratio to the floor (quartiles)",
@@ -89,8 +89,8 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
         table.row(dash(name, 6, &reason));
     }
     table.note(format!(
-        "Medians of {} and {} interleaved rounds of {CALLS} calls on each thread, from the making \
-         of a request to its arrival below. The floor is the first row.",
+        "Medians of {} and {} interleaved rounds of {CALLS} calls on each thread, from the \
+         creation of a request to its arrival at the inner service. The floor is the first row.",
         counted[0], counted[1],
     ));
     table

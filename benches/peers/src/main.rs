@@ -136,7 +136,7 @@ fn tails(contestants: &'static [Contestant], quick: bool) -> Result<Vec<Table>, 
         .collect()
 }
 
-/// Who takes part, at which version, and how it is used.
+/// The crates, with their versions and how they are used.
 fn versions(contestants: &[Contestant]) -> Table {
     let lock = include_str!("../Cargo.lock");
     let version = |package: &str| {
@@ -144,7 +144,7 @@ fn versions(contestants: &[Contestant]) -> Table {
         let (_, rest) = lock.rsplit_once(&format!("name = \"{package}\"\nversion = \""))?;
         rest.split('"').next()
     };
-    let mut table = Table::new("Who takes part", &["", "version", "used through"]);
+    let mut table = Table::new("Crates", &["", "version", "used through"]);
     for Contestant { name, package, way, .. } in contestants {
         let version = version(package).unwrap_or("?");
         table.row(vec![(*name).into(), version.into(), (*way).into()]);

@@ -150,7 +150,7 @@ pub fn table(
             "longest wait (by the endpoint's time)",
             "p99.9 (ratio to the static header)",
             "failed",
-            "sent with a dead token",
+            "sent with an expired token",
             "token requests",
         ],
     );
@@ -181,8 +181,8 @@ pub fn table(
     }
     table.note(format!(
         "{} s at {} requests a second for each at the same time; the endpoint takes {} ms. Stalled: \
-         waited more than {} ms. The static header shows what \
-         of that is the machine's.",
+         waited more than {} ms. The static header shows the \
+         machine's share.",
         load.seconds,
         load.a_second,
         ENDPOINT.as_millis(),

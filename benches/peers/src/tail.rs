@@ -82,7 +82,7 @@ pub fn table(title: &str, load: Load, kinds: &[Kind]) -> Table {
             "p99.9",
             "its ratio to that of both static headers (95 % interval)",
             "failed",
-            "sent with a dead token",
+            "sent with an expired token",
             "token requests",
         ],
     );
@@ -107,8 +107,8 @@ pub fn table(title: &str, load: Load, kinds: &[Kind]) -> Table {
     }
     table.note(format!(
         "{} s at {} requests a second for each of {SERVICES} services in a row, all at the same time; \
-         the endpoints take {} ms. Stalled: waited more than {} ms. By what the two static headers \
-         differ is noise.",
+         the endpoints take {} ms. Stalled: waited more than {} ms. The difference between the two \
+         static headers is noise.",
         load.seconds,
         load.a_second,
         ENDPOINT.as_millis(),

@@ -28,7 +28,7 @@ pub fn contestant() -> Contestant {
         package: "kube-client",
         way: "`ConfigExt::auth_layer`, exec plugin; renews 60 s ahead, which can't be set",
         renewed_every_3s: 63,
-        no_herd: Some("`auth_layer` gets the first token, before there is anything to call"),
+        no_herd: Some("`auth_layer` gets the first token, so there is no cold start"),
         hot_path_only: false,
         build: |setup| {
             Box::pin(async move {
