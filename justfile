@@ -33,7 +33,7 @@ real-servers:
     .ci/run real-servers
 
 # Run simulated time with random faults: `just simulate 1000` runs that many seeds.
-simulate seeds="200":
+simulate seeds="1000":
     SIM_SEEDS={{ seeds }} cargo test --release --all-features --test simulator
 
 # Fuzz a target for a minute. Needs a nightly toolchain and cargo-fuzz.

@@ -1,7 +1,7 @@
-//! A token endpoint on loopback, on a thread and runtime of its own, so that a peer that blocks its
-//! runtime does not hold it up.
+//! A token endpoint on loopback. It has its own thread and runtime, so that a peer that blocks its
+//! runtime does not delay it.
 //!
-//! It takes any request for a good one: the subjects are caches, not wire formats.
+//! It accepts any request, because the benchmark compares caches and not wire formats.
 
 use std::{
     convert::Infallible,
@@ -21,17 +21,17 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::watch};
 
-/// What tokens count their expiry from.
+/// The start of the tokens' expiry times.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// What it does with a request.
+/// The answer to a request.
 #[derive(Clone, Copy)]
 pub enum Behaviour {
-    /// A token after so long.
+    /// A token after this delay.
     After(Duration),
-    /// A token once [`Endpoint::open`] was called, at once from then on.
+    /// A token once [`Endpoint::open`] was called; at once from then on.
     Gated,
-    /// 500 after so long.
+    /// 500 after this delay.
     Fails(Duration),
 }
 
@@ -68,18 +68,18 @@ impl Endpoint {
         format!("http://{}", self.address)
     }
 
-    /// How many token requests came.
+    /// The number of token requests.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Relaxed)
     }
 
-    /// Lets a gated one answer.
+    /// Opens a gated endpoint.
     pub fn open(&self) {
         self.gate.send_replace(true);
     }
 }
 
-/// Until the [`Endpoint`] is dropped.
+/// Serves until the [`Endpoint`] is dropped.
 async fn serve(
     listener: std::net::TcpListener,
     shared: Arc<Shared>,
@@ -130,7 +130,7 @@ async fn answer(
     Ok(response)
 }
 
-/// Whether this `Authorization` has a token that lives.
+/// Whether this `Authorization` carries a valid token.
 pub fn is_alive(authorization: &HeaderValue) -> bool {
     let token = authorization.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
     let expires = token.and_then(|token| token.split('-').next()?.parse::<u128>().ok());

@@ -1,4 +1,4 @@
-//! Two pictures, readable on a light page and on a dark one: nothing behind, mid-tone colours.
+//! Two pictures for light and dark pages: no background, mid-tone colors.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ const OTHERS: [RGBColor; 8] = [
     RGBColor(120, 130, 150),
 ];
 
-/// Its size in pixels; plotters makes of a size what makes a font that high.
+/// The size in pixels. plotters derives a font of that height from a size.
 fn text(size: i32) -> TextStyle<'static> {
     ("sans-serif", f64::from(size) * 1.24).into_font().color(&TEXT)
 }
@@ -41,7 +41,7 @@ fn at(style: TextStyle<'static>, h: HPos, v: VPos) -> TextStyle<'static> {
     style.pos(Pos::new(h, v))
 }
 
-/// How long requests waited, over time: one strip for each contestant.
+/// How long requests waited, over time: one strip per crate.
 pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Error> {
     const LEFT: i32 = 190;
     const RIGHT: i32 = 150;
@@ -54,7 +54,7 @@ pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Er
         ENDPOINT.as_millis()
     );
     root.draw_text(&title, &at(text(15), HPos::Left, VPos::Top), (10, 10))?;
-    // A strip is as high as twice the endpoint's time; more is cut off.
+    // A strip is as high as twice the endpoint's latency. Longer waits are cut off.
     let most = ENDPOINT.as_secs_f64() * 2.0;
     let across = f64::from(width - LEFT - RIGHT);
     let x = |second: f64| LEFT + (second / f64::from(seconds) * across) as i32;
@@ -99,7 +99,7 @@ pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Er
     Ok(())
 }
 
-/// Time for each waiter against how many wait.
+/// Time per waiter against the number of waiters.
 pub fn herds(file: &Path, lines: &[Line]) -> Result<(), Error> {
     let root = SVGBackend::new(file, (860, 460)).into_drawing_area();
     let (chart_area, legend): (DrawingArea<_, Shift>, _) = root.split_horizontally(640);

@@ -1,4 +1,4 @@
-//! middle: an authorizer with a task that refreshes; the header is read without waiting.
+//! middle: an authorizer with a refreshing task. The header is read without waiting.
 
 use std::{sync::Arc, time::Duration};
 
