@@ -1,4 +1,4 @@
-//! Files with credentials that are not regular files, or cannot be read.
+//! Credential files that are not regular files, or cannot be read.
 #![cfg(unix)]
 
 use std::{
@@ -29,7 +29,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// A file that never finishes reading, if it is opened.
+    /// A file that never finishes reading once it is opened.
     fn fifo(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
@@ -100,7 +100,7 @@ async fn a_fifo_in_place_of_an_assertion_is_refused() {
     assert_names(&source.acquire(acquire()).await.unwrap_err(), &folder.0, "it is a directory");
 }
 
-/// As Kubernetes mounts a secret: a link to a link, which are replaced together.
+/// A secret as Kubernetes mounts it: a link to a link, which are replaced together.
 #[tokio::test(start_paused = true)]
 async fn a_mounted_secret_is_followed_and_bridges_what_is_no_file() {
     let folder = Folder::new("mounted");

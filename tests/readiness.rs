@@ -1,4 +1,4 @@
-//! What `TokenCache::subscribe` tells a readiness probe, in virtual time.
+//! `TokenCache::subscribe` as a readiness probe, in virtual time.
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use Readiness::{Degraded, Failed, Idle, Ready};
 
 const S: Duration = Duration::from_secs(1);
 
-/// Tokens of 1,000 s, usable for 970 s; each takes a second, as does a failure.
+/// Tokens of 1,000 s, usable for 970 s. Each token request takes a second, failures too.
 #[derive(Clone, Default)]
 struct Idp {
     asked: Arc<AtomicU32>,
@@ -55,7 +55,7 @@ fn builder(idp: &Idp) -> TokenCacheBuilder {
 
 type Told = Vec<(u64, Readiness)>;
 
-/// Writes down what a watch tells, with the second when it does.
+/// Records the watch's values, with the second of each.
 struct Watching {
     told: Arc<Mutex<Told>>,
     task: JoinHandle<()>,
@@ -92,7 +92,7 @@ async fn a_token_that_expires_while_nobody_asks_is_noticed_then() {
 
     tokens.warm_up().await.unwrap();
     assert_eq!(tokens.readiness(), Ready);
-    // Issued at 10 s, so it may be used until 980 s.
+    // Issued at 10 s, so it is usable until 980 s.
     sleep_until(start + Duration::from_millis(979_999)).await;
     assert_eq!(tokens.readiness(), Ready);
     sleep_until(start + 980 * S).await;
@@ -156,7 +156,7 @@ async fn a_rejected_token_degrades_until_another_is_at_hand() {
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
     let rejected = tokens.get().await.unwrap();
-    // This API rejects fresh tokens too. After three acquisitions none is due for a minute.
+    // This API rejects fresh tokens too. After three acquisitions the next is due a minute later.
     for seconds in [10, 12, 14, 16] {
         sleep_until(start + seconds * S).await;
         tokens.invalidate(&tokens.current().unwrap());
@@ -183,7 +183,7 @@ async fn a_dropped_token_is_told_at_once() {
     tokens.drop_token();
     sleep_until(start + 7 * S).await;
     tokens.get().await.unwrap();
-    // What comes and goes between two looks goes unnoticed.
+    // A change that is reverted between two reads is not reported.
     tokens.drop_token();
     tokens.get().await.unwrap();
     sleep(S).await;

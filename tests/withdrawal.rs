@@ -1,4 +1,4 @@
-//! A source takes its tokens back, in virtual time.
+//! A source invalidates its tokens, in virtual time.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tower_oauth2_client_credentials::{
 
 const S: Duration = Duration::from_secs(1);
 
-/// Numbered tokens of an hour; each takes 4 s, and its request leaves after 2 s of that.
+/// Numbered tokens of an hour. Each takes 4 s; its request is sent after 2 s of that.
 #[derive(Clone, Default)]
 struct Slow {
     asked: Arc<AtomicU32>,

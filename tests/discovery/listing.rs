@@ -1,4 +1,4 @@
-//! What the document lists: warnings, the strict mode, the endpoint for certificates.
+//! The lists of the document: warnings, the strict mode, the endpoint for certificates.
 
 use super::*;
 
@@ -79,7 +79,7 @@ async fn the_endpoint_for_certificates_is_for_those_who_show_one() {
         acquire(&builder.build().unwrap()).await.unwrap();
         assert_eq!(idp.requests().last().unwrap().uri, endpoint);
     }
-    // RFC 8705 §5: the alias is for any client that has a certificate.
+    // RFC 8705 §5: the alias is for every client with a certificate.
     #[cfg(feature = "hyper")]
     {
         use tower_oauth2_client_credentials::ClientIdentity;

@@ -1,4 +1,4 @@
-//! The token endpoint found by the issuer, in virtual time against the mock's metadata.
+//! Discovers the token endpoint by the issuer, in virtual time against the mock's metadata.
 #![cfg(feature = "testing")]
 
 mod keeping;
@@ -52,7 +52,7 @@ fn raw(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer 
     Answer::Raw(response.body(body.into()).unwrap())
 }
 
-/// An acquisition whose events are kept.
+/// An acquisition that records its events.
 fn observed() -> (Acquire, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::<Mutex<Vec<Event>>>::default();
     let mut acquire = Acquire::new(Reason::Missing);
@@ -123,7 +123,7 @@ async fn a_document_of_another_issuer_is_not_used() {
     }
     assert_eq!(idp.token_requests(), 0);
 
-    // As of a server that ignores what follows the well-known part: the other place is right.
+    // A server that ignores the text after the well-known part: the other location is right.
     let root = json!({"issuer": "https://idp.test", "token_endpoint": "https://idp.test/root"});
     idp.set_metadata("issuer", json!("https://idp.test/t"));
     idp.script_metadata([raw(200, &[], root.to_string())]);
@@ -143,8 +143,8 @@ async fn plain_http_is_for_loopback_or_by_choice() {
     assert!(error.to_string().contains("issuer: plain http"), "{error}");
     acquire(&plain().allow_plain_http().build().unwrap()).await.unwrap();
 
-    // The endpoint that a document names follows the same rule, and an https issuer cannot name a
-    // plain-http endpoint on loopback either.
+    // The endpoint in a document follows the same rule. An https issuer cannot name a plain-http
+    // endpoint, not even on loopback.
     let before = idp.token_requests();
     for plain in ["http://idp.test/token", "http://127.0.0.1/token", "http://localhost:1/token"] {
         idp.set_metadata("token_endpoint", json!(plain));
@@ -203,7 +203,7 @@ async fn the_more_telling_of_two_failures_is_the_one() {
         assert_eq!(error.is_retryable(), retryable);
         assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
     }
-    // A server that says "later" is not asked again at once.
+    // A server that answers "later" is not asked again at once.
     let idp = AuthorizationServer::new();
     idp.script_metadata([Answer::StatusRetryAfter(429, 7)]);
     let error = failure(client(&idp)).await;

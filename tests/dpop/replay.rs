@@ -1,4 +1,4 @@
-//! How often a request is sent again: once for a token, once for a nonce.
+//! The number of replays: one for a token, one for a nonce.
 
 use http::{Request, StatusCode};
 use tower_oauth2_client_credentials::{CloneBodies, Never};
@@ -89,7 +89,7 @@ async fn the_error_beside_another_schemes_challenge_counts() {
     assert_eq!(scripted.nonces(), [None, some("n2")]);
 }
 
-/// Their answer goes back, and the next request has the nonce.
+/// The callers get the answer, and the next request has the nonce.
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_replayed_is_not() {
     let stage = Stage::new();

@@ -1,4 +1,4 @@
-//! What tonic does not show: the HTTP status, and settings of the layer, over a service of our own.
+//! Behavior that tonic hides: the HTTP status, and settings of the layer, over a custom service.
 
 use std::{
     convert::Infallible,
@@ -45,7 +45,7 @@ fn numbered() -> (TokenCache, Arc<Mutex<u32>>) {
     (tokens, asked)
 }
 
-/// One call: its answer's status and trailers, and the tokens that the service saw.
+/// One call: the answer's status and trailers, and the tokens that the service saw.
 async fn call(
     layer: OAuthClientCredentialsLayer,
     call: Call,
@@ -83,7 +83,7 @@ async fn an_answer_that_is_handed_back_has_its_status() {
     assert_eq!((status, trailers), (StatusCode::OK, Some(fields("0"))));
 }
 
-/// The caller reads the answer already, so the call can't be made again.
+/// The caller reads the answer already, so the call can't be replayed.
 #[tokio::test(start_paused = true)]
 async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
     let reasons = Arc::<Mutex<Vec<_>>>::default();

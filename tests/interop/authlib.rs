@@ -1,4 +1,4 @@
-//! Authlib: another reading of the same RFCs, over plain HTTP on loopback.
+//! Authlib: another implementation of the same RFCs, over plain HTTP on loopback.
 
 use std::time::Duration;
 
