@@ -1,4 +1,4 @@
-//! What an identity is made of, and what it never shows.
+//! The contents of an identity, and what it never shows.
 
 use std::fs;
 

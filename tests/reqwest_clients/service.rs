@@ -70,7 +70,7 @@ async fn other_bodies_than_reqwests_are_taken() {
     );
 }
 
-/// Names that no resolver knows: whatever answers came through the proxy.
+/// Names that no resolver knows, so any answer came through the proxy.
 #[tokio::test]
 async fn one_proxy_setting_serves_both() {
     let stage = Stage::new().await;
@@ -94,8 +94,8 @@ async fn one_proxy_setting_serves_both() {
     assert_eq!((stage.idp.token_requests(), stage.api.accepted()), (1, 1));
 }
 
-/// Whatever the builder says of redirects. A 307 and 308 would take the secret along in the body,
-/// and reqwest takes `Authorization` along at the second hop on another origin.
+/// For any setting of redirects in the builder. A 307 or 308 would resend the secret in the body,
+/// and reqwest sends `Authorization` at the second hop on another origin.
 #[tokio::test]
 async fn p9_the_token_endpoint_is_never_followed_through_a_redirect() {
     for status in [301, 302, 303, 307, 308] {
@@ -136,7 +136,7 @@ async fn p8_errors_show_no_url() {
     assert_eq!(error.kind(), ErrorKind::Config);
 }
 
-/// A URI in which reqwest finds another host than the layer is not sent at all.
+/// A URI whose host reqwest reads differently is not sent.
 #[tokio::test]
 async fn p9_reqwest_goes_where_the_uri_says() {
     let http = ReqwestService::new(direct()).unwrap();
@@ -154,7 +154,7 @@ async fn p9_reqwest_goes_where_the_uri_says() {
     }
 }
 
-/// As the chapter has it.
+/// As in the chapter.
 #[tokio::test]
 async fn reqwest_writes_paths_in_its_own_way() {
     let stage = Stage::new().await;
@@ -170,7 +170,7 @@ async fn reqwest_writes_paths_in_its_own_way() {
     }
 }
 
-/// No second attempt mends it.
+/// A second attempt can't fix it.
 #[tokio::test]
 async fn what_reqwest_does_not_take_is_not_tried_again() {
     let stage = Stage::new().await;
@@ -186,7 +186,7 @@ async fn what_reqwest_does_not_take_is_not_tried_again() {
     assert_eq!(stage.idp.token_requests(), 0);
 }
 
-/// By a server that closes a connection just when the second request arrives on it.
+/// A server that closes a connection when the second request arrives on it.
 #[tokio::test]
 async fn a_document_is_asked_for_again_on_a_new_connection() {
     let server = OneRequest::start().await;

@@ -32,7 +32,7 @@ impl World {
         Self { idp, api, backend, _api_server: api_server }
     }
 
-    /// A call as the backend's users make it.
+    /// A call of the backend's user.
     async fn get(&self, path: &str) -> (StatusCode, String) {
         get(format!("{}{path}", self.backend)).await
     }

@@ -1,4 +1,4 @@
-//! What an operator reads when a token request fails on its way: the problem and what to do.
+//! The operator's message for a failed token request: the problem and what to do.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tower_oauth2_client_credentials::{
 
 use super::support::{Authority, ProxyServer, Server, assert_no_credentials, bounded};
 
-/// The message of the one attempt at a token.
+/// The message of a single attempt.
 async fn message(transport: HyperTransport, url: &str) -> String {
     let source = ClientCredentials::builder(url)
         .client_secret_basic("user", "hunter2")
@@ -44,7 +44,7 @@ async fn refusing() -> std::net::SocketAddr {
 #[tokio::test]
 async fn an_unknown_host_is_told() {
     let transport = Authority::new().client().build().unwrap();
-    // No resolver asks for a name with a label this long, so nothing is sent.
+    // No resolver accepts a name with a label this long, so nothing is sent.
     let host = format!("{}.test", "a".repeat(64));
     let text = message(transport.clone(), &format!("http://{host}/token")).await;
     assert_says(&text, &format!("no connection to {host}:80: "), "check the host in the URL");
@@ -130,7 +130,7 @@ async fn a_proxy_that_is_down_or_hangs_is_told_from_the_server() {
     let text = message(client.build().unwrap(), "https://login.test/token").await;
     assert_says(&text, &format!("the proxy http://{to}: the connection was refused ("), "port");
 
-    // The kernel completes the connection, and nobody reads from it.
+    // The kernel completes the connection, and no process reads from it.
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = hanging.local_addr().unwrap();
     let client = Authority::new().client().proxy(format!("http://{to}"));
@@ -172,7 +172,7 @@ async fn a_certificate_of_the_proxy_is_told_from_that_of_the_server() {
     assert_says(&text, &problem, "ca_file");
 }
 
-/// The documents are asked for over the same connection, so the reason is in that error too.
+/// Metadata requests use the same connection, so their error contains the reason too.
 #[tokio::test]
 async fn discovery_tells_the_reason_too() {
     let to = refusing().await;

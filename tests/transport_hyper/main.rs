@@ -1,4 +1,4 @@
-//! The default transport over real sockets: TLS, versions, pool, bounds.
+//! The default transport over real sockets: TLS, HTTP versions, pool, bounds.
 #![cfg(feature = "hyper")]
 #![allow(missing_docs, unreachable_pub)]
 
@@ -108,7 +108,7 @@ async fn a_redirect_is_handed_back() {
 
 #[tokio::test]
 async fn a_server_that_never_shakes_hands_is_bounded_by_the_connect_timeout() {
-    // The kernel completes the TCP connection, nobody accepts it.
+    // The kernel completes the TCP connection, and no process accepts it.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority = Authority::new();
     let transport = authority.client().connect_timeout(Duration::from_millis(100)).build().unwrap();
