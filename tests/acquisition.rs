@@ -106,7 +106,7 @@ const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn transient_failures_are_tried_again_under_full_jitter() {
+async fn transient_failures_are_retried_with_full_jitter() {
     let log = Log::new();
     let source = log.client([status(502), Step::Fail, good()]).build().unwrap();
     let token = source.acquire(log.acquire()).await.unwrap();
@@ -138,7 +138,7 @@ async fn the_third_failure_is_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_final_answer_is_not_tried_again() {
+async fn a_final_answer_is_not_retried() {
     let log = Log::new();
     let refusal = Step::Answer(answer(401, r#"{"error":"invalid_client"}"#));
     let source = log.client([refusal]).build().unwrap();
@@ -166,7 +166,7 @@ async fn retry_after_is_the_least_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_beyond_the_deadline_ends_the_acquisition_at_once() {
+async fn a_retry_after_beyond_the_deadline_ends_the_acquisition_at_once() {
     for (retry_after, deadline) in [("7", Some(7 * S)), ("31", None), ("99999999999999", None)] {
         let log = Log::new();
         let source = log.client([busy(retry_after)]).build().unwrap();
@@ -208,7 +208,7 @@ async fn a_body_that_hangs_is_bounded_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_reads_the_secret_anew() {
+async fn each_attempt_reads_the_secret_again() {
     let log = Log::new();
     let secrets = Mutex::new(VecDeque::from([Ok("old"), Err("vault is sealed"), Ok("new")]));
     let secret = Secret::from_fn(move || {

@@ -190,7 +190,7 @@ fn imports_run_one_way() {
 
 /// Rules that allow a cycle would give no direction.
 #[test]
-fn the_rules_have_no_circle() {
+fn the_rules_have_no_cycle() {
     let rules = rules();
     let mut order: Vec<&str> = Vec::new();
     while order.len() < rules.len() {
@@ -230,7 +230,7 @@ fn the_library_has_no_leftovers() {
 
 /// No file refers to anything outside of this repository.
 #[test]
-fn no_file_names_what_is_outside() {
+fn no_file_refers_to_anything_outside_the_repository() {
     // Joined at run time, so that this file does not contain them.
     let forbidden = [
         ["/tmp", "/"].concat(),

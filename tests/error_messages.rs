@@ -70,7 +70,7 @@ const MESSAGES: [(K, &str); 35] = [
     (
         K::OtherOAuthError,
         "other_oauth_error: the authorization server refused the request with an error \
-         separate code; its documentation says what the code means",
+         code of its own; its documentation says what the code means",
     ),
     (
         K::RateLimited,

@@ -160,7 +160,7 @@ fn p8_no_token_is_shown_anywhere() {
 
 /// A waiting request, and a holder of a token.
 #[test]
-fn p8_what_waits_shows_no_token() {
+fn p8_a_waiting_request_shows_no_token() {
     traced(Level::TRACE, |_| async move {
         let shown = Shown::default();
         let idp = Idp::new(|_| named(CANARY, 3600.0).after(0.1));

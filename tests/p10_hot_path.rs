@@ -41,7 +41,7 @@ impl Service<Request<Body>> for Bare {
 }
 
 /// Requests as a client builds them, with room for one more field. Without that room the header map
-/// allocates, whoever adds the field.
+/// allocates, for any caller.
 fn requests() -> Vec<Request<Body>> {
     let request = |_| {
         let mut request = Request::get("https://api.example.com/things").body(Body::new()).unwrap();
@@ -160,7 +160,7 @@ fn p10_it_allocates_nothing_on_other_threads() {
 
 /// Replay costs a box, and a list of the header fields. The body costs nothing.
 #[test]
-fn p10_a_request_that_can_be_sent_again_costs_two_allocations() {
+fn p10_a_request_that_can_be_replayed_costs_two_allocations() {
     let origins = Origins::parse(["https://api.example.com"]).unwrap();
     let mut client = OAuthClientCredentialsLayer::new(cache(&runtime()), origins).layer(Bare);
     let counted = measured(|mut request| {
@@ -189,7 +189,7 @@ fn p10_a_call_by_key_costs_one_allocation() {
 
 /// `current()` and `get()` return a clone and allocate nothing.
 #[test]
-fn p10_a_token_is_handed_out_without_an_allocation() {
+fn p10_a_cached_token_is_returned_without_an_allocation() {
     let cache = cache(&runtime());
     let mut cx = Context::from_waker(Waker::noop());
     let counted = measured(|request| {

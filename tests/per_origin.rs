@@ -148,7 +148,7 @@ async fn a_redirect_from_one_to_the_other_changes_the_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_api_rejects_is_not_the_others_matter() {
+async fn a_rejection_by_one_api_does_not_affect_the_others() {
     let world = World::new();
     for uri in ["https://a.example/", "https://b.example/"] {
         assert_eq!(world.call(uri).await, 200);

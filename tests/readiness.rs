@@ -82,7 +82,7 @@ impl Watching {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_expires_while_nobody_asks_is_noticed_then() {
+async fn an_expiry_without_traffic_is_reported_at_the_expiry() {
     let (idp, start) = (Idp::default(), Instant::now());
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
@@ -102,7 +102,7 @@ async fn a_token_that_expires_while_nobody_asks_is_noticed_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refreshes_beside_the_traffic_are_no_change() {
+async fn refreshes_in_the_background_are_not_reported() {
     let idp = Idp::default();
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
@@ -151,7 +151,7 @@ async fn an_outage_from_the_first_is_a_failure_and_keeping_warm_ends_it_without_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_token_degrades_until_another_is_at_hand() {
+async fn a_rejected_token_degrades_until_it_is_replaced() {
     let (idp, start) = (Idp::default(), Instant::now());
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
@@ -174,7 +174,7 @@ async fn a_rejected_token_degrades_until_another_is_at_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_token_is_told_at_once() {
+async fn a_dropped_token_is_reported_at_once() {
     let (idp, start) = (Idp::default(), Instant::now());
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);

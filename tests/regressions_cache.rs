@@ -52,7 +52,7 @@ fn a_suspect_token_is_used_where_there_are_no_timers() {
 
 /// P3: polled on runtime A, then moved to B while A is not driven.
 #[test]
-fn a_waiter_that_is_moved_off_a_runtime_that_stands_still_ends() {
+fn a_waiter_that_moves_off_a_runtime_that_is_not_driven_finishes() {
     let cache = TokenCache::new(|_: Acquire| std::future::pending::<Result<Token, Error>>());
     let paused = || {
         tokio::runtime::Builder::new_current_thread()
@@ -100,7 +100,7 @@ impl Service<Request<Empty<Bytes>>> for SlowReady {
 
 /// P3: the inner service takes longer to become ready than the token's lifetime.
 #[tokio::test(start_paused = true)]
-async fn a_service_slower_than_tokens_live_does_not_hold_a_request_for_ever() {
+async fn a_service_slower_than_the_tokens_lifetime_does_not_block_a_request_for_ever() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
     let cache = TokenCache::new(move |_: Acquire| {
@@ -140,7 +140,7 @@ fn an_acquisition_timeout_of_zero_does_not_spin() {
 
 /// P7: the runtime of the acquisition ends. The rejected request waits for the next acquisition.
 #[test]
-fn a_rejected_request_waits_for_the_flight_that_follows_a_lost_one() {
+fn a_rejected_request_waits_for_the_acquisition_that_follows_a_lost_one() {
     let n = Arc::new(AtomicUsize::new(0));
     let cache = TokenCache::new(move |_: Acquire| {
         let n = n.fetch_add(1, SeqCst);

@@ -93,7 +93,7 @@ async fn an_age_counts_without_expires_in() {
 
 /// `docker --env-file` keeps quotes and trailing blanks.
 #[tokio::test(start_paused = true)]
-async fn refused_credentials_with_quotes_or_blanks_are_hinted_at_without_their_value() {
+async fn refused_credentials_with_quotes_or_blanks_give_a_hint_without_the_value() {
     let answer = |status: u16, body: &'static str| {
         move |_, _| Response::builder().status(status).body(Full::from(body)).unwrap()
     };

@@ -116,7 +116,7 @@ fn mistakes_in_a_signed_jwt_name_the_parameter() {
 }
 
 #[test]
-fn no_parameter_with_a_setting_of_its_own_is_taken() {
+fn a_parameter_that_has_its_own_setting_is_refused() {
     for name in [
         "grant_type",
         "client_id",

@@ -158,7 +158,7 @@ async fn acquire(builder: ClientCredentialsBuilder) {
 }
 
 #[test]
-fn the_search_finds_what_is_freed_unwiped() {
+fn the_search_finds_secrets_that_were_freed_unwiped() {
     let found = freed(|| {
         drop("a token-canary".to_owned());
         let mut grown = b"secret-canary".to_vec();

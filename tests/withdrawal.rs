@@ -74,7 +74,7 @@ async fn a_withdrawn_token_is_not_used_and_the_next_one_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_whose_request_had_left_is_withdrawn_when_it_lands() {
+async fn a_token_whose_request_was_sent_is_withdrawn_on_arrival() {
     let source = Slow::default();
     let tokens = TokenCache::new(source.clone());
     let waiting = tokio::spawn(tokens.get());
@@ -86,7 +86,7 @@ async fn a_token_whose_request_had_left_is_withdrawn_when_it_lands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_whose_request_had_not_left_is_good() {
+async fn a_token_whose_request_was_not_sent_is_kept() {
     let source = Slow::default();
     let tokens = TokenCache::new(source.clone());
     let waiting = tokio::spawn(tokens.get());
@@ -106,7 +106,7 @@ async fn withdrawing_during_a_refresh_keeps_the_newer_token_only() {
         tokio::spawn(async move { tokens.force_refresh().await })
     };
     sleep(S).await;
-    assert_eq!(secret(&tokens).await, "token-0", "the old one is used meanwhile");
+    assert_eq!(secret(&tokens).await, "token-0", "the old one stays in use");
     source.withdraw();
     assert!(tokens.current().is_none());
     assert_eq!(secret(&tokens).await, "token-1");

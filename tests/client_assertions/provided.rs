@@ -56,7 +56,7 @@ fn stage() -> Stage {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_is_read_anew_and_trimmed() {
+async fn a_file_is_read_again_and_trimmed() {
     let file = TempFile::new("projected-token");
     let stage = stage();
     let source = stage.client().client_assertion_file("me", &file.0).build().unwrap();
@@ -205,7 +205,7 @@ async fn a_closure_that_hangs_is_bounded_by_the_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_an_assertion_that_is_no_jwt_nothing_is_asked() {
+async fn an_assertion_that_is_not_a_jwt_is_sent_unchecked() {
     let stage = stage();
     let source = stage
         .client()

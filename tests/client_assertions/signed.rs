@@ -222,7 +222,7 @@ async fn each_attempt_has_a_fresh_jti_and_date() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_key_or_audience_is_refused_and_not_tried_again() {
+async fn a_wrong_key_or_audience_is_refused_and_not_retried() {
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let stage = Stage::new(vec![Known::of(&key)]);
     let other = SigningKey::generate(Algorithm::Es256).unwrap();

@@ -54,7 +54,7 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_right_is_believed_again() {
+async fn a_clock_that_is_corrected_is_used_again() {
     let key = SigningKey::generate(SigningAlgorithm::EdDsa).unwrap();
     let stage = Stage::new(vec![Known::of(&key)]);
     let (clock, start) = (stage.clock, stage.clock.now());
@@ -76,7 +76,7 @@ async fn a_clock_that_is_set_right_is_believed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_right_clock_is_left_alone_and_its_refusals_are_final() {
+async fn a_correct_clock_is_not_changed_and_its_refusals_are_final() {
     let key = SigningKey::generate(SigningAlgorithm::EdDsa).unwrap();
     let stage = Stage::new(vec![]);
     let clock = stage.clock;
@@ -92,7 +92,7 @@ async fn a_right_clock_is_left_alone_and_its_refusals_are_final() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_refused_is_not_tried_again_for_a_clock() {
+async fn a_refused_secret_is_not_retried_because_of_the_clock() {
     let stage = Stage::new(vec![]);
     let clock = stage.clock;
     let source = stage

@@ -60,7 +60,7 @@ async fn follow_redirect_below() {
 /// An API that compresses. The replay asks for compression like the first request, and its answer
 /// is readable.
 #[tokio::test(start_paused = true)]
-async fn what_is_compressed_is_read_on_either_side() {
+async fn compressed_answers_are_read_above_and_below() {
     for case in [Case::Fresh, Case::Rejected] {
         let world = World::new(case).await;
         let compressing = || {
@@ -118,7 +118,7 @@ fn hosts_and_tokens(world: &World) -> Vec<String> {
 /// Above the layer, each hop is checked: authorized if it is an allowed origin, and its 401
 /// replaced.
 #[tokio::test(start_paused = true)]
-async fn above_each_redirect_is_looked_at() {
+async fn above_each_redirect_is_checked() {
     let client_of = |world: &World, elsewhere| {
         ServiceBuilder::new()
             .layer(FollowRedirectLayer::new())

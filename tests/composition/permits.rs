@@ -93,7 +93,7 @@ async fn requests_that_wait_for_a_token_shed_no_others() {
 /// Hundreds of requests between two limits, many of them dropped at some time, while tokens expire
 /// and every third is rejected.
 #[tokio::test(start_paused = true)]
-async fn no_permit_is_lost_in_a_crowd() {
+async fn no_permit_is_lost_under_load() {
     const EACH: usize = 3;
     let api = Api::new(|seen| match seen.token[1..].parse::<usize>().unwrap() % 3 {
         2 => Ok(rejection()),

@@ -25,7 +25,7 @@ async fn below() {
 /// Each request holds a slot of the buffer from its readiness on. A request that waits for a token
 /// holds none. Otherwise the second would not become ready.
 #[tokio::test(start_paused = true)]
-async fn below_no_place_is_held_while_a_request_waits() {
+async fn below_no_slot_is_held_while_a_request_waits() {
     let world = World::new(Case::Cold).await;
     let mut client = ServiceBuilder::new().layer(world.ours()).buffer(1).service(world.bottom());
     let mut calls = JoinSet::new();

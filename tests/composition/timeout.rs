@@ -40,7 +40,7 @@ async fn above_it_ends_the_wait_but_not_the_acquisition() {
 
 /// Below the layer, the timeout covers the API only.
 #[tokio::test(start_paused = true)]
-async fn below_it_leaves_the_wait_alone() {
+async fn below_it_does_not_cover_the_wait() {
     for case in [Case::Cold, Case::Rejected] {
         let world = World::new(case).await;
         let client = ServiceBuilder::new()

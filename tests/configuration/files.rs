@@ -125,7 +125,7 @@ fn keys_and_assertions_may_be_created_later_too() {
 
 /// A misplaced secret is not shown as a path later.
 #[tokio::test(start_paused = true)]
-async fn a_text_that_is_no_path_is_not_shown() {
+async fn a_text_that_is_not_a_path_is_not_shown() {
     for secret in ["canary", "/canary", "canary/x", "../../canary", "./canary", "/", "canary\0"] {
         let config = with(&[("client_secret_file", secret)]);
         let (builder, log) = warnings(|| config.builder());
@@ -147,7 +147,7 @@ async fn a_text_that_is_no_path_is_not_shown() {
 }
 
 #[test]
-fn what_is_not_a_regular_file_is_refused() {
+fn files_that_are_not_regular_are_refused() {
     let folder = Folder::new("no-file");
     let directory = folder.0.to_str().unwrap();
     assert_refused(

@@ -102,7 +102,7 @@ fn missing_settings_are_named() {
 }
 
 #[test]
-fn unknown_settings_are_named_with_those_that_there_are() {
+fn unknown_settings_are_named_with_the_known_ones() {
     let text = mistake(&env_with(&[("OAUTH_SCOPES", "a"), ("OAUTH_client-id", "b")]));
     let expected = "OAUTH_SCOPES: there is no such setting (did you mean OAUTH_SCOPE?); \
                     OAUTH_client-id: there is no such setting (did you mean OAUTH_CLIENT_ID?); the \
@@ -133,7 +133,7 @@ fn unknown_settings_are_named_with_those_that_there_are() {
 
 /// As Kubernetes makes them for a service named like the prefix.
 #[test]
-fn of_many_mistakes_the_first_are_told() {
+fn of_many_mistakes_the_first_are_reported() {
     let vars: Vec<_> = (0..200).map(|nth| (format!("OAUTH_PORT_{nth}"), "80")).collect();
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", vars));
     assert_eq!(text.matches("there is no such setting").count(), 10, "{text}");
@@ -183,7 +183,7 @@ fn a_key_that_is_given_twice_is_named() {
 }
 
 #[test]
-fn what_is_no_map_of_settings_is_told() {
+fn a_value_that_is_not_a_map_of_settings_is_reported() {
     for value in [json!("s3cret"), json!(["s3cret"]), json!(7), json!(true)] {
         let text = mistake(&json(&value));
         assert!(text.starts_with("it is no map of settings"), "{text}");
@@ -195,7 +195,7 @@ fn what_is_no_map_of_settings_is_told() {
 }
 
 #[test]
-fn a_value_of_another_type_is_told() {
+fn a_value_of_another_type_is_reported() {
     let good =
         json!({"token_url": "https://idp.test/token", "client_id": "a", "client_secret": "b"});
     let a_duration =
@@ -275,7 +275,7 @@ fn a_value_of_another_type_is_told() {
 
 /// `into_cache` leaves no code that could fix these, so they are mistakes of the settings.
 #[test]
-fn what_is_missing_without_code_is_told_by_the_settings() {
+fn missing_settings_are_reported_when_no_code_can_add_them() {
     let plain = "plain http would show the client's credentials to the network";
     for (changes, expected) in [
         (&[("OAUTH_TOKEN_URL", "http://idp.test/token")][..], format!("OAUTH_TOKEN_URL: {plain}")),

@@ -290,7 +290,7 @@ fn a_certificate_is_read_with_its_key() {
 /// Over sockets, from the file to the API.
 #[cfg(feature = "hyper")]
 #[tokio::test]
-async fn from_the_settings_to_an_authorised_call() {
+async fn from_the_settings_to_an_authorized_call() {
     use bytes::Bytes;
     use http_body_util::Empty;
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};

@@ -21,7 +21,7 @@ async fn one_document_serves_many_acquisitions_and_caches() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_share_a_failure_too() {
+async fn waiters_share_a_failure_too() {
     let idp = AuthorizationServer::builder().delay(S).build();
     idp.serve_metadata(WellKnown::None);
     let source = client(&idp).build().unwrap();
@@ -39,7 +39,7 @@ async fn those_who_wait_share_a_failure_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_stands_still_does_not_hold_the_others_up_for_good() {
+async fn an_acquisition_that_is_not_driven_does_not_block_the_others_for_ever() {
     let idp = AuthorizationServer::new();
     idp.script_metadata([Answer::Hang]);
     let source = client(&idp).build().unwrap();

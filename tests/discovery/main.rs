@@ -62,7 +62,7 @@ fn observed() -> (Acquire, Arc<Mutex<Vec<Event>>>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_places_are_asked_in_order_for_issuers_of_all_shapes() {
+async fn both_locations_are_asked_in_order_for_issuers_of_all_shapes() {
     for (path, oauth, openid) in [
         ("", OAUTH.to_owned(), OPENID.to_owned()),
         ("/", OAUTH.to_owned(), OPENID.to_owned()),
@@ -161,7 +161,7 @@ async fn plain_http_is_for_loopback_or_by_choice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_document_is_an_error_that_says_so() {
+async fn an_answer_that_is_not_a_document_is_an_error_that_says_so() {
     let redirect = raw(302, &[("location", "https://evil.test/")], "");
     let large = raw(200, &[], " ".repeat(2 * 1024 * 1024));
     let gzip = raw(200, &[("content-encoding", "gzip")], "{}");
@@ -190,7 +190,7 @@ async fn what_is_no_document_is_an_error_that_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_more_telling_of_two_failures_is_the_one() {
+async fn the_more_specific_of_two_failures_is_reported() {
     for (answers, retryable, status) in [
         ([Answer::Status(404), Answer::Status(503)], true, 503),
         ([Answer::Status(503), Answer::Status(404)], true, 503),
@@ -215,7 +215,7 @@ async fn the_more_telling_of_two_failures_is_the_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_place_that_resets_does_not_hide_the_second() {
+async fn a_first_location_that_resets_does_not_hide_the_second() {
     let idp = AuthorizationServer::builder().client("id", "hunter2").build();
     idp.script_metadata([Answer::CloseConnection, Answer::CloseConnection]);
     acquire(&client(&idp).attempts(1).build().unwrap()).await.unwrap();
@@ -225,7 +225,7 @@ async fn a_first_place_that_resets_does_not_hide_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_is_read_whatever_it_is_called() {
+async fn json_is_read_with_any_content_type() {
     let idp = AuthorizationServer::new();
     let document = json!({"issuer": idp.issuer(), "token_endpoint": idp.token_url()});
     let mut body = "\u{feff}\n".to_owned();
@@ -235,7 +235,7 @@ async fn json_is_read_whatever_it_is_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_failure_is_tried_again_within_the_acquisition() {
+async fn a_transient_failure_is_retried_within_the_acquisition() {
     let idp = AuthorizationServer::new();
     idp.script_metadata([Answer::Status(502), Answer::Status(502), Answer::CloseConnection]);
     acquire(&client(&idp).build().unwrap()).await.unwrap();

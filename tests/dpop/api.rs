@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn every_request_has_a_proof_of_its_own() {
+async fn every_request_has_its_own_proof() {
     let stage = Stage::new();
     let client = stage.client();
     let url = "https://API.test:443/things?page=1";
@@ -70,7 +70,7 @@ async fn a_nonce_is_taken_from_successes_and_refusals_of_every_kind() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_token_endpoint_and_two_apis_have_nonces_of_their_own() {
+async fn the_token_endpoint_and_two_apis_have_separate_nonces() {
     let stage = Stage::new();
     let at_other = DpopVerifier::new(verified);
     let other = ProtectedApi::builder(&stage.idp).dpop(at_other.clone()).build();
@@ -95,7 +95,7 @@ async fn the_token_endpoint_and_two_apis_have_nonces_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_token_nor_proof_goes_elsewhere() {
+async fn no_token_and_no_proof_go_to_another_origin() {
     let below = |request: Request<Body>| {
         let names: Vec<_> = request
             .headers()
@@ -165,7 +165,7 @@ async fn another_header_field_carries_the_token_the_same_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_proved_is_refused_and_not_sent() {
+async fn requests_that_cannot_be_proved_are_refused_and_not_sent() {
     let by_hand = TokenCache::new(|_: Acquire| async { Token::new(TokenType::Dpop, "abc") });
     let scripted = Scripted::default();
     let client = scripted.client(by_hand);
@@ -185,7 +185,7 @@ async fn what_cannot_be_proved_is_refused_and_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bound_token_is_worth_nothing_as_bearer_or_with_another_key() {
+async fn a_bound_token_is_refused_as_bearer_and_with_another_key() {
     let stage = Stage::new();
     let token = stage.tokens().get().await.unwrap();
     let other = stage.tokens().get().await.unwrap();

@@ -32,7 +32,7 @@ async fn a_token_authorizes_and_observes_by_itself() {
 
 /// As a decorator that stores tokens as bytes.
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_taken_apart_is_put_together_again() {
+async fn a_token_can_be_stored_as_bytes_and_rebuilt() {
     let stage = Stage::new();
     let inner = Arc::new(stage.builder().build().unwrap());
     let tokens = TokenCache::new(move |_: Acquire| {

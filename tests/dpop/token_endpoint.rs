@@ -150,7 +150,7 @@ async fn a_new_nonce_that_comes_with_a_vague_refusal_is_tried_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_nonce_beside_another_refusal_is_kept_and_not_tried_at_once() {
+async fn a_nonce_in_another_refusal_is_kept_and_not_tried_at_once() {
     for (status, nonces, body, kind) in [
         (400, &["n1"][..], r#"{"error":"invalid_grant"}"#, ErrorKind::InvalidGrant),
         (401, &["n1"], r#"{"error":"invalid_client"}"#, ErrorKind::InvalidClient),
@@ -200,7 +200,7 @@ async fn one_attempt_is_two_requests_at_most() {
 
 /// oidc-provider sends no new nonce while the used one is its newest.
 #[tokio::test(start_paused = true)]
-async fn an_answer_without_a_nonce_takes_none_back() {
+async fn an_answer_without_a_nonce_keeps_the_last_one() {
     let stage = Stage::new();
     stage.at_idp.require_nonce(true);
     stage.at_idp.only_challenge(true);
@@ -216,7 +216,7 @@ async fn an_answer_without_a_nonce_takes_none_back() {
 
 /// The server has consumed the first assertion with the challenge.
 #[tokio::test(start_paused = true)]
-async fn the_second_request_has_an_assertion_of_its_own() {
+async fn the_second_request_has_its_own_assertion() {
     canaries::listen();
     let (seen, at_idp) = (Mutex::new(HashSet::new()), DpopVerifier::new(verified));
     let idp = AuthorizationServer::builder()
@@ -240,7 +240,7 @@ async fn the_second_request_has_an_assertion_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bearer_token_is_taken_only_if_that_was_said() {
+async fn a_bearer_token_is_accepted_only_if_the_setting_says_so() {
     canaries::listen();
     let idp = AuthorizationServer::new();
     let builder = || {

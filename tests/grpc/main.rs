@@ -190,7 +190,7 @@ async fn an_api_that_rejects_every_token_gets_each_call_twice_at_most_and_its_st
 }
 
 #[tokio::test]
-async fn what_is_not_kept_gets_its_status_back_with_the_token_invalidated() {
+async fn a_body_that_is_not_kept_gets_its_status_with_the_token_invalidated() {
     let world = World::new().await;
     let mut client = world.client();
     world.tokens.warm_up().await.unwrap();
@@ -218,7 +218,7 @@ async fn a_rejection_in_real_trailers_is_not_replayed_and_invalidates_the_token_
 }
 
 #[tokio::test]
-async fn a_rejection_in_trailers_of_a_token_that_was_replaced_meanwhile_is_ignored() {
+async fn a_rejection_in_trailers_of_a_replaced_token_is_ignored() {
     let world = World::new().await;
     let mut client = world.replaying();
     let old = client.words("to be 16").await.unwrap();
@@ -230,7 +230,7 @@ async fn a_rejection_in_trailers_of_a_token_that_was_replaced_meanwhile_is_ignor
 }
 
 #[tokio::test]
-async fn other_statuses_say_nothing_of_the_token() {
+async fn other_statuses_do_not_affect_the_token() {
     let world = World::new().await;
     let mut client = world.replaying();
     for code in [Code::PermissionDenied, Code::NotFound, Code::Unavailable] {
@@ -242,7 +242,7 @@ async fn other_statuses_say_nothing_of_the_token() {
 }
 
 #[tokio::test]
-async fn a_status_with_a_challenge_is_judged_by_it() {
+async fn a_status_with_a_challenge_is_classified_by_the_challenge() {
     let world = World::new().await;
     let mut client = world.replaying();
     world.tokens.warm_up().await.unwrap();
@@ -336,7 +336,7 @@ async fn both_sides_stream_at_once() {
 }
 
 #[tokio::test]
-async fn without_a_token_the_error_of_ours_is_the_source_of_the_status() {
+async fn without_a_token_this_crates_error_is_the_source_of_the_status() {
     let world = World::new().await;
     world.idp.always(Answer::Status(400));
     let status = world.client().unary("one").await.unwrap_err();

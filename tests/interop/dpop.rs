@@ -36,7 +36,7 @@ fn basic(tap: &Tap, key: impl Into<DpopKey>) -> ClientCredentialsBuilder {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn both_ends_want_nonces_and_each_is_asked_for_once() {
+fn both_servers_require_nonces_and_each_challenges_once() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let (cache, _) = cache(basic(&tokens, generated()).scope("api:read"));
@@ -83,7 +83,7 @@ fn every_algorithm_and_the_key_that_the_token_is_bound_to() {
 /// The server consumes the assertion with the challenge.
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn a_client_assertion_is_made_anew_with_the_nonce() {
+fn a_new_client_assertion_is_made_with_the_nonce() {
     run(async {
         let tap = Tap::new();
         let key = SigningKey::from_pem(SigningAlgorithm::Es256, secret("ec256.pem")).unwrap();
@@ -118,7 +118,7 @@ fn the_algorithm_is_chosen_from_the_metadata() {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn a_revoked_token_is_replaced_and_the_request_sent_once_more() {
+fn a_revoked_token_is_replaced_and_the_request_replayed() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let (cache, _) = cache(basic(&tokens, generated()));

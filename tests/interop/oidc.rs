@@ -90,7 +90,7 @@ fn post_and_public() {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn a_wrong_secret_is_said_plainly_and_remembered() {
+fn a_wrong_secret_is_named_and_remembered() {
     run(async {
         let tap = Tap::new();
         let wrong = "not-the-secret-but-long-enough";
@@ -127,7 +127,7 @@ fn a_way_to_authenticate_that_is_not_the_registered_one() {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn an_unknown_scope_is_dropped_silently_and_we_say_so() {
+fn a_scope_that_the_server_drops_silently_is_an_event() {
     run(async {
         let tap = Tap::new();
         let builder = builder(&tap)

@@ -14,7 +14,7 @@ use crate::{
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn a_revoked_token_is_replaced_and_the_request_sent_once_more() {
+fn a_revoked_token_is_replaced_and_the_request_replayed() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let secret = secret("secret.post");
@@ -61,7 +61,7 @@ fn a_thousand_requests_at_once_cost_one_token() {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn tokens_that_live_four_seconds_are_replaced_before_anyone_notices() {
+fn tokens_of_four_seconds_are_replaced_without_a_stall() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let builder = builder(&tokens).client_secret_post("short", secret("secret.short"));

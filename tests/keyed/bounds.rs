@@ -10,7 +10,7 @@ use super::support::{Idp, all};
 const MANY: u32 = 10_000;
 
 #[tokio::test(start_paused = true)]
-async fn no_more_than_the_capacity_is_kept() {
+async fn at_most_the_capacity_is_kept() {
     let idp = Idp::new();
     let tokens = idp.builder().capacity(100).build();
     for key in 0..MANY {
@@ -23,7 +23,7 @@ async fn no_more_than_the_capacity_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_idle_is_dropped_with_the_next_lookup_of_any_key() {
+async fn idle_keys_are_dropped_with_the_next_lookup_of_any_key() {
     let idp = Idp::new();
     let tokens = idp.builder().idle_time(Duration::from_secs(600)).build();
     for key in 0..100 {
@@ -45,7 +45,7 @@ async fn what_is_idle_is_dropped_with_the_next_lookup_of_any_key() {
 
 /// 10,000 new keys at once.
 #[tokio::test(start_paused = true)]
-async fn a_stampede_of_new_keys_takes_turns() {
+async fn many_new_keys_share_the_permits() {
     let idp = Idp::taking(Duration::from_millis(10));
     let tokens = idp.builder().build();
     let begun = Instant::now();
@@ -62,7 +62,7 @@ async fn a_stampede_of_new_keys_takes_turns() {
 /// Acquisitions so slow that most would wait too long. Those without a permit end within half of
 /// the acquisition's bound, and those with one have the other half.
 #[tokio::test(start_paused = true)]
-async fn a_stampede_on_a_slow_server_ends_in_time() {
+async fn many_new_keys_on_a_slow_server_end_in_time() {
     let idp = Idp::taking(Duration::from_secs(11));
     let tokens = idp.builder().build();
     let begun = Instant::now();
@@ -83,7 +83,7 @@ async fn a_stampede_on_a_slow_server_ends_in_time() {
 
 /// At most `capacity` acquisitions wait.
 #[tokio::test(start_paused = true)]
-async fn no_more_than_the_capacity_wait_for_their_turn() {
+async fn at_most_the_capacity_wait_for_a_permit() {
     let idp = Idp::taking(Duration::from_millis(10));
     let tokens = idp.builder().capacity(100).concurrent_acquisitions(4).build();
     let results = all((0..MANY).map(|key| tokens.get(&key))).await;

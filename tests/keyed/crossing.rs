@@ -1,5 +1,5 @@
 //! Tokens never cross tenants. After any eviction, failure, rejection, replay, removal or drop, a
-//! request carries a token of its own key, or none.
+//! request carries its key's token, or none.
 
 use std::{
     convert::Infallible,

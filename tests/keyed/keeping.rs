@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{
 use super::support::{Idp, all, churn};
 
 #[tokio::test(start_paused = true)]
-async fn a_key_has_one_flight_however_many_ask() {
+async fn a_key_has_one_acquisition_for_any_number_of_callers() {
     let idp = Idp::taking(Duration::from_millis(100));
     let tokens = idp.builder().build();
     let gets = (0..1000).map(|it| tokens.get(&(it % 4)));
@@ -53,7 +53,7 @@ fn a_key_has_one_cache_on_all_threads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cache_in_use_stays_its_keys_when_it_was_dropped() {
+async fn a_cache_in_use_stays_its_keys_cache_after_an_eviction() {
     let idp = Idp::new();
     let tokens = idp.builder().capacity(1).build();
     let held = tokens.cache(&1);
@@ -66,7 +66,7 @@ async fn a_cache_in_use_stays_its_keys_when_it_was_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flight_in_the_air_is_joined_after_its_cache_was_dropped() {
+async fn an_acquisition_in_flight_is_joined_after_its_cache_was_evicted() {
     let idp = Idp::taking(Duration::from_secs(5));
     let tokens = idp.builder().capacity(1).build();
     // The caller that starts it is dropped.

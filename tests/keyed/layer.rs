@@ -192,7 +192,7 @@ async fn p9_other_hosts_and_trace_get_no_tenants_token() {
 
 /// The answer arrives long after its key's cache was evicted.
 #[tokio::test(start_paused = true)]
-async fn a_rejected_request_is_sent_again_though_its_cache_was_dropped() {
+async fn a_rejected_request_is_replayed_after_its_cache_was_evicted() {
     let world = World::new();
     let tokens = world.tokens().capacity(1).build();
     let call = client!(world, tokens);
@@ -213,7 +213,7 @@ async fn a_rejected_request_is_sent_again_though_its_cache_was_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejection_without_a_replay_is_told_to_its_keys_cache_alone() {
+async fn a_rejection_without_a_replay_reaches_its_keys_cache_only() {
     let world = World::new();
     let tokens = world.tokens().build();
     let call = client!(world, tokens, replay(Never));
@@ -233,7 +233,7 @@ async fn a_rejection_without_a_replay_is_told_to_its_keys_cache_alone() {
 
 /// One tenant's authorization server is down. Only that tenant's requests fail.
 #[tokio::test(start_paused = true)]
-async fn the_failure_of_one_is_not_the_others() {
+async fn the_failure_of_one_tenant_does_not_affect_the_others() {
     let world = World::new();
     let tokens = world.tokens().build();
     let call = client!(world, tokens);

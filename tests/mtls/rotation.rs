@@ -120,7 +120,7 @@ async fn a_token_request_notices_by_itself_and_is_made_once() {
 }
 
 #[tokio::test]
-async fn api_calls_have_the_files_looked_at() {
+async fn api_calls_trigger_a_check_of_the_files() {
     let stage = Stage::new().await;
     bounded(stage.tokens.warm_up()).await.unwrap();
     let rotated = Arc::new(tokio::sync::Notify::new());
@@ -138,7 +138,7 @@ async fn api_calls_have_the_files_looked_at() {
 }
 
 #[tokio::test]
-async fn a_torn_read_leaves_the_last_good_identity() {
+async fn a_torn_read_keeps_the_last_good_identity() {
     let stage = Stage::new().await;
     let pair = stage.authority.certify(NAME);
     let half = &pair.chain[..pair.chain.len() / 2];

@@ -49,7 +49,7 @@ async fn p2_a_dropped_leader_is_not_noticed_at_any_await() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p2_the_acquisition_goes_on_without_anyone() {
+async fn p2_the_acquisition_continues_without_its_callers() {
     let asked = Arc::default();
     let cache = stepping(&asked);
     let mut leader = Box::pin(cache.get());

@@ -85,7 +85,7 @@ impl Drop for PanicsWhenDropped {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p3_a_source_that_panics_when_it_is_cut_off_is_a_shared_failure() {
+async fn p3_a_source_that_panics_at_its_bound_is_a_shared_failure() {
     let (cache, asked) = panicking(|| async {
         let _bomb = PanicsWhenDropped;
         std::future::pending::<()>().await;
@@ -165,7 +165,7 @@ async fn p3_a_waiter_ends_at_its_own_deadline() {
 /// Acquisitions that end without a result, or with tokens that expire before they are seen, one
 /// after another. The deadline counts for the whole request, not for each acquisition.
 #[tokio::test(start_paused = true)]
-async fn p3_the_deadline_is_one_for_all_flights_that_a_waiter_sees() {
+async fn p3_one_deadline_covers_all_acquisitions_of_a_waiter() {
     let idp = Idp::new(|_| Answer::never());
     let cache = idp.builder().acquisition_timeout(secs(7.0)).wait_timeout(secs(30.0)).build();
     let start = Instant::now();

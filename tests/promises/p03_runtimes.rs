@@ -57,7 +57,7 @@ fn hangs_once() -> (TokenCache, mpsc::Receiver<usize>) {
 }
 
 #[test]
-fn p3_a_runtime_dropped_mid_acquisition_does_not_keep_waiters_elsewhere() {
+fn p3_a_runtime_dropped_mid_acquisition_does_not_block_waiters_on_another() {
     let (cache, was_asked) = hangs_once();
     let first = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
     first.spawn(cache.get());
@@ -89,7 +89,7 @@ fn p3_a_runtime_dropped_mid_acquisition_does_not_keep_waiters_elsewhere() {
 
 /// The same for requests that wait in the layer, one of them for a replacement.
 #[test]
-fn p3_a_runtime_dropped_mid_acquisition_does_not_keep_the_layer() {
+fn p3_a_runtime_dropped_mid_acquisition_does_not_block_the_layer() {
     let (cache, was_asked) = hangs_once();
     let first = current_thread();
     first.block_on(async {
@@ -124,7 +124,7 @@ fn p3_a_waiter_may_move_to_another_runtime() {
 
 /// The same, but a third runtime drives its acquisition, which continues.
 #[test]
-fn p3_a_waiter_may_move_while_its_flight_goes_on() {
+fn p3_a_waiter_may_move_while_its_acquisition_continues() {
     let (cache, was_asked) = hangs_once();
     let driving = current_thread();
     driving.block_on(async {
@@ -212,7 +212,7 @@ fn p3_a_rejection_without_a_runtime_is_followed_up_on_the_next() {
 }
 
 #[test]
-fn p3_with_a_flight_elsewhere_and_no_runtime_here_there_is_an_error() {
+fn p3_with_an_acquisition_on_another_runtime_and_no_runtime_here_there_is_an_error() {
     let (cache, was_asked) = hangs_once();
     let runtime = current_thread();
     runtime.block_on(async {
@@ -260,7 +260,7 @@ fn p3_a_block_on_for_each_call_is_served() {
 /// The runtime of the acquisition is alive but not driven. Each paused runtime has its own clock,
 /// so the waiter's clock advances while the acquisition's does not.
 #[test]
-fn p3_a_flight_that_nobody_drives_is_abandoned_and_its_late_result_dropped() {
+fn p3_an_acquisition_that_is_not_driven_is_abandoned_and_its_late_result_dropped() {
     let (answer, answered) = oneshot::channel::<()>();
     let (answered, asked) = (Mutex::new(Some(answered)), Arc::new(Notify::new()));
     let (was_asked, events) = (Arc::clone(&asked), Arc::new(Mutex::new(Vec::new())));
@@ -311,7 +311,7 @@ fn p3_a_flight_that_nobody_drives_is_abandoned_and_its_late_result_dropped() {
 
 /// The same with a late error, which must not start a cooldown.
 #[test]
-fn p3_a_late_failure_of_an_abandoned_flight_changes_nothing() {
+fn p3_a_late_failure_of_an_abandoned_acquisition_changes_nothing() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => crate::support::Answer::never(),
         nth => crate::support::token(nth, 10.0),

@@ -87,7 +87,7 @@ async fn p4_a_suspect_token_delays_others_by_at_most_a_second() {
 
 /// The same with continuous rejections, which do not renew the wait of 1 s.
 #[tokio::test(start_paused = true)]
-async fn p4_rejections_without_end_do_not_renew_the_second() {
+async fn p4_continuous_rejections_do_not_renew_the_wait_of_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 7200.0),
         nth => failure(ErrorKind::ServerError).after(if nth % 2 == 0 { 20.0 } else { 0.1 }),
@@ -121,7 +121,7 @@ async fn p4_rejections_without_end_do_not_renew_the_second() {
 
 /// A forced refresh delays only its caller.
 #[tokio::test(start_paused = true)]
-async fn p4_a_forced_refresh_delays_nobody_else() {
+async fn p4_a_forced_refresh_delays_no_other_request() {
     let idp = Idp::healthy(3600.0, 5.0);
     let cache = idp.cache();
     cache.warm_up().await.unwrap();

@@ -64,7 +64,7 @@ impl Service<Request<Body>> for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_token_that_expires_while_the_api_gets_ready_does_not_leave() {
+async fn p5_a_token_that_expires_while_the_api_becomes_ready_is_not_sent() {
     // The API takes 3 s to become ready. A token of 4 s is usable for 3.6 s. The first request got
     // its token on arrival, and would be sent at 3.0 s. Slower requests need a later token.
     for delay in [3.0, 3.7, 5.0, 20.0] {
@@ -109,7 +109,7 @@ async fn p5_a_token_that_expires_before_the_clone_is_ready_is_replaced() {
 /// A request waits longer in the API's queue than the token's lifetime, repeatedly. It is served in
 /// its turn, with the current token. It must not lose its place because its first token expired.
 #[tokio::test(start_paused = true)]
-async fn p5_a_queue_longer_than_a_tokens_life_starves_nobody() {
+async fn p5_a_queue_longer_than_a_tokens_lifetime_starves_no_request() {
     let idp = Idp::healthy(4.0, 0.1);
     let api = Api::ok();
     let inner = api.clone();
@@ -154,7 +154,7 @@ async fn p5_a_queue_longer_than_a_tokens_life_starves_nobody() {
 
 /// A token that the cache dropped in the meantime is not used either.
 #[tokio::test(start_paused = true)]
-async fn p5_a_task_that_is_polled_late_does_not_leave_with_an_expired_or_dropped_token() {
+async fn p5_a_task_that_is_polled_late_does_not_send_an_expired_or_dropped_token() {
     for dropped in [false, true] {
         let life = if dropped { 3600.0 } else { 2.0 };
         let idp = Idp::healthy(life, 0.1);
@@ -178,7 +178,7 @@ async fn p5_a_task_that_is_polled_late_does_not_leave_with_an_expired_or_dropped
 
 /// A held service keeps its last token, but must not use it after its expiry.
 #[tokio::test(start_paused = true)]
-async fn p5_a_held_service_does_not_hold_on_to_a_token() {
+async fn p5_a_held_service_does_not_keep_a_dropped_token() {
     let idp = Idp::healthy(10.0, 0.1);
     let api = Api::ok();
     let mut client = layered(&idp.cache(), api.clone());
@@ -214,7 +214,7 @@ async fn p5_a_held_service_follows_its_cache_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_token_that_is_dead_on_arrival_serves_its_flights_waiters_once() {
+async fn p5_a_token_that_is_expired_on_arrival_serves_its_acquisitions_waiters_once() {
     for life in [0.0, 0.5] {
         // An endpoint slower than the token's lifetime, or a lifetime of zero.
         let idp = Idp::healthy(life, 0.5);
@@ -254,7 +254,7 @@ async fn p5_a_token_that_is_dead_on_arrival_serves_its_flights_waiters_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_dead_tokens_are_asked_for_once_a_second_at_most() {
+async fn p5_tokens_that_expire_on_arrival_are_requested_at_most_once_a_second() {
     let idp = Idp::healthy(0.0, 0.0);
     let cache = idp.cache();
     let start = Instant::now();
@@ -288,7 +288,7 @@ async fn p5_a_failed_refresh_never_displaces_a_valid_token() {
 
 /// A refresh or a rejection must not replace a valid token with an expired one.
 #[tokio::test(start_paused = true)]
-async fn p5_a_dead_token_never_displaces_a_valid_one() {
+async fn p5_an_expired_token_never_displaces_a_valid_one() {
     for rejected in [false, true] {
         let idp = Idp::new(|asked| token(asked.nth, if asked.nth == 1 { 100.0 } else { 0.0 }));
         let cache = idp.cache();

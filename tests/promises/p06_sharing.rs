@@ -35,7 +35,7 @@ async fn p6_a_failure_is_shared_by_all_waiters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_a_remembered_failure_comes_at_once_and_says_when_the_next_attempt_is_due() {
+async fn p6_a_remembered_failure_is_returned_at_once_with_the_time_of_the_next_attempt() {
     let idp = Idp::new(|_| failure(ErrorKind::ServerError).after(0.5));
     let cache = idp.cache();
     cache.get().await.unwrap_err();
@@ -57,7 +57,7 @@ async fn p6_a_remembered_failure_comes_at_once_and_says_when_the_next_attempt_is
 
 /// One request probes, with a single attempt. Others wait up to 1 s and then get the error.
 #[tokio::test(start_paused = true)]
-async fn p6_while_a_probe_flies_others_lose_at_most_a_second() {
+async fn p6_while_a_probe_is_in_flight_others_lose_at_most_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => failure(ErrorKind::ServerError),
         _ => Answer::never(),
@@ -89,7 +89,7 @@ async fn p6_while_a_probe_flies_others_lose_at_most_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_a_probe_that_succeeds_serves_those_who_waited_for_it() {
+async fn p6_a_probe_that_succeeds_serves_its_waiters() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => failure(ErrorKind::ServerError),
         nth => token(nth, 3600.0).after(0.9),
@@ -140,7 +140,7 @@ async fn p6_terminal_errors_begin_at_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_retry_after_is_honoured_up_to_five_minutes_without_a_token() {
+async fn p6_retry_after_is_honored_up_to_five_minutes_without_a_token() {
     for (asked, honoured) in [(20.0, 20.0), (250.0, 250.0), (100_000.0, 300.0)] {
         let times = times(move |_| throttled(asked), 1000.0).await;
         assert!((times[1] - times[0] - honoured).abs() < 0.11, "{asked}: {times:?}");
@@ -148,7 +148,7 @@ async fn p6_retry_after_is_honoured_up_to_five_minutes_without_a_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_retry_after_is_honoured_up_to_an_hour_with_a_token() {
+async fn p6_retry_after_is_honored_up_to_an_hour_with_a_token() {
     for (asked, honoured) in [(250.0, 250.0), (2000.0, 2000.0), (100_000.0, 3600.0)] {
         // A lifetime of half a day, so that the token stays valid.
         let idp = Idp::new(move |it| match it.nth {

@@ -291,7 +291,7 @@ async fn p7_two_instances_that_revoke_each_other_do_not_escalate() {
 
 /// The interval after an acquisition that a cooldown delayed counts from its actual start.
 #[tokio::test(start_paused = true)]
-async fn p7_the_interval_after_an_acquisition_that_was_put_off_counts_from_its_start() {
+async fn p7_the_interval_after_a_delayed_acquisition_counts_from_its_start() {
     let idp = Idp::new(|asked| match asked.nth {
         4 => throttled(90.0).after(0.1),
         nth => token(nth, 86_400.0).after(0.1),

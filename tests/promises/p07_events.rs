@@ -60,7 +60,7 @@ async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
 
 /// A forced refresh that failed does not suppress events about rejections.
 #[tokio::test(start_paused = true)]
-async fn p7_a_rejection_after_a_failed_forced_refresh_is_told() {
+async fn p7_a_rejection_after_a_failed_forced_refresh_is_reported() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 86_400.0).after(0.1),
         _ => failure(ErrorKind::ServerError).after(0.1),

@@ -245,7 +245,7 @@ async fn p7_a_replay_whose_connection_is_lost_is_sent_again_if_that_is_safe() {
 /// The client's errors are passed on, as without this layer. A timeout was long enough for one
 /// attempt.
 #[tokio::test(start_paused = true)]
-async fn p7_errors_of_a_first_sending_and_timeouts_are_the_callers() {
+async fn p7_errors_of_a_first_attempt_and_timeouts_reach_the_caller() {
     use Does::{Fail, Reject};
     for (script, status) in [
         (&[Fail(RESET)][..], Err(RESET)),

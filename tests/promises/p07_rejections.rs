@@ -175,7 +175,7 @@ async fn p7_a_rejected_request_gets_its_401_and_not_the_acquisitions_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p7_others_go_on_with_the_suspect_token_within_a_second() {
+async fn p7_others_use_the_rejected_token_within_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 3600.0),
         nth => token(nth, 3600.0).after(5.0),
@@ -217,7 +217,7 @@ async fn p7_others_go_on_with_the_suspect_token_within_a_second() {
 /// A request that cannot be replayed gets its answer at once, and its token is suspect for the next
 /// one.
 #[tokio::test(start_paused = true)]
-async fn p7_what_cannot_be_replayed_gets_its_401_and_invalidates() {
+async fn p7_a_request_that_cannot_be_replayed_gets_its_401_and_invalidates() {
     let body = || Request::post(API).body(Body::from(&b"order"[..])).unwrap();
     for policy_replays in [false, true] {
         let idp = Idp::healthy(3600.0, 0.2);
@@ -248,7 +248,7 @@ async fn p7_what_cannot_be_replayed_gets_its_401_and_invalidates() {
 /// A token that was expired on arrival is rejected. The next acquisition's token is sent, and no
 /// third.
 #[tokio::test(start_paused = true)]
-async fn p7_a_rejected_token_that_was_dead_on_arrival_is_replaced_once() {
+async fn p7_a_rejected_token_that_was_expired_on_arrival_is_replaced_once() {
     let idp = Idp::healthy(0.0, 0.1);
     let api = Api::new(|_| rejection());
     let cache = idp.cache();
@@ -289,7 +289,7 @@ async fn p7_insufficient_scope_and_invalid_request_are_never_rejections() {
 
 /// Rejected, and all callers are dropped: the requested acquisition still happens.
 #[tokio::test(start_paused = true)]
-async fn p7_a_rejection_that_met_a_flight_without_verdict_is_followed_up() {
+async fn p7_a_rejection_during_an_acquisition_without_a_result_is_followed_up() {
     let idp = Idp::healthy(3600.0, 0.1);
     let cache = idp.cache();
     let first = cache.get().await.unwrap();

@@ -74,7 +74,7 @@ async fn p9_any_origin_still_means_https_or_loopback() {
 
 /// Requests without a token cause no acquisition, don't wait for one, and get their own 401.
 #[tokio::test(start_paused = true)]
-async fn p9_what_gets_no_token_passes_untouched_and_costs_none() {
+async fn p9_a_request_without_a_token_passes_untouched_and_costs_none() {
     let idp = Idp::healthy(3600.0, 0.1);
     let api = Api::new(|_| rejection());
     let cache = idp.cache();
@@ -114,7 +114,7 @@ async fn p9_a_request_with_its_own_authorization_is_not_classified() {
         assert_eq!(fields, [own, "second"]);
     }
     settle().await;
-    assert_eq!((api.seen().len(), idp.count()), (3, 1), "neither replayed nor invalidated");
+    assert_eq!((api.seen().len(), idp.count()), (3, 1), "not replayed, not invalidated");
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,7 +150,7 @@ async fn p9_the_callers_authorization_can_be_replaced_or_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p9_a_request_elsewhere_can_be_refused() {
+async fn p9_a_request_to_another_origin_can_be_refused() {
     let idp = Idp::healthy(3600.0, 0.1);
     let api = Api::ok();
     let cache = idp.cache();
@@ -190,7 +190,7 @@ async fn p9_the_token_may_go_in_another_field() {
 /// A proxy uses 407 and `Proxy-Authenticate`. A 401 then comes from the origin, about another
 /// token.
 #[tokio::test(start_paused = true)]
-async fn p9_proxy_authorization_is_judged_by_407() {
+async fn p9_with_proxy_authorization_a_407_is_the_rejection() {
     let answer = |status, field| {
         let response = Response::builder().status(status);
         response.header(field, "Bearer error=\"invalid_token\"").body(Body::default()).unwrap()

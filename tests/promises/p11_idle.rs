@@ -16,7 +16,7 @@ use crate::support::{
 const DAY: f64 = 24.0 * 3600.0;
 
 #[tokio::test(start_paused = true)]
-async fn p11_a_cache_that_is_idle_for_a_day_asks_for_nothing() {
+async fn p11_a_cache_that_is_idle_for_a_day_sends_no_token_request() {
     let idp = Idp::healthy(3600.0, 0.1);
     let cache = idp.cache();
     let client = layered(&cache, Api::ok());
@@ -31,7 +31,7 @@ async fn p11_a_cache_that_is_idle_for_a_day_asks_for_nothing() {
 
 /// Failures and rejections leave no timer behind.
 #[tokio::test(start_paused = true)]
-async fn p11_a_cache_that_failed_or_was_rejected_asks_for_nothing_while_idle() {
+async fn p11_a_cache_that_failed_or_was_rejected_sends_no_token_request_while_idle() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, DAY),
         _ => failure(ErrorKind::ServerError),
@@ -115,9 +115,9 @@ async fn p11_keep_warm_outlasts_every_fault() {
     assert!(soonest >= secs(1.0), "{soonest:?}");
 }
 
-/// A hanging request keeps the cache to report a rejection, but no longer than that.
+/// A hanging request keeps the cache to report a rejection, and not longer.
 #[tokio::test(start_paused = true)]
-async fn p11_keep_warm_stops_with_the_last_request_that_is_under_way() {
+async fn p11_keep_warm_stops_with_the_last_request_in_flight() {
     let idp = Idp::healthy(3600.0, 0.1);
     let cache = idp.builder().keep_warm(true).build();
     cache.warm_up().await.unwrap();

@@ -179,7 +179,7 @@ mod tenants {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn p13_tenants_that_failed_before_delay_a_healthy_one_not_at_all() {
+    async fn p13_tenants_that_failed_before_do_not_delay_a_healthy_one() {
         let tokens = tenants(true);
         for tenant in 0..64 {
             tokens.get(&tenant).await.unwrap_err();
@@ -196,7 +196,7 @@ mod tenants {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_a_cooldown_can_be_ended_by_hand_once_a_second() {
+async fn p6_a_cooldown_can_be_ended_manually_once_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 | 2 => failure(ErrorKind::InvalidClient),
         _ => named("fixed", 3600.0),

@@ -63,7 +63,7 @@ async fn a_fresh_token_is_added_and_the_service_called_at_once() {
 
 /// A permit that a caller acquired before its request began to wait is free during the wait.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_reserved_while_a_request_waits() {
+async fn a_waiting_request_reserves_nothing() {
     let idp = Idp::healthy(3600.0, 5.0);
     let cache = idp.cache();
     let permits = Arc::new(Semaphore::new(1));
@@ -283,7 +283,7 @@ async fn our_error_is_found_by_downcast() {
 
 /// Without replay any request body works, and any response body always does.
 #[tokio::test(start_paused = true)]
-async fn bodies_are_the_callers_business() {
+async fn bodies_are_not_touched_without_replay() {
     struct Opaque(u32);
     let cache = warm(&Idp::healthy(3600.0, 0.1)).await;
     let inner = tower::service_fn(|request: Request<Opaque>| async move {
@@ -311,7 +311,7 @@ fn futures_are_send_and_handles_are_shared() {
 
 /// Memory of 10,000 waiting requests. `p10_hot_path` checks the layer's own allocations.
 #[test]
-fn what_waits_is_small() {
+fn waiting_requests_are_small() {
     let cache = Idp::healthy(3600.0, 0.1).cache();
     let get = size_of_val(&cache.get());
     assert!(get <= 300, "{get} bytes");

@@ -130,7 +130,7 @@ async fn cooldowns_begin_where_they_are_set_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_cap_of_retry_after_is_for_its_case() {
+async fn each_cap_of_retry_after_applies_in_its_case() {
     let builder = |idp: &Idp| {
         idp.builder().retry_after_cap(secs(40.0)).retry_after_cap_with_token(secs(90.0))
     };

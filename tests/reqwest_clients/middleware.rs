@@ -36,7 +36,7 @@ async fn p1_a_cold_start_of_a_hundred_is_one_token_request() {
 }
 
 #[tokio::test]
-async fn p7_a_401_is_replaced_and_the_request_sent_once_more() {
+async fn p7_after_a_401_the_token_is_replaced_and_the_request_replayed() {
     let stage = Stage::new().await;
     let client = stage.client();
     assert_eq!(client.get(stage.url()).send().await.unwrap().status(), StatusCode::OK);
@@ -57,7 +57,7 @@ async fn p7_a_401_is_replaced_and_the_request_sent_once_more() {
 
 /// An API that rejects everything. A request is sent at most twice, and gets its own answer.
 #[tokio::test]
-async fn p7_a_request_is_sent_again_once() {
+async fn p7_a_request_is_replayed_once() {
     let stage = Stage::new().await;
     stage.api.always_reject(true);
     let client = stage.client();
@@ -142,7 +142,7 @@ async fn p9_a_request_with_its_own_authorization_passes() {
 }
 
 #[tokio::test]
-async fn a_request_with_skip_token_goes_out_as_it_is() {
+async fn a_request_with_skip_token_is_sent_unchanged() {
     let stage = Stage::new().await;
     let request = stage.client().get(stage.url()).with_extension(SkipToken);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
@@ -150,7 +150,7 @@ async fn a_request_with_skip_token_goes_out_as_it_is() {
 }
 
 #[tokio::test]
-async fn errors_are_ours_or_those_from_below() {
+async fn errors_are_this_crates_or_the_inner_clients() {
     let stage = Stage::new().await;
     stage.idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
     let client = stage.client();
@@ -289,7 +289,7 @@ impl Middleware for Remaking {
 }
 
 #[tokio::test]
-async fn p7_an_answer_that_lost_its_url_is_judged_all_the_same() {
+async fn p7_an_answer_that_lost_its_url_is_still_classified() {
     let stage = Stage::new().await;
     let ours = OAuthClientCredentialsMiddleware::new(stage.tokens(), stage.origins());
     let http = stage.http.client().clone();

@@ -123,7 +123,7 @@ async fn p9_an_endless_redirect_within_another_origin_is_reported_too() {
 /// A redirect between named origins, or of a request with its own authorization, does not affect
 /// our token.
 #[tokio::test]
-async fn p9_redirects_that_concern_no_token_of_ours_are_not_reported() {
+async fn p9_redirects_without_the_token_are_not_reported() {
     let (stage, other) = redirecting().await;
     let both = Origins::parse([stage.api_server.url(), other.api_server.url()]).unwrap();
     let (client, log) = following(&stage, both);
@@ -146,7 +146,7 @@ async fn p9_redirects_that_concern_no_token_of_ours_are_not_reported() {
 }
 
 #[tokio::test]
-async fn p9_same_origin_redirects_keep_the_token_at_home() {
+async fn p9_same_origin_redirects_keep_the_token_within_the_origin() {
     let (stage, other) = redirecting().await;
     let client = stage.client_over(direct().redirect(same_origin_redirects()).build().unwrap());
     let moved = format!("{}/moved", stage.api_server.url());

@@ -22,7 +22,7 @@ fn post<B>(url: &str, body: B) -> Request<B> {
 }
 
 #[tokio::test]
-async fn a_stack_over_reqwest_with_its_tokens_through_reqwest_too() {
+async fn a_stack_over_reqwest_requests_its_tokens_with_reqwest() {
     let stage = Stage::new().await;
     let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
     let client = layer.replay(ReqwestBodies).layer(stage.http.clone());
@@ -54,7 +54,7 @@ async fn a_rejected_request_is_sent_again_if_its_body_is_in_memory() {
 }
 
 #[tokio::test]
-async fn other_bodies_than_reqwests_are_taken() {
+async fn other_bodies_than_reqwests_are_accepted() {
     let stage = Stage::new().await;
     let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
     let client = layer.layer(stage.http.clone());
@@ -172,7 +172,7 @@ async fn reqwest_writes_paths_in_its_own_way() {
 
 /// A second attempt can't fix it.
 #[tokio::test]
-async fn what_reqwest_does_not_take_is_not_tried_again() {
+async fn a_request_that_reqwest_refuses_is_not_retried() {
     let stage = Stage::new().await;
     let source = ClientCredentials::builder(stage.token_server.token_url())
         .client_secret_post("me", "s3cret")

@@ -49,7 +49,7 @@ fn secs(secs: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p7_the_wish_for_another_token_outlives_every_failure() {
+async fn p7_the_acquisition_for_a_rejection_outlives_every_failure() {
     use Step::{Fails, Token};
     let (cache, asked, _) = cache(&[Token(86_400), Fails, Fails, Fails, Token(86_400)]);
     let rejected = cache.get().await.unwrap();
@@ -101,7 +101,7 @@ fn remaining(asked: &Asked, millis: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_forced_refresh_that_takes_too_long_leaves_the_token_at_hand() {
+async fn p5_a_forced_refresh_that_takes_too_long_keeps_the_cached_token() {
     let (cache, ..) = cache(&[Step::Token(3600), Step::Hangs]);
     cache.get().await.unwrap();
     let start = Instant::now();

@@ -72,7 +72,7 @@ pub(crate) fn run(seed: u64, seconds: u64) -> Result<(Outcome, Tally), String> {
     }
 }
 
-/// Ends an acquisition in the model, in whatever way its future ends.
+/// Ends an acquisition in the model, however its future ends.
 struct Landing {
     shared: Shared,
     number: u64,

@@ -129,7 +129,7 @@ async fn it_streams_both_ways_over_http_2() {
 }
 
 #[tokio::test]
-async fn what_authorizes_at_the_proxy_does_not_go_on() {
+async fn credentials_for_the_proxy_are_not_forwarded() {
     let world = World::start().await;
     let request = Request::post(format!("{}/things", world.url))
         .header(AUTHORIZATION, "Basic b3duOm93bg==")
@@ -264,7 +264,7 @@ async fn its_probe_follows_the_token_and_needs_no_traffic_to_recover() {
 }
 
 #[tokio::test]
-async fn told_to_stop_it_finishes_what_is_under_way() {
+async fn on_a_signal_it_finishes_the_requests_in_flight() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
     let world = World::start_until(Idp::start().await, stopped).await;

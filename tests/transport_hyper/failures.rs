@@ -42,7 +42,7 @@ async fn refusing() -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn an_unknown_host_is_told() {
+async fn an_unknown_host_is_reported() {
     let transport = Authority::new().client().build().unwrap();
     // No resolver accepts a name with a label this long, so nothing is sent.
     let host = format!("{}.test", "a".repeat(64));
@@ -54,7 +54,7 @@ async fn an_unknown_host_is_told() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_told() {
+async fn a_refused_connection_is_reported() {
     let transport = Authority::new().client().build().unwrap();
     let to = refusing().await;
     let text = message(transport, &format!("https://{to}/token")).await;
@@ -62,7 +62,7 @@ async fn a_refused_connection_is_told() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_accepted_is_told_with_the_reason() {
+async fn a_refused_certificate_is_reported_with_the_reason() {
     let (authority, other) = (Authority::new(), Authority::new());
     let past = rcgen::date_time_ymd(2020, 1, 1);
     let expired = authority.server_with(&["127.0.0.1"], &[], |params| params.not_after = past);
@@ -90,7 +90,7 @@ async fn a_certificate_that_is_not_accepted_is_told_with_the_reason() {
 }
 
 #[tokio::test]
-async fn tls_to_a_plain_port_and_plain_http_to_a_tls_port_are_told() {
+async fn tls_to_a_plain_port_and_plain_http_to_a_tls_port_are_reported() {
     let authority = Authority::new();
     let transport = authority.client().build().unwrap();
     let plain = Server::start(None).await;
@@ -124,7 +124,7 @@ async fn a_proxy_that_opens_no_tunnel_is_named_with_its_status() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_down_or_hangs_is_told_from_the_server() {
+async fn a_proxy_that_is_down_or_hangs_is_distinguished_from_the_server() {
     let to = refusing().await;
     let client = Authority::new().client().proxy(format!("http://user:hunter2@{to}"));
     let text = message(client.build().unwrap(), "https://login.test/token").await;
@@ -153,7 +153,7 @@ async fn a_proxy_that_is_down_or_hangs_is_told_from_the_server() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_proxy_is_told_from_that_of_the_server() {
+async fn certificates_of_proxy_and_server_are_distinguished() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = Server::start(Some(other.server(&["login.test"], &[]))).await;
     let of_proxy = other.server(&["127.0.0.1"], &[]);
@@ -174,7 +174,7 @@ async fn a_certificate_of_the_proxy_is_told_from_that_of_the_server() {
 
 /// Metadata requests use the same connection, so their error contains the reason too.
 #[tokio::test]
-async fn discovery_tells_the_reason_too() {
+async fn discovery_reports_the_reason_too() {
     let to = refusing().await;
     let source = ClientCredentials::discover(format!("https://{to}"))
         .client_secret_basic("user", "hunter2")

@@ -56,7 +56,7 @@ async fn a_host_that_hangs_costs_other_hosts_no_connection() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_given_up_closes_its_connection() {
+async fn an_abandoned_request_closes_its_connection() {
     let authority = Authority::new();
     for alpn in [&["h2"][..], &["http/1.1"]] {
         let mut server = Server::start(Some(authority.server(LOOPBACK, alpn))).await;
@@ -82,7 +82,7 @@ async fn a_request_that_is_given_up_closes_its_connection() {
 }
 
 #[tokio::test]
-async fn an_old_request_that_is_dropped_late_leaves_newer_connections_alone() {
+async fn an_old_request_that_is_dropped_late_closes_no_newer_connection() {
     let authority = Authority::new();
     let mut server = Server::start(Some(authority.server(LOOPBACK, &["h2"]))).await;
     let transport = authority.client().build().unwrap();

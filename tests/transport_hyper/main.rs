@@ -97,7 +97,7 @@ async fn a_certificate_for_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_handed_back() {
+async fn a_redirect_is_returned() {
     let mut server = Server::start(None).await;
     let transport = Authority::new().client().build().unwrap();
     let (status, ..) = post(&transport, format!("http://{}/redirect", server.addr)).await.unwrap();
@@ -119,7 +119,7 @@ async fn a_server_that_never_shakes_hands_is_bounded_by_the_connect_timeout() {
 }
 
 #[tokio::test]
-async fn a_request_given_up_does_not_leave_its_connection_to_the_next() {
+async fn an_abandoned_request_does_not_pass_its_connection_to_the_next() {
     let authority = Authority::new();
     let mut server = Server::start(Some(authority.server(LOOPBACK, &["h2"]))).await;
     let transport = authority.client().build().unwrap();

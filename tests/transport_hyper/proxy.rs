@@ -52,7 +52,7 @@ async fn a_tunnel_through_an_https_proxy() {
 }
 
 #[tokio::test]
-async fn plain_http_is_tunnelled_too() {
+async fn plain_http_is_tunneled_too() {
     let server = Server::start(None).await;
     let mut proxy = ProxyServer::start(None, OK, server.addr).await;
     let client = Authority::new().client();

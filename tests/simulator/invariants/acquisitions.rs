@@ -79,7 +79,7 @@ impl World {
         }
         match reason {
             Reason::Missing if self.usable(now).is_some() => {
-                self.violated("P4", "an acquisition for want of a token, with one at hand".into());
+                self.violated("P4", "an acquisition for a missing token, with one cached".into());
             }
             Reason::Missing => self.was_refreshed_in_time(now),
             Reason::Ahead => self.is_not_too_early(now),

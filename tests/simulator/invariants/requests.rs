@@ -88,7 +88,7 @@ impl World {
             return true;
         }
         let held = self.model.held.map(|held| (held.token, held.expires));
-        self.violated("P5", format!("request {id} left with token {token}, at hand: {held:?}"));
+        self.violated("P5", format!("request {id} was sent with token {token}, cached: {held:?}"));
         false
     }
 
@@ -97,7 +97,7 @@ impl World {
         self.tally.replayed += 1;
         let call = self.model.calls[id];
         if call.sent > 1 || call.rejected_at.is_none() || !call.may_replay {
-            self.violated("P7", format!("request {id} was sent once more than it may"));
+            self.violated("P7", format!("request {id} was sent too often"));
         }
         if call.token == Some(token) {
             self.violated("P7", format!("request {id} was sent again with the same token"));
@@ -122,7 +122,7 @@ impl World {
         let suspect = self.model.suspect.is_some_and(|from| allowed(from, now))
             || self.model.was_suspect.is_some_and(|(from, to)| allowed(from, to));
         if !suspect && !self.waited_for_a_wall_step(since) {
-            self.violated("P4", format!("request {id} waited {waited:?} with a token at hand"));
+            self.violated("P4", format!("request {id} waited {waited:?} with a cached token"));
         } else if waited > self.longest_suspect_wait(since) + BLINK {
             self.violated("P7", format!("request {id} waited {waited:?} with a suspect token"));
         }
@@ -199,7 +199,7 @@ impl World {
         }
         if let Some(held) = self.usable(now) {
             let token = held.token;
-            self.violated("P5", format!("request {id}: {error}, with token {token} at hand"));
+            self.violated("P5", format!("request {id}: {error}, with cached token {token}"));
         }
         // Others wait shortly for a probe that may take longer.
         let slow_probe = call.probing && self.plan.latency.longest() > SHORT_WAIT;
@@ -234,7 +234,10 @@ impl World {
             && now.is_even(call.started)
             && self.model.blind.is_some_and(gave_up)
         {
-            self.violated("P3", format!("request {id} waited for what stands still to the end"));
+            self.violated(
+                "P3",
+                format!("request {id} waited to the end for a runtime that is not driven"),
+            );
         }
         if !even || paused || waited <= BLINK {
             return;
