@@ -150,7 +150,7 @@ fn main() {
     for Pair { name, signature, call, .. } in &mut pairs {
         let mut group = criterion.benchmark_group(*name);
         group.bench_function("bare signature", |bencher| bencher.iter(&mut *signature));
-        group.bench_function("authorised call", |bencher| bencher.iter(&mut *call));
+        group.bench_function("authorized call", |bencher| bencher.iter(&mut *call));
         group.finish();
     }
     criterion.final_summary();

@@ -63,7 +63,7 @@
 //! ```
 //!
 //! A prefix belongs to one client. A variable that begins with the prefix and is not a setting is
-//! an error, because it is most likely a misspelt setting. The error names the nearest setting. If
+//! an error, because it is most likely a misspelled setting. The error names the nearest setting. If
 //! another program uses variables that begin with `OAUTH_`, choose another prefix. Kubernetes
 //! creates such variables for a service named `oauth`; `enableServiceLinks: false` in the pod spec
 //! turns that off. An empty prefix is refused.
@@ -75,7 +75,7 @@
 //!
 //! let vars = [("OAUTH_TOKEN_URL", "https://idp.example.com/token"), ("OAUTH_SCOPES", "a b")];
 //! let config = ClientCredentialsConfig::from_vars("OAUTH_", vars);
-//! let error = config.builder().err().expect("a misspelt setting");
+//! let error = config.builder().err().expect("a misspelled setting");
 //! assert!(error.to_string().contains("did you mean OAUTH_SCOPE?"));
 //! ```
 //!

@@ -149,7 +149,7 @@ fn service_variables_of_kubernetes_come_with_a_way_out() {
         ("OAUTH_PORT", "tcp://10.0.0.1:80"),
         ("OAUTH_PORT_80_TCP_ADDR", "10.0.0.1"),
     ];
-    // Even if another variable is misspelt, or of another program.
+    // Even if another variable is misspelled, or of another program.
     for more in [&[][..], &[("OAUTH_SCOPES", "a")], &[("OAUTH_REALM_OF_X", "a")]] {
         let text = mistake(&env_with(&[&links[..], more].concat()));
         let expected = "; Kubernetes makes such variables for a service named like the prefix; use \

@@ -46,7 +46,7 @@ struct Seen {
     sources: usize,
     acquisitions: usize,
     failures: usize,
-    authorised: usize,
+    authorized: usize,
     rejections: usize,
     replays: usize,
     bare: usize,
@@ -103,7 +103,7 @@ impl World {
         let ours = request.uri().host() == Some("api.example.com") && path != "nobody";
         match &token {
             Some(token) if ours && token.starts_with(&format!("Bearer {path}/")) => {
-                self.count(|seen| seen.authorised += 1);
+                self.count(|seen| seen.authorized += 1);
             }
             None if !ours => self.count(|seen| seen.bare += 1),
             _ => {
@@ -237,7 +237,7 @@ fn tokens_never_cross_tenants() {
     println!("the first run: {:?}", all[0]);
     // Of 10 keys, so most of these follow an eviction.
     assert!(total(|it| it.sources) > 1_000);
-    assert!(total(|it| it.authorised) > 3_000);
+    assert!(total(|it| it.authorized) > 3_000);
     assert!(total(|it| it.bare) > 1_000);
     for rare in [
         total(|it| it.acquisitions),

@@ -141,15 +141,15 @@ async fn p6_terminal_errors_begin_at_thirty_seconds() {
 
 #[tokio::test(start_paused = true)]
 async fn p6_retry_after_is_honored_up_to_five_minutes_without_a_token() {
-    for (asked, honoured) in [(20.0, 20.0), (250.0, 250.0), (100_000.0, 300.0)] {
+    for (asked, honored) in [(20.0, 20.0), (250.0, 250.0), (100_000.0, 300.0)] {
         let times = times(move |_| throttled(asked), 1000.0).await;
-        assert!((times[1] - times[0] - honoured).abs() < 0.11, "{asked}: {times:?}");
+        assert!((times[1] - times[0] - honored).abs() < 0.11, "{asked}: {times:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn p6_retry_after_is_honored_up_to_an_hour_with_a_token() {
-    for (asked, honoured) in [(250.0, 250.0), (2000.0, 2000.0), (100_000.0, 3600.0)] {
+    for (asked, honored) in [(250.0, 250.0), (2000.0, 2000.0), (100_000.0, 3600.0)] {
         // A lifetime of half a day, so that the token stays valid.
         let idp = Idp::new(move |it| match it.nth {
             1 => token(1, 43_200.0),
@@ -161,7 +161,7 @@ async fn p6_retry_after_is_honored_up_to_an_hour_with_a_token() {
             sleep(secs(5.0)).await;
         }
         let times = idp.times(start);
-        assert!((times[2] - times[1] - honoured).abs() < 5.1, "{asked}: {times:?}");
+        assert!((times[2] - times[1] - honored).abs() < 5.1, "{asked}: {times:?}");
     }
 }
 

@@ -26,7 +26,7 @@ static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The answer to a request.
 #[derive(Clone, Copy)]
-pub enum Behaviour {
+pub enum Behavior {
     /// A token after this delay.
     After(Duration),
     /// A token once [`Endpoint::open`] was called; at once from then on.
@@ -42,16 +42,16 @@ pub struct Endpoint {
 }
 
 struct Shared {
-    behaviour: Behaviour,
+    behavior: Behavior,
     lifetime: u64,
     requests: AtomicUsize,
 }
 
 impl Endpoint {
     /// Tokens live `lifetime` seconds.
-    pub fn start(behaviour: Behaviour, lifetime: u64) -> Self {
+    pub fn start(behavior: Behavior, lifetime: u64) -> Self {
         LazyLock::force(&EPOCH);
-        let shared = Arc::new(Shared { behaviour, lifetime, requests: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { behavior, lifetime, requests: AtomicUsize::new(0) });
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let (gate, gated) = watch::channel(false);
@@ -107,10 +107,10 @@ async fn answer(
     mut gate: watch::Receiver<bool>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let number = shared.requests.fetch_add(1, Relaxed);
-    match shared.behaviour {
-        Behaviour::After(delay) => tokio::time::sleep(delay).await,
-        Behaviour::Gated => drop(gate.wait_for(|open| *open).await),
-        Behaviour::Fails(delay) => {
+    match shared.behavior {
+        Behavior::After(delay) => tokio::time::sleep(delay).await,
+        Behavior::Gated => drop(gate.wait_for(|open| *open).await),
+        Behavior::Fails(delay) => {
             tokio::time::sleep(delay).await;
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

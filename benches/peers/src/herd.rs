@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tower_oauth2_client_credentials::BoxError;
 
 use crate::{
-    endpoint::{Behaviour, Endpoint},
+    endpoint::{Behavior, Endpoint},
     peer::{Body, Contestant, Driven, Inner, Peer, Setup, Tally},
     report::{Table, dash},
     runtime,
@@ -77,7 +77,7 @@ async fn gather(driven: &dyn Driven, waiters: usize) -> Arc<Tally> {
 
 /// The endpoint answers when all tasks wait. Measures the time from then to the last task.
 async fn herd(contestant: &Contestant, waiters: usize) -> Result<Released, BoxError> {
-    let endpoint = Endpoint::start(Behaviour::Gated, 36_000);
+    let endpoint = Endpoint::start(Behavior::Gated, 36_000);
     let setup = Setup { url: endpoint.url(), tuned: false, inner: Inner::default() };
     let driven = (contestant.build)(setup).await?;
     let tally = gather(&*driven, waiters).await;
@@ -212,7 +212,7 @@ struct Down {
 
 /// `Err` is the number of token requests if the peer can't be built.
 async fn down(contestant: &Contestant, most: Duration) -> Result<Down, usize> {
-    let endpoint = Endpoint::start(Behaviour::Fails(DOWN_ANSWERS), 36_000);
+    let endpoint = Endpoint::start(Behavior::Fails(DOWN_ANSWERS), 36_000);
     let setup = Setup { url: endpoint.url(), tuned: false, inner: Inner::default() };
     let built = tokio::time::timeout(most, (contestant.build)(setup)).await;
     let Ok(Ok(driven)) = built else { return Err(endpoint.requests()) };

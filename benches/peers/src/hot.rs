@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tower_oauth2_client_credentials::BoxError;
 
 use crate::{
-    endpoint::{Behaviour, Endpoint},
+    endpoint::{Behavior, Endpoint},
     peer::{Contestant, Driven, Inner, Setup, Start},
     report::{Table, dash},
     runtime,
@@ -25,7 +25,7 @@ type Able = (&'static str, Box<dyn Driven>);
 
 pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
     let runtime = runtime();
-    let endpoint = Endpoint::start(Behaviour::After(Duration::ZERO), 36_000);
+    let endpoint = Endpoint::start(Behavior::After(Duration::ZERO), 36_000);
     let mut able: Vec<Able> = Vec::new();
     let mut unable = Vec::new();
     for contestant in contestants {

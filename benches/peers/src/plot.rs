@@ -60,14 +60,14 @@ pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Er
     let x = |second: f64| LEFT + (second / f64::from(seconds) * across) as i32;
     for (number, outcome) in outcomes.iter().enumerate() {
         let base = TOP + STRIP * (number as i32 + 1);
-        let colour = match outcome.name {
+        let color = match outcome.name {
             LAYER | GET => OURS,
             _ if outcome.stalled() + outcome.failed > 0 => STALL,
             _ => TEXT,
         };
         let name = outcome.name.replace('`', "");
         root.draw_text(&name, &at(text(13), HPos::Right, VPos::Bottom), (LEFT - 8, base))?;
-        root.draw(&PathElement::new(vec![(LEFT, base), (width - RIGHT, base)], colour))?;
+        root.draw(&PathElement::new(vec![(LEFT, base), (width - RIGHT, base)], color))?;
         let mut buckets = vec![0.0_f64; seconds as usize * 20];
         for (since, took) in &outcome.each {
             let bucket = ((*since - outcome.start).as_secs_f64() * 20.0) as usize;
@@ -80,7 +80,7 @@ pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Er
             let [left, right] = [bucket, bucket + 1].map(|bucket| x(bucket as f64 / 20.0));
             if high > 1 {
                 let corners = [(left, base - high), (right, base)];
-                root.draw(&Rectangle::new(corners, colour.filled()))?;
+                root.draw(&Rectangle::new(corners, color.filled()))?;
             }
         }
         let note = match (outcome.stalled(), outcome.failed) {
@@ -127,16 +127,16 @@ pub fn herds(file: &Path, lines: &[Line]) -> Result<(), Error> {
         .draw()?;
     let mut others = OTHERS.iter().cycle();
     for (number, line) in lines.iter().enumerate() {
-        let (colour, wide) = match line.name {
+        let (color, wide) = match line.name {
             FLOOR => (TEXT, 2),
             LAYER => (OURS, 3),
             GET => (OURS_TOO, 3),
             _ => (*others.next().expect("a cycle"), 2),
         };
-        let style = colour.stroke_width(wide);
+        let style = color.stroke_width(wide);
         let places = line.points.iter().map(|(waiters, nanos)| (*waiters as f64, nanos / 1e3));
         chart.draw_series(LineSeries::new(places.clone(), style))?;
-        chart.draw_series(places.map(|place| Circle::new(place, 3, colour.filled())))?;
+        chart.draw_series(places.map(|place| Circle::new(place, 3, color.filled())))?;
         let y = 50 + 24 * number as i32;
         legend.draw(&PathElement::new(vec![(5, y), (30, y)], style))?;
         let name = line.name.replace('`', "");

@@ -11,7 +11,7 @@ use std::{
 use tower_oauth2_client_credentials::BoxError;
 
 use crate::{
-    endpoint::{Behaviour, Endpoint},
+    endpoint::{Behavior, Endpoint},
     peer::{Contestant, Inner, Setup, Tally},
     report::{Table, dash},
     runtime,
@@ -101,7 +101,7 @@ async fn one(
     offset: Duration,
 ) -> Result<Outcome, BoxError> {
     let lifetime = load.lifetime.unwrap_or(contestant.renewed_every_3s);
-    let endpoint = Endpoint::start(Behaviour::After(ENDPOINT), lifetime);
+    let endpoint = Endpoint::start(Behavior::After(ENDPOINT), lifetime);
     let dead = Arc::new(AtomicUsize::new(0));
     let inner = Inner::counting(&dead);
     let setup = Setup { url: endpoint.url(), tuned: load.lifetime.is_none(), inner };
@@ -209,7 +209,7 @@ pub fn assert_authorizes(contestants: &'static [Contestant]) {
     for contestant in contestants {
         let dead = Arc::new(AtomicUsize::new(0));
         runtime.block_on(async {
-            let endpoint = Endpoint::start(Behaviour::After(Duration::ZERO), 36_000);
+            let endpoint = Endpoint::start(Behavior::After(Duration::ZERO), 36_000);
             let inner = Inner::counting(&dead);
             let setup = Setup { url: endpoint.url(), tuned: false, inner };
             let tally = Arc::new(Tally::new(1));
@@ -220,7 +220,7 @@ pub fn assert_authorizes(contestants: &'static [Contestant]) {
             tally.ended(Duration::from_secs(5)).await;
             let (name, done, failed) = (contestant.name, tally.done(), tally.failed());
             if done != 1 || failed != 0 {
-                eprintln!("{name} authorises nothing: {done} done, {failed} failed");
+                eprintln!("{name} authorizes nothing: {done} done, {failed} failed");
             }
         });
         assert_eq!(dead.load(Relaxed), 0, "{} sends no live token", contestant.name);
