@@ -35,10 +35,10 @@
 //!     "#,
 //! )?;
 //!
-//! // All of it, if nothing is to be set in code:
+//! // In one step, if the code sets nothing:
 //! let tokens = app.billing.clone().into_cache()?;
 //!
-//! // Or step by step. What is set later replaces what was read; resources and parameters are added.
+//! // Or step by step. Later settings replace earlier ones; resources and parameters are added.
 //! let source = app.billing.builder()?.strict_metadata(true).build()?;
 //! let tokens = app.billing.cache(source)?.observer(|event| println!("{event:?}")).build();
 //! # let _ = (tokens, app.port);

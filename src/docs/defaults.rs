@@ -7,7 +7,7 @@
 //! use std::time::Duration;
 //! use tower_oauth2_client_credentials::{Acquire, Token, TokenCache};
 //!
-//! // A user is waiting behind each request: give up sooner.
+//! // A user waits for each request, so give up earlier.
 //! let tokens = TokenCache::builder(|_: Acquire| async { Token::bearer("abc") })
 //!     .wait_timeout(Duration::from_secs(3))
 //!     .cooldown(Duration::from_millis(500)..=Duration::from_secs(20))

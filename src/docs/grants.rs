@@ -56,7 +56,7 @@
 //!     .client_secret_basic("CLIENT_ID", Secret::from_fn(secret))
 //!     .grant_type("account_credentials")
 //!     .parameter("account_id", "ACCOUNT_ID")
-//!     .transport(transport) // leave this out: the default transport is right
+//!     .transport(transport) // omit this to use the default transport
 //!     .build()?
 //!     .into_cache();
 //! tokens.get().await?;
@@ -125,7 +125,7 @@
 //!     .no_client_authentication()
 //!     .grant_type(JWT_BEARER)
 //!     .parameter("assertion", jwt)
-//!     .transport(transport) // leave this out: the default transport is right
+//!     .transport(transport) // omit this to use the default transport
 //!     .build()?
 //!     .into_cache();
 //! tokens.get().await?;
@@ -170,7 +170,7 @@
 //!     .parameter("subject_token_type", "urn:ietf:params:oauth:token-type:jwt")
 //!     .parameter("requested_token_type", "urn:ietf:params:oauth:token-type:access_token")
 //!     .audience("https://api.example.com")
-//!     .transport(transport) // leave this out: the default transport is right
+//!     .transport(transport) // omit this to use the default transport
 //!     .build()?
 //!     .into_cache();
 //! let token = tokens.get().await;

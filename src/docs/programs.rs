@@ -33,7 +33,7 @@
 //! # let (token_url, transport) = (idp.token_url(), idp.service());
 //! let cache = ClientCredentials::builder(token_url)
 //!     .client_secret_basic("my-service", "s3cret")
-//!     .transport(transport) // leave this out: the default transport is right
+//!     .transport(transport) // omit this to use the default transport
 //!     .build()?
 //!     .into_cache();
 //! let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -80,7 +80,7 @@
 //! static TOKENS: LazyLock<TokenCache> = LazyLock::new(|| {
 //!     let source = ClientCredentials::builder(token_url())
 //!         .client_secret_basic("my-function", "s3cret")
-//!         .transport(transport()) // leave this out: the default transport is right
+//!         .transport(transport()) // omit this to use the default transport
 //!         .build()
 //!         .expect("the settings of the client are valid");
 //!     TokenCache::builder(source)
@@ -124,7 +124,7 @@
 //!
 //! use tower_oauth2_client_credentials::{Acquire, BoxError, Token, TokenCache};
 //!
-//! // What such a library asks for:
+//! // The type of the library's callback:
 //! type Callback = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>>;
 //!
 //! # #[tokio::main(flavor = "current_thread")]

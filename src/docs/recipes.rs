@@ -29,7 +29,7 @@
 //! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
 //!
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
-//! // A file, such as a mounted Kubernetes secret, or a closure; both are read at each attempt.
+//! // A file, such as a mounted Kubernetes secret, or a closure; both are read for each attempt.
 //! let source = ClientCredentials::builder("https://idp.example.com/token")
 //!     .client_secret_post("my-service", Secret::from_file("/run/secrets/idp"));
 //! let source = source
@@ -167,7 +167,7 @@
 //! let get = |url| Request::get(url).body(Empty::<Bytes>::new());
 //! let first = client.clone().oneshot(get("https://invoices.example.com/1")?).await?;
 //! let second = client.clone().oneshot(get("https://people.example.com/1")?).await?;
-//! assert_ne!(first.body(), second.body()); // this API answers with the token that it got
+//! assert_ne!(first.body(), second.body()); // this API echoes the token
 //! # Ok(())
 //! # }
 //! ```
@@ -221,7 +221,7 @@
 //! # client.clone().oneshot(post()?).await?;
 //! idp.revoke_all();
 //! let response = client.clone().oneshot(post()?).await?;
-//! assert_eq!(response.status(), StatusCode::OK); // 401, another token, and sent again
+//! assert_eq!(response.status(), StatusCode::OK); // 401, another token, replay
 //! # assert_eq!((api.rejected(), api.accepted(), idp.token_requests()), (1, 2, 2));
 //! # Ok(())
 //! # }
@@ -278,7 +278,7 @@
 //! # let source = |_: Acquire| async { Token::bearer("abc") };
 //! let tokens = TokenCache::builder(source).keep_warm(true).build();
 //! if let Err(error) = tokens.warm_up().await {
-//!     eprintln!("starting without a token: {error}"); // the first request will try again
+//!     eprintln!("starting without a token: {error}"); // the first request tries again
 //! }
 //! # }
 //! ```
@@ -293,7 +293,7 @@
 //! use http::StatusCode;
 //! use tower_oauth2_client_credentials::TokenCache;
 //!
-//! // A token whose refresh fails, or that an API rejected, is still one: `Degraded`.
+//! // `Degraded`: the refresh fails or an API rejected the token, but there is one.
 //! fn probe(tokens: &TokenCache) -> StatusCode {
 //!     let ready = tokens.readiness().has_token();
 //!     if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }

@@ -30,7 +30,7 @@
 //!     .build();
 //! let api = ProtectedApi::new(&idp);
 //!
-//! // Your service, with its two outside addresses replaced.
+//! // Your service, with its two external addresses replaced.
 //! let tokens = ClientCredentials::builder(idp.token_url())
 //!     .client_secret_basic("my-service", "s3cret")
 //!     .transport(idp.service())

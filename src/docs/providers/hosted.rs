@@ -15,7 +15,7 @@
 //!     .audience("https://api.example.com/") // the API's *Identifier*, to the letter
 //!     .build()?;
 //!
-//! // With a key instead; `kid` is what Auth0 shows for the credential.
+//! // With a key instead. Auth0 shows the credential's `kid`.
 //! let key = SigningKeySource::from_pem_file(SigningAlgorithm::Rs256, "/run/secrets/auth0.pem")
 //!     .and_then(|key| Ok(key.kid("KID")));
 //! let source = ClientCredentials::builder("https://TENANT.eu.auth0.com/oauth/token")

@@ -172,7 +172,7 @@
 //! # }
 //! # static CREDENTIALS: Credentials = Credentials;
 //! let tokens = TokenCache::new(|_: Acquire| async {
-//!     let (token, expires_in) = CREDENTIALS.access_token().await?; // of your library
+//!     let (token, expires_in) = CREDENTIALS.access_token().await?; // your library
 //!     Ok::<_, Error>(Token::bearer(token)?.with_lifetime(expires_in))
 //! });
 //! let apis = Origins::parse(["https://storage.googleapis.com"])?;

@@ -29,7 +29,7 @@
 //! async fn invoices(State(backend): State<Backend>) -> Result<Response, StatusCode> {
 //!     let request = Request::get(format!("{}/invoices", backend.api)).body(Body::empty());
 //!     let response = backend.client.oneshot(request.expect("a good URI")).await;
-//!     // Why there is no token is for the log, and not for the caller.
+//!     // The reason is for the log, not for the caller.
 //!     response.map(|response| response.map(Body::new)).map_err(|_| StatusCode::BAD_GATEWAY)
 //! }
 //!

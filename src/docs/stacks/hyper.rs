@@ -62,13 +62,13 @@
 //! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
 //! # let listening = ProtectedApi::new(&idp).listen().await?;
 //! # let api = listening.url();
-//! // For `https` build it with hyper-rustls' connector, and the same root certificates as the transport.
+//! // For `https` use hyper-rustls' connector with the root certificates of the transport.
 //! let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 //! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?)
 //!     .replay(CloneBodies) // `Full<Bytes>` is cheap to clone
 //!     .layer(client);
 //!
-//! // A clone for each task: all share connections and token.
+//! // Each task gets a clone. All share connections and token.
 //! let request = Request::post(format!("{api}/things")).body(Full::from("hello"))?;
 //! let response = client.clone().oneshot(request).await?;
 //! # assert_eq!(response.status(), 200);

@@ -23,7 +23,7 @@
 //! #     .build_http::<http_body_util::Empty<bytes::Bytes>>();
 //! # let channel = tonic::transport::Channel::from_static(API).connect_lazy();
 //! # let http = ReqwestService::new(reqwest::Client::builder())?;
-//! // All of them:
+//! // All stacks:
 //! let tokens = ClientCredentialsConfig::from_env().into_cache()?;
 //!
 //! // hyper, axum's state, reqwest as a tower service:
@@ -31,12 +31,12 @@
 //! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([API])?).layer(client);
 //!
 //! // reqwest-middleware, over `ReqwestService::new(reqwest::Client::builder())?`, which follows no
-//! // redirects; reqwest's own client would take the token along to other origins:
+//! // redirects. reqwest's own client would send the token to other origins:
 //! # let tokens = cache.clone();
 //! let builder = reqwest_middleware::ClientBuilder::new(http.client().clone())
 //!     .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([API])?));
 //!
-//! // tonic; a replay policy for messages is two lines more:
+//! // tonic (a replay policy for messages adds two lines):
 //! # let tokens = cache.clone();
 //! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream()).grpc();
 //! let channel = layer.layer(channel);

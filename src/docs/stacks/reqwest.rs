@@ -97,7 +97,7 @@
 //!     .build()?
 //!     .into_cache();
 //! let client = ServiceBuilder::new()
-//!     .layer(FollowRedirectLayer::new()) // where redirects are wanted: above the layer
+//!     .layer(FollowRedirectLayer::new()) // above the layer, if you follow redirects
 //!     .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?).replay(ReqwestBodies))
 //!     .service(http);
 //!

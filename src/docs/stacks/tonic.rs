@@ -22,8 +22,8 @@
 //! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream())
 //!     .replay(BufferBodies::<Body>::new(64 * 1024, Body::new))
 //!     .grpc();
-//! let channel = ServiceBuilder::new().layer(layer).service(channel); // the `Channel` as it was
-//! let mut client = HealthClient::new(channel); // and any generated client over it
+//! let channel = ServiceBuilder::new().layer(layer).service(channel); // a plain `Channel`
+//! let mut client = HealthClient::new(channel); // any generated client
 //! client.check(HealthCheckRequest::default()).await?;
 //! # Ok(())
 //! # }
@@ -66,7 +66,7 @@
 //!
 //! fn status(error: BoxError) -> Status {
 //!     let Some(ours) = Error::find(&*error) else { return Status::from_error(error) };
-//!     // The text is for the log. The caller is not the one whose credentials were refused, so the
+//!     // The text is for the log. The refused credentials are not the caller's, so the
 //!     // status is not `UNAUTHENTICATED`.
 //!     eprintln!("no token: {ours}");
 //!     if ours.is_terminal() {
