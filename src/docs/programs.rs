@@ -7,9 +7,8 @@
 //!
 //! # A synchronous program
 //!
-//! A cache runs on a tokio runtime. A program without one builds a runtime with one worker thread,
-//! keeps it, and blocks on
-//! [`TokenCache::get`]:
+//! A cache runs on a tokio runtime. A program without one builds a runtime with one worker
+//! thread, keeps it, and blocks on [`TokenCache::get`]:
 //!
 //! ```
 //! use tower_oauth2_client_credentials::{BoxError, ClientCredentials, TokenCache};
