@@ -142,7 +142,7 @@
 //! | `S: Clone` | the inner service is not `Clone`, such as tower's `Balance` | put tower's `Buffer` between it and the layer |
 //! | `reqwest::Client: Service<http::Request<_>>` | reqwest's client takes its own request type | [`ReqwestService`] around it |
 //! | `Service<http::Request<B>>` with another `B` | the inner client was built for another body type | name the body: `HyperClient<Full<Bytes>>` |
-//! | `Into<BoxError>` | the inner error implements neither `Error` nor a conversion | tower's `map_err` below the layer |
+//! | `Into<BoxError>` | the inner error has no conversion into a boxed `Error` | tower's `map_err` below the layer |
 //! | `Response = http::Response<_>` | the inner service returns another response type | convert it with `map_response` *above* the layer |
 //! | `B: Sync` (under `ReqwestService`) | reqwest needs bodies that are `Sync` | `reqwest::Body::wrap`, or `http_body_util::combinators::BoxBody` |
 //! | `Future: Send` (at `tokio::spawn`) | the inner service's future is not `Send` | `tokio::task::spawn_local` |
