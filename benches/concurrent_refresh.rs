@@ -1,7 +1,8 @@
-//! Many tasks wait for one token: from the moment when the endpoint answers until the last of them
-//! has gone on, beside what as many tasks cost that wait for tokio's `Notify` and do the same work.
+//! Many tasks wait for one token. The time is measured from the endpoint's answer until the last
+//! task has continued, and compared with the same number of tasks that wait for tokio's `Notify`
+//! and do the same work.
 //!
-//! First a table, for which the subjects take turns; then criterion's own measurements.
+//! A table comes first, for which the subjects take turns. Then come criterion's measurements.
 
 mod support;
 
@@ -33,18 +34,18 @@ const WAITERS: [usize; 4] = [1, 100, 10_000, 100_000];
 const SUBJECTS: [Subject; 5] =
     [Subject::Notify, Subject::Deadline, Subject::Get, Subject::Floor, Subject::Layer];
 
-/// As long as that of [`TokenCache::get`].
+/// The deadline of [`TokenCache::get`].
 const DEADLINE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy)]
 enum Subject {
     /// tokio's own cost: `Notify::notified`, without a deadline.
     Notify,
-    /// The same under tokio's `timeout`, as nobody should wait for ever.
+    /// The same with tokio's `timeout`, because no task should wait forever.
     Deadline,
     /// `TokenCache::get`, with its deadline.
     Get,
-    /// A request that waits for a `Notify`, then goes through a layer that knows its header.
+    /// A request that waits for a `Notify`, then passes a layer with a static header.
     Floor,
     /// A request through the layer, with its deadline.
     Layer,
@@ -61,7 +62,7 @@ impl Subject {
         }
     }
 
-    /// What does the same work without us.
+    /// The subject that does the same work without this crate.
     fn reference(self) -> Option<Self> {
         match self {
             Self::Get => Some(Self::Deadline),
@@ -71,9 +72,9 @@ impl Subject {
     }
 }
 
-/// What all tasks of one run share.
+/// State that all tasks of one run share.
 struct Run {
-    /// How many have begun to wait, then how many have gone on.
+    /// How many tasks have begun to wait, then how many have continued.
     waiting: AtomicUsize,
     done: AtomicUsize,
     waiters: usize,
@@ -81,7 +82,7 @@ struct Run {
 }
 
 impl Run {
-    /// Waits, and tells when it begins to and when it is over.
+    /// Waits, and reports when it begins and when it ends.
     async fn observe(self: Arc<Self>, future: impl Future) {
         let mut future = pin!(future);
         let mut told = false;
@@ -100,7 +101,7 @@ impl Run {
     }
 }
 
-/// A cold cache, and what makes its endpoint answer.
+/// A cold cache, and the trigger for its endpoint's answer.
 fn cold() -> (TokenCache, Arc<Notify>) {
     let endpoint = Arc::new(Notify::new());
     let answer = Arc::clone(&endpoint);
@@ -118,7 +119,7 @@ fn layer(tokens: TokenCache) -> OAuthClientCredentialsLayer<Never> {
     OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(Never)
 }
 
-/// One herd: from the endpoint's answer until the last waiter has gone on.
+/// One run: from the endpoint's answer until the last waiter has continued.
 async fn herd(subject: Subject, waiters: usize) -> Duration {
     let run = Arc::new(Run {
         waiting: AtomicUsize::new(0),
@@ -178,7 +179,7 @@ fn runtimes() -> [(&'static str, Runtime); 2] {
     [("2 threads", threads.expect("a runtime")), ("1 thread", current.expect("a runtime"))]
 }
 
-/// On a task of its own, so that the runtime's threads alone take part.
+/// In a separate task, so that only the runtime's threads take part.
 fn measure(runtime: &Runtime, subject: Subject, waiters: usize) -> Duration {
     runtime.block_on(async { tokio::spawn(herd(subject, waiters)).await.expect("no panic") })
 }
@@ -192,10 +193,10 @@ fn print_table(runtimes: &[(&str, Runtime)]) {
             let rounds = (600_000 / waiters).clamp(15, 201);
             println!("{name}, {waiters} waiters, {rounds} rounds");
             let mut took = [const { Vec::new() }; SUBJECTS.len()];
-            // One that is not counted, so that code and memory are warm.
+            // An uncounted run warms code and memory.
             for round in 0..=rounds {
                 for place in 0..SUBJECTS.len() {
-                    // Nobody has always the same one before it.
+                    // The order rotates, so that no subject always follows the same one.
                     let index = (round + place) % SUBJECTS.len();
                     let elapsed = measure(runtime, SUBJECTS[index], waiters);
                     if round > 0 {
@@ -228,7 +229,7 @@ fn quartiles(values: impl Iterator<Item = f64>) -> [f64; 3] {
     [1, 2, 3].map(|quarter| values[(values.len() - 1) * quarter / 4])
 }
 
-/// Memory of futures that wait, without tasks around them: what the process grew by.
+/// Memory of waiting futures without their tasks: the growth of the process.
 fn print_sizes(runtime: &Runtime) {
     const MANY: usize = 100_000;
     let _guard = runtime.enter();
@@ -267,7 +268,7 @@ fn resident() -> usize {
 
 fn main() {
     let runtimes = runtimes();
-    // `cargo test --benches` only wants to see each run once.
+    // `cargo test --benches` runs everything once only.
     if std::env::args().any(|arg| arg == "--bench") {
         print_sizes(&runtimes[0].1);
         print_table(&runtimes);

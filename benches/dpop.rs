@@ -1,7 +1,7 @@
-//! An authorised call with a DPoP token, beside the bare signature of a text of the same size: a
-//! proof is made for each request, and its signature is what that should cost.
+//! A call with a DPoP token, compared with the bare signature of a text of the same size. Each
+//! request needs a proof, and the proof should cost no more than its signature.
 //!
-//! `cargo bench --bench dpop` prints the ratios first, medians of interleaved rounds.
+//! `cargo bench --bench dpop` first prints the ratios, as medians of interleaved rounds.
 
 mod support;
 
@@ -52,7 +52,7 @@ fn layer(algorithm: SigningAlgorithm) -> OAuthClientCredentialsLayer {
     OAuthClientCredentialsLayer::new(tokens, one())
 }
 
-/// How much text a proof's signature is over.
+/// Size of the text that a proof's signature covers.
 fn signed_bytes(layer: &OAuthClientCredentialsLayer) -> usize {
     let size = Arc::new(AtomicUsize::new(0));
     let seen = Arc::clone(&size);
@@ -72,7 +72,7 @@ struct Pair {
     name: &'static str,
     signature: Run,
     call: Run,
-    /// The same call with a token that is bound to no key.
+    /// The same call with an unbound token.
     bearer: Run,
 }
 
@@ -101,7 +101,7 @@ fn pairs() -> [Pair; 2] {
     ]
 }
 
-/// Seconds for each.
+/// Seconds of each.
 fn round(run: &mut dyn FnMut()) -> f64 {
     let start = Instant::now();
     (0..CALLS_A_ROUND).for_each(|_| run());
@@ -110,12 +110,12 @@ fn round(run: &mut dyn FnMut()) -> f64 {
 
 fn print_ratios(pairs: &mut [Pair]) {
     println!(
-        "medians of {ROUNDS} rounds, beside the bare signature: an authorised call, and what of it"
+        "medians of {ROUNDS} rounds, ratio to the bare signature: an authorized call, and its share"
     );
     println!("is not in the same call with a bearer token");
     for Pair { name, signature, call, bearer } in pairs {
         let rounds = (0..ROUNDS).map(|at| {
-            // Turn about, so that none always goes first.
+            // The order rotates, so that no subject always goes first.
             let mut took = [0.0; 3];
             for turn in 0..3 {
                 let which = (at + turn) % 3;
@@ -142,7 +142,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 
 fn main() {
     let mut pairs = pairs();
-    // `cargo test --benches` only wants to see each run once.
+    // `cargo test --benches` runs everything once only.
     if std::env::args().any(|arg| arg == "--bench") {
         print_ratios(&mut pairs);
     }
@@ -150,7 +150,7 @@ fn main() {
     for Pair { name, signature, call, .. } in &mut pairs {
         let mut group = criterion.benchmark_group(*name);
         group.bench_function("bare signature", |bencher| bencher.iter(&mut *signature));
-        group.bench_function("authorised call", |bencher| bencher.iter(&mut *call));
+        group.bench_function("authorized call", |bencher| bencher.iter(&mut *call));
         group.finish();
     }
     criterion.final_summary();

@@ -1,9 +1,9 @@
-//! The cost of a call with a fresh token, beside that of a layer that sets a static header (the
-//! floor) and of no layer at all.
+//! The cost of a call with a cached token, compared with a layer that sets a static header (the
+//! floor) and with no layer.
 //!
-//! First the ratios to the floor. These are what to compare: a machine's mood moves all variants
-//! alike, so they take turns in short rounds, each ratio is that of one round, and their median
-//! counts. Then criterion's own measurements, for keeping track.
+//! The ratios to the floor come first. Compare these: slow phases of the machine affect all
+//! variants alike, because they take turns in short rounds and each ratio is that of one round. The
+//! median of the ratios is printed. Criterion's measurements follow, to track changes.
 
 mod support;
 
@@ -24,20 +24,20 @@ use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{SystemClock, WallClock};
 
 const ROUNDS: usize = 400;
-/// Long against starting two threads, short against a time slice.
+/// Long compared with the start of two threads, short compared with a time slice.
 const CALLS_A_ROUND: u64 = 2_000;
 
 #[derive(Clone, Copy)]
 enum Way {
-    /// One service a thread, held across calls.
+    /// One service per thread, held across calls.
     Held,
     /// A clone of the thread's service for each call.
     Cloned,
-    /// A clone for each call, of one service that all threads share.
+    /// A clone for each call, from one service that all threads share.
     ClonedOfOne,
 }
 
-/// What is measured: how requests are built, how the service is used, on how many threads.
+/// A variant: how requests are built, how the service is used, on how many threads.
 const SETTINGS: [(&str, bool, Way, usize); 9] = [
     ("lean request, held, 1 thread", false, Way::Held, 1),
     ("lean request, held, 2 threads", false, Way::Held, 2),
@@ -50,7 +50,7 @@ const SETTINGS: [(&str, bool, Way, usize); 9] = [
     ("typical request, cloned of one, 2 threads", true, Way::ClonedOfOne, 2),
 ];
 
-/// How long so many calls take on each thread, all started together.
+/// Duration of the calls on each thread, all started together.
 type Run = Box<dyn Fn(bool, Way, usize, u64) -> Duration>;
 
 fn run<S>(service: S) -> Run
@@ -79,8 +79,8 @@ where
     })
 }
 
-/// Waits for the others without sleeping, some times over. A thread that is woken starts on the core of
-/// who woke it, and for as short as a round is the two would take turns there.
+/// Waits for the other threads without sleeping, several times. A thread that is woken starts on
+/// the core of the thread that woke it, and in such a short round the two would share that core.
 fn meet(meetings: &AtomicUsize, threads: usize) {
     for meeting in 1..=8 {
         meetings.fetch_add(1, Ordering::AcqRel);
@@ -133,7 +133,7 @@ fn print_ratios(variants: &[(&str, Run)]) {
         println!("{name}");
         let mut rounds = vec![Vec::with_capacity(ROUNDS); variants.len()];
         for round in 0..ROUNDS {
-            // Turn about, so that none always goes first.
+            // The order rotates, so that no variant always goes first.
             for turn in 0..variants.len() {
                 let index = (round + turn) % variants.len();
                 let took = black_box(&variants[index].1)(typical, way, threads, CALLS_A_ROUND);
@@ -174,7 +174,7 @@ fn measure(variants: &[(&str, Run)]) {
     criterion.final_summary();
 }
 
-/// A call reads tokio's clock and the coarse wall clock: the second must stay cheap beside the first.
+/// A call reads tokio's clock and the coarse wall clock. The second must stay cheap in comparison.
 fn print_clock_ratio() {
     fn nanos(mut read: impl FnMut()) -> f64 {
         let start = Instant::now();
@@ -196,7 +196,7 @@ fn print_clock_ratio() {
 
 fn main() {
     let variants = variants();
-    // `cargo test --benches` only wants to see each run once.
+    // `cargo test --benches` runs everything once only.
     if std::env::args().any(|arg| arg == "--bench") {
         print_clock_ratio();
         print_ratios(&variants);

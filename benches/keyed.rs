@@ -1,7 +1,7 @@
-//! A keyed cache of 10,000 keys: what a lookup costs on one thread and on two, beside a plain map
-//! behind a lock, and what memory a key takes.
+//! A keyed cache of 10,000 keys: the cost of a lookup on one thread and on two, compared with a
+//! plain map behind a lock, and the memory per key.
 //!
-//! `cargo bench --bench keyed` prints medians of interleaved rounds first.
+//! `cargo bench --bench keyed` first prints medians of interleaved rounds.
 
 mod support;
 
@@ -28,13 +28,13 @@ use tower_oauth2_client_credentials::{
 
 const KEYS: usize = 10_000;
 const ROUNDS: usize = 101;
-/// Long against starting two threads, short against a time slice.
+/// Long compared with the start of two threads, short compared with a time slice.
 const LOOKUPS: usize = 10_000;
 
 type Key = Arc<str>;
 type Lookup = Box<dyn Fn(&Key) + Send + Sync>;
 
-/// Which keys are asked for: always the same one, or all of them in an order without one.
+/// The sequence of keys: always the same one, or all of them in a mixed order.
 #[derive(Clone, Copy)]
 enum Spread {
     One,
@@ -52,7 +52,7 @@ fn keys() -> Vec<Key> {
     (0..KEYS).map(|it| format!("tenant-{it:05}").into()).collect()
 }
 
-/// Good tokens of a usual size, each with a name of its own; or none at all.
+/// Tokens of a usual size, each with a unique name; or no tokens.
 fn tokens(good: bool) -> KeyedTokenCache<Key> {
     let source = move |key: &Key| {
         let secret = format!("{key:x<800}");
@@ -64,7 +64,7 @@ fn tokens(good: bool) -> KeyedTokenCache<Key> {
             std::future::ready(token.map(|it| it.with_lifetime(Duration::from_secs(3600))))
         })
     };
-    // Some room, as its shards are not filled alike.
+    // Extra capacity, because the shards fill unevenly.
     KeyedTokenCache::builder(source).capacity(KEYS + KEYS / 5).build()
 }
 
@@ -81,11 +81,11 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().expect("a runtime")
 }
 
-/// All of it happens on this thread, whose allocations are counted.
+/// Everything happens on this thread, whose allocations are counted.
 fn print_memory(keys: &[Key]) {
     for (name, good) in [("with a token of 800 bytes", true), ("without a token", false)] {
         let (runtime, tokens) = (runtime(), tokens(good));
-        // The keys are shared with the list of them.
+        // The keys are shared with the caller's list.
         let counted = measure(|| fill(&tokens, keys, &runtime));
         println!("memory a key {name}: {} bytes", counted.bytes_current / KEYS as i64);
     }
@@ -132,7 +132,7 @@ fn lookups(keys: &[Key]) -> [(&'static str, Lookup); 6] {
     ]
 }
 
-/// How long so many lookups take on each thread, all started together.
+/// Duration of the lookups on each thread, all started together.
 fn run(lookup: &Lookup, keys: &[Key], spread: Spread, threads: usize, lookups: usize) -> Duration {
     let barrier = Barrier::new(threads);
     let worker = |thread: usize| {
@@ -141,7 +141,7 @@ fn run(lookup: &Lookup, keys: &[Key], spread: Spread, threads: usize, lookups: u
         for it in 0..lookups {
             lookup(match spread {
                 Spread::One => &keys[17],
-                // A stride without a common divisor visits all.
+                // A stride without a common divisor visits all keys.
                 Spread::All => &keys[(it * 7919 + thread * 31) % KEYS],
             });
         }
@@ -165,7 +165,7 @@ fn print_medians(lookups: &[(&str, Lookup)], keys: &[Key]) {
         println!("{name}");
         let mut rounds = vec![Vec::with_capacity(ROUNDS); lookups.len()];
         for round in 0..ROUNDS {
-            // Turn about, so that none always goes first.
+            // The order rotates, so that no subject always goes first.
             for turn in 0..lookups.len() {
                 let index = (round + turn) % lookups.len();
                 let took = run(&lookups[index].1, keys, spread, threads, LOOKUPS);
@@ -183,7 +183,7 @@ fn print_medians(lookups: &[(&str, Lookup)], keys: &[Key]) {
 fn main() {
     let keys = keys();
     let lookups = lookups(&keys);
-    // `cargo test --benches` only wants to see each run once.
+    // `cargo test --benches` runs everything once only.
     if std::env::args().any(|arg| arg == "--bench") {
         print_memory(&keys);
         print_medians(&lookups, &keys);

@@ -1,11 +1,11 @@
-//! A backend service that calls a protected API: the authorised client is in its state. All
-//! servers are embedded.
+//! A backend service that calls a protected API. The authorized client is in its state. All servers
+//! are embedded.
 //!
 //! ```sh
 //! cargo run --example axum
 //! ```
 //!
-//! It calls itself, and exits non-zero if the counts are not what the crate promises.
+//! It calls itself, and exits with an error if the counts differ from the crate's promises.
 
 use axum::{
     Router,
@@ -27,7 +27,7 @@ use tower_oauth2_client_credentials::{
     testing::{AuthorizationServer, ProtectedApi},
 };
 
-/// What the handlers need. Cloned for each request: three handles.
+/// The handlers' state. A clone is three handles.
 #[derive(Clone)]
 struct Backend {
     client: OAuthClientCredentials<Client<HttpConnector, Body>>,
@@ -45,24 +45,25 @@ pub(crate) fn backend(tokens: TokenCache, api: &str) -> Result<Router, BoxError>
     Ok(routes.with_state(state))
 }
 
-/// Passes the API's answer on, as it comes.
+/// Returns the API's answer unchanged.
 async fn invoice(State(backend): State<Backend>, Path(id): Path<u64>) -> Result<Response, Failure> {
     let request = Request::get(format!("{}/invoices/{id}", backend.api)).body(Body::empty())?;
     let response = backend.client.oneshot(request).await?;
     if response.status() == StatusCode::UNAUTHORIZED {
-        // It is this service that was turned away, and not its caller.
+        // The API refused this service's token, not the caller.
         return Err(Failure("the API rejects this service's tokens".into()));
     }
     Ok(response.map(Body::new))
 }
 
-/// Asks for the first token, and after an outage for the next: a probe is traffic enough.
+/// Gets the first token, and the next one after an outage. Probes are the only traffic that this
+/// needs.
 async fn ready(State(backend): State<Backend>) -> Result<String, Failure> {
     backend.tokens.warm_up().await?;
     Ok(format!("{:?}", backend.tokens.readiness()))
 }
 
-/// What a caller is told: not why there is no token. That is in the log.
+/// The error that a caller sees. It does not say why there is no token; the log does.
 struct Failure(BoxError);
 
 impl<E: Into<BoxError>> From<E> for Failure {
@@ -107,7 +108,7 @@ async fn main() -> Result<(), BoxError> {
     if as_promised { Ok(()) } else { Err("the counts are not what the crate promises".into()) }
 }
 
-/// Calls the backend as its users do: without a token.
+/// Calls the backend without a token, as its users do.
 async fn call(url: &str, times: u64) -> Result<(), BoxError> {
     let user = Client::builder(TokioExecutor::new()).build_http::<Body>();
     let mut running = JoinSet::new();

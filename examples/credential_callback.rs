@@ -1,13 +1,13 @@
-//! A library that is no Tower service, and asks for a closure that gives it a credential: message
-//! brokers, database drivers, object stores. It gets a `TokenCache` behind that closure. The library,
-//! its broker and the authorization server are embedded.
+//! A library that is not a Tower service and takes a closure that returns a credential: message
+//! brokers, database drivers, object stores. The closure reads a `TokenCache`. The library, its
+//! broker and the authorization server are embedded.
 //!
 //! ```sh
 //! cargo run --example credential_callback
 //! ```
 //!
-//! For a library of your own only [`credentials`] is of interest. It exits non-zero if the counts are
-//! not what the crate promises.
+//! Only [`credentials`] matters for your library. The example exits with an error if the counts
+//! differ from the crate's promises.
 
 use std::time::Duration;
 
@@ -19,27 +19,27 @@ use tower_oauth2_client_credentials::{
 
 use library::{Broker, Client, Credentials};
 
-/// How long a token request takes.
+/// Duration of a token request.
 const LATENCY: Duration = Duration::from_millis(300);
 
-/// A cache as the two closures that the library asks for.
+/// Turns a cache into the two closures of the library.
 ///
-/// - A token that is at hand is given out at once; else all connections wait for the one
-///   acquisition in flight.
-/// - The library may drop the future whenever it likes, such as at its connect timeout: the
-///   acquisition goes on, and the next connection finds its token.
-/// - A connection that the broker turned away for its token has that token replaced, however many
-///   connections say so.
+/// - A cached token is returned at once. Otherwise all connections wait for the one acquisition in
+///   flight.
+/// - The library may drop the future at any time, such as at its connect timeout. The acquisition
+///   continues, and the next connection finds its token.
+/// - If the broker refuses a connection because of its token, the token is replaced, once for any
+///   number of connections.
 fn credentials(tokens: TokenCache) -> Credentials {
     let rejecting = tokens.clone();
     Credentials {
         password: Box::new(move || {
-            // Made when it is called and owned by the future, which so borrows nothing.
+            // The future owns it and borrows nothing.
             let get = tokens.get();
             Box::pin(async move { Ok(get.await?.secret().to_owned()) })
         }),
         rejected: Box::new(move |password| {
-            // The library knows the text alone; a token is known by its bytes.
+            // The library knows only the text. Tokens are compared by their bytes.
             if let Ok(token) = Token::bearer(password) {
                 rejecting.invalidate(&token);
             }
@@ -74,7 +74,7 @@ async fn main() -> Result<(), BoxError> {
     client.connect().await?;
     report("one after the token was revoked", start, &idp, 2)?;
 
-    // Of a library that is less patient than the authorization server is slow.
+    // A library whose connect timeout is shorter than the latency of the token request.
     let client = Client::new(broker, credentials(cache(&listening)?), LATENCY / 2);
     let start = Instant::now();
     let mut given_up = 0;
@@ -107,7 +107,7 @@ fn report(
     if requests == expected { Ok(()) } else { Err(format!("{expected} were expected").into()) }
 }
 
-/// In place of a library. It knows nothing of OAuth.
+/// Stands for a library. It knows nothing of OAuth.
 mod library {
     use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
@@ -116,11 +116,11 @@ mod library {
 
     type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-    /// What it asks of its user.
+    /// The callbacks that the library requires.
     pub(crate) struct Credentials {
         /// Called for each connection.
         pub(crate) password: Box<dyn Fn() -> BoxFuture<Result<String, BoxError>> + Send + Sync>,
-        /// Told a password that the broker refused.
+        /// Called with a password that the broker refused.
         pub(crate) rejected: Box<dyn Fn(&str) + Send + Sync>,
     }
 
@@ -155,7 +155,7 @@ mod library {
             Self { broker, credentials: Arc::new(credentials), connect_timeout }
         }
 
-        /// One connection; a refused password is asked for once more.
+        /// Makes one connection. After a refused password it asks for another one, once.
         pub(crate) async fn connect(&self) -> Result<(), BoxError> {
             timeout(self.connect_timeout, async {
                 for _ in 0..2 {

@@ -1,5 +1,5 @@
-//! Tokens that are bound to a key (DPoP, RFC 9449): whoever steals one can't use it. Both servers
-//! are embedded, check every proof, and want nonces in them.
+//! Tokens that are bound to a key (DPoP, RFC 9449), so that a thief can't use them. Both servers
+//! are embedded, check every proof, and require nonces.
 //!
 //! ```sh
 //! cargo run --example dpop
@@ -7,17 +7,17 @@
 //!
 //! For a real authorization server change three things:
 //!
-//! - the token URL, or `ClientCredentials::discover(ISSUER)`: then the key's algorithm is one that
-//!   the server lists;
+//! - the token URL, or `ClientCredentials::discover(ISSUER)`, which chooses an algorithm that the
+//!   server lists;
 //! - the client id and its authentication (often `private_key_jwt`, see that example);
-//! - the API, and its HTTP client. Redirects and proxies must leave method and URL as they are: the
+//! - the API and its HTTP client. Redirects and proxies must not change method and URL, because the
 //!   proof names them.
 //!
-//! The client must be registered for DPoP at most servers (`dpop_bound_access_tokens`). The key
-//! can stay a new one for each process, unless the server wants it registered: then give
+//! Most servers require that the client is registered for DPoP (`dpop_bound_access_tokens`). The
+//! key can be new for each process, unless the server requires a registered key: then pass
 //! `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?` to `dpop`.
 //!
-//! It exits non-zero if the counts are not what the crate promises.
+//! It exits with an error if the counts differ from the crate's promises.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
@@ -45,7 +45,7 @@ async fn main() -> Result<(), BoxError> {
     let api = ProtectedApi::builder(&idp).dpop(at_api).build();
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
 
-    // From here on it is what a service of your own would do.
+    // Your service starts here.
     let tokens = ClientCredentials::builder(token_server.token_url())
         .client_secret_basic("my-service", "s3cret")
         .scope("things:read")
@@ -67,14 +67,14 @@ async fn main() -> Result<(), BoxError> {
             return Err("the API refused the token".into());
         }
     }
-    // The first of each was refused for want of a nonce, and sent once more with it.
+    // The first request of each kind had no nonce, was refused, and was sent again with one.
     let counts = (idp.token_requests(), api.requests());
     println!("{} token requests, {} requests to the API", counts.0, counts.1);
     if counts != (2, 4) {
         return Err("a nonce is asked for once".into());
     }
 
-    // A thief has the token and not the key.
+    // A thief has the token but not the key.
     let stolen = tokens.get().await?;
     let request = Request::get(format!("{}/things", api_server.url()))
         .header("authorization", format!("Bearer {}", stolen.secret()))
@@ -87,8 +87,8 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// What a server does with a proof (RFC 9449 §4.3), beside what the mocks do by themselves: the
-/// signature, and at an API the token's hash. Returns the key's thumbprint.
+/// Verifies a proof (RFC 9449 §4.3), in addition to the checks of the mocks: the signature, and for
+/// an API the token's hash. Returns the key's thumbprint.
 fn verified(proof: &str, access_token: Option<&str>) -> Option<String> {
     let jwk: Jwk = jsonwebtoken::decode_header(proof).ok()?.jwk?;
     let mut validation = Validation::new(Algorithm::ES256);

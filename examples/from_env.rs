@@ -1,10 +1,10 @@
-//! A client that is set up by its environment.
+//! A client that is configured by the environment.
 //!
 //! ```sh
 //! cargo run --example from_env
 //! ```
 //!
-//! or, against servers of yours:
+//! Or, against your servers:
 //!
 //! ```sh
 //! OAUTH_TOKEN_URL=https://idp.example.com/oauth2/token OAUTH_CLIENT_ID=my-service \
@@ -12,8 +12,8 @@
 //!     API_URL=https://api.example.com/invoices cargo run --example from_env
 //! ```
 //!
-//! All variables are in the chapter on configuration. Without any it runs against embedded servers,
-//! and with variables of its own.
+//! The chapter on configuration lists all variables. Without any, the example runs against embedded
+//! servers with its own variables.
 
 use std::{
     env,
@@ -40,7 +40,7 @@ async fn main() -> Result<(), BoxError> {
     }
 }
 
-/// What a service of your own would do. There it is `ClientCredentialsConfig::from_env()`.
+/// Your service does this with `ClientCredentialsConfig::from_env()`.
 async fn call(vars: Vec<(OsString, OsString)>) -> Result<(), BoxError> {
     let url = vars.iter().find(|(name, _)| name == "API_URL");
     let url = url.and_then(|(_, value)| value.to_str()).ok_or("API_URL: set it to what to GET")?;
@@ -53,7 +53,7 @@ async fn call(vars: Vec<(OsString, OsString)>) -> Result<(), BoxError> {
     let source = config.builder()?.build()?;
     let tokens = config.cache(source)?.observer(|event| println!("  {event:?}")).build();
 
-    // The trust store, proxy and certificate of the token requests.
+    // It has the trust store, proxy and certificate of the token requests.
     let http: HyperClient<Empty<Bytes>> = config.transport()?.build_client()?;
     let client = ServiceBuilder::new()
         .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([origin.as_str()])?))
@@ -88,7 +88,7 @@ async fn embedded() -> Result<(), BoxError> {
         all.map(|(name, value)| (name.into(), value.into())).collect::<Vec<_>>()
     };
     let result = call(vars(&[])).await;
-    // And what a mistake looks like.
+    // A configuration with a mistake.
     let mistake = call(vars(&[("OAUTH_CLIENT_SECRET", OsStr::new("s3cret"))])).await;
     fs::remove_file(&secret)?;
     result?;

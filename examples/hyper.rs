@@ -1,11 +1,11 @@
-//! hyper-util's client, and a pool of your own, both authorised and shared by many tasks. Both
-//! servers are embedded.
+//! hyper-util's client and a custom pool, both authorized and shared by many tasks. Both servers
+//! are embedded.
 //!
 //! ```sh
 //! cargo run --example hyper
 //! ```
 //!
-//! It exits non-zero if the counts are not what the crate promises.
+//! It exits with an error if the counts differ from the crate's promises.
 
 use std::{
     pin::Pin,
@@ -43,7 +43,7 @@ async fn main() -> Result<(), BoxError> {
         .client_secret_basic("my-service", "s3cret")
         .build()?
         .into_cache();
-    // The bodies are cheap to clone: every request can be sent again after a rejection.
+    // The bodies are cheap to clone, so every request can be replayed after a rejection.
     let layer = OAuthClientCredentialsLayer::new(tokens.clone(), Origins::parse([&url])?)
         .replay(CloneBodies);
 
@@ -68,12 +68,12 @@ fn report(
     if asked == expected { Ok(()) } else { Err(format!("{expected} were expected").into()) }
 }
 
-/// The usual client, with a pool of its own. For `https` give it hyper-rustls' connector.
+/// The usual client with its own pool. For `https` give it hyper-rustls' connector.
 pub(crate) fn legacy(http2: bool) -> Client<HttpConnector, Body> {
     Client::builder(TokioExecutor::new()).http2_only(http2).build_http()
 }
 
-/// A client for one server: all share one HTTP/2 connection, which is made when it is needed.
+/// A client for one server. All requests share one HTTP/2 connection, which is made on demand.
 pub(crate) fn pooled()
 -> impl Service<Request<Body>, Response = Response<Incoming>, Error = BoxError, Future: Send>
 + Clone
@@ -118,7 +118,7 @@ impl Service<Request<Body>> for Connection {
     }
 }
 
-/// So many tasks, with a clone of the client each. How many had their answer.
+/// Starts `tasks` tasks, each with a clone of the client. Returns how many got an answer.
 pub(crate) async fn post_at_once<S>(client: &S, url: &str, tasks: usize) -> Result<usize, BoxError>
 where
     S: Service<Request<Body>, Response = Response<Incoming>, Error = BoxError>,

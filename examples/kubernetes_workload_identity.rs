@@ -7,15 +7,15 @@
 //!
 //! For a real cluster change three things:
 //!
-//! - the path: where the pod mounts it, such as `/var/run/secrets/tokens/idp`, from a
-//!   `serviceAccountToken` volume whose `audience` is what the authorization server asks for. For
+//! - the path where the pod mounts the token, such as `/var/run/secrets/tokens/idp`, from a
+//!   `serviceAccountToken` volume with the `audience` that the authorization server requires. For
 //!   Entra ID the path is in `AZURE_FEDERATED_TOKEN_FILE`, the client id in `AZURE_CLIENT_ID`;
 //! - the token URL; for Entra ID
 //!   `https://login.microsoftonline.com/<tenant>/oauth2/v2.0/token`, with a scope that ends in
 //!   `/.default`;
 //! - the API, and its HTTP client.
 //!
-//! It exits non-zero if a request failed, or if the token requests did not follow the file.
+//! It exits with an error if a request failed, or if a token request used an old file.
 
 use std::{
     env, fs, io,
@@ -36,7 +36,7 @@ use tower_oauth2_client_credentials::{
     testing::{AuthorizationServer, ProtectedApi},
 };
 
-/// Short, so that some seconds show several.
+/// Short, so that a few seconds show several tokens.
 const ACCESS_TOKEN_LIFE: Duration = Duration::from_secs(1);
 const ROTATE_EVERY: Duration = Duration::from_millis(1500);
 const LENGTH: Duration = Duration::from_millis(5800);
@@ -57,7 +57,7 @@ async fn main() -> Result<(), BoxError> {
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
 
-    // From here on it is what a service of your own would do.
+    // Your service starts here.
     let tokens = ClientCredentials::builder(token_server.token_url())
         .client_assertion_file("my-service", kubelet.path())
         .build()?
@@ -102,10 +102,10 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Writes the projected token as a kubelet does: each version at once, under a new name.
+/// Writes the projected token as a kubelet does: each version in one step, under a new name.
 struct Kubelet {
     directory: PathBuf,
-    /// What the cluster vouches for: a version lives on for a while when the next is written.
+    /// The tokens that the cluster accepts. An old version stays valid for a while.
     valid: Arc<Mutex<Vec<String>>>,
 }
 
@@ -137,7 +137,7 @@ impl Drop for Kubelet {
     }
 }
 
-/// In the form of a service account's JWT; the signature is nobody's.
+/// A token in the form of a service account's JWT, with an invalid signature.
 fn service_account_token(version: u32) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let claims = serde_json::json!({

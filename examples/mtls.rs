@@ -1,22 +1,23 @@
-//! A client that proves itself by its TLS certificate (RFC 8705), gets tokens that are bound to it,
-//! and goes on when the certificate is replaced. Both servers and all certificates are embedded.
+//! A client that authenticates with its TLS certificate (RFC 8705), gets tokens that are bound to
+//! it, and continues when the certificate is replaced. Both servers and all certificates are
+//! embedded.
 //!
 //! ```sh
 //! cargo run --example mtls --features testing-tls
 //! ```
 //!
-//! For real servers, keep what is in `client` and change there
+//! For real servers, keep the function `client` and change:
 //!
-//! - the issuer: your authorization server's, exactly as it writes it; or
+//! - the issuer, exactly as your authorization server writes it; or use
 //!   `ClientCredentials::builder` with its token URL for mutual TLS, if it has no metadata,
 //! - `tls_client_auth` to `self_signed_tls_client_auth`, if the certificate itself is registered
-//!   there, and not the name in it,
-//! - the client id, and the two files: where your platform puts certificate and key
-//!   (cert-manager, SPIFFE helper, Vault agent). They are followed; nothing else is to be done,
-//! - `only_root_certificates_pem`: leave it out where the platform trusts the servers; with it gone
-//!   `.transport(…)` can go too.
+//!   instead of its name,
+//! - the client id, and the two files in which your platform puts certificate and key
+//!   (cert-manager, SPIFFE helper, Vault agent). Replaced files are picked up,
+//! - `only_root_certificates_pem`: remove it if the platform trusts the servers. Then remove
+//!   `.transport(…)` too.
 //!
-//! It exits non-zero if anything is not as it should be.
+//! It exits with an error if a step has another result than the comments say.
 
 use std::{env, fs, path::PathBuf, process, sync::Arc};
 
@@ -61,7 +62,7 @@ async fn main() -> Result<(), BoxError> {
     };
     call().await?;
 
-    // The token is worth nothing without the certificate.
+    // The token is useless without the certificate.
     let token = tokens.current().ok_or("there is a token")?;
     let other = authority.certify(NAME)?;
     let mut thief = HyperTransport::builder()
@@ -74,7 +75,8 @@ async fn main() -> Result<(), BoxError> {
     let stolen = thief.ready().await?.call(request).await?.status();
     println!("the same token with another certificate: {stolen}");
 
-    // The platform replaces the certificate. Token requests look by themselves; this is sooner.
+    // The platform replaces the certificate. Token requests check the files; `reload` does so
+    // earlier.
     files.write(&authority.certify(NAME)?)?;
     identity.reload().await?;
     call().await?;
@@ -88,7 +90,7 @@ async fn main() -> Result<(), BoxError> {
 
 type ApiClient = OAuthClientCredentials<HyperClient<Empty<Bytes>>>;
 
-/// What a service of your own does.
+/// The part that your service contains.
 fn client(
     issuer: &str,
     api: &str,
@@ -114,7 +116,7 @@ fn client(
     Ok((tokens, client))
 }
 
-/// Makes the certificates that a platform would.
+/// A certificate authority, as a platform has one.
 struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: CertificateDer<'static>,
@@ -143,7 +145,7 @@ impl Authority {
         Ok(Pair { chain: certificate.pem(), key: key.serialize_pem() })
     }
 
-    /// TLS that asks clients for a certificate of this authority.
+    /// TLS that requires a client certificate of this authority.
     fn server(&self) -> Result<Arc<ServerConfig>, BoxError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let mut roots = RootCertStore::empty();
@@ -165,7 +167,7 @@ impl Authority {
     }
 }
 
-/// Where the platform puts them.
+/// The files of the platform.
 struct Files {
     chain: PathBuf,
     key: PathBuf,

@@ -1,7 +1,7 @@
-//! One client for several APIs, each with an authorization server, credentials and a scope of its
-//! own: a layer for each, chosen by the request's origin. Other requests go out as they are.
+//! One client for several APIs, each with its own authorization server, credentials and scope. Each
+//! API has a layer, which the request's origin selects. Other requests are sent unchanged.
 //!
-//! Runs with no set-up, against servers of its own on loopback.
+//! Needs no setup. It runs against embedded servers on loopback.
 
 use bytes::Bytes;
 use http::Request;
@@ -17,7 +17,7 @@ use tower_oauth2_client_credentials::{
 async fn main() -> Result<(), BoxError> {
     let billing = AuthorizationServer::builder().client("shop", "billing secret").build();
     let stock = AuthorizationServer::builder().client("shop-2", "stock secret").build();
-    // The third API is somebody else's: no token of ours belongs there.
+    // The third API is foreign and gets no token.
     let apis = [&billing, &stock, &AuthorizationServer::new()].map(ProtectedApi::new);
     let (billing_url, stock_url) = (billing.listen().await?, stock.listen().await?);
     let [a, b, c] = [apis[0].listen().await?, apis[1].listen().await?, apis[2].listen().await?];

@@ -1,5 +1,5 @@
-//! A client that proves who it is with a private key (`private_key_jwt`, RFC 7523). Both servers
-//! are embedded.
+//! A client that authenticates with a private key (`private_key_jwt`, RFC 7523). Both servers are
+//! embedded.
 //!
 //! ```sh
 //! cargo run --example private_key_jwt
@@ -7,15 +7,16 @@
 //!
 //! For a real authorization server change four things:
 //!
-//! - the key: `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.kid("…")`, or, for one that is
-//!   rotated, `SigningKeySource::from_jwk_file("/run/secrets/key.json")`. Make it with
-//!   `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, and register what
-//!   `public_jwk()` says;
+//! - the key: `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.kid("…")`, or, for a key that is
+//!   rotated, `SigningKeySource::from_jwk_file("/run/secrets/key.json")`. Generate it with `openssl
+//!   genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, and register the output of
+//!   `public_jwk()`;
 //! - the token URL and the client id;
-//! - the issuer, exactly as the server's metadata has it. Older servers want their token URL here;
+//! - the issuer, exactly as the server's metadata has it. Older servers require their token URL
+//!   here;
 //! - the API, and its HTTP client.
 //!
-//! It exits non-zero if the counts are not what the crate promises.
+//! It exits with an error if the counts differ from the crate's promises.
 
 use std::{collections::HashSet, sync::Mutex};
 
@@ -42,7 +43,7 @@ async fn main() -> Result<(), BoxError> {
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
 
-    // From here on it is what a service of your own would do.
+    // Your service starts here.
     let client = |key: SigningKey| {
         ClientCredentials::builder(token_server.token_url())
             .private_key_jwt("my-service", key, ISSUER)
@@ -70,7 +71,7 @@ async fn main() -> Result<(), BoxError> {
         return Err("one token was enough".into());
     }
 
-    // Somebody else's key, under the same name.
+    // A foreign key with the same name.
     let stolen_name = SigningKey::generate(SigningAlgorithm::Es256)?.kid("2026-11");
     match TokenCache::new(client(stolen_name)?).get().await {
         Err(error) if error.kind() == ErrorKind::InvalidClient => println!("another key: {error}"),
@@ -79,7 +80,7 @@ async fn main() -> Result<(), BoxError> {
     Ok(())
 }
 
-/// What an authorization server does with a client assertion (RFC 7523 §3).
+/// Verifies a client assertion (RFC 7523 §3).
 fn verifier(
     registered: &str,
 ) -> Result<impl Fn(&RecordedRequest) -> Result<(), &'static str> + use<>, BoxError> {

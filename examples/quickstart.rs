@@ -4,7 +4,7 @@
 //! cargo run --example quickstart
 //! ```
 //!
-//! It exits non-zero if the counts are not what the crate promises.
+//! It exits with an error if the counts differ from the crate's promises.
 
 use std::{
     io,
@@ -23,7 +23,7 @@ use tower_oauth2_client_credentials::{
     testing::{AuthorizationServer, Listening, ProtectedApi},
 };
 
-/// How long the authorization server takes: long enough to see who waits for it.
+/// Latency of the authorization server: long enough to show which requests wait for it.
 const ENDPOINT: Duration = Duration::from_millis(200);
 const SHORT_LIFE: Duration = Duration::from_secs(3);
 const STEADY: Duration = Duration::from_secs(14);
@@ -52,7 +52,7 @@ async fn main() -> Result<(), BoxError> {
     let load = stage.steady(STEADY).await?;
     let expired = stage.tokens_expired();
     stage.report(&format!("steady, {expired} tokens expired"), &load);
-    // A token is replaced no sooner than after a third of its life.
+    // A token is refreshed after a third of its lifetime at the earliest.
     stage.check(&load, 4..=15, &mut wrong);
     if load.waited > 0 {
         wrong.push(format!("{} requests waited at an expiry", load.waited));
@@ -87,7 +87,7 @@ impl Stage {
         let api = ProtectedApi::new(&idp);
         let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
 
-        // From here on it is what a service of your own would do.
+        // Your service starts here.
         let tokens = ClientCredentials::builder(token_server.token_url())
             .client_secret_basic("quickstart", "s3cret")
             .scope("things:read")
@@ -135,7 +135,8 @@ impl Stage {
         println!("{name:<26}{requests:>10}{asked:>16}{:>9}{slowest:>21}", load.waited);
     }
 
-    /// Every request arrived once, with a valid token, and tokens were asked for this often.
+    /// Checks that every request arrived once, with a valid token, and the number of token
+    /// requests.
     fn check(&self, load: &Load, asked: std::ops::RangeInclusive<u64>, wrong: &mut Vec<String>) {
         if self.api.accepted() != load.requests || self.api.requests() != load.requests {
             let (accepted, arrived) = (self.api.accepted(), self.api.requests());
@@ -148,28 +149,28 @@ impl Stage {
     }
 }
 
-/// Rides with a request, and notes when the HTTP client below the layer gets it.
+/// Travels with a request, and notes when the inner HTTP client gets it.
 #[derive(Clone)]
 struct Probe(Arc<OnceLock<Instant>>);
 
 impl Probe {
     fn reached(request: Request<Empty<Bytes>>) -> Request<Empty<Bytes>> {
         if let Some(probe) = request.extensions().get::<Self>() {
-            // The first time counts; a replay comes after a wait that was measured.
+            // Only the first time counts. A replay comes after a wait that was measured already.
             let _ = probe.0.set(Instant::now());
         }
         request
     }
 }
 
-/// One request: whether it had to wait, and how much later it was sent for that.
+/// Sends one request. Returns whether it waited, and how much later it was sent.
 async fn call(mut client: ApiClient, url: String) -> Result<(bool, Duration), BoxError> {
     let probe = Probe(Arc::default());
     let request = Request::get(url).extension(probe.clone()).body(Empty::new())?;
     let client = client.ready().await?;
     let started = Instant::now();
     let answer = client.call(request);
-    // A fresh token is added, and the client below called, before `call` returns.
+    // With a cached token, `call` calls the inner client before it returns.
     let waited = probe.0.get().is_none();
     let status = answer.await?;
     if status != StatusCode::OK {

@@ -1,10 +1,10 @@
-//! The safe order of layers when redirects are followed: the follower above, ours below it.
+//! The safe order of layers for redirects: the follower above, this crate's layer below.
 //!
-//! Each hop then passes through our layer, which compares the hop's origin with those that the
-//! token belongs to. The other way round the follower would sit between our layer and the client,
-//! and what it does with `Authorization` on the next hop would be its decision.
+//! Each hop passes through this crate's layer, which compares the hop's origin with the token's
+//! origins. In the reverse order the follower would sit between the layer and the client, and its
+//! policy would decide what happens to `Authorization` on the next hop.
 //!
-//! Runs with no set-up: the API redirects to an elsewhere that writes down what it sees.
+//! Needs no setup: the API redirects to another server that records its requests.
 
 use std::{
     convert::Infallible,

@@ -4,7 +4,7 @@
 //! cargo run --example reqwest --features reqwest
 //! ```
 //!
-//! It exits non-zero if anything is not as the comments say.
+//! It exits with an error if a step has another result than the comments say.
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
@@ -28,7 +28,7 @@ async fn main() -> Result<(), BoxError> {
         (request.uri.path() == "/moved").then(|| moved.body(Bytes::new()).expect("a good header"))
     });
 
-    // From here on it is what a service of your own would do. TLS, timeouts: the builder's.
+    // Your service starts here. The builder sets TLS and timeouts.
     let http = ReqwestService::new(reqwest::Client::builder())?;
     let tokens = ClientCredentials::builder(token_server.token_url())
         .client_secret_basic("my-service", "s3cret")

@@ -4,7 +4,7 @@
 //! cargo run --example reqwest_middleware --features reqwest-middleware
 //! ```
 //!
-//! It exits non-zero if anything is not as the comments say.
+//! It exits with an error if a step has another result than the comments say.
 
 use std::time::Duration;
 
@@ -26,8 +26,7 @@ async fn main() -> Result<(), BoxError> {
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
 
-    // From here on it is what a service of your own would do. TLS, timeouts: the builder's.
-    // It follows no redirects.
+    // Your service starts here. The builder sets TLS and timeouts. The client follows no redirects.
     let http = ReqwestService::new(reqwest::Client::builder())?;
     let tokens = ClientCredentials::builder(token_server.token_url())
         .client_secret_basic("my-service", "s3cret")
@@ -55,7 +54,7 @@ async fn main() -> Result<(), BoxError> {
     let response = client.post(&things).body(r#"{"name":"a thing"}"#).send().await?;
     println!("POST /things with a token that was revoked: {}", response.status());
     if (response.status(), api.rejected(), idp.token_requests()) != (StatusCode::OK, 1, 2) {
-        return Err("a rejected token is replaced and the request sent once more".into());
+        return Err("a rejected token is replaced and the request is replayed".into());
     }
 
     let health = client.get(format!("{}/health", api_server.url())).with_extension(SkipToken);

@@ -1,4 +1,4 @@
-//! A reverse proxy that authorizes what passes: applications next to it call an API through it and
+//! A reverse proxy that adds a token. Applications on the same machine call an API through it and
 //! know nothing of tokens.
 //!
 //! ```sh
@@ -43,14 +43,14 @@ async fn main() -> Result<(), BoxError> {
         env::var("CLIENT_ID")?,
         Secret::from_file(env::var("CLIENT_SECRET_FILE")?),
     );
-    // Warm also without traffic: nobody calls a proxy that says that it is not ready.
+    // Warm without traffic too, because a proxy that is not ready gets none.
     let tokens = TokenCache::builder(tokens.build()?).keep_warm(true).build();
     let listen = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".into());
     let listener = TcpListener::bind(listen).await?;
     serve(listener, tokens, &upstream, told_to_stop()).await
 }
 
-/// Ctrl-C, or what Kubernetes and systemd send.
+/// Ctrl-C, or the signal of Kubernetes and systemd.
 async fn told_to_stop() {
     #[cfg(unix)]
     if let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) {
@@ -60,7 +60,7 @@ async fn told_to_stop() {
     drop(signal::ctrl_c().await);
 }
 
-/// Proxies until told to stop; then what is under way is finished.
+/// Proxies until the signal, then finishes the requests in flight.
 pub(crate) async fn serve(
     listener: TcpListener,
     tokens: TokenCache,
@@ -75,9 +75,9 @@ pub(crate) async fn serve(
     let hosts = own_hosts(listener.local_addr()?);
     let proxy = Proxy { client: layer.layer(client), upstream: upstream.parse()?, hosts };
     let routes = Router::new().fallback(pass).with_state(proxy);
-    // A kubelet names the pod's address, so the probe answers any host. It tells no secret.
+    // A kubelet names the pod's address, so the probe accepts any host. Its answer is not secret.
     let probe = Router::new().route("/-/ready", get(ready)).with_state(tokens.subscribe());
-    // Not waited for: until it is there, the probe says so.
+    // The probe reports the missing token, so nothing waits for it here.
     tokio::spawn(tokens.get());
     axum::serve(listener, routes.merge(probe)).with_graceful_shutdown(stop).await?;
     Ok(())
@@ -130,7 +130,7 @@ async fn pass(State(proxy): State<Proxy>, mut request: Request<Body>) -> Respons
     uri.path_and_query = request.uri().path_and_query().cloned();
     let Ok(uri) = Uri::from_parts(uri) else { return StatusCode::BAD_REQUEST.into_response() };
     *request.uri_mut() = uri;
-    // Which version goes on is between this proxy and the API.
+    // The proxy and the API choose the version of their connection.
     *request.version_mut() = Version::HTTP_11;
     request.headers_mut().remove(header::HOST);
     remove_hop_by_hop(request.headers_mut());
@@ -144,7 +144,7 @@ async fn pass(State(proxy): State<Proxy>, mut request: Request<Body>) -> Respons
     }
 }
 
-/// Fields between two neighbors, those that `Connection` names and these (RFC 9110 §7.6.1, §11.7).
+/// Hop-by-hop fields: those that `Connection` names, and these (RFC 9110 §7.6.1, §11.7).
 const HOP_BY_HOP: [&str; 12] = [
     "connection",
     "http2-settings",

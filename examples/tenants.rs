@@ -1,7 +1,7 @@
-//! One client for many tenants: the key is taken from the request's extensions, and each tenant's
-//! token comes from an authorization server of its own.
+//! One client for many tenants. The key comes from the request's extensions, and each tenant's
+//! token from its own authorization server.
 //!
-//! Runs with no set-up, against servers of its own on loopback: 3 tenants, 30 calls at once.
+//! Needs no setup. It runs against embedded servers on loopback: 3 tenants, 30 calls at once.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -19,7 +19,7 @@ use tower_oauth2_client_credentials::{
 const TENANTS: [&str; 3] = ["blue", "green", "red"];
 const CALLS: usize = 10;
 
-/// What a request says about whom it is for. A key is cloned for each request, so it is shared.
+/// The tenant of a request. It is cloned for each request, so it is shared.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Tenant(Arc<str>);
 
@@ -28,7 +28,7 @@ async fn main() -> Result<(), BoxError> {
     let (mut sides, mut token_urls, mut apis) = (Vec::new(), HashMap::new(), HashMap::new());
     for name in TENANTS {
         let idp = AuthorizationServer::builder().client(name, "s3cret").build();
-        // It accepts this tenant's tokens and no others.
+        // The API accepts this tenant's tokens only.
         let api = ProtectedApi::new(&idp);
         let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
         token_urls.insert(name, token_server.token_url());
@@ -70,7 +70,7 @@ async fn main() -> Result<(), BoxError> {
     for call in calls.collect::<Vec<_>>() {
         assert_eq!(call.await??, StatusCode::OK);
     }
-    // The key is a tenant's that there is none of: its requests fail, and nobody else's.
+    // An unknown tenant: its requests fail, and no other tenant's.
     let error = call("yellow", &apis["red"]).await.unwrap_err();
     println!("yellow {error}");
 

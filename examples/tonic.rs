@@ -1,11 +1,11 @@
-//! gRPC: generated tonic clients over an authorised channel. Both servers are embedded.
+//! gRPC: generated tonic clients over an authorized channel. Both servers are embedded.
 //!
 //! ```sh
 //! cargo run --example tonic
 //! ```
 //!
-//! The gRPC service is the standard health service, with an interceptor that wants live tokens. It
-//! exits non-zero if something is not as it says.
+//! The gRPC service is the standard health service, with an interceptor that requires valid tokens.
+//! The example exits with an error if a step has another result than the comments say.
 
 use tokio::{net::TcpListener, task::JoinSet};
 use tonic::{
@@ -34,7 +34,7 @@ async fn main() -> Result<(), BoxError> {
         .build()?
         .into_cache();
     let channel = Endpoint::from_shared(api)?.connect().await?;
-    // Tokens go where the channel goes. Messages up to 64 KiB are sent again after a rejection.
+    // Tokens go to the channel's peer. Messages up to 64 KiB are replayed after a rejection.
     let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream())
         .replay(BufferBodies::<Body>::new(64 * 1024, Body::new))
         .grpc();
@@ -66,7 +66,7 @@ fn check(holds: bool) -> Result<(), BoxError> {
     if holds { Ok(()) } else { Err("the counts are not what the crate promises".into()) }
 }
 
-/// The health service behind tokens, on a free port.
+/// The health service, protected by tokens, on a free port.
 async fn serve(idp: &AuthorizationServer) -> Result<String, BoxError> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = format!("http://{}", listener.local_addr()?);

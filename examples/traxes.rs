@@ -5,8 +5,8 @@
 //! TRAXES_CLIENT_ID=… TRAXES_CLIENT_SECRET=… cargo run --example traxes
 //! ```
 //!
-//! `TRAXES_TOKEN_URL` and `TRAXES_API` name other addresses. Without credentials it runs against
-//! an embedded look-alike of both servers.
+//! `TRAXES_TOKEN_URL` and `TRAXES_API` set other addresses. Without credentials it runs against
+//! embedded copies of both servers.
 
 use std::{env, io, time::Duration};
 
@@ -21,10 +21,10 @@ use tower_oauth2_client_credentials::{
 
 const TOKEN_PATH: &str = "/am/oauth2/realms/root/realms/difesp/access_token";
 const ENTITY_TYPES: &str = "/connect/v1/onboarding/types/entities";
-/// More than any answer of this API; a bound all the same.
+/// More than any answer of this API, so that memory is bounded.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
-/// Where the two servers are, and who asks.
+/// The addresses of the two servers, and the credentials.
 pub(crate) struct Settings {
     pub(crate) token_url: String,
     pub(crate) api: String,
@@ -33,7 +33,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    /// From the environment; nothing without credentials.
+    /// Reads the environment. `None` without credentials.
     fn from_env() -> Option<Self> {
         let or = |name, default: String| env::var(name).unwrap_or(default);
         Some(Self {
@@ -45,7 +45,7 @@ impl Settings {
     }
 }
 
-/// The whole flow: the layer gets the token and presents it.
+/// The whole flow: the layer gets the token and adds it.
 pub(crate) async fn entity_types(settings: &Settings) -> Result<Response<Bytes>, BoxError> {
     let tokens = ClientCredentials::builder(&settings.token_url)
         .client_secret_post(&settings.client_id, settings.client_secret.as_str())
@@ -63,7 +63,7 @@ pub(crate) async fn entity_types(settings: &Settings) -> Result<Response<Bytes>,
     Ok(Response::from_parts(parts, body))
 }
 
-/// Both servers on loopback, answering as the documentation shows.
+/// Both servers on loopback, with the answers that the documentation shows.
 pub(crate) struct LookAlike {
     pub(crate) idp: AuthorizationServer,
     pub(crate) api: ProtectedApi,
@@ -73,7 +73,7 @@ pub(crate) struct LookAlike {
 
 impl LookAlike {
     pub(crate) async fn start() -> io::Result<Self> {
-        // Characters that must be encoded, so that it shows if they are not.
+        // Characters that must be encoded, so that a missing encoding is noticed.
         let (client_id, client_secret) = ("der-connect demo", "not/a+secret & 100 %");
         let idp = AuthorizationServer::builder()
             .client(client_id, client_secret)

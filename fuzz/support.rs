@@ -1,11 +1,13 @@
-//! What the fuzz targets share: an HTTP response out of arbitrary bytes, and time that passes by itself.
+//! Shared by the fuzz targets: an HTTP response from arbitrary bytes, and a clock that advances by
+//! itself.
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response};
 use http_body_util::Full;
 
-/// Lines `name: value` up to an empty one are header fields, the rest is the body; the first two
-/// bytes are the status. What is no field is left out, as a real client would have refused it.
+/// The first two bytes are the status. Lines `name: value` up to an empty line are header fields,
+/// and the rest is the body. Invalid fields are skipped, because a real client would have refused
+/// them.
 pub fn response(data: &[u8]) -> Option<Response<Full<Bytes>>> {
     let (status, rest) = data.split_at_checked(2)?;
     let status = 200 + u16::from_be_bytes([status[0], status[1]]) % 400;
@@ -29,7 +31,7 @@ pub fn response(data: &[u8]) -> Option<Response<Full<Bytes>>> {
     Some(response)
 }
 
-/// Runs a future in virtual time: no backoff is waited for.
+/// Runs a future in virtual time, so that no backoff takes real time.
 pub fn run<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread()
         .enable_time()

@@ -23,7 +23,7 @@ use tower_oauth2_client_credentials::{
 
 type Answer = Response<Full<Bytes>>;
 
-/// What the transport does with one request.
+/// The transport's reaction to one request.
 enum Step {
     Answer(Answer),
     Fail,
@@ -50,7 +50,7 @@ fn busy(retry_after: &str) -> Step {
     Step::Answer(answer)
 }
 
-/// Bodies and instants of the requests that came, and the events.
+/// Bodies and times of the requests, and the events.
 #[derive(Clone)]
 struct Log {
     start: Instant,
@@ -78,7 +78,7 @@ impl Log {
         acquire
     }
 
-    /// A client whose transport follows the script, and fails the test beyond its end.
+    /// A client whose transport follows the script, and fails the test beyond the script's end.
     fn client(&self, steps: impl IntoIterator<Item = Step>) -> ClientCredentialsBuilder {
         let steps: VecDeque<Step> = steps.into_iter().collect();
         let (steps, log) = (Arc::new(Mutex::new(steps)), self.clone());
@@ -106,13 +106,13 @@ const MS: Duration = Duration::from_millis(1);
 const S: Duration = Duration::from_secs(1);
 
 #[tokio::test(start_paused = true)]
-async fn transient_failures_are_tried_again_under_full_jitter() {
+async fn transient_failures_are_retried_with_full_jitter() {
     let log = Log::new();
     let source = log.client([status(502), Step::Fail, good()]).build().unwrap();
     let token = source.acquire(log.acquire()).await.unwrap();
     assert_eq!(token.secret(), "abc");
     let times = log.times();
-    // tokio's timer has a grain of a millisecond.
+    // tokio's timer has a resolution of a millisecond.
     assert!(times[1] <= 101 * MS && times[2] - times[1] <= 201 * MS, "{times:?}");
     let events = log.events.lock().unwrap();
     let retries: Vec<_> = events
@@ -138,7 +138,7 @@ async fn the_third_failure_is_the_last() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_final_answer_is_not_tried_again() {
+async fn a_final_answer_is_not_retried() {
     let log = Log::new();
     let refusal = Step::Answer(answer(401, r#"{"error":"invalid_client"}"#));
     let source = log.client([refusal]).build().unwrap();
@@ -166,7 +166,7 @@ async fn retry_after_is_the_least_wait() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_beyond_the_deadline_ends_the_acquisition_at_once() {
+async fn a_retry_after_beyond_the_deadline_ends_the_acquisition_at_once() {
     for (retry_after, deadline) in [("7", Some(7 * S)), ("31", None), ("99999999999999", None)] {
         let log = Log::new();
         let source = log.client([busy(retry_after)]).build().unwrap();
@@ -208,7 +208,7 @@ async fn a_body_that_hangs_is_bounded_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_attempt_reads_the_secret_anew() {
+async fn each_attempt_reads_the_secret_again() {
     let log = Log::new();
     let secrets = Mutex::new(VecDeque::from([Ok("old"), Err("vault is sealed"), Ok("new")]));
     let secret = Secret::from_fn(move || {
@@ -271,7 +271,7 @@ async fn a_server_that_echoes_the_secret_does_not_get_it_into_a_log() {
     }
 }
 
-/// Servers that write 0 for a token that does not expire, among others.
+/// Some servers write 0 for a token that does not expire.
 #[tokio::test(start_paused = true)]
 async fn a_lifetime_that_is_set_replaces_the_servers() {
     for stated in ["0", "-1", "\"never\"", "null", "1000000000", "60"] {
@@ -290,7 +290,7 @@ async fn a_lifetime_that_is_set_replaces_the_servers() {
         cache.get().await.unwrap();
         assert_eq!(log.times().len(), 2, "{stated}");
     }
-    // The age of an answer, and a cap, still count; and no lifetime is too long.
+    // The age of an answer and a cap still count, and the lifetime has no upper limit.
     let mut aged = answer(200, r#"{"access_token":"abc","expires_in":0}"#);
     aged.headers_mut().insert("age", "100".parse().unwrap());
     for (step, lifetime, expected) in
@@ -307,7 +307,7 @@ async fn a_lifetime_that_is_set_replaces_the_servers() {
     TokenCache::new(source).get().await.unwrap();
 }
 
-/// The token may have been made as early as that, so its life is counted from there.
+/// The token may be as old as that, so its lifetime counts from there.
 #[tokio::test(start_paused = true)]
 async fn a_tokens_life_counts_from_before_its_request_was_sent() {
     let requests = Arc::new(AtomicU32::new(0));
@@ -324,7 +324,7 @@ async fn a_tokens_life_counts_from_before_its_request_was_sent() {
         }
     });
     let log = Log::new();
-    // A credential that is slow to come is no part of the token's life.
+    // The time to read a slow credential does not shorten the token's lifetime.
     let source = log
         .client([])
         .client_assertion_fn(None, || async {
@@ -338,14 +338,14 @@ async fn a_tokens_life_counts_from_before_its_request_was_sent() {
     let cache = TokenCache::new(source);
     cache.get().await.unwrap();
     assert_eq!(log.start.elapsed(), 9500 * MS);
-    // 60 s from 0.5 s on, less a leeway of 6 s.
+    // 60 s from 0.5 s on, minus a leeway of 6 s.
     tokio::time::sleep_until(log.start + 54_499 * MS).await;
     assert!(cache.current().is_some());
     tokio::time::sleep_until(log.start + 54_501 * MS).await;
     assert!(cache.current().is_none());
 }
 
-/// A body that begins and does not end.
+/// A body that never ends.
 mod hanging_body {
     use std::{
         convert::Infallible,

@@ -1,4 +1,5 @@
-//! The shape of `src/`, kept: imports run one way, files stay small, and some words stay out.
+//! Checks the structure of `src/`: imports run one way, files stay small, and some words are
+//! forbidden.
 
 use std::{
     collections::BTreeMap,
@@ -6,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Each module at the top of `src/`, with those it may import; itself always.
+/// Each top-level module of `src/`, with the modules that it may import.
 const MAY_IMPORT: &[(&str, &str)] = &[
     ("middleware", "layer cache event error sync"),
     ("layer", "cache net token event error sync"),
@@ -20,7 +21,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("event", "error"),
     ("skew", "event"),
     ("dpop", "jose skew clock token event error"),
-    // The leaves.
+    // The leaves of the graph.
     ("client_auth", "jose secret_file token error event"),
     ("jose", "secret_file error"),
     ("secret_file", "error event"),
@@ -30,11 +31,11 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("clock", ""),
     ("net", ""),
     ("sync", ""),
-    // Shares no code with the client, so that the two can't share a mistake.
+    // Shares no code with the client, so that both can't share a mistake.
     ("testing", "error"),
 ];
 
-/// These see everything: the tour re-exports it, the chapters link to it.
+/// These may import everything: lib.rs re-exports it, and the chapters link to it.
 const SEE_ALL: [&str; 2] = ["lib", "docs"];
 
 const MOST_LINES: usize = 400;
@@ -42,7 +43,7 @@ const MEDIAN_LINES: usize = 150;
 
 struct Source {
     path: PathBuf,
-    /// The modules it is in, as in `cache::state::landing`.
+    /// The path of modules, as in `cache::state::landing`.
     modules: Vec<String>,
     text: String,
 }
@@ -68,7 +69,7 @@ fn sources() -> Vec<Source> {
     let mut found = Vec::new();
     files(&src, &mut found);
     let rust = found.into_iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
-    // Test code, though it must be among the sources to reach what it tests.
+    // Test code. It is among the sources because it needs private items.
     let rust = rust.filter(|path| !path.starts_with(src.join("cache/model")));
     let sources: Vec<_> = rust
         .map(|path| {
@@ -83,7 +84,7 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Without comments, so that links in documentation do not count.
+/// Removes comments, so that links in documentation do not count.
 fn code(text: &str) -> String {
     let lines = text.lines().map(|line| {
         let comment = line.match_indices("//").find(|(at, _)| !line[..*at].ends_with(':'));
@@ -104,7 +105,7 @@ fn identifier(text: &str) -> &str {
     &text[..end]
 }
 
-/// The first segments after a path's beginning: one, or those in its braces.
+/// The first segment of a path, or the first segments in its braces.
 fn segments(after: &str) -> Vec<String> {
     let Some(group) = after.strip_prefix('{') else {
         return vec![identifier(after).to_owned()];
@@ -127,7 +128,7 @@ fn segments(after: &str) -> Vec<String> {
     names.filter(|name| !name.is_empty()).collect()
 }
 
-/// The modules at the top of the crate that a file names.
+/// The top-level modules that a file names.
 fn imports(code: &str) -> Vec<String> {
     let starts = code.match_indices("crate::").filter(|(at, _)| {
         !code[..*at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '$')
@@ -135,7 +136,7 @@ fn imports(code: &str) -> Vec<String> {
     starts.flat_map(|(at, start)| segments(&code[at + start.len()..])).collect()
 }
 
-/// `super`s in a row that lead out of a top module. A module within the file takes one of them.
+/// Whether a chain of `super`s leaves its top-level module. An inline module takes one of them.
 fn leaves_by_super(source: &Source, code: &str) -> bool {
     let inline = code.find("\nmod tests {").unwrap_or(code.len());
     code.match_indices("super::").any(|(at, it)| {
@@ -152,7 +153,7 @@ fn imports_run_one_way() {
     for source in sources() {
         let path = source.path.strip_prefix(root()).unwrap().display();
         let top = source.modules[0].as_str();
-        // Tests set up what they need; no module is built on them.
+        // Tests may import anything. No module depends on them.
         if SEE_ALL.contains(&top) || source.modules.last().is_some_and(|it| it == "tests") {
             continue;
         }
@@ -173,9 +174,9 @@ fn imports_run_one_way() {
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
-/// A rule that allowed a circle would be no direction.
+/// Rules that allow a cycle would give no direction.
 #[test]
-fn the_rules_have_no_circle() {
+fn the_rules_have_no_cycle() {
     let rules = rules();
     let mut order: Vec<&str> = Vec::new();
     while order.len() < rules.len() {
@@ -198,7 +199,7 @@ fn files_stay_small() {
     assert!(median <= MEDIAN_LINES, "the median is {median} lines");
 }
 
-/// Unfinished work, prints and unsafe code don't belong in the library.
+/// The library contains no unfinished work, prints or unsafe code.
 #[test]
 fn the_library_has_no_leftovers() {
     let leftovers = ["todo!(", "unimplemented!(", "dbg!(", "println!(", "eprintln!(", "unsafe {"];
@@ -213,10 +214,10 @@ fn the_library_has_no_leftovers() {
     }
 }
 
-/// Every file says only what makes sense to whoever has this repository and nothing else.
+/// No file refers to anything outside of this repository.
 #[test]
-fn no_file_names_what_is_outside() {
-    // Put together here, so that this file does not name them.
+fn no_file_refers_to_anything_outside_the_repository() {
+    // Joined at run time, so that this file does not contain them.
     let forbidden = [
         ["/tmp", "/"].concat(),
         ["/work", "/"].concat(),
@@ -227,7 +228,7 @@ fn no_file_names_what_is_outside() {
     let mut found = Vec::new();
     files(root(), &mut found);
     for path in found {
-        // Cargo writes the lock file, and the registry's name into it.
+        // Cargo writes the registry's name into the lock file.
         let Ok(text) = fs::read_to_string(&path) else { continue };
         if path.ends_with("Cargo.lock") {
             continue;
@@ -238,7 +239,7 @@ fn no_file_names_what_is_outside() {
     }
 }
 
-/// The table of outages names a test for each row, and that test exists.
+/// Each row of the outages table names a test that exists.
 #[test]
 fn every_outage_names_a_test() {
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! Files with credentials that are not regular files, or cannot be read.
+//! Credential files that are not regular files, or cannot be read.
 #![cfg(unix)]
 
 use std::{
@@ -29,7 +29,7 @@ impl Folder {
         self.0.join(name)
     }
 
-    /// A file that never finishes reading, if it is opened.
+    /// A file that never finishes reading once it is opened.
     fn fifo(&self, name: &str) -> PathBuf {
         let path = self.path(name);
         assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
@@ -63,7 +63,7 @@ fn assert_names(error: &Error, path: &std::path::Path, why: &str) {
 }
 
 #[test]
-fn a_thousand_acquisitions_with_a_fifo_as_secret_hold_neither_lookups_nor_the_shutdown() {
+fn a_thousand_acquisitions_with_a_fifo_as_secret_delay_no_lookup_and_no_shutdown() {
     let folder = Folder::new("thousand");
     let fifo = folder.fifo("secret");
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -100,9 +100,9 @@ async fn a_fifo_in_place_of_an_assertion_is_refused() {
     assert_names(&source.acquire(acquire()).await.unwrap_err(), &folder.0, "it is a directory");
 }
 
-/// As Kubernetes mounts a secret: a link to a link, which are replaced together.
+/// A secret as Kubernetes mounts it: a link to a link, which are replaced together.
 #[tokio::test(start_paused = true)]
-async fn a_mounted_secret_is_followed_and_bridges_what_is_no_file() {
+async fn a_mounted_secret_is_followed_and_survives_a_file_that_is_not_regular() {
     let folder = Folder::new("mounted");
     for (version, secret) in [("v1", "first"), ("v2", "second")] {
         fs::create_dir(folder.path(version)).unwrap();
@@ -146,7 +146,7 @@ async fn a_mounted_secret_is_followed_and_bridges_what_is_no_file() {
 
 #[cfg(feature = "jwt")]
 #[tokio::test(start_paused = true)]
-async fn a_signing_key_bridges_what_is_no_file() {
+async fn a_signing_key_survives_a_file_that_is_not_regular() {
     use tower_oauth2_client_credentials::{SigningAlgorithm, SigningKeySource};
 
     let folder = Folder::new("key");
@@ -168,7 +168,7 @@ async fn a_signing_key_bridges_what_is_no_file() {
 
 #[cfg(feature = "hyper")]
 #[tokio::test(start_paused = true)]
-async fn the_last_good_certificate_bridges_what_is_no_file() {
+async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
     use tower_oauth2_client_credentials::ClientIdentity;
 
     let folder = Folder::new("certificate");

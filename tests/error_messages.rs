@@ -1,4 +1,4 @@
-//! The whole message of every kind of error, as an engineer reads it in a log.
+//! The complete message of every kind of error.
 
 use tower_oauth2_client_credentials::{Error, ErrorKind as K};
 
@@ -184,7 +184,7 @@ fn every_kind_is_in_the_table_once_and_says_what_to_do_in_one_line() {
         assert!(message.starts_with(&format!("{}: ", kind.as_str())), "{kind:?}");
         assert!(!message.contains('\n') && message.len() < 300, "{kind:?}");
     }
-    // `ErrorKind` cannot be counted from outside; its declaration can.
+    // `ErrorKind` is `non_exhaustive` and can't be counted here, but its declaration can.
     let declared = include_str!("../src/error/kind.rs")
         .split_once("pub enum ErrorKind {")
         .and_then(|(_, rest)| rest.split_once("\n}"))

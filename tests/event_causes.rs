@@ -1,6 +1,7 @@
-//! The log line of a failed acquisition has the whole chain of causes.
+//! The log line of a failed acquisition contains the whole chain of causes.
 //!
-//! In a separate binary, because whether a callsite is enabled is decided for the whole process.
+//! A separate binary, because the first thread that reaches a callsite decides for the whole
+//! process whether it is enabled.
 
 use std::{
     io,

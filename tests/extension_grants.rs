@@ -1,4 +1,5 @@
-//! Extension grants (RFC 6749 §4.5), and parameters whose value is read or signed for each attempt.
+//! Extension grants (RFC 6749 §4.5), and parameters whose values are read or signed for each
+//! attempt.
 
 use std::{
     collections::HashSet,
@@ -46,7 +47,7 @@ fn accepting(grant_type: &str) -> AuthorizationServer {
         .build()
 }
 
-/// The header and the claims of a request's `assertion`, verified by another library.
+/// Header and claims of a request's `assertion`, verified by another library.
 fn verified(request: &RecordedRequest, key: &SigningKey) -> (Value, Value) {
     let jwk: Jwk = serde_json::from_str(&key.public_jwk()).unwrap();
     let mut validation = Validation::new(key.algorithm().as_str().parse::<Algorithm>().unwrap());
@@ -93,7 +94,7 @@ async fn a_grant_type_and_its_parameters_are_sent_byte_for_byte() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_jwt_is_signed_anew_for_each_attempt() {
+async fn a_new_jwt_is_signed_for_each_attempt() {
     let idp = accepting(JWT_BEARER);
     idp.script([Answer::Status(503), Answer::Status(503), Answer::Issue]);
     let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap().kid("2026-11");
@@ -151,7 +152,7 @@ async fn the_header_of_a_jwt_and_its_discovered_audience() {
     assert_eq!(lifetime, 60);
 }
 
-/// A refusal because of the local clock is worth another attempt, dated by the server's clock.
+/// A refusal caused by the local clock is retried, dated by the server's clock.
 #[tokio::test(start_paused = true)]
 async fn a_signed_parameter_is_dated_by_the_servers_clock() {
     let ahead = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + 900);
@@ -183,7 +184,7 @@ async fn files_and_closures_are_read_for_each_attempt() {
     let calls = Arc::new(AtomicU32::new(0));
     let (path, counter) = (file.0.clone(), Arc::clone(&calls));
     idp.on_request(move |_| {
-        // Rotated while the first attempt is refused.
+        // The file is rotated while the first attempt is refused.
         fs::write(&path, "second").unwrap();
         if counter.load(Ordering::Relaxed) == 1 { Answer::Status(500) } else { Answer::Issue }
     });
@@ -284,7 +285,7 @@ async fn secret_parameters_are_in_no_error_and_no_event() {
     }
 }
 
-/// Registered names such as a token type stay readable in the server's words.
+/// Registered names such as a token type stay readable in the server's text.
 #[tokio::test(start_paused = true)]
 async fn a_registered_name_is_not_taken_for_a_secret() {
     let token_type = "urn:ietf:params:oauth:token-type:jwt";

@@ -1,4 +1,4 @@
-//! A process that forks after its first proof: the `jti`s of parent and child differ.
+//! A process forks after its first proof. The `jti`s of parent and child differ.
 
 #[cfg(unix)]
 fn main() {

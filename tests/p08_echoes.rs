@@ -1,7 +1,8 @@
-//! P8: a server that repeats what it was sent does not get a secret into an error, an event or a
-//! log, whatever the text it puts the secret in and however it encodes it.
+//! P8: a server that echoes a request does not get a secret into an error, an event or a log, in
+//! any text and any encoding.
 //!
-//! In a separate binary: whether a callsite is enabled is decided for the whole process.
+//! A separate binary, because the first thread that reaches a callsite decides for the whole
+//! process whether it is enabled.
 
 use std::{
     io,
@@ -24,7 +25,7 @@ use tower_oauth2_client_credentials::{
 const ID: &str = "svc";
 /// Every kind of character that an encoding escapes.
 const SECRET: &str = "Zq7+wV/x Kj&9<Lp\"4m'Rt\\2=Hd~8";
-/// The same for places that take no such characters.
+/// The same for places that allow no such characters.
 const PLAIN: &str = "zq7wvxkj9lp4mrt2hd8";
 
 #[derive(Clone, Default)]
@@ -95,7 +96,7 @@ fn answer(status: u16, content_type: &str, body: String) -> Answer {
     answer.body(Full::from(body)).unwrap()
 }
 
-/// Every text of an answer that an error, an event or a log line shows.
+/// Every text of an answer that can appear in an error, an event or a log line.
 fn places(text: &str) -> Vec<Answer> {
     let json =
         |status, body: serde_json::Value| answer(status, "application/json", body.to_string());
@@ -127,7 +128,7 @@ fn source(answer: Answer) -> ClientCredentialsBuilder {
     ClientCredentials::builder("https://idp.example/token").transport(transport)
 }
 
-/// All that one acquisition shows, at TRACE and in `Debug`.
+/// All output of one acquisition, at TRACE and in `Debug`.
 fn shown(builder: ClientCredentialsBuilder) -> String {
     let mut log = Log::default();
     let writer = log.clone();
@@ -161,7 +162,7 @@ fn shown(builder: ClientCredentialsBuilder) -> String {
     log.read()
 }
 
-/// Not one piece of 8 characters of any of these is in the text.
+/// Fails if the text contains any 8 consecutive characters of these secrets.
 fn assert_absent(shown: &str, texts: &[&str]) {
     for text in texts {
         let chars: Vec<_> = text.chars().collect();
@@ -187,7 +188,7 @@ fn p8_no_encoding_of_a_sent_secret_is_shown_wherever_a_server_repeats_it() {
     }
 }
 
-/// An assertion, and a further parameter with a password in it.
+/// An assertion, and a further parameter that contains a password.
 #[test]
 fn p8_other_secrets_of_the_request_are_not_shown_either() {
     const ASSERTION: &str = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJtZSJ9.kq83hFwzT1sYp0vXcRm5uQ";
@@ -275,7 +276,7 @@ fn p8_a_secret_in_a_metadata_document_is_not_shown() {
     }
 }
 
-/// A part of a word that happens to be a very short secret stays.
+/// A part of a word that equals a very short secret is not removed.
 #[test]
 fn a_very_short_secret_does_not_hide_words() {
     let body = json!({"error": "invalid_client", "error_description": "the client is invalid"});

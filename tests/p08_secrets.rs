@@ -1,8 +1,8 @@
-//! P8: no token in `Debug`, `Display`, errors or tracing; header values are marked sensitive.
-//! (Secrets of the client are the endpoint's, and tested there.)
+//! P8: no token in `Debug`, `Display`, errors or traces; header values are marked sensitive. (The
+//! client's secrets are tested with the endpoint.)
 //!
-//! In a binary of its own, and one test at a time: whether a callsite is enabled is decided for the
-//! whole process, and tests on other threads that trace to nobody would race for it.
+//! A separate binary that runs one test at a time: the first thread that reaches a callsite decides
+//! for the whole process whether it is enabled.
 
 #[path = "promises/support.rs"]
 #[allow(dead_code)] // The other half of it is for the other promises.
@@ -57,7 +57,7 @@ impl Log {
     }
 }
 
-/// Runs a test in virtual time, with its traces of this level and above in the log.
+/// Runs a test in virtual time and records its traces of this level and above.
 fn traced<F: Future<Output = ()>>(level: Level, test: impl FnOnce(Log) -> F) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +73,7 @@ fn traced<F: Future<Output = ()>>(level: Level, test: impl FnOnce(Log) -> F) {
     tracing::subscriber::with_default(subscriber, || runtime.block_on(test(log)));
 }
 
-/// Everything that a run shows of itself: traces, and `Debug` of what it touches.
+/// All output of a run: traces, and `Debug` of the values it uses.
 #[derive(Clone, Default)]
 struct Shown(Log);
 
@@ -117,7 +117,7 @@ fn p8_no_token_is_shown_anywhere() {
         shown.add(&layer);
         let mut client =
             layer.layer(tower::service_fn(|request: http::Request<Body>| async move {
-                // The inner service's own debugging shows the request.
+                // The inner service logs the request itself.
                 Ok::<_, std::convert::Infallible>(http::Response::new(Body::from(format!(
                     "{request:?}"
                 ))))
@@ -158,9 +158,9 @@ fn p8_no_token_is_shown_anywhere() {
     });
 }
 
-/// A waiting request, and whoever holds a token for later.
+/// A waiting request, and a holder of a token.
 #[test]
-fn p8_what_waits_shows_no_token() {
+fn p8_a_waiting_request_shows_no_token() {
     traced(Level::TRACE, |_| async move {
         let shown = Shown::default();
         let idp = Idp::new(|_| named(CANARY, 3600.0).after(0.1));
@@ -179,7 +179,7 @@ fn p8_what_waits_shows_no_token() {
     });
 }
 
-/// A token that is refused is not shown by the error that refuses it.
+/// The error for a refused token does not show the token.
 #[test]
 fn p8_an_error_does_not_show_what_it_refuses() {
     let shown = Shown::default();
@@ -189,7 +189,7 @@ fn p8_an_error_does_not_show_what_it_refuses() {
     shown.error(&Origins::parse([format!("https://{CANARY}@api.example.com")]).unwrap_err());
     shown.error(&Origins::parse([format!("https://a.example/?key={CANARY}")]).unwrap_err());
     assert!(!shown.read().contains(CANARY), "{}", shown.read());
-    // What a source of the user's own puts into an error is behind `source()` only.
+    // Text that a user's source puts into an error is behind `source()` only.
     let error = Error::from_source(format!("user {CANARY}"));
     assert!(!error.to_string().contains(CANARY) && error.source().is_some());
 }
@@ -209,7 +209,7 @@ fn p8_header_values_are_sensitive() {
     });
 }
 
-/// Nothing above DEBUG while all is well.
+/// A healthy run logs nothing above DEBUG.
 #[test]
 fn p8_a_healthy_cache_is_quiet() {
     traced(Level::INFO, |log| async move {
@@ -223,8 +223,8 @@ fn p8_a_healthy_cache_is_quiet() {
     });
 }
 
-/// There is a span around a real acquisition only: it is not held open by a cache that is kept warm,
-/// and it does not hold the span of the request that happened to start it.
+/// A span covers a real acquisition only. A cache that is kept warm does not hold it open, and it
+/// does not hold the span of the request that started the acquisition.
 #[test]
 fn p8_a_span_ends_with_its_acquisition() {
     traced(Level::DEBUG, |log| async move {

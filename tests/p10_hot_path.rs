@@ -1,5 +1,5 @@
-//! P10: with a fresh token and no replay wanted, a call allocates nothing. In a binary of its own,
-//! as `allocation_counter` brings an allocator that counts (for each thread by itself).
+//! P10: with a cached token and without replay, a call allocates nothing. A separate binary,
+//! because `allocation_counter` brings a counting allocator (with counts per thread).
 
 use std::{
     convert::Infallible,
@@ -27,7 +27,7 @@ const CALLS: usize = 1000;
 type Body = Empty<&'static [u8]>;
 type Client = OAuthClientCredentials<Bare, Never>;
 
-/// An inner service that allocates nothing: it answers with the fields that came.
+/// An inner service that allocates nothing. It answers with the request's fields.
 #[derive(Clone)]
 struct Bare;
 
@@ -45,8 +45,8 @@ impl Service<Request<Body>> for Bare {
     }
 }
 
-/// Requests as they come out of a client's builder, but with room for one more field: making that
-/// room is the map's allocation, whoever adds the field.
+/// Requests as a client builds them, with room for one more field. Without that room the header map
+/// allocates, for any caller.
 fn requests() -> Vec<Request<Body>> {
     let request = |_| {
         let mut request = Request::get("https://api.example.com/things").body(Body::new()).unwrap();
@@ -56,7 +56,7 @@ fn requests() -> Vec<Request<Body>> {
     (0..CALLS).map(request).collect()
 }
 
-/// One call, polled outside of any runtime; the token must have come along.
+/// One call, polled outside of any runtime. The token must have been sent.
 fn call<S>(client: &mut S, request: Request<Body>) -> Response<HeaderMap>
 where
     S: Service<Request<Body>, Response = Response<HeaderMap>, Error: std::fmt::Debug>,
@@ -88,8 +88,8 @@ fn client(cache: &TokenCache) -> Client {
     OAuthClientCredentialsLayer::new(cache.clone(), origins).replay(Never).layer(Bare)
 }
 
-/// Measures what `call` does with each of the requests; the responses are dropped afterwards, as
-/// freeing is not what is counted here.
+/// Measures `call` for each request. The responses are dropped afterwards, because freeing is not
+/// counted here.
 fn measured(call: impl FnMut(Request<Body>) -> Response<HeaderMap>) -> AllocationInfo {
     measured_with(|request| request, call)
 }
@@ -105,7 +105,7 @@ fn measured_with(
     mut call: impl FnMut(Request<Body>) -> Response<HeaderMap>,
 ) -> AllocationInfo {
     let requests = || requests().into_iter().map(change).collect::<Vec<_>>();
-    // Work that a thread does once (thread locals, arc-swap's list) is done before.
+    // One-time work of a thread (thread locals, arc-swap's list) happens before.
     requests().into_iter().take(10).for_each(|request| drop(call(request)));
     let requests = requests();
     let mut responses = Vec::with_capacity(CALLS);
@@ -129,7 +129,7 @@ fn p10_a_service_that_is_held_allocates_nothing() {
     assert_eq!(counted.count_total, 0, "{counted:?}");
 }
 
-/// It is compared where it is.
+/// The comparison is done in place.
 #[test]
 fn p10_a_host_field_costs_no_allocation() {
     let mut client = client(&cache(&runtime()));
@@ -144,7 +144,7 @@ fn p10_a_service_that_is_cloned_for_each_call_allocates_nothing() {
     assert_eq!(counted.count_total, 0, "{counted:?}");
 }
 
-/// On a thread of a runtime, and on one that never saw the cache before its first calls.
+/// On a thread of a runtime, and on a thread that is new to the cache.
 #[test]
 fn p10_it_allocates_nothing_on_other_threads() {
     let runtime = runtime();
@@ -175,7 +175,7 @@ fn p10_a_request_that_can_be_sent_again_costs_one_allocation() {
     assert_eq!(counted.count_total, CALLS as u64, "{counted:?}");
 }
 
-/// A call by key: its authorized token.
+/// A call by key costs its authorized token.
 #[cfg(feature = "keyed")]
 #[test]
 fn p10_a_call_by_key_costs_one_allocation() {
@@ -240,9 +240,9 @@ async fn p10_the_measured_services_handle_a_rejection() {
     assert_eq!(sendings(Never).await, (StatusCode::UNAUTHORIZED, 1, 2));
 }
 
-/// `current()` and `get()` hand out a clone and nothing more.
+/// `current()` and `get()` return a clone and allocate nothing.
 #[test]
-fn p10_a_token_is_handed_out_without_an_allocation() {
+fn p10_a_cached_token_is_returned_without_an_allocation() {
     let cache = cache(&runtime());
     let mut cx = Context::from_waker(Waker::noop());
     let counted = measured(|request| {
@@ -253,7 +253,7 @@ fn p10_a_token_is_handed_out_without_an_allocation() {
     assert_eq!(counted.count_total, 0, "{counted:?}");
 }
 
-/// Requests that wait in the layer: their future and one box, which keeps the request.
+/// A request that waits in the layer needs its future and one box, which holds the request.
 #[test]
 fn p10_a_request_that_waits_is_one_box() {
     let cache = TokenCache::new(|_: AcquireContext| std::future::pending());
@@ -266,12 +266,12 @@ fn p10_a_request_that_waits_is_one_box() {
         let request = requests().remove(0);
         let mut kept = None;
         let counted = measure(|| kept = Some(client.call(request)));
-        // What the inner service's own future does not account for.
+        // Excludes the inner service's future.
         let future =
             size_of_val(kept.as_ref().unwrap()) - size_of::<<Bare as Service<_>>::Future>();
         println!("a waiting request: {future} bytes, and on the heap {counted:?}");
         assert_eq!(counted.count_total, 1, "{counted:?}");
-        // Of these 224 are the request's own.
+        // 224 of these bytes are the request itself.
         assert!(counted.bytes_total <= 720, "{counted:?}");
         assert!(future <= 120, "{future} bytes");
     });

@@ -1,7 +1,7 @@
-//! P12: an answer of the largest size costs little more memory than its own bytes, keeps next to
+//! P12: an answer of maximum size costs little more memory than its own bytes, leaves almost
 //! nothing, and makes no long log line.
 //!
-//! In a separate binary, as `allocation_counter` brings an allocator that counts.
+//! A separate binary, because `allocation_counter` brings a counting allocator.
 
 use std::{
     convert::Infallible,
@@ -19,13 +19,13 @@ use tower_oauth2_client_credentials::{
 
 const MIB: usize = 1024 * 1024;
 
-/// What one acquisition got and reported.
+/// The result and the output of one acquisition.
 struct Outcome {
     result: Result<Token, Error>,
     events: String,
 }
 
-/// Discovers the token endpoint by one document, and asks it for a token.
+/// Discovers the token endpoint through one document, and requests a token.
 async fn acquire(document: Bytes, answer: Bytes) -> Outcome {
     let transport = tower::service_fn(move |request: TokenRequest| {
         let body = if request.method() == Method::GET { document.clone() } else { answer.clone() };

@@ -1,5 +1,5 @@
-//! One client, several APIs, each with an authorization server and a scope of its own: a layer for
-//! each, and nothing is attached elsewhere.
+//! One client for several APIs, each with its own authorization server and scope: a layer for each,
+//! and no token for other origins.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{
 type Body = Empty<Bytes>;
 type Client = BoxCloneService<Request<Body>, Response<()>, BoxError>;
 
-/// Where a request with this path is sent on to.
+/// The target to which the API redirects this path.
 fn next(path: &str) -> Option<&'static str> {
     Some(match path {
         "/to-b" => "https://b.example/to-elsewhere",
@@ -61,7 +61,7 @@ impl Side {
         OAuthClientCredentialsLayer::new(self.tokens(), Origins::parse([self.origin]).unwrap())
     }
 
-    /// Accepted, rejected, without a token.
+    /// Counts of accepted, rejected and unauthenticated requests.
     fn counts(&self) -> [u64; 3] {
         [self.api.accepted(), self.api.rejected(), self.api.unauthenticated()]
     }
@@ -71,7 +71,7 @@ struct World {
     a: Side,
     b: Side,
     client: Client,
-    /// The `Authorization` of each request to anywhere else.
+    /// The `Authorization` of each request to another origin.
     elsewhere: Arc<Mutex<Vec<Option<HeaderValue>>>>,
 }
 
@@ -94,7 +94,7 @@ impl World {
     }
 }
 
-/// All hosts behind one client.
+/// One client that reaches all hosts.
 fn web(sides: [&Side; 2], elsewhere: Arc<Mutex<Vec<Option<HeaderValue>>>>) -> Client {
     let apis = sides.map(|side| (side.origin, side.api.service()));
     BoxCloneService::new(service_fn(move |request: Request<Body>| {
@@ -132,11 +132,11 @@ async fn each_api_gets_the_token_of_its_own_authorization_server() {
 #[tokio::test(start_paused = true)]
 async fn a_redirect_from_one_to_the_other_changes_the_token() {
     let world = World::new();
-    // From a to b, elsewhere, and back to a.
+    // From a to b, to another origin, and back to a.
     assert_eq!(world.call("https://a.example/to-b").await, 200);
     assert_eq!((world.a.counts(), world.b.counts()), ([2, 0, 0], [1, 0, 0]));
     assert_eq!(*world.elsewhere.lock().unwrap(), [None]);
-    // Another scheme or port of the same host is elsewhere too.
+    // Another scheme or port of the same host is another origin.
     for uri in ["http://a.example/", "https://b.example:8443/"] {
         let web = web([&world.a, &world.b], Arc::default());
         let stack =
@@ -148,7 +148,7 @@ async fn a_redirect_from_one_to_the_other_changes_the_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_one_api_rejects_is_not_the_others_matter() {
+async fn a_rejection_by_one_api_does_not_affect_the_others() {
     let world = World::new();
     for uri in ["https://a.example/", "https://b.example/"] {
         assert_eq!(world.call(uri).await, 200);
@@ -159,8 +159,8 @@ async fn what_one_api_rejects_is_not_the_others_matter() {
     world.a.api.always_reject(true);
     assert_eq!(world.call("https://a.example/").await, 401);
     assert_eq!(world.call("https://b.example/").await, 200);
-    // Of a's, the first, one for the revocation, and one or two for the request that is rejected
-    // twice.
+    // Token requests for a: the first, one for the revocation, and one or two for the request that
+    // is rejected twice.
     assert!((3..=4).contains(&world.a.idp.token_requests()));
     assert_eq!(world.b.idp.token_requests(), 1);
 }

@@ -1,4 +1,4 @@
-//! What `TokenCache::subscribe` tells a readiness probe, in virtual time.
+//! `TokenCache::subscribe` as a readiness probe, in virtual time.
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use Readiness::{Degraded, Failed, Idle, Ready};
 
 const S: Duration = Duration::from_secs(1);
 
-/// Tokens of 1,000 s, usable for 970 s; each takes a second, as does a failure.
+/// Tokens of 1,000 s, usable for 970 s. Each token request takes a second, failures too.
 #[derive(Clone, Default)]
 struct Idp {
     asked: Arc<AtomicU32>,
@@ -55,7 +55,7 @@ fn builder(idp: &Idp) -> TokenCacheBuilder {
 
 type Told = Vec<(u64, Readiness)>;
 
-/// Writes down what a watch tells, with the second when it does.
+/// Records the watch's values, with the second of each.
 struct Watching {
     told: Arc<Mutex<Told>>,
     task: JoinHandle<()>,
@@ -82,7 +82,7 @@ impl Watching {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_expires_while_nobody_asks_is_noticed_then() {
+async fn an_expiry_without_traffic_is_reported_at_the_expiry() {
     let (idp, start) = (Idp::default(), Instant::now());
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
@@ -92,7 +92,7 @@ async fn a_token_that_expires_while_nobody_asks_is_noticed_then() {
 
     tokens.warm_up().await.unwrap();
     assert_eq!(tokens.readiness(), Ready);
-    // Issued at 10 s, so it may be used until 980 s.
+    // Issued at 10 s, so it is usable until 980 s.
     sleep_until(start + Duration::from_millis(979_999)).await;
     assert_eq!(tokens.readiness(), Ready);
     sleep_until(start + 980 * S).await;
@@ -102,7 +102,7 @@ async fn a_token_that_expires_while_nobody_asks_is_noticed_then() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refreshes_beside_the_traffic_are_no_change() {
+async fn refreshes_in_the_background_are_not_reported() {
     let idp = Idp::default();
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
@@ -151,12 +151,12 @@ async fn an_outage_from_the_first_is_a_failure_and_keeping_warm_ends_it_without_
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_token_degrades_until_another_is_at_hand() {
+async fn a_rejected_token_degrades_until_it_is_replaced() {
     let (idp, start) = (Idp::default(), Instant::now());
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
     let rejected = tokens.get().await.unwrap();
-    // This API rejects fresh tokens too. After three acquisitions none is due for a minute.
+    // This API rejects fresh tokens too. After three acquisitions the next is due a minute later.
     for seconds in [10, 12, 14, 16] {
         sleep_until(start + seconds * S).await;
         tokens.invalidate(&tokens.current().unwrap());
@@ -174,7 +174,7 @@ async fn a_rejected_token_degrades_until_another_is_at_hand() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_token_is_told_at_once() {
+async fn a_dropped_token_is_reported_at_once() {
     let (idp, start) = (Idp::default(), Instant::now());
     let tokens = builder(&idp).build();
     let watching = Watching::of(&tokens);
@@ -183,7 +183,7 @@ async fn a_dropped_token_is_told_at_once() {
     tokens.clear();
     sleep_until(start + 7 * S).await;
     tokens.get().await.unwrap();
-    // What comes and goes between two looks goes unnoticed.
+    // A change that is reverted between two reads is not reported.
     tokens.clear();
     tokens.get().await.unwrap();
     sleep(S).await;

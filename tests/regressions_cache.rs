@@ -1,4 +1,4 @@
-//! Regressions: what broke a promise of the cache or the layer once.
+//! Regressions of the cache and the layer: each test broke a promise once.
 use std::{
     future::Future,
     pin::{Pin, pin},
@@ -22,7 +22,7 @@ fn secs(s: u64) -> Duration {
     Duration::from_secs(s)
 }
 
-/// P4/P5: a suspect token that is valid is at hand; the caller has no timers.
+/// P4/P5: a rejected but valid token is cached, and the caller has no timers.
 #[test]
 fn a_suspect_token_is_used_where_there_are_no_timers() {
     let n = Arc::new(AtomicUsize::new(0));
@@ -50,9 +50,9 @@ fn a_suspect_token_is_used_where_there_are_no_timers() {
     assert_eq!(got.unwrap().secret(), "t0");
 }
 
-/// P3: polled on A, then moved to B while nobody drives A.
+/// P3: polled on runtime A, then moved to B while A is not driven.
 #[test]
-fn a_waiter_that_is_moved_off_a_runtime_that_stands_still_ends() {
+fn a_waiter_that_moves_off_a_runtime_that_is_not_driven_finishes() {
     let cache = TokenCache::new(|_: AcquireContext| std::future::pending::<Result<Token, Error>>());
     let paused = || {
         tokio::runtime::Builder::new_current_thread()
@@ -70,12 +70,12 @@ fn a_waiter_that_is_moved_off_a_runtime_that_stands_still_ends() {
         })
         .await
     });
-    // A stands still from here.
+    // A is not driven from here on.
     let ended = b.block_on(async { timeout(secs(300), &mut get).await });
     assert!(ended.is_ok(), "the waiter never ended");
 }
 
-/// Takes a while to get ready, each clone anew.
+/// Takes a while to become ready; each clone starts over.
 struct SlowReady(Option<Pin<Box<Sleep>>>, Arc<AtomicUsize>);
 impl Clone for SlowReady {
     fn clone(&self) -> Self {
@@ -98,9 +98,9 @@ impl Service<Request<Empty<Bytes>>> for SlowReady {
     }
 }
 
-/// P3: readiness takes longer than tokens live.
+/// P3: the inner service takes longer to become ready than the token's lifetime.
 #[tokio::test(start_paused = true)]
-async fn a_service_slower_than_tokens_live_does_not_hold_a_request_for_ever() {
+async fn a_service_slower_than_the_tokens_lifetime_does_not_block_a_request_for_ever() {
     let asked = Arc::new(AtomicUsize::new(0));
     let counted = asked.clone();
     let cache = TokenCache::new(move |_: AcquireContext| {
@@ -116,7 +116,7 @@ async fn a_service_slower_than_tokens_live_does_not_hold_a_request_for_ever() {
     assert!(ended.is_ok(), "never ends; {} acquisitions for one request", asked.load(SeqCst));
 }
 
-/// A bound of nothing: the cache must not spin.
+/// A bound of zero must not cause a loop.
 #[test]
 fn an_acquisition_timeout_of_zero_does_not_spin() {
     let cache = TokenCache::builder(|_: AcquireContext| async { Token::bearer("a") })
@@ -138,9 +138,9 @@ fn an_acquisition_timeout_of_zero_does_not_spin() {
     assert!(polls.load(SeqCst) < 50, "{} polls", polls.load(SeqCst));
 }
 
-/// P7: the flight's runtime goes; the rejected request waits for the one that follows.
+/// P7: the runtime of the acquisition ends. The rejected request waits for the next acquisition.
 #[test]
-fn a_rejected_request_waits_for_the_flight_that_follows_a_lost_one() {
+fn a_rejected_request_waits_for_the_acquisition_that_follows_a_lost_one() {
     let n = Arc::new(AtomicUsize::new(0));
     let cache = TokenCache::new(move |_: AcquireContext| {
         let n = n.fetch_add(1, SeqCst);
@@ -163,12 +163,15 @@ fn a_rejected_request_waits_for_the_flight_that_follows_a_lost_one() {
         a.shutdown_background();
         waiting.await.unwrap()
     });
-    assert!(got.is_some_and(|it| it.secret() != "t0"), "handed back while a flight is in the air");
+    assert!(
+        got.is_some_and(|it| it.secret() != "t0"),
+        "returned while an acquisition is in flight"
+    );
 }
 
 type Boxed = UnsyncBoxBody<Bytes, BoxError>;
 
-/// A body of trailers alone is not empty.
+/// A body that consists of trailers is not empty.
 #[tokio::test(start_paused = true)]
 async fn trailers_are_not_lost_in_a_replay() {
     let n = Arc::new(AtomicUsize::new(0));
@@ -205,7 +208,7 @@ async fn trailers_are_not_lost_in_a_replay() {
     assert!(seen.lock().unwrap().iter().all(|it| *it), "{:?}", seen.lock().unwrap());
 }
 
-/// P9: its own Authorization, in a map that is full.
+/// P9: a request with its own `Authorization`, in a full header map.
 #[tokio::test(start_paused = true)]
 async fn own_authorization_passes_in_a_full_map() {
     let cache = TokenCache::new(|_: AcquireContext| async { Token::bearer("a") });
@@ -233,7 +236,7 @@ async fn own_authorization_passes_in_a_full_map() {
     service.oneshot(request).await.unwrap();
 }
 
-/// keep_warm: discarded tokens are followed by new ones without traffic.
+/// `keep_warm` replaces invalidated tokens without traffic.
 #[tokio::test(start_paused = true)]
 async fn a_discarded_token_is_replaced_without_traffic() {
     let cache = TokenCache::builder(|_: AcquireContext| async {

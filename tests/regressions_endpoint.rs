@@ -1,4 +1,4 @@
-//! Regressions: what broke a promise of the token endpoint once.
+//! Regressions of the token endpoint: each test broke a promise once.
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,7 +26,7 @@ async fn failure(builder: ClientCredentialsBuilder) -> Error {
     builder.build().unwrap().acquire(AcquireContext::new(Reason::Missing)).await.unwrap_err()
 }
 
-/// P8: a server that quotes the field that it could not accept.
+/// P8: a server that quotes the field that it refused.
 #[tokio::test(start_paused = true)]
 async fn an_echo_of_the_basic_field_is_not_shown() {
     let echo = |parts: http::request::Parts, _| {
@@ -77,7 +77,7 @@ async fn a_redirect_cannot_make_the_message_long() {
     assert!(text.len() < 1000, "{} bytes", text.len());
 }
 
-/// `Age` counts also where no lifetime is stated.
+/// `Age` counts even if no lifetime is given.
 #[tokio::test(start_paused = true)]
 async fn an_age_counts_without_expires_in() {
     let stored = |_, _| {
@@ -86,14 +86,14 @@ async fn an_age_counts_without_expires_in() {
     };
     let cache = source(stored).public_client("id").build().unwrap().into_cache();
     cache.get().await.unwrap();
-    // 300 - 200 = 100 s are left, less a leeway of 10 s.
+    // 300 - 200 = 100 s remain, minus a leeway of 10 s.
     sleep(Duration::from_secs(95)).await;
     assert!(cache.current().is_none(), "used 95 s after it came, 295 s after it was issued");
 }
 
 /// `docker --env-file` keeps quotes and trailing blanks.
 #[tokio::test(start_paused = true)]
-async fn refused_credentials_with_quotes_or_blanks_are_hinted_at_without_their_value() {
+async fn refused_credentials_with_quotes_or_blanks_give_a_hint_without_the_value() {
     let answer = |status: u16, body: &'static str| {
         move |_, _| Response::builder().status(status).body(Full::from(body)).unwrap()
     };
@@ -127,7 +127,7 @@ async fn refused_credentials_with_quotes_or_blanks_are_hinted_at_without_their_v
     }
 }
 
-/// Wrong credentials are not tried again and again, or the server locks the client out.
+/// Wrong credentials are not retried in a loop, because the server may lock the client out.
 #[tokio::test(start_paused = true)]
 async fn refused_credentials_without_a_code_cool_down_for_30_seconds_at_least() {
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -146,7 +146,7 @@ async fn refused_credentials_without_a_code_cool_down_for_30_seconds_at_least() 
     assert!((2..=3).contains(&asked), "{asked} token requests in a minute");
 }
 
-/// No status that says that there is no token is tried again.
+/// A status without a token is not retried.
 #[tokio::test(start_paused = true)]
 async fn a_204_is_asked_for_once() {
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
@@ -160,7 +160,7 @@ async fn a_204_is_asked_for_once() {
     assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), 1);
 }
 
-/// What the README's own `main` prints.
+/// The output of the README's `main`.
 #[tokio::test(start_paused = true)]
 async fn a_main_that_returns_an_error_prints_the_message() {
     let refuse = |_, _| {
@@ -174,7 +174,7 @@ async fn a_main_that_returns_an_error_prints_the_message() {
     assert_eq!(printed, format!("Error: {message}"));
 }
 
-/// P12: a large answer costs a bounded message, and a token keeps no large part of it.
+/// P12: a large answer gives a bounded message, and a token keeps no large part of it.
 #[tokio::test(start_paused = true)]
 async fn a_scope_of_a_megabyte_is_not_kept_or_logged() {
     let large = |_, _| {

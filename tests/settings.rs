@@ -1,4 +1,4 @@
-//! Mistakes in the settings of `ClientCredentials` are found when it is built.
+//! `build` reports mistakes in the settings of `ClientCredentials`.
 
 use std::time::Duration;
 
@@ -90,7 +90,7 @@ fn every_mistake_is_a_config_error() {
     }
 }
 
-/// The mistakes in a JWT that is signed as a parameter.
+/// Mistakes in a JWT that is signed as a parameter.
 #[test]
 fn mistakes_in_a_signed_jwt_name_the_parameter() {
     let key = SigningKey::generate(SigningAlgorithm::EdDsa).unwrap();
@@ -116,7 +116,7 @@ fn mistakes_in_a_signed_jwt_name_the_parameter() {
 }
 
 #[test]
-fn no_parameter_with_a_setting_of_its_own_is_taken() {
+fn a_parameter_that_has_its_own_setting_is_refused() {
     for name in [
         "grant_type",
         "client_id",

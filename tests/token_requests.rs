@@ -1,4 +1,4 @@
-//! What a custom transport sees of a token request.
+//! A token request as a custom transport sees it.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,11 +16,11 @@ const SECRET: &str = "canary 7f3a+secret/91c2%that-is-long-enough";
 
 struct Seen {
     shown: String,
-    /// What must not be shown: header values and values of the form.
+    /// Texts that must not be shown: header values and values of the form.
     hidden: Vec<String>,
 }
 
-/// The token request that a transport gets, in `Debug` and in its parts.
+/// The transport's token request, in `Debug` and in its parts.
 async fn seen(set: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBuilder) -> Seen {
     let seen = Arc::new(Mutex::new(None));
     let keep = Arc::clone(&seen);
@@ -35,7 +35,7 @@ async fn seen(set: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBui
                 fields.map(|value| value.to_str().unwrap().to_owned()).collect();
             let form = String::from_utf8(body.collect().await?.to_bytes().to_vec())?;
             let pairs = form.split('&').map(|pair| pair.split_once('=').unwrap());
-            // These two are public, and words of theirs are in the `User-Agent` too.
+            // These two values are public, and the `User-Agent` contains parts of them.
             let public = ["grant_type", "client_assertion_type"];
             let values = pairs.filter(|(name, _)| !public.contains(name));
             hidden.extend(values.map(|(_, value)| value.to_owned()));

@@ -1,4 +1,4 @@
-//! Every answer in `cases/token_responses.json`, through a real socket.
+//! Every answer in `cases/token_responses.json`, over a real socket.
 
 mod support;
 
@@ -17,7 +17,7 @@ use tower_oauth2_client_credentials::{
     Reason, Token, TokenRequest, TokenSource as _, TokenType,
 };
 
-/// The `variants` that are built.
+/// The implemented `variants`.
 fn variant(option: &str, builder: ClientCredentialsBuilder) -> Option<ClientCredentialsBuilder> {
     if option == "token_type_override=Bearer" {
         return Some(builder.token_type_override(TokenType::Bearer));
@@ -69,7 +69,7 @@ async fn run(
             seen.lock().unwrap().push(request.headers().get("dpop").and_then(nonce));
             request
         })
-        // The server answers once on each connection.
+        // The server answers once per connection.
         .service(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http());
     let mut builder = ClientCredentials::builder(format!("http://{address}/token"))
         .client_secret_post("client", "not-to-be-seen")
@@ -180,7 +180,7 @@ fn list(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// What of the body's access token (or of the client's secret) an error shows, if anything.
+/// Finds a piece of the answer's access token (or of the client's secret) in an error.
 fn leak(case: &Value, error: &Error) -> Option<String> {
     let shown = format!("{error} {error:?} {error:#?}");
     let body = support::bytes(&case["body"]);

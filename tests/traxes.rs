@@ -1,4 +1,4 @@
-//! What goes over the wire in `examples/traxes.rs`, pinned field by field.
+//! The requests of `examples/traxes.rs` on the wire, field by field.
 
 use http::header::{
     ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HOST, USER_AGENT,
@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::testing::RecordedRequest;
 #[path = "../examples/traxes.rs"]
 mod traxes;
 
-/// The header fields that are not the transport's own, sorted.
+/// The sorted header fields, without the transport's own.
 fn own_headers(request: &RecordedRequest) -> Vec<(&str, &str)> {
     let transport = [HOST, CONTENT_LENGTH, USER_AGENT];
     let mut own: Vec<_> = request

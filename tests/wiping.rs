@@ -1,7 +1,7 @@
 //! Secrets and tokens are wiped before their memory is freed.
 //!
-//! The allocator of this binary searches each block that is freed for canaries. A block that still
-//! holds one was freed by code that left a copy behind, such as a vector that grew.
+//! The allocator of this binary searches each freed block for known secrets. A block that contains
+//! one was freed by code that left a copy behind, such as a vector that grew.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -29,7 +29,7 @@ use tower_oauth2_client_credentials::{
 const SECRET: &str = "secret-canary+4j6w1z3r&x";
 const ASSERTION: &str = "assertion-canary.5t8v2n.7y";
 
-/// Pieces of the secrets and tokens below: as they are, and in base64 after `svc:`. Each occurs
+/// Pieces of the secrets and tokens below, plain and in base64 after `svc:`. Each piece appears
 /// unescaped in every encoding that is used here.
 const CANARIES: [&[u8]; 4] =
     [b"secret-canary", b"c3ZjOnNlY3JldC1j", b"token-canary", b"assertion-canary"];
@@ -39,12 +39,12 @@ struct Searching;
 static ARMED: AtomicBool = AtomicBool::new(false);
 static FOUND: [AtomicUsize; CANARIES.len()] = [const { AtomicUsize::new(0) }; CANARIES.len()];
 
-// SAFETY: all memory is the system allocator's, with the layouts that it was asked for.
-// `realloc` is the default, which allocates, copies and calls `dealloc`.
+// SAFETY: the system allocator serves all memory, with the requested layouts.
+// `realloc` is the default implementation, which allocates, copies and calls `dealloc`.
 #[allow(unsafe_code)]
 unsafe impl GlobalAlloc for Searching {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // Zeroed, so that `dealloc` reads initialized memory only, and no old canary.
+        // Zeroed, so that `dealloc` reads only initialized memory and no old secret.
         unsafe { System.alloc_zeroed(layout) }
     }
 
@@ -65,7 +65,7 @@ unsafe impl GlobalAlloc for Searching {
 #[global_allocator]
 static ALLOCATOR: Searching = Searching;
 
-/// How many blocks with each canary were freed by a test.
+/// The number of freed blocks per secret in a test.
 fn freed(test: impl FnOnce()) -> [usize; CANARIES.len()] {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -76,7 +76,7 @@ fn freed(test: impl FnOnce()) -> [usize; CANARIES.len()] {
     std::array::from_fn(|index| FOUND[index].load(Ordering::Relaxed))
 }
 
-/// Runs a future to its end, with all that it owns dropped.
+/// Runs a future to its end, and drops everything that it owns.
 fn run(test: impl Future<Output = ()>) {
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     runtime.enable_time().start_paused(true).build().unwrap().block_on(test);
@@ -86,7 +86,7 @@ fn assert_wiped(name: impl Debug, test: impl Future<Output = ()>) {
     assert_eq!(freed(|| run(test)), [0; CANARIES.len()], "{name:?}");
 }
 
-/// A body in static memory, in small pieces, so that a buffer for it has to grow.
+/// A body in static memory, in small pieces, so that its buffer has to grow.
 struct Pieces(VecDeque<&'static [u8]>);
 
 impl Pieces {
@@ -120,7 +120,7 @@ const TOKEN: Answer = Answer {
     body: br#"{"access_token":"token-canary/8d3f6h1","token_type":"Bearer","expires_in":60}"#,
 };
 
-/// A client whose server sees the secret and gives these answers, the last one again and again.
+/// A client whose server sees the secret and gives these answers, repeating the last one.
 fn client(answers: &[Answer]) -> ClientCredentialsBuilder {
     let answers = Mutex::new(answers.iter().copied().collect::<VecDeque<_>>());
     let answers = std::sync::Arc::new(answers);
@@ -158,7 +158,7 @@ async fn acquire(builder: ClientCredentialsBuilder) {
 }
 
 #[test]
-fn the_search_finds_what_is_freed_unwiped() {
+fn the_search_finds_secrets_that_were_freed_unwiped() {
     let found = freed(|| {
         drop("a token-canary".to_owned());
         let mut grown = b"secret-canary".to_vec();
@@ -192,7 +192,7 @@ fn the_secret_the_request_and_the_token_are_wiped() {
 #[test]
 fn a_secret_from_a_file_is_wiped() {
     let path = std::env::temp_dir().join(format!("wiping-{}", std::process::id()));
-    // From static memory: another test may be searching now.
+    // Static memory, because another test may be searching now.
     std::fs::write(&path, "secret-canary+4j6w1z3r&x\n").unwrap();
     let file = path.clone();
     assert_wiped("file", async {
@@ -201,7 +201,7 @@ fn a_secret_from_a_file_is_wiped() {
     std::fs::remove_file(path).unwrap();
 }
 
-/// Escapes, and answers that repeat the secret or come with a token and an error.
+/// Escapes, answers that echo the secret, and answers with both a token and an error.
 #[test]
 fn every_shape_of_an_answer_is_wiped() {
     let answers: [(u16, &str, &[u8]); 14] = [
@@ -243,11 +243,11 @@ fn every_shape_of_an_answer_is_wiped() {
     }
 }
 
-/// The buffer for it grows several times with the token in it.
+/// The buffer grows several times while it contains the token.
 #[test]
 fn a_long_answer_is_wiped() {
     const START: &[u8] = br#"{"access_token":"token-canary","x":""#;
-    // Never freed, nor moved with a canary in it: another test may be searching now.
+    // Never freed or moved with a secret in it, because another test may be searching now.
     let body = Box::leak(vec![b'x'; 50_000].into_boxed_slice());
     body[..START.len()].copy_from_slice(START);
     body[49_998..].copy_from_slice(br#""}"#);
@@ -257,7 +257,7 @@ fn a_long_answer_is_wiped() {
     });
 }
 
-/// From the cache to the request, a refresh, a rejection and the end of everything.
+/// The whole life of a token: cache, request, refresh, rejection, last drop.
 #[test]
 fn a_token_is_wiped_when_the_last_request_and_the_cache_are_gone() {
     assert_wiped("the layer", async {

@@ -1,4 +1,4 @@
-//! A source takes its tokens back, in virtual time.
+//! A source invalidates its tokens, in virtual time.
 
 use std::{
     sync::{
@@ -15,7 +15,7 @@ use tower_oauth2_client_credentials::{
 
 const S: Duration = Duration::from_secs(1);
 
-/// Numbered tokens of an hour; each takes 4 s, and its request leaves after 2 s of that.
+/// Numbered tokens of an hour. Each takes 4 s; its request is sent after 2 s of that.
 #[derive(Clone, Default)]
 struct Slow {
     asked: Arc<AtomicU32>,
@@ -74,7 +74,7 @@ async fn an_invalidated_token_is_not_used_and_the_next_one_is_waited_for() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_whose_request_was_sent_before_is_discarded_on_arrival() {
+async fn a_token_whose_request_was_sent_is_withdrawn_on_arrival() {
     let source = Slow::default();
     let tokens = TokenCache::new(source.clone());
     let waiting = tokio::spawn(tokens.get());
@@ -86,7 +86,7 @@ async fn a_token_whose_request_was_sent_before_is_discarded_on_arrival() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_whose_request_had_not_left_is_good() {
+async fn a_token_whose_request_was_not_sent_is_kept() {
     let source = Slow::default();
     let tokens = TokenCache::new(source.clone());
     let waiting = tokio::spawn(tokens.get());
@@ -106,7 +106,7 @@ async fn invalidating_during_a_refresh_keeps_the_newer_token_only() {
         tokio::spawn(async move { tokens.force_refresh().await })
     };
     sleep(S).await;
-    assert_eq!(secret(&tokens).await, "token-0", "the old one is used meanwhile");
+    assert_eq!(secret(&tokens).await, "token-0", "the old one stays in use");
     source.invalidate();
     assert!(tokens.current().is_none());
     assert_eq!(secret(&tokens).await, "token-1");

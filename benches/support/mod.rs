@@ -1,9 +1,9 @@
-//! What the benches of the hot path share: one inner service, one way to build a request, and the
-//! layers that are compared around them.
+//! Shared by the benches of the hot path: an inner service, a request builder, and the compared
+//! layers.
 //!
-//! The futures are ready when they are first polled, so no runtime takes part in what is measured.
+//! The futures are ready at the first poll, so the measurement involves no runtime.
 
-// Each bench uses its part of this.
+// Each bench uses a part of this module.
 #![allow(dead_code)]
 
 use std::{
@@ -35,7 +35,8 @@ pub(crate) type Body = Empty<Bytes>;
 
 const API: &str = "https://api.example.com";
 
-/// The service at the bottom: answers at once, and lets the optimiser drop nothing of the request.
+/// The inner service. It answers at once, and keeps the optimizer from dropping parts of the
+/// request.
 #[derive(Clone, Copy)]
 pub(crate) struct Inner;
 
@@ -54,8 +55,8 @@ impl Service<Request<Body>> for Inner {
     }
 }
 
-/// Ready when it is first polled, and as small as a real client's future, which is a box: one that
-/// held the answer would be copied with it.
+/// Ready at the first poll, and as small as a real client's future, which is a box. A larger future
+/// would be copied with the answer.
 pub(crate) struct Answer;
 
 impl Future for Answer {
@@ -67,13 +68,13 @@ impl Future for Answer {
     }
 }
 
-/// How requests are built. Each thread has a builder of its own, as the counts within a shared URI
-/// would be contended.
+/// How requests are built. Each thread has its own builder, because threads would contend for the
+/// reference counts of a shared URI.
 pub(crate) trait Build: Default {
     fn request(&self) -> Request<Body>;
 }
 
-/// The least that is a request: a URI that was parsed before, and one header field.
+/// The smallest request: a parsed URI and one header field.
 pub(crate) struct Lean {
     uri: Uri,
     accept: HeaderValue,
@@ -89,7 +90,7 @@ impl Default for Lean {
 }
 
 impl Lean {
-    /// Without an authority, as a client of one connection has it.
+    /// Without an authority, as a client of one connection builds it.
     pub(crate) fn relative() -> Self {
         Self { uri: Uri::from_static("/v1/things/4711?expand=all"), ..Self::default() }
     }
@@ -105,7 +106,7 @@ impl Build for Lean {
     }
 }
 
-/// As applications write it: a URI that is put together and parsed, and three header fields.
+/// As applications write it: a URI that is formatted and parsed, and three header fields.
 #[derive(Default)]
 pub(crate) struct Typical;
 
@@ -121,7 +122,7 @@ impl Build for Typical {
     }
 }
 
-/// One request from its building to its answer.
+/// One request from its creation to its answer.
 #[inline]
 pub(crate) fn call<S>(service: &mut S, builder: &impl Build)
 where
@@ -145,13 +146,13 @@ where
     call(&mut service.clone(), builder);
 }
 
-/// The floor: a layer that knows its header from the start.
+/// The floor: a layer with a constant header.
 pub(crate) fn floor() -> SetRequestHeaderLayer<HeaderValue> {
     let value = HeaderValue::from_static("Bearer 2YotnFZFEjr1zCsicMWpAA");
     SetRequestHeaderLayer::overriding(AUTHORIZATION, value)
 }
 
-/// Ours, for a cache that has a token for an hour.
+/// This crate's layer, with a token of an hour.
 pub(crate) fn ours(origins: Origins) -> OAuthClientCredentialsLayer {
     let tokens = TokenCache::new(|_: AcquireContext| async {
         Ok(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?.with_lifetime(Duration::from_secs(3600)))
@@ -177,7 +178,7 @@ pub(crate) fn one() -> Origins {
     Origins::parse([API]).expect("it is an origin")
 }
 
-/// Makes sure that a layer does what it is measured for.
+/// Checks that a layer does the measured work.
 pub(crate) fn assert_authorizes<L>(layer: &L, builder: &impl Build)
 where
     L: Layer<Check>,
@@ -224,7 +225,7 @@ where
     assert_eq!((sent.load(Relaxed), serial.load(Relaxed)), (sendings, 2));
 }
 
-/// [`Inner`] that insists on a token.
+/// [`Inner`] that requires a token.
 #[derive(Clone, Copy)]
 pub(crate) struct Check;
 

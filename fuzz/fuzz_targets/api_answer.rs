@@ -1,4 +1,4 @@
-//! P7: whatever an API answers, the request is sent twice at most, costs two acquisitions at most,
+//! P7: for any answers of an API, a request is sent at most twice, costs at most two acquisitions,
 //! and gets an answer.
 #![no_main]
 
@@ -44,6 +44,6 @@ fuzz_target!(|data: &[u8]| {
     let client = OAuthClientCredentialsLayer::new(tokens, origins).layer(api);
     let request =
         Request::get("https://api.example.com/").body(Full::default()).expect("a request");
-    run(client.oneshot(request)).expect("the answer is handed back");
+    run(client.oneshot(request)).expect("the caller gets the answer");
     assert!(sent.load(Ordering::Relaxed) <= 2 && acquired.load(Ordering::Relaxed) <= 2);
 });

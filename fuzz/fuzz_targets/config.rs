@@ -1,4 +1,4 @@
-//! P8: settings of any shape are a client or an error that shows no value.
+//! P8: any settings become a client, or an error that shows no value.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,14 +7,14 @@ use tower_oauth2_client_credentials::ClientCredentialsConfig;
 const SECRET: &str = "c4n4ry-s3cret";
 
 fuzz_target!(|text: &str| {
-    // Each value is the secret somewhere: in the wrong place too it must not be shown.
+    // Each value is the secret in one place. It must not be shown in the wrong place either.
     let text = text.replace("SECRET", SECRET);
     let Ok(config) = serde_json::from_str::<ClientCredentialsConfig>(&text) else { return };
     let mut shown = format!("{config:?}");
     if let Err(error) = config.builder() {
         shown.push_str(&format!("{error} {error:?}"));
     }
-    // The name of an unknown setting is shown if it can be one, and that alone.
+    // The name of an unknown setting is shown if it looks like a name. Nothing else is.
     let settings: serde_json::Value = serde_json::from_str(&text).expect("it was read before");
     if !names_the_secret(&settings) {
         assert!(!shown.contains(SECRET), "{shown}");

@@ -1,5 +1,5 @@
-//! P9: a token goes to no other origin, however the URI is spelt; and no text is an origin that
-//! names anything besides one.
+//! P9: a token goes to no other origin, for any spelling of the URI. A text that is accepted as an
+//! origin names only one.
 #![no_main]
 
 use std::convert::Infallible;
@@ -33,7 +33,7 @@ fuzz_target!(|text: &str| {
         assert!(uri.host().is_some_and(|host| host.eq_ignore_ascii_case("api.example.com")));
         assert!(matches!(uri.port_u16(), None | Some(443)));
     }
-    // What was taken as an origin is one for itself.
+    // An accepted origin allows requests to itself.
     if let Ok(origins) = named {
         assert!(carries(origins), "{text}");
     }

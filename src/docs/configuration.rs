@@ -8,8 +8,8 @@
 //!
 //! # From a file
 //!
-//! It is a type for serde, so it can stand among the settings of your application, in TOML, YAML,
-//! JSON or whatever reader you have. It needs no feature.
+//! The type implements serde's `Deserialize`. Put it among the settings of your application, in
+//! TOML, YAML, JSON or any other format that serde reads. It needs no feature.
 //!
 //! ```
 //! # #[cfg(feature = "hyper")] {
@@ -35,10 +35,10 @@
 //!     "#,
 //! )?;
 //!
-//! // All of it, if nothing is to be set in code:
+//! // In one step, if the code sets nothing:
 //! let tokens = app.billing.clone().into_cache()?;
 //!
-//! // Or step by step. What is set later replaces what was read; resources and parameters are added.
+//! // Or step by step. Later settings replace earlier ones; resources and parameters are added.
 //! let source = app.billing.builder()?.strict_metadata(true).build()?;
 //! let tokens = app.billing.cache(source)?.observer(|event| println!("{event:?}")).build();
 //! # let _ = (tokens, app.port);
@@ -62,72 +62,73 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! A prefix belongs to one client alone. A variable that begins with it and is not a setting is a
-//! mistake, as it is most likely a misspelt setting; the error names the nearest one. Where another
-//! program has variables with `OAUTH_`, use another prefix. Kubernetes makes some for a service
-//! named `oauth`; `enableServiceLinks: false` in the pod spec turns that off. An empty prefix is
-//! refused.
+//! A prefix belongs to one client. A variable that begins with the prefix and is not a setting is
+//! an error, because it is most likely a misspelled setting. The error names the nearest setting. If
+//! another program uses variables that begin with `OAUTH_`, choose another prefix. Kubernetes
+//! creates such variables for a service named `oauth`; `enableServiceLinks: false` in the pod spec
+//! turns that off. An empty prefix is refused.
 //!
-//! Tests give the variables themselves and leave the process's environment alone:
+//! Tests pass the variables themselves and leave the process's environment alone:
 //!
 //! ```
 //! use tower_oauth2_client_credentials::ClientCredentialsConfig;
 //!
 //! let vars = [("OAUTH_TOKEN_URL", "https://idp.example.com/token"), ("OAUTH_SCOPES", "a b")];
 //! let config = ClientCredentialsConfig::from_vars("OAUTH_", vars);
-//! let error = config.builder().err().expect("a misspelt setting");
+//! let error = config.builder().err().expect("a misspelled setting");
 //! assert!(error.to_string().contains("did you mean OAUTH_SCOPE?"));
 //! ```
 //!
 //! # The settings
 //!
-//! In a file they have these names; in the environment the same in upper case, after the prefix.
-//! White space around a value is not part of it (of a secret: line breaks at its end), and an empty
-//! one counts as not set, as templates leave those behind. In a file, secrets and ids that look
-//! like numbers are put into quotes.
+//! In a file the settings have these names. In the environment the names are in upper case, after
+//! the prefix. White space around a value is removed; for a secret, only line breaks at its end are
+//! removed. An empty value counts as not set, because templates produce empty values. In a file,
+//! quote secrets and ids that look like numbers.
 //!
-//! | setting | what it is |
+//! | setting | meaning |
 //! | --- | --- |
-//! | `token_url` | The token endpoint. This or `issuer`. |
-//! | `issuer` | The authorization server, to [discover](crate::ClientCredentials::discover) the endpoint by. |
+//! | `token_url` | The token endpoint. Required, unless `issuer` is set. |
+//! | `issuer` | The authorization server, whose endpoint is [discovered](crate::ClientCredentials::discover). |
 //! | `client_id` | The client. Optional with the `auth_method` `none`. |
-//! | `client_secret` | Its secret. This or `client_secret_file`. |
-//! | `client_secret_file` | The file that holds it, [read again](crate::Secret::from_file) for each attempt. |
-//! | `auth_method` | [Which client authentication](#which-client-authentication). |
+//! | `client_secret` | The client's secret. Use this or `client_secret_file`. |
+//! | `client_secret_file` | The file that holds the secret. It is [read again](crate::Secret::from_file) for each attempt. |
+//! | `auth_method` | [The client authentication](#which-client-authentication). |
 //! | `private_key_file` | The key for `private_key_jwt`: a JWK or PEM. |
-//! | `signing_algorithm` | `ES256`, `RS256` … for an RSA key in PEM, or in a JWK without `alg`; other keys fit one alone. `HS256` (default), `HS384`, `HS512` for `client_secret_jwt`. |
-//! | `key_id` | The key's `kid`, if it is not in the JWK. |
-//! | `jwt_claims` | The claims of a JWT that the private key signs for each attempt, and that is sent as the parameter `assertion` ([`SignedJwt`](crate::SignedJwt)): a map, or a JSON object as text. `aud` defaults to the `issuer`. Feature `jwt`. |
-//! | `jwt_lifetime` | How long [that JWT is valid](crate::SignedJwt::lifetime). |
-//! | `assertion_audience` | Whom an assertion signed here is for. Default: the `issuer`. |
-//! | `client_assertion_file` | A client assertion that something else [keeps fresh](crate::ClientCredentialsBuilder::client_assertion_file). |
-//! | `client_assertion_type` | [Its type](crate::ClientCredentialsBuilder::client_assertion_type), if it is another. |
-//! | `client_certificate_file`, `client_key_file` | The [certificate](crate::ClientCredentialsBuilder::client_identity) that the client shows, and its key, in PEM; feature `hyper`. |
+//! | `signing_algorithm` | `ES256`, `RS256` … Required for an RSA key in PEM, or in a JWK without `alg`. Other keys fit one algorithm only. For `client_secret_jwt`: `HS256` (default), `HS384`, `HS512`. |
+//! | `key_id` | The key's `kid`, if the JWK does not contain it. |
+//! | `jwt_claims` | The claims of a JWT that the private key signs for each attempt. The JWT is sent as the parameter `assertion` ([`SignedJwt`](crate::SignedJwt)). A map, or a JSON object as text. `aud` defaults to the `issuer`. Feature `jwt`. |
+//! | `jwt_lifetime` | [Lifetime of that JWT](crate::SignedJwt::lifetime). |
+//! | `assertion_audience` | The audience of an assertion that this crate signs. Default: the `issuer`. |
+//! | `client_assertion_file` | A client assertion that another program [keeps fresh](crate::ClientCredentialsBuilder::client_assertion_file). |
+//! | `client_assertion_type` | [Its type](crate::ClientCredentialsBuilder::client_assertion_type), if it is not that of RFC 7523. |
+//! | `client_certificate_file`, `client_key_file` | The client's [certificate](crate::ClientCredentialsBuilder::client_identity) and its key, in PEM; feature `hyper`. |
 //! | `grant_type` | [The grant](crate::ClientCredentialsBuilder::grant_type), if it is an extension grant. |
-//! | `ca_file` | [Root certificates](crate::HyperTransportBuilder::extra_root_certificates_file) in PEM that are trusted in addition to the platform's, such as those of a private authority; feature `hyper`. |
-//! | `proxy` | The URL of a [proxy](crate::ProxySettings), with its scheme, or `none`. Default: the variables `HTTPS_PROXY`, `NO_PROXY` and others; feature `hyper`. |
+//! | `ca_file` | [Root certificates](crate::HyperTransportBuilder::extra_root_certificates_file) in PEM that are trusted in addition to the platform's, such as those of a private CA; feature `hyper`. |
+//! | `proxy` | The URL of a [proxy](crate::ProxySettings) with its scheme, or `none`. Default: the variables `HTTPS_PROXY`, `NO_PROXY` and others; feature `hyper`. |
 //! | `scope` | Words, or a list. |
 //! | `audience` | The `audience` parameter. |
-//! | `resource` | [Resource indicators](crate::ClientCredentialsBuilder::resource): one, several between spaces, or a list. |
+//! | `resource` | [Resource indicators](crate::ClientCredentialsBuilder::resource): one, several separated by spaces, or a list. |
 //! | `authorization_details` | [A JSON array of objects](crate::ClientCredentialsBuilder::authorization_details), as text. |
-//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map; as text a form, as in `a=b&c=d`, where a `=` in a value is `%3D`. A parameter with an empty value is not sent. No name may occur twice, neither here nor in code. |
-//! | `parameter_files` | Further parameters whose value is a secret in a file that is [read for each attempt](crate::Secret::from_file): names and paths, written as `parameters` are. |
-//! | `attempts`, `attempt_timeout` | [Of one acquisition](crate::ClientCredentialsBuilder::attempts). |
-//! | `lifetime_cap` | [No lifetime above this](crate::ClientCredentialsBuilder::lifetime_cap) is believed. |
+//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map, or text in form encoding, as in `a=b&c=d`, where a `=` in a value is `%3D`. A parameter with an empty value is not sent. A name may occur only once, including parameters set in code. |
+//! | `parameter_files` | Further parameters whose value is a secret in a file that is [read for each attempt](crate::Secret::from_file). Names and paths, written as `parameters` are. |
+//! | `attempts`, `attempt_timeout` | [Attempts of one acquisition](crate::ClientCredentialsBuilder::attempts). |
+//! | `lifetime_cap` | [Upper limit for a token's lifetime](crate::ClientCredentialsBuilder::lifetime_cap). |
 //! | `token_lifetime` | [The lifetime of each token](crate::ClientCredentialsBuilder::token_lifetime), in place of the server's. |
-//! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Of the cache](crate::TokenCacheBuilder). |
+//! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Settings of the cache](crate::TokenCacheBuilder). |
 //!
-//! Durations are numbers of seconds (`30`, `0.5`), or texts with a unit: `500ms`, `30s`, `5m`, `1h`,
-//! `1d`. None but `leeway` can be zero. `ca_file`, `proxy` and the certificate are those of the default
-//! transport; [`transport`](ClientCredentialsConfig::transport) gives them to the client of the API. What has no setting here is for code: transports, observers,
-//! DPoP keys, and plain `http` to other hosts than loopback.
+//! Durations are numbers of seconds (`30`, `0.5`), or text with a unit: `500ms`, `30s`, `5m`, `1h`,
+//! `1d`. Only `leeway` can be zero. `ca_file`, `proxy` and the certificate apply to the default
+//! transport. [`transport`](ClientCredentialsConfig::transport) applies them to the client of the
+//! API as well. These settings exist in code only: transports, observers, DPoP keys, and plain
+//! `http` to other hosts than loopback.
 //!
 //! # Which client authentication
 //!
-//! Without `auth_method` the credential decides: a secret is sent by `client_secret_basic`, which is
-//! what RFC 6749 §2.3.1 wants every server to take; a `private_key_file` means `private_key_jwt`;
-//! and a `client_assertion_file` is sent as it is. `auth_method` chooses another, by its registered
-//! name where it has one:
+//! Without `auth_method` the credential decides. A secret is sent by `client_secret_basic`, which
+//! RFC 6749 §2.3.1 requires of every server. A `private_key_file` means `private_key_jwt`. A
+//! `client_assertion_file` is sent as it is. `auth_method` chooses another method, by its
+//! registered name if it has one:
 //!
 //! | `auth_method` | needs |
 //! | --- | --- |
@@ -135,36 +136,37 @@
 //! | `client_secret_jwt` | a secret; feature `jwt` |
 //! | `private_key_jwt` | `private_key_file`; feature `jwt` |
 //! | `client_assertion_file` | the file of that name |
-//! | `tls_client_auth`, `self_signed_tls_client_auth` | a certificate, here or in a transport of your own |
-//! | `none` | nothing. With a `client_id` this is a public client; without one it is [no client at all](crate::ClientCredentialsBuilder::no_client_authentication), which needs a `grant_type` |
+//! | `tls_client_auth`, `self_signed_tls_client_auth` | a certificate, here or in a custom transport |
+//! | `none` | nothing. With a `client_id` this is a public client. Without one [no client is named](crate::ClientCredentialsBuilder::no_client_authentication), which needs a `grant_type` |
 //!
-//! With `jwt_claims` the private key signs the JWT of the grant. It then authenticates the client
-//! only where `auth_method` says `private_key_jwt`.
+//! With `jwt_claims` the private key signs the JWT of the grant. The key then authenticates the
+//! client only if `auth_method` is `private_key_jwt`.
 //!
-//! A credential that the method does not use is a mistake, so that nobody believes it is in use.
+//! A credential that the method does not use is an error, so that nobody believes it is in use.
 //!
 //! # Mistakes, and secrets
 //!
-//! Errors are of kind `Config` and name each setting as it was written, `client_secret_file` or
-//! `BILLING_OAUTH_CLIENT_SECRET_FILE`, and what to do; never a value, of whatever setting: the
-//! secret may have ended up there. A name that is no setting is shown if it can be one: up to 64
-//! letters, digits, `_`, `-` and `.`; so not `client_secret:s3cret`, which is what YAML makes of a
-//! missing space. A path is shown only if its file or its folder exists; any other text may be a
-//! secret. The error then names the setting.
+//! Errors are of kind `Config`. They name each setting as it was written (`client_secret_file` or
+//! `BILLING_OAUTH_CLIENT_SECRET_FILE`) and say what to do. They never show a value of any setting,
+//! because the secret may be in the wrong place. An unknown name is shown only if it looks like a
+//! name: up to 64 letters, digits, `_`, `-` and `.`. So `client_secret:s3cret`, which YAML makes of
+//! a missing space, is not shown. A path is shown only if the file or its folder exists, because
+//! other text may be a secret. Otherwise the error names the setting only.
 //!
-//! A file may be created later, such as by a sidecar. A missing one is logged at WARN, and read when
-//! it is needed. [`check`](ClientCredentialsConfig::check) is for programs that want it strict: each
-//! file must be there, and keys, certificates and assertions are parsed. A path that is not
-//! a regular file is an error at startup. If it stops being one later, the last good value is used.
+//! A file may be created later, such as by a sidecar. A missing file is logged at WARN, and read
+//! when it is needed. For a strict start, call [`check`](ClientCredentialsConfig::check): each file
+//! must exist, and keys, certificates and assertions are parsed. A path that is not a regular file
+//! is an error at startup. If it stops being one later, the last good value is used.
 //!
-//! What only the builders' own `build` can tell, such as a parameter that has a setting of its own,
-//! they tell by their own names.
+//! Some mistakes are found by the builders' own `build`, such as a parameter that has a dedicated
+//! setting. Those errors use the builders' names.
 //!
-//! Mistakes come from [`builder`](ClientCredentialsConfig::builder) and not from the reader: `toml`, for
-//! one, prints the whole line in which the mistake is. What we can't help is a file that your
-//! reader cannot read at all, such as one with a quote too few: show such an error without the text
-//! around it, or keep secrets in files of their own (`client_secret_file`), where they are
-//! [wiped](super::security) after each use, too. The environment, and what a reader holds, are not.
+//! Mistakes are reported by [`builder`](ClientCredentialsConfig::builder) and not by the reader,
+//! because a reader may print the whole line that contains the mistake, as `toml` does. A file that
+//! your reader cannot parse at all, such as one with a missing quote, is beyond this crate's
+//! control. Show such an error without the surrounding text, or keep secrets in separate files
+//! (`client_secret_file`). Those are also [wiped](super::security) after each use. The environment,
+//! and the data that a reader holds, are not wiped.
 
 // Names for the links above.
 #[cfg(doc)]

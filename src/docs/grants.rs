@@ -1,28 +1,28 @@
 //! Extension grants: other ways for a service to get a token as itself (RFC 6749 §4.5).
 //!
-//! * [What is the same, and what differs](#what-is-the-same-and-what-differs)
+//! * [Common parts and differences](#common-parts-and-differences)
 //! * [Zoom: account credentials](#zoom-account-credentials)
 //! * [Google: a service account](#google-a-service-account)
 //! * [Token exchange with a file](#token-exchange-with-a-file)
 //! * [From the configuration](#from-the-configuration)
 //!
-//! # What is the same, and what differs
+//! # Common parts and differences
 //!
-//! Some authorization servers give a service its token by another grant than `client_credentials`.
+//! Some authorization servers issue a service's token by another grant than `client_credentials`.
 //! The token request then has another [`grant_type`] and more parameters. The cache, the layer,
 //! retries, backoff and error messages are the same.
 //!
 //! | setting | use |
 //! | --- | --- |
 //! | [`grant_type`] | The grant's name, or its URI. |
-//! | [`parameter`] with a text | What is not secret, such as `account_id` or `subject_token_type`. |
+//! | [`parameter`] with a text | A value that is not secret, such as `account_id` or `subject_token_type`. |
 //! | [`parameter`] with a [`Secret`] | A value, a closure or a file. Closures and files are read for each attempt. |
 //! | [`parameter`] with [`ParameterValue::from_fn`] | An async closure, called for each attempt. |
 //! | [`parameter`] with a [`SignedJwt`] | A JWT that a private key signs for each attempt, with a new `iat`, `exp` and `jti`; feature `jwt`. |
-//! | [`no_client_authentication`] | Sends neither credentials nor `client_id`, where the grant says who asks. |
+//! | [`no_client_authentication`] | Sends neither credentials nor `client_id`, if the grant identifies the client. |
 //!
-//! Parameter values do not appear in logs, errors or `Debug`, and are wiped after use. A `SignedJwt`
-//! is dated by the authorization server's clock, as client assertions are.
+//! Parameter values do not appear in logs, errors or `Debug`, and are wiped after use. A
+//! `SignedJwt` is dated by the authorization server's clock, as client assertions are.
 //!
 //! Grants that need a user, such as `authorization_code`, do not fit: their codes are valid for one
 //! request, and this crate repeats the request for each new token.
@@ -56,7 +56,7 @@
 //!     .client_secret_basic("CLIENT_ID", Secret::from_fn(secret))
 //!     .grant_type("account_credentials")
 //!     .parameter("account_id", "ACCOUNT_ID")
-//!     .transport(transport) // leave this out: the default transport is right
+//!     .transport(transport) // omit this to use the default transport
 //!     .build()?
 //!     .into_cache();
 //! tokens.get().await?;
@@ -67,9 +67,9 @@
 //!
 //! # Google: a service account
 //!
-//! The JWT bearer grant (RFC 7523 §2.1): the JWT says who asks, so there is no client. The same
-//! shape serves DocuSign, Salesforce and Box; their documentation gives the claims. Box also wants
-//! its client's secret (`client_secret_post`).
+//! The JWT bearer grant (RFC 7523 §2.1): the JWT identifies the service, so there is no client.
+//! DocuSign, Salesforce and Box use the same grant; their documentation lists the claims. Box also
+//! requires its client's secret (`client_secret_post`).
 //!
 //! ```
 //! # #[cfg(not(feature = "jwt"))]
@@ -125,7 +125,7 @@
 //!     .no_client_authentication()
 //!     .grant_type(JWT_BEARER)
 //!     .parameter("assertion", jwt)
-//!     .transport(transport) // leave this out: the default transport is right
+//!     .transport(transport) // omit this to use the default transport
 //!     .build()?
 //!     .into_cache();
 //! tokens.get().await?;
@@ -140,8 +140,8 @@
 //!
 //! # Token exchange with a file
 //!
-//! RFC 8693: the platform keeps a token in a file, and the authorization server gives another for
-//! it. The file is read for each attempt.
+//! RFC 8693: the platform keeps a token in a file, and the authorization server exchanges it for
+//! another. The file is read for each attempt.
 //!
 //! ```
 //! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
@@ -170,7 +170,7 @@
 //!     .parameter("subject_token_type", "urn:ietf:params:oauth:token-type:jwt")
 //!     .parameter("requested_token_type", "urn:ietf:params:oauth:token-type:access_token")
 //!     .audience("https://api.example.com")
-//!     .transport(transport) // leave this out: the default transport is right
+//!     .transport(transport) // omit this to use the default transport
 //!     .build()?
 //!     .into_cache();
 //! let token = tokens.get().await;
@@ -181,8 +181,8 @@
 //! # }
 //! ```
 //!
-//! An answer whose `token_type` is `N_A` holds no access token (RFC 8693 §2.2.1). It is refused, and
-//! the error says what to ask for.
+//! An answer whose `token_type` is `N_A` holds no access token (RFC 8693 §2.2.1). It is refused,
+//! and the error names the parameter to set.
 //!
 //! # From the configuration
 //!
@@ -216,8 +216,8 @@
 //! # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
 //! ```
 //!
-//! Other grants use `parameters`, and `parameter_files` for secrets; see
-//! [the settings](super::configuration#the-settings).
+//! Other grants use `parameters`, and `parameter_files` for secrets; see [the
+//! settings](super::configuration#the-settings).
 
 // Names for the links above.
 #[cfg(doc)]

@@ -1,17 +1,18 @@
-//! Longer chapters; their code is compiled and run with the tests.
+//! Longer chapters. Their code is compiled and run with the tests.
 //!
-//! * [`recipes`]: how to do a particular thing
+//! * [`recipes`]: secrets, private CAs, several APIs, bodies and replays, readiness …
+//! * [`stacks`]: hyper, axum, tonic, reqwest
+//! * [`types`]: the type to write in a struct field, and what to do if a stack does not compile
+//! * [`programs`]: synchronous programs, functions that are frozen between calls, credential callbacks
 //! * `tenants` (feature `keyed`): many tokens behind one client
 //! * [`configuration`]: settings from a file or the environment
-//! * [`stacks`]: with hyper, axum, tonic, reqwest
 //! * [`grants`]: token exchange, service accounts and other extension grants
-//! * [`providers`]: settings for well-known authorization servers, and which client authentication
-//!   to choose
-//! * [`defaults`]: every default, and why it is what it is
-//! * [`outages`]: what your request and the authorization server see of each fault
+//! * [`providers`]: settings for well-known authorization servers, and how to choose the client
+//!   authentication
 //! * [`testing`]: testing your service in virtual time
-//! * [`stacks`]: the crate in a stack of yours
-//! * [`security`]: where a token may go, and what is kept from whom
+//! * [`defaults`]: every default, with its reason
+//! * [`outages`]: what your request and the authorization server see of each fault
+//! * [`security`]: where a token may go, and who can read it
 //! * [`internals`]: how the crate works inside, for its maintainers
 
 pub mod configuration;
@@ -19,6 +20,7 @@ pub mod defaults;
 pub mod grants;
 pub mod internals;
 pub mod outages;
+pub mod programs;
 pub mod providers;
 pub mod recipes;
 pub mod security;
@@ -27,3 +29,4 @@ pub mod stacks;
 #[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
 pub mod tenants;
 pub mod testing;
+pub mod types;

@@ -1,10 +1,11 @@
-//! How to do a particular thing. [Testing](super::testing) and [extension grants](super::grants)
-//! have their own chapters.
+//! How to do a particular thing. Separate chapters: [testing](super::testing), [extension
+//! grants](super::grants), [programs without a Tower stack](super::programs), [types and compile
+//! errors](super::types).
 //!
 //! * [One cache for each client and scope](#one-cache-for-each-client-and-scope)
 //! * [Secrets that rotate](#secrets-that-rotate)
 //! * [A private CA, a proxy](#a-private-ca-a-proxy)
-//! * [A transport of your own](#a-transport-of-your-own)
+//! * [A custom transport](#a-custom-transport)
 //! * [Several APIs](#several-apis)
 //! * [Request bodies and replays](#request-bodies-and-replays)
 //! * [Health checks without a token](#health-checks-without-a-token)
@@ -13,15 +14,14 @@
 //! * [Start-up, and keeping warm](#start-up-and-keeping-warm)
 //! * [Readiness](#readiness)
 //! * [Metrics and alerts](#metrics-and-alerts)
-//! * [A library that wants a credential callback](#a-library-that-wants-a-credential-callback)
-//! * [Tokens from somewhere else](#tokens-from-somewhere-else)
+//! * [Tokens from another source](#tokens-from-another-source)
 //! * [Tokens bound to a key (DPoP)](#tokens-bound-to-a-key-dpop)
 //!
 //! # One cache for each client and scope
 //!
 //! A [`TokenCache`] holds one token. Make one for each client registration, scope, audience or
-//! resource, at start-up, and clone it into every layer and client that calls with that token. A
-//! cache that is made for each request asks for a token for each request.
+//! resource at start-up, and clone it into every layer and client that uses that token. A cache
+//! that is made for each request causes a token request for each request.
 //!
 //! # Secrets that rotate
 //!
@@ -29,7 +29,7 @@
 //! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
 //!
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
-//! // A file, such as a mounted Kubernetes secret, or a closure; both are read at each attempt.
+//! // A file, such as a mounted Kubernetes secret, or a closure; both are read for each attempt.
 //! let source = ClientCredentials::builder("https://idp.example.com/token")
 //!     .client_secret_post("my-service", Secret::from_file("/run/secrets/idp"));
 //! let source = source
@@ -39,43 +39,54 @@
 //! # }
 //! ```
 //!
-//! The second choice replaces the first. `client_secret_basic` is what RFC 6749 §2.3.1 wants
-//! servers to support; take `client_secret_post` where the server's documentation shows the secret
-//! in the body, and `client_secret_basic_raw` for servers that do not decode Basic credentials.
+//! The second call replaces the first. `client_secret_basic` is the method that RFC 6749 §2.3.1
+//! requires of servers. Use `client_secret_post` if the server's documentation shows the secret in
+//! the body, and `client_secret_basic_raw` for servers that do not decode Basic credentials.
 //!
 //! # A private CA, a proxy
 //!
-//! The default transport reads the variables of [`ProxySettings`] by itself. For more:
+//! The token request and the API call are two connections, and a private CA usually signs both
+//! servers. Use this crate's client for the API, so that one set of settings covers both:
 //!
 //! ```no_run
 //! # #[cfg(feature = "hyper")]
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! use tower_oauth2_client_credentials::{ClientCredentials, HyperTransport};
+//! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
+//! use bytes::Bytes;
+//! use http_body_util::Full;
+//! use tower_oauth2_client_credentials::{ClientCredentials, HyperClient, HyperTransport};
 //!
-//! let transport = HyperTransport::builder()
-//!     .extra_root_certificates_file("/etc/corporate/ca.pem")
-//!     .proxy("http://proxy.internal:3128")
-//!     .build()?;
+//! let settings = || {
+//!     HyperTransport::builder()
+//!         .extra_root_certificates_file("/etc/corporate/ca.pem")
+//!         .proxy("http://proxy.internal:3128")
+//! };
 //! let tokens = ClientCredentials::builder("https://idp.internal/token")
 //!     .client_secret_basic("my-service", "s3cret")
-//!     .transport(transport)
+//!     .transport(settings().build()?)
 //!     .build()?
 //!     .into_cache();
-//! # drop(tokens);
+//! let http_client: HyperClient<Full<Bytes>> = settings().build_client()?;
+//! # drop((tokens, http_client));
 //! # Ok(())
 //! # }
 //! # #[cfg(not(feature = "hyper"))]
 //! # fn main() {}
 //! ```
 //!
-//! [`build_client`](HyperTransportBuilder::build_client) makes a client of the API with these settings;
-//! [`ClientCredentialsConfig::transport`] has them from the environment (`OAUTH_CA_FILE` …).
+//! Without a setting both trust the platform's root certificates and read the variables of
+//! [`ProxySettings`]. A client that brings its own root certificates, as reqwest and hyper-rustls
+//! can, needs the private CA too. Without it a token is acquired, and the API call fails. From the
+//! environment (`OAUTH_CA_FILE` …), [`ClientCredentialsConfig::transport`] gives the same settings
+//! to both.
 //!
-//! # A transport of your own
+//! A refused certificate is also logged by rustls-platform-verifier, at ERROR, in addition to this
+//! crate's WARN. To drop that line, filter its target: `rustls_platform_verifier=off`.
 //!
-//! Any Tower service that takes a [`TokenRequest`] and gives a response with any body; for instance
-//! the client that you have, with the layers that you like. It must not follow redirects, and must
-//! not be a client that this layer is in: a token would be needed to get one.
+//! # A custom transport
+//!
+//! A transport is any Tower service that takes a [`TokenRequest`] and returns a response with any
+//! body, such as your existing client with its layers. It must not follow redirects. It must not
+//! contain this layer, because a token would be needed to get a token.
 //!
 //! ```
 //! use std::time::Duration;
@@ -106,18 +117,18 @@
 //! # }
 //! ```
 //!
-//! A client with another body type takes it through tower's `map_request`, with
-//! `|request: TokenRequest| request.map(|body| Full::new(body.into_bytes()))`.
+//! For a client with another body type, convert the body by tower's `map_request`: `|request:
+//! TokenRequest| request.map(|body| Full::new(body.into_bytes()))`.
 //!
-//! A concurrency limit that the API client shares is no danger: a request that waits for a token
-//! holds no permit.
+//! The transport may share a concurrency limit with the API client: a request that waits for a
+//! token holds no permit.
 //!
 //! # Several APIs
 //!
-//! Under one token: name them all, or share the cache between layers.
+//! If they accept the same token, name all of them, or share the cache between layers.
 //!
-//! With a token each from one authorization server: a cache each. The layer of one lets requests to
-//! the others pass, so they can be stacked on one client:
+//! If each needs its own token, make a cache for each. A layer passes requests to other origins on,
+//! so the layers can be stacked on one client:
 //!
 //! ```
 //! # use bytes::Bytes;
@@ -156,28 +167,28 @@
 //! let get = |url| Request::get(url).body(Empty::<Bytes>::new());
 //! let first = client.clone().oneshot(get("https://invoices.example.com/1")?).await?;
 //! let second = client.clone().oneshot(get("https://people.example.com/1")?).await?;
-//! assert_ne!(first.body(), second.body()); // this API answers with the token that it got
+//! assert_ne!(first.body(), second.body()); // this API echoes the token
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # Request bodies and replays
 //!
-//! After a 401 a request is sent once more with another token, if its body can be sent again. Which
-//! bodies can is the layer's replay policy:
+//! After a 401 a request is replayed once with another token, if its body can be sent again. The
+//! layer's replay policy decides which bodies can:
 //!
-//! | policy | sends again | asks of the body | costs a request that succeeds |
+//! | policy | replays | needs | cost of a successful request |
 //! | --- | --- | --- | --- |
 //! | [`EmptyBodies`], the default | empty bodies | `Body + Default` | a clone of its head |
 //! | [`Never`] | none | nothing | nothing |
-//! | [`CloneBodies`] | all | `Clone`: for `Full<Bytes>` and the like | a clone of head and body |
-//! | a closure `Fn(&B) -> Option<B>` | what it returns | nothing | what it does |
-//! | [`BufferBodies`] | streams up to a limit | a way to box the copying body | a clone of its head, and the bytes once more |
+//! | [`CloneBodies`] | all | `Clone`: for `Full<Bytes>` and similar | a clone of head and body |
+//! | a closure `Fn(&B) -> Option<B>` | the bodies that it returns | nothing | the closure's |
+//! | [`BufferBodies`] | streams up to a limit | a way to box the copying body | a clone of its head, and a copy of the bytes |
 //!
-//! Other requests get their 401 back, and the token is replaced for those that follow. An
-//! [`Event::NotReplayed`] at level DEBUG says why, once a minute for each reason. A replay whose
-//! connection is lost is sent again on another, once, if its method is idempotent (RFC 9110 §9.2.2)
-//! or nothing was sent.
+//! Other requests get their 401, and the token is replaced for later requests. An
+//! [`Event::NotReplayed`] at level DEBUG gives the reason, once a minute for each reason. A replay
+//! whose connection is lost is sent again on another connection, once, if its method is idempotent
+//! (RFC 9110 §9.2.2) or nothing was sent.
 //!
 //! ```
 //! # use bytes::Bytes;
@@ -210,14 +221,14 @@
 //! # client.clone().oneshot(post()?).await?;
 //! idp.revoke_all();
 //! let response = client.clone().oneshot(post()?).await?;
-//! assert_eq!(response.status(), StatusCode::OK); // 401, another token, and sent again
+//! assert_eq!(response.status(), StatusCode::OK); // 401, another token, replay
 //! # assert_eq!((api.rejected(), api.accepted(), idp.token_requests()), (1, 2, 2));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A POST that an API *rejected* has not been carried out, so sending it again is safe. Where an API
-//! can't be trusted with that, use [`Never`], or a closure that looks.
+//! A POST that an API *rejected* has not been carried out, so a replay is safe. If an API does not
+//! guarantee that, use [`Never`], or a closure that selects the bodies.
 //!
 //! # Health checks without a token
 //!
@@ -229,7 +240,7 @@
 //! # Ok::<(), http::Error>(())
 //! ```
 //!
-//! It goes out as it is, also while there is no token to be had.
+//! The request is sent unchanged, even if no token is available.
 //!
 //! # Another header field
 //!
@@ -244,16 +255,16 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! The caller's `Authorization` is then left alone. With `Proxy-Authorization`, answers are judged
-//! by 407 and `Proxy-Authenticate`.
+//! The caller's `Authorization` then passes untouched. With `Proxy-Authorization`, a 407 with
+//! `Proxy-Authenticate` takes the place of a 401.
 //!
 //! # Where in the stack
 //!
-//! Below (closer to the client than) retries, so that each attempt gets the token that is current
-//! then; below redirects, so that each hop is checked ([why](super::security#redirects)). A timeout
-//! above includes the wait for a token, one below does not; and so for concurrency limits. Layers
-//! below see each request with its token, and a replayed request twice. What is no `Clone`, such as
-//! tower's `Balance`, goes below a `Buffer`.
+//! Put the layer below (closer to the client than) retries, so that each attempt gets the current
+//! token, and below redirects, so that each hop is checked ([why](super::security#redirects)). A
+//! timeout or concurrency limit above the layer includes the wait for a token; one below does not.
+//! Layers below see each request with its token, and a replayed request twice. A service that is
+//! not `Clone`, such as tower's `Balance`, needs a `Buffer` between it and the layer.
 //!
 //! # Start-up, and keeping warm
 //!
@@ -267,14 +278,14 @@
 //! # let source = |_: AcquireContext| async { Token::bearer("abc") };
 //! let tokens = TokenCache::builder(source).keep_warm(true).build();
 //! if let Err(error) = tokens.warm_up().await {
-//!     eprintln!("starting without a token: {error}"); // the first request will try again
+//!     eprintln!("starting without a token: {error}"); // the first request tries again
 //! }
 //! # }
 //! ```
 //!
-//! [`warm_up`](TokenCache::warm_up) gets the first token before the first request does.
-//! [`keep_warm`](TokenCacheBuilder::keep_warm) refreshes without traffic too, so no request waits. It
-//! costs the authorization server a request each lifetime for each instance.
+//! [`warm_up`](TokenCache::warm_up) gets the first token before the first request needs it.
+//! [`keep_warm`](TokenCacheBuilder::keep_warm) refreshes without traffic too, so that no request
+//! waits. It costs one token request per lifetime and instance.
 //!
 //! # Readiness
 //!
@@ -282,16 +293,16 @@
 //! use http::StatusCode;
 //! use tower_oauth2_client_credentials::TokenCache;
 //!
-//! // A token whose refresh fails, or that an API rejected, is still one: `Degraded`.
+//! // `Degraded`: the refresh fails or an API rejected the token, but there is one.
 //! fn probe(tokens: &TokenCache) -> StatusCode {
 //!     let ready = tokens.readiness().has_token();
 //!     if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 //! }
 //! ```
 //!
-//! Nothing but a request, `warm_up` or `keep_warm` gets a token: a service that is taken out of
-//! traffic for want of one needs one of the latter two to come back. To be told of changes:
-//! [`subscribe`](TokenCache::subscribe).
+//! A token is acquired only for a request, by `warm_up` or by `keep_warm`. A service that gets no
+//! traffic while it is not ready needs `warm_up` or `keep_warm` to become ready again.
+//! [`subscribe`](TokenCache::subscribe) notifies about changes.
 //!
 //! # Metrics and alerts
 //!
@@ -322,39 +333,9 @@
 //! # }
 //! ```
 //!
-//! # A library that wants a credential callback
+//! # Tokens from another source
 //!
-//! Object stores, database drivers and SDKs often take a closure that returns a token. Give them
-//! [`TokenCache::get`], and they share the cache. The library may drop the future at any time.
-//!
-//! ```
-//! use std::{future::Future, pin::Pin};
-//!
-//! use tower_oauth2_client_credentials::{AcquireContext, BoxError, Token, TokenCache};
-//!
-//! // What such a library asks for:
-//! type Callback = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>>;
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), BoxError> {
-//! let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
-//! let callback: Callback = Box::new(move || {
-//!     let tokens = tokens.clone();
-//!     Box::pin(async move { Ok(tokens.get().await?.secret().to_owned()) })
-//! });
-//! assert_eq!(callback().await?, "abc");
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! If it tells you that a token was rejected, pass that on with [`TokenCache::invalidate`]; to send
-//! something again yourself, [`TokenCache::replacement`] waits for the next token. Where it knows the
-//! text alone, [`Token::bearer`] makes the same token of it, as tokens are known by their bytes. The
-//! example `credential_callback` is a whole one.
-//!
-//! # Tokens from somewhere else
-//!
-//! A [`TokenSource`] is one acquisition; a closure is one. It can ask a metadata service, read a
+//! A [`TokenSource`] makes one acquisition. A closure is one. It can ask a metadata service, read a
 //! file that a sidecar writes, or wrap another source:
 //!
 //! ```
@@ -371,8 +352,8 @@
 //!
 //! # Tokens bound to a key (DPoP)
 //!
-//! One call, with feature `dpop` ([RFC 9449]): the layer adds a proof to each request, and takes
-//! care of nonces.
+//! With feature `dpop` ([RFC 9449]), one call is enough. The layer adds a proof to each request and
+//! handles nonces.
 //!
 //! ```
 //! # #[cfg(all(feature = "dpop", feature = "hyper"))] {
@@ -387,10 +368,10 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! A proof names method and URL, so nothing between the layer and the API may change them, and
-//! URIs must be whole ([`Origins::fixed_upstream`] does not do). A request to an API that wants a
-//! nonce is sent again, if its [body](#request-bodies-and-replays) allows that. Clients without
-//! the layer use [`Token::authorize`] for each request and [`Token::observe_response`] for each
+//! A proof names method and URL. So nothing between the layer and the API may change them, and URIs
+//! must be absolute, which excludes [`Origins::fixed_upstream`]. A request to an API that requires
+//! a nonce is sent again, if its [body](#request-bodies-and-replays) allows that. Clients without
+//! the layer call [`Token::authorize`] for each request and [`Token::observe_response`] for each
 //! answer.
 //!
 //! [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449

@@ -1,45 +1,46 @@
-//! Where a token may go, and what is kept from whom.
+//! Where a token may go, and who can read it.
 //!
-//! An access token is a password with a date on it: whoever holds it acts as your service.
+//! An access token is a password with an expiry. Anyone who holds it can act as your service.
 //!
 //! # Where a token may go
 //!
-//! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`], so that nobody
-//! forgets it:
+//! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`], so the choice can't
+//! be forgotten:
 //!
 //! | choice | a token goes to | for |
 //! | --- | --- | --- |
-//! | [`Origins::parse`] | the named origins: scheme, host, effective port | nearly everyone |
-//! | [`Origins::any`] | any `https` origin, and loopback | clients whose every address comes from their own code, and that follow no redirects |
+//! | [`Origins::parse`] | the named origins: scheme, host, effective port | most services |
+//! | [`Origins::any`] | any `https` origin, and loopback | clients whose addresses all come from their own code, and that follow no redirects |
 //! | [`Origins::fixed_upstream`] | URIs without an authority | clients over one fixed connection, such as a tonic channel; the connection decides, and has to be encrypted or local |
 //!
-//! The request's URI decides, without its userinfo. Over plain `http` its path has to begin with a
-//! slash: `*` beside a host reads as a part of the host to a proxy, which parses the URI's text.
+//! The request's URI decides, without its userinfo. Over plain `http` the path must begin with a
+//! slash. A proxy parses the URI's text, and would read a `*` after the host as a part of the host.
 //!
-//! The connection goes where the URI says, but a front end that serves several sites chooses one by
-//! the `Host` field. So a `Host` that differs from the URI's authority must name an allowed origin
-//! too. With [`Origins::any`] a differing `Host` carries no token: no list says which hosts are
-//! trusted. Several `Host` fields carry none either. [`Origins::fixed_upstream`] has no authority to
-//! compare with. Fields that a layer or client *below* adds (such as reqwest's default fields) are
-//! not seen.
+//! The connection goes to the host in the URI, but a front end that serves several sites chooses
+//! one by the `Host` field. So a `Host` that differs from the URI's authority must name an allowed
+//! origin too. With [`Origins::any`] a request with a differing `Host` carries no token, because no
+//! list says which hosts are trusted. A request with several `Host` fields carries no token either.
+//! [`Origins::fixed_upstream`] has no authority to compare with. Fields that a layer or client
+//! *below* adds (such as reqwest's default fields) are not checked.
 //!
-//! `TRACE` carries no token, because the server sends the request's fields back in the answer (RFC
-//! 9110 §9.3.8). `TRACK` carries none either: it is an older name for `TRACE`.
+//! `TRACE` carries no token, because the server returns the request's fields in the answer (RFC
+//! 9110 §9.3.8). `TRACK`, an older name for `TRACE`, carries none either.
 //!
 //! All of these requests are sent without the token, or refused ([`Elsewhere::Refuse`]). An
-//! [`Event::TokenWithheld`] at level DEBUG says why, at most once a minute for each reason and
-//! origin. A request with its own authorization field passes untouched, and its answer too,
+//! [`Event::TokenWithheld`] at level DEBUG gives the reason, at most once a minute for each reason
+//! and origin. A request with its own authorization field passes untouched, and so does its answer,
 //! unless [`OwnAuthorization`] says otherwise.
 //!
-//! Tokens go over `https`, or plain `http` to loopback. Clients that this crate builds never send
-//! loopback traffic to a proxy, and connect `localhost` to 127.0.0.1 or `[::1]` without a resolver. [`Origins::parse_with_plain_http`] and
+//! Tokens are sent over `https`, or plain `http` to loopback. Clients that this crate builds never
+//! send loopback traffic to a proxy, and connect `localhost` to 127.0.0.1 or `[::1]` without a
+//! resolver. [`Origins::parse_with_plain_http`] and
 //! [`allow_plain_http`](ClientCredentialsBuilder::allow_plain_http) are for networks that are
 //! encrypted below HTTP, such as a service mesh.
 //!
 //! # Redirects
 //!
-//! Put the layer *below* whatever follows redirects, that is closer to the client. Then each hop
-//! is a request of its own that is compared with the origins:
+//! Put the layer *below* any layer that follows redirects, that is, closer to the client. Then each
+//! hop is a separate request that is compared with the origins:
 //!
 //! ```
 //! # use std::convert::Infallible;
@@ -82,156 +83,156 @@
 //! # }
 //! ```
 //!
-//! The other way round, the follower copies the header fields of the first request, and whether a
-//! token crosses origins is for its policy to say: tower-http's strips `Authorization` by default,
-//! but not a field that [`header_name`](OAuthClientCredentialsLayer::header_name) put the token
-//! into. A client that follows redirects *inside itself* (reqwest by default) runs below every
-//! layer: turn that off. reqwest strips the field at the first hop to another origin and not at the
-//! next one there ([what it does](super::stacks::reqwest#redirects)).
+//! In the reverse order, the follower copies the header fields of the first request, and its policy
+//! decides whether a token crosses origins. tower-http strips `Authorization` by default, but not a
+//! field that [`header_name`](OAuthClientCredentialsLayer::header_name) names. A client that
+//! follows redirects *inside itself* (reqwest by default) runs below every layer: turn that off.
+//! reqwest strips the field at the first hop to another origin, but not at a second hop to the same
+//! origin ([details](super::stacks::reqwest#redirects)).
 //!
-//! [`Origins::any`] below a follower gives the token to whomever an API redirects to.
+//! [`Origins::any`] below a follower gives the token to any server that an API redirects to.
 //!
-//! The token endpoint itself is never followed through a redirect: the request carries the
-//! client's credentials. A [transport](ClientCredentialsBuilder::transport) of your own must not
-//! follow any either.
+//! Redirects of the token endpoint are never followed, because the request carries the client's
+//! credentials. A custom [transport](ClientCredentialsBuilder::transport) must not follow redirects
+//! either.
 //!
 //! # How the client proves itself
 //!
-//! * **A secret** is in every token request. Whoever reads one, at a proxy that ends TLS or in a
-//!   server's log, has it.
-//! * **A client assertion** is worth something for 60 s, at the one server that its `aud` names, and
-//!   where servers keep the `jti` only once. The key never leaves the process. An audience that is
-//!   wrong is worse than a refusal: a server that gets an assertion meant for another can use it
-//!   there. So take the issuer, or the token URL, from documentation that you trust, and turn
-//!   [`assertion_typ`](ClientCredentialsBuilder::assertion_typ) off only where you must.
-//! * **An assertion in a file** is a password for as long as its `exp` allows: keep its lifetime
-//!   short and the file readable for the service alone. Its audience should be this authorization
-//!   server and nothing else.
-//! * **A certificate** ([`ClientIdentity`]) is shown to whatever server the transport connects to
-//!   and that asks for one. That gives nothing away but the name in it; the key stays here.
-//!   A transport or API client that is built with it is your service: hand it out as you would a
-//!   secret.
-//! * **Discovery** decides where the credential goes. It is over `https`, the document must name the
-//!   very issuer that was asked for, and redirects are not followed. Whoever controls the issuer's
-//!   `/.well-known/` gets the next token request: with a secret, name the token URL where that is
-//!   not the same people.
+//! * **A secret** is in every token request. It can be read at a proxy that ends TLS, and in a
+//!   server's log.
+//! * **A client assertion** is valid for 60 s at the one server that its `aud` names, and only once
+//!   if the server remembers the `jti`. The key never leaves the process. A wrong audience is a
+//!   risk: a server that gets an assertion for another server can use it there. So take the issuer,
+//!   or the token URL, from documentation that you trust. Turn
+//!   [`assertion_typ`](ClientCredentialsBuilder::assertion_typ) off only if the server requires it.
+//! * **An assertion in a file** is a password until its `exp`. Keep its lifetime short and the file
+//!   readable by the service only. Its audience should be this authorization server only.
+//! * **A certificate** ([`ClientIdentity`]) is shown to any server that the transport connects to
+//!   and that asks for one. That reveals only the name in it; the key stays in the process. A
+//!   transport or API client that is built with it can act as your service: share it as carefully
+//!   as a secret.
+//! * **Discovery** decides where the credential goes. It uses `https`, the document must name the
+//!   requested issuer, and redirects are not followed. Anyone who controls the issuer's
+//!   `/.well-known/` gets the next token request. If other people control it, and the client uses a
+//!   secret, configure the token URL instead.
 //!
-//! # Tokens that are bound
+//! # Bound tokens
 //!
-//! A stolen bearer token is good until it expires. A bound one is good with a key only:
+//! A stolen bearer token is valid until it expires. A bound token also needs a key:
 //!
 //! * **to a certificate** (RFC 8705 §3): give the API's client the same [`ClientIdentity`]. The
-//!   binding is the server's doing and can't be seen in an opaque token; that the API refuses the
-//!   token without the certificate is for you to try once.
+//!   server makes the binding, and an opaque token does not show it. Test once that the API refuses
+//!   the token without the certificate.
 //! * **to a DPoP key** (RFC 9449): each request carries a proof for its method and URI. A thief of
-//!   token and proof can repeat that one request, if the API does not keep `jti`s. The query, the
-//!   other header fields and the body are not signed. Nonces from a server limit proofs made ahead.
-//!   A bearer token in answer to a proof is refused, unless `dpop_optional` is on: whoever can
-//!   change the answer could take the binding away.
+//!   token and proof can repeat that one request, if the API does not remember the `jti`. The
+//!   query, the other header fields and the body are not signed. Nonces from a server limit proofs
+//!   made in advance. A bearer token in answer to a proof is refused, unless `dpop_optional` is on,
+//!   because an attacker who can change the answer could remove the binding.
 //!
-//! A generated DPoP key is in memory only, and gone with the last clone: tokens bound to it end with
-//! the process. One that is given outlives it, and so does what it protects; give one only where the
-//! server ties the client to it. Don't use the key of the client authentication for proofs: its
-//! public half, and so who the client is, would be in every API's logs. A source of your own can
+//! A generated DPoP key exists in memory only, and ends with its last clone. Tokens bound to it end
+//! with the process. A key that you provide outlives the process, and so do its tokens. Provide one
+//! only if the server binds the client to it. Don't use the key of the client authentication for
+//! proofs: every API would log its public half, which identifies the client. A custom source can
 //! keep its key in an HSM (`ProofOfPossession`).
 //!
 //! # Logs
 //!
-//! No token, secret, key, proof or assertion is in any `Debug`, `Display`, error, event or trace of
-//! ours:
+//! No `Debug`, `Display`, error, event or trace of this crate contains a token, secret, key, proof
+//! or assertion:
 //!
-//! * header values with a secret are [marked sensitive](http::HeaderValue::set_sensitive), so
-//!   `Debug` of a request does not show them, and HTTP/2 does not keep them in its compression
-//!   tables;
-//! * text from a server is stripped of control, bidirectional and invisible characters, and cut;
-//! * it is left out if it shares 8 or more characters with a secret of the request, since some
-//!   servers echo their input. That holds for a secret as it is, form-encoded, escaped for HTML or
-//!   JSON, and in base64 or base64url of the secret or of `id:secret`. A shorter secret counts only
-//!   as a whole, and one below 4 characters only as a word;
-//! * causes behind [`source()`](std::error::Error::source) are the transport's. The default one's
-//!   carry no path, no query and no credentials. A cause that repeats a secret of the token request is
-//!   left out. Causes of a closure or source of *yours* are passed on as they are, and events show the
-//!   chain of their texts, stripped and cut.
+//! * Header values with a secret are [marked sensitive](http::HeaderValue::set_sensitive). `Debug`
+//!   of a request does not show them, and HTTP/2 does not keep them in its compression tables.
+//! * Text from a server is stripped of control, bidirectional and invisible characters, and
+//!   truncated.
+//! * Text from a server is left out if it shares 8 or more characters with a secret of the request,
+//!   because some servers echo their input. This covers the secret as it is, form-encoded, escaped
+//!   for HTML or JSON, and in base64 or base64url of the secret or of `id:secret`. A secret shorter
+//!   than 8 characters is compared as a whole, and one below 4 characters as a word.
+//! * The causes behind [`source()`](std::error::Error::source) come from the transport. Those of
+//!   the default transport contain no path, query or credentials. A cause that repeats a secret of
+//!   the token request is left out. Causes of *your* closure or source are passed on unchanged, and
+//!   events show their texts, stripped and truncated.
 //!
-//! Where a layer of yours logs header fields, let it honour the sensitive mark.
+//! If one of your layers logs header fields, it should honor the sensitive mark.
 //!
 //! # Memory
 //!
 //! Secrets and tokens that this crate holds are overwritten when their last copy is dropped
 //! (`zeroize`): the client secret, the encoded form, Basic credentials, the answer's body, the
-//! token and the header values made of it, assertions, and signing keys: their files' text, and what
-//! was decoded of it. A key that signs is AWS-LC's, which wipes what it frees. The limits of that:
+//! token and its header values, assertions, and signing keys with their files' text and its decoded
+//! form. The key objects that sign belong to AWS-LC, which wipes freed memory. The limits:
 //!
-//! * The transport copies. hyper, TLS and the kernel hold requests and answers in buffers of their
-//!   own, and none of them wipes.
-//! * A clone lives as long as whoever has it. A `Bytes`, a `HeaderValue` or a [`Token`] cloned into
-//!   a request, a log or a recording keeps the bytes until it is dropped; only then they are wiped.
-//! * A cache keeps its last token after it has expired, so that a server which hands the same one
-//!   out again is recognised. It goes when the next token comes, or with the last handle; a request
-//!   that is under way is one. A service that is idle keeps the token it saw last as well, or that of
-//!   the time when it was cloned, until its next call, also if the cache dropped it.
-//! * [`Secret::from_fn`]'s closure returns a `String`, which is wiped, as is an assertion's; what the
-//!   closure itself read from is yours. So is the PEM or JWK that you pass by reference.
-//! * DPoP proofs are not wiped: each was good for the one request that it went out with.
+//! * The transport copies. hyper, TLS and the kernel hold requests and answers in their own
+//!   buffers, and none of them wipes.
+//! * A `Bytes`, a `HeaderValue` or a [`Token`] that is cloned into a request, a log or a recording
+//!   keeps the bytes until it is dropped.
+//! * A cache keeps its last token after the expiry, to recognize a server that returns the same
+//!   token again. The token is dropped when the next one arrives, or with the last handle. A
+//!   request in flight is a handle. An idle service keeps the token that it last used, or the token
+//!   from when it was cloned, until its next call, even if the cache dropped it.
+//! * The `String` that the closure of [`Secret::from_fn`] returns is wiped, and so is an
+//!   assertion's. The data that the closure read from is yours, as are a PEM or JWK that you pass
+//!   by reference.
+//! * DPoP proofs are not wiped. Each is valid for one request only.
 //! * The last good secret, key or assertion from a file, and the last good assertion of a closure,
-//!   are kept, to bridge a read that fails.
-//! * A certificate's key ([`ClientIdentity`]) passes through the PEM decoder of rustls, whose buffer
-//!   is out of reach, and lives in rustls's signing key, which TLS configurations share.
-//! * Swap and core dumps are the machine's.
+//!   are kept for the case that a read fails.
+//! * A certificate's key ([`ClientIdentity`]) passes through the PEM decoder of rustls, whose
+//!   buffer is not wiped, and is kept in the signing key of rustls, which TLS configurations share.
+//! * Swap and core dumps are outside the crate's control.
 //!
-//! # What a file can do to you
+//! # File access
 //!
-//! A path may lead to a FIFO without a writer, to a device, or onto a mount that hangs. Files are
-//! therefore read on threads of this crate, and not on those of tokio's blocking pool:
+//! A path may lead to a FIFO without a writer, to a device, or to a mount that hangs. Files are
+//! therefore read on threads of this crate, and not on tokio's blocking pool:
 //!
-//! * Only regular files, and symbolic links to them, are read. Anything else is refused before it is
-//!   opened, and once more after.
-//! * A client waits for the file of a secret, key or assertion for 5 s, at most half of its attempt's
-//!   time, and for each certificate file for 1 s (100 ms after a failed read). The error names the
-//!   file. The runtime's shutdown does not wait.
+//! * Only regular files, and symbolic links to them, are read. The type is checked before opening
+//!   and again after.
+//! * A client waits for the file of a secret, key or assertion for 5 s, at most half of its
+//!   attempt's time, and for each certificate file for 1 s (100 ms after a failed read). The error
+//!   names the file. The runtime's shutdown does not wait.
 //! * At most one thread is stuck for each file, and 64 for the process. Until it is free again,
 //!   further reads of the file fail at once.
 //! * While the file of a secret or key cannot be read (I/O error, hung mount, no longer a regular
-//!   file), its last good value is used, with an [`Event::CredentialKept`]. A file that was removed, is
-//!   empty or holds something else is an error. Assertions and certificates keep their last good value
-//!   in these cases too, an assertion until its `exp`.
+//!   file), its last good value is used, with an [`Event::CredentialKept`]. A file that was
+//!   removed, is empty or has invalid content is an error. Assertions and certificates keep their
+//!   last good value in these cases too, an assertion until its `exp`.
 //!
 //! # What a token endpoint can do to you
 //!
-//! Nothing but withhold a token, whatever it answers. A token with a byte outside the visible ASCII
-//! would let it write header fields into your requests, and is refused, as is one above 64 KiB. An
-//! answer is read up to [`body_cap`](ClientCredentialsBuilder::body_cap) and not decompressed here
-//! (reqwest does so where its `gzip` or the like is on; the cap then counts what comes out). Its
-//! lifetimes are clamped. The scheme that is sent is our own constant.
+//! It can withhold a token. A token with a byte outside visible ASCII could add header fields to
+//! your requests; it is refused, as is a token above 64 KiB. An answer is read up to
+//! [`body_cap`](ClientCredentialsBuilder::body_cap) and not decompressed by this crate. (reqwest
+//! decompresses if its `gzip` or a similar feature is on; the cap then counts the decompressed
+//! bytes.) Lifetimes are clamped. The scheme that is sent is a constant of this crate.
 //!
 //! # What an API can do to you
 //!
-//! It can reject tokens. That costs three acquisitions at once, then one after 60 s, doubling to one
-//! every 10 minutes. Requests to other APIs that share the cache wait for at most
+//! It can reject tokens. That costs three acquisitions at once, then one after 60 s, doubling to
+//! one every 10 minutes. Requests to other APIs that share the cache wait for at most
 //! [`rejected_token_wait`](TokenCacheBuilder::rejected_token_wait) at each of these acquisitions.
 //!
 //! # Suspended machines and frozen functions
 //!
-//! Expiry is measured on the monotonic clock, so a wrong or corrected wall clock can't end a token's
-//! life. The monotonic clock may stand still while a laptop sleeps, a virtual machine is paused or a
-//! function is frozen between calls. A token then looks younger than it is. The cache therefore
+//! Expiry is measured on the monotonic clock, so a wrong or corrected wall clock can't end a
+//! token's life. The monotonic clock may stop while a laptop sleeps, a virtual machine is paused or
+//! a function is frozen between calls. A token then looks younger than it is. The cache therefore
 //! compares both clocks for each request, which costs one cheap clock read. If the wall clock moved
-//! forward by over 5 s more, the refresh comes earlier by as much. A token that has expired by the wall
-//! clock alone triggers one acquisition. Requests wait for it for at most 1 s, then use the cached
-//! token: the wall clock may only have been corrected.
+//! forward by over 5 s more, the refresh moves earlier by the difference. A token that has expired
+//! by the wall clock alone triggers one acquisition. Requests wait for it for at most 1 s, then use
+//! the cached token, because the wall clock may only have been corrected.
 //!
-//! A token that expires on its way to the API is answered 401, is replaced, and the request is replayed
+//! A token that expires on its way to the API is answered 401 and replaced. The request is replayed
 //! if the [replay policy](OAuthClientCredentialsLayer::replay) covers it.
 //!
-//! # What is left to you
+//! # What you must do
 //!
-//! * Ask for the least scope, and one client registration for each service.
-//! * Prefer a key, a certificate or the platform's identity to a secret; see
-//!   [which to choose](super::providers#which-client-authentication-to-choose).
-//! * Take secrets from a file or a closure ([`Secret`]), not from the source text; both are read
+//! * Request the minimum scope, and register one client for each service.
+//! * Prefer a key, a certificate or the platform's identity to a secret; see [how to
+//!   choose](super::providers#which-client-authentication-to-choose).
+//! * Read secrets from a file or a closure ([`Secret`]), not from the source text. Both are read
 //!   again at each attempt, so that they can be rotated.
-//! * A secret must not be in the token URL, nor in an origin: these are shown in errors. (They are
-//!   refused there where they can be told.)
+//! * Keep secrets out of the token URL and of origins, because errors show these. (They are refused
+//!   if they are recognized.)
 
 // Names for the links above.
 #[cfg(doc)]

@@ -1,19 +1,19 @@
 //! Many tokens behind one client: tenants, scopes, audiences (feature `keyed`).
 //!
-//! A service that calls on behalf of many customers, or of many parts of one, has a token for each.
-//! [`KeyedTokenCache`] keeps them; the layer picks one for each request by a key.
+//! A service that calls on behalf of many customers, or of many departments of one, has a token for
+//! each. [`KeyedTokenCache`] holds the tokens. The layer picks one for each request by a key.
 //!
 //! * [A token for each tenant](#a-token-for-each-tenant)
-//! * [What belongs into the key](#what-belongs-into-the-key)
-//! * [APIs of their own](#apis-of-their-own)
-//! * [When a tenant is in trouble](#when-a-tenant-is-in-trouble)
-//! * [Who is it?](#who-is-it)
+//! * [What belongs in the key](#what-belongs-in-the-key)
+//! * [Tenants with separate APIs](#tenants-with-separate-apis)
+//! * [When a tenant fails](#when-a-tenant-fails)
+//! * [Events and settings for each tenant](#events-and-settings-for-each-tenant)
 //! * [Without the layer](#without-the-layer)
 //! * [Several APIs](#several-apis)
 //!
 //! # A token for each tenant
 //!
-//! The tenant is what your code put into the request's extensions; these are not sent.
+//! Your code puts the tenant into the request's extensions, which are not sent.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -57,14 +57,14 @@
 //! # }
 //! ```
 //!
-//! A request without a key goes out without a token of ours;
-//! [`without_key`](OAuthClientCredentialsLayer::without_key) refuses it. Everything else is as with one
-//! token: waiting, replays, origins, a request's own `Authorization`.
+//! A request without a key is sent without a token of this crate;
+//! [`without_key`](OAuthClientCredentialsLayer::without_key) refuses it instead. Waiting, replays,
+//! origins and a request's own `Authorization` work as with one token.
 //!
-//! # What belongs into the key
+//! # What belongs in the key
 //!
-//! Everything that changes the token, and nothing else. The closure that makes a source sees the key
-//! alone, so what it needs must be there: tenant, scope, audience, resource.
+//! The key contains every value that changes the token, and nothing else: tenant, scope, audience,
+//! resource. The closure that makes a source sees only the key.
 //!
 //! ```
 //! # use tower_oauth2_client_credentials::{ClientCredentials, KeyedTokenCache};
@@ -84,18 +84,19 @@
 //! # drop(tokens);
 //! ```
 //!
-//! Two keys that are equal share a token, so an `Eq` that leaves a part out mixes tenants up. A secret
-//! that rotates is no part of the key: use a [`Secret`] that reads it anew. Nor is who called you: a
-//! key for each of your users would be a token for each.
+//! Two equal keys share a token, so an `Eq` that omits a part mixes tenants up. A secret that
+//! rotates does not belong in the key: use a [`Secret`] that is read for each attempt. The calling
+//! user does not belong in it either, because each user would get a separate token.
 //!
-//! Take the key from what your code has checked, such as the caller's session, and not from a header
-//! field that the caller chose: whoever picks the key picks whose token is used. A key is cloned
-//! for each request; make that cheap with an `Arc`.
+//! Take the key from data that your code has verified, such as the caller's session, and not from a
+//! header field that the caller chose, because the key selects the token. A key is cloned for each
+//! request; an `Arc` makes that cheap.
 //!
-//! # APIs of their own
+//! # Tenants with separate APIs
 //!
-//! The layer's origins hold for all keys. Where tenants have APIs of their own the closure sees the
-//! address too, and so can keep a tenant's token off another's API, also below a redirect follower:
+//! The layer's origins apply to all keys. If tenants have separate APIs, the closure can compare
+//! the address too. It then keeps one tenant's token away from another tenant's API, also below a
+//! redirect follower:
 //!
 //! ```
 //! # use tower_oauth2_client_credentials::{AcquireContext, Elsewhere, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token};
@@ -113,26 +114,24 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! # When a tenant is in trouble
+//! # When a tenant fails
 //!
-//! Each key has its own failures, pauses and rejections, as [outages](super::outages) tells them. A
-//! source that can't be made is a failure like any other. So wrong settings of one tenant cost its
-//! own requests, and the closure is asked again after the pause.
+//! Each key has its own failures, pauses and rejections, as described in [outages](super::outages).
+//! A source that can't be made is a failure like any other: wrong settings of one tenant affect its
+//! own requests only, and the closure is called again after the pause.
 //!
-//! Tenants share a limit: 16 acquisitions start at once. One that takes longer than 250 ms no longer
-//! counts, and tenants whose last acquisition failed have a separate one. So a hundred tenants
-//! whose servers hang delay a healthy tenant's first token by under 2 s. A tenant that gets no turn
-//! within half of its acquisition's time fails as [`Overloaded`](ErrorKind::Overloaded), and is tried again
-//! after a pause. [`concurrent_acquisitions`](KeyedTokenCacheBuilder::concurrent_acquisitions) sets the
-//! limit.
+//! Tenants share a limit of 16 acquisitions that start at the same time. An acquisition that takes
+//! longer than 250 ms no longer counts, and tenants whose last acquisition failed have a separate
+//! limit. So a hundred tenants whose servers hang delay a healthy tenant's first token by less than
+//! 2 s. A tenant that gets no permit within half of its acquisition's time fails as
+//! [`Overloaded`](ErrorKind::Overloaded), and is tried again after a pause.
+//! [`concurrent_acquisitions`](KeyedTokenCacheBuilder::concurrent_acquisitions) sets the limit.
 //!
-//! A turn is held by the runtime that drives the acquisition. One that is alive but not driven
-//! (a `block_on` for each call) keeps it until it is driven again, or dropped. One that only waits for a
-//! turn holds none up.
+//! The runtime that drives an acquisition holds its permit. A runtime that is alive but not driven
+//! (a `block_on` for each call) keeps the permit until it is driven again, or dropped. An
+//! acquisition that waits for a permit blocks no others.
 //!
-//! # Who is it?
-//!
-//! Events and settings for each key:
+//! # Events and settings for each tenant
 //!
 //! ```
 //! # use tower_oauth2_client_credentials::{AcquireContext, KeyedTokenCache, Token};
@@ -155,15 +154,15 @@
 //!
 //! # Without the layer
 //!
-//! [`KeyedTokenCache::cache`] is the [`TokenCache`] of a key: for
-//! [callbacks](super::recipes#a-library-that-wants-a-credential-callback), and for clients that belong
-//! to one tenant anyway.
+//! [`KeyedTokenCache::cache`] returns the [`TokenCache`] of a key. Use it for
+//! [callbacks](super::programs#a-library-that-wants-a-credential-callback), and for clients that
+//! belong to one tenant.
 //!
 //! # Several APIs
 //!
-//! If each API has its own token, whoever asks, no key is needed: a layer for each, as in
-//! [recipes](super::recipes#several-apis). Layers with different origins never meet, also across
-//! redirects; where the origins of two overlap, the outer one's token is used.
+//! If each API has its own token for all callers, no key is needed: use one layer for each, as in
+//! [recipes](super::recipes#several-apis). Layers with different origins do not interact, also
+//! across redirects. If the origins of two layers overlap, the outer layer's token is used.
 
 // Names for the links above.
 #[cfg(doc)]

@@ -1,7 +1,7 @@
 //! Testing your service, with the `testing` feature.
 //!
-//! The [`testing`] kit has an authorization server and an API that wants its
-//! tokens. In memory they run in virtual time, so an hour of token life takes no time:
+//! The [`testing`] module has an authorization server and an API that requires its tokens. In
+//! memory they run in virtual time, so an hour of a token's lifetime passes at once:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -30,7 +30,7 @@
 //!     .build();
 //! let api = ProtectedApi::new(&idp);
 //!
-//! // Your service, with its two outside addresses replaced.
+//! // Your service, with its two external addresses replaced.
 //! let tokens = ClientCredentials::builder(idp.token_url())
 //!     .client_secret_basic("my-service", "s3cret")
 //!     .transport(idp.service())
@@ -54,5 +54,6 @@
 //! # Ok(())
 //! # }
 //! ```
+
 #![cfg_attr(feature = "testing", doc = "", doc = "[`testing`]: mod@crate::testing")]
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]

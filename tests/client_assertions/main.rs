@@ -1,4 +1,4 @@
-//! Client assertions against the mock server, in virtual time; an independent library verifies
+//! Client assertions against the mock server, in virtual time. An independent library verifies
 //! them.
 
 mod provided;

@@ -38,7 +38,7 @@ impl Drop for TempFile {
     }
 }
 
-/// A JWT as an issuer that is neither client nor server writes it.
+/// A JWT of a third party.
 fn jwt(number: u32, expires_at: Option<u64>) -> String {
     let mut claims = json!({"sub": "system:serviceaccount:prod:biller", "n": number});
     if let Some(expires_at) = expires_at {
@@ -49,14 +49,14 @@ fn jwt(number: u32, expires_at: Option<u64>) -> String {
     format!("{header}.{}.{}", encode(claims), URL_SAFE_NO_PAD.encode([7; 256]))
 }
 
-/// Any assertion is good here.
+/// Any assertion is accepted here.
 fn stage() -> Stage {
     let stage = Stage::new(vec![]);
     Stage { idp: AuthorizationServer::new(), ..stage }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_file_is_read_anew_and_trimmed() {
+async fn a_file_is_read_again_and_trimmed() {
     let file = TempFile::new("projected-token");
     let stage = stage();
     let source = stage.client().client_assertion_file("me", &file.0).build().unwrap();
@@ -185,7 +185,7 @@ async fn a_closure_is_called_for_each_attempt() {
     assert_eq!(stage.sent("client_assertion"), svids.clone().map(Some));
     assert_eq!(stage.sent("client_id"), [None, None]);
     assert!(stage.sent("client_assertion_type")[0].as_ref().unwrap().ends_with(":jwt-spiffe"));
-    // The closure fails, and the last one has no end.
+    // The closure fails, and the last assertion has no `exp`.
     source.acquire(stage.acquire()).await.unwrap();
     assert_eq!(stage.sent("client_assertion")[2].as_ref(), Some(&svids[1]));
 }
@@ -205,7 +205,7 @@ async fn a_closure_that_hangs_is_bounded_by_the_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_an_assertion_that_is_no_jwt_nothing_is_asked() {
+async fn an_assertion_that_is_not_a_jwt_is_sent_unchecked() {
     let stage = stage();
     let source = stage
         .client()
@@ -235,7 +235,7 @@ async fn a_server_that_echoes_the_assertion_does_not_get_it_into_a_log() {
     let error = source.acquire(stage.acquire()).await.unwrap_err();
     let shown = format!("{source:?} {error} {error:?}");
     assert!(shown.contains("repeats part of a secret"), "{shown}");
-    // Messages are cut, so each part's beginning is looked for.
+    // Messages are truncated, so the test searches for the beginning of each part.
     for part in svid.split('.') {
         assert!(!shown.contains(&part[..10]), "{shown}");
     }

@@ -193,7 +193,7 @@ async fn header_claims_and_parameters_are_as_specified() {
         .assertion_typ(false)
         .assertion_lifetime(Duration::from_secs(300))
         .private_key_jwt("me", plain, ISSUER);
-    // Its key has no id, so this server does not know it.
+    // The key has no id, so this server does not know it.
     source.build().unwrap().acquire(stage.acquire()).await.unwrap_err();
     let request = stage.idp.requests().remove(1);
     assert_eq!(request.form_value("client_id"), None);
@@ -216,13 +216,13 @@ async fn each_attempt_has_a_fresh_jti_and_date() {
     let times: Vec<_> = claims.iter().map(|claims| claims["iat"].as_u64().unwrap()).collect();
     assert!(times[1] >= times[0] + 7 && times[2] >= times[1] + 8, "{times:?}");
 
-    // A second acquisition does not repeat one either: this server refuses what it has seen.
+    // A second acquisition does not repeat a `jti` either: this server refuses known ones.
     source.acquire(stage.acquire()).await.unwrap();
     assert_eq!(stage.accepted.lock().unwrap().len(), 2);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wrong_key_or_audience_is_refused_and_not_tried_again() {
+async fn a_wrong_key_or_audience_is_refused_and_not_retried() {
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let stage = Stage::new(vec![Known::of(&key)]);
     let other = SigningKey::generate(Algorithm::Es256).unwrap();
@@ -361,7 +361,7 @@ async fn p8_no_key_secret_or_assertion_is_shown() {
     assert_eq!(shown.matches("repeats part of a secret").count(), 6, "{shown}");
     shown += &format!("{:?} {:?}", stage.events.lock().unwrap(), stage.idp.requests());
     shown += &traced();
-    // Messages are cut, so each part's beginning is looked for.
+    // Messages are truncated, so the test searches for the beginning of each part.
     let assertions = stage.sent("client_assertion").into_iter().flatten();
     let assertions = assertions
         .flat_map(|jwt| jwt.split('.').map(|part| part[..30].to_owned()).collect::<Vec<_>>());

@@ -1,4 +1,4 @@
-//! A wall clock that is wrong, and the `Date` of the server's answers.
+//! A wrong wall clock, and the `Date` of the server's answers.
 
 use std::time::{Duration, SystemTime};
 
@@ -38,14 +38,15 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
             .wall_clock(move || local(clock.now()))
             .build()
             .unwrap();
-        // The first is refused: expired long ago, or not issued yet. Its answer tells the time.
+        // The first assertion is refused: expired long ago, or not issued yet. The answer contains
+        // the time.
         source.acquire(stage.acquire()).await.unwrap();
         assert_eq!(stage.idp.token_requests(), 2);
         assert_eq!(skews(&stage), [(3600, behind)]);
         let issued_at = stage.accepted.lock().unwrap()[0].1["iat"].as_u64().unwrap();
         assert!(issued_at.abs_diff(clock.seconds()) <= 1);
 
-        // From then on it is right at once, also through a clone.
+        // Later assertions are correct at once, also through a clone.
         tokio::time::advance(Duration::from_secs(1000)).await;
         source.clone().acquire(stage.acquire()).await.unwrap();
         assert_eq!((stage.idp.token_requests(), skews(&stage).len()), (3, 1));
@@ -53,14 +54,14 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_right_is_believed_again() {
+async fn a_clock_that_is_corrected_is_used_again() {
     let key = SigningKey::generate(SigningAlgorithm::EdDsa).unwrap();
     let stage = Stage::new(vec![Known::of(&key)]);
     let (clock, start) = (stage.clock, stage.clock.now());
     let source = stage
         .client()
         .private_key_jwt("me", key, ISSUER)
-        // Set right after ten minutes.
+        // The clock is corrected after ten minutes.
         .wall_clock(move || match clock.now() {
             now if now < start + Duration::from_secs(600) => now - HOUR,
             now => now,
@@ -75,7 +76,7 @@ async fn a_clock_that_is_set_right_is_believed_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_right_clock_is_left_alone_and_its_refusals_are_final() {
+async fn a_correct_clock_is_not_changed_and_its_refusals_are_final() {
     let key = SigningKey::generate(SigningAlgorithm::EdDsa).unwrap();
     let stage = Stage::new(vec![]);
     let clock = stage.clock;
@@ -91,7 +92,7 @@ async fn a_right_clock_is_left_alone_and_its_refusals_are_final() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_secret_that_is_refused_is_not_tried_again_for_a_clock() {
+async fn a_refused_secret_is_not_retried_because_of_the_clock() {
     let stage = Stage::new(vec![]);
     let clock = stage.clock;
     let source = stage

@@ -1,4 +1,4 @@
-//! An authorization server that takes client assertions only, with a clock of its own.
+//! An authorization server that accepts only client assertions, with its own clock.
 
 use std::{
     cell::RefCell,
@@ -21,7 +21,7 @@ use tower_oauth2_client_credentials::{
 pub(crate) const ISSUER: &str = "https://idp.test";
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// The true time: it starts at 2026-11-24T12:00:00Z and runs on tokio's clock.
+/// The true time. It starts at 2026-11-24T12:00:00Z and runs on tokio's clock.
 #[derive(Clone, Copy)]
 pub(crate) struct Clock(Instant);
 
@@ -43,7 +43,7 @@ pub(crate) struct Known {
 }
 
 impl Known {
-    /// From what a client registers.
+    /// The keys that a client registers.
     pub(crate) fn of(key: &SigningKey) -> Self {
         let jwk: Jwk = serde_json::from_str(&key.public_jwk()).unwrap();
         Self {
@@ -59,7 +59,7 @@ pub(crate) struct Stage {
     pub(crate) idp: AuthorizationServer,
     pub(crate) clock: Clock,
     pub(crate) events: Arc<Mutex<Vec<Event>>>,
-    /// What was accepted.
+    /// The accepted assertions.
     pub(crate) accepted: Arc<Mutex<Vec<(Header, Value)>>>,
 }
 
@@ -86,7 +86,7 @@ impl Stage {
         Self { idp, clock, events: Arc::default(), accepted }
     }
 
-    /// A client of this server whose wall clock is right.
+    /// A client of this server with a correct wall clock.
     pub(crate) fn client(&self) -> ClientCredentialsBuilder {
         let clock = self.clock;
         let service = ServiceBuilder::new()
@@ -117,9 +117,9 @@ impl Stage {
 
 thread_local!(static TRACED: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) });
 
-/// Listens to all threads, from before the first trace: whether a callsite is enabled is decided for
-/// the whole process, by whom the thread that comes to it first traces to. With a subscriber of one
-/// test's own, a test that traces to nobody would decide for it.
+/// Listens to all threads, from before the first trace. The first thread that reaches a callsite
+/// decides for the whole process whether it is enabled. With one subscriber per test, a test
+/// without a subscriber would decide for the others.
 fn listen() {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
@@ -128,7 +128,7 @@ fn listen() {
     });
 }
 
-/// What this thread, and so this test, traced at any level since its stage was set.
+/// The traces of this thread, and so of this test, at any level.
 pub(crate) fn traced() -> String {
     TRACED.with_borrow(|traced| String::from_utf8(traced.clone()).unwrap())
 }
@@ -145,7 +145,7 @@ impl std::io::Write for ThisThread {
     }
 }
 
-/// What RFC 7523 §3 and rfc7523bis ask of an assertion.
+/// The requirements of RFC 7523 §3 and rfc7523bis.
 fn verified(request: &RecordedRequest, known: &[Known], clock: Clock) -> Option<(Header, Value)> {
     if request.form_value("client_assertion_type") != Some(JWT_BEARER) {
         return None;
@@ -156,7 +156,7 @@ fn verified(request: &RecordedRequest, known: &[Known], clock: Clock) -> Option<
     let mut validation = Validation::new(known.algorithm);
     validation.set_audience(&[ISSUER]);
     validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
-    // By the server's own clock, below.
+    // Checked below, by the server's own clock.
     validation.validate_exp = false;
     let claims = jsonwebtoken::decode::<Value>(jwt, &known.key, &validation).ok()?.claims;
     let (now, id) = (clock.seconds(), request.form_value("client_id"));

@@ -1,4 +1,4 @@
-//! tower's `Balance`. It is no `Clone`, so a `Buffer` stands above it, as tower has it too.
+//! tower's `Balance`. It is not `Clone`, so a `Buffer` is put above it, as in tower.
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
@@ -23,7 +23,7 @@ fn peak_ewma<S>(service: S) -> PeakEwma<S> {
     PeakEwma::new(service, Duration::from_millis(10), 1e9, completion)
 }
 
-/// Made ready, an endpoint keeps its place until it is called, whoever asked.
+/// A ready endpoint keeps its reserved capacity until the next call, for any caller.
 #[tokio::test(start_paused = true)]
 async fn above() {
     composes!(Idle::MayKeepReady, |world, ours| {
@@ -41,8 +41,8 @@ async fn below() {
     });
 }
 
-/// Without a `Buffer`: owned, and called by `&mut`. Each endpoint has the layer, and all of them
-/// the one cache. Every third request is given up, most of them in the middle.
+/// Without a `Buffer`: owned, and called by `&mut`. Each endpoint has the layer, and all share one
+/// cache. Every third request is dropped, most of them halfway.
 #[tokio::test(start_paused = true)]
 async fn several_endpoints_share_a_cache_and_lose_no_permit() {
     let world = World::new(Case::Cold).await;

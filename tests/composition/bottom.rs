@@ -1,4 +1,4 @@
-//! The service at the bottom: an API that minds the readiness contract and takes its time.
+//! The inner service: an API that checks the readiness contract and takes its time.
 
 use std::{
     future::Future,
@@ -20,19 +20,18 @@ pub(crate) type Body = Full<Bytes>;
 
 type Script = dyn Fn(&Seen) -> Result<Response<Body>, BoxError> + Send + Sync;
 
-/// What came of a request.
+/// The result of a request.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     /// From 1.
     pub(crate) nth: usize,
     pub(crate) host: String,
-    /// What follows `Bearer `; `-` for none.
+    /// The text after `Bearer `; `-` for none.
     pub(crate) token: String,
 }
 
-/// Panics when it is called without having been made ready; a clone is not ready. It is pending
-/// once before it is ready (unless [`prompt`](Self::prompt)), and its futures once before they
-/// answer.
+/// Panics if it is called without being ready. A clone is not ready. It is pending once before it
+/// is ready (unless [`prompt`](Self::prompt)), and its futures are pending once before they answer.
 pub(crate) struct Api {
     readiness: Readiness,
     prompt: bool,
@@ -61,7 +60,7 @@ impl Api {
         }
     }
 
-    /// Ready when it is first asked.
+    /// Ready at the first poll.
     pub(crate) fn prompt(mut self) -> Self {
         self.prompt = true;
         self
@@ -76,7 +75,7 @@ impl Api {
         self.seen.lock().unwrap().clone()
     }
 
-    /// How many of its futures there are.
+    /// The number of its futures that exist.
     pub(crate) fn flying(&self) -> usize {
         self.flying.load(SeqCst)
     }

@@ -1,4 +1,4 @@
-//! What every stack must do.
+//! The requirements for every stack.
 
 use std::{
     future::{Future, poll_fn},
@@ -16,17 +16,17 @@ use crate::{
     world::{Case, Tokens, World, request, secs},
 };
 
-/// What a stack may keep while no request is under way.
+/// Resources that a stack may keep while no request is in flight.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Idle {
-    /// Nothing of the service below.
+    /// None of the inner service.
     ReleasesAll,
-    /// A service that it made ready for a request that is gone, for the next one: tower's `Buffer`
-    /// and `Balance` do.
+    /// A ready service of a dropped request, for the next one: tower's `Buffer` and `Balance` keep
+    /// it.
     MayKeepReady,
 }
 
-/// Checks a stack with the layer of one cache, and with that of many: the two services are apart.
+/// Checks a stack with the layer of one cache, and with the layer of a keyed cache.
 macro_rules! composes {
     ($idle:expr, |$world:ident, $ours:ident| $stack:expr) => {{
         use $crate::{check::composes_with, world::Tokens};
@@ -45,8 +45,8 @@ macro_rules! composes {
 
 pub(crate) use composes;
 
-/// A request is authorised, a rejected token replaced, an error passed on; and wherever a request
-/// is dropped, the permit is back and the next goes through.
+/// A request is authorized, a rejected token replaced, and an error passed on. Wherever a request
+/// is dropped, its permit is returned and the next one succeeds.
 pub(crate) async fn composes_with<S, R>(idle: Idle, tokens: Tokens, stack: impl Fn(&World) -> S)
 where
     S: Service<Request<Body>, Response = Response<R>> + Clone,
@@ -87,7 +87,7 @@ where
         }
         Case::NoToken => {
             let error = outcome.unwrap_err();
-            let error = error.downcast_ref::<Error>().expect("one of ours");
+            let error = error.downcast_ref::<Error>().expect("an error of this crate");
             assert_eq!(error.kind(), ErrorKind::ServerError);
             assert!(tokens.is_empty(), "it was not sent");
         }
@@ -96,17 +96,17 @@ where
     assert_eq!(world.permits.available_permits(), 1, "{case:?}");
 }
 
-/// What a caller gives up.
+/// The part that a caller drops.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Drops {
-    /// The service with the call, at any time from the wait for readiness on.
+    /// The service with the call, at any time after the wait for readiness began.
     All,
-    /// The call; the service is kept and called again.
+    /// The call. The service is kept and called again.
     Call,
 }
 
-/// Drops a request before its first poll, another after it, one after the second, and so on until
-/// one completes: after how many.
+/// Drops a request before its first poll, another one after one poll, one after two, and so on
+/// until one completes. Returns the number of polls.
 async fn dropped_at_each_await<S, R>(
     case: Case,
     tokens: Tokens,
@@ -121,7 +121,7 @@ where
     for polls in 0.. {
         assert!(polls < 100, "{case:?}: no end");
         let mut all_completed = true;
-        // At once when it is pending; or later, when it was woken and did not get its turn.
+        // At once when it is pending, or later, when it was woken and not polled.
         for woken in [false, true] {
             let world = World::of(case, tokens).await;
             let mut service = stack(&world);
@@ -147,7 +147,8 @@ where
     unreachable!("the loop has no end")
 }
 
-/// Polls a future so often, each time when it is woken, then drops it. Whether it completed.
+/// Polls a future up to `polls` times, each time after it is woken, then drops it. Returns whether
+/// it completed.
 pub(crate) async fn cut<F: Future>(mut future: Pin<Box<F>>, polls: usize, woken: bool) -> bool {
     let mut left = polls;
     let cutting = poll_fn(|cx| {
@@ -164,12 +165,12 @@ pub(crate) async fn cut<F: Future>(mut future: Pin<Box<F>>, polls: usize, woken:
     within(cutting).await
 }
 
-/// Far longer than anything here takes.
+/// Far longer than any step of these tests.
 pub(crate) async fn within<F: Future>(future: F) -> F::Output {
     timeout(secs(600), future).await.expect("a deadlock")
 }
 
-/// Nothing is left of a request that is gone, and the next one goes through.
+/// A dropped request leaves nothing behind, and the next one succeeds.
 async fn recovers<S, R>(place: &str, idle: Idle, world: &World, mut service: S)
 where
     S: Service<Request<Body>, Response = Response<R>>,
@@ -179,7 +180,7 @@ where
     if idle == Idle::ReleasesAll {
         assert_eq!(world.permits.available_permits(), 1, "{place}: at once");
     }
-    // Beyond every pause after a failure.
+    // Longer than any pause after a failure.
     sleep(secs(120)).await;
     assert_eq!(world.api.flying(), 0, "{place}");
     let next = async { service.ready().await?.call(request()).await };

@@ -57,9 +57,10 @@ async fn follow_redirect_below() {
     });
 }
 
-/// An API that compresses: the replay asks for it as the first sending did, and its answer is read.
+/// An API that compresses. The replay asks for compression like the first request, and its answer
+/// is readable.
 #[tokio::test(start_paused = true)]
-async fn what_is_compressed_is_read_on_either_side() {
+async fn compressed_answers_are_read_above_and_below() {
     for case in [Case::Fresh, Case::Rejected] {
         let world = World::new(case).await;
         let compressing = || {
@@ -81,7 +82,7 @@ async fn what_is_compressed_is_read_on_either_side() {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
         assert_eq!(world.permits.available_permits(), 1, "{case:?}");
     }
-    // Or it would prove nothing: it is gzip that came.
+    // Proves that the answer was compressed.
     let world = World::new(Case::Fresh).await;
     let all = tower_http::compression::predicate::SizeAbove::new(0);
     let mut raw = ServiceBuilder::new()
@@ -100,7 +101,7 @@ fn moved(to: &'static str) -> Response<Body> {
     response
 }
 
-/// Sends whoever comes first elsewhere, or to itself; answers 401 to `t1` wherever it comes to.
+/// Redirects the first request to another origin, or to itself. Answers 401 to `t1` at any place.
 fn redirecting(to: &'static str) -> World {
     let api = Api::new(move |seen| match seen.token.as_str() {
         _ if seen.nth == 1 => Ok(moved(to)),
@@ -114,9 +115,10 @@ fn hosts_and_tokens(world: &World) -> Vec<String> {
     world.api.seen().iter().map(|seen| format!("{} {}", seen.host, seen.token)).collect()
 }
 
-/// Above, each hop is looked at: authorised if it is ours, and its 401 replaced.
+/// Above the layer, each hop is checked: authorized if it is an allowed origin, and its 401
+/// replaced.
 #[tokio::test(start_paused = true)]
-async fn above_each_redirect_is_looked_at() {
+async fn above_each_redirect_is_checked() {
     let client_of = |world: &World, elsewhere| {
         ServiceBuilder::new()
             .layer(FollowRedirectLayer::new())
@@ -143,8 +145,8 @@ async fn above_each_redirect_is_looked_at() {
     assert_eq!(world.permits.available_permits(), 1);
 }
 
-/// Below, the hops are out of our sight: within the origin they carry the same token, and the 401
-/// at the end is replaced; from another origin tower-http itself keeps the field.
+/// Below the layer, the hops are invisible. Within the origin they carry the same token, and the
+/// 401 at the end is replaced. From another origin tower-http itself removes the field.
 #[tokio::test(start_paused = true)]
 async fn below_a_redirect_keeps_its_token_within_the_origin_only() {
     let [api, other] = ["api.example.com", "other.example.com"];

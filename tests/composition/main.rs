@@ -1,10 +1,11 @@
-//! The layer together with those of tower and tower-http, above and below it, by public API alone.
+//! The layer in combination with layers of tower and tower-http, above and below it, by public API
+//! only.
 //!
-//! Each stack stands on a service that minds the readiness contract, behind a concurrency limit of
-//! one: a permit that is lost, or held where it should not be, is a deadlock. Each goes through
-//! [`check::composes`]: authorised, a 401 replaced, errors passed on, and dropped at each await.
-//! `tower_test`'s mock says what becomes of readiness. All of it for the layer of one cache, and for
-//! that of a cache by key.
+//! Each stack ends in a service that checks the readiness contract, behind a concurrency limit of
+//! one. A permit that is lost, or held too long, causes a deadlock. Each stack passes
+//! [`check::composes`]: authorized, a 401 replaced, errors passed on, and dropped at each await.
+//! `tower_test`'s mock checks readiness. Everything runs for the layer of one cache, and for the
+//! layer of a keyed cache.
 
 mod balance;
 mod bottom;

@@ -22,13 +22,13 @@ use crate::{
 
 #[tokio::test(start_paused = true)]
 async fn a_limit_below() {
-    // All stacks have one; this one has nothing else.
+    // All stacks have a limit. This one has nothing else.
     composes!(Idle::ReleasesAll, |world, ours| {
         ServiceBuilder::new().layer(ours).service(world.bottom())
     });
 }
 
-/// A limit above and one below: what the upper counts is the whole of a request.
+/// A limit above the layer and one below. The upper one counts the whole request.
 #[tokio::test(start_paused = true)]
 async fn a_limit_above() {
     composes!(Idle::ReleasesAll, |world, ours| {
@@ -36,7 +36,7 @@ async fn a_limit_above() {
     });
 }
 
-/// The permits above are held while a request waits for its token, those below are not.
+/// A request that waits for its token holds the permits above, and none below.
 #[tokio::test(start_paused = true)]
 async fn a_limit_above_counts_requests_that_wait() {
     let world = World::new(Case::Cold).await;
@@ -62,7 +62,7 @@ async fn load_shed_above() {
     });
 }
 
-/// Also the replay is not shed: the permit of the first sending is free by then.
+/// The replay is not shed either, because the permit of the first attempt is free by then.
 #[tokio::test(start_paused = true)]
 async fn load_shed_below() {
     composes!(Idle::ReleasesAll, |world, ours| {
@@ -70,7 +70,7 @@ async fn load_shed_below() {
     });
 }
 
-/// One permit: what waits for a token takes none, so nothing is shed for it.
+/// One permit. A request that waits for a token holds none, so none is shed.
 #[tokio::test(start_paused = true)]
 async fn requests_that_wait_for_a_token_shed_no_others() {
     let world = World::new(Case::Cold).await;
@@ -84,16 +84,16 @@ async fn requests_that_wait_for_a_token_shed_no_others() {
         assert_eq!(result.unwrap().status(), 200);
     }
     assert_eq!(world.permits.available_permits(), 1);
-    // With the permit taken, the next one is shed and ours not asked.
+    // With the permit taken, the next request is shed, and the layer is not called.
     let _taken = Arc::clone(&world.permits).acquire_owned().await.unwrap();
     let error = within(client.oneshot(request())).await.unwrap_err();
     assert!(error.is::<Overloaded>(), "{error}");
 }
 
-/// Hundreds of requests between two limits, many of them given up at some time or other, while
-/// tokens expire and every third is rejected.
+/// Hundreds of requests between two limits, many of them dropped at some time, while tokens expire
+/// and every third is rejected.
 #[tokio::test(start_paused = true)]
-async fn no_permit_is_lost_in_a_crowd() {
+async fn no_permit_is_lost_under_load() {
     const EACH: usize = 3;
     let api = Api::new(|seen| match seen.token[1..].parse::<usize>().unwrap() % 3 {
         2 => Ok(rejection()),
@@ -111,7 +111,8 @@ async fn no_permit_is_lost_in_a_crowd() {
         let client = client.clone();
         calls.spawn(async move {
             sleep(Duration::from_millis(15) * nth).await;
-            // From far too short to long enough; primes, so that all meet all.
+            // From far too short to long enough. The numbers are primes, so that all combinations
+            // occur.
             let patience = LATENCY * (nth % 23) / 7;
             timeout(patience, client.oneshot(request())).await.is_ok_and(|result| result.is_ok())
         });

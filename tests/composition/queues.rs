@@ -22,10 +22,10 @@ async fn below() {
     });
 }
 
-/// Each request holds a place in the buffer from its readiness on. What waits for a token holds
-/// none: else the second would not become ready.
+/// Each request holds a slot of the buffer from its readiness on. A request that waits for a token
+/// holds none. Otherwise the second would not become ready.
 #[tokio::test(start_paused = true)]
-async fn below_no_place_is_held_while_a_request_waits() {
+async fn below_no_slot_is_held_while_a_request_waits() {
     let world = World::new(Case::Cold).await;
     let mut client = ServiceBuilder::new().layer(world.ours()).buffer(1).service(world.bottom());
     let mut calls = JoinSet::new();
@@ -40,8 +40,8 @@ async fn below_no_place_is_held_while_a_request_waits() {
     assert_eq!(world.permits.available_permits(), 1);
 }
 
-/// A worker that calls our service does not wait for a token: the requests behind one that does
-/// are not held up, though there is one worker.
+/// A worker that calls the layer does not wait for a token. Requests behind a waiting one are not
+/// delayed, although there is one worker.
 #[tokio::test(start_paused = true)]
 async fn above_the_worker_does_not_wait_for_tokens() {
     let world = World::new(Case::Cold).await;

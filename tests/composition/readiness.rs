@@ -1,5 +1,5 @@
-//! `poll_ready` through whole stacks, by `tower_test`'s mock: it panics when it is called without
-//! having been made ready.
+//! `poll_ready` through whole stacks, by `tower_test`'s mock, which panics if it is called without
+//! being ready.
 
 use std::{future::Future, pin::pin, task::Poll, time::Duration};
 
@@ -20,7 +20,7 @@ use crate::{
 type Mock = mock::Mock<Request<Body>, Response<Body>>;
 type Handle = mock::Handle<Request<Body>, Response<Body>>;
 
-/// Pending while the service below is, woken with it, its failure passed on.
+/// Pending while the inner service is, woken with it, and its failure is passed on.
 async fn passes_readiness<L, R>(layer: L)
 where
     L: Layer<Mock>,
@@ -41,7 +41,7 @@ where
     }
 }
 
-/// A 401 and its replay, with one place at a time below: the second sending waits for its own.
+/// A 401 and its replay, with one slot in the inner service: the replay waits for its own slot.
 async fn waits_for_its_own_place<L, R>(world: &World, tokens: Tokens, layer: L)
 where
     L: Layer<Mock>,
@@ -58,7 +58,7 @@ where
     let (seen, respond) = handle.next_request().await.unwrap();
     assert_eq!(seen.headers()["authorization"], "Bearer t1");
     respond.send_response(rejection());
-    // Long after the new token is there.
+    // Long after the new token arrived.
     for _ in 0..5 {
         assert!(poll().await.is_pending());
         tokio::time::sleep(Duration::from_millis(100)).await;
@@ -110,8 +110,8 @@ stacks! {
     redirects_below: |ours| ServiceBuilder::new().layer(ours).layer(FollowRedirectLayer::new());
 }
 
-/// It is always ready, and sheds what the service below has no place for: ours is not called then,
-/// and does not call what is not ready.
+/// The shedder is always ready, and sheds requests that the inner service has no capacity for. The
+/// layer is then not called, and calls no service that is not ready.
 #[tokio::test(start_paused = true)]
 async fn load_shed() {
     let world = World::new(Case::Fresh).await;

@@ -13,7 +13,7 @@ use crate::{
     world::{World, request, secs},
 };
 
-/// Tries again so often after a 503, at once or after a pause.
+/// Retries after a 503 up to a limit, at once or after a pause.
 #[derive(Clone)]
 pub(crate) struct Unavailable<F> {
     left: usize,
@@ -47,7 +47,7 @@ pub(crate) fn at_once() -> Unavailable<impl Fn() -> Ready<()> + Clone> {
     Unavailable { left: 3, pause: || std::future::ready(()) }
 }
 
-/// Unavailable until so many requests came.
+/// Unavailable until this many requests arrived.
 fn unavailable_until(count: usize) -> Api {
     Api::new(move |seen| match seen.token.as_str() {
         _ if seen.nth < count => Ok(answer(StatusCode::SERVICE_UNAVAILABLE)),
@@ -70,7 +70,7 @@ async fn below() {
     });
 }
 
-/// Above, each attempt gets the token that is current then, and none carries an earlier one's.
+/// Above the layer, each attempt gets the current token, and none carries an old one.
 #[tokio::test(start_paused = true)]
 async fn above_each_attempt_gets_the_current_token() {
     let world = World::around(unavailable_until(3), secs(10));
@@ -81,7 +81,7 @@ async fn above_each_attempt_gets_the_current_token() {
     assert_eq!(world.permits.available_permits(), 1);
 }
 
-/// Below, all attempts carry the same token, and the 401 after them is replaced.
+/// Below the layer, all attempts carry the same token, and the final 401 is replaced.
 #[tokio::test(start_paused = true)]
 async fn below_all_attempts_carry_the_same_token() {
     let world = World::around(unavailable_until(3), secs(3600));

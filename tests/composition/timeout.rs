@@ -23,7 +23,8 @@ async fn below() {
     });
 }
 
-/// Above, it covers the wait for the token, which comes all the same, for the next request.
+/// Above the layer, the timeout covers the wait for the token. The token still arrives, for the
+/// next request.
 #[tokio::test(start_paused = true)]
 async fn above_it_ends_the_wait_but_not_the_acquisition() {
     let world = World::new(Case::Cold).await;
@@ -32,14 +33,14 @@ async fn above_it_ends_the_wait_but_not_the_acquisition() {
     let error = within(client.clone().oneshot(request())).await.unwrap_err();
     assert!(error.is::<Elapsed>(), "{error}");
     assert_eq!(world.permits.available_permits(), 1);
-    // A third of the latency is left: it joins the flight that the first one started.
+    // A third of the latency remains: the request joins the acquisition that the first one started.
     assert_eq!(within(client.oneshot(request())).await.unwrap().status(), 200);
     assert_eq!((world.token_requests(), world.api.tokens()), (1, vec!["t1".to_owned()]));
 }
 
-/// Below, it covers the API alone.
+/// Below the layer, the timeout covers the API only.
 #[tokio::test(start_paused = true)]
-async fn below_it_leaves_the_wait_alone() {
+async fn below_it_does_not_cover_the_wait() {
     for case in [Case::Cold, Case::Rejected] {
         let world = World::new(case).await;
         let client = ServiceBuilder::new()

@@ -1,4 +1,4 @@
-//! One stack's surroundings: a token source, an API, and the one permit before it.
+//! The environment of one stack: a token source, an API, and the one permit in front of it.
 
 use std::{
     sync::{
@@ -22,21 +22,21 @@ pub(crate) const API: &str = "https://api.example.com/";
 
 type Pick = fn(&RequestHead<'_>) -> Option<()>;
 
-/// How long a token request takes.
+/// Latency of a token request.
 pub(crate) const LATENCY: Duration = Duration::from_millis(100);
 
-/// What is the matter with a request.
+/// The condition of a request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Case {
-    /// A token is at hand.
+    /// A token is cached.
     Fresh,
-    /// None is.
+    /// No token is cached.
     Cold,
-    /// One is, and the API rejects it.
+    /// A token is cached, and the API rejects it.
     Rejected,
-    /// One is, and the API's client fails.
+    /// A token is cached, and the API's client fails.
     Broken,
-    /// None is, and the authorization server fails.
+    /// No token is cached, and the authorization server fails.
     NoToken,
 }
 
@@ -45,12 +45,12 @@ impl Case {
         [Self::Fresh, Self::Cold, Self::Rejected, Self::Broken, Self::NoToken];
 }
 
-/// Whose form of the layer is checked.
+/// The form of the layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Tokens {
-    /// That of one cache.
+    /// The layer of one cache.
     One,
-    /// That of a cache by key.
+    /// The layer of a keyed cache.
     Keyed,
 }
 
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    /// Around an API of its own, with tokens that live so long.
+    /// With its own API, and tokens of this lifetime.
     pub(crate) fn around(api: Api, life: Duration) -> Self {
         Self::with(api, life, || true, Arc::default())
     }
@@ -121,12 +121,12 @@ impl World {
         Self { cache, keyed, api, permits: Arc::new(Semaphore::new(1)), asked, healed }
     }
 
-    /// From now on nothing fails.
+    /// Ends all failures.
     pub(crate) fn heal(&self) {
         self.healed.store(true, SeqCst);
     }
 
-    /// How many token requests there were.
+    /// The number of token requests.
     pub(crate) fn token_requests(&self) -> usize {
         self.asked.load(SeqCst)
     }
@@ -147,7 +147,8 @@ impl World {
         ConcurrencyLimit::with_semaphore(self.api.clone(), Arc::clone(&self.permits))
     }
 
-    /// The same, ready at once: a load shedder takes a service that is not for an overloaded one.
+    /// The same, ready at once, because a load shedder treats a service that is not ready as
+    /// overloaded.
     pub(crate) fn prompt_bottom(&self) -> ConcurrencyLimit<Api> {
         let api = self.api.clone().prompt();
         ConcurrencyLimit::with_semaphore(api, Arc::clone(&self.permits))

@@ -1,4 +1,4 @@
-//! A secret in the wrong place is in no error, and in no `Debug`.
+//! A secret in the wrong place appears in no error and in no `Debug`.
 
 use std::{error::Error as _, fmt::Debug};
 
@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::{
 use crate::support::{App, TempFile, env_of, json};
 
 const CANARY: &str = "canary-4e1f0a77";
-/// One that can stand without quotes.
+/// A secret that needs no quotes.
 const NUMBER: &str = "40960077";
 
 pub(crate) const SETTINGS: &[&str] = &[
@@ -67,7 +67,7 @@ fn silent_error(error: &Error, place: &str) {
     assert!(!text.contains(CANARY) && !text.contains(NUMBER), "{place}: {text}");
 }
 
-/// Tells whatever it can: by the builder, the cache, and an acquisition that is refused.
+/// Collects all output: of the builder, the cache, and a refused acquisition.
 async fn tell_all(config: &ClientCredentialsConfig, place: &str) -> bool {
     silent(config, place);
     let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
@@ -90,7 +90,7 @@ async fn tell_all(config: &ClientCredentialsConfig, place: &str) -> bool {
     }
 }
 
-/// Some ways to authenticate, so that each setting is looked at in one of them at least.
+/// Several client authentications, so that each setting is used in at least one of them.
 fn bases(file: &str) -> [Value; 5] {
     let url = "https://idp.test/token";
     [
@@ -111,7 +111,7 @@ fn bases(file: &str) -> [Value; 5] {
     ]
 }
 
-/// As text, as a number beside it, in a list, in a map, as a key: wherever it is not by itself the
+/// As text, as a number next to it, in a list, in a map, as a key: in every place except as the
 /// name of an unknown setting, which errors must show.
 #[tokio::test(start_paused = true)]
 async fn in_every_setting_and_type() {
@@ -168,7 +168,7 @@ async fn where_no_setting_is() {
     }
 }
 
-/// The readers' own errors, which print the line: there are none, whatever type a value has.
+/// The readers' own errors would print the line. There are none, for a value of any type.
 #[tokio::test(start_paused = true)]
 async fn through_readers_that_show_lines() {
     let number = NUMBER;

@@ -1,4 +1,4 @@
-//! Files that settings name: created later, wrong, or not files at all.
+//! Files that settings name: created later, invalid, or not regular files.
 
 use std::{
     fs,
@@ -47,7 +47,7 @@ fn key(file: &str, more: &[(&str, &str)]) -> ClientCredentialsConfig {
     with(&[&settings, more].concat())
 }
 
-/// What was logged at WARN while the closure ran.
+/// The WARN lines that were logged while the closure ran.
 fn warnings<T>(run: impl FnOnce() -> T) -> (T, String) {
     #[derive(Clone, Default)]
     struct Log(Arc<Mutex<Vec<u8>>>);
@@ -70,8 +70,8 @@ fn warnings<T>(run: impl FnOnce() -> T) -> (T, String) {
         .with_ansi(false)
         .with_writer(move || writer.clone())
         .finish();
-    // With two dispatchers, `tracing` asks both about a callsite that another test's thread meets
-    // first. It would ask that thread's alone otherwise, and never again.
+    // With two dispatchers, `tracing` asks both about a callsite that another test's thread reaches
+    // first. Otherwise it would ask that thread's dispatcher only, and never again.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let result = tracing::subscriber::with_default(subscriber, run);
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
@@ -123,9 +123,9 @@ fn keys_and_assertions_may_be_created_later_too() {
     }
 }
 
-/// A secret that ended up there is not shown as a path later.
+/// A misplaced secret is not shown as a path later.
 #[tokio::test(start_paused = true)]
-async fn a_text_that_is_no_path_is_not_shown() {
+async fn a_text_that_is_not_a_path_is_not_shown() {
     for secret in ["canary", "/canary", "canary/x", "../../canary", "./canary", "/", "canary\0"] {
         let config = with(&[("client_secret_file", secret)]);
         let (builder, log) = warnings(|| config.builder());
@@ -147,7 +147,7 @@ async fn a_text_that_is_no_path_is_not_shown() {
 }
 
 #[test]
-fn what_is_not_a_regular_file_is_refused() {
+fn files_that_are_not_regular_are_refused() {
     let folder = Folder::new("no-file");
     let directory = folder.0.to_str().unwrap();
     assert_refused(
@@ -188,7 +188,7 @@ fn a_check_reads_what_is_in_the_files() {
     with(&settings).check().unwrap();
     let jwt = TempFile::new("\u{feff}eyJhbGciOiJub25lIn0.e30.AA\n");
     with(&[("client_assertion_file", jwt.path())]).check().unwrap();
-    // Mistakes that need no file.
+    // Mistakes that concern no file.
     assert_refused(with(&[]).check().unwrap_err(), "client_secret, client_secret_file");
 }
 
@@ -259,7 +259,7 @@ mod keys {
         assert_eq!((&header["alg"], &header["kid"]), (&json!("PS256"), &json!("mine")));
     }
 
-    /// Its curve says which.
+    /// Its curve determines it.
     #[tokio::test(start_paused = true)]
     async fn a_pem_of_a_curve_needs_no_algorithm() {
         let config = key(&key_file("ec384-sec1.pem"), &[]);
@@ -336,7 +336,7 @@ mod certificates {
         acquire().await.unwrap();
         assert_eq!(idp.token_requests(), 1);
 
-        // What is there and wrong is refused at once.
+        // A file that exists and is invalid is refused at once.
         fs::write(&key, rcgen::KeyPair::generate().unwrap().serialize_pem()).unwrap();
         assert_refused(
             refused(&config),

@@ -1,4 +1,4 @@
-//! Extension grants among the settings: a JWT with given claims, and secret parameters in files.
+//! Extension grants in the settings: a JWT with given claims, and secret parameters in files.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
@@ -81,7 +81,7 @@ async fn a_jwt_with_given_claims_is_signed() {
     }
 }
 
-/// The key authenticates the client only if a setting says so; then it signs both.
+/// The key authenticates the client only if a setting says so. It then signs both.
 #[tokio::test(start_paused = true)]
 async fn the_key_of_a_grant_is_not_by_itself_the_clients() {
     let settings = |more: Value| {
@@ -95,7 +95,7 @@ async fn the_key_of_a_grant_is_not_by_itself_the_clients() {
     };
     let both = sent(&settings(json!({"auth_method": "private_key_jwt"}))).await;
     assert_eq!(jwt(&both, "client_assertion").1["iss"], "me");
-    // The audience defaults to the issuer for both.
+    // The audience of both defaults to the issuer.
     for parameter in ["client_assertion", "assertion"] {
         assert_eq!(jwt(&both, parameter).1["aud"], "https://idp.test", "{parameter}");
     }

@@ -1,5 +1,5 @@
-//! Settings from TOML, JSON, YAML and the environment: what they do on the wire, which mistakes
-//! are told and how, and that no secret is in what is told.
+//! Settings from TOML, JSON, YAML and the environment: their effect on the wire, the reported
+//! mistakes, and the absence of secrets in reports.
 
 mod canaries;
 mod files;

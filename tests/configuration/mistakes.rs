@@ -1,4 +1,4 @@
-//! Mistakes: told by the name that the user wrote, with what to do.
+//! Mistakes are reported by the name that the user wrote, with the next step.
 
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::ClientCredentialsConfig;
@@ -6,7 +6,7 @@ use tower_oauth2_client_credentials::ClientCredentialsConfig;
 use crate::canaries::SETTINGS;
 use crate::support::{TempFile, env_of, json, key_file, mistake};
 
-/// A good set of variables with others in their place or beside them.
+/// A valid set of variables, with some replaced or added.
 fn env_with(changes: &[(&str, &str)]) -> ClientCredentialsConfig {
     let good = [
         ("OAUTH_TOKEN_URL", "https://idp.test/token"),
@@ -102,7 +102,7 @@ fn missing_settings_are_named() {
 }
 
 #[test]
-fn unknown_settings_are_named_with_those_that_there_are() {
+fn unknown_settings_are_named_with_the_known_ones() {
     let text = mistake(&env_with(&[("OAUTH_SCOPES", "a"), ("OAUTH_client-id", "b")]));
     let expected = "OAUTH_SCOPES: there is no such setting (did you mean OAUTH_SCOPE?); \
                     OAUTH_client-id: there is no such setting (did you mean OAUTH_CLIENT_ID?); the \
@@ -112,14 +112,14 @@ fn unknown_settings_are_named_with_those_that_there_are() {
     let expected = "client_secrett: there is no such setting (did you mean client_secret?); the \
                     settings are token_url, issuer, ";
     assert!(text.starts_with(expected), "{text}");
-    // A variable of another program. In a file there is no prefix to change.
+    // A variable of another program. A file has no prefix to change.
     let text = mistake(&env_with(&[("OAUTH_REALM_OF_X", "a"), ("OAUTH_SCOPES", "a")]));
     let expected = "OAUTH_REALM_OF_X: there is no such setting; OAUTH_SCOPES: there is no such \
                     setting (did you mean OAUTH_SCOPE?); if they are not for this client, use \
                     another prefix (from_env_with_prefix); the settings are";
     assert!(text.starts_with(expected), "{text}");
     assert!(!mistake(&json(&json!({"realm_of_x": "a"}))).contains("prefix"));
-    // A name is a foreign text, too.
+    // A name is untrusted text, too.
     for name in ["a\n\u{1b}[31m", "ключ", &"a".repeat(65), " scope", "scope:a:b", ""] {
         let text = mistake(&json(&json!({name: 1})));
         let expected = match name {
@@ -131,9 +131,9 @@ fn unknown_settings_are_named_with_those_that_there_are() {
     }
 }
 
-/// As Kubernetes makes them for a service of the prefix's name.
+/// As Kubernetes makes them for a service named like the prefix.
 #[test]
-fn of_many_mistakes_the_first_are_told() {
+fn of_many_mistakes_the_first_are_reported() {
     let vars: Vec<_> = (0..200).map(|nth| (format!("OAUTH_PORT_{nth}"), "80")).collect();
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", vars));
     assert_eq!(text.matches("there is no such setting").count(), 10, "{text}");
@@ -149,7 +149,7 @@ fn service_variables_of_kubernetes_come_with_a_way_out() {
         ("OAUTH_PORT", "tcp://10.0.0.1:80"),
         ("OAUTH_PORT_80_TCP_ADDR", "10.0.0.1"),
     ];
-    // Also if another variable is misspelt, or of another program.
+    // Even if another variable is misspelled, or of another program.
     for more in [&[][..], &[("OAUTH_SCOPES", "a")], &[("OAUTH_REALM_OF_X", "a")]] {
         let text = mistake(&env_with(&[&links[..], more].concat()));
         let expected = "; Kubernetes makes such variables for a service named like the prefix; use \
@@ -167,7 +167,7 @@ fn an_empty_prefix_is_a_mistake() {
     assert!(text.starts_with("the prefix of the variables is empty; the settings are"), "{text}");
 }
 
-/// On Windows a variable is the same one in any case.
+/// On Windows variable names ignore case.
 #[test]
 fn the_case_of_variables_counts_where_it_does_for_the_system() {
     let vars = [("Oauth_Client_Id", "a"), ("OAUTH_TOKEN_URL", "b")];
@@ -183,19 +183,19 @@ fn a_key_that_is_given_twice_is_named() {
 }
 
 #[test]
-fn what_is_no_map_of_settings_is_told() {
+fn a_value_that_is_not_a_map_of_settings_is_reported() {
     for value in [json!("s3cret"), json!(["s3cret"]), json!(7), json!(true)] {
         let text = mistake(&json(&value));
         assert!(text.starts_with("it is no map of settings"), "{text}");
     }
-    // Nothing at all is an empty one.
+    // Nothing counts as empty.
     assert_eq!(mistake(&json(&Value::Null)), mistake(&ClientCredentialsConfig::default()));
     let numbered = yaml_serde::from_str::<ClientCredentialsConfig>("1: s3cret").unwrap();
     assert!(mistake(&numbered).starts_with("a key is not text"), "{}", mistake(&numbered));
 }
 
 #[test]
-fn a_value_of_another_type_is_told() {
+fn a_value_of_another_type_is_reported() {
     let good =
         json!({"token_url": "https://idp.test/token", "client_id": "a", "client_secret": "b"});
     let a_duration =
@@ -273,9 +273,9 @@ fn a_value_of_another_type_is_told() {
     }
 }
 
-/// What code could still mend is a mistake where there is none.
+/// `into_cache` leaves no code that could fix these, so they are mistakes of the settings.
 #[test]
-fn what_is_missing_without_code_is_told_by_the_settings() {
+fn missing_settings_are_reported_when_no_code_can_add_them() {
     let plain = "plain http would show the client's credentials to the network";
     for (changes, expected) in [
         (&[("OAUTH_TOKEN_URL", "http://idp.test/token")][..], format!("OAUTH_TOKEN_URL: {plain}")),
@@ -326,14 +326,14 @@ fn a_variable_that_is_not_utf_8_is_named() {
     let raw = [(OsStr::from_bytes(b"OAUTH_SC\xffPE"), OsStr::new("a"))];
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
     assert!(text.starts_with("a name that is not shown: there is no such setting"), "{text}");
-    // Others' variables may be what they like.
+    // Other programs' variables may have any content.
     let raw = [(OsStr::from_bytes(b"OTHER_\xff"), OsStr::from_bytes(b"\xff"))];
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
     assert!(text.starts_with("OAUTH_TOKEN_URL, OAUTH_ISSUER: not set"), "{text}");
 }
 
-/// Those that the message lists are those that the chapter explains, and that the canaries are put
-/// into.
+/// The settings in the message are those that the chapter explains, and those that the secrets are
+/// put into.
 #[test]
 fn every_setting_is_documented() {
     let text = mistake(&json(&json!({"unknown": 1})));

@@ -1,8 +1,8 @@
 //! Builder and configuration accept the same inputs, refuse the same inputs, and send the same
 //! bytes.
 //!
-//! Two differences belong to reading and are left out here: the configuration removes white space
-//! around a value, and takes an empty value for one that is not set.
+//! Two differences come from reading and are excluded: the configuration removes white space around
+//! a value, and treats an empty value as not set.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::support::{TempFile, json};
 
 const TOKEN_URL: &str = "https://idp.test/token";
 
-/// What the server sees, and what the client makes of the answer.
+/// The server's view of the request, and the client's view of the answer.
 #[derive(Debug, PartialEq)]
 struct Sent {
     url: String,
@@ -41,7 +41,7 @@ async fn outcome(builder: Result<ClientCredentialsBuilder, Error>) -> Result<Sen
         .map(|(name, value)| (name.to_string(), Bytes::copy_from_slice(value.as_bytes())))
         .collect();
     headers.sort();
-    // A signed assertion is another in each request.
+    // A signed assertion is different in each request.
     let form = request.form.iter().map(|(name, value)| match name.as_str() {
         "client_assertion" if value.starts_with("eyJ") => (name.clone(), "signed".to_owned()),
         _ => (name.clone(), value.clone()),
@@ -68,7 +68,7 @@ fn base() -> ClientCredentialsBuilder {
     ClientCredentials::builder(TOKEN_URL).client_secret_basic("my-service", "s3cret")
 }
 
-/// Gives one input to both. Returns whether they accept it.
+/// Passes one input to both. Returns whether they accept it.
 async fn same(more: Value, builder: ClientCredentialsBuilder) -> bool {
     let (configured, built) = (outcome(settings(more.clone())).await, outcome(Ok(builder)).await);
     assert_eq!(configured, built, "{more}");
@@ -80,7 +80,7 @@ async fn same(more: Value, builder: ClientCredentialsBuilder) -> bool {
 
 type Set = fn(&str) -> ClientCredentialsBuilder;
 
-/// Each setting that is one text: the accepted inputs, and the refused inputs.
+/// Each setting that is one text, with accepted and refused inputs.
 const TEXTS: &[(&str, Set, &[&str], &[&str])] = &[
     (
         "token_url",

@@ -1,4 +1,4 @@
-//! The readers that there are, and a token request with what they read.
+//! The supported readers, and a token request with the settings that they read.
 
 use std::{
     env, fs,
@@ -13,7 +13,7 @@ use tower_oauth2_client_credentials::{
     testing::{AuthorizationServer, RecordedRequest},
 };
 
-/// As in an application that has other settings too.
+/// As in an application with other settings.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct App {
@@ -35,7 +35,8 @@ pub(crate) fn json(value: &serde_json::Value) -> ClientCredentialsConfig {
     serde_json::from_value(value.clone()).unwrap()
 }
 
-/// The token request that a server sees, one that knows the usual client and takes all assertions.
+/// The token request as a server sees it. The server knows the usual client and accepts all
+/// assertions.
 pub(crate) async fn token_request(config: &ClientCredentialsConfig) -> RecordedRequest {
     let idp = AuthorizationServer::builder()
         .client("my-service", "s3cret")
@@ -47,7 +48,7 @@ pub(crate) async fn token_request(config: &ClientCredentialsConfig) -> RecordedR
     idp.requests().remove(0)
 }
 
-/// The message of a mistake, without what they all begin with.
+/// The message of a mistake, without the common prefix.
 pub(crate) fn mistake(config: &ClientCredentialsConfig) -> String {
     let error = refused(config);
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -59,7 +60,7 @@ pub(crate) fn refused(config: &ClientCredentialsConfig) -> Error {
     config.builder().map(drop).expect_err("a mistake")
 }
 
-/// A file that is gone with it.
+/// A file that is deleted on drop.
 pub(crate) struct TempFile(PathBuf);
 
 impl TempFile {
@@ -82,7 +83,7 @@ impl Drop for TempFile {
     }
 }
 
-/// One of the keys beside the tests of keys.
+/// One of the keys of the key tests.
 pub(crate) fn key_file(name: &str) -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signing_keys");
     folder.join(name).to_str().unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! What settings do: the token request, and the cache.
+//! The effect of settings on the token request and the cache.
 
 use std::time::Duration;
 
@@ -67,7 +67,7 @@ const ENV: [(&str, &str); 14] = [
     ("OAUTH_AUTHORIZATION_DETAILS", "[{\"type\":\"invoice\"}]"),
     ("OAUTH_PARAMETERS", "tenant=blue+%26+green&organization=acme"),
     ("OAUTH_ATTEMPTS", "1"),
-    ("HOME", "nor this"),
+    ("HOME", "not this either"),
 ];
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +98,7 @@ async fn every_reader_leads_to_the_same_request() {
     }
 }
 
-/// Also as a part of other settings, at their level.
+/// As a part of other settings too, at their level.
 #[tokio::test(start_paused = true)]
 async fn it_can_be_flattened() {
     #[derive(Deserialize)]
@@ -139,7 +139,7 @@ async fn the_credential_decides_how_the_client_authenticates() {
         (Some("nobody"), None)
     );
 
-    // An assertion that is no JWT, of a type that says so.
+    // An assertion that is not a JWT, with a matching type.
     let file = TempFile::new("an-assertion\n");
     let request = token_request(&with(json!({
         "client_assertion_file": file.path(),
@@ -151,7 +151,7 @@ async fn the_credential_decides_how_the_client_authenticates() {
     assert_eq!(request.form_value("client_id"), Some("my-service"));
 
     for method in ["tls_client_auth", "self_signed_tls_client_auth"] {
-        // Its certificate is in the transport.
+        // The transport has the certificate.
         let config = with(json!({"auth_method": method, "client_id": "nobody"}));
         assert_eq!(token_request(&config).await.form_value("client_id"), Some("nobody"));
     }
@@ -181,7 +181,7 @@ async fn assertions_are_signed_as_the_settings_say() {
         (&json!("my-service"), &json!("https://idp.test"))
     );
 
-    // A JWK says itself what it is for.
+    // A JWK contains its algorithm.
     let jwk = std::fs::read_to_string(key_file("rfc7515_a2.json")).unwrap();
     let jwk = TempFile::new(&jwk.replacen('{', r#"{"alg": "RS256", "#, 1));
     let request = token_request(&with(json!({
@@ -207,7 +207,7 @@ async fn assertions_are_signed_as_the_settings_say() {
     }
 }
 
-/// With an issuer the endpoint is discovered, and is what a client assertion is for.
+/// With an issuer the endpoint is discovered, and the issuer is the audience of a client assertion.
 #[tokio::test(start_paused = true)]
 async fn an_issuer_is_discovered() {
     let idp = AuthorizationServer::builder().verify_assertion(|_| Ok(())).build();
@@ -224,7 +224,7 @@ async fn an_issuer_is_discovered() {
     assert_eq!(jwt_parts(&idp.requests()[0]).1["aud"], idp.issuer());
 }
 
-/// Each of the settings with a duration, in one of the ways to write it.
+/// Each setting with a duration, in one of its notations.
 #[tokio::test(start_paused = true)]
 async fn durations_and_counts_are_what_the_builders_take() {
     let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
@@ -244,7 +244,7 @@ async fn durations_and_counts_are_what_the_builders_take() {
         (error.kind(), start.elapsed()),
         (ErrorKind::WaitTimeout, Duration::from_millis(500))
     );
-    // Two attempts of 1.5 s and what is between them.
+    // Two attempts of 1.5 s and the pause between them.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!((idp.token_requests(), idp.in_flight()), (2, 0));
     idp.recover();
@@ -253,7 +253,7 @@ async fn durations_and_counts_are_what_the_builders_take() {
     assert_eq!(token.lifetime(), Some(Duration::from_secs(3600)));
 }
 
-/// As serde_json gives numbers once a crate anywhere has turned `arbitrary_precision` on.
+/// serde_json produces such numbers if any crate turns on `arbitrary_precision`.
 #[test]
 fn a_number_of_arbitrary_precision_is_one() {
     let number = |digits: &str| json!({"$serde_json::private::Number": digits});
@@ -267,7 +267,7 @@ fn a_number_of_arbitrary_precision_is_one() {
     }
 }
 
-/// The default transport gets the certificate, and a mistake in its files is told by its settings.
+/// The default transport gets the certificate. A mistake in its files is reported by its settings.
 #[cfg(feature = "hyper")]
 #[test]
 fn a_certificate_is_read_with_its_key() {
@@ -278,7 +278,7 @@ fn a_certificate_is_read_with_its_key() {
             "client_key_file": key_file(key),
         }))
     };
-    // Without a certificate it would not build.
+    // It would not build without a certificate.
     files("ec256-pkcs8.pem").builder().unwrap().build().unwrap();
     let error = crate::support::refused(&files("ec384-sec1.pem"));
     let (text, cause) = (error.to_string(), std::error::Error::source(&error).unwrap());
@@ -290,7 +290,7 @@ fn a_certificate_is_read_with_its_key() {
 /// Over sockets, from the file to the API.
 #[cfg(feature = "hyper")]
 #[tokio::test]
-async fn from_the_settings_to_an_authorised_call() {
+async fn from_the_settings_to_an_authorized_call() {
     use bytes::Bytes;
     use http_body_util::Empty;
     use hyper_util::{client::legacy::Client, rt::TokioExecutor};

@@ -1,4 +1,4 @@
-//! One document serves for its time, and longer if there is no newer one.
+//! A document is used for its maximum age, and longer if no newer one is available.
 
 use super::*;
 
@@ -21,7 +21,7 @@ async fn one_document_serves_many_acquisitions_and_caches() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn those_who_wait_share_a_failure_too() {
+async fn waiters_share_a_failure_too() {
     let idp = AuthorizationServer::builder().delay(S).build();
     idp.serve_metadata(WellKnown::None);
     let source = client(&idp).build().unwrap();
@@ -39,12 +39,12 @@ async fn those_who_wait_share_a_failure_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_who_stands_still_does_not_hold_the_others_up_for_good() {
+async fn an_acquisition_that_is_not_driven_does_not_block_the_others_for_ever() {
     let idp = AuthorizationServer::new();
     idp.script_metadata([Answer::Hang]);
     let source = client(&idp).build().unwrap();
     let mut stalled = std::pin::pin!(acquire(&source));
-    // Polled, and then no more: as on a runtime that nobody drives.
+    // Polled once and not again, as on a runtime that is not driven.
     tokio::time::timeout(S, &mut stalled).await.unwrap_err();
     let start = tokio::time::Instant::now();
     acquire(&source).await.unwrap();
@@ -70,12 +70,12 @@ async fn a_document_is_read_again_after_its_time_and_kept_if_there_is_no_newer_o
         [Event::MetadataKept { age, error, .. }]
             if *age == 24 * HOUR && error.kind() == ErrorKind::Discovery
     ));
-    // Not with each acquisition.
+    // Not for each acquisition.
     tokio::time::advance(299 * S).await;
     source.acquire(observing.clone()).await.unwrap();
     assert_eq!((asked(&idp).len(), events.lock().unwrap().len()), (3, 1));
 
-    // A server that hangs costs the attempt half its time and no more.
+    // A server that hangs costs at most half of the attempt's time.
     tokio::time::advance(S).await;
     idp.script_metadata([Answer::Hang]);
     source.acquire(observing.clone()).await.unwrap();
@@ -109,7 +109,7 @@ async fn an_endpoint_that_moved_is_found_before_the_document_is_old() {
     let error = acquire(&source).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::HttpStatus);
     idp.set_metadata("token_endpoint", json!("https://idp.test/token"));
-    // Spaced, whatever the traffic.
+    // Spaced, for any traffic.
     tokio::time::advance(299 * S).await;
     acquire(&source).await.unwrap_err();
     tokio::time::advance(S).await;

@@ -1,9 +1,9 @@
-//! What the document lists: warnings, the strict mode, the endpoint for certificates.
+//! The lists of the document: warnings, the strict mode, the endpoint for certificates.
 
 use super::*;
 
 #[tokio::test(start_paused = true)]
-async fn what_the_server_does_not_list_is_a_warning_and_a_hint() {
+async fn a_method_that_the_server_does_not_list_is_a_warning_and_a_hint() {
     let idp = AuthorizationServer::builder().client("id", "another").build();
     idp.set_metadata("token_endpoint_auth_methods_supported", json!(["private_key_jwt", "none"]));
     idp.set_metadata("grant_types_supported", json!(["authorization_code"]));
@@ -32,7 +32,7 @@ async fn what_the_server_does_not_list_is_a_warning_and_a_hint() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_metadata_stops_nobody_who_did_not_ask_for_that() {
+async fn wrong_metadata_is_an_error_in_the_strict_mode_only() {
     let strict = |methods: serde_json::Value| async move {
         let idp = AuthorizationServer::builder().client("id", "hunter2").build();
         idp.set_metadata("token_endpoint_auth_methods_supported", methods);
@@ -54,7 +54,7 @@ async fn wrong_metadata_stops_nobody_who_did_not_ask_for_that() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_endpoint_for_certificates_is_for_those_who_show_one() {
+async fn the_endpoint_for_certificates_is_for_clients_with_one() {
     let certificate = Bytes::from_static(b"stands for DER");
     let idp = AuthorizationServer::builder()
         .client("id", "hunter2")
@@ -79,7 +79,7 @@ async fn the_endpoint_for_certificates_is_for_those_who_show_one() {
         acquire(&builder.build().unwrap()).await.unwrap();
         assert_eq!(idp.requests().last().unwrap().uri, endpoint);
     }
-    // RFC 8705 §5: the alias is for any client that has a certificate.
+    // RFC 8705 §5: the alias is for every client with a certificate.
     #[cfg(feature = "hyper")]
     {
         use tower_oauth2_client_credentials::ClientIdentity;
@@ -98,7 +98,7 @@ async fn the_endpoint_for_certificates_is_for_those_who_show_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_metadata_can_be_looked_at() {
+async fn the_metadata_can_be_read() {
     let idp = AuthorizationServer::new();
     idp.set_metadata("dpop_signing_alg_values_supported", json!(["ES256"]));
     let source = client(&idp).build().unwrap();

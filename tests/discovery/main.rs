@@ -1,4 +1,4 @@
-//! The token endpoint found by the issuer, in virtual time against the mock's metadata.
+//! Discovers the token endpoint by the issuer, in virtual time against the mock's metadata.
 #![cfg(feature = "testing")]
 
 mod keeping;
@@ -52,7 +52,7 @@ fn raw(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer 
     Answer::Raw(response.body(body.into()).unwrap())
 }
 
-/// An acquisition whose events are kept.
+/// An acquisition that records its events.
 fn observed() -> (AcquireContext, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::<Mutex<Vec<Event>>>::default();
     let mut acquire = AcquireContext::new(Reason::Missing);
@@ -62,7 +62,7 @@ fn observed() -> (AcquireContext, Arc<Mutex<Vec<Event>>>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn both_places_are_asked_in_order_for_issuers_of_all_shapes() {
+async fn both_locations_are_asked_in_order_for_issuers_of_all_shapes() {
     for (path, oauth, openid) in [
         ("", OAUTH.to_owned(), OPENID.to_owned()),
         ("/", OAUTH.to_owned(), OPENID.to_owned()),
@@ -123,7 +123,7 @@ async fn a_document_of_another_issuer_is_not_used() {
     }
     assert_eq!(idp.token_requests(), 0);
 
-    // As of a server that ignores what follows the well-known part: the other place is right.
+    // A server that ignores the text after the well-known part: the other location is right.
     let root = json!({"issuer": "https://idp.test", "token_endpoint": "https://idp.test/root"});
     idp.set_metadata("issuer", json!("https://idp.test/t"));
     idp.script_metadata([raw(200, &[], root.to_string())]);
@@ -143,8 +143,8 @@ async fn plain_http_is_for_loopback_or_by_choice() {
     assert!(error.to_string().contains("issuer: plain http"), "{error}");
     acquire(&plain().allow_plain_http().build().unwrap()).await.unwrap();
 
-    // The endpoint that a document names follows the same rule, and an https issuer cannot name a
-    // plain-http endpoint on loopback either.
+    // The endpoint in a document follows the same rule. An https issuer cannot name a plain-http
+    // endpoint, not even on loopback.
     let before = idp.token_requests();
     for plain in ["http://idp.test/token", "http://127.0.0.1/token", "http://localhost:1/token"] {
         idp.set_metadata("token_endpoint", json!(plain));
@@ -161,7 +161,7 @@ async fn plain_http_is_for_loopback_or_by_choice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_document_is_an_error_that_says_so() {
+async fn an_answer_that_is_not_a_document_is_an_error_that_says_so() {
     let redirect = raw(302, &[("location", "https://evil.test/")], "");
     let large = raw(200, &[], " ".repeat(2 * 1024 * 1024));
     let gzip = raw(200, &[("content-encoding", "gzip")], "{}");
@@ -190,7 +190,7 @@ async fn what_is_no_document_is_an_error_that_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_more_telling_of_two_failures_is_the_one() {
+async fn the_more_specific_of_two_failures_is_reported() {
     for (answers, retryable, status) in [
         ([Answer::Status(404), Answer::Status(503)], true, 503),
         ([Answer::Status(503), Answer::Status(404)], true, 503),
@@ -203,7 +203,7 @@ async fn the_more_telling_of_two_failures_is_the_one() {
         assert_eq!(error.is_retryable(), retryable);
         assert_eq!(error.status().map(|status| status.as_u16()), Some(status));
     }
-    // A server that says "later" is not asked again at once.
+    // A server that answers "later" is not asked again at once.
     let idp = AuthorizationServer::new();
     idp.script_metadata([Answer::StatusRetryAfter(429, 7)]);
     let error = failure(client(&idp)).await;
@@ -215,7 +215,7 @@ async fn the_more_telling_of_two_failures_is_the_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_first_place_that_resets_does_not_hide_the_second() {
+async fn a_first_location_that_resets_does_not_hide_the_second() {
     let idp = AuthorizationServer::builder().client("id", "hunter2").build();
     idp.script_metadata([Answer::CloseConnection, Answer::CloseConnection]);
     acquire(&client(&idp).attempts(1).build().unwrap()).await.unwrap();
@@ -225,7 +225,7 @@ async fn a_first_place_that_resets_does_not_hide_the_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn json_is_read_whatever_it_is_called() {
+async fn json_is_read_with_any_content_type() {
     let idp = AuthorizationServer::new();
     let document = json!({"issuer": idp.issuer(), "token_endpoint": idp.token_url()});
     let mut body = "\u{feff}\n".to_owned();
@@ -235,7 +235,7 @@ async fn json_is_read_whatever_it_is_called() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_transient_failure_is_tried_again_within_the_acquisition() {
+async fn a_transient_failure_is_retried_within_the_acquisition() {
     let idp = AuthorizationServer::new();
     idp.script_metadata([Answer::Status(502), Answer::Status(502), Answer::CloseConnection]);
     acquire(&client(&idp).build().unwrap()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Every client authentication method and signing algorithm against metadata that lists it, and
+//! Every client authentication method and signing algorithm, against metadata that lists it and
 //! metadata that does not.
 
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ const METHODS: &str = "token_endpoint_auth_methods_supported";
 const ALGORITHMS: &str = "token_endpoint_auth_signing_alg_values_supported";
 const OTHER_GRANT: &str = "urn:example:grant";
 
-/// A server that takes what any client presents.
+/// A server that accepts any client.
 fn server() -> AuthorizationServer {
     AuthorizationServer::builder()
         .verify_assertion(|_| Ok(()))
@@ -24,7 +24,7 @@ fn server() -> AuthorizationServer {
 
 type Choose = fn(ClientCredentialsBuilder) -> ClientCredentialsBuilder;
 
-/// Each method, by the name that metadata has for it, if there is one.
+/// Each method, with its registered name if it has one.
 const EACH_METHOD: &[(&str, Option<&str>, Choose)] = &[
     ("basic", Some("client_secret_basic"), |it| it.client_secret_basic("id", "s3cret")),
     ("basic, raw", Some("client_secret_basic"), |it| it.client_secret_basic_raw("id", "s3cret")),
@@ -49,8 +49,8 @@ const EACH_METHOD: &[(&str, Option<&str>, Choose)] = &[
     }),
 ];
 
-/// With metadata in which a list is replaced: what the strict mode makes of it, and which members
-/// the lenient mode warns of.
+/// With one list of the metadata replaced: the result in the strict mode, and the members that the
+/// lenient mode warns about.
 async fn judged(
     choose: impl Fn(ClientCredentialsBuilder) -> ClientCredentialsBuilder,
     member: &str,
@@ -93,14 +93,14 @@ async fn every_client_authentication_method_is_compared_with_the_metadata() {
                 assert!(why.contains(&format!("({METHODS})")), "{label}: {why}");
                 assert_eq!(warned, [(METHODS, (*method).to_owned())], "{label}");
             }
-            // Without a registered name there is nothing to compare.
+            // A method without a registered name can't be compared.
             None => assert_eq!((strict, warned), (Ok(()), vec![]), "{label}"),
         }
         for fits in [json!([method.unwrap_or("x"), "y"]), json!([]), json!(null)] {
             let judged = judged(choose, METHODS, fits.clone()).await;
             assert_eq!(judged, (Ok(()), vec![]), "{label}: {fits}");
         }
-        // A list of algorithms concerns methods that sign.
+        // A list of algorithms applies to methods that sign.
         let (strict, _) = judged(choose, ALGORITHMS, json!(["XX999"])).await;
         let signs = matches!(*method, Some("private_key_jwt" | "client_secret_jwt"));
         assert_eq!(strict.is_err(), signs, "{label}");
@@ -138,7 +138,7 @@ async fn every_signing_algorithm_is_compared_with_the_metadata() {
         let pem = std::fs::read(file).unwrap();
         let key = SigningKey::from_pem(algorithm, pem).unwrap();
         signing.push((name, Box::new(move |it| it.private_key_jwt("id", key.clone(), issuer()))));
-        // In a file the algorithm is known before the key is read.
+        // With a file the algorithm is known before the key is read.
         let source = SigningKeySource::from_pem_file(algorithm, file);
         signing
             .push((name, Box::new(move |it| it.private_key_jwt("id", source.clone(), issuer()))));
@@ -162,11 +162,11 @@ async fn every_signing_algorithm_is_compared_with_the_metadata() {
             assert_eq!(judged, (Ok(()), vec![]), "{name}: {fits}");
         }
     }
-    // A JWK names its algorithm only when it is read, so it is not compared.
+    // The algorithm of a JWK is known when it is read, so it is not compared.
     let jwk = SigningKeySource::from_fn(|| Ok(SigningKey::generate(Alg::Es256)?));
     let choose = |it: ClientCredentialsBuilder| it.private_key_jwt("id", jwk.clone(), issuer());
     assert_eq!(judged(choose, ALGORITHMS, json!(["XX999"])).await, (Ok(()), vec![]));
-    // Nor does the key of a grant's JWT authenticate the client.
+    // The key of a grant's JWT does not authenticate the client either.
     let key = SigningKey::generate(Alg::Es256).unwrap();
     let choose = |it: ClientCredentialsBuilder| {
         it.client_secret_post("id", "s3cret")
@@ -176,7 +176,7 @@ async fn every_signing_algorithm_is_compared_with_the_metadata() {
     assert_eq!(judged(choose, ALGORITHMS, json!(["XX999"])).await, (Ok(()), vec![]));
 }
 
-/// A message shows 12 of the names, and says when there are more.
+/// A message shows 12 of the names, and says that there are more.
 #[tokio::test(start_paused = true)]
 async fn a_message_shows_no_more_than_twelve_listed_names() {
     for (count, more) in [(1, false), (12, false), (13, true), (5000, true)] {

@@ -1,4 +1,4 @@
-//! What requests to APIs carry, and the nonces of APIs (RFC 9449 §7, §9).
+//! The proofs of requests to APIs, and the nonces of APIs (RFC 9449 §7, §9).
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn every_request_has_a_proof_of_its_own() {
+async fn every_request_has_its_own_proof() {
     let stage = Stage::new();
     let client = stage.client();
     let url = "https://API.test:443/things?page=1";
@@ -61,16 +61,16 @@ async fn a_nonce_is_taken_from_successes_and_refusals_of_every_kind() {
     for expected in [200, 404, 503, 200, 200] {
         assert_eq!(client.get("https://api.test/").await, expected);
     }
-    // The last one was none, so the one before is good still.
+    // The last value was not a nonce, so the previous one is still valid.
     assert_eq!(scripted.nonces(), [None, some("n1"), some("n2"), some("n3"), some("n3")]);
-    // Without replays nonces are kept all the same.
+    // Nonces are kept even without replays.
     let response = client.send_with(Never, get("https://api.test/")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(scripted.nonces()[5], some("n3"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_token_endpoint_and_two_apis_have_nonces_of_their_own() {
+async fn the_token_endpoint_and_two_apis_have_separate_nonces() {
     let stage = Stage::new();
     let at_other = DpopVerifier::new(verified);
     let other = ProtectedApi::builder(&stage.idp).dpop(at_other.clone()).build();
@@ -95,7 +95,7 @@ async fn the_token_endpoint_and_two_apis_have_nonces_of_their_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_token_nor_proof_goes_elsewhere() {
+async fn no_token_and_no_proof_go_to_another_origin() {
     let below = |request: Request<Body>| {
         let names: Vec<_> = request
             .headers()
@@ -150,8 +150,8 @@ async fn their_own_fields_stay_or_go_together() {
     }
 }
 
-/// RFC 9449 knows `Authorization` alone; a gateway's field has the same value, and the proof stays
-/// where it is.
+/// RFC 9449 defines `Authorization` only. A gateway's field has the same value, and the proof stays
+/// in its field.
 #[tokio::test(start_paused = true)]
 async fn another_header_field_carries_the_token_the_same_way() {
     let scripted = Scripted::default();
@@ -165,7 +165,7 @@ async fn another_header_field_carries_the_token_the_same_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_proved_is_refused_and_not_sent() {
+async fn requests_that_cannot_be_proved_are_refused_and_not_sent() {
     let by_hand = TokenCache::new(|_: AcquireContext| async { Token::new(TokenType::Dpop, "abc") });
     let scripted = Scripted::default();
     let client = scripted.client(by_hand);
@@ -185,7 +185,7 @@ async fn what_cannot_be_proved_is_refused_and_not_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bound_token_is_worth_nothing_as_bearer_or_with_another_key() {
+async fn a_bound_token_is_refused_as_bearer_and_with_another_key() {
     let stage = Stage::new();
     let token = stage.tokens().get().await.unwrap();
     let other = stage.tokens().get().await.unwrap();
@@ -202,7 +202,7 @@ async fn a_bound_token_is_worth_nothing_as_bearer_or_with_another_key() {
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
         assert_eq!(response.headers()["www-authenticate"], "DPoP error=\"invalid_token\"");
     }
-    // The layer does not fall back to Bearer if an API offers that. The next token is bound too.
+    // The layer does not fall back to Bearer if an API offers it. The next token is bound too.
     let scripted = Scripted::new([challenge(401, "Bearer error=\"invalid_token\"", &[])]);
     assert_eq!(scripted.client(stage.tokens()).get(url).await, StatusCode::OK);
     let schemes = scripted.requests().into_iter().map(|request| {
@@ -212,7 +212,7 @@ async fn a_bound_token_is_worth_nothing_as_bearer_or_with_another_key() {
     assert_eq!(schemes.collect::<Vec<_>>(), ["DPoP", "DPoP"]);
 }
 
-/// However a service is used, and on a way of its own where nothing is replayed.
+/// For every way to use a service, and for a service without replays.
 #[tokio::test(start_paused = true)]
 async fn each_request_of_a_service_and_of_its_clones_has_a_proof() {
     let stage = Stage::new();

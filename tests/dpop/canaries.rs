@@ -1,4 +1,4 @@
-//! No proof, token or key shows, whatever goes wrong.
+//! No proof, token or key appears in any output, in any failure.
 
 use std::{
     io,
@@ -27,8 +27,9 @@ impl io::Write for Traced {
     }
 }
 
-/// Keeps what is traced from here on, at every level and by every test. Each begins with it: whether
-/// a callsite is enabled is decided for the whole process by who comes to it first.
+/// Records all traces from here on, of every level and every test. Each test begins with it,
+/// because the first thread that reaches a callsite decides for the whole process whether it is
+/// enabled.
 pub(crate) fn listen() {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
@@ -51,7 +52,7 @@ async fn nothing_secret_is_shown_or_traced() {
     let builder = stage.builder().dpop(key.clone());
     let mut shown = format!("{key:?} {:?} {builder:?}", DpopKey::from(key.clone()));
     let source = builder.build().unwrap();
-    // A server that echoes what it was sent.
+    // A server that echoes the request.
     stage.idp.on_request(|request| {
         let proof = request.header("dpop").unwrap();
         let body = format!(r#"{{"error":"invalid_dpop_proof","error_description":"{proof}"}}"#);

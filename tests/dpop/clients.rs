@@ -1,4 +1,4 @@
-//! Clients that the layer does not fit: the cache alone, and what it hands out.
+//! Clients without the layer: the cache and its tokens.
 
 use std::sync::Arc;
 
@@ -30,9 +30,9 @@ async fn a_token_authorizes_and_observes_by_itself() {
     assert_eq!(statuses, [StatusCode::UNAUTHORIZED, StatusCode::OK, StatusCode::OK]);
 }
 
-/// As a decorator does that keeps tokens elsewhere, as bytes.
+/// As a decorator that stores tokens as bytes.
 #[tokio::test(start_paused = true)]
-async fn a_token_that_was_taken_apart_is_put_together_again() {
+async fn a_token_can_be_stored_as_bytes_and_rebuilt() {
     let stage = Stage::new();
     let inner = Arc::new(stage.builder().build().unwrap());
     let tokens = TokenCache::new(move |_: AcquireContext| {

@@ -1,4 +1,4 @@
-//! An API that asks for a nonce and closes the connection, over a real socket and client.
+//! An API that requires a nonce and closes the connection, over a real socket and client.
 
 use std::sync::{Arc, Mutex};
 
@@ -29,8 +29,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<Option<String>> {
     Some(nonce_of(proof))
 }
 
-/// Asks the first request for a nonce, closes when the second has come on the same connection,
-/// and accepts what comes on another one. The nonces that came.
+/// Answers the first request with a nonce challenge, closes when a second request arrives on the
+/// same connection, and accepts requests on another one. Returns the nonces of the requests.
 async fn serve(listener: TcpListener, nonces: Arc<Mutex<Vec<Option<String>>>>) {
     let (mut first, _) = listener.accept().await.unwrap();
     let nonce = read_request(&mut first).await.unwrap();

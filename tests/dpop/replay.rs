@@ -1,4 +1,4 @@
-//! How often a request is sent again: once for a token, once for a nonce.
+//! The number of replays: one for a token, one for a nonce.
 
 use http::{Request, StatusCode};
 use tower_oauth2_client_credentials::{CloneBodies, Never};
@@ -45,7 +45,7 @@ async fn a_token_and_a_nonce_in_either_order() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn neither_is_done_twice() {
+async fn each_replay_happens_once() {
     let nonces = || (0..5).map(|n| challenge(401, USE_NONCE, &[&format!("n{n}")]));
     let tokens = || (0..5).map(|_| challenge(401, INVALID_TOKEN, &["n"]));
     let mixed: Vec<_> = nonces().zip(tokens()).flat_map(|(nonce, token)| [nonce, token]).collect();
@@ -61,7 +61,7 @@ async fn neither_is_done_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_no_challenge_for_a_nonce_is_handed_back() {
+async fn an_answer_that_is_not_a_nonce_challenge_is_returned() {
     for answer in [
         challenge(401, USE_NONCE, &[]),
         challenge(401, USE_NONCE, &["n1", "n2"]),
@@ -82,16 +82,16 @@ async fn what_is_no_challenge_for_a_nonce_is_handed_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_error_beside_another_schemes_challenge_counts() {
+async fn the_error_next_to_another_schemes_challenge_counts() {
     let answer = challenge(401, "Bearer, DPoP algs=\"ES256\", error=\"use_dpop_nonce\"", &["n2"]);
     let scripted = Scripted::new([answer]);
     assert_eq!(scripted.client(Stage::new().tokens()).get(URL).await, StatusCode::OK);
     assert_eq!(scripted.nonces(), [None, some("n2")]);
 }
 
-/// Their answer goes back, and the next request has the nonce.
+/// The callers get the answer, and the next request has the nonce.
 #[tokio::test(start_paused = true)]
-async fn what_cannot_be_replayed_is_not() {
+async fn requests_that_cannot_be_replayed_are_not() {
     let stage = Stage::new();
     stage.at_api.require_nonce(true);
     let client = stage.client();

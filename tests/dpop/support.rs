@@ -1,4 +1,4 @@
-//! An authorization server and an API that want DPoP, and what another library makes of proofs.
+//! An authorization server and an API that require DPoP, and proof verification by another library.
 
 use std::{
     collections::VecDeque,
@@ -30,7 +30,7 @@ use crate::canaries;
 
 pub(crate) type Body = Full<Bytes>;
 
-/// Signature and `ath`; and the key's thumbprint.
+/// Checks signature and `ath`. Returns the key's thumbprint.
 pub(crate) fn verified(proof: &str, access_token: Option<&str>) -> Option<String> {
     let header = jsonwebtoken::decode_header(proof).ok()?;
     let jwk: Jwk = header.jwk?;
@@ -91,7 +91,7 @@ impl Stage {
         })
     }
 
-    /// The nonces of the proofs that token requests had.
+    /// The nonces in the proofs of token requests.
     pub(crate) fn token_nonces(&self) -> Vec<Option<String>> {
         self.idp
             .requests()
@@ -100,7 +100,7 @@ impl Stage {
             .collect()
     }
 
-    /// The nonces of the proofs that requests to the API had.
+    /// The nonces in the proofs of requests to the API.
     pub(crate) fn api_nonces(&self) -> Vec<Option<String>> {
         self.api
             .recorded()
@@ -118,7 +118,7 @@ pub(crate) fn some(nonce: &str) -> Option<String> {
     Some(nonce.to_owned())
 }
 
-/// What a cache asks its source with, of a single attempt: a probe.
+/// The context that a cache passes to its source for a single attempt: a probe.
 pub(crate) fn probe() -> AcquireContext {
     let mut acquire = AcquireContext::new(Reason::Missing);
     acquire.single_attempt = true;
@@ -127,7 +127,7 @@ pub(crate) fn probe() -> AcquireContext {
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
-/// A service below the layer.
+/// The inner service.
 #[derive(Clone)]
 pub(crate) struct Below(Arc<dyn Fn(Request<Body>) -> Answering + Send + Sync>);
 
@@ -189,7 +189,7 @@ pub(crate) fn get(url: &str) -> Request<Body> {
     Request::get(url).body(Body::default()).unwrap()
 }
 
-/// An API that answers as it is told to, and keeps what it was sent.
+/// An API that follows a script and records its requests.
 #[derive(Clone, Default)]
 pub(crate) struct Scripted {
     answers: Arc<Mutex<VecDeque<Response<Body>>>>,
@@ -228,7 +228,7 @@ impl Scripted {
     }
 }
 
-/// An answer with a challenge, and with these nonces.
+/// An answer with a challenge and these nonces.
 pub(crate) fn challenge(status: u16, challenge: &str, nonces: &[&str]) -> Response<Body> {
     let mut response = Response::builder().status(status).header("www-authenticate", challenge);
     for nonce in nonces {

@@ -64,7 +64,7 @@ async fn a_nonce_is_taken_from_the_challenge_and_kept() {
     let stage = Stage::new();
     stage.at_idp.require_nonce(true);
     let source = stage.builder().build().unwrap();
-    // In a probe too: the second request is no attempt more.
+    // In a probe too: the second request does not count as another attempt.
     source.acquire(probe()).await.unwrap();
     source.acquire(probe()).await.unwrap();
     assert_eq!(stage.token_nonces(), [None, some("nonce-0"), some("nonce-0")]);
@@ -76,7 +76,7 @@ async fn a_nonce_is_taken_from_the_challenge_and_kept() {
         .iter()
         .map(|request| claims(request.header("dpop").unwrap())["jti"].to_string())
         .collect();
-    assert_eq!(ids.len(), requests.len(), "each has a jti of its own");
+    assert_eq!(ids.len(), requests.len(), "each has a new jti");
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,7 +85,7 @@ async fn a_nonce_is_taken_from_a_success() {
     let source = stage.builder().build().unwrap();
     stage.at_idp.require_nonce(true);
     source.acquire(probe()).await.unwrap();
-    // The server's nonce changes with the answer to this one.
+    // The server's nonce changes with the answer to this request.
     let at_idp = stage.at_idp.clone();
     stage.idp.on_request(move |_| {
         at_idp.rotate_nonce();
@@ -121,7 +121,7 @@ async fn a_nonce_is_taken_from_a_success() {
     assert_eq!(sent, [None, some("n1"), some("n2")]);
 }
 
-/// What follows an answer that is scripted as the first: another request, or none.
+/// The request that follows a scripted first answer, or none.
 async fn requests_after(answers: Vec<Answer>) -> (u64, Result<(), ErrorKind>, Vec<Option<String>>) {
     let stage = Stage::new();
     let source = stage.builder().build().unwrap();
@@ -150,7 +150,7 @@ async fn a_new_nonce_that_comes_with_a_vague_refusal_is_tried_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_nonce_beside_another_refusal_is_kept_and_not_tried_at_once() {
+async fn a_nonce_in_another_refusal_is_kept_and_not_tried_at_once() {
     for (status, nonces, body, kind) in [
         (400, &["n1"][..], r#"{"error":"invalid_grant"}"#, ErrorKind::InvalidGrant),
         (401, &["n1"], r#"{"error":"invalid_client"}"#, ErrorKind::InvalidClient),
@@ -189,7 +189,7 @@ async fn one_attempt_is_two_requests_at_most() {
     source.acquire(AcquireContext::new(Reason::Missing)).await.unwrap_err();
     assert_eq!(stage.idp.token_requests(), 6);
 
-    // A nonce that did not help does not help the next time.
+    // A nonce that did not help is not tried again.
     let same = Stage::new();
     same.idp.always(answer(400, &["n"], r#"{"error":"use_dpop_nonce"}"#));
     let source = same.builder().build().unwrap();
@@ -198,9 +198,9 @@ async fn one_attempt_is_two_requests_at_most() {
     assert_eq!(same.token_nonces(), [None, some("n"), some("n")]);
 }
 
-/// oidc-provider: no new nonce while the one that was used is its newest.
+/// oidc-provider sends no new nonce while the used one is its newest.
 #[tokio::test(start_paused = true)]
-async fn an_answer_without_a_nonce_takes_none_back() {
+async fn an_answer_without_a_nonce_keeps_the_last_one() {
     let stage = Stage::new();
     stage.at_idp.require_nonce(true);
     stage.at_idp.only_challenge(true);
@@ -214,9 +214,9 @@ async fn an_answer_without_a_nonce_takes_none_back() {
     assert_eq!(stage.at_idp.challenges(), 1);
 }
 
-/// The server has burnt the first assertion with the challenge.
+/// The server has consumed the first assertion with the challenge.
 #[tokio::test(start_paused = true)]
-async fn the_second_request_has_an_assertion_of_its_own() {
+async fn the_second_request_has_its_own_assertion() {
     canaries::listen();
     let (seen, at_idp) = (Mutex::new(HashSet::new()), DpopVerifier::new(verified));
     let idp = AuthorizationServer::builder()
@@ -240,7 +240,7 @@ async fn the_second_request_has_an_assertion_of_its_own() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bearer_token_is_taken_only_if_that_was_said() {
+async fn a_bearer_token_is_accepted_only_if_the_setting_says_so() {
     canaries::listen();
     let idp = AuthorizationServer::new();
     let builder = || {
@@ -300,7 +300,7 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
     let tokens = source.into_cache();
     tokens.warm_up().await.unwrap();
     assert_eq!(stage.idp.token_requests(), 2);
-    // An API's own `Date` corrects the proofs for it, and for no other.
+    // An API's `Date` corrects the proofs for that API only.
     let api = stage.api.service();
     let client = client(tokens, move |request: Request<Body>| {
         let is_dated = request.uri().host() == Some("api.test");
@@ -325,7 +325,7 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
     }
 }
 
-/// As where the clock of the authorization server's front is wrong, and the local one is right.
+/// The clock of the authorization server's front end is wrong, and the local one is right.
 #[tokio::test(start_paused = true)]
 async fn the_date_of_the_authorization_server_does_not_date_proofs_for_apis() {
     let stage = Stage::new();
@@ -344,7 +344,7 @@ async fn the_date_of_the_authorization_server_does_not_date_proofs_for_apis() {
     assert_eq!(client.get("https://other.test/").await, 200);
 }
 
-/// Clones, and so all caches over them, share the nonce.
+/// Clones, and all caches over them, share the nonce.
 #[tokio::test(start_paused = true)]
 async fn concurrent_acquisitions_are_all_answered() {
     let stage = Arc::new(Stage::new());

@@ -1,4 +1,4 @@
-//! What tonic does not show: the HTTP status, and settings of the layer, over a service of our own.
+//! Behavior that tonic hides: the HTTP status, and settings of the layer, over a custom service.
 
 use std::{
     convert::Infallible,
@@ -45,7 +45,7 @@ fn numbered() -> (TokenCache, Arc<Mutex<u32>>) {
     (tokens, asked)
 }
 
-/// One call: its answer's status and trailers, and the tokens that the service saw.
+/// One call: the answer's status and trailers, and the tokens that the service saw.
 async fn call(
     layer: OAuthClientCredentialsLayer,
     call: Call,
@@ -71,7 +71,7 @@ fn request() -> Call {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_is_handed_back_has_its_status() {
+async fn a_returned_answer_has_its_status() {
     let (tokens, _) = numbered();
     let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream());
     let (status, _, seen) = call(layer.clone(), request(), || trailers_only("16")).await;
@@ -83,7 +83,7 @@ async fn an_answer_that_is_handed_back_has_its_status() {
     assert_eq!((status, trailers), (StatusCode::OK, Some(fields("0"))));
 }
 
-/// The caller reads the answer already, so the call can't be made again.
+/// The caller reads the answer already, so the call can't be replayed.
 #[tokio::test(start_paused = true)]
 async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
     let reasons = Arc::<Mutex<Vec<_>>>::default();
@@ -102,7 +102,7 @@ async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_answers_body_tells_its_size_and_its_end() {
+async fn the_answers_body_reports_its_size_and_its_end() {
     let service =
         service_fn(|call: Call| async { Ok::<_, Infallible>(Response::new(call.into_body())) });
     let layer = OAuthClientCredentialsLayer::new(numbered().0, Origins::fixed_upstream()).grpc();
@@ -143,7 +143,7 @@ async fn the_layers_own_settings_decide_what_is_a_rejection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_not_ours_is_left_alone() {
+async fn a_call_to_another_origin_passes_untouched() {
     let mut own = request();
     own.headers_mut().insert(AUTHORIZATION, "Bearer own".parse().unwrap());
     let mut skipped = request();

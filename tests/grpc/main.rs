@@ -1,4 +1,4 @@
-//! gRPC over real sockets: a tonic channel below the layer, a tonic server at the other end.
+//! gRPC over real sockets: a tonic channel below the layer, and a tonic server.
 #![allow(missing_docs, unreachable_pub)]
 
 mod in_memory;
@@ -58,18 +58,18 @@ impl World {
         OAuthClientCredentialsLayer::new(self.tokens.clone(), Origins::fixed_upstream())
     }
 
-    /// Nothing is sent again but what is empty.
+    /// Replays empty bodies only.
     fn client(&self) -> Client<Service<EmptyBodies>> {
         Client(Grpc::new(self.layer().grpc().layer(self.channel.clone())))
     }
 
-    /// Up to a kilobyte is sent again.
+    /// Replays up to a kilobyte.
     fn replaying(&self) -> Client<Service<BufferBodies<Body>>> {
         let layer = self.layer().replay(BufferBodies::<Body>::new(1024, Body::new)).grpc();
         Client(Grpc::new(layer.layer(self.channel.clone())))
     }
 
-    /// Waits until the token that was rejected is replaced.
+    /// Waits until the rejected token is replaced.
     async fn healed(&self) {
         let mut watch = self.tokens.subscribe();
         while watch.current() != Some(Readiness::Ready) {
@@ -77,13 +77,13 @@ impl World {
         }
     }
 
-    /// What the server saw, as in `Unary rejected`.
+    /// The calls that the server saw, as in `Unary rejected`.
     fn calls(&self) -> Vec<String> {
         self.echo.calls().iter().map(|(method, outcome)| format!("{method} {outcome}")).collect()
     }
 }
 
-/// What `tonic-build` would make for the service.
+/// The code that `tonic-build` would generate for the service.
 #[derive(Clone)]
 struct Client<T>(Grpc<T>);
 
@@ -184,7 +184,7 @@ async fn an_api_that_rejects_every_token_gets_each_call_twice_at_most_and_its_st
     let status = client.unary("one").await.unwrap_err();
     assert_eq!((status.code(), status.message()), (Code::Unauthenticated, "not with this token"));
     assert_eq!(world.calls(), ["Unary rejected"; 2]);
-    // Fresh tokens are rejected too. After three of them the next one is not due for a minute.
+    // Fresh tokens are rejected too. After three of them the next is due a minute later.
     for _ in 0..3 {
         client.unary("two").await.unwrap_err();
     }
@@ -196,7 +196,7 @@ async fn an_api_that_rejects_every_token_gets_each_call_twice_at_most_and_its_st
 }
 
 #[tokio::test]
-async fn what_is_not_kept_gets_its_status_back_with_the_token_invalidated() {
+async fn a_body_that_is_not_kept_gets_its_status_with_the_token_invalidated() {
     let world = World::new().await;
     let mut client = world.client();
     world.tokens.warm_up().await.unwrap();
@@ -224,7 +224,7 @@ async fn a_rejection_in_real_trailers_is_not_replayed_and_invalidates_the_token_
 }
 
 #[tokio::test]
-async fn a_rejection_in_trailers_of_a_token_that_was_replaced_meanwhile_is_ignored() {
+async fn a_rejection_in_trailers_of_a_replaced_token_is_ignored() {
     let world = World::new().await;
     let mut client = world.replaying();
     let old = client.words("to be 16").await.unwrap();
@@ -236,7 +236,7 @@ async fn a_rejection_in_trailers_of_a_token_that_was_replaced_meanwhile_is_ignor
 }
 
 #[tokio::test]
-async fn other_statuses_say_nothing_of_the_token() {
+async fn other_statuses_do_not_affect_the_token() {
     let world = World::new().await;
     let mut client = world.replaying();
     for code in [Code::PermissionDenied, Code::NotFound, Code::Unavailable] {
@@ -248,7 +248,7 @@ async fn other_statuses_say_nothing_of_the_token() {
 }
 
 #[tokio::test]
-async fn a_status_with_a_challenge_is_judged_by_it() {
+async fn a_status_with_a_challenge_is_classified_by_the_challenge() {
     let world = World::new().await;
     let mut client = world.replaying();
     world.tokens.warm_up().await.unwrap();
@@ -300,7 +300,7 @@ async fn a_streaming_request_within_the_limit_is_replayed_whole() {
     assert_eq!(world.calls(), ["Join rejected", "Join admitted"]);
 }
 
-/// Whether it is replayed is a matter of whether the connection let go of it in time.
+/// It is replayed if the connection released its body in time.
 #[tokio::test]
 async fn a_request_that_still_streams_is_replayed_whole_or_gets_its_status_back() {
     let world = World::new().await;
@@ -333,7 +333,7 @@ async fn both_sides_stream_at_once() {
     let mut answers = client.chat(UnboundedReceiverStream::new(words)).await.unwrap();
     for word in ["hello", "how are you", "goodbye"] {
         say.send(word.to_owned()).unwrap();
-        // Before the request has ended.
+        // Before the end of the request.
         assert_eq!(answers.next().await.unwrap().unwrap(), word);
     }
     drop(say);
@@ -342,7 +342,7 @@ async fn both_sides_stream_at_once() {
 }
 
 #[tokio::test]
-async fn without_a_token_the_error_of_ours_is_the_source_of_the_status() {
+async fn without_a_token_this_crates_error_is_the_source_of_the_status() {
     let world = World::new().await;
     world.idp.always(Answer::Status(400));
     let status = world.client().unary("one").await.unwrap_err();

@@ -1,4 +1,4 @@
-//! A gRPC service over text messages that wants live tokens, on a loopback socket.
+//! A gRPC service over text messages that requires valid tokens, on a loopback socket.
 
 use std::{
     convert::Infallible,
@@ -59,7 +59,7 @@ impl Decoder for Text {
     }
 }
 
-/// What it does is in its methods' names; `Reject` counts what it turned away.
+/// The names of its methods describe their behavior. `Reject` counts the rejected calls.
 #[derive(Clone)]
 pub(crate) struct Echo {
     idp: AuthorizationServer,
@@ -82,7 +82,7 @@ impl Echo {
         Self { idp: idp.clone(), seen: Arc::default() }
     }
 
-    /// Listens until the test's runtime ends; its address as tonic wants it.
+    /// Listens until the test's runtime ends. Returns its address as tonic expects it.
     pub(crate) async fn listen(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -91,12 +91,12 @@ impl Echo {
         address
     }
 
-    /// The calls so far: method, and whether it was let in.
+    /// The calls so far: method, and whether it was accepted.
     pub(crate) fn calls(&self) -> Vec<(String, String)> {
         self.seen.lock().unwrap().calls.clone()
     }
 
-    /// What comes beside `UNAUTHENTICATED`.
+    /// The metadata that accompanies `UNAUTHENTICATED`.
     pub(crate) fn challenge(&self, challenge: &'static str) {
         self.seen.lock().unwrap().challenge = Some(challenge);
     }
@@ -149,7 +149,7 @@ impl Service<http::Request<tonic::body::Body>> for Echo {
                     });
                     grpc.unary(unary, request).await
                 }
-                // The words of the request one by one; a number among them is the status in the end.
+                // The words of the request, one by one. A number among them is the final status.
                 "Words" => {
                     let words = service_fn(|request: Request<String>| async {
                         echo.admit("Words", request.metadata())?;

@@ -1,4 +1,4 @@
-//! Authlib: another reading of the same RFCs, over plain HTTP on loopback.
+//! Authlib: another implementation of the same RFCs, over plain HTTP on loopback.
 
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ fn a_wrong_secret_and_an_unknown_client() {
 
 #[test]
 #[ignore = "needs Authlib (run .ci/real-servers)"]
-fn a_revoked_token_is_replaced_and_the_request_sent_once_more() {
+fn a_revoked_token_is_replaced_and_the_request_replayed() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let builder = builder(&tokens)

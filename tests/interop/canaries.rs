@@ -1,5 +1,5 @@
-//! No secret shows: everything that is logged at TRACE, by this crate and those below it, and
-//! every text that a test says it saw, is searched for every secret that was read or sent.
+//! No secret appears: all logs at TRACE, of this crate and its dependencies, and every text that a
+//! test reports, are searched for every secret that was read or sent.
 //!
 //! Each test searches when it ends, so the last one has searched the whole run.
 
@@ -14,7 +14,7 @@ use std::{
 
 use tracing::level_filters::LevelFilter;
 
-/// A piece this long of a secret counts as the secret; by chance it does not come up.
+/// A piece of this length counts as the secret. It is too long to occur by chance.
 const WINDOW: usize = 16;
 
 static SEEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -37,7 +37,7 @@ impl io::Write for Seen {
     }
 }
 
-/// Starts to keep all that is logged.
+/// Starts to record all logs.
 pub(crate) fn listen() {
     static LISTEN: Once = Once::new();
     LISTEN.call_once(|| {
@@ -49,24 +49,24 @@ pub(crate) fn listen() {
     });
 }
 
-/// This must not be seen.
+/// Registers a secret that must not appear.
 pub(crate) fn secret(bytes: impl AsRef<[u8]>) {
     let bytes = bytes.as_ref();
-    // The base64 lines of a PEM text; the others are the same for everybody.
+    // The base64 lines of a PEM text. The other lines are the same for every key.
     let pem = bytes.starts_with(b"-----BEGIN");
     let pieces = bytes.split(|byte| pem && *byte == b'\n');
     let pieces = pieces.filter(|piece| piece.len() >= WINDOW && !piece.starts_with(b"-----"));
     lock(&SECRETS).extend(pieces.map(<[u8]>::to_vec));
 }
 
-/// A test saw this.
+/// Registers a text that a test saw.
 pub(crate) fn shown(value: &impl Debug) {
     let mut text = format!("{value:?}\n{value:#?}\n");
     text.push('\n');
     lock(&SEEN).extend_from_slice(text.as_bytes());
 }
 
-/// A test saw this error, with all that is behind it.
+/// Registers an error with all its causes.
 pub(crate) fn shown_error(error: &(dyn StdError + 'static)) {
     let mut text = String::new();
     let mut next = Some(error);
@@ -77,10 +77,10 @@ pub(crate) fn shown_error(error: &(dyn StdError + 'static)) {
     lock(&SEEN).extend_from_slice(text.as_bytes());
 }
 
-/// Where a secret was seen, with what stands around it.
+/// The place of a secret, with its surroundings.
 ///
-/// The text is long: only every eighth place in it is looked up. A piece of a secret that is
-/// there covers at least one such place with eight of its bytes.
+/// The text is long, so only every eighth position is looked up. A piece of a secret covers at
+/// least one such position with eight of its bytes.
 fn find(seen: &[u8], secrets: &BTreeSet<Vec<u8>>) -> Option<String> {
     const STEP: usize = WINDOW / 2;
     let block = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().expect("a whole block"));
@@ -106,7 +106,7 @@ fn find(seen: &[u8], secrets: &BTreeSet<Vec<u8>>) -> Option<String> {
     None
 }
 
-/// Fails if any secret so far was seen.
+/// Fails if any secret appeared so far.
 pub(crate) fn check() {
     let seen = lock(&SEEN).clone();
     let secrets = lock(&SECRETS).clone();

@@ -1,4 +1,4 @@
-//! Metadata (RFC 8414, OpenID Connect Discovery) as real servers write it.
+//! Metadata (RFC 8414, OpenID Connect Discovery) of real servers.
 
 use tower_oauth2_client_credentials::{ClientCredentials, ErrorKind};
 
@@ -42,7 +42,7 @@ fn another_issuer_and_a_server_without_metadata() {
                 .transport(tap.clone());
             async move { (acquire(builder).await.unwrap_err(), tap.statuses()) }
         };
-        // The same server; it calls itself by the other name.
+        // The same server under another name.
         let (error, _) = ask(oidc::issuer().replace("localhost", "127.0.0.1")).await;
         assert_eq!(error.kind(), ErrorKind::IssuerMismatch);
         let (error, _) = ask(authlib::server()).await;

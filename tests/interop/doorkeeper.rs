@@ -1,4 +1,4 @@
-//! Doorkeeper: one token at a time, and Basic without decoding.
+//! Doorkeeper: one valid token at a time, and Basic credentials that are not decoded.
 
 use http::StatusCode;
 use tower_oauth2_client_credentials::{
@@ -53,8 +53,8 @@ fn an_unknown_scope_is_refused() {
     });
 }
 
-/// Each token of one cache kills the other's. Left alone they would take turns for ever, each
-/// with a token request for every request of the API.
+/// Each cache's token revokes the other's. Without a budget each request to the API would cause a
+/// token request, forever.
 #[test]
 #[ignore = "needs Doorkeeper (run .ci/real-servers)"]
 fn two_caches_of_a_client_that_may_have_one_token_do_not_fight() {

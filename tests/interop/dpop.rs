@@ -36,7 +36,7 @@ fn basic(tap: &Tap, key: impl Into<DpopKey>) -> ClientCredentialsBuilder {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn both_ends_want_nonces_and_each_is_asked_for_once() {
+fn both_servers_require_nonces_and_each_challenges_once() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let (cache, _) = cache(basic(&tokens, generated()).scope("api:read"));
@@ -50,7 +50,7 @@ fn both_ends_want_nonces_and_each_is_asked_for_once() {
         assert_eq!(tokens.statuses(), [400, 200]);
         let mut expected = vec![200; 21];
         expected[0] = 401;
-        // More of the API's nonces than one is good for: they were taken from successes.
+        // One nonce is not valid for so many requests. The new ones came with successful answers.
         assert_eq!(requests.statuses(), expected);
         let token = cache.current().unwrap();
         assert_eq!(token.token_type(), TokenType::Dpop);
@@ -80,10 +80,10 @@ fn every_algorithm_and_the_key_that_the_token_is_bound_to() {
     });
 }
 
-/// The server burns the assertion with the challenge.
+/// The server consumes the assertion with the challenge.
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn a_client_assertion_is_made_anew_with_the_nonce() {
+fn a_new_client_assertion_is_made_with_the_nonce() {
     run(async {
         let tap = Tap::new();
         let key = SigningKey::from_pem(SigningAlgorithm::Es256, secret("ec256.pem")).unwrap();
@@ -118,7 +118,7 @@ fn the_algorithm_is_chosen_from_the_metadata() {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn a_revoked_token_is_replaced_and_the_request_sent_once_more() {
+fn a_revoked_token_is_replaced_and_the_request_replayed() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let (cache, _) = cache(basic(&tokens, generated()));
@@ -135,7 +135,7 @@ fn a_revoked_token_is_replaced_and_the_request_sent_once_more() {
     });
 }
 
-/// Presents a token with a proof, once for a nonce and then for good.
+/// Sends a token with a proof, first without the nonce and then with it.
 async fn present(token: &Token, prover: &Token, times: usize) -> Vec<(StatusCode, String)> {
     let (uri, tap) = ((api() + "/resource").parse::<Uri>().unwrap(), Tap::new());
     let request = |prover: &Token| {
@@ -186,7 +186,7 @@ fn the_api_refuses_a_replayed_proof_another_key_and_the_bare_token() {
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
 fn the_token_endpoint_refuses_a_replayed_proof_and_one_of_another_key() {
     run(async {
-        // Sends the same proof again, or one with the signature of another key.
+        // Sends the same proof again, or one with another key's signature.
         let (kept, forge) = (Arc::<Mutex<Option<HeaderValue>>>::default(), AtomicBool::new(false));
         let forge = Arc::new(forge);
         let (keeps, forges) = (Arc::clone(&kept), Arc::clone(&forge));
@@ -210,7 +210,7 @@ fn the_token_endpoint_refuses_a_replayed_proof_and_one_of_another_key() {
         let source = build(basic(&tap, generated()).transport(tampering));
         again(&source).await.unwrap();
         let error = again(&source).await.unwrap_err();
-        // oidc-provider's code for it.
+        // oidc-provider's code for that.
         assert_eq!(error.kind(), ErrorKind::InvalidGrant);
         forge.store(true, Ordering::Relaxed);
         let error = again(&source).await.unwrap_err();
@@ -225,7 +225,7 @@ fn nonce(proof: &HeaderValue) -> Option<String> {
     claims["nonce"].as_str().map(str::to_owned)
 }
 
-/// The signature is of another text, so it could as well be of another key.
+/// The signature covers another text, as a foreign key's would.
 fn forged(proof: &HeaderValue, before: &HeaderValue) -> HeaderValue {
     let (text, _) = proof.to_str().unwrap().rsplit_once('.').unwrap();
     let (_, signature) = before.to_str().unwrap().rsplit_once('.').unwrap();

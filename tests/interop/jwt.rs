@@ -150,7 +150,7 @@ fn the_audience_is_the_issuer_or_the_token_url_and_nothing_else() {
     });
 }
 
-/// An assertion is good for one request, so each gets its own.
+/// An assertion is valid for one request, so each request gets a new one.
 #[test]
 #[ignore = "needs oidc-provider and Authlib (run .ci/real-servers)"]
 fn an_assertion_is_not_used_twice() {
@@ -178,7 +178,7 @@ fn an_assertion_is_not_used_twice() {
     });
 }
 
-/// What something else signs and puts into a file, as Kubernetes does.
+/// An assertion that another program signs and writes to a file, as Kubernetes does.
 #[test]
 #[ignore = "needs oidc-provider and Authlib (run .ci/real-servers)"]
 fn an_assertion_from_a_file_and_an_expired_one() {

@@ -1,5 +1,5 @@
-//! Against real authorization servers, over real sockets and TLS: `.ci/real-servers` installs and
-//! starts them. Whatever these tests do, no secret may show in a log, an error or a `Debug`.
+//! Tests against real authorization servers, over real sockets and TLS. `.ci/real-servers` installs
+//! and starts the servers. No test may show a secret in a log, an error or a `Debug`.
 
 mod authlib;
 mod canaries;

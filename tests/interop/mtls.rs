@@ -25,7 +25,7 @@ fn identity(name: &str) -> ClientIdentity {
     identity
 }
 
-/// The token transport and the API's client that show this certificate.
+/// The token transport and the API's client with this certificate.
 fn showing(identity: &ClientIdentity) -> (Tap, Tap<HyperClient<TokenRequestBody>>) {
     let builder = || trusting().client_identity(identity.clone());
     let api = builder().build_client().unwrap();
@@ -37,7 +37,7 @@ fn discovering(tap: &Tap) -> ClientCredentialsBuilder {
     ClientCredentials::discover(oidc::issuer()).transport(tap.clone()).attempts(1)
 }
 
-/// What the API says to a token over these connections.
+/// The API's answer to a token over these connections.
 async fn present<S>(token: &Token, connections: S) -> StatusCode
 where
     S: Service<TokenRequest, Response = Response<Full<Bytes>>, Error = BoxError>,

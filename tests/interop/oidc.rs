@@ -21,12 +21,12 @@ pub(crate) fn api() -> String {
     variable("INTEROP_OIDC_API")
 }
 
-/// The token endpoint, through a transport that is looked into.
+/// The token endpoint, through a recording transport.
 pub(crate) fn builder(tap: &Tap) -> ClientCredentialsBuilder {
     ClientCredentials::builder(issuer() + "/token").transport(tap.clone()).attempts(1)
 }
 
-/// What the server says of a token.
+/// The server's introspection of a token.
 pub(crate) async fn introspect(token: &str) -> serde_json::Value {
     let url = issuer() + "/token/introspection";
     let (status, answer) =
@@ -90,7 +90,7 @@ fn post_and_public() {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn a_wrong_secret_is_said_plainly_and_remembered() {
+fn a_wrong_secret_is_named_and_remembered() {
     run(async {
         let tap = Tap::new();
         let wrong = "not-the-secret-but-long-enough";
@@ -127,7 +127,7 @@ fn a_way_to_authenticate_that_is_not_the_registered_one() {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn an_unknown_scope_is_dropped_silently_and_we_say_so() {
+fn a_scope_that_the_server_drops_silently_is_an_event() {
     run(async {
         let tap = Tap::new();
         let builder = builder(&tap)
@@ -183,7 +183,7 @@ fn resource_indicators() {
 
         let unknown = acquire(post().resource("urn:interop:none")).await.unwrap_err();
         assert_eq!(unknown.kind(), ErrorKind::InvalidTarget);
-        // Both are sent; this server takes one.
+        // The client sends both; this server accepts one.
         let two = post().resource(&opaque).resource("urn:interop:jwt");
         assert_eq!(acquire(two).await.unwrap_err().kind(), ErrorKind::InvalidTarget);
     });
@@ -197,7 +197,7 @@ fn a_client_whose_tokens_must_be_bound_gets_none_unbound() {
         for id in ["bound", "dpop"] {
             let builder = builder(&tap).client_secret_basic(id, secret(&format!("secret.{id}")));
             let error = acquire(builder).await.unwrap_err();
-            // Not `invalid_dpop_proof`, nor anything else that would say what is missing.
+            // The code is not `invalid_dpop_proof`, and nothing else says what is missing.
             assert_eq!(error.kind(), ErrorKind::InvalidGrant);
         }
     });

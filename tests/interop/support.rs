@@ -1,4 +1,4 @@
-//! Where the servers are, and what all tests do with them.
+//! The servers' addresses, and steps that all tests share.
 
 use std::{
     env, fs,
@@ -22,7 +22,7 @@ use tower_oauth2_client_credentials::{
 
 use crate::{canaries, tap::Tap};
 
-/// Runs a test: with a bound far above what any needs, and a search for secrets at its end.
+/// Runs a test with a generous bound, and searches for secrets at its end.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     canaries::listen();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -36,7 +36,7 @@ pub(crate) fn run(test: impl Future<Output = ()>) {
     canaries::check();
 }
 
-/// What `.ci/real-servers` says about the servers it started.
+/// The settings that `.ci/real-servers` exports.
 pub(crate) fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run .ci/real-servers"))
 }
@@ -57,7 +57,7 @@ pub(crate) fn secret(name: &str) -> String {
     secret
 }
 
-/// Builds a source; what is shown of it is searched for secrets.
+/// Builds a source, and searches its `Debug` for secrets.
 pub(crate) fn build(builder: ClientCredentialsBuilder) -> ClientCredentials {
     canaries::shown(&builder);
     let source = builder.build().expect("a source");
@@ -70,7 +70,7 @@ pub(crate) async fn acquire(builder: ClientCredentialsBuilder) -> Result<Token, 
     again(&build(builder)).await
 }
 
-/// Another one, of the same source.
+/// Another acquisition of the same source.
 pub(crate) async fn again(source: &ClientCredentials) -> Result<Token, Error> {
     let acquired = source.acquire(AcquireContext::new(Reason::Missing)).await;
     match &acquired {
@@ -115,7 +115,7 @@ where
     (parts.status, serde_json::from_slice(&body).unwrap_or_default())
 }
 
-/// A form POST with Basic, for what only a resource server or an operator would send.
+/// A form POST with Basic, as a resource server or an operator would send it.
 pub(crate) async fn post(url: &str, user: (&str, &str), form: &str) -> (StatusCode, Value) {
     let mut authorization: header::HeaderValue =
         format!("Basic {}", STANDARD.encode(format!("{}:{}", user.0, user.1))).parse().unwrap();

@@ -1,4 +1,4 @@
-//! What goes over the wire, seen by the tests.
+//! Records the traffic.
 
 use std::{
     future::Future,
@@ -19,7 +19,7 @@ use tower_oauth2_client_credentials::{
 
 use crate::{canaries, support::read};
 
-/// One exchange, as a test may want to count or look at them.
+/// One exchange, for tests that count or inspect them.
 #[derive(Clone)]
 pub(crate) struct Exchange {
     pub(crate) uri: Uri,
@@ -29,13 +29,12 @@ pub(crate) struct Exchange {
     pub(crate) version: Version,
 }
 
-/// A transport's settings, with this run's authority beside the platform's.
+/// A transport's settings, with the platform's roots and this run's authority.
 pub(crate) fn trusting() -> HyperTransportBuilder {
     HyperTransport::builder().extra_root_certificates_pem(read("ca.pem"))
 }
 
-/// A transport that keeps a list of what went through it, and tells the canaries of each secret
-/// in it.
+/// A transport that records its traffic, and registers each secret in it.
 #[derive(Clone)]
 pub(crate) struct Tap<S = HyperTransport> {
     inner: S,
@@ -106,7 +105,7 @@ where
     }
 }
 
-/// Tells the canaries of the secrets in a request, and returns its client assertion.
+/// Registers the secrets of a request, and returns its client assertion.
 async fn look(request: TokenRequest) -> (TokenRequest, Option<String>) {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a body in memory").to_bytes();

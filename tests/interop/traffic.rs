@@ -1,4 +1,4 @@
-//! The layer between oidc-provider and its API: revocation, load, short lives.
+//! The layer between oidc-provider and its API: revocation, load, short lifetimes.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::{
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn a_revoked_token_is_replaced_and_the_request_sent_once_more() {
+fn a_revoked_token_is_replaced_and_the_request_replayed() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let secret = secret("secret.post");
@@ -24,7 +24,7 @@ fn a_revoked_token_is_replaced_and_the_request_sent_once_more() {
         assert_eq!(get(&client, &url).await.0, StatusCode::OK);
 
         let first = cache.current().unwrap();
-        // Only its own client may revoke a token; this one is registered for post.
+        // Only a token's own client may revoke it. This one is registered for `client_secret_post`.
         let form = format!("token={}", first.secret());
         let (status, answer) =
             post(&(issuer() + "/token/revocation"), ("post", &secret), &form).await;
@@ -61,7 +61,7 @@ fn a_thousand_requests_at_once_cost_one_token() {
 
 #[test]
 #[ignore = "needs oidc-provider (run .ci/real-servers)"]
-fn tokens_that_live_four_seconds_are_replaced_before_anyone_notices() {
+fn tokens_of_four_seconds_are_replaced_without_a_stall() {
     run(async {
         let (tokens, requests) = (Tap::new(), Tap::new());
         let builder = builder(&tokens).client_secret_post("short", secret("secret.short"));
@@ -79,7 +79,7 @@ fn tokens_that_live_four_seconds_are_replaced_before_anyone_notices() {
         let ahead = |event: &&Event| matches!(event, Event::RefreshedAhead { .. });
         let ahead = events.lock().unwrap().iter().filter(ahead).count();
         assert_eq!(tokens.count(), ahead + 1, "after the first, all were got ahead of time");
-        // Each serves between 1.2 s and 3.1 s.
+        // Each token is in use for 1.2 s to 3.1 s.
         assert!((3..=9).contains(&ahead), "{ahead}");
     });
 }

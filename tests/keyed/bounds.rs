@@ -1,4 +1,4 @@
-//! Bounds: of memory, of acquisitions at once, of those that wait.
+//! Limits of memory, of concurrent acquisitions, and of waiting acquisitions.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::support::{Idp, all};
 const MANY: u32 = 10_000;
 
 #[tokio::test(start_paused = true)]
-async fn no_more_than_the_capacity_is_kept() {
+async fn at_most_the_capacity_is_kept() {
     let idp = Idp::new();
     let tokens = idp.builder().capacity(100).build();
     for key in 0..MANY {
@@ -18,12 +18,12 @@ async fn no_more_than_the_capacity_is_kept() {
         let _ = tokens.get(&key).await;
     }
     assert!((80..=100).contains(&tokens.len()), "{}", tokens.len());
-    // What was dropped is gone, and its source with it.
+    // Evicted entries are gone, and their sources too.
     assert_eq!(idp.sources(), tokens.len());
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_idle_is_dropped_with_the_next_lookup_of_any_key() {
+async fn idle_keys_are_dropped_with_the_next_lookup_of_any_key() {
     let idp = Idp::new();
     let tokens = idp.builder().idle_time(Duration::from_secs(600)).build();
     for key in 0..100 {
@@ -43,9 +43,9 @@ async fn what_is_idle_is_dropped_with_the_next_lookup_of_any_key() {
     assert_eq!(idp.all_requests(), 100, "nothing was asked for it");
 }
 
-/// 10,000 keys that nobody asked for before, all at once.
+/// 10,000 new keys at once.
 #[tokio::test(start_paused = true)]
-async fn a_stampede_of_new_keys_takes_turns() {
+async fn many_new_keys_share_the_permits() {
     let idp = Idp::taking(Duration::from_millis(10));
     let tokens = idp.builder().build();
     let begun = Instant::now();
@@ -54,15 +54,15 @@ async fn a_stampede_of_new_keys_takes_turns() {
         assert_eq!(token.unwrap().secret(), format!("{key}.1"));
     }
     assert_eq!((idp.most_running(), idp.all_requests()), (16, MANY as usize));
-    // Each turn is taken by the next one at once.
+    // The next acquisition takes each free permit at once.
     let took = begun.elapsed();
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
 
-/// So slow that most would wait too long: they end within half of the acquisition's bound, and
-/// those that got a turn have the other half.
+/// Acquisitions so slow that most would wait too long. Those without a permit end within half of
+/// the acquisition's bound, and those with one have the other half.
 #[tokio::test(start_paused = true)]
-async fn a_stampede_on_a_slow_server_ends_in_time() {
+async fn many_new_keys_on_a_slow_server_end_in_time() {
     let idp = Idp::taking(Duration::from_secs(11));
     let tokens = idp.builder().build();
     let begun = Instant::now();
@@ -81,9 +81,9 @@ async fn a_stampede_on_a_slow_server_ends_in_time() {
     assert_eq!((idp.most_running(), idp.all_requests()), (4 * 11 * 16, 50 * 16));
 }
 
-/// Nobody queues behind more than the capacity.
+/// At most `capacity` acquisitions wait.
 #[tokio::test(start_paused = true)]
-async fn no_more_than_the_capacity_wait_for_their_turn() {
+async fn at_most_the_capacity_wait_for_a_permit() {
     let idp = Idp::taking(Duration::from_millis(10));
     let tokens = idp.builder().capacity(100).concurrent_acquisitions(4).build();
     let results = all((0..MANY).map(|key| tokens.get(&key))).await;
@@ -92,7 +92,7 @@ async fn no_more_than_the_capacity_wait_for_their_turn() {
     for error in results.into_iter().filter_map(Result::err) {
         assert_eq!(error.kind(), ErrorKind::Overloaded);
     }
-    // A key that was turned away comes again after its pause, and none is lost for good.
+    // A refused key is tried again after its pause, and none is lost.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(tokens.get(&(MANY - 1)).await.is_ok());
 }

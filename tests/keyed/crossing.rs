@@ -1,5 +1,5 @@
-//! Nothing crosses tenants: whatever is evicted, fails, is rejected, replayed, removed or given up,
-//! a request leaves with a token of its own key or with none.
+//! Tokens never cross tenants. After any eviction, failure, rejection, replay, removal or drop, a
+//! request carries its key's token, or none.
 
 use std::{
     convert::Infallible,
@@ -23,7 +23,7 @@ type Client = BoxCloneService<Request<Body>, Response<()>, BoxError>;
 const SEEDS: u64 = 40;
 const REQUESTS: usize = 400;
 
-/// Everything that changes the token.
+/// All parts that change the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
     tenant: u8,
@@ -40,13 +40,13 @@ impl Key {
     }
 }
 
-/// What happened in one run, so that it shows that something did.
+/// Counts of a run, which show that the cases occurred.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     sources: usize,
     acquisitions: usize,
     failures: usize,
-    authorised: usize,
+    authorized: usize,
     rejections: usize,
     replays: usize,
     bare: usize,
@@ -57,7 +57,7 @@ struct Seen {
 struct World {
     rng: Mutex<Rng>,
     seen: Mutex<Seen>,
-    /// The first request with somebody else's token.
+    /// The first request with another tenant's token.
     crossed: Mutex<Option<String>>,
 }
 
@@ -89,13 +89,13 @@ impl World {
             self.count(|seen| seen.failures += 1);
             return Err(Error::new(ErrorKind::ServerError));
         }
-        // Some servers hand the same token out again.
+        // Some servers return the same token again.
         let serial = if self.chance(0.2) { 0 } else { serial };
         let token = Token::bearer(format!("{}/{serial}", key.path()))?;
         Ok(token.with_lifetime(Duration::from_secs(2) + self.millis(60_000)))
     }
 
-    /// The API knows whom a request is for by its path.
+    /// The API knows a request's tenant by its path.
     async fn answer(self: Arc<Self>, request: Request<Body>) -> Result<Response<()>, Infallible> {
         let token = request.headers().get(header::AUTHORIZATION);
         let token = token.map(|it| it.to_str().unwrap().to_owned());
@@ -103,7 +103,7 @@ impl World {
         let ours = request.uri().host() == Some("api.example.com") && path != "nobody";
         match &token {
             Some(token) if ours && token.starts_with(&format!("Bearer {path}/")) => {
-                self.count(|seen| seen.authorised += 1);
+                self.count(|seen| seen.authorized += 1);
             }
             None if !ours => self.count(|seen| seen.bare += 1),
             _ => {
@@ -184,7 +184,7 @@ async fn one(world: Arc<World>, client: Client) {
     }
 }
 
-/// What a user does with the keyed cache beside the layer.
+/// Direct use of the keyed cache in parallel to the layer.
 async fn meddle(world: Arc<World>, tokens: KeyedTokenCache<Key>) {
     for _ in 0..100 {
         sleep(world.millis(2400)).await;
@@ -195,7 +195,7 @@ async fn meddle(world: Arc<World>, tokens: KeyedTokenCache<Key>) {
         }
         match (world.draw(|rng| rng.u8(..3)), token) {
             (0, Some(token)) => tokens.invalidate(&key, &token),
-            // Another key's token is nobody's business here.
+            // Another key's token has no effect here.
             (1, Some(token)) => tokens.invalidate(&world.draw(Key::any), &token),
             _ => tokens.remove(&key),
         }
@@ -206,7 +206,7 @@ async fn meddle(world: Arc<World>, tokens: KeyedTokenCache<Key>) {
 fn tokens_never_cross_tenants() {
     let mut all = Vec::new();
     for seed in 0..SEEDS {
-        // What the caches draw, on this thread.
+        // The caches' random numbers, on this thread.
         fastrand::seed(seed);
         let world = Arc::new(World {
             rng: Mutex::new(Rng::with_seed(seed)),
@@ -235,9 +235,9 @@ fn tokens_never_cross_tenants() {
     }
     let total = |of: fn(&Seen) -> usize| all.iter().map(of).sum::<usize>();
     println!("the first run: {:?}", all[0]);
-    // Of 10 keys: so most of these follow an eviction.
+    // Of 10 keys, so most of these follow an eviction.
     assert!(total(|it| it.sources) > 1_000);
-    assert!(total(|it| it.authorised) > 3_000);
+    assert!(total(|it| it.authorized) > 3_000);
     assert!(total(|it| it.bare) > 1_000);
     for rare in [
         total(|it| it.acquisitions),

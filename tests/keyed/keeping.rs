@@ -1,4 +1,4 @@
-//! One cache for each key, and what outlives it.
+//! One cache per key, and the state that outlives it.
 
 use std::{
     sync::{
@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{
 use super::support::{Idp, all, churn};
 
 #[tokio::test(start_paused = true)]
-async fn a_key_has_one_flight_however_many_ask() {
+async fn a_key_has_one_acquisition_for_any_number_of_callers() {
     let idp = Idp::taking(Duration::from_millis(100));
     let tokens = idp.builder().build();
     let gets = (0..1000).map(|it| tokens.get(&(it % 4)));
@@ -26,7 +26,8 @@ async fn a_key_has_one_flight_however_many_ask() {
     assert_eq!(idp.all_requests(), 4);
 }
 
-/// Far more keys than fit, from several threads: whoever holds a key's cache holds the same one.
+/// Far more keys than the capacity, from several threads. All holders of a key's cache hold the
+/// same one.
 #[test]
 fn a_key_has_one_cache_on_all_threads() {
     const KEYS: u32 = 300;
@@ -52,7 +53,7 @@ fn a_key_has_one_cache_on_all_threads() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cache_in_use_stays_its_keys_when_it_was_dropped() {
+async fn a_cache_in_use_stays_its_keys_cache_after_an_eviction() {
     let idp = Idp::new();
     let tokens = idp.builder().capacity(1).build();
     let held = tokens.cache(&1);
@@ -65,10 +66,10 @@ async fn a_cache_in_use_stays_its_keys_when_it_was_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flight_in_the_air_is_joined_after_its_cache_was_dropped() {
+async fn an_acquisition_in_flight_is_joined_after_its_cache_was_evicted() {
     let idp = Idp::taking(Duration::from_secs(5));
     let tokens = idp.builder().capacity(1).build();
-    // The one who starts it goes away.
+    // The caller that starts it is dropped.
     assert!(tokio::time::timeout(Duration::from_secs(1), tokens.get(&1)).await.is_err());
     for key in 2..60 {
         drop(tokens.cache(&key));
@@ -76,7 +77,7 @@ async fn a_flight_in_the_air_is_joined_after_its_cache_was_dropped() {
     assert_eq!(tokens.get(&1).await.unwrap().secret(), "1.1");
 }
 
-/// Ten minutes of an outage for one key, while others push its cache out all the time.
+/// Ten minutes of an outage for one key, whose cache other keys evict all the time.
 #[tokio::test(start_paused = true)]
 async fn eviction_does_not_reset_a_cooldown() {
     let idp = Idp::new();
@@ -106,7 +107,7 @@ async fn eviction_does_not_reset_a_cooldown() {
     assert_eq!(idp.requests(1), before + 2, "{:?}", asked.elapsed());
 }
 
-/// An API rejects every token of a key: the budget outlives the key's cache.
+/// An API rejects every token of a key. The budget outlives the key's cache.
 #[tokio::test(start_paused = true)]
 async fn eviction_does_not_refill_the_budget_of_rejections() {
     let idp = Idp::new();
@@ -122,7 +123,7 @@ async fn eviction_does_not_refill_the_budget_of_rejections() {
     assert_eq!(rejected.count(), 6);
 }
 
-/// The register is pruned just before the budget is full again, and when it is.
+/// The registry is pruned just before the budget is full again, and when it is full.
 #[tokio::test(start_paused = true)]
 async fn the_budget_of_an_evicted_key_is_remembered_until_it_is_full_again() {
     for (quiet, expected) in [(1799, 1), (1800, 3)] {

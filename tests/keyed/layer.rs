@@ -1,4 +1,4 @@
-//! The layer's form for many tokens, against the mocks in memory.
+//! The layer of a keyed cache, against the mocks in memory.
 
 use std::{
     io::{self, Write},
@@ -47,7 +47,7 @@ impl World {
         Origins::parse([self.api.url()]).unwrap()
     }
 
-    /// Accepted, rejected, without a token.
+    /// Counts of accepted, rejected and unauthenticated requests.
     fn counts(&self) -> [u64; 3] {
         [self.api.accepted(), self.api.rejected(), self.api.unauthenticated()]
     }
@@ -112,7 +112,7 @@ async fn requests_that_get_no_token_need_no_key_and_make_no_cache() {
     assert!(refused(call(Request::get("https://elsewhere.test/").extension(Tenant(1))).await));
 }
 
-/// No cache has an observer for it, so it goes to `tracing` alone.
+/// No cache has an observer for it, so only `tracing` gets it.
 #[tokio::test(start_paused = true)]
 async fn p14_a_request_without_a_key_is_reported_with_its_origin() {
     #[derive(Clone, Default)]
@@ -133,8 +133,8 @@ async fn p14_a_request_without_a_key_is_reported_with_its_origin() {
     let subscriber =
         tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::DEBUG);
     let subscriber = subscriber.with_writer(move || writer.clone()).with_ansi(false).finish();
-    // With two dispatchers, `tracing` asks both about a callsite that another test's thread meets
-    // first. It would ask that thread's alone otherwise, and never again.
+    // With two dispatchers, `tracing` asks both about a callsite that another test's thread reaches
+    // first. Otherwise it would ask that thread's dispatcher only, and never again.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let _listening = tracing::subscriber::set_default(subscriber);
     let world = World::new();
@@ -147,7 +147,7 @@ async fn p14_a_request_without_a_key_is_reported_with_its_origin() {
     assert!(matches!(lines[..], [line] if line.contains(&world.api.url())), "{lines:?}");
 }
 
-/// The key may be in any part of a request but its body.
+/// The key can come from any part of a request except its body.
 #[tokio::test(start_paused = true)]
 async fn a_key_is_picked_from_all_of_a_requests_head() {
     let world = World::new();
@@ -174,8 +174,8 @@ async fn a_key_is_picked_from_all_of_a_requests_head() {
     assert_eq!(asked, ["1111"]);
 }
 
-/// A `Host` field of another origin and `TRACE` keep a tenant's token back too, before any key is
-/// picked.
+/// A `Host` field of another origin and `TRACE` carry no tenant's token either. No key is picked
+/// for them.
 #[tokio::test(start_paused = true)]
 async fn p9_other_hosts_and_trace_get_no_tenants_token() {
     let world = World::new();
@@ -190,9 +190,9 @@ async fn p9_other_hosts_and_trace_get_no_tenants_token() {
     assert_eq!(call(same).await.unwrap(), 200);
 }
 
-/// The answer comes when its key's cache has been pushed out long since.
+/// The answer arrives long after its key's cache was evicted.
 #[tokio::test(start_paused = true)]
-async fn a_rejected_request_is_sent_again_though_its_cache_was_dropped() {
+async fn a_rejected_request_is_replayed_after_its_cache_was_evicted() {
     let world = World::new();
     let tokens = world.tokens().capacity(1).build();
     let call = client!(world, tokens);
@@ -205,15 +205,15 @@ async fn a_rejected_request_is_sent_again_though_its_cache_was_dropped() {
     for tenant in 2..50 {
         assert_eq!(call(world.request().extension(Tenant(tenant))).await.unwrap(), 200);
     }
-    // Another request of the same key, which is not at hand, finds that cache.
+    // Another request of the same key, which was evicted, finds that cache.
     assert_eq!(call(world.request().extension(Tenant(1))).await.unwrap(), 200);
     assert_eq!(under_way.await.unwrap().unwrap(), 200);
-    // The first and its successor, and one for each of the others.
+    // The first one and its successor, and one for each of the others.
     assert_eq!(world.idp.token_requests(), 2 + 48);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejection_without_a_replay_is_told_to_its_keys_cache_alone() {
+async fn a_rejection_without_a_replay_reaches_its_keys_cache_only() {
     let world = World::new();
     let tokens = world.tokens().build();
     let call = client!(world, tokens, replay(Never));
@@ -231,9 +231,9 @@ async fn a_rejection_without_a_replay_is_told_to_its_keys_cache_alone() {
     assert_eq!(asked, ["1", "2", "1"]);
 }
 
-/// One tenant's authorization server is down: its requests fail, and nobody else's.
+/// One tenant's authorization server is down. Only that tenant's requests fail.
 #[tokio::test(start_paused = true)]
-async fn the_failure_of_one_is_not_the_others() {
+async fn the_failure_of_one_tenant_does_not_affect_the_others() {
     let world = World::new();
     let tokens = world.tokens().build();
     let call = client!(world, tokens);

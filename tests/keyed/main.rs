@@ -1,4 +1,4 @@
-//! Many tokens: a cache for each key, and the layer that picks the key.
+//! Many tokens: one cache per key, and the layer that picks the key.
 
 mod bounds;
 mod crossing;

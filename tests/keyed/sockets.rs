@@ -1,4 +1,4 @@
-//! Two tenants with an authorization server each, over real sockets.
+//! Two tenants with separate authorization servers, over real sockets.
 
 use bytes::Bytes;
 use http::{Request, StatusCode};
@@ -12,7 +12,7 @@ use tower_oauth2_client_credentials::{
 
 use super::support::all;
 
-/// Everything that changes the token: the tenant and the scope.
+/// The parts that change the token: tenant and scope.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Key {
     tenant: usize,
@@ -61,13 +61,14 @@ async fn two_tenants_with_two_authorization_servers() {
         assert_eq!((api.accepted(), api.rejected()), (50, 0));
     }
 
-    // One tenant's tokens are revoked: its requests get others, the other tenant's know nothing.
+    // One tenant's tokens are revoked. Its requests get new ones, and the other tenant notices
+    // nothing.
     idps[0].revoke_all();
     assert_eq!([call(0, "read", 0).await, call(1, "read", 1).await], [StatusCode::OK; 2]);
     assert_eq!((idps[0].token_requests(), idps[1].token_requests()), (3, 2));
     assert_eq!((apis[0].rejected(), apis[1].rejected()), (1, 0));
 
-    // The key decides and not the address: the other tenant's API refuses the token.
+    // The key decides, not the address: the other tenant's API refuses the token.
     assert_eq!(call(0, "read", 1).await, StatusCode::UNAUTHORIZED);
     assert_eq!(apis[1].accepted(), 51);
 }

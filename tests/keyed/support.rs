@@ -1,4 +1,4 @@
-//! An authorization server for many keys, as a closure: in virtual time, without HTTP.
+//! An authorization server for many keys, as a closure, in virtual time and without HTTP.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{
     Token, TokenSource,
 };
 
-/// Counts, and answers for each key with tokens that name it.
+/// Counts requests, and answers for each key with tokens that name it.
 #[derive(Clone, Default)]
 pub(crate) struct Idp(Arc<Seen>);
 
@@ -36,7 +36,7 @@ impl Idp {
         Self::default()
     }
 
-    /// Each token request takes so long.
+    /// Sets the latency of each token request.
     pub(crate) fn taking(takes: Duration) -> Self {
         Self(Arc::new(Seen { takes, ..Seen::default() }))
     }
@@ -58,12 +58,12 @@ impl Idp {
         };
     }
 
-    /// The token requests for a key: when, and why.
+    /// The token requests for a key: time and reason.
     pub(crate) fn asked(&self, key: u32) -> Vec<(Instant, Reason)> {
         self.0.asked.lock().unwrap().get(&key).cloned().unwrap_or_default()
     }
 
-    /// How many token requests there were for a key.
+    /// The number of token requests for a key.
     pub(crate) fn requests(&self, key: u32) -> usize {
         self.asked(key).len()
     }
@@ -76,7 +76,7 @@ impl Idp {
         self.0.most_running.load(SeqCst)
     }
 
-    /// How many sources are alive.
+    /// The number of existing sources.
     pub(crate) fn sources(&self) -> usize {
         self.0.sources.load(SeqCst)
     }
@@ -91,7 +91,7 @@ struct Source {
     idp: Idp,
 }
 
-/// Counted down also when the acquisition is dropped.
+/// Also counted down when the acquisition is dropped.
 struct Running<'a>(&'a AtomicUsize);
 
 impl Drop for Running<'_> {
@@ -133,14 +133,14 @@ impl Drop for Source {
     }
 }
 
-/// Asks for tokens of so many other keys, above 1,000.
+/// Requests tokens of this many other keys, above 1,000.
 pub(crate) async fn churn(tokens: &KeyedTokenCache<u32>, keys: u32) {
     for key in 1000..1000 + keys {
         tokens.get(&key).await.unwrap();
     }
 }
 
-/// All of them at once, each in a task of its own.
+/// All of them at once, each in a separate task.
 pub(crate) async fn all<T: Send + 'static>(
     futures: impl IntoIterator<Item = impl Future<Output = T> + Send + 'static>,
 ) -> Vec<T> {

@@ -45,7 +45,7 @@ async fn the_environment_gives_trust_and_certificate_to_both_clients() {
     assert!(idp.is_bound(token.secret()));
     assert_eq!(call(&http, &api_server, &token).await, StatusCode::OK);
 
-    // Both follow the files as one identity: the API's client uses the new certificate as soon as a
+    // Both use the files as one identity. The API's client uses the new certificate as soon as a
     // token request has read it.
     let pair = authority.certify(NAME);
     files.replace(&pair);

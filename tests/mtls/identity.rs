@@ -1,4 +1,4 @@
-//! What an identity is made of, and what it never shows.
+//! The contents of an identity, and what it never shows.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use tower_oauth2_client_credentials::{
 use super::support::{Authority, Files, Pair};
 
 #[test]
-fn what_does_not_make_an_identity_says_why_and_shows_no_key() {
+fn an_invalid_identity_says_why_and_shows_no_key() {
     let (one, other) = (Pair::self_signed("a.test"), Pair::self_signed("a.test"));
     let broken = one.key.replacen("MI", "XX", 1);
     let encrypted = one.key.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY");

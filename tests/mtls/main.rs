@@ -22,7 +22,7 @@ use support::{Any, Authority, Pair, bounded};
 
 const NAME: &str = "service.test";
 
-/// A token from this server for the client `tls`, with this certificate or none.
+/// A token of this server for the client `tls`, with this certificate or none.
 async fn ask(
     authority: &Authority,
     server: &Listening,
@@ -41,7 +41,7 @@ async fn ask(
     bounded(source.acquire(AcquireContext::new(Reason::Missing))).await
 }
 
-/// What an API says to a token that comes over this client's connections.
+/// The API's answer to a token over this client's connections.
 async fn call(client: &HyperClient<Empty<Bytes>>, api: &Listening, token: &Token) -> StatusCode {
     let request = Request::get(format!("{}/things", api.url()))
         .header("authorization", token.header_value())
@@ -69,13 +69,13 @@ async fn a_wrong_certificate_and_none_are_refused() {
     let (authority, other) = (Authority::new(), Authority::new());
     let idp = AuthorizationServer::builder().tls_client("tls", NAME).build();
     let strict = idp.listen_tls(authority.server(authority.asking(true))).await.unwrap();
-    // Refused by TLS: there is no request.
+    // TLS refuses the connection, so there is no request.
     for identity in [Some(other.certify(NAME).identity()), None] {
         let error = ask(&authority, &strict, identity).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Transport);
     }
     assert_eq!(idp.token_requests(), 0);
-    // Refused by the authorization server.
+    // The authorization server refuses the client.
     let lax = idp.listen_tls(authority.server(authority.asking(false))).await.unwrap();
     for identity in [Some(authority.certify("other.test").identity()), None] {
         let error = ask(&authority, &lax, identity).await.unwrap_err();
@@ -150,7 +150,7 @@ async fn a_discovered_alias_is_used_whenever_a_certificate_is_configured() {
         (secret().transport(showing()), &mtls),
         (secret().client_identity(identity.clone()).transport(showing()), &mtls),
         (secret().transport(authority.client().build().unwrap()), &plain),
-        // The transport that is given last counts.
+        // The last transport counts.
         (secret().transport(showing()).transport(authority.client().build().unwrap()), &plain),
     ] {
         let source = builder.build().unwrap();

@@ -1,4 +1,4 @@
-//! The certificate's files are replaced while the client runs.
+//! The certificate files are replaced while the client runs.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ use super::{
     support::{Authority, Files, bounded},
 };
 
-/// Both servers, and a client of them whose certificate is in files.
+/// Both servers, and a client whose certificate is in files.
 struct Stage {
     authority: Authority,
     files: Files,
@@ -100,7 +100,7 @@ async fn a_new_certificate_is_picked_up_and_the_old_ones_tokens_are_dropped() {
     assert!(stage.tokens.current().is_none(), "bound to a certificate that is no longer shown");
     assert_eq!(stage.call().await, StatusCode::OK);
     assert_eq!(stage.last_certificates(), [Some(pair.der.clone()), Some(pair.der)]);
-    // Connections that show the old certificate are out of use, so the old token is worth nothing.
+    // Connections with the old certificate are closed, so the old token is useless.
     assert_eq!(call(&stage.http, &stage.api_server, &old).await, StatusCode::UNAUTHORIZED);
     assert_eq!((stage.idp.token_requests(), stage.api.rejected()), (2, 1));
 }
@@ -120,7 +120,7 @@ async fn a_token_request_notices_by_itself_and_is_made_once() {
 }
 
 #[tokio::test]
-async fn api_calls_have_the_files_looked_at() {
+async fn api_calls_trigger_a_check_of_the_files() {
     let stage = Stage::new().await;
     bounded(stage.tokens.warm_up()).await.unwrap();
     let rotated = Arc::new(tokio::sync::Notify::new());
@@ -128,8 +128,8 @@ async fn api_calls_have_the_files_looked_at() {
     stage.identity.on_rotation(move || notify.notify_one());
     let pair = stage.authority.certify(NAME);
     stage.files.replace(&pair);
-    // The first call is due for a look. Its token is the old one; if the look is fast its
-    // connection is a new one, and the layer gets a token that fits.
+    // The first call triggers a check of the files. It carries the old token. If the check is fast,
+    // its connection is new, and the layer gets a token that fits.
     assert_eq!(stage.call_through_the_layer().await, StatusCode::OK);
     bounded(rotated.notified()).await;
     assert_eq!(stage.call_through_the_layer().await, StatusCode::OK);
@@ -138,7 +138,7 @@ async fn api_calls_have_the_files_looked_at() {
 }
 
 #[tokio::test]
-async fn a_torn_read_leaves_the_last_good_identity() {
+async fn a_torn_read_keeps_the_last_good_identity() {
     let stage = Stage::new().await;
     let pair = stage.authority.certify(NAME);
     let half = &pair.chain[..pair.chain.len() / 2];
@@ -188,7 +188,7 @@ async fn a_client_of_another_kind_shows_the_current_certificate_on_new_connectio
     }
 }
 
-/// New connections and API calls have the files read, at most every 5 s.
+/// New connections and API calls trigger a check of the files, at most every 5 s.
 #[tokio::test]
 async fn handshakes_and_calls_do_not_read_the_files_each_time() {
     let stage = Stage::new().await;
@@ -205,7 +205,7 @@ async fn handshakes_and_calls_do_not_read_the_files_each_time() {
         let name = rustls_pki_types::ServerName::try_from("127.0.0.1").unwrap();
         bounded(connector.connect(name, tcp)).await.unwrap();
     };
-    // The first one finds a read due.
+    // The first one triggers a check.
     stage.files.replace(&stage.authority.certify(NAME));
     handshake().await;
     bounded(rotated.notified()).await;
@@ -213,7 +213,7 @@ async fn handshakes_and_calls_do_not_read_the_files_each_time() {
         stage.files.replace(&stage.authority.certify(NAME));
         handshake().await;
         call(&stage.http, &stage.api_server, &token).await;
-        // Behind any read that was started.
+        // After any check that was started.
         tokio::task::spawn_blocking(|| ()).await.unwrap();
     }
     let most = 1 + started.elapsed().as_secs() / 5;

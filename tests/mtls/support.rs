@@ -1,4 +1,4 @@
-//! Certificates of an authority of our own, and TLS set-ups that ask for them.
+//! Certificates of a test authority, and TLS settings that require them.
 
 use std::{
     env, fs,
@@ -26,7 +26,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tower_oauth2_client_credentials::{ClientIdentity, HyperTransport, HyperTransportBuilder};
 
-/// Far above what any test needs: a hang becomes a failure.
+/// A generous bound that turns a hang into a failure.
 pub async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("the test hangs")
 }
@@ -78,7 +78,7 @@ impl Authority {
         Pair::new(&params.signed_by(&key, &self.issuer).unwrap(), &key)
     }
 
-    /// Asks for a certificate of this authority.
+    /// Requires a certificate of this authority.
     pub fn asking(&self, required: bool) -> Arc<dyn ClientCertVerifier> {
         let mut roots = RootCertStore::empty();
         roots.add(self.certificate.clone()).unwrap();
@@ -101,7 +101,7 @@ impl Authority {
         Arc::new(config)
     }
 
-    /// A transport that trusts this authority and knows no proxy.
+    /// A transport that trusts this authority and uses no proxy.
     pub fn client(&self) -> HyperTransportBuilder {
         HyperTransport::builder().only_root_certificates_pem(&self.pem).proxy_from_env(false)
     }
@@ -111,7 +111,7 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
 }
 
-/// Asks for any certificate, as a server does that knows its clients' self-signed ones.
+/// Requires any certificate, as a server does that knows its clients' self-signed ones.
 #[derive(Debug)]
 pub struct Any;
 
@@ -158,7 +158,7 @@ impl ClientCertVerifier for Any {
     }
 }
 
-/// Certificate and key in files of their own.
+/// Certificate and key in separate files.
 pub struct Files {
     pub chain: PathBuf,
     pub key: PathBuf,

@@ -1,8 +1,8 @@
-//! The promises of the design, each with the tests that are named after it. They try to break the
-//! cache and the layer: scripted token sources, virtual time, real runtimes where those matter.
+//! One file per promise, with tests that are named after it. The tests try to break the cache and
+//! the layer: with scripted token sources, virtual time, and real runtimes where they matter.
 //!
-//! P8 (`p08_secrets`, which captures traces) and P10 (`p10_hot_path`, which counts allocations) have
-//! binaries of their own.
+//! P8 (`p08_secrets`, which captures traces) and P10 (`p10_hot_path`, which counts allocations)
+//! have separate binaries.
 
 mod p01_one_flight;
 mod p02_dropped_leader;

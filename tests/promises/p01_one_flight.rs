@@ -1,4 +1,4 @@
-//! P1: at most one acquisition is in flight per cache, whatever the load.
+//! P1: at most one acquisition is in flight per cache, for any load.
 
 use std::thread;
 
@@ -26,7 +26,7 @@ async fn p1_at_most_one_acquisition_is_in_flight() {
             }
         });
         if nth == 0 {
-            // The first has its flight under way before the others come.
+            // The first acquisition is in flight before the others start.
             tokio::task::yield_now().await;
         }
     }
@@ -34,7 +34,8 @@ async fn p1_at_most_one_acquisition_is_in_flight() {
         done.unwrap();
     }
     assert_eq!(idp.most_at_once(), 1);
-    // About 40 s, a refresh no sooner than after 10 − 1 − 6 s for the first, 5.5 s for others.
+    // About 40 s. The first token is refreshed after 10 − 1 − 6 s at the earliest, the others after
+    // 5.5 s.
     assert!((4..=14).contains(&idp.count()), "{}", idp.count());
 }
 
@@ -59,7 +60,7 @@ async fn p1_ten_thousand_from_cold_cost_one_acquisition() {
     assert_eq!((idp.count(), idp.most_at_once()), (1, 1));
 }
 
-/// Rejections, forced refreshes, refreshes ahead, expiries and failures at once.
+/// Rejections, forced refreshes, scheduled refreshes, expiries and failures at once.
 #[tokio::test(start_paused = true)]
 async fn p1_holds_when_every_reason_to_acquire_comes_at_once() {
     let idp = Idp::new(|asked| match asked.nth % 5 {
@@ -90,7 +91,7 @@ async fn p1_holds_when_every_reason_to_acquire_comes_at_once() {
                     1 => last.as_ref().into_iter().for_each(|token| cache.invalidate(token)),
                     2 => last = cache.current().or(last),
                     3 => {
-                        // Given up somewhere on the way.
+                        // Dropped at some await.
                         let _ = tokio::time::timeout(secs(random.f64()), cache.get()).await;
                     }
                     _ => last = cache.get().await.ok().or(last),
@@ -111,7 +112,8 @@ async fn p1_holds_when_every_reason_to_acquire_comes_at_once() {
     }
 }
 
-/// Real threads, real time. (A machine so slow that a token is dead on arrival costs it 1 s.)
+/// Real threads, real time. (On a machine so slow that a token is expired on arrival, that costs 1
+/// s.)
 #[test]
 fn p1_holds_on_many_threads() {
     let idp = Idp::healthy(0.04, 0.001);

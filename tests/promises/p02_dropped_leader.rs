@@ -1,5 +1,5 @@
-//! P2: the caller that starts an acquisition may be dropped: the acquisition goes on, nobody else
-//! notices.
+//! P2: the caller that started an acquisition may be dropped. The acquisition continues and no
+//! other caller notices.
 
 use std::{
     pin::Pin,
@@ -17,7 +17,7 @@ use crate::support::{
     Api, Idp, call, layered, poll_once, rejection, request, secs, settle, since, token,
 };
 
-/// A source with five awaits, and a count of how many it was asked for.
+/// A source with five awaits, and the number of its calls.
 fn stepping(asked: &Arc<AtomicUsize>) -> TokenCache {
     let asked = Arc::clone(asked);
     TokenCache::new(move |_: AcquireContext| {
@@ -49,7 +49,7 @@ async fn p2_a_dropped_leader_is_not_noticed_at_any_await() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p2_the_acquisition_goes_on_without_anyone() {
+async fn p2_the_acquisition_continues_without_its_callers() {
     let asked = Arc::default();
     let cache = stepping(&asked);
     let mut leader = Box::pin(cache.get());
@@ -60,7 +60,7 @@ async fn p2_the_acquisition_goes_on_without_anyone() {
     assert_eq!(asked.load(SeqCst), 1);
 }
 
-/// The task is aborted, as a server does with a request whose client went away.
+/// The task is aborted, as a server does when the client of a request disconnects.
 #[tokio::test(start_paused = true)]
 async fn p2_an_aborted_task_is_not_noticed() {
     let asked = Arc::default();

@@ -1,5 +1,5 @@
-//! P3: every waiter ends, with a token, a shared error, or its own deadline. Here on one runtime;
-//! what several runtimes do to it is in `p03_runtimes`.
+//! P3: every waiter finishes with a token, a shared error, or at its own deadline. This file uses
+//! one runtime; `p03_runtimes` uses several.
 
 use std::sync::{
     Arc,
@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, Token, T
 
 use crate::support::{Answer, Api, Idp, call, failure, layered, on_purpose, secs, since, token};
 
-/// The first asking of a source panics as the closure says; later ones succeed.
+/// The first call of a source panics in the way of the closure. Later calls succeed.
 fn panicking<F, Fut>(first: F) -> (TokenCache, Arc<AtomicUsize>)
 where
     F: Fn() -> Fut + Send + Sync + 'static,
@@ -59,7 +59,7 @@ async fn panic_is_a_shared_failure(cache: TokenCache, asked: Arc<AtomicUsize>) {
 
 #[tokio::test(start_paused = true)]
 async fn p3_a_source_that_panics_before_its_future_is_a_shared_failure() {
-    // The annotation says which future it would have been.
+    // The annotation names the future's type.
     let (cache, asked) = panicking(|| -> std::future::Ready<()> { on_purpose() });
     panic_is_a_shared_failure(cache, asked).await;
 }
@@ -73,7 +73,7 @@ async fn p3_a_source_that_panics_in_its_future_is_a_shared_failure() {
     panic_is_a_shared_failure(cache, asked).await;
 }
 
-/// Such a future panics when it is dropped: once it is done, or when its bound cuts it off.
+/// Such a future panics when it is dropped: when it completes, or when its bound ends it.
 struct PanicsWhenDropped;
 
 impl Drop for PanicsWhenDropped {
@@ -85,7 +85,7 @@ impl Drop for PanicsWhenDropped {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p3_a_source_that_panics_when_it_is_cut_off_is_a_shared_failure() {
+async fn p3_a_source_that_panics_at_its_bound_is_a_shared_failure() {
     let (cache, asked) = panicking(|| async {
         let _bomb = PanicsWhenDropped;
         std::future::pending::<()>().await;
@@ -123,7 +123,7 @@ async fn p3_a_source_that_panics_when_it_is_done_does_not_start_a_storm() {
     assert!(result.is_ok_and(|token| token.secret() == "abc"));
 }
 
-/// The acquisition is bounded at 25 s, for all who wait for it.
+/// The acquisition is bounded at 25 s, for all its waiters.
 #[tokio::test(start_paused = true)]
 async fn p3_a_source_that_never_completes_fails_for_all_at_its_bound() {
     let start = Instant::now();
@@ -133,7 +133,7 @@ async fn p3_a_source_that_never_completes_fails_for_all_at_its_bound() {
     assert_eq!(idp.count(), 1);
 }
 
-/// A waiter's own deadline is 30 s from when it began to wait, whatever the acquisition's is.
+/// A waiter's own deadline is 30 s from the start of its wait, for any bound of the acquisition.
 #[tokio::test(start_paused = true)]
 async fn p3_a_waiter_ends_at_its_own_deadline() {
     let idp = Idp::new(|asked| token(asked.nth, 3600.0).after(100.0));
@@ -162,10 +162,10 @@ async fn p3_a_waiter_ends_at_its_own_deadline() {
     assert_eq!(cache.current().unwrap().secret(), "t1", "the acquisition went on");
 }
 
-/// Flights that end without a verdict, or with tokens that are dead before they are seen, one
-/// after another: the deadline is one for the request, not one for each flight.
+/// Acquisitions that end without a result, or with tokens that expire before they are seen, one
+/// after another. The deadline counts for the whole request, not for each acquisition.
 #[tokio::test(start_paused = true)]
-async fn p3_the_deadline_is_one_for_all_flights_that_a_waiter_sees() {
+async fn p3_one_deadline_covers_all_acquisitions_of_a_waiter() {
     let idp = Idp::new(|_| Answer::never());
     let cache = idp.builder().acquisition_timeout(secs(7.0)).wait_timeout(secs(30.0)).build();
     let start = Instant::now();
@@ -174,7 +174,8 @@ async fn p3_the_deadline_is_one_for_all_flights_that_a_waiter_sees() {
     assert_eq!(since(start).round(), 7.0);
 }
 
-/// Many waiters come and go at random under a source that answers, fails, hangs and panics.
+/// Many waiters start and are dropped at random, with a source that answers, fails, hangs and
+/// panics.
 #[tokio::test(start_paused = true)]
 async fn p3_every_waiter_ends_under_random_faults() {
     for seed in 0..20 {
@@ -212,7 +213,7 @@ async fn p3_every_waiter_ends_under_random_faults() {
     }
 }
 
-/// Whoever waits for more than a token goes on with the one at hand.
+/// A caller that waits for another token continues with the cached one.
 #[tokio::test(start_paused = true)]
 async fn p3_a_forced_refresh_that_takes_too_long_ends_with_the_valid_token() {
     let idp = Idp::new(|asked| token(asked.nth, 86_400.0).after(10.0 * asked.nth as f64));

@@ -1,4 +1,4 @@
-//! P3 where runtimes come and go, or stand still, or aren't there.
+//! P3 with runtimes that end, that are not driven, or that do not exist.
 
 use std::{
     pin::pin,
@@ -20,7 +20,7 @@ use crate::support::{
     Api, Idp, call, layered, poll_once, poll_outside, request, secs, settle, since,
 };
 
-/// No test here waits so long; it would only be reached by a hang.
+/// No test waits this long, except in a hang.
 const GUARD: Duration = Duration::from_secs(20);
 
 fn current_thread() -> Runtime {
@@ -35,7 +35,7 @@ fn named(secret: &str) -> Result<Token, Error> {
     Ok(Token::bearer(secret)?.with_lifetime(secs(3600.0)))
 }
 
-/// Hangs the first time, and says so; then answers at once.
+/// Hangs the first time, and reports that. Then answers at once.
 fn hangs_once() -> (TokenCache, mpsc::Receiver<usize>) {
     let (asked, was_asked) = mpsc::channel();
     let count = Mutex::new(0);
@@ -57,7 +57,7 @@ fn hangs_once() -> (TokenCache, mpsc::Receiver<usize>) {
 }
 
 #[test]
-fn p3_a_runtime_dropped_mid_acquisition_does_not_keep_waiters_elsewhere() {
+fn p3_a_runtime_dropped_mid_acquisition_does_not_block_waiters_on_another() {
     let (cache, was_asked) = hangs_once();
     let first = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
     first.spawn(cache.get());
@@ -89,7 +89,7 @@ fn p3_a_runtime_dropped_mid_acquisition_does_not_keep_waiters_elsewhere() {
 
 /// The same for requests that wait in the layer, one of them for a replacement.
 #[test]
-fn p3_a_runtime_dropped_mid_acquisition_does_not_keep_the_layer() {
+fn p3_a_runtime_dropped_mid_acquisition_does_not_block_the_layer() {
     let (cache, was_asked) = hangs_once();
     let first = current_thread();
     first.block_on(async {
@@ -106,7 +106,7 @@ fn p3_a_runtime_dropped_mid_acquisition_does_not_keep_the_layer() {
     });
 }
 
-/// A waiter's future is moved from a runtime that ends to another one, with its timer.
+/// A waiter's future moves with its timer from a runtime that ends to another one.
 #[test]
 fn p3_a_waiter_may_move_to_another_runtime() {
     let (cache, was_asked) = hangs_once();
@@ -122,9 +122,9 @@ fn p3_a_waiter_may_move_to_another_runtime() {
     assert_eq!(token.unwrap().secret(), "second");
 }
 
-/// The same, but its flight is driven by a third runtime and goes on.
+/// The same, but a third runtime drives its acquisition, which continues.
 #[test]
-fn p3_a_waiter_may_move_while_its_flight_goes_on() {
+fn p3_a_waiter_may_move_while_its_acquisition_continues() {
     let (cache, was_asked) = hangs_once();
     let driving = current_thread();
     driving.block_on(async {
@@ -134,7 +134,7 @@ fn p3_a_waiter_may_move_while_its_flight_goes_on() {
     assert_eq!(was_asked.recv_timeout(GUARD), Ok(1));
     let mut get = Box::pin(cache.get());
     current_thread().block_on(async { assert!(poll_once(&mut get).await.is_pending()) });
-    // Its timer's runtime is gone. It is polled on another, and has to wait there.
+    // Its timer's runtime has ended. It is polled on another one, and has to wait there.
     current_thread().block_on(async { assert!(poll_once(&mut get).await.is_pending()) });
     drop(driving);
     let token = current_thread().block_on(async { timeout(GUARD, get).await.expect("it hangs") });
@@ -186,7 +186,7 @@ fn p3_without_a_runtime_there_is_an_error_and_no_panic() {
 
     let runtime = current_thread();
     let token = runtime.block_on(cache.get()).unwrap();
-    // With a token at hand no runtime is needed.
+    // A cached token needs no runtime.
     assert_eq!(cache.current().unwrap().secret(), "t1");
     assert!(matches!(poll_outside(pin!(cache.get())), Poll::Ready(Ok(_))));
     assert!(matches!(poll_outside(pin!(client.call(request()))), Poll::Ready(Ok(_))));
@@ -195,7 +195,7 @@ fn p3_without_a_runtime_there_is_an_error_and_no_panic() {
     drop(client);
 }
 
-/// A rejection that is reported where nothing can be acquired is not lost.
+/// A rejection that is reported outside of any runtime is not lost.
 #[test]
 fn p3_a_rejection_without_a_runtime_is_followed_up_on_the_next() {
     let idp = Idp::healthy(3600.0, 0.0);
@@ -204,7 +204,7 @@ fn p3_a_rejection_without_a_runtime_is_followed_up_on_the_next() {
     let rejected = runtime.block_on(cache.get()).unwrap();
     cache.invalidate(&rejected);
     runtime.block_on(async {
-        assert_eq!(cache.get().await.unwrap().secret(), "t1", "it is suspect, and at hand");
+        assert_eq!(cache.get().await.unwrap().secret(), "t1", "it is rejected, but cached");
         settle().await;
     });
     assert_eq!(cache.current().unwrap().secret(), "t2");
@@ -212,7 +212,7 @@ fn p3_a_rejection_without_a_runtime_is_followed_up_on_the_next() {
 }
 
 #[test]
-fn p3_with_a_flight_elsewhere_and_no_runtime_here_there_is_an_error() {
+fn p3_with_an_acquisition_on_another_runtime_and_no_runtime_here_there_is_an_error() {
     let (cache, was_asked) = hangs_once();
     let runtime = current_thread();
     runtime.block_on(async {
@@ -236,7 +236,7 @@ fn p3_without_a_time_driver_there_is_an_error_and_the_cache_keeps_working() {
     assert_eq!(current_thread().block_on(cache.get()).unwrap().secret(), "t1");
 }
 
-/// A synchronous program: each call has a `block_on` of its own, nothing is driven in between.
+/// A synchronous program: each call has its own `block_on`, and nothing is driven in between.
 #[test]
 fn p3_a_block_on_for_each_call_is_served() {
     let idp = Idp::healthy(10.0, 0.3);
@@ -249,7 +249,7 @@ fn p3_a_block_on_for_each_call_is_served() {
             let start = Instant::now();
             assert_eq!(call(&client).await.unwrap(), 200, "call {nth}");
             assert!(since(start) < 0.31, "call {nth}");
-            // What the program does until the next call; the clock moves, and it is not driven.
+            // The program's time until the next call. The clock moves, and the cache is not driven.
             advance(secs(1.0 + f64::from(nth % 7))).await;
         });
     }
@@ -257,10 +257,10 @@ fn p3_a_block_on_for_each_call_is_served() {
     assert!(idp.count() > 50, "{}", idp.count());
 }
 
-/// The flight's runtime is alive but stands still. Each paused runtime has a clock of its own, so
-/// the waiter's runs on while the flight's doesn't.
+/// The runtime of the acquisition is alive but not driven. Each paused runtime has its own clock,
+/// so the waiter's clock advances while the acquisition's does not.
 #[test]
-fn p3_a_flight_that_nobody_drives_is_abandoned_and_its_late_result_dropped() {
+fn p3_an_acquisition_that_is_not_driven_is_abandoned_and_its_late_result_dropped() {
     let (answer, answered) = oneshot::channel::<()>();
     let (answered, asked) = (Mutex::new(Some(answered)), Arc::new(Notify::new()));
     let (was_asked, events) = (Arc::clone(&asked), Arc::new(Mutex::new(Vec::new())));
@@ -296,7 +296,7 @@ fn p3_a_flight_that_nobody_drives_is_abandoned_and_its_late_result_dropped() {
         for waiter in waiters {
             assert_eq!(waiter.await.unwrap().unwrap().secret(), "second");
         }
-        // Bound + 5 s; the two clocks started a moment apart.
+        // Bound + 5 s. The two clocks started at slightly different times.
         assert!((29.0..31.0).contains(&since(start)), "{}", since(start));
     });
     let abandoned = |event: &Event| matches!(event, Event::Abandoned { .. });
@@ -309,9 +309,9 @@ fn p3_a_flight_that_nobody_drives_is_abandoned_and_its_late_result_dropped() {
     assert_eq!(events.lock().unwrap().len(), before, "the late result has no effect");
 }
 
-/// The same where the late result is an error: it must not start a cooldown.
+/// The same with a late error, which must not start a cooldown.
 #[test]
-fn p3_a_late_failure_of_an_abandoned_flight_changes_nothing() {
+fn p3_a_late_failure_of_an_abandoned_acquisition_changes_nothing() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => crate::support::Answer::never(),
         nth => crate::support::token(nth, 10.0),

@@ -1,5 +1,5 @@
-//! P4: while an unexpired token is at hand no request waits; for the replacement of a suspect one
-//! at most 1 s.
+//! P4: while an unexpired token is cached no request waits. After a rejection, requests wait at
+//! most 1 s for a replacement.
 
 use tokio::{
     task::JoinSet,
@@ -51,8 +51,8 @@ async fn p4_no_request_waits_while_refreshes_fail_or_hang() {
     assert!(idp.count() > 20, "{}", idp.count());
 }
 
-/// The API rejects the token while the authorization server hangs: the rejected request waits,
-/// the others lose no more than 1 s, each once.
+/// The API rejects the token while the authorization server hangs. The rejected request waits. Each
+/// other request loses at most 1 s, once.
 #[tokio::test(start_paused = true)]
 async fn p4_a_suspect_token_delays_others_by_at_most_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
@@ -79,22 +79,22 @@ async fn p4_a_suspect_token_delays_others_by_at_most_a_second() {
     let waited = waits.iter().filter(|wait| **wait > 0.0).count();
     assert!(waits.iter().all(|wait| *wait <= 1.001), "{waits:?}");
     assert!((9..=11).contains(&waited), "those of the first second: {waited}");
-    // Its flight failed at its bound, 25 s; it got its own answer back.
+    // Its acquisition failed at its bound, 25 s. The request got its own answer.
     let (status, after) = rejected.await.unwrap();
     assert_eq!((status, after.round()), (http::StatusCode::UNAUTHORIZED, 25.0));
     assert_eq!(idp.count(), 2);
 }
 
-/// The same with rejections without end: the second of patience is not renewed by each.
+/// The same with continuous rejections, which do not renew the wait of 1 s.
 #[tokio::test(start_paused = true)]
-async fn p4_rejections_without_end_do_not_renew_the_second() {
+async fn p4_continuous_rejections_do_not_renew_the_wait_of_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 7200.0),
         nth => failure(ErrorKind::ServerError).after(if nth % 2 == 0 { 20.0 } else { 0.1 }),
     });
     let cache = idp.cache();
     cache.warm_up().await.unwrap();
-    // It takes its time, so that there are always some rejections still to come.
+    // It is slow, so that more rejections always follow.
     let rejecting = tower::service_fn(|_| async {
         sleep(secs(fastrand::f64() * 3.0)).await;
         Ok::<_, std::convert::Infallible>(rejection())
@@ -119,9 +119,9 @@ async fn p4_rejections_without_end_do_not_renew_the_second() {
     assert!(slow > 0 && slow * 20 < waits.len(), "{slow} of {} waited", waits.len());
 }
 
-/// A forced refresh makes nobody wait but who asked for it.
+/// A forced refresh delays only its caller.
 #[tokio::test(start_paused = true)]
-async fn p4_a_forced_refresh_delays_nobody_else() {
+async fn p4_a_forced_refresh_delays_no_other_request() {
     let idp = Idp::healthy(3600.0, 5.0);
     let cache = idp.cache();
     cache.warm_up().await.unwrap();

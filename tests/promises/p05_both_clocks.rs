@@ -1,5 +1,5 @@
-//! P5: a token expires by both clocks. The monotonic one does not count a suspend, a paused VM or a
-//! frozen function; the wall clock does, and may be wrong.
+//! P5: a token expires by both clocks. The monotonic clock does not count a suspend, a paused VM or
+//! a frozen function. The wall clock does, and may be wrong.
 
 use std::{
     sync::{
@@ -25,7 +25,7 @@ use crate::support::{
 const HOUR: f64 = 3600.0;
 const YEAR: i64 = 365 * 24 * 3600;
 
-/// A wall clock that goes with tokio's, except where a test sets it.
+/// A wall clock that follows tokio's, unless a test sets it.
 #[derive(Clone)]
 struct Wall {
     start: Instant,
@@ -53,7 +53,7 @@ impl WallClock for Wall {
     }
 }
 
-/// The API takes only tokens that live by real time, suspends included.
+/// The API accepts only tokens that are valid in real time, suspends included.
 fn strict_api(idp: &Idp, wall: &Wall, life: f64) -> Api {
     let (idp, wall, start) = (idp.clone(), wall.clone(), Instant::now());
     let issued_at: Arc<std::sync::Mutex<Vec<f64>>> = Arc::default();
@@ -146,7 +146,7 @@ async fn p5_a_wall_clock_a_year_ahead_costs_one_second_once_and_no_request() {
             advance(secs(0.5)).await;
         }
         assert!(since(start) <= 501.0, "{}", since(start));
-        // The normal cooldown, and not the traffic.
+        // The normal cooldown, independent of the traffic.
         assert!(idp.count() <= 16, "{}", idp.count());
     }
 }
@@ -210,7 +210,7 @@ async fn p5_in_a_cooldown_a_suspend_costs_no_wait_and_no_token_request() {
     assert_eq!(idp.count(), 3);
 }
 
-/// A correction of the wall clock, forth and back, with the authorization server down all the time.
+/// A correction of the wall clock, forward and back, while the authorization server is down.
 #[tokio::test(start_paused = true)]
 async fn p5_a_corrected_wall_clock_causes_no_outage() {
     let (wall, api) = (Wall::new(), Api::ok());
@@ -222,7 +222,7 @@ async fn p5_a_corrected_wall_clock_causes_no_outage() {
     let client = layered(&cache, api.clone());
     let start = Instant::now();
     call(&client).await.unwrap();
-    // The usable life is 3,570 s.
+    // The usable lifetime is 3,570 s.
     for step in [1800, -YEAR, 600, YEAR, -1800, 3600, 7200, -7200] {
         wall.step(step);
         for _ in 0..40 {
@@ -235,7 +235,7 @@ async fn p5_a_corrected_wall_clock_causes_no_outage() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_wall_clock_that_stands_still_or_steps_back_changes_nothing() {
+async fn p5_a_wall_clock_that_stops_or_steps_back_changes_nothing() {
     for back in [0, YEAR, 50 * YEAR] {
         let (wall, idp, api) = (Wall::new(), Idp::healthy(HOUR, 0.2), Api::ok());
         let frozen = wall.now();
@@ -282,7 +282,7 @@ async fn p5_a_suspend_during_an_acquisition_counts() {
     assert_eq!(idp.count(), 2);
 }
 
-/// A function is frozen after its token came, and before it was polled.
+/// A function is frozen between the arrival of its token and its next poll.
 #[tokio::test(start_paused = true)]
 async fn p5_a_waiter_that_is_polled_after_a_suspend_does_not_send_the_old_token() {
     let (wall, idp, api) = (Wall::new(), Idp::healthy(HOUR, 0.2), Api::ok());
@@ -296,7 +296,7 @@ async fn p5_a_waiter_that_is_polled_after_a_suspend_does_not_send_the_old_token(
     assert_eq!(api.tokens(), ["t2"]);
 }
 
-/// A test that pauses tokio's clock is not suspended, however long it takes.
+/// A test that pauses tokio's clock is not a suspend, for any duration.
 #[tokio::test(start_paused = true)]
 async fn p5_a_paused_test_that_takes_six_real_seconds_sees_no_suspend() {
     let (idp, api) = (Idp::healthy(7.0, 0.0), Api::ok());
@@ -307,7 +307,7 @@ async fn p5_a_paused_test_that_takes_six_real_seconds_sees_no_suspend() {
             seen.fetch_add(1, SeqCst);
         }
     };
-    /// The system's clocks, six seconds later: both move, and tokio's does not.
+    /// The system's clocks, six seconds later: both have moved, and tokio's has not.
     struct Later(Arc<AtomicI64>);
     impl WallClock for Later {
         fn now(&self) -> SystemTime {
@@ -330,7 +330,7 @@ async fn p5_a_paused_test_that_takes_six_real_seconds_sees_no_suspend() {
     assert_eq!((idp.count(), events.load(SeqCst)), (1, 0));
 }
 
-/// A wall clock that is set back hides no suspend that follows.
+/// Setting the wall clock back hides no later suspend.
 #[tokio::test(start_paused = true)]
 async fn p5_a_suspend_after_the_wall_clock_was_set_back_is_noticed() {
     let (wall, idp) = (Wall::new(), Idp::healthy(HOUR, 0.2));
@@ -347,7 +347,7 @@ async fn p5_a_suspend_after_the_wall_clock_was_set_back_is_noticed() {
     assert_eq!(api.tokens(), ["t1", "t1", "t2"]);
 }
 
-/// A clock that panics costs no request, and no waiter its token.
+/// A clock that panics fails no request, and no waiter.
 #[tokio::test(start_paused = true)]
 async fn p13_a_wall_clock_that_panics_is_replaced_by_the_systems() {
     let (idp, api) = (Idp::healthy(100.0, 0.2), Api::ok());

@@ -1,5 +1,5 @@
-//! P5: no request that the layer authorises leaves with a token known to be expired, or without
-//! one. A failed refresh never displaces a valid token. No error ends refreshing for good.
+//! P5: no request that the layer authorizes is sent with an expired token, or without one. A failed
+//! refresh never displaces a valid token. No error ends refreshing for good.
 
 use std::{
     convert::Infallible,
@@ -21,7 +21,7 @@ use crate::support::{
     since, token,
 };
 
-/// No token that the API saw was past its usable life (90 %), by the clock of its acquisition.
+/// The API saw no token past its usable lifetime (90 %), by the clock of its acquisition.
 fn assert_all_were_valid(api: &Api, idp: &Idp, life: f64) {
     let asked = idp.asked();
     for seen in api.seen() {
@@ -32,7 +32,7 @@ fn assert_all_were_valid(api: &Api, idp: &Idp, life: f64) {
     }
 }
 
-/// Ready only some time after it was first asked; a clone starts anew.
+/// Becomes ready after a delay from its first poll. A clone starts over.
 struct Slow {
     api: Api,
     delay: f64,
@@ -64,15 +64,15 @@ impl Service<Request<Body>> for Slow {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_token_that_expires_while_the_api_gets_ready_does_not_leave() {
-    // The API takes 3 s to be ready; of a token's 4 s are 3.6 usable. The first got its token
-    // when it came, and would leave with it at 3.0 s; slower ones only with a later one.
+async fn p5_a_token_that_expires_while_the_api_becomes_ready_is_not_sent() {
+    // The API takes 3 s to become ready. A token of 4 s is usable for 3.6 s. The first request got
+    // its token on arrival, and would be sent at 3.0 s. Slower requests need a later token.
     for delay in [3.0, 3.7, 5.0, 20.0] {
         let idp = Idp::healthy(4.0, 0.2);
         let api = Api::ok();
         let slow = Slow { api: api.clone(), delay, timer: None };
         let cache = idp.cache();
-        // Others keep the token fresh, as in a busy service.
+        // Other requests keep the token fresh, as in a busy service.
         let traffic = tokio::spawn({
             let client = layered(&cache, Api::ok());
             async move {
@@ -85,7 +85,7 @@ async fn p5_a_token_that_expires_while_the_api_gets_ready_does_not_leave() {
         let start = Instant::now();
         let mut client = layered(&cache, slow);
         client.ready().await.unwrap();
-        // The token that is at hand now expires while the clone below gets ready.
+        // The cached token expires while the clone becomes ready.
         let waiting = tokio::spawn(client.call(request()));
         assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
         assert!(since(start) < 2.0 * delay + 1.0, "delay {delay}: {}", since(start));
@@ -94,8 +94,8 @@ async fn p5_a_token_that_expires_while_the_api_gets_ready_does_not_leave() {
     }
 }
 
-/// The request waits for the token first, so that it is the clone that gets ready slowly; and
-/// nobody else keeps the token fresh.
+/// The request waits for the token first, so the clone becomes ready slowly. No other request keeps
+/// the token fresh.
 #[tokio::test(start_paused = true)]
 async fn p5_a_token_that_expires_before_the_clone_is_ready_is_replaced() {
     let idp = Idp::new(|asked| token(asked.nth, if asked.nth == 1 { 4.0 } else { 40.0 }));
@@ -106,10 +106,10 @@ async fn p5_a_token_that_expires_before_the_clone_is_ready_is_replaced() {
     assert_eq!(api.tokens(), ["t2"]);
 }
 
-/// A request waits longer in the API's queue than a token lives, again and again. It is served in
-/// its turn, with the token at hand then: it must not lose its place because its first went stale.
+/// A request waits longer in the API's queue than the token's lifetime, repeatedly. It is served in
+/// its turn, with the current token. It must not lose its place because its first token expired.
 #[tokio::test(start_paused = true)]
-async fn p5_a_queue_longer_than_a_tokens_life_starves_nobody() {
+async fn p5_a_queue_longer_than_a_tokens_lifetime_starves_no_request() {
     let idp = Idp::healthy(4.0, 0.1);
     let api = Api::ok();
     let inner = api.clone();
@@ -123,7 +123,7 @@ async fn p5_a_queue_longer_than_a_tokens_life_starves_nobody() {
     let cache = idp.cache();
     let limited = ConcurrencyLimit::new(limited, 1);
     let client = layered(&cache, limited.clone());
-    // It finds no token yet, and so queues behind the others with a clone, once it has one.
+    // It finds no token, and joins the queue with a clone once it has one.
     let start = Instant::now();
     let mut starved = Box::pin(client.clone().oneshot(request()));
     assert!(poll_once(&mut starved).await.is_pending());
@@ -152,9 +152,9 @@ async fn p5_a_queue_longer_than_a_tokens_life_starves_nobody() {
     assert!(since(idp.asked()[nth - 1].at) - 1.0 < 3.6, "{last} was expired");
 }
 
-/// Nor with one that the cache let go meanwhile.
+/// A token that the cache dropped in the meantime is not used either.
 #[tokio::test(start_paused = true)]
-async fn p5_a_task_that_is_polled_late_does_not_leave_with_an_expired_or_dropped_token() {
+async fn p5_a_task_that_is_polled_late_does_not_send_an_expired_or_dropped_token() {
     for dropped in [false, true] {
         let life = if dropped { 3600.0 } else { 2.0 };
         let idp = Idp::healthy(life, 0.1);
@@ -176,9 +176,9 @@ async fn p5_a_task_that_is_polled_late_does_not_leave_with_an_expired_or_dropped
     }
 }
 
-/// A service that is held keeps a view of the token; it must not outlive it.
+/// A held service keeps its last token, but must not use it after its expiry.
 #[tokio::test(start_paused = true)]
-async fn p5_a_held_service_does_not_hold_on_to_a_token() {
+async fn p5_a_held_service_does_not_keep_a_dropped_token() {
     let idp = Idp::healthy(10.0, 0.1);
     let api = Api::ok();
     let mut client = layered(&idp.cache(), api.clone());
@@ -190,7 +190,7 @@ async fn p5_a_held_service_does_not_hold_on_to_a_token() {
     assert_all_were_valid(&api, &idp, 10.0);
 }
 
-/// Nor is it held beyond the moment in which the cache lets it go, or has another.
+/// It is not used after the cache dropped or replaced it either.
 #[tokio::test(start_paused = true)]
 async fn p5_a_held_service_follows_its_cache_at_once() {
     let idp = Idp::healthy(3600.0, 0.1);
@@ -214,9 +214,9 @@ async fn p5_a_held_service_follows_its_cache_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_token_that_is_dead_on_arrival_serves_its_flights_waiters_once() {
+async fn p5_a_token_that_is_expired_on_arrival_serves_its_acquisitions_waiters_once() {
     for life in [0.0, 0.5] {
-        // An endpoint slower than the token's life, or a lifetime of zero.
+        // An endpoint slower than the token's lifetime, or a lifetime of zero.
         let idp = Idp::healthy(life, 0.5);
         let api = Api::ok();
         let cache = idp.cache();
@@ -234,7 +234,7 @@ async fn p5_a_token_that_is_dead_on_arrival_serves_its_flights_waiters_once() {
         assert_eq!(api.tokens(), vec!["t1"; 10]);
         assert!(cache.current().is_none(), "only its waiters get it");
 
-        // Those in between wait for the next, which is asked for 1 s after the last came.
+        // The others wait for the next token, which is requested 1 s after the last one arrived.
         let mut between = JoinSet::new();
         for nth in 0..9 {
             let client = client.clone();
@@ -254,7 +254,7 @@ async fn p5_a_token_that_is_dead_on_arrival_serves_its_flights_waiters_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_dead_tokens_are_asked_for_once_a_second_at_most() {
+async fn p5_tokens_that_expire_on_arrival_are_requested_at_most_once_a_second() {
     let idp = Idp::healthy(0.0, 0.0);
     let cache = idp.cache();
     let start = Instant::now();
@@ -286,9 +286,9 @@ async fn p5_a_failed_refresh_never_displaces_a_valid_token() {
     assert!(cache.current().is_none(), "it has expired");
 }
 
-/// Neither a refresh nor a rejection may put a dead token in a valid one's place.
+/// A refresh or a rejection must not replace a valid token with an expired one.
 #[tokio::test(start_paused = true)]
-async fn p5_a_dead_token_never_displaces_a_valid_one() {
+async fn p5_an_expired_token_never_displaces_a_valid_one() {
     for rejected in [false, true] {
         let idp = Idp::new(|asked| token(asked.nth, if asked.nth == 1 { 100.0 } else { 0.0 }));
         let cache = idp.cache();
@@ -351,7 +351,7 @@ async fn p5_no_error_ends_refreshing_for_good() {
     }
 }
 
-/// A panic, a hang and a dead token end it as little.
+/// A panic, a hang or an expired token does not end it either.
 #[tokio::test(start_paused = true)]
 async fn p5_no_fault_ends_refreshing_for_good() {
     let idp = Idp::new(|asked| match asked.nth {

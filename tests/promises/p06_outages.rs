@@ -1,5 +1,5 @@
 //! P6 over a whole outage: the number of token requests follows the backoff schedule and not the
-//! traffic, and all are served soon after it.
+//! traffic, and all requests are served soon afterwards.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, TokenCac
 
 use crate::support::{Answer, Idp, failure, secs, since, token};
 
-/// What the endpoint does: attempts of 10 s each, three of them unless it is to make one.
+/// The endpoint's behavior: attempts of 10 s each, three per acquisition or one.
 fn retrying(idp: &Idp) -> TokenCache {
     let idp = idp.clone();
     TokenCache::new(move |acquire: AcquireContext| {
@@ -34,10 +34,11 @@ fn retrying(idp: &Idp) -> TokenCache {
     })
 }
 
-/// How one request fared: when it came and how long it took, in seconds, and whether it was served.
+/// The result of one request: when it started, how long it took, in seconds, and whether it was
+/// served.
 type Fare = (f64, f64, bool);
 
-/// Requests from now until `until` (seconds after `start`), so many a second and in bursts.
+/// Requests from now until `until` (seconds after `start`), at this rate and in bursts.
 async fn traffic(cache: &TokenCache, start: Instant, until: f64, a_second: u32) -> Vec<Fare> {
     let fares = Arc::new(Mutex::new(Vec::new()));
     let mut waiting = JoinSet::new();
@@ -64,7 +65,7 @@ async fn traffic(cache: &TokenCache, start: Instant, until: f64, a_second: u32) 
     std::mem::take(&mut fares.lock().unwrap())
 }
 
-/// Down from the start, or down while a token lives; refusing at once, or hanging.
+/// Down from the start, or while a token is valid; refusing at once, or hanging.
 #[tokio::test(start_paused = true)]
 async fn p6_an_hour_of_outage_costs_at_most_seventy_token_requests() {
     for (hangs, token_first) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -82,7 +83,7 @@ async fn p6_an_hour_of_outage_costs_at_most_seventy_token_requests() {
         assert!(in_vain <= 70, "{in_vain} (hangs: {hangs}, token first: {token_first})");
         assert!(in_vain >= 40, "it is not given up: {in_vain}");
 
-        // A hang takes an attempt's 10 s more to be noticed.
+        // A hang is noticed 10 s later, after one attempt.
         let back = down + 3600.0 + if hangs { 85.0 } else { 75.0 };
         let unserved = fares.iter().find(|(came, _, served)| *came > back && !served);
         assert!(unserved.is_none(), "{unserved:?}");
@@ -91,15 +92,15 @@ async fn p6_an_hour_of_outage_costs_at_most_seventy_token_requests() {
             .iter()
             .find(|(came, took, served)| token_first && *came < 179.0 && (*took > 0.1 || !served));
         assert!(lost.is_none(), "while the token lived: {lost:?}");
-        // The first flight's waiters and the one request that probes wait for it; all others are
-        // told within 1 s.
+        // The waiters of the first acquisition and the one probing request wait for it. All others
+        // finish within 1 s.
         let probers = fares.iter().filter(|(_, took, _)| *took > 1.001).count();
         let in_first = if hangs && !token_first { 25 * 31 } else { 0 };
         assert!(probers <= in_first + times.len(), "{probers} waited for more than 1 s");
     }
 }
 
-/// Outages of many lengths: all are served who come 75 s after their ends.
+/// Outages of many lengths: all requests are served from 75 s after the end on.
 #[tokio::test(start_paused = true)]
 async fn p6_every_request_is_served_75_s_after_an_outage() {
     for seed in 0..20 {

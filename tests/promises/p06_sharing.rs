@@ -1,4 +1,5 @@
-//! P6: failures are shared and remembered; `Retry-After` is honoured; the first success ends it.
+//! P6: failures are shared and remembered; `Retry-After` is honored; the first success ends the
+//! backoff.
 
 use std::error::Error as _;
 
@@ -34,7 +35,7 @@ async fn p6_a_failure_is_shared_by_all_waiters() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_a_remembered_failure_comes_at_once_and_says_when_the_next_attempt_is_due() {
+async fn p6_a_remembered_failure_is_returned_at_once_with_the_time_of_the_next_attempt() {
     let idp = Idp::new(|_| failure(ErrorKind::ServerError).after(0.5));
     let cache = idp.cache();
     cache.get().await.unwrap_err();
@@ -54,9 +55,9 @@ async fn p6_a_remembered_failure_comes_at_once_and_says_when_the_next_attempt_is
     assert_eq!(idp.count(), 1);
 }
 
-/// One request probes, with a single attempt; others wait up to 1 s and are told then.
+/// One request probes, with a single attempt. Others wait up to 1 s and then get the error.
 #[tokio::test(start_paused = true)]
-async fn p6_while_a_probe_flies_others_lose_at_most_a_second() {
+async fn p6_while_a_probe_is_in_flight_others_lose_at_most_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => failure(ErrorKind::ServerError),
         _ => Answer::never(),
@@ -88,7 +89,7 @@ async fn p6_while_a_probe_flies_others_lose_at_most_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_a_probe_that_succeeds_serves_those_who_waited_for_it() {
+async fn p6_a_probe_that_succeeds_serves_its_waiters() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => failure(ErrorKind::ServerError),
         nth => token(nth, 3600.0).after(0.9),
@@ -106,7 +107,7 @@ async fn p6_a_probe_that_succeeds_serves_those_who_waited_for_it() {
     assert_eq!(idp.count(), 2);
 }
 
-/// When the source is asked if it always answers the same, under a request every 50 ms.
+/// Times of the source's calls if it always answers the same, with a request every 50 ms.
 async fn times(script: impl Fn(f64) -> Answer + Send + Sync + 'static, until: f64) -> Vec<f64> {
     let start = Instant::now();
     let idp = Idp::new(move |_| script(since(start)));
@@ -139,17 +140,17 @@ async fn p6_terminal_errors_begin_at_thirty_seconds() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_retry_after_is_honoured_up_to_five_minutes_without_a_token() {
-    for (asked, honoured) in [(20.0, 20.0), (250.0, 250.0), (100_000.0, 300.0)] {
+async fn p6_retry_after_is_honored_up_to_five_minutes_without_a_token() {
+    for (asked, honored) in [(20.0, 20.0), (250.0, 250.0), (100_000.0, 300.0)] {
         let times = times(move |_| throttled(asked), 1000.0).await;
-        assert!((times[1] - times[0] - honoured).abs() < 0.11, "{asked}: {times:?}");
+        assert!((times[1] - times[0] - honored).abs() < 0.11, "{asked}: {times:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_retry_after_is_honoured_up_to_an_hour_with_a_token() {
-    for (asked, honoured) in [(250.0, 250.0), (2000.0, 2000.0), (100_000.0, 3600.0)] {
-        // Half a day of life, so that it stays valid throughout.
+async fn p6_retry_after_is_honored_up_to_an_hour_with_a_token() {
+    for (asked, honored) in [(250.0, 250.0), (2000.0, 2000.0), (100_000.0, 3600.0)] {
+        // A lifetime of half a day, so that the token stays valid.
         let idp = Idp::new(move |it| match it.nth {
             1 => token(1, 43_200.0),
             _ => throttled(asked),
@@ -160,11 +161,11 @@ async fn p6_retry_after_is_honoured_up_to_an_hour_with_a_token() {
             sleep(secs(5.0)).await;
         }
         let times = idp.times(start);
-        assert!((times[2] - times[1] - honoured).abs() < 5.1, "{asked}: {times:?}");
+        assert!((times[2] - times[1] - honored).abs() < 5.1, "{asked}: {times:?}");
     }
 }
 
-/// The hour is for as long as the token lasts; after it the five minutes count.
+/// The hour applies while the token is valid. Then the five minutes apply.
 #[tokio::test(start_paused = true)]
 async fn p6_a_token_that_expires_within_a_long_retry_after_brings_the_shorter_cap() {
     let start = Instant::now();
@@ -180,7 +181,7 @@ async fn p6_a_token_that_expires_within_a_long_retry_after_brings_the_shorter_ca
         assert!(since(start) < 2000.0, "it waits for the hour");
     }
     let times = idp.times(start);
-    // Unusable from 970 s on; the refresh that was throttled was between 370 and 820 s.
+    // Unusable from 970 s on. The throttled refresh was between 370 and 820 s.
     assert!((times[2] - (times[1] + 300.0).max(970.0)).abs() < 2.1, "{times:?}");
 }
 

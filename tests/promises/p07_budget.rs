@@ -1,4 +1,4 @@
-//! P7 over time: acquisitions that rejections cause have a budget, whatever is answered in between.
+//! P7 over time: acquisitions that rejections cause have a budget, for any answers in between.
 
 use std::{
     collections::HashMap,
@@ -19,7 +19,7 @@ use crate::support::{
     throttled, token,
 };
 
-/// Those beside the schedule, in seconds since `start`.
+/// Acquisitions outside of the schedule, in seconds since `start`.
 fn out_of_turn(idp: &Idp, start: Instant) -> Vec<f64> {
     let out_of_turn = |reason| matches!(reason, Reason::Rejected | Reason::Forced);
     let asked = idp.asked().into_iter().filter(|it| out_of_turn(it.reason));
@@ -71,7 +71,7 @@ async fn p7_three_revocations_in_ten_seconds_fail_no_request_that_can_be_replaye
     assert_eq!(out_of_turn(&idp, start).len(), 3);
 }
 
-/// The cached token stays the same for the whole time: only the 30 minutes refill the budget.
+/// The cached token stays the same, so only the 30 minutes refill the budget.
 #[tokio::test(start_paused = true)]
 async fn p7_the_budget_is_full_again_after_thirty_minutes_without_a_rejection() {
     for (quiet, expected) in [(1799.0, 1), (1800.0, 3)] {
@@ -83,7 +83,7 @@ async fn p7_the_budget_is_full_again_after_thirty_minutes_without_a_rejection() 
             assert_eq!(call(&client).await.unwrap(), 401);
         }
         assert_eq!(idp.count(), 4, "three at once");
-        // The last wait for an acquisition is over: this rejection is the last one.
+        // The last wait for an acquisition is over, so this rejection is the last one.
         let last = Instant::now();
         let good = layered(&cache, Api::ok());
         while since(last) < quiet - 1.0 {
@@ -154,7 +154,8 @@ async fn p7_nothing_in_between_refills_the_budget() {
     }
 }
 
-/// A token that reaches its scheduled refresh unrejected refills the budget; a rejected one does not.
+/// A token that reaches its scheduled refresh unrejected refills the budget. A rejected one does
+/// not.
 #[tokio::test(start_paused = true)]
 async fn p7_a_token_that_reaches_its_refresh_unrejected_refills_the_budget() {
     for healthy_for_a_while in [true, false] {
@@ -170,7 +171,8 @@ async fn p7_a_token_that_reaches_its_refresh_unrejected_refills_the_budget() {
         });
         let client = layered(&cache, api);
         while since(start) < 1500.0 {
-            // Bad for 100 s; then good for two lives of a token, or not; then bad again.
+            // The API rejects for 100 s; then accepts for two lifetimes of a token, or not; then
+            // rejects again.
             let good = (100.0..900.0).contains(&since(start)) && healthy_for_a_while;
             *bad.lock().unwrap() = !good;
             call(&client).await.unwrap();
@@ -189,8 +191,8 @@ async fn p7_a_token_that_reaches_its_refresh_unrejected_refills_the_budget() {
     }
 }
 
-/// Of 1,000 requests a second (after the first minute 100, to save the test's time: the answers
-/// that matter are as frequent) this share is answered 401, with any token, for 10 minutes.
+/// At 1,000 requests a second (after the first minute 100, to save time; the relevant answers are
+/// as frequent) this share is answered 401, with any token, for 10 minutes.
 async fn share(share: f64) {
     let idp = Idp::healthy(3600.0, 0.1);
     let cache = idp.cache();
@@ -250,7 +252,7 @@ async fn p7_ten_minutes_of_nothing_but_401s_cost_at_most_six_acquisitions() {
     share(1.0).await;
 }
 
-/// One client, two instances, and a server whose new token revokes the one before.
+/// One client, two instances, and a server whose new token revokes the previous one.
 #[tokio::test(start_paused = true)]
 async fn p7_two_instances_that_revoke_each_other_do_not_escalate() {
     let valid = Arc::new(Mutex::new(String::new()));
@@ -287,9 +289,9 @@ async fn p7_two_instances_that_revoke_each_other_do_not_escalate() {
     assert_eq!(served.lock().unwrap().keys().filter(|it| ![200, 401].contains(*it)).count(), 0);
 }
 
-/// The interval after an acquisition that a cooldown put off counts from its actual start.
+/// The interval after an acquisition that a cooldown delayed counts from its actual start.
 #[tokio::test(start_paused = true)]
-async fn p7_the_interval_after_an_acquisition_that_was_put_off_counts_from_its_start() {
+async fn p7_the_interval_after_a_delayed_acquisition_counts_from_its_start() {
     let idp = Idp::new(|asked| match asked.nth {
         4 => throttled(90.0).after(0.1),
         nth => token(nth, 86_400.0).after(0.1),

@@ -7,7 +7,7 @@ use tower_oauth2_client_credentials::{ErrorKind, Event, RejectionAction, TokenCa
 
 use crate::support::{Api, Idp, call, failure, layered, rejection, secs, settle, since, token};
 
-/// A cache, and what it says of rejections and failures.
+/// A cache, and its events about rejections and failures.
 fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
@@ -27,8 +27,8 @@ fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
     (idp.builder().observer(observer).build(), told)
 }
 
-/// Fresh tokens are not blamed before one was tried: neither when the acquisition for a rejection
-/// failed, nor when it has to wait for another failure's pause.
+/// Fresh tokens are not blamed before one was tried. The acquisition for a rejection may have
+/// failed, or may wait for another failure's pause.
 #[tokio::test(start_paused = true)]
 async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
     for (starts_bad_at, expected) in [
@@ -43,7 +43,7 @@ async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
         cache.warm_up().await.unwrap();
         let start = Instant::now();
         let client = layered(&cache, Api::new(|_| rejection()));
-        // The refresh ahead is due by then, and fails.
+        // The scheduled refresh is due by then, and fails.
         sleep(secs(starts_bad_at)).await;
         if starts_bad_at > 0.0 {
             cache.get().await.unwrap();
@@ -58,9 +58,9 @@ async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
     }
 }
 
-/// A refresh that the user forced and that failed is no reason to keep still about rejections.
+/// A forced refresh that failed does not suppress events about rejections.
 #[tokio::test(start_paused = true)]
-async fn p7_a_rejection_after_a_failed_forced_refresh_is_told() {
+async fn p7_a_rejection_after_a_failed_forced_refresh_is_reported() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 86_400.0).after(0.1),
         _ => failure(ErrorKind::ServerError).after(0.1),
@@ -72,7 +72,7 @@ async fn p7_a_rejection_after_a_failed_forced_refresh_is_told() {
     assert_eq!(*told.lock().unwrap(), ["failed", "cooling down"]);
 }
 
-/// What the operator is told while the answers are handed back: once for each spell.
+/// The operator's events while callers get their 401s: one for each series.
 #[tokio::test(start_paused = true)]
 async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     let idp = Idp::healthy(86_400.0, 0.1);
@@ -100,7 +100,7 @@ async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     assert!((59.0..=60.0).contains(&next_in.as_secs_f64()), "{next_in:?}");
 }
 
-/// Neither a token whose refresh a suspend moved, nor a dropped one that was rejected, reached its
+/// A token whose refresh a suspend moved, or a dropped token that was rejected, did not reach its
 /// scheduled refresh unrejected.
 #[tokio::test(start_paused = true)]
 async fn p7_a_suspend_or_a_dropped_rejected_token_does_not_refill_the_budget() {

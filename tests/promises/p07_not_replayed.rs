@@ -1,4 +1,4 @@
-//! P7: what a rejected request is not sent again for, and the event that says why.
+//! P7: the reasons for not replaying a rejected request, and their events.
 
 use std::{
     io,
@@ -19,7 +19,7 @@ use crate::support::{API, Api, Body, Idp, failure, rejection, request, secs, tok
 
 type Log = Arc<Mutex<Vec<NotReplayedReason>>>;
 
-/// A cache with a token, and why requests were not sent again.
+/// A cache with a token, and the reasons why requests were not replayed.
 async fn logged(idp: &Idp) -> (TokenCache, Log) {
     let log = Log::default();
     let events = Arc::clone(&log);
@@ -45,7 +45,7 @@ fn taken(log: &Log) -> Vec<NotReplayedReason> {
     std::mem::take(&mut *log.lock().unwrap())
 }
 
-/// Keeps bodies and gives none back.
+/// Keeps bodies and returns none.
 #[derive(Clone)]
 struct Losing;
 
@@ -99,7 +99,7 @@ async fn p14_the_event_says_that_no_token_helped() {
     assert_eq!(taken(&log), [NotReplayedReason::NoOtherToken]);
 }
 
-/// A replayed request, and one whose answer is another's business, are no news.
+/// A replayed request is not reported, and neither is one whose answer does not concern the token.
 #[tokio::test(start_paused = true)]
 async fn p14_the_event_comes_once_a_minute_and_only_with_a_rejection() {
     let (cache, log) = logged(&Idp::healthy(3600.0, 0.1)).await;
@@ -119,7 +119,7 @@ async fn p14_the_event_comes_once_a_minute_and_only_with_a_rejection() {
     assert_eq!(taken(&log), [NotReplayedReason::Policy]);
 }
 
-/// With `REPLAYS` off neither method is called, wherever a request is sent from.
+/// With `REPLAYS` off no method is called, for any path of a request.
 #[tokio::test(start_paused = true)]
 async fn a_policy_that_replays_nothing_is_not_asked() {
     #[derive(Clone)]
@@ -171,7 +171,7 @@ async fn a_policy_that_replays_nothing_is_not_asked() {
     }
 }
 
-/// What a service does with the requests that come, in order.
+/// The service's reactions to the requests, in order.
 #[derive(Clone, Copy)]
 enum Does {
     Reject,
@@ -185,7 +185,7 @@ struct Outcome {
     reported: Vec<NotReplayedReason>,
 }
 
-/// One request through a service that does this.
+/// One request through a service with these reactions.
 async fn sent(method: Method, script: &'static [Does]) -> Outcome {
     let idp = Idp::healthy(3600.0, 0.1);
     let (cache, log) = logged(&idp).await;
@@ -216,8 +216,8 @@ async fn sent(method: Method, script: &'static [Does]) -> Outcome {
 const RESET: io::ErrorKind = io::ErrorKind::ConnectionReset;
 const REFUSED: io::ErrorKind = io::ErrorKind::ConnectionRefused;
 
-/// An API that answers 401 and closes: the replay meets a dead connection, which is not the caller's
-/// doing.
+/// An API that answers 401 and closes. The replay meets a dead connection, which is not the
+/// caller's fault.
 #[tokio::test(start_paused = true)]
 async fn p7_a_replay_whose_connection_is_lost_is_sent_again_if_that_is_safe() {
     use Does::{Accept, Fail, Reject};
@@ -242,9 +242,10 @@ async fn p7_a_replay_whose_connection_is_lost_is_sent_again_if_that_is_safe() {
     }
 }
 
-/// Its errors are those of the client, as without this layer; and a timeout was long enough once.
+/// The client's errors are passed on, as without this layer. A timeout was long enough for one
+/// attempt.
 #[tokio::test(start_paused = true)]
-async fn p7_errors_of_a_first_sending_and_timeouts_are_the_callers() {
+async fn p7_errors_of_a_first_attempt_and_timeouts_reach_the_caller() {
     use Does::{Fail, Reject};
     for (script, status) in [
         (&[Fail(RESET)][..], Err(RESET)),

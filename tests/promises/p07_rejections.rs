@@ -1,4 +1,5 @@
-//! P7, one rejection at a time: who waits, who replays, and what is handed back.
+//! P7, one rejection at a time: which requests wait, which are replayed, and which answer the
+//! caller gets.
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -19,7 +20,7 @@ async fn p7_a_thousand_requests_that_see_a_401_cost_one_acquisition() {
     let idp = Idp::healthy(3600.0, 0.3);
     let cache = idp.cache();
     cache.warm_up().await.unwrap();
-    // The API answers a while later, so that all have left with the token by then.
+    // The API answers later, so that all requests have been sent with the token by then.
     let api = Api::accepting(|token| token != "t1");
     let inner = api.clone();
     let slow = tower::service_fn(move |request: Request<Body>| {
@@ -41,7 +42,7 @@ async fn p7_a_thousand_requests_that_see_a_401_cost_one_acquisition() {
     assert_eq!((idp.count(), api.seen().len()), (2, 2000), "each was replayed once");
 }
 
-/// The answers come back one by one, most of them long after the token was replaced.
+/// The answers arrive one by one, most of them long after the token was replaced.
 #[tokio::test(start_paused = true)]
 async fn p7_a_newer_token_is_used_without_an_acquisition() {
     let idp = Idp::healthy(3600.0, 0.1);
@@ -86,7 +87,7 @@ async fn p7_a_request_is_replayed_at_most_once() {
     let client = layered(&cache, api.clone());
     assert_eq!(call(&client).await.unwrap(), 401);
     assert_eq!(api.tokens(), ["t1", "t2"]);
-    // The second answer rejects the second token: the next request waits for the third.
+    // The second answer rejects the second token, so the next request waits for the third.
     assert_eq!(call(&client).await.unwrap(), 401);
     assert_eq!(api.tokens(), ["t1", "t2", "t3", "t4"]);
     // The budget is used up.
@@ -96,7 +97,7 @@ async fn p7_a_request_is_replayed_at_most_once() {
     assert_eq!(idp.count(), 4);
 }
 
-/// There is a limit on the names in a header map, and none on the values of one.
+/// A header map limits the number of names, but not the number of values of one name.
 #[tokio::test(start_paused = true)]
 async fn p7_a_request_with_very_many_field_values_is_replayed() {
     let idp = Idp::healthy(3600.0, 0.1);
@@ -110,7 +111,7 @@ async fn p7_a_request_with_very_many_field_values_is_replayed() {
     assert_eq!(api.tokens(), ["t1", "t2"]);
 }
 
-/// A server that hands out what it has: the API would only say the same again.
+/// A server that returns its cached token. The API would reject it again.
 #[tokio::test(start_paused = true)]
 async fn p7_the_same_bytes_after_a_rejection_are_not_replayed() {
     let idp = Idp::new(|_| named("same", 3600.0).after(0.2));
@@ -122,7 +123,7 @@ async fn p7_the_same_bytes_after_a_rejection_are_not_replayed() {
     assert_eq!(response.status(), 401);
     assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "rejected");
     assert_eq!((api.seen().len(), idp.count()), (1, 2));
-    // The token stays suspect: its return does not refill the budget.
+    // The token stays rejected: its return does not refill the budget.
     let start = Instant::now();
     for _ in 0..100 {
         assert_eq!(call(&client).await.unwrap(), 401);
@@ -155,7 +156,7 @@ async fn p7_a_rejected_request_waits_up_to_its_deadline_and_gets_its_own_401_bac
     assert_eq!(api.seen().len(), 1);
 }
 
-/// A failure of the acquisition is not the request's: it has an answer already.
+/// A failure of the acquisition is not an error of the request, which has an answer already.
 #[tokio::test(start_paused = true)]
 async fn p7_a_rejected_request_gets_its_401_and_not_the_acquisitions_error() {
     let idp = Idp::new(|asked| match asked.nth {
@@ -174,7 +175,7 @@ async fn p7_a_rejected_request_gets_its_401_and_not_the_acquisitions_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p7_others_go_on_with_the_suspect_token_within_a_second() {
+async fn p7_others_use_the_rejected_token_within_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 3600.0),
         nth => token(nth, 3600.0).after(5.0),
@@ -193,7 +194,7 @@ async fn p7_others_go_on_with_the_suspect_token_within_a_second() {
     assert_eq!(call(&client).await.unwrap(), 200);
     assert_eq!(api.tokens(), ["t1", "t1", "t2"]);
 
-    // A replacement that fails meanwhile is not their failure.
+    // A replacement that fails in the meantime is not their failure.
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 3600.0),
         _ => failure(ErrorKind::ServerError).after(0.4),
@@ -205,7 +206,7 @@ async fn p7_others_go_on_with_the_suspect_token_within_a_second() {
     assert_eq!(cache.get().await.unwrap().secret(), "t1");
     assert_eq!((since(start), idp.count()), (0.4, 2));
 
-    // One that comes in time is waited for.
+    // A replacement that arrives in time is awaited.
     let idp = Idp::healthy(3600.0, 0.4);
     let cache = idp.cache();
     let first = cache.get().await.unwrap();
@@ -213,9 +214,10 @@ async fn p7_others_go_on_with_the_suspect_token_within_a_second() {
     assert_eq!(cache.get().await.unwrap().secret(), "t2");
 }
 
-/// What cannot be replayed gets its answer at once, and its token is suspect for the next.
+/// A request that cannot be replayed gets its answer at once, and its token is suspect for the next
+/// one.
 #[tokio::test(start_paused = true)]
-async fn p7_what_cannot_be_replayed_gets_its_401_and_invalidates() {
+async fn p7_a_request_that_cannot_be_replayed_gets_its_401_and_invalidates() {
     let body = || Request::post(API).body(Body::from(&b"order"[..])).unwrap();
     for policy_replays in [false, true] {
         let idp = Idp::healthy(3600.0, 0.2);
@@ -228,14 +230,14 @@ async fn p7_what_cannot_be_replayed_gets_its_401_and_invalidates() {
             layer.replay(CloneBodies).layer(api.clone()).oneshot(body()).await.unwrap().status()
         } else {
             layer.clone().replay(Never).layer(api.clone()).oneshot(request()).await.unwrap();
-            // An empty-bodies policy and a full body.
+            // The policy for empty bodies, and a full body.
             layer.layer(api.clone()).oneshot(body()).await.unwrap().status()
         };
         if policy_replays {
             assert_eq!((status.as_u16(), api.tokens()), (200, vec!["t1".into(), "t2".into()]));
         } else {
             assert_eq!(api.tokens()[0], "t1");
-            // The second had to wait for the suspect token's replacement.
+            // The second request had to wait for the replacement.
             assert_eq!((since(start), status.as_u16()), (0.2, 200));
             assert_eq!(api.tokens(), ["t1", "t2"]);
         }
@@ -243,9 +245,10 @@ async fn p7_what_cannot_be_replayed_gets_its_401_and_invalidates() {
     }
 }
 
-/// A token that came dead and is rejected: the next flight's is sent, and no third.
+/// A token that was expired on arrival is rejected. The next acquisition's token is sent, and no
+/// third.
 #[tokio::test(start_paused = true)]
-async fn p7_a_rejected_token_that_was_dead_on_arrival_is_replaced_once() {
+async fn p7_a_rejected_token_that_was_expired_on_arrival_is_replaced_once() {
     let idp = Idp::healthy(0.0, 0.1);
     let api = Api::new(|_| rejection());
     let cache = idp.cache();
@@ -284,9 +287,9 @@ async fn p7_insufficient_scope_and_invalid_request_are_never_rejections() {
     }
 }
 
-/// Rejected and given up by everyone: the acquisition that was asked for still comes.
+/// Rejected, and all callers are dropped: the requested acquisition still happens.
 #[tokio::test(start_paused = true)]
-async fn p7_a_rejection_that_met_a_flight_without_verdict_is_followed_up() {
+async fn p7_a_rejection_during_an_acquisition_without_a_result_is_followed_up() {
     let idp = Idp::healthy(3600.0, 0.1);
     let cache = idp.cache();
     let first = cache.get().await.unwrap();
@@ -294,7 +297,7 @@ async fn p7_a_rejection_that_met_a_flight_without_verdict_is_followed_up() {
         let cache = cache.clone();
         move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
-            // Its runtime ends before the flight does.
+            // Its runtime ends before the acquisition does.
             runtime.unwrap().block_on(async { cache.invalidate(&first) });
         }
     });

@@ -1,5 +1,5 @@
-//! P9: a token goes only where it belongs, and a request with its own authorization is its own
-//! business.
+//! P9: a token goes only where it belongs, and a request with its own authorization passes
+//! untouched.
 
 use http::{HeaderName, Request, Response, header};
 use tower::{Layer, Service, ServiceExt};
@@ -14,7 +14,7 @@ fn to(uri: &str) -> Request<Body> {
 }
 
 fn kind(error: tower_oauth2_client_credentials::BoxError) -> ErrorKind {
-    error.downcast::<Error>().expect("not one of ours").kind()
+    error.downcast::<Error>().expect("not an error of this crate").kind()
 }
 
 #[tokio::test(start_paused = true)]
@@ -45,7 +45,7 @@ async fn p9_a_token_goes_to_the_named_origins_only() {
         let came = api.seen().pop().unwrap().token.is_some();
         assert_eq!(came, goes, "{uri}");
     }
-    // The `Host` field does not make the URI's origin an allowed one.
+    // A `Host` field does not make the URI's origin an allowed one.
     let mut lying = to("https://evil.example/");
     lying.headers_mut().insert(header::HOST, "api.example.com".parse().unwrap());
     client.clone().oneshot(lying).await.unwrap();
@@ -72,9 +72,9 @@ async fn p9_any_origin_still_means_https_or_loopback() {
     }
 }
 
-/// Requests that get no token cost none, don't wait for one, and their 401 is theirs.
+/// Requests without a token cause no acquisition, don't wait for one, and get their own 401.
 #[tokio::test(start_paused = true)]
-async fn p9_what_gets_no_token_passes_untouched_and_costs_none() {
+async fn p9_a_request_without_a_token_passes_untouched_and_costs_none() {
     let idp = Idp::healthy(3600.0, 0.1);
     let api = Api::new(|_| rejection());
     let cache = idp.cache();
@@ -96,7 +96,7 @@ async fn p9_what_gets_no_token_passes_untouched_and_costs_none() {
     assert_eq!(api.tokens(), ["-", "-", "Basic YTpi"]);
 }
 
-/// The same with a token at hand; a rejection of theirs says nothing about it.
+/// The same with a cached token. A rejection of such a request does not affect the token.
 #[tokio::test(start_paused = true)]
 async fn p9_a_request_with_its_own_authorization_is_not_classified() {
     let idp = Idp::healthy(3600.0, 0.1);
@@ -114,7 +114,7 @@ async fn p9_a_request_with_its_own_authorization_is_not_classified() {
         assert_eq!(fields, [own, "second"]);
     }
     settle().await;
-    assert_eq!((api.seen().len(), idp.count()), (3, 1), "neither replayed nor invalidated");
+    assert_eq!((api.seen().len(), idp.count()), (3, 1), "not replayed, not invalidated");
 }
 
 #[tokio::test(start_paused = true)]
@@ -150,7 +150,7 @@ async fn p9_the_callers_authorization_can_be_replaced_or_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p9_a_request_elsewhere_can_be_refused() {
+async fn p9_a_request_to_another_origin_can_be_refused() {
     let idp = Idp::healthy(3600.0, 0.1);
     let api = Api::ok();
     let cache = idp.cache();
@@ -187,9 +187,10 @@ async fn p9_the_token_may_go_in_another_field() {
     }
 }
 
-/// A proxy speaks 407 and `Proxy-Authenticate`; a 401 is then the origin's, about another token.
+/// A proxy uses 407 and `Proxy-Authenticate`. A 401 then comes from the origin, about another
+/// token.
 #[tokio::test(start_paused = true)]
-async fn p9_proxy_authorization_is_judged_by_407() {
+async fn p9_with_proxy_authorization_a_407_is_the_rejection() {
     let answer = |status, field| {
         let response = Response::builder().status(status);
         response.header(field, "Bearer error=\"invalid_token\"").body(Body::default()).unwrap()

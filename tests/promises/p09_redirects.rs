@@ -7,7 +7,7 @@ use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins};
 
 use crate::support::{API, Api, Body, Idp, Seen, rejection, request};
 
-/// The API sends its callers to another host, in plain text too, and back.
+/// The API redirects to another host, also over plain http, and back.
 fn redirecting() -> Api {
     Api::new(|seen: &Seen| {
         let to = match seen.uri.to_string().as_str() {
@@ -22,14 +22,14 @@ fn redirecting() -> Api {
     })
 }
 
-/// The safe order: follower, then our layer, then the client.
+/// The safe order: follower, then this crate's layer, then the client.
 #[tokio::test(start_paused = true)]
 async fn p9_below_a_redirect_follower_the_token_does_not_reach_another_origin() {
     let idp = Idp::healthy(3600.0, 0.1);
     let api = redirecting();
     let origins = Origins::parse([API]).unwrap();
     let client = ServiceBuilder::new()
-        // A follower that keeps credentials: whatever it does, the token is added below it.
+        // A follower that keeps credentials. The token is added below it in any case.
         .layer(FollowRedirectLayer::with_policy(policy::redirect_fn(|_| {
             Ok::<_, tower_oauth2_client_credentials::BoxError>(policy::Action::Follow)
         })))
@@ -40,7 +40,7 @@ async fn p9_below_a_redirect_follower_the_token_does_not_reach_another_origin() 
     assert_eq!(api.tokens(), ["t1", "-", "-", "-", "t1"]);
 }
 
-/// A 401 on a hop to which no token went does not reject it.
+/// A 401 on a hop without a token does not reject the token.
 #[tokio::test(start_paused = true)]
 async fn p9_another_origins_401_does_not_reject_the_token() {
     let idp = Idp::healthy(3600.0, 0.1);
@@ -61,8 +61,8 @@ async fn p9_another_origins_401_does_not_reject_the_token() {
     assert_eq!((api.tokens(), idp.count()), (vec!["t1".to_owned(), "-".to_owned()], 1));
 }
 
-/// The other order is the one to warn of: the follower carries on what it was given, and only its
-/// own policy keeps the token from going along. tower-http's default does.
+/// The unsafe order: the follower copies the request's fields, and only its policy removes the
+/// token. The default of tower-http does.
 #[tokio::test(start_paused = true)]
 async fn p9_above_a_redirect_follower_its_policy_decides() {
     let idp = Idp::healthy(3600.0, 0.1);

@@ -1,5 +1,4 @@
-//! P9: what besides the URI keeps a token from a request (`Host` fields, `TRACE`), and the event
-//! that says so.
+//! P9: reasons besides the URI to withhold a token (`Host` fields, `TRACE`), and their event.
 
 use std::sync::{Arc, Mutex};
 
@@ -35,7 +34,7 @@ fn logged(idp: &Idp) -> (TokenCache, Log) {
     (idp.builder().observer(observer).build(), log)
 }
 
-/// Whether a token is cached when the request comes makes no difference.
+/// The result is the same whether a token is cached or not.
 #[tokio::test(start_paused = true)]
 async fn p9_a_host_field_that_names_another_origin_keeps_the_token_back() {
     for warm in [true, false] {
@@ -96,7 +95,7 @@ async fn p9_a_request_with_another_host_can_be_refused() {
     assert_eq!((api.seen().len(), idp.count()), (0, 0));
 }
 
-/// Once a minute for each reason and origin. Paths make no difference.
+/// Once a minute for each reason and origin. The path does not matter.
 #[tokio::test(start_paused = true)]
 async fn p14_a_request_without_a_token_is_reported_with_its_origin() {
     let idp = Idp::healthy(3600.0, 0.1);
@@ -122,7 +121,7 @@ async fn p14_a_request_without_a_token_is_reported_with_its_origin() {
     assert_eq!(send(get("https://elsewhere.example/b")).await, elsewhere);
 }
 
-/// Nobody expects a token on these.
+/// No token is expected on these.
 #[tokio::test(start_paused = true)]
 async fn p14_requests_that_want_no_token_are_not_reported() {
     let idp = Idp::healthy(3600.0, 0.1);
@@ -138,14 +137,14 @@ async fn p14_requests_that_want_no_token_are_not_reported() {
         client.clone().oneshot(request.body(Body::default()).unwrap()).await.unwrap();
     }
     assert!(log.lock().unwrap().is_empty());
-    // Unless the layer is to replace it.
+    // Unless the layer replaces it.
     let client = layer(&cache).own_authorization(OwnAuthorization::Replace).layer(Api::ok());
     let own = elsewhere().header(header::AUTHORIZATION, "Basic YTpi").body(Body::default());
     client.oneshot(own.unwrap()).await.unwrap();
     assert_eq!(log.lock().unwrap().len(), 1);
 }
 
-/// A flood of origins costs 64 events a minute.
+/// A flood of origins causes 64 events a minute.
 #[tokio::test(start_paused = true)]
 async fn p12_reports_of_other_origins_are_bounded() {
     let idp = Idp::healthy(3600.0, 0.1);

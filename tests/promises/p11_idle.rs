@@ -1,5 +1,5 @@
-//! P11: idle clients cost the authorization server nothing. Keeping warm without traffic is opt-in
-//! and stops when the last handle is dropped.
+//! P11: idle clients send no token requests. Keeping warm without traffic is opt-in and stops when
+//! the last handle is dropped.
 
 use std::{convert::Infallible, future::pending};
 
@@ -16,12 +16,12 @@ use crate::support::{
 const DAY: f64 = 24.0 * 3600.0;
 
 #[tokio::test(start_paused = true)]
-async fn p11_a_cache_that_is_idle_for_a_day_asks_for_nothing() {
+async fn p11_a_cache_that_is_idle_for_a_day_sends_no_token_request() {
     let idp = Idp::healthy(3600.0, 0.1);
     let cache = idp.cache();
     let client = layered(&cache, Api::ok());
     sleep(secs(DAY)).await;
-    assert_eq!(idp.count(), 0, "nor does it when it is made");
+    assert_eq!(idp.count(), 0, "making it does not either");
     call(&client).await.unwrap();
     sleep(secs(DAY)).await;
     assert_eq!(idp.count(), 1);
@@ -29,9 +29,9 @@ async fn p11_a_cache_that_is_idle_for_a_day_asks_for_nothing() {
     assert_eq!(idp.count(), 2);
 }
 
-/// Failures and rejections leave nothing behind that ticks.
+/// Failures and rejections leave no timer behind.
 #[tokio::test(start_paused = true)]
-async fn p11_a_cache_that_failed_or_was_rejected_asks_for_nothing_while_idle() {
+async fn p11_a_cache_that_failed_or_was_rejected_sends_no_token_request_while_idle() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, DAY),
         _ => failure(ErrorKind::ServerError),
@@ -61,7 +61,7 @@ async fn p11_keep_warm_refreshes_without_traffic_until_the_last_handle_is_droppe
         assert!(cache_is_warm(&idp, 3600.0), "{}", since(start));
         sleep(secs(60.0)).await;
     }
-    // A day holds 24 lives, each refreshed between 69 % and 84 % of it; the first from 40 %.
+    // A day holds 24 lifetimes, each refreshed between 69 % and 84 %; the first from 40 % on.
     assert!((27..=37).contains(&idp.count()), "{}", idp.count());
 
     // A layer's service is a handle too.
@@ -81,7 +81,7 @@ fn cache_is_warm(idp: &Idp, life: f64) -> bool {
     idp.asked().last().is_some_and(|asked| since(asked.at) < life - 30.0)
 }
 
-/// Dropped while an acquisition is under way: it is the last one.
+/// Dropped during an acquisition, which is the last one.
 #[tokio::test(start_paused = true)]
 async fn p11_keep_warm_stops_also_when_dropped_mid_acquisition() {
     let idp = Idp::healthy(100.0, 5.0);
@@ -95,7 +95,7 @@ async fn p11_keep_warm_stops_also_when_dropped_mid_acquisition() {
     assert_eq!(idp.count(), 2);
 }
 
-/// Outages, hangs, panics and dead tokens do not end it; nor do they make it spin.
+/// Outages, hangs, panics and expired tokens do not end it, and do not cause a loop.
 #[tokio::test(start_paused = true)]
 async fn p11_keep_warm_outlasts_every_fault() {
     let idp = Idp::new(|asked| match asked.nth {
@@ -115,9 +115,9 @@ async fn p11_keep_warm_outlasts_every_fault() {
     assert!(soonest >= secs(1.0), "{soonest:?}");
 }
 
-/// A request that hangs keeps the cache that it may have to tell of a rejection; no longer than that.
+/// A hanging request keeps the cache to report a rejection, and not longer.
 #[tokio::test(start_paused = true)]
-async fn p11_keep_warm_stops_with_the_last_request_that_is_under_way() {
+async fn p11_keep_warm_stops_with_the_last_request_in_flight() {
     let idp = Idp::healthy(3600.0, 0.1);
     let cache = idp.builder().keep_warm(true).build();
     cache.warm_up().await.unwrap();

@@ -1,4 +1,4 @@
-//! P12, as far as it is not the endpoint's: no header injection through a token.
+//! P12, for tokens of any source: no header injection through a token.
 
 use http::HeaderValue;
 use tower_oauth2_client_credentials::{ErrorKind, Token, TokenType};

@@ -1,5 +1,5 @@
-//! P13: faults outside of the crate stay contained: an observer that panics, a setting of zero, a
-//! tenant whose server hangs.
+//! P13: external faults stay contained: an observer that panics, a setting of zero, a tenant whose
+//! server hangs.
 
 use std::{
     sync::{
@@ -33,7 +33,7 @@ fn with_zeros(builder: TokenCacheBuilder) -> TokenCacheBuilder {
         .first_refresh_lead(0.0..=0.0)
 }
 
-/// How often the source is asked in 10 s, with traffic that never stops.
+/// Calls of the source in 10 s, with continuous traffic.
 async fn asked_in_ten_seconds(keep_warm: bool, answer: fn(usize) -> Answer) -> usize {
     let idp = Idp::new(move |asked| answer(asked.nth));
     let cache = with_zeros(idp.builder()).keep_warm(keep_warm).build();
@@ -58,7 +58,7 @@ async fn p13_no_setting_of_zero_removes_a_pause() {
             let asked = asked_in_ten_seconds(keep_warm, answer).await;
             assert!((50..=101).contains(&asked), "{kind:?}: {asked} times");
         }
-        // Rejections: three at once, and then one a second at most.
+        // Rejections: three at once, and then at most one a second.
         let asked = asked_in_ten_seconds(keep_warm, |nth| token(nth, 86_400.0)).await;
         assert!((10..=14).contains(&asked), "rejections: {asked} times");
     }
@@ -109,7 +109,7 @@ async fn p13_an_observer_that_panics_ends_nothing() {
     assert!(events.load(SeqCst) >= idp.count(), "each is still reported");
 }
 
-/// Events come outside of the lock, and after the waiters were notified.
+/// Events are emitted outside of the lock, after the waiters were notified.
 #[tokio::test(start_paused = true)]
 async fn p13_an_observer_may_call_the_cache() {
     let idp = Idp::new(|asked| match asked.nth {
@@ -142,8 +142,8 @@ mod tenants {
 
     use super::*;
 
-    /// Tenants from 100 on are healthy; of the others the first answer comes at once and is an error
-    /// if `fails`, and every other one never comes.
+    /// Tenants from 100 on are healthy. Of the others, the first answer is an immediate error if
+    /// `fails`, and all further ones never arrive.
     fn tenants(fails: bool) -> KeyedTokenCache<u32> {
         KeyedTokenCache::new(move |tenant: &u32| {
             let (tenant, asked) = (*tenant, AtomicUsize::new(0));
@@ -179,7 +179,7 @@ mod tenants {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn p13_tenants_that_failed_before_delay_a_healthy_one_not_at_all() {
+    async fn p13_tenants_that_failed_before_do_not_delay_a_healthy_one() {
         let tokens = tenants(true);
         for tenant in 0..64 {
             tokens.get(&tenant).await.unwrap_err();
@@ -196,13 +196,13 @@ mod tenants {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_a_cooldown_can_be_ended_by_hand_once_a_second() {
+async fn p6_a_cooldown_can_be_ended_manually_once_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 | 2 => failure(ErrorKind::InvalidClient),
         _ => named("fixed", 3600.0),
     });
     let cache = idp.cache();
-    assert!(!cache.end_cooldown(), "there is none");
+    assert!(!cache.end_cooldown(), "no cooldown is active");
     cache.get().await.unwrap_err();
     cache.get().await.unwrap_err();
     assert_eq!(idp.count(), 1, "it is in a cooldown");
@@ -220,7 +220,7 @@ async fn p6_a_cooldown_can_be_ended_by_hand_once_a_second() {
     assert_eq!(cache.get().await.unwrap().secret(), "fixed");
 }
 
-/// A million attempts without a pause between them, as the settings ask for.
+/// A million attempts without a pause between them, as the settings say.
 #[tokio::test(start_paused = true)]
 async fn p13_retries_keep_a_pause() {
     let asked = Arc::new(AtomicUsize::new(0));
@@ -241,7 +241,7 @@ async fn p13_retries_keep_a_pause() {
     assert!((5..=30).contains(&asked), "{asked} times");
 }
 
-/// Nobody asks, and no timer is due before.
+/// No request arrives, and no timer is due earlier.
 #[tokio::test(start_paused = true)]
 async fn p6_ending_a_cooldown_lets_a_cache_that_is_kept_warm_try_at_once() {
     let idp = Idp::new(|asked| match asked.nth {

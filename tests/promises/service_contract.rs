@@ -1,4 +1,4 @@
-//! What tower expects of a middleware, and what this one promises about the service below it.
+//! The requirements of tower for a middleware, and this crate's promises about the inner service.
 
 use std::{
     collections::VecDeque,
@@ -61,9 +61,9 @@ async fn a_fresh_token_is_added_and_the_service_called_at_once() {
     drop(called);
 }
 
-/// A permit that a caller got before its request began to wait is free while it waits.
+/// A permit that a caller acquired before its request began to wait is free during the wait.
 #[tokio::test(start_paused = true)]
-async fn nothing_is_reserved_while_a_request_waits() {
+async fn a_waiting_request_reserves_nothing() {
     let idp = Idp::healthy(3600.0, 5.0);
     let cache = idp.cache();
     let permits = Arc::new(Semaphore::new(1));
@@ -79,7 +79,7 @@ async fn nothing_is_reserved_while_a_request_waits() {
     assert_eq!(permits.available_permits(), 1);
 }
 
-/// The token transport goes through the very limit that the API's client has.
+/// The token transport uses the same limit as the API's client.
 #[tokio::test(start_paused = true)]
 async fn a_token_transport_behind_the_apis_concurrency_limit_does_not_deadlock() {
     let api = Api::accepting(|token| token != "t1");
@@ -115,7 +115,7 @@ async fn a_token_transport_behind_the_apis_concurrency_limit_does_not_deadlock()
         let mut client = client.clone();
         calls.spawn(async move {
             sleep(secs(f64::from(nth % 25) * 0.5)).await;
-            // As a caller does that holds its permit when the request begins to wait.
+            // A caller that holds its permit when the request begins to wait.
             let called = client.ready().await.unwrap().call(request());
             called.await.unwrap().status()
         });
@@ -125,7 +125,7 @@ async fn a_token_transport_behind_the_apis_concurrency_limit_does_not_deadlock()
     assert_eq!(api.tokens().iter().filter(|token| *token == "t1").count(), 2, "replayed, too");
 }
 
-/// What happened below the layer, in order.
+/// The calls of the inner service, in order.
 #[derive(Clone, Default)]
 struct Order(Arc<Mutex<Vec<&'static str>>>);
 
@@ -143,7 +143,8 @@ impl Drop for NotesDrop {
     }
 }
 
-/// Notes when it is made ready, called, and when its futures and responses are dropped.
+/// Records when it becomes ready, when it is called, and when its futures and responses are
+/// dropped.
 #[derive(Clone)]
 struct Noting(Order);
 
@@ -193,7 +194,7 @@ async fn the_first_future_and_response_are_dropped_before_the_replays_poll_ready
     assert_eq!(order.0.lock().unwrap()[3..], again);
 }
 
-/// The same with a permit: the first call's must be free again for the replay.
+/// The same with a permit: the first call's permit must be free again for the replay.
 #[tokio::test(start_paused = true)]
 async fn a_replay_behind_a_concurrency_limit_of_one_does_not_deadlock() {
     let cache = warm(&Idp::healthy(3600.0, 0.1)).await;
@@ -204,7 +205,7 @@ async fn a_replay_behind_a_concurrency_limit_of_one_does_not_deadlock() {
     assert_eq!(response.unwrap().status(), 200);
 }
 
-/// Answers what it is given in turn, and minds that it was made ready before each call.
+/// Answers from a list, and checks that it was ready before each call.
 #[derive(Debug)]
 struct Strict {
     ready: bool,
@@ -267,7 +268,7 @@ async fn the_inner_services_error_passes_unchanged() {
         let error = call(&client).await.unwrap_err();
         assert_eq!(error.to_string(), "broken pipe");
         assert!(error.downcast_ref::<Error>().is_none());
-        // Also when it comes from the replay.
+        // Also if the replay returns it.
         assert_eq!(call(&client).await.unwrap_err().to_string(), "reset");
     }
 }
@@ -276,13 +277,13 @@ async fn the_inner_services_error_passes_unchanged() {
 async fn our_error_is_found_by_downcast() {
     let cache = Idp::new(|_| failure(ErrorKind::InvalidClient)).cache();
     let error = call(&layered(&cache, Api::ok())).await.unwrap_err();
-    let error = error.downcast_ref::<Error>().expect("one of ours");
+    let error = error.downcast_ref::<Error>().expect("an error of this crate");
     assert!(error.kind() == ErrorKind::InvalidClient && error.is_terminal());
 }
 
-/// Any body will do where nothing is replayed, and any response body anywhere.
+/// Without replay any request body works, and any response body always does.
 #[tokio::test(start_paused = true)]
-async fn bodies_are_the_callers_business() {
+async fn bodies_are_not_touched_without_replay() {
     struct Opaque(u32);
     let cache = warm(&Idp::healthy(3600.0, 0.1)).await;
     let inner = tower::service_fn(|request: Request<Opaque>| async move {
@@ -308,10 +309,9 @@ fn futures_are_send_and_handles_are_shared() {
     is_send_sync_static::<tower_oauth2_client_credentials::OAuthClientCredentials<Api>>();
 }
 
-/// 10,000 requests that wait hold as much each; what the layer's hold on the heap is pinned in
-/// `p10_hot_path`.
+/// Memory of 10,000 waiting requests. `p10_hot_path` checks the layer's own allocations.
 #[test]
-fn what_waits_is_small() {
+fn waiting_requests_are_small() {
     let cache = Idp::healthy(3600.0, 0.1).cache();
     let get = size_of_val(&cache.get());
     assert!(get <= 300, "{get} bytes");
@@ -320,7 +320,7 @@ fn what_waits_is_small() {
         size_of::<ResponseFuture<Api, Body, Never>>() - inner,
         size_of::<ResponseFuture<Api, Body, EmptyBodies>>() - inner,
     );
-    // What is remembered of a request that left.
+    // The state that remains of a request that was sent.
     assert!(sizes.0 <= 120 && sizes.1 <= 120, "{sizes:?} bytes");
     println!("Get: {get} bytes; the layer's future besides the inner one: {sizes:?} bytes");
 }

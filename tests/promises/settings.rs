@@ -1,4 +1,4 @@
-//! Each setting of a cache does what it says, with another value than its default.
+//! Each setting of a cache has its documented effect, with a value other than its default.
 
 use std::sync::{Arc, Mutex};
 
@@ -12,7 +12,7 @@ use crate::support::{
     token,
 };
 
-/// When a token without requests in between is no longer current, in seconds.
+/// The time in seconds after which a token is no longer current, without requests in between.
 async fn lives(builder: TokenCacheBuilder) -> f64 {
     let cache = builder.build();
     cache.get().await.unwrap();
@@ -38,7 +38,7 @@ async fn leeway_is_the_time_before_the_end_up_to_a_tenth() {
     }
 }
 
-/// When a refresh is due, in seconds after the first token came.
+/// The time of the refresh, in seconds after the first token arrived.
 async fn refreshes(builder: TokenCacheBuilder, idp: &Idp, step: f64) -> f64 {
     let cache = builder.build();
     cache.get().await.unwrap();
@@ -113,7 +113,7 @@ async fn waits_and_acquisitions_end_at_their_timeouts() {
     assert_eq!(since(start).round(), 7.0);
 }
 
-/// When the next attempt is due after one failure, in seconds.
+/// The time of the next attempt after one failure, in seconds.
 async fn cooldown(builder: TokenCacheBuilder) -> f64 {
     let error = builder.build().get().await.unwrap_err();
     error.next_attempt_in().unwrap().as_secs_f64()
@@ -130,7 +130,7 @@ async fn cooldowns_begin_where_they_are_set_to() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_cap_of_retry_after_is_for_its_case() {
+async fn each_cap_of_retry_after_applies_in_its_case() {
     let builder = |idp: &Idp| {
         idp.builder().retry_after_cap(secs(40.0)).retry_after_cap_with_token(secs(90.0))
     };
@@ -154,7 +154,7 @@ async fn each_cap_of_retry_after_is_for_its_case() {
     assert_eq!(*pauses.lock().unwrap(), [90.0]);
 }
 
-/// A fleet whose instances got their tokens together does not return together.
+/// Instances that got their tokens together do not refresh together.
 #[tokio::test(start_paused = true)]
 async fn the_refreshes_and_cooldowns_of_a_hundred_caches_spread() {
     let (mut refreshes_at, mut cooldowns) = (Vec::new(), Vec::new());
@@ -173,7 +173,7 @@ async fn the_refreshes_and_cooldowns_of_a_hundred_caches_spread() {
     }
 }
 
-/// A future that is made early and polled late waits from its first poll.
+/// A future that is created early and polled late waits from its first poll.
 #[tokio::test(start_paused = true)]
 async fn p3_a_waiters_deadline_counts_from_its_first_poll() {
     let idp = Idp::new(|_| Answer::never());
@@ -202,7 +202,7 @@ async fn a_refresh_is_reported_with_what_remained_of_the_old_token() {
     assert!(matches!(remained[..], [left] if (199.0..=200.0).contains(&left)), "{remained:?}");
 }
 
-/// Two caches over one source whose tokens can be invalidated: both discard them.
+/// Two caches over one source that can invalidate its tokens: both are notified.
 #[tokio::test(start_paused = true)]
 async fn a_source_invalidates_the_tokens_of_all_its_caches() {
     #[derive(Clone, Default)]
@@ -227,7 +227,7 @@ async fn a_source_invalidates_the_tokens_of_all_its_caches() {
     assert!(caches.iter().all(|cache| cache.current().is_none()));
 }
 
-/// The last instant of a token, and the first after it.
+/// The last instant of a token, and the first one after it.
 #[tokio::test(start_paused = true)]
 async fn p5_a_token_is_used_until_its_expiry_and_not_at_it() {
     let idp = Idp::new(|asked| match asked.nth {
@@ -261,7 +261,7 @@ async fn a_keyed_cache_is_empty_until_a_key_is_asked_for() {
     assert!(!tokens.is_empty() && tokens.len() == 1);
 }
 
-/// The API's answer to a rejected request stays what it was.
+/// The API's answer to a rejected request is unchanged.
 #[tokio::test(start_paused = true)]
 async fn rejection_interval_is_the_time_after_the_third_acquisition() {
     let idp = Idp::healthy(86_400.0, 0.0);

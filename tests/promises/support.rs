@@ -1,4 +1,4 @@
-//! A scripted token source and a scripted API, both with a memory of what they were asked.
+//! A scripted token source and a scripted API, both of which record their requests.
 
 use std::{
     convert::Infallible,
@@ -25,14 +25,14 @@ use tower_oauth2_client_credentials::{
 pub(crate) type Body = Full<Bytes>;
 pub(crate) const API: &str = "https://api.example.com/";
 
-/// Far beyond any deadline.
+/// Longer than any deadline.
 const NEVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 pub(crate) fn secs(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-/// A panic as any other, but for the message on standard error.
+/// A panic without a message on standard error.
 pub(crate) fn on_purpose() -> ! {
     std::panic::resume_unwind(Box::new("on purpose"))
 }
@@ -42,7 +42,7 @@ pub(crate) fn since(start: Instant) -> f64 {
     start.elapsed().as_secs_f64()
 }
 
-/// What an [`Idp`] was asked.
+/// A request to an [`Idp`].
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asked {
     /// From 1.
@@ -52,7 +52,7 @@ pub(crate) struct Asked {
     pub(crate) reason: Reason,
 }
 
-/// What it does then.
+/// Its reaction to a request.
 pub(crate) struct Answer(Duration, Result<Token, Error>);
 
 impl Answer {
@@ -69,7 +69,7 @@ impl Answer {
     }
 }
 
-/// A token named `t` and its number, that lives so long.
+/// A token named `t` and its number, with this lifetime.
 pub(crate) fn token(nth: usize, life: f64) -> Answer {
     named(format!("t{nth}"), life)
 }
@@ -108,7 +108,7 @@ impl Idp {
         }))
     }
 
-    /// Healthy: tokens that live so long, each after this latency.
+    /// Healthy: tokens with this lifetime, each after this latency.
     pub(crate) fn healthy(life: f64, latency: f64) -> Self {
         Self::new(move |asked| token(asked.nth, life).after(latency))
     }
@@ -156,7 +156,7 @@ impl Idp {
         self.0.asked.lock().unwrap().len()
     }
 
-    /// When it was asked, in seconds since `start`.
+    /// The times of its requests, in seconds since `start`.
     pub(crate) fn times(&self, start: Instant) -> Vec<f64> {
         self.asked().iter().map(|it| (it.at - start).as_secs_f64()).collect()
     }
@@ -182,7 +182,7 @@ impl Drop for Flying<'_> {
     }
 }
 
-/// What an [`Api`] saw of a request.
+/// A request to an [`Api`].
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) at: Instant,
@@ -194,7 +194,7 @@ pub(crate) struct Seen {
 
 type ApiScript = dyn Fn(&Seen) -> Response<Body> + Send + Sync;
 
-/// A protected API that answers by a script and remembers.
+/// A protected API that follows a script and records its requests.
 #[derive(Clone)]
 pub(crate) struct Api {
     script: Arc<ApiScript>,
@@ -210,7 +210,7 @@ impl Api {
         Self::new(|_| Response::new(Body::default()))
     }
 
-    /// Takes only tokens that the closure likes.
+    /// Accepts only tokens that the closure accepts.
     pub(crate) fn accepting(good: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
         Self::new(move |seen| match &seen.token {
             Some(token) if good(token) => Response::new(Body::default()),
@@ -222,7 +222,7 @@ impl Api {
         self.seen.lock().unwrap().clone()
     }
 
-    /// The tokens that came, in order; `-` for none.
+    /// The tokens of the requests, in order; `-` for none.
     pub(crate) fn tokens(&self) -> Vec<String> {
         self.seen().into_iter().map(|it| it.token.unwrap_or_else(|| "-".to_owned())).collect()
     }
@@ -254,7 +254,7 @@ impl Service<Request<Body>> for Api {
     }
 }
 
-/// A 401 as RFC 6750 §3.1 has it.
+/// A 401 as in RFC 6750 §3.1.
 pub(crate) fn rejection() -> Response<Body> {
     Response::builder()
         .status(StatusCode::UNAUTHORIZED)

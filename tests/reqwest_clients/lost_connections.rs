@@ -17,7 +17,7 @@ async fn read_request(stream: &mut TcpStream) {
 }
 
 /// Rejects the first request, closes when it is sent again on the same connection, and accepts
-/// what comes on another one.
+/// requests on another one.
 async fn serve(listener: TcpListener) {
     let (mut first, _) = listener.accept().await.unwrap();
     read_request(&mut first).await;

@@ -1,4 +1,4 @@
-//! reqwest around, below and beside the layer, over real sockets.
+//! reqwest below the layer, above it and next to it, over real sockets.
 
 #[path = "../mtls/support.rs"]
 #[allow(dead_code, missing_docs, unreachable_pub)]

@@ -1,4 +1,4 @@
-//! `OAuthClientCredentialsMiddleware`: what the layer promises, through reqwest-middleware.
+//! `OAuthClientCredentialsMiddleware` keeps the layer's promises under reqwest-middleware.
 
 use std::{
     mem,
@@ -36,7 +36,7 @@ async fn p1_a_cold_start_of_a_hundred_is_one_token_request() {
 }
 
 #[tokio::test]
-async fn p7_a_401_is_replaced_and_the_request_sent_once_more() {
+async fn p7_after_a_401_the_token_is_replaced_and_the_request_replayed() {
     let stage = Stage::new().await;
     let client = stage.client();
     assert_eq!(client.get(stage.url()).send().await.unwrap().status(), StatusCode::OK);
@@ -55,9 +55,9 @@ async fn p7_a_401_is_replaced_and_the_request_sent_once_more() {
     assert_ne!(first.header("authorization"), second.header("authorization"));
 }
 
-/// An API that rejects all: a request is sent twice at most, and gets its own answer back.
+/// An API that rejects everything. A request is sent at most twice, and gets its own answer.
 #[tokio::test]
-async fn p7_a_request_is_sent_again_once() {
+async fn p7_a_request_is_replayed_once() {
     let stage = Stage::new().await;
     stage.api.always_reject(true);
     let client = stage.client();
@@ -65,7 +65,7 @@ async fn p7_a_request_is_sent_again_once() {
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert!(response.headers().contains_key("www-authenticate"));
     assert_eq!(stage.api.requests(), 2);
-    // Once the budget of acquisitions is used up, a request gets its 401 at once.
+    // With the budget of acquisitions used up, a request gets its 401 at once.
     for _ in 0..3 {
         client.get(stage.url()).send().await.unwrap();
     }
@@ -142,7 +142,7 @@ async fn p9_a_request_with_its_own_authorization_passes() {
 }
 
 #[tokio::test]
-async fn a_request_with_skip_token_goes_out_as_it_is() {
+async fn a_request_with_skip_token_is_sent_unchanged() {
     let stage = Stage::new().await;
     let request = stage.client().get(stage.url()).with_extension(SkipToken);
     assert_eq!(request.send().await.unwrap().status(), StatusCode::UNAUTHORIZED);
@@ -150,7 +150,7 @@ async fn a_request_with_skip_token_goes_out_as_it_is() {
 }
 
 #[tokio::test]
-async fn errors_are_ours_or_those_from_below() {
+async fn errors_are_this_crates_or_the_inner_clients() {
     let stage = Stage::new().await;
     stage.idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
     let client = stage.client();
@@ -169,7 +169,7 @@ async fn errors_are_ours_or_those_from_below() {
     assert!(error.is_connect() && !error.is_middleware(), "{error:?}");
 }
 
-/// Retries of reqwest-retry wrap an error once if they tried again, and otherwise differently.
+/// reqwest-retry wraps an error once if it retried, and otherwise differently.
 #[tokio::test]
 async fn an_error_is_found_below_reqwest_retry() {
     struct Always(fn() -> Option<Retryable>);
@@ -193,7 +193,8 @@ async fn an_error_is_found_below_reqwest_retry() {
             .with(OAuthClientCredentialsMiddleware::new(stage.tokens(), stage.origins()))
             .build();
         let error = client.get(stage.url()).send().await.unwrap_err();
-        let found = tower_oauth2_client_credentials::Error::find(&error).expect("an error of ours");
+        let found =
+            tower_oauth2_client_credentials::Error::find(&error).expect("an error of this crate");
         assert_eq!((found.kind(), found.is_terminal()), (ErrorKind::InvalidClient, true));
         let boxed: BoxError = error.into();
         let found = tower_oauth2_client_credentials::Error::find(&*boxed);
@@ -201,7 +202,7 @@ async fn an_error_is_found_below_reqwest_retry() {
     }
 }
 
-/// The downcast works as well where nothing is above.
+/// A downcast works too if no retry is above.
 #[tokio::test]
 async fn an_error_is_found_by_downcast_where_no_retry_is_above() {
     let stage = Stage::new().await;
@@ -213,7 +214,7 @@ async fn an_error_is_found_by_downcast_where_no_retry_is_above() {
     assert!(error.to_string().starts_with("invalid_client: "), "{error}");
 }
 
-/// reqwest keeps it where only reqwest can read it.
+/// reqwest keeps the extension in a place that only reqwest can read.
 #[tokio::test]
 async fn a_requests_own_timeout_is_kept() {
     let stage = Stage::new().await;
@@ -224,11 +225,11 @@ async fn a_requests_own_timeout_is_kept() {
     assert!(get.send().await.unwrap_err().is_timeout());
 }
 
-/// Notes what it sees of each sending: a token, a body, and which one it is.
+/// Records each sent request: its token, its body, and its number.
 #[derive(Clone, Default)]
 struct Noting(Arc<Mutex<Vec<(bool, bool, usize)>>>);
 
-/// How often a request came by.
+/// The number of times that a request passed.
 #[derive(Clone)]
 struct Sendings(usize);
 
@@ -249,8 +250,8 @@ impl Middleware for Noting {
     }
 }
 
-/// One above sees a request once and without a token, one below each sending; the extensions are
-/// the same ones all the way.
+/// A middleware above sees a request once and without a token. One below sees each sent request.
+/// The extensions are the same everywhere.
 #[tokio::test]
 async fn the_order_of_middlewares_is_that_of_a_stack() {
     let stage = Stage::new().await;
@@ -271,7 +272,7 @@ async fn the_order_of_middlewares_is_that_of_a_stack() {
     assert_eq!(noted(&below), [(true, false, 2), (true, true, 2), (true, true, 3)]);
 }
 
-/// Makes answers anew, as a cache does, and thereby loses their URL.
+/// Builds answers itself, as a cache does, and thereby loses their URL.
 struct Remaking;
 
 #[async_trait::async_trait]
@@ -288,7 +289,7 @@ impl Middleware for Remaking {
 }
 
 #[tokio::test]
-async fn p7_an_answer_that_lost_its_url_is_judged_all_the_same() {
+async fn p7_an_answer_that_lost_its_url_is_still_classified() {
     let stage = Stage::new().await;
     let ours = OAuthClientCredentialsMiddleware::new(stage.tokens(), stage.origins());
     let http = stage.http.client().clone();

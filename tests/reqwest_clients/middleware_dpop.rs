@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{
 
 use crate::support::Stage;
 
-/// Signature and `ath`; and the key's thumbprint.
+/// Checks signature and `ath`. Returns the key's thumbprint.
 fn verified(proof: &str, access_token: Option<&str>) -> Option<String> {
     let header = jsonwebtoken::decode_header(proof).ok()?;
     let jwk: Jwk = header.jwk?;
@@ -30,7 +30,7 @@ fn verified(proof: &str, access_token: Option<&str>) -> Option<String> {
     (claims["ath"].as_str() == ath.as_deref()).then_some(thumbprint)
 }
 
-/// Both servers want a nonce, and ask for it once; then the token is rejected.
+/// Both servers send a nonce challenge once. Then the token is rejected.
 #[tokio::test]
 async fn each_sending_has_its_proof_and_nonces_are_kept() {
     let (at_idp, at_api) = (DpopVerifier::new(verified), DpopVerifier::new(verified));

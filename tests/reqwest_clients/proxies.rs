@@ -1,4 +1,4 @@
-//! The environment's proxies: what reaches them, and what never does.
+//! Proxies of the environment: the traffic that reaches them, and the traffic that never does.
 
 use std::process::Stdio;
 
@@ -14,7 +14,7 @@ use tower_oauth2_client_credentials::{
 
 use crate::certificates::bounded;
 
-/// In the child only: what it is to do.
+/// The child process's task.
 const TASK: &str = "REQWEST_CLIENTS_TASK";
 
 /// Runs one test of this binary again in a process with these variables.
@@ -27,11 +27,11 @@ async fn run_child(test: &str, variables: &[(&str, &str)]) {
     command.env_remove("REQUEST_METHOD").envs(variables.iter().copied());
     let output = bounded(command.output()).await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    // A filter that matches nothing succeeds, too.
+    // A filter that matches no test succeeds too.
     assert!(output.status.success() && text.contains("1 passed"), "{variables:?}: {text}");
 }
 
-/// A layer over reqwest, and a middleware in it, with all of their traffic on loopback.
+/// A layer over reqwest, and a middleware in it, with all their traffic on loopback.
 async fn call_loopback(host: &str) {
     let idp = AuthorizationServer::builder().client("me", "s3cret").build();
     let api = ProtectedApi::new(&idp);
@@ -74,7 +74,7 @@ async fn p9_loopback_goes_past_the_environments_proxy() {
     assert!(nobody_connected(&proxy).await, "nothing reached the proxy");
 }
 
-/// Whether nobody has connected. The children are over, so nobody will.
+/// Whether no connection arrived. The children have ended, so none will.
 async fn nobody_connected(listener: &TcpListener) -> bool {
     let waiting = std::future::poll_fn(|cx| std::task::Poll::Ready(listener.poll_accept(cx)));
     waiting.await.is_pending()
@@ -98,7 +98,7 @@ async fn the_environments_proxy_is_read_as_the_default_transport_reads_it() {
     }
     let proxy = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://user:hunter2@{}", proxy.local_addr().unwrap());
-    // reqwest itself takes the empty variable for no proxy.
+    // reqwest itself reads the empty variable as no proxy.
     let variables = [(TASK, "proxied"), ("HTTPS_PROXY", ""), ("https_proxy", url.as_str())];
     let head = async {
         let (mut client, _) = proxy.accept().await.unwrap();
@@ -115,7 +115,7 @@ async fn the_environments_proxy_is_read_as_the_default_transport_reads_it() {
     run_child(NAME, &mistake).await;
 }
 
-/// Its answer for `localhost` would lead to another machine.
+/// Its answer for `localhost` names another machine.
 struct Resolver;
 
 impl reqwest::dns::Resolve for Resolver {

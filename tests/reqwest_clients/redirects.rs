@@ -1,4 +1,4 @@
-//! Redirects: what reqwest follows below the middleware, and a follower above the layer.
+//! Redirects that reqwest follows below the middleware, and a follower above the layer.
 
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{
 
 use crate::support::{Stage, direct, redirect};
 
-/// The first sends `/things` to another origin, which sends it on within itself.
+/// The first server redirects `/things` to another origin, which redirects within itself.
 async fn redirecting() -> (Stage, Stage) {
     let (stage, other) = (Stage::new().await, Stage::new().await);
     let there = format!("{}/first", other.api_server.url());
@@ -35,9 +35,10 @@ fn carried(stage: &Stage) -> Vec<bool> {
     stage.authorizations().iter().map(Option::is_some).collect()
 }
 
-/// Why a client that follows redirects is no place for a token. The second hop on another origin
-/// carries it (reqwest 0.13.5, which compares each hop with the one before and starts each from the
-/// first request's header fields). If this fails, reqwest has mended it: then soften the chapter.
+/// Shows why a client that follows redirects must not carry a token. The second hop on another
+/// origin carries it (reqwest 0.13.5 compares each hop with the previous one and starts each from
+/// the first request's header fields). If this test fails, reqwest has changed: then update the
+/// chapter.
 #[tokio::test]
 async fn reqwest_strips_the_token_at_the_first_hop_and_not_at_the_second() {
     let (stage, other) = redirecting().await;
@@ -49,7 +50,7 @@ async fn reqwest_strips_the_token_at_the_first_hop_and_not_at_the_second() {
 
 type Log = Arc<Mutex<Vec<[String; 2]>>>;
 
-/// A client that follows redirects, and where it was redirected to.
+/// A client that follows redirects, and the target of the redirect.
 fn following(stage: &Stage, origins: Origins) -> (ClientWithMiddleware, Log) {
     let log = Log::default();
     let events = Arc::clone(&log);
@@ -64,8 +65,8 @@ fn following(stage: &Stage, origins: Origins) -> (ClientWithMiddleware, Log) {
     (ClientBuilder::new(http).with(middleware).build(), log)
 }
 
-/// The answer comes back as it is and the request is not sent again, but the token may be in other
-/// hands and is replaced. One event for each origin a minute.
+/// The caller gets the answer, and the request is not replayed. The token may have leaked and is
+/// replaced. One event per origin and minute.
 #[tokio::test]
 async fn p9_a_redirect_to_another_origin_is_reported_and_the_token_replaced() {
     let (stage, other) = redirecting().await;
@@ -86,8 +87,8 @@ async fn p9_a_redirect_to_another_origin_is_reported_and_the_token_replaced() {
     assert_eq!(log.lock().unwrap().len(), 1, "within the same minute");
 }
 
-/// A presigned download: the answer is a success, and if there is no other token the old one is
-/// still used.
+/// A presigned download: the answer is a success. If no other token is available the old one stays
+/// in use.
 #[tokio::test]
 async fn p9_a_redirected_download_does_not_stop_other_requests() {
     let (stage, other) = redirecting().await;
@@ -119,10 +120,10 @@ async fn p9_an_endless_redirect_within_another_origin_is_reported_too() {
     assert_eq!(stage.idp.token_requests(), 2);
 }
 
-/// Neither a redirect between named origins nor one of a request with the caller's own
-/// authorization says anything about our token.
+/// A redirect between named origins, or of a request with its own authorization, does not affect
+/// our token.
 #[tokio::test]
-async fn p9_redirects_that_concern_no_token_of_ours_are_not_reported() {
+async fn p9_redirects_without_the_token_are_not_reported() {
     let (stage, other) = redirecting().await;
     let both = Origins::parse([stage.api_server.url(), other.api_server.url()]).unwrap();
     let (client, log) = following(&stage, both);
@@ -138,14 +139,14 @@ async fn p9_redirects_that_concern_no_token_of_ours_are_not_reported() {
     assert_eq!(stage.idp.token_requests(), 2, "one for each client");
     assert!(log.lock().unwrap().is_empty() && own.lock().unwrap().is_empty());
 
-    // `Origins::any` names none.
+    // `Origins::any` names no origin.
     let (client, any) = following(&stage, Origins::any());
     client.get(stage.url()).send().await.unwrap();
     assert_eq!(any.lock().unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn p9_same_origin_redirects_keep_the_token_at_home() {
+async fn p9_same_origin_redirects_keep_the_token_within_the_origin() {
     let (stage, other) = redirecting().await;
     let client = stage.client_over(direct().redirect(same_origin_redirects()).build().unwrap());
     let moved = format!("{}/moved", stage.api_server.url());

@@ -22,7 +22,7 @@ fn post<B>(url: &str, body: B) -> Request<B> {
 }
 
 #[tokio::test]
-async fn a_stack_over_reqwest_with_its_tokens_through_reqwest_too() {
+async fn a_stack_over_reqwest_requests_its_tokens_with_reqwest() {
     let stage = Stage::new().await;
     let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
     let client = layer.replay(ReqwestBodies).layer(stage.http.clone());
@@ -54,7 +54,7 @@ async fn a_rejected_request_is_sent_again_if_its_body_is_in_memory() {
 }
 
 #[tokio::test]
-async fn other_bodies_than_reqwests_are_taken() {
+async fn other_bodies_than_reqwests_are_accepted() {
     let stage = Stage::new().await;
     let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
     let client = layer.layer(stage.http.clone());
@@ -70,7 +70,7 @@ async fn other_bodies_than_reqwests_are_taken() {
     );
 }
 
-/// Names that no resolver knows: whatever answers came through the proxy.
+/// Names that no resolver knows, so any answer came through the proxy.
 #[tokio::test]
 async fn one_proxy_setting_serves_both() {
     let stage = Stage::new().await;
@@ -94,8 +94,8 @@ async fn one_proxy_setting_serves_both() {
     assert_eq!((stage.idp.token_requests(), stage.api.accepted()), (1, 1));
 }
 
-/// Whatever the builder says of redirects. A 307 and 308 would take the secret along in the body,
-/// and reqwest takes `Authorization` along at the second hop on another origin.
+/// For any setting of redirects in the builder. A 307 or 308 would resend the secret in the body,
+/// and reqwest sends `Authorization` at the second hop on another origin.
 #[tokio::test]
 async fn p9_the_token_endpoint_is_never_followed_through_a_redirect() {
     for status in [301, 302, 303, 307, 308] {
@@ -136,7 +136,7 @@ async fn p8_errors_show_no_url() {
     assert_eq!(error.kind(), ErrorKind::Config);
 }
 
-/// A URI in which reqwest finds another host than the layer is not sent at all.
+/// A URI whose host reqwest reads differently is not sent.
 #[tokio::test]
 async fn p9_reqwest_goes_where_the_uri_says() {
     let http = ReqwestService::new(direct()).unwrap();
@@ -154,7 +154,7 @@ async fn p9_reqwest_goes_where_the_uri_says() {
     }
 }
 
-/// As the chapter has it.
+/// As in the chapter.
 #[tokio::test]
 async fn reqwest_writes_paths_in_its_own_way() {
     let stage = Stage::new().await;
@@ -170,9 +170,9 @@ async fn reqwest_writes_paths_in_its_own_way() {
     }
 }
 
-/// No second attempt mends it.
+/// A second attempt can't fix it.
 #[tokio::test]
-async fn what_reqwest_does_not_take_is_not_tried_again() {
+async fn a_request_that_reqwest_refuses_is_not_retried() {
     let stage = Stage::new().await;
     let source = ClientCredentials::builder(stage.token_server.token_url())
         .client_secret_post("me", "s3cret")
@@ -186,7 +186,7 @@ async fn what_reqwest_does_not_take_is_not_tried_again() {
     assert_eq!(stage.idp.token_requests(), 0);
 }
 
-/// By a server that closes a connection just when the second request arrives on it.
+/// A server that closes a connection when the second request arrives on it.
 #[tokio::test]
 async fn a_document_is_asked_for_again_on_a_new_connection() {
     let server = OneRequest::start().await;

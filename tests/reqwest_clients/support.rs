@@ -68,19 +68,19 @@ impl Stage {
         format!("{}/things", self.api_server.url())
     }
 
-    /// Of each request to the API.
+    /// The requests to the API.
     pub(crate) fn authorizations(&self) -> Vec<Option<String>> {
         let recorded = self.api.recorded();
         recorded.iter().map(|it| it.header("authorization").map(str::to_owned)).collect()
     }
 }
 
-/// A builder that the proxy variables of whoever runs the tests don't reach.
+/// A builder that ignores the proxy variables of the test's environment.
 pub(crate) fn direct() -> ClientBuilder {
     Client::builder().no_proxy().timeout(Duration::from_secs(30))
 }
 
-/// A proxy for plain `http` that leads each host to its address, and wants the credentials
+/// A proxy for plain `http` that forwards each host to its address, and requires the credentials
 /// `user:hunter2`.
 pub(crate) async fn forwarding_proxy(hosts: Vec<(&'static str, SocketAddr)>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -107,7 +107,7 @@ pub(crate) async fn forwarding_proxy(hosts: Vec<(&'static str, SocketAddr)>) -> 
     address
 }
 
-/// A body that is not in memory, as far as reqwest knows.
+/// A body that reqwest treats as a stream.
 pub(crate) fn stream(text: &'static str) -> Body {
     Body::wrap(Full::<Bytes>::from(text))
 }
@@ -116,7 +116,7 @@ pub(crate) fn redirect(status: u16, location: String) -> Response<Bytes> {
     Response::builder().status(status).header("location", location).body(Bytes::new()).unwrap()
 }
 
-/// The error of ours that a middleware's error holds.
+/// This crate's error in a middleware's error.
 pub(crate) fn ours(error: &reqwest_middleware::Error) -> Option<&Error> {
     Error::find(error)
 }

@@ -1,5 +1,5 @@
-//! One TLS setting for the token endpoint and the API: trust, and a certificate that tokens are
-//! bound to (RFC 8705 §3).
+//! One TLS setting for the token endpoint and the API: root certificates, and a certificate that
+//! tokens are bound to (RFC 8705 §3).
 
 use http::StatusCode;
 use reqwest::{Certificate, Identity};

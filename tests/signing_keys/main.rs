@@ -1,4 +1,4 @@
-//! Signing keys: which are taken, which are refused and with what advice, and their public halves.
+//! Signing keys: accepted ones, refused ones with their advice, and their public halves.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
@@ -78,7 +78,7 @@ fn the_same_key_in_different_wrappings_is_the_same_key() {
     assert_eq!(thumbprint(Algorithm::Rs256, RSA_PKCS8), thumbprint(Algorithm::Ps512, RSA_PKCS1));
     let es256 = thumbprint(Algorithm::Es256, EC256_SEC1);
     assert_eq!(thumbprint(Algorithm::Es256, EC256_PKCS8), es256);
-    // As it comes in a file with its certificate, or with Windows' line breaks.
+    // As in a file with its certificate, or with Windows line breaks.
     let bundle = format!("{EC256_CERTIFICATE}{EC256_PKCS8}").replace('\n', "\r\n");
     assert_eq!(thumbprint(Algorithm::Es256, &bundle), es256);
     thumbprint(Algorithm::Es384, EC384_SEC1);

@@ -15,7 +15,7 @@ use tower_service::Service;
 
 use crate::world::{Shared, World, lock};
 
-/// Which request this is, in its extensions.
+/// The number of a request, in its extensions.
 #[derive(Clone, Copy)]
 pub(crate) struct Id(pub(crate) usize);
 
@@ -25,7 +25,7 @@ pub(crate) struct Api {
     pub(crate) number: usize,
 }
 
-/// An answer, and whether the crate must take it for a rejection of the token (RFC 6750 §3).
+/// An answer, and whether the crate must treat it as a rejection of the token (RFC 6750 §3).
 #[derive(Clone, Copy)]
 struct Reply {
     status: u16,

@@ -1,20 +1,21 @@
-//! What a seed stands for: how the authorization server, the APIs, the callers and the clock
-//! behave in one run.
+//! The plan of a seed: how the authorization server, the APIs, the callers and the clock behave in
+//! one run.
 
 use std::time::Duration;
 
 use fastrand::Rng;
 
-/// What a token request meets.
+/// The fault of a token request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// The connection is refused.
     Refused,
     /// A 5xx.
     Status(u16),
-    /// A 429, with a `Retry-After` of so many seconds; as a date in one of its three forms.
+    /// A 429, with a `Retry-After` of this many seconds, possibly as a date in one of its three
+    /// forms.
     Throttled { retry_after: Option<u64>, date: Option<u8> },
-    /// The connection breaks within the body.
+    /// The connection breaks during the body.
     Truncated,
     /// A login page.
     Garbage,
@@ -22,9 +23,9 @@ pub(crate) enum Fault {
     Hang,
     /// Header fields, and then nothing.
     Stall,
-    /// A good answer, so many seconds late.
+    /// A valid answer, this many seconds late.
     Late(u64),
-    /// An OAuth error that only a person can mend.
+    /// An OAuth error that needs operator action.
     InvalidClient,
     /// The source panics.
     Panic,
@@ -49,7 +50,7 @@ impl Fault {
         }
     }
 
-    /// Whether a token request that met it may go on for as long as an attempt may.
+    /// Whether a token request with this fault may take as long as an attempt may.
     pub(crate) fn holds_on(self) -> bool {
         matches!(self, Self::Hang | Self::Stall | Self::Late(_))
     }
@@ -63,7 +64,7 @@ pub(crate) struct Window {
     pub(crate) fault: Fault,
 }
 
-/// Milliseconds from the first to the second; one in a hundred up to ten times that.
+/// A number of milliseconds in this range; in one case of a hundred up to ten times the maximum.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Latency(pub(crate) u64, pub(crate) u64);
 
@@ -115,7 +116,7 @@ impl Lifetimes {
     }
 }
 
-/// Which requests a client may send again; the layer's policy.
+/// The requests that a client may replay: the layer's policy.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Replays {
     Empty,
@@ -126,7 +127,7 @@ pub(crate) enum Replays {
 /// One API with one client.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ApiPlan {
-    /// The share of good tokens that it rejects all the same, in a part of the run.
+    /// The share of valid tokens that it rejects, in a part of the run.
     pub(crate) rejects: f64,
     pub(crate) rejects_from: Duration,
     pub(crate) rejects_to: Duration,
@@ -138,15 +139,15 @@ pub(crate) struct ApiPlan {
 pub(crate) struct Plan {
     pub(crate) span: Duration,
     pub(crate) windows: Vec<Window>,
-    /// The share of token requests with a fault of their own, outside of the windows.
+    /// The share of token requests with a separate fault, outside of the windows.
     pub(crate) glitches: f64,
     pub(crate) latency: Latency,
     pub(crate) lifetimes: Lifetimes,
-    /// How often the server hands the last token out again.
+    /// How often the server returns the last token again.
     pub(crate) same_token: f64,
     /// The server does so with a token that the APIs have revoked.
     pub(crate) stubborn: bool,
-    /// A new token revokes the one before it.
+    /// A new token revokes the previous one.
     pub(crate) revokes_old: bool,
     /// A refresh hint, as a share of the lifetime.
     pub(crate) refresh_in: Option<f64>,
@@ -154,7 +155,7 @@ pub(crate) struct Plan {
     pub(crate) keep_warm: bool,
     /// The mean gap between requests, in milliseconds.
     pub(crate) gap: u64,
-    /// The rest are chances at each arrival.
+    /// The other fields are probabilities per request.
     pub(crate) burst: f64,
     pub(crate) idle: f64,
     pub(crate) dropped: f64,
@@ -206,13 +207,13 @@ impl Plan {
         }
     }
 
-    /// The window that the instant is in.
+    /// The window that contains the instant.
     pub(crate) fn window(&self, at: Duration) -> Option<&Window> {
         let next = self.windows.partition_point(|window| window.from <= at);
         self.windows[..next].last().filter(|window| at < window.to)
     }
 
-    /// The last window that is over.
+    /// The last window that has ended.
     pub(crate) fn last_window(&self, at: Duration) -> Option<&Window> {
         let over = self.windows.partition_point(|window| window.to <= at);
         self.windows[..over].last()
@@ -230,7 +231,7 @@ fn api(rng: &mut Rng, span: Duration) -> ApiPlan {
     }
 }
 
-/// Anything from a second to a third of the run, apart from each other.
+/// From a second to a third of the run, without overlap.
 fn windows(rng: &mut Rng, span: Duration) -> Vec<Window> {
     let most = 3 + span.as_secs() / 900;
     let mut windows: Vec<Window> = (0..rng.u64(0..=most))

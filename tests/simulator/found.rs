@@ -1,4 +1,4 @@
-//! What the simulator found, as tests of their own.
+//! Faults that the simulator found, as separate tests.
 
 use std::{
     future::{pending, poll_fn},
@@ -11,7 +11,7 @@ use std::{
 use tokio::time::{Instant, advance, sleep};
 use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, Event, Token, TokenCache};
 
-/// What the source does in turn; the last one again and again.
+/// The source's answers in order. The last one repeats.
 #[derive(Clone, Copy)]
 enum Step {
     Token(u64),
@@ -49,12 +49,12 @@ fn secs(secs: u64) -> Duration {
 }
 
 #[tokio::test(start_paused = true)]
-async fn p7_the_wish_for_another_token_outlives_every_failure() {
+async fn p7_the_acquisition_for_a_rejection_outlives_every_failure() {
     use Step::{Fails, Token};
     let (cache, asked, _) = cache(&[Token(86_400), Fails, Fails, Fails, Token(86_400)]);
     let rejected = cache.get().await.unwrap();
     cache.invalidate(&rejected);
-    // The server is back after the third failure, and no API rejects anything any more.
+    // The server is back after the third failure, and no API rejects tokens any more.
     for _ in 0..20 {
         sleep(secs(1)).await;
         cache.get().await.unwrap();
@@ -67,7 +67,7 @@ async fn p7_the_wish_for_another_token_outlives_every_failure() {
 async fn p1_an_acquisition_that_was_not_driven_in_time_does_not_ask() {
     let (cache, asked, _) = cache(&[Step::Token(0), Step::Token(3600)]);
     cache.get().await.unwrap();
-    // The next one is to ask a second later, and its task does not run until long after.
+    // The next acquisition is due a second later, and its task runs much later.
     let mut waiting = pin!(cache.get());
     poll_fn(|cx| Poll::Ready(waiting.as_mut().poll(cx).is_ready())).await;
     let mut step = pin!(advance(secs(600)));
@@ -80,7 +80,7 @@ async fn p1_an_acquisition_that_was_not_driven_in_time_does_not_ask() {
 #[tokio::test(start_paused = true)]
 async fn p6_a_wait_for_a_suspect_token_and_one_for_a_probe_are_one() {
     use Step::{Fails, Hangs, Token};
-    // It expires at 9 s; the refresh fails, and the probe after it hangs.
+    // The token expires at 9 s. The refresh fails, and the next probe hangs.
     let (cache, asked, _) = cache(&[Token(10), Fails, Hangs]);
     let token = cache.get().await.unwrap();
     while asked.lock().unwrap().len() < 3 {
@@ -94,14 +94,14 @@ async fn p6_a_wait_for_a_suspect_token_and_one_for_a_probe_are_one() {
     assert!(start.elapsed() <= Duration::from_millis(1001), "{:?}", start.elapsed());
 }
 
-/// How long until so many milliseconds after the first acquisition.
+/// The time until this many milliseconds after the first acquisition.
 fn remaining(asked: &Asked, millis: u64) -> Duration {
     let asked = asked.lock().unwrap();
     (asked[0] + Duration::from_millis(millis)).saturating_sub(*asked.last().unwrap())
 }
 
 #[tokio::test(start_paused = true)]
-async fn p5_a_forced_refresh_that_takes_too_long_leaves_the_token_at_hand() {
+async fn p5_a_forced_refresh_that_takes_too_long_keeps_the_cached_token() {
     let (cache, ..) = cache(&[Step::Token(3600), Step::Hangs]);
     cache.get().await.unwrap();
     let start = Instant::now();
@@ -116,7 +116,7 @@ async fn p7_an_abandoned_acquisition_is_reported_also_by_a_rejection() {
     let before = events.lock().unwrap().len();
     cache.invalidate(&token);
     sleep(secs(1)).await;
-    // It hangs, the process is suspended, and the first call after that is a rejection.
+    // It hangs, the process is suspended, and the first call afterwards is a rejection.
     let mut step = pin!(advance(secs(600)));
     poll_fn(|cx| Poll::Ready(step.as_mut().poll(cx).is_ready())).await;
     cache.invalidate(&token);

@@ -1,5 +1,5 @@
-//! The measure of an outage: the token endpoint is down for an hour, the APIs are called a
-//! thousand times a second.
+//! An outage of an hour: the token endpoint is down while the APIs get a thousand requests a
+//! second.
 
 use std::{
     convert::Infallible,
@@ -27,11 +27,11 @@ use crate::side::runtime;
 const TICK: Duration = Duration::from_millis(10);
 /// A thousand a second.
 const FULL: u64 = 10;
-/// The same outcome for less time, in the variants of a debug build.
+/// The same result with less computing time, in the variants of a debug build.
 const VARIANT: u64 = if cfg!(debug_assertions) { 1 } else { FULL };
 const DOWN_FROM: u64 = 600;
 const DOWN_TO: u64 = DOWN_FROM + 3600;
-/// A token of an hour, less the leeway.
+/// A token of an hour, minus the leeway.
 const TOKEN_LIVES: u64 = 3570;
 
 #[derive(Clone, Copy, PartialEq)]
@@ -44,7 +44,7 @@ enum Outage {
 #[derive(Default)]
 struct Counts {
     down: AtomicBool,
-    /// Token requests while it was down.
+    /// Token requests during the outage.
     token_requests: AtomicU64,
     served: AtomicU64,
     refused: AtomicU64,
@@ -91,7 +91,7 @@ fn client(
     OAuthClientCredentialsLayer::new(TokenCache::new(tokens), origins).layer(service_fn(api))
 }
 
-/// Runs the outage; returns the token requests it saw.
+/// Runs the outage. Returns the number of token requests.
 async fn an_hour(outage: Outage, requests_a_tick: u64) -> u64 {
     let counts = Arc::new(Counts::default());
     let client = client(&counts, outage);
@@ -123,7 +123,7 @@ async fn an_hour(outage: Outage, requests_a_tick: u64) -> u64 {
             }
             let (waited, missed) = (waited.clone(), missed.clone());
             tokio::spawn(async move {
-                // Counted until it is known to have kept its promise; a panic in a task is silent.
+                // Counted only after it kept its promise, because a panic in a task is silent.
                 missed.fetch_add(1, Relaxed);
                 let served = pin!(calling).await.is_ok();
                 let took = Instant::now() - now;
@@ -144,7 +144,7 @@ async fn an_hour(outage: Outage, requests_a_tick: u64) -> u64 {
             waited.iter().filter(|it| it.0 == served && it.1 > Duration::from_secs(1) + blink);
         slow.count() as u64
     };
-    // Only the one that makes the probe waits for it.
+    // Only the probing request waits for it.
     assert!(slow(false) <= token_requests, "{} requests lost more than 1 s", slow(false));
     println!(
         "{} served, {} refused, {} waited; {} token requests while down",
@@ -159,7 +159,7 @@ async fn an_hour(outage: Outage, requests_a_tick: u64) -> u64 {
 fn token_requests_in_an_hour_down(outage: Outage, requests_a_tick: u64) {
     fastrand::seed(7);
     let seen = runtime().block_on(an_hour(outage, requests_a_tick));
-    // Spaced by a minute at most and a quarter more: fewer would be no recovery.
+    // Spaced by at most a minute and a quarter. Fewer requests would delay the recovery.
     assert!((20..=70).contains(&seen), "{seen} token requests");
 }
 

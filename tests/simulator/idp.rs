@@ -24,13 +24,13 @@ tokio::task_local! {
     pub(crate) static FLIGHT: u64;
 }
 
-/// What a panic of the source says; the hook in `main.rs` keeps it off the terminal.
+/// The message of a panic of the source. The hook in `main.rs` hides it from the terminal.
 pub(crate) const PANIC: &str = "a simulated panic";
 
 #[derive(Clone)]
 pub(crate) struct TokenEndpoint(pub(crate) Shared);
 
-/// A body that is whole, breaks, or never comes.
+/// A body that is complete, breaks, or never arrives.
 pub(crate) enum Wire {
     Whole(Option<Bytes>),
     Breaks(Option<Bytes>),
@@ -88,7 +88,7 @@ impl Service<TokenRequest> for TokenEndpoint {
 }
 
 impl World {
-    /// Decides on a token request.
+    /// Chooses the answer to a token request.
     fn token_requested(&mut self, flight: u64) -> (Duration, Option<Fault>) {
         let now = self.now();
         let fault = match self.plan.window(now.clock) {
@@ -194,7 +194,7 @@ impl World {
         (body + "}", Answer::Token { token, lifetime })
     }
 
-    /// The wall clock of the run.
+    /// The run's wall clock.
     pub(crate) fn wall(&self) -> SystemTime {
         let seconds = 1_795_521_600_i64.saturating_add(self.wall_set).max(0).unsigned_abs();
         SystemTime::UNIX_EPOCH + Duration::from_secs(seconds) + self.real()

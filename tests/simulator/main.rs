@@ -1,8 +1,8 @@
-//! A simulator of faults, in virtual time and from seeds: an authorization server, APIs, callers
-//! and clocks that misbehave, around the real cache, layer and endpoint.
+//! A fault simulator in virtual time, driven by seeds: an authorization server, APIs, callers and
+//! clocks that misbehave, around the real cache, layer and endpoint.
 //!
-//! `SIM_SEEDS`, `SIM_FIRST_SEED` and `SIM_SECONDS` set how many seeds are run, from which, and
-//! for how many simulated seconds each.
+//! `SIM_SEEDS`, `SIM_FIRST_SEED` and `SIM_SECONDS` set the number of seeds, the first one, and the
+//! simulated seconds of each.
 
 mod api;
 mod faults;
@@ -24,7 +24,7 @@ fn setting(name: &str, default: u64) -> u64 {
     text.map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} is no number")))
 }
 
-/// The panics that are part of the simulation say nothing.
+/// Silences the panics that are part of the simulation.
 fn quieten_simulated_panics() {
     let usual = panic::take_hook();
     panic::set_hook(Box::new(move |info| {

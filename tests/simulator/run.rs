@@ -24,21 +24,21 @@ use crate::{
 
 type Client = BoxCloneService<Request<Full<Bytes>>, Response<Full<Bytes>>, BoxError>;
 
-/// Every call ends within this after the run's last.
+/// Every call ends within this time after the run's last.
 const LONGEST_CALL: Duration = Duration::from_secs(100);
 
-/// What a run was like.
+/// The result of a run.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Outcome {
     pub(crate) events: u64,
     pub(crate) fingerprint: u64,
 }
 
-/// Runs a seed for so many simulated seconds.
+/// Runs a seed for this many simulated seconds.
 ///
 /// # Errors
 ///
-/// The first broken promise, with what came before it.
+/// The first broken promise, with the events before it.
 pub(crate) fn run(seed: u64, seconds: u64) -> Result<(Outcome, Tally), String> {
     let mut rng = Rng::with_seed(seed);
     // The cache draws from the thread's generator.
@@ -72,7 +72,7 @@ pub(crate) fn run(seed: u64, seconds: u64) -> Result<(Outcome, Tally), String> {
     }
 }
 
-/// Ends an acquisition in the model whatever happens to its future.
+/// Ends an acquisition in the model, however its future ends.
 struct Landing {
     shared: Shared,
     number: u64,
@@ -129,7 +129,7 @@ struct Driver {
     rng: Rng,
     cache: TokenCache,
     clients: Vec<(Client, Replays)>,
-    /// A token from earlier, current or not.
+    /// An earlier token, current or not.
     kept: Option<Token>,
 }
 
@@ -172,7 +172,7 @@ impl Driver {
         of(&lock(&self.shared).plan)
     }
 
-    /// When the next requests come, and how many.
+    /// The time of the next requests, and their number.
     fn arrival(&mut self) -> (Duration, u32) {
         let (gap, burst, idle) = {
             let plan = &lock(&self.shared).plan;
@@ -220,7 +220,7 @@ impl Driver {
             .extension(Id(id))
             .body(Full::new(body))
             .expect("a request");
-        // Some hold the service, some clone it for each call.
+        // Some callers hold the service, some clone it for each call.
         let shared = self.shared.clone();
         if self.rng.u8(0..4) > 0 {
             let calling = client.call(request);
@@ -241,7 +241,7 @@ impl Driver {
         });
     }
 
-    /// Wishes for another token, reasonable or not, and revocations.
+    /// Forced refreshes, with and without reason, and revocations.
     fn meddle(&mut self) {
         if self.rng.f64() < self.chance(|plan| plan.invalidate) {
             if self.rng.bool() {
@@ -268,7 +268,7 @@ impl Driver {
         }
     }
 
-    /// Suspends, which only the wall clock shows, and wall clocks that are set.
+    /// Suspends, which only the wall clock shows, and changes of the wall clock.
     fn disturb_wall_clock(&mut self) {
         if self.rng.f64() < self.chance(|plan| plan.suspend) {
             let seconds = [1, 4, 7, 60, 900, 7200, 100_000][self.rng.usize(0..7)];
@@ -294,7 +294,7 @@ impl Driver {
                 }
                 (2, _) => drop(cache.current()),
                 _ => {
-                    // Its caller goes away, and so does whoever drives the runtime.
+                    // Its caller is dropped, and so is the driver of the runtime.
                     let mut get = pin!(cache.get());
                     let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
                     let _: Poll<_> = get.as_mut().poll(&mut cx);
@@ -335,7 +335,7 @@ async fn finish(
 ) {
     let mut calling = Box::pin(calling);
     let result = patiently(patience, poll_fn(|cx| calling.as_mut().poll(cx))).await;
-    // Its seat is given up with it.
+    // Its waiter is dropped with it.
     drop(calling);
     let mut world = lock(&shared);
     match result {

@@ -1,4 +1,5 @@
-//! Runtimes beside the run's own, which stand still: a `block_on` per call, or one that is gone.
+//! Runtimes in addition to the run's own that are not driven: a `block_on` per call, or one that
+//! has ended.
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
@@ -10,8 +11,8 @@ use tokio::{
 
 use crate::world::{Shared, lock};
 
-/// How many runtimes a run of so many seconds has in store. They are made before its own: so
-/// their clocks, which start when they are made, can be brought up to it.
+/// The number of runtimes that a run of this length prepares. They are made before the run's own
+/// runtime, so that their clocks, which start at their creation, can be advanced to its clock.
 fn store(seconds: u64) -> u64 {
     6 + seconds / 300
 }
@@ -30,7 +31,7 @@ impl Sides {
         Self { store: (0..store(seconds)).map(|_| runtime()).collect(), seed }
     }
 
-    /// Calls the cache in the context of a runtime that then stands still.
+    /// Calls the cache in the context of a runtime that is not driven afterwards.
     pub(crate) fn freeze(&mut self, shared: &Shared, call: impl FnOnce()) -> bool {
         let Some(side) = self.store.last() else { return false };
         if lock(shared).model.blind.is_some() {
@@ -74,7 +75,7 @@ impl Sides {
         lock(shared).shuts_down(false);
     }
 
-    /// Without a word: the run is over.
+    /// Without a record, because the run is over.
     pub(crate) fn discard(self) {
         std::thread::scope(|scope| {
             scope.spawn(|| drop(self));
@@ -82,8 +83,8 @@ impl Sides {
     }
 }
 
-/// Brings a runtime's clock up to this one's, without driving its tasks or letting a timer run
-/// out. A future that is ready at once is all that `block_on` polls.
+/// Advances a runtime's clock to this one's, without driving its tasks or firing a timer.
+/// `block_on` only polls a future that is ready at once.
 fn sync(side: &Runtime) {
     let now = Instant::now();
     std::thread::scope(|scope| {

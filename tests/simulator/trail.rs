@@ -1,10 +1,10 @@
-//! What happened in a run: the last facts for a report, all of them for a count and a fingerprint.
+//! The events of a run: the last ones for a report, all of them for a count and a fingerprint.
 
 use std::{collections::VecDeque, fmt, time::Duration};
 
 use crate::setting;
 
-/// How many facts a report shows, unless `SIM_SHOWN` says otherwise.
+/// The number of events in a report, unless `SIM_SHOWN` is set.
 const SHOWN: u64 = 60;
 
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ pub(crate) struct Trail {
     shown: usize,
     last: VecDeque<Fact>,
     pub(crate) count: u64,
-    /// Equal for equal runs: a seed replays if, and only if, this comes out the same.
+    /// Equal for equal runs. A seed replays if and only if this value is the same.
     pub(crate) fingerprint: u64,
 }
 

@@ -1,5 +1,5 @@
-//! What a run is made of, behind one lock: the plan, the authorization server's and the APIs'
-//! state, what was seen, and what is expected.
+//! The state of a run, behind one lock: the plan, the state of the authorization server and the
+//! APIs, the observed events, and the expectations.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -14,7 +14,7 @@ use crate::{faults::Plan, invariants::Model, trail::Trail};
 /// Timers have a resolution of a millisecond.
 pub(crate) const BLINK: Duration = Duration::from_millis(2);
 
-/// An instant: on the clock, and without the steps that the clock made.
+/// An instant: on the clock, and without the clock's steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd)]
 pub(crate) struct Moment {
     pub(crate) steady: Duration,
@@ -22,7 +22,7 @@ pub(crate) struct Moment {
 }
 
 impl Moment {
-    /// How long ago an earlier moment was, steps of the clock left out.
+    /// The time since an earlier moment, without steps of the clock.
     pub(crate) fn since(self, earlier: Self) -> Duration {
         self.steady.saturating_sub(earlier.steady)
     }
@@ -35,7 +35,7 @@ impl Moment {
         if other.steady > self.steady { other } else { self }
     }
 
-    /// Whether the clock made no step between the two.
+    /// Whether the clock made no step in between.
     pub(crate) fn is_even(self, earlier: Self) -> bool {
         self.clock.saturating_sub(earlier.clock) == self.since(earlier)
     }
@@ -49,7 +49,7 @@ pub(crate) struct Issued {
     pub(crate) revoked: bool,
 }
 
-/// How often what is to be tested came about; a simulator that never gets there proves nothing.
+/// Counts of the cases that a test needs. A simulator that never reaches them proves nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) requests: u64,
@@ -121,9 +121,9 @@ impl Tally {
 pub(crate) struct World {
     started: Instant,
     pub(crate) jumped: Duration,
-    /// Real time that passed in suspends: the monotonic clock does not count it.
+    /// Real time spent in suspends, which the monotonic clock does not count.
     pub(crate) suspended: Duration,
-    /// By how many seconds the wall clock was set, wrongly.
+    /// The error of the wall clock in seconds.
     pub(crate) wall_set: i64,
     pub(crate) rng: Rng,
     pub(crate) plan: Plan,
@@ -131,9 +131,9 @@ pub(crate) struct World {
     pub(crate) model: Model,
     pub(crate) trail: Trail,
     pub(crate) tally: Tally,
-    /// The first broken promise; the run ends there.
+    /// The first broken promise. The run ends there.
     pub(crate) violation: Option<String>,
-    /// The run is over: what is dropped now is no fact.
+    /// The run is over: later drops are not events.
     pub(crate) over: bool,
 }
 
@@ -162,12 +162,12 @@ impl World {
         Moment { clock, steady: clock.saturating_sub(self.jumped) }
     }
 
-    /// Real time since the start, suspends included: what servers go by.
+    /// Real time since the start, suspends included. Servers use it.
     pub(crate) fn real(&self) -> Duration {
         self.now().clock + self.suspended
     }
 
-    /// Steps of the clock don't count: each run has its full time of traffic.
+    /// Steps of the clock don't count, so each run has its full time of traffic.
     pub(crate) fn goes_on(&self) -> bool {
         self.violation.is_none() && self.now().steady < self.plan.span
     }

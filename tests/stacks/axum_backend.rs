@@ -32,7 +32,7 @@ impl World {
         Self { idp, api, backend, _api_server: api_server }
     }
 
-    /// A call as the backend's users make it.
+    /// A call of the backend's user.
     async fn get(&self, path: &str) -> (StatusCode, String) {
         get(format!("{}{path}", self.backend)).await
     }
@@ -69,7 +69,7 @@ async fn its_handlers_share_one_token_and_pass_the_answer_on() {
 }
 
 #[tokio::test]
-async fn its_callers_are_told_what_is_down_and_nothing_else() {
+async fn its_callers_learn_which_server_is_down_and_nothing_else() {
     let world = World::start().await;
     world.idp.idp.always(Answer::StatusRetryAfter(503, 60));
     let unavailable = (StatusCode::SERVICE_UNAVAILABLE, String::new());

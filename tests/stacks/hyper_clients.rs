@@ -15,7 +15,7 @@ mod example;
 
 use example::{Body, legacy, pooled, post_at_once};
 
-/// A hundred tasks at once: cold, warm, and after a revocation.
+/// A hundred concurrent tasks: cold, warm, and after a revocation.
 async fn shared_by_tasks<S>(client: S, version: Version)
 where
     S: Service<http::Request<Body>, Response = http::Response<Incoming>>,

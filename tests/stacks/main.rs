@@ -1,4 +1,4 @@
-//! The examples' own code in the stacks that people use, over real sockets.
+//! Runs the code of the examples in common stacks, over real sockets.
 #![allow(missing_docs, unreachable_pub)]
 
 mod axum_backend;

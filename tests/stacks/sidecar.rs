@@ -29,7 +29,8 @@ use crate::Idp;
 #[path = "../../examples/sidecar.rs"]
 mod example;
 
-/// An application beside the proxy, and an API behind it that wants live tokens and echoes.
+/// An application in front of the proxy, and an API behind it that requires valid tokens and
+/// echoes.
 struct World {
     idp: Idp,
     tokens: TokenCache,
@@ -60,7 +61,7 @@ impl World {
         let api = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(axum::serve(listener, Router::new().fallback(echo)).into_future());
 
-        // A quick recovery, so that the test need not wait for it.
+        // A quick recovery keeps the test short.
         let tokens = TokenCache::builder(idp.client().unwrap())
             .cooldown(Duration::from_millis(100)..=Duration::from_millis(100))
             .keep_warm(true)
@@ -80,7 +81,7 @@ impl World {
         (head.status, String::from_utf8(body.to_vec()).unwrap())
     }
 
-    /// A request whose body is sent piece by piece.
+    /// A request whose body is sent in pieces.
     fn post(&self) -> (http_body_util::channel::Sender<Bytes>, Request<AnyBody>) {
         let (sender, body) = Channel::new(1);
         (sender, Request::post(format!("{}/echo?a=b", self.url)).body(body.boxed_unsync()).unwrap())
@@ -102,7 +103,7 @@ async fn both_directions_at_once(http2: bool) {
     let (mut say, request) = world.post();
     let answer = tokio::spawn(application(http2).request(request));
     say.send_data(Bytes::from_static(b"one")).await.unwrap();
-    // The answer's beginning arrives before the request has ended.
+    // The beginning of the answer arrives before the end of the request.
     let answer = answer.await.unwrap().unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(!answer.headers().contains_key("keep-alive"), "that was the API's connection");
@@ -128,7 +129,7 @@ async fn it_streams_both_ways_over_http_2() {
 }
 
 #[tokio::test]
-async fn what_authorizes_at_the_proxy_does_not_go_on() {
+async fn credentials_for_the_proxy_are_not_forwarded() {
     let world = World::start().await;
     let request = Request::post(format!("{}/things", world.url))
         .header(AUTHORIZATION, "Basic b3duOm93bg==")
@@ -149,7 +150,7 @@ async fn what_authorizes_at_the_proxy_does_not_go_on() {
 }
 
 impl World {
-    /// The status of the answer to a request as it is written on the wire.
+    /// The status of the answer to a raw request.
     async fn status(&self, head: &str) -> u16 {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -263,7 +264,7 @@ async fn its_probe_follows_the_token_and_needs_no_traffic_to_recover() {
 }
 
 #[tokio::test]
-async fn told_to_stop_it_finishes_what_is_under_way() {
+async fn on_a_signal_it_finishes_the_requests_in_flight() {
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let stopped = async { drop(stopped.await) };
     let world = World::start_until(Idp::start().await, stopped).await;

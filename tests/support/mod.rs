@@ -1,4 +1,4 @@
-//! A raw HTTP/1.1 server that writes exactly what a case says.
+//! A raw HTTP/1.1 server that writes the bytes of a case.
 
 use std::{fmt::Write as _, net::SocketAddr};
 
@@ -77,12 +77,12 @@ async fn converse(mut stream: TcpStream, answer: Vec<u8>, close: bool) {
             return;
         }
     }
-    // The client may hang up at its cap.
+    // The client may close at its limit.
     let _ = stream.write_all(&answer).await;
     if close {
         let _ = stream.shutdown().await;
     }
-    // Until the client is done: a reset would take the answer from it.
+    // Until the client is done, because a reset would discard the answer.
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }
 

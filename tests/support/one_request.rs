@@ -1,5 +1,5 @@
-//! An authorization server whose connections serve one request: the next one on them is read, and
-//! then the connection is closed, as by a server that closes just when a request arrives.
+//! An authorization server that serves one request per connection. It reads the next request and
+//! then closes, like a server that closes when a request arrives.
 
 use std::{
     net::SocketAddr,
@@ -14,12 +14,12 @@ use tokio::{
 #[derive(Clone)]
 pub(crate) struct OneRequest {
     pub(crate) addr: SocketAddr,
-    /// Method and path of each request, also of those without an answer.
+    /// Method and path of each request, including unanswered ones.
     pub(crate) seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl OneRequest {
-    /// The metadata is at the second place, and there is nothing at the first.
+    /// The metadata is at the second location. The first answers 404.
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -64,7 +64,7 @@ impl OneRequest {
         Ok(request)
     }
 
-    /// How many requests for metadata were seen at either place.
+    /// The number of metadata requests at either location.
     pub(crate) fn metadata_requests(&self) -> [usize; 2] {
         let seen = self.seen.lock().unwrap();
         let count = |path: &str| seen.iter().filter(|it| **it == format!("GET {path}")).count();

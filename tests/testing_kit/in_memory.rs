@@ -179,7 +179,7 @@ async fn a_new_single_token_revokes_the_clients_earlier_ones() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn scope_and_lifetime_are_told_as_configured() {
+async fn scope_and_lifetime_are_sent_as_configured() {
     let ask_scope = |idp: &AuthorizationServer| {
         idp.service().oneshot(ask(&idp.token_url(), &format!("{GOOD}&scope=a+b")))
     };
@@ -211,7 +211,7 @@ async fn other_paths_methods_and_sizes_are_refused() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_api_rejects_as_told() {
+async fn the_api_rejects_as_configured() {
     let idp = server();
     let api = ProtectedApi::new(&idp);
     let token = idp.issue();

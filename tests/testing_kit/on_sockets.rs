@@ -100,7 +100,7 @@ async fn shutdown_is_graceful_and_bounded() {
     soon(|| idp.in_flight() == 2).await;
 
     let stopped = tokio::time::timeout(Duration::from_secs(10), listening.shutdown());
-    stopped.await.expect("bounded, whatever hangs");
+    stopped.await.expect("the shutdown is bounded");
     assert_eq!(slow.await.unwrap().unwrap().status(), 200);
     hanging.await.unwrap().unwrap_err();
     tokio::net::TcpStream::connect(addr).await.unwrap_err();

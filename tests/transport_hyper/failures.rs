@@ -1,4 +1,4 @@
-//! What an operator reads when a token request fails on its way: the problem and what to do.
+//! The operator's message for a failed token request: the problem and what to do.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tower_oauth2_client_credentials::{
 
 use super::support::{Authority, ProxyServer, Server, assert_no_credentials, bounded};
 
-/// The message of the one attempt at a token.
+/// The message of a single attempt.
 async fn message(transport: HyperTransport, url: &str) -> String {
     let source = ClientCredentials::builder(url)
         .client_secret_basic("user", "hunter2")
@@ -42,9 +42,9 @@ async fn refusing() -> std::net::SocketAddr {
 }
 
 #[tokio::test]
-async fn an_unknown_host_is_told() {
+async fn an_unknown_host_is_reported() {
     let transport = Authority::new().client().build().unwrap();
-    // No resolver asks for a name with a label this long, so nothing is sent.
+    // No resolver accepts a name with a label this long, so nothing is sent.
     let host = format!("{}.test", "a".repeat(64));
     let text = message(transport.clone(), &format!("http://{host}/token")).await;
     assert_says(&text, &format!("no connection to {host}:80: "), "check the host in the URL");
@@ -54,7 +54,7 @@ async fn an_unknown_host_is_told() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_told() {
+async fn a_refused_connection_is_reported() {
     let transport = Authority::new().client().build().unwrap();
     let to = refusing().await;
     let text = message(transport, &format!("https://{to}/token")).await;
@@ -62,7 +62,7 @@ async fn a_refused_connection_is_told() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_accepted_is_told_with_the_reason() {
+async fn a_refused_certificate_is_reported_with_the_reason() {
     let (authority, other) = (Authority::new(), Authority::new());
     let past = rcgen::date_time_ymd(2020, 1, 1);
     let expired = authority.server_with(&["127.0.0.1"], &[], |params| params.not_after = past);
@@ -90,7 +90,7 @@ async fn a_certificate_that_is_not_accepted_is_told_with_the_reason() {
 }
 
 #[tokio::test]
-async fn tls_to_a_plain_port_and_plain_http_to_a_tls_port_are_told() {
+async fn tls_to_a_plain_port_and_plain_http_to_a_tls_port_are_reported() {
     let authority = Authority::new();
     let transport = authority.client().build().unwrap();
     let plain = Server::start(None).await;
@@ -124,13 +124,13 @@ async fn a_proxy_that_opens_no_tunnel_is_named_with_its_status() {
 }
 
 #[tokio::test]
-async fn a_proxy_that_is_down_or_hangs_is_told_from_the_server() {
+async fn a_proxy_that_is_down_or_hangs_is_distinguished_from_the_server() {
     let to = refusing().await;
     let client = Authority::new().client().proxy(format!("http://user:hunter2@{to}"));
     let text = message(client.build().unwrap(), "https://login.test/token").await;
     assert_says(&text, &format!("the proxy http://{to}: the connection was refused ("), "port");
 
-    // The kernel completes the connection, and nobody reads from it.
+    // The kernel completes the connection, and no process reads from it.
     let hanging = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let to = hanging.local_addr().unwrap();
     let client = Authority::new().client().proxy(format!("http://{to}"));
@@ -153,7 +153,7 @@ async fn a_proxy_that_is_down_or_hangs_is_told_from_the_server() {
 }
 
 #[tokio::test]
-async fn a_certificate_of_the_proxy_is_told_from_that_of_the_server() {
+async fn certificates_of_proxy_and_server_are_distinguished() {
     let (authority, other) = (Authority::new(), Authority::new());
     let server = Server::start(Some(other.server(&["login.test"], &[]))).await;
     let of_proxy = other.server(&["127.0.0.1"], &[]);
@@ -172,9 +172,9 @@ async fn a_certificate_of_the_proxy_is_told_from_that_of_the_server() {
     assert_says(&text, &problem, "ca_file");
 }
 
-/// The documents are asked for over the same connection, so the reason is in that error too.
+/// Metadata requests use the same connection, so their error contains the reason too.
 #[tokio::test]
-async fn discovery_tells_the_reason_too() {
+async fn discovery_reports_the_reason_too() {
     let to = refusing().await;
     let source = ClientCredentials::discover(format!("https://{to}"))
         .client_secret_basic("user", "hunter2")

@@ -1,4 +1,4 @@
-//! Connections by host: a request that is given up closes those of its host and no others.
+//! Connections per host: an abandoned request closes those of its host, and no others.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ fn request(server: &Server, path: &str) -> Request<TokenRequestBody> {
     Request::post(url).body(TokenRequestBody::default()).unwrap()
 }
 
-/// Well before idle connections are closed anyway.
+/// Well before idle connections expire.
 async fn soon<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(5), future).await.expect("the connection is closed")
 }
 
-/// A request that the server has seen and does not answer.
+/// A request that the server received and does not answer.
 async fn hanging(
     transport: &HyperTransport,
     server: &mut Server,
@@ -56,7 +56,7 @@ async fn a_host_that_hangs_costs_other_hosts_no_connection() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_given_up_closes_its_connection() {
+async fn an_abandoned_request_closes_its_connection() {
     let authority = Authority::new();
     for alpn in [&["h2"][..], &["http/1.1"]] {
         let mut server = Server::start(Some(authority.server(LOOPBACK, alpn))).await;
@@ -64,7 +64,7 @@ async fn a_request_that_is_given_up_closes_its_connection() {
         drop(hanging(&transport, &mut server).await);
         soon(server.ended.recv()).await.unwrap();
 
-        // The same while the answer's body is awaited.
+        // The same during the answer's body.
         let answer = bounded(transport.clone().oneshot(request(&server, "/half"))).await.unwrap();
         let mut body = answer.into_body();
         assert_eq!(bounded(body.frame()).await.unwrap().unwrap().into_data().unwrap(), "half");
@@ -82,7 +82,7 @@ async fn a_request_that_is_given_up_closes_its_connection() {
 }
 
 #[tokio::test]
-async fn an_old_request_that_is_dropped_late_leaves_newer_connections_alone() {
+async fn an_old_request_that_is_dropped_late_closes_no_newer_connection() {
     let authority = Authority::new();
     let mut server = Server::start(Some(authority.server(LOOPBACK, &["h2"]))).await;
     let transport = authority.client().build().unwrap();

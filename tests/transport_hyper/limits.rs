@@ -1,4 +1,4 @@
-//! What a server can make the client read.
+//! The limits of what a server can make the client read.
 
 use std::sync::{
     Arc,
@@ -16,11 +16,11 @@ use super::{
     support::{Authority, LARGE, Server, failure, post},
 };
 
-/// Socket buffers on both sides come on top of the limit of 1 MiB.
+/// Socket buffers on both sides add to the limit of 1 MiB.
 const MOST: usize = 16 * 1024 * 1024;
 
-/// Sends `start`, then `piece` again and again until the client goes. Returns its URL, and how much it
-/// has sent.
+/// Sends `start`, then `piece` repeatedly until the client closes. Returns its URL, and the number
+/// of bytes that it sent.
 async fn flood(
     tls: Option<TlsAcceptor>,
     start: &'static [u8],
@@ -103,8 +103,8 @@ async fn a_body_above_the_limit_is_read_to_its_end() {
     }
 }
 
-/// Each of many requests to one host has the limit for itself. Here each answer has a head of 16 KiB,
-/// and none ends before all have been sent: together they are above the limit of one.
+/// The limit applies to each of many concurrent requests to one host. Here each answer has a head
+/// of 16 KiB, and none ends before all have been sent: together they exceed the limit of one.
 #[tokio::test]
 async fn the_answers_of_many_requests_at_once_do_not_share_the_limit() {
     const REQUESTS: usize = 200;

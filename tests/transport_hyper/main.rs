@@ -1,4 +1,4 @@
-//! The default transport over real sockets: TLS, versions, pool, bounds.
+//! The default transport over real sockets: TLS, HTTP versions, pool, bounds.
 #![cfg(feature = "hyper")]
 #![allow(missing_docs, unreachable_pub)]
 
@@ -97,7 +97,7 @@ async fn a_certificate_for_another_name_is_refused() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_handed_back() {
+async fn a_redirect_is_returned() {
     let mut server = Server::start(None).await;
     let transport = Authority::new().client().build().unwrap();
     let (status, ..) = post(&transport, format!("http://{}/redirect", server.addr)).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_redirect_is_handed_back() {
 
 #[tokio::test]
 async fn a_server_that_never_shakes_hands_is_bounded_by_the_connect_timeout() {
-    // The kernel completes the TCP connection, nobody accepts it.
+    // The kernel completes the TCP connection, and no process accepts it.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority = Authority::new();
     let transport = authority.client().connect_timeout(Duration::from_millis(100)).build().unwrap();
@@ -119,7 +119,7 @@ async fn a_server_that_never_shakes_hands_is_bounded_by_the_connect_timeout() {
 }
 
 #[tokio::test]
-async fn a_request_given_up_does_not_leave_its_connection_to_the_next() {
+async fn an_abandoned_request_does_not_pass_its_connection_to_the_next() {
     let authority = Authority::new();
     let mut server = Server::start(Some(authority.server(LOOPBACK, &["h2"]))).await;
     let transport = authority.client().build().unwrap();

@@ -1,4 +1,4 @@
-//! Proxies, given and from the environment; and a machine without root certificates.
+//! Proxies, explicit and from the environment; and a machine without root certificates.
 
 use std::{process::Stdio, time::Duration};
 
@@ -13,7 +13,7 @@ use super::support::{
 
 const OK: &str = "200 Connection established";
 
-/// TEST-NET-1 (RFC 5737): nobody is there, so an answer came through the proxy.
+/// TEST-NET-1 (RFC 5737) has no hosts, so an answer came through the proxy.
 const DESTINATION: &str = "192.0.2.1";
 
 async fn proxied(scheme: &str) {
@@ -52,7 +52,7 @@ async fn a_tunnel_through_an_https_proxy() {
 }
 
 #[tokio::test]
-async fn plain_http_is_tunnelled_too() {
+async fn plain_http_is_tunneled_too() {
     let server = Server::start(None).await;
     let mut proxy = ProxyServer::start(None, OK, server.addr).await;
     let client = Authority::new().client();
@@ -96,12 +96,12 @@ async fn the_proxy_comes_from_the_configuration() {
     assert!(head.contains("\r\nProxy-Authorization: Basic dXNlcjpodW50ZXIy\r\n"), "{head}");
 }
 
-/// In the child of [`run_child`] only: how it should go.
+/// The child process's task, in a child of [`run_child`].
 const EXPECTED: &str = "TRANSPORT_HYPER_EXPECTED";
 const ROOT: &str = "TRANSPORT_HYPER_ROOT";
 
-/// Runs one test of this binary again, in a process with these variables; no test may change the
-/// environment of its own.
+/// Runs one test of this binary again in a process with these variables, because a test must not
+/// change its own environment.
 async fn run_child(test: &str, variables: &[(&str, &str)]) {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args([test, "--exact"]).kill_on_drop(true).stdin(Stdio::null());
@@ -111,7 +111,7 @@ async fn run_child(test: &str, variables: &[(&str, &str)]) {
     command.env_remove("REQUEST_METHOD").env_remove("SSL_CERT_DIR").envs(variables.iter().copied());
     let output = bounded(command.output()).await.unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    // A filter that matches nothing succeeds, too.
+    // A filter that matches no test succeeds too.
     assert!(output.status.success() && text.contains("1 passed"), "{variables:?}: {text}");
 }
 
@@ -177,7 +177,7 @@ async fn the_proxy_comes_from_the_environment() {
     run_child(NAME, &[(EXPECTED, "socks"), (ROOT, &authority.pem), socks]).await;
 }
 
-/// What the platform trusts is a file of PEM on these systems, found through a variable.
+/// On these systems the platform's roots are a PEM file, which a variable names.
 #[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
 #[tokio::test]
 async fn extra_roots_add_to_the_platforms() {
@@ -207,7 +207,7 @@ async fn extra_roots_add_to_the_platforms() {
     std::fs::remove_file(&file).unwrap();
 }
 
-/// What the platform trusts is a file of PEM on these systems, found through a variable.
+/// On these systems the platform's roots are a PEM file, which a variable names.
 #[cfg(all(unix, not(target_vendor = "apple"), not(target_os = "android")))]
 #[tokio::test]
 async fn without_root_certificates_the_error_says_what_to_do() {

@@ -1,4 +1,4 @@
-//! API clients, and peers that go silent without closing.
+//! API clients and peers that go silent without closing.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::{
     support::{Authority, Server, bounded},
 };
 
-/// Leads connections to a server, until it goes silent: then it swallows what comes.
+/// Forwards connections to a server until it goes silent. Then it swallows all data.
 async fn relay(to: std::net::SocketAddr) -> (std::net::SocketAddr, watch::Sender<bool>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -62,7 +62,7 @@ async fn an_api_client_notices_a_silent_http_2_peer_after_15_and_10_seconds() {
     assert!(error.to_string().starts_with("no answer from 127.0.0.1:"), "{error}");
 }
 
-/// The kernel tells by the connection's timer.
+/// The kernel shows it in the connection's timer.
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn an_api_clients_idle_connection_is_probed_by_tcp() {

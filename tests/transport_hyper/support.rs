@@ -1,4 +1,4 @@
-//! Servers and proxies on loopback, with certificates of their own authority.
+//! Servers and proxies on loopback, with certificates of a test authority.
 
 use std::{
     convert::Infallible,
@@ -35,7 +35,7 @@ use tower_oauth2_client_credentials::{
     BoxError, HyperTransport, HyperTransportBuilder, TokenRequestBody,
 };
 
-/// Far above what any test needs: a hang becomes a failure.
+/// A generous bound that turns a hang into a failure.
 pub async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("the test hangs")
 }
@@ -85,9 +85,9 @@ impl Authority {
         TlsAcceptor::from(Arc::new(config))
     }
 
-    /// A transport that trusts this authority beside the platform's, and knows no proxy.
+    /// A transport that trusts the platform's roots and this authority, and uses no proxy.
     ///
-    /// The process-wide crypto provider is broken, as a sign that it isn't used.
+    /// The process-wide crypto provider is broken, to show that it isn't used.
     pub fn client(&self) -> HyperTransportBuilder {
         static BREAK: Once = Once::new();
         BREAK.call_once(|| {
@@ -111,13 +111,13 @@ pub struct Server {
     pub addr: SocketAddr,
     pub seen: UnboundedReceiver<Seen>,
     pub connections: Arc<AtomicUsize>,
-    /// One for each connection that has ended.
+    /// The number of connections that have ended.
     pub ended: UnboundedReceiver<()>,
 }
 
 impl Server {
-    /// Answers 200, but `/redirect` with 302 to `/elsewhere`, `/silence` never, `/half` with a body that
-    /// does not end, and `/large` with [`LARGE`] bytes.
+    /// Answers 200. Exceptions: `/redirect` answers 302 to `/elsewhere`, `/silence` never answers,
+    /// `/half` sends a body that does not end, and `/large` sends [`LARGE`] bytes.
     pub async fn start(tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -133,7 +133,7 @@ impl Server {
                     match tls {
                         None => serve(tcp, sender).await,
                         Some(tls) => {
-                            // A client that refuses the certificate is part of some tests.
+                            // Some tests have a client that refuses the certificate.
                             if let Ok(stream) = tls.accept(tcp).await {
                                 serve(stream, sender).await;
                             }
@@ -176,7 +176,7 @@ where
             Ok::<_, Infallible>(answer.body(body).unwrap())
         }
     });
-    // The client may hang up at any time.
+    // The client may close at any time.
     let _ = auto::Builder::new(TokioExecutor::new())
         .serve_connection(TokioIo::new(stream), service)
         .await;
@@ -185,7 +185,7 @@ where
 /// A length far above any limit for the rest of an answer.
 pub const LARGE: usize = 5 * 1024 * 1024;
 
-/// A body that begins and does not end.
+/// A body that never ends.
 struct Half(Option<Bytes>);
 
 impl http_body::Body for Half {
@@ -209,7 +209,7 @@ pub fn assert_no_credentials(text: &str) {
     }
 }
 
-/// A proxy that answers `CONNECT` and leads every tunnel to one address.
+/// A proxy that answers `CONNECT` and forwards every tunnel to one address.
 pub struct ProxyServer {
     pub addr: SocketAddr,
     pub heads: UnboundedReceiver<String>,
@@ -257,7 +257,7 @@ where
     Ok(())
 }
 
-/// Posts a form; gives status, version and body of the answer.
+/// Posts a form. Returns status, version and body of the answer.
 pub async fn post(
     transport: &HyperTransport,
     url: impl AsRef<str>,
@@ -272,7 +272,7 @@ pub async fn post(
     .await
 }
 
-/// The error of a request that must fail: what is displayed and what is debugged.
+/// The error of a request that must fail, in `Display` and `Debug`.
 pub async fn failure(transport: &HyperTransport, url: impl AsRef<str>) -> String {
     let error = post(transport, url).await.expect_err("the request must fail");
     format!("{error} {error:?}")

@@ -1,8 +1,8 @@
-//! A given number of calls and nothing else, to be counted under valgrind: `.ci/instructions`
-//! runs it twice with different numbers, so that the difference is that of the calls alone.
+//! Makes a given number of calls and nothing else. `.ci/instructions` runs it under valgrind with
+//! two numbers, so that the difference is the calls only.
 //!
-//! A package of its own, so that it is built as users build theirs: without tokio's `test-util`, which
-//! makes its clock dearer; and with one place from which each kind of service is called.
+//! A separate package, so that it is built as users build it: without tokio's `test-util`, whose
+//! clock is slower, and with one call site per kind of service.
 //!
 //! `instructions <variant> <held|cloned> <calls>`
 
@@ -27,7 +27,7 @@ fn main() {
     let calls = calls.parse().expect("a number of calls");
     assert_handles_rejection(Never, false);
     assert_handles_rejection(EmptyBodies, true);
-    // A request without an authority, for a connection that is fixed, leaves no guard to speak of.
+    // A request without an authority, for a fixed connection, needs almost no origin check.
     let (variant, request) = match variant.strip_prefix("relative-") {
         Some(variant) => (variant, Lean::relative()),
         None => (variant.as_str(), Lean::default()),

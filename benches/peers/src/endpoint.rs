@@ -1,7 +1,7 @@
-//! A token endpoint on loopback, on a thread and runtime of its own, so that a peer that blocks its
-//! runtime does not hold it up.
+//! A token endpoint on loopback. It has its own thread and runtime, so that a peer that blocks its
+//! runtime does not delay it.
 //!
-//! It takes any request for a good one: the subjects are caches, not wire formats.
+//! It accepts any request, because the benchmark compares caches and not wire formats.
 
 use std::{
     convert::Infallible,
@@ -21,17 +21,17 @@ use hyper::{server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, sync::watch};
 
-/// What tokens count their expiry from.
+/// The start of the tokens' expiry times.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// What it does with a request.
+/// The answer to a request.
 #[derive(Clone, Copy)]
-pub enum Behaviour {
-    /// A token after so long.
+pub enum Behavior {
+    /// A token after this delay.
     After(Duration),
-    /// A token once [`Endpoint::open`] was called, at once from then on.
+    /// A token once [`Endpoint::open`] was called; at once from then on.
     Gated,
-    /// 500 after so long.
+    /// 500 after this delay.
     Fails(Duration),
 }
 
@@ -42,16 +42,16 @@ pub struct Endpoint {
 }
 
 struct Shared {
-    behaviour: Behaviour,
+    behavior: Behavior,
     lifetime: u64,
     requests: AtomicUsize,
 }
 
 impl Endpoint {
     /// Tokens live `lifetime` seconds.
-    pub fn start(behaviour: Behaviour, lifetime: u64) -> Self {
+    pub fn start(behavior: Behavior, lifetime: u64) -> Self {
         LazyLock::force(&EPOCH);
-        let shared = Arc::new(Shared { behaviour, lifetime, requests: AtomicUsize::new(0) });
+        let shared = Arc::new(Shared { behavior, lifetime, requests: AtomicUsize::new(0) });
         let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let address = listener.local_addr().expect("an address");
         let (gate, gated) = watch::channel(false);
@@ -68,18 +68,18 @@ impl Endpoint {
         format!("http://{}", self.address)
     }
 
-    /// How many token requests came.
+    /// The number of token requests.
     pub fn requests(&self) -> usize {
         self.shared.requests.load(Relaxed)
     }
 
-    /// Lets a gated one answer.
+    /// Opens a gated endpoint.
     pub fn open(&self) {
         self.gate.send_replace(true);
     }
 }
 
-/// Until the [`Endpoint`] is dropped.
+/// Serves until the [`Endpoint`] is dropped.
 async fn serve(
     listener: std::net::TcpListener,
     shared: Arc<Shared>,
@@ -107,10 +107,10 @@ async fn answer(
     mut gate: watch::Receiver<bool>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let number = shared.requests.fetch_add(1, Relaxed);
-    match shared.behaviour {
-        Behaviour::After(delay) => tokio::time::sleep(delay).await,
-        Behaviour::Gated => drop(gate.wait_for(|open| *open).await),
-        Behaviour::Fails(delay) => {
+    match shared.behavior {
+        Behavior::After(delay) => tokio::time::sleep(delay).await,
+        Behavior::Gated => drop(gate.wait_for(|open| *open).await),
+        Behavior::Fails(delay) => {
             tokio::time::sleep(delay).await;
             let mut response = Response::new(Full::default());
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
@@ -130,7 +130,7 @@ async fn answer(
     Ok(response)
 }
 
-/// Whether this `Authorization` has a token that lives.
+/// Whether this `Authorization` carries a valid token.
 pub fn is_alive(authorization: &HeaderValue) -> bool {
     let token = authorization.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
     let expires = token.and_then(|token| token.split('-').next()?.parse::<u128>().ok());

@@ -1,4 +1,4 @@
-//! Many callers at once: none has a token, or the endpoint is down.
+//! Many concurrent callers: no token is cached, or the endpoint is down.
 
 use std::{
     sync::{Arc, Mutex, atomic::Ordering::Relaxed},
@@ -10,24 +10,24 @@ use tokio::sync::Notify;
 use tower_oauth2_client_credentials::BoxError;
 
 use crate::{
-    endpoint::{Behaviour, Endpoint},
+    endpoint::{Behavior, Endpoint},
     peer::{Body, Contestant, Driven, Inner, Peer, Setup, Tally},
     report::{Table, dash},
     runtime,
     stats::{Quartiles, quartiles, ratios},
 };
 
-/// More than enough for whoever gets through at all.
+/// Far more time than any caller that succeeds needs.
 const MOST: Duration = Duration::from_secs(20);
 const DOWN_ANSWERS: Duration = Duration::from_millis(10);
 const DOWN_CALLERS: usize = 1_000;
 
 pub const FLOOR: &str = "tokio's `Notify` (floor)";
 
-/// How long the release of herds took: a line of the plot.
+/// Time to serve all waiters: a line of the plot.
 pub struct Line {
     pub name: &'static str,
-    /// Waiters, and nanoseconds for each.
+    /// Number of waiters, and nanoseconds per waiter.
     pub points: Vec<(usize, f64)>,
 }
 
@@ -37,7 +37,7 @@ struct Released {
     failed: usize,
 }
 
-/// tokio's own cost to wake and poll as many tasks.
+/// tokio's own time to wake and poll as many tasks.
 #[derive(Clone)]
 struct Woken {
     notify: Arc<Notify>,
@@ -63,7 +63,7 @@ async fn floor(waiters: usize) -> Released {
     Released { nanos_a_waiter, requests: 0, failed: 0 }
 }
 
-/// So many tasks, all of which have begun to wait.
+/// Starts the tasks, and returns when all of them wait.
 async fn gather(driven: &dyn Driven, waiters: usize) -> Arc<Tally> {
     let tally = Arc::new(Tally::new(waiters));
     for _ in 0..waiters {
@@ -75,9 +75,9 @@ async fn gather(driven: &dyn Driven, waiters: usize) -> Arc<Tally> {
     tally
 }
 
-/// The endpoint answers once all wait for it; measured from then to the last of them.
+/// The endpoint answers when all tasks wait. Measures the time from then to the last task.
 async fn herd(contestant: &Contestant, waiters: usize) -> Result<Released, BoxError> {
-    let endpoint = Endpoint::start(Behaviour::Gated, 36_000);
+    let endpoint = Endpoint::start(Behavior::Gated, 36_000);
     let setup = Setup { url: endpoint.url(), tuned: false, inner: Inner::default() };
     let driven = (contestant.build)(setup).await?;
     let tally = gather(&*driven, waiters).await;
@@ -97,8 +97,8 @@ async fn herd(contestant: &Contestant, waiters: usize) -> Result<Released, BoxEr
     Ok(Released { nanos_a_waiter, requests: endpoint.requests(), failed: tally.failed() })
 }
 
-/// On a runtime of its own, whose threads alone take part, and which takes with it what a peer
-/// leaves behind.
+/// Uses a separate runtime. Only its threads take part, and it ends the tasks that a peer leaves
+/// behind.
 fn alone<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     let runtime = runtime();
     let value = runtime.block_on(async { tokio::spawn(future).await.expect("no panic") });
@@ -127,7 +127,7 @@ pub fn cold(contestants: &'static [Contestant], quick: bool) -> (Vec<Table>, Vec
         let mut floors = Vec::new();
         let mut took: Vec<Result<Vec<Released>, String>> =
             able.iter().map(|_| Ok(Vec::new())).collect();
-        // One that is not counted, so that code and memory are warm.
+        // An uncounted run warms code and memory.
         for round in 0..=rounds {
             let released = alone(floor(waiters));
             if round > 0 {
@@ -192,9 +192,10 @@ fn cold_table(
         }
     }
     table.note(format!(
-        "{} interleaved rounds on a runtime with 2 threads, all defaults. The endpoint answers once \
-         all callers wait; the time is from then until the last has its header on, so the reading \
-         of the answer is in it. The floor is what tokio takes to wake and poll as many tasks.",
+        "{} interleaved rounds on a runtime with 2 threads, all defaults. The endpoint answers when \
+         all callers wait. The time is measured from then until the last request has its header, \
+         so it includes the reading of the answer. The floor is the time that tokio takes to wake \
+         and poll as many tasks.",
         floors.len(),
     ));
     table
@@ -202,16 +203,16 @@ fn cold_table(
 
 #[derive(Default)]
 struct Down {
-    /// Token requests for the first callers, and for those after them.
+    /// Token requests for the first callers, and for the second ones.
     requests: [usize; 2],
-    /// How long the first took, if all were through.
+    /// Time of the first callers, if all finished.
     took: Option<Duration>,
     waiting: usize,
 }
 
-/// `Err` is that it can't be built, and after how many token requests.
+/// `Err` is the number of token requests if the peer can't be built.
 async fn down(contestant: &Contestant, most: Duration) -> Result<Down, usize> {
-    let endpoint = Endpoint::start(Behaviour::Fails(DOWN_ANSWERS), 36_000);
+    let endpoint = Endpoint::start(Behavior::Fails(DOWN_ANSWERS), 36_000);
     let setup = Setup { url: endpoint.url(), tuned: false, inner: Inner::default() };
     let built = tokio::time::timeout(most, (contestant.build)(setup)).await;
     let Ok(Ok(driven)) = built else { return Err(endpoint.requests()) };
@@ -245,7 +246,7 @@ pub fn endpoint_down(contestants: &'static [Contestant], quick: bool) -> Table {
             "",
             "token requests for 1,000 callers at once",
             "for 1,000 more after them",
-            "until the last had its error (in answers of the endpoint)",
+            "time until the last error (in answers of the endpoint)",
             &waiting,
         ],
     );
@@ -274,9 +275,8 @@ pub fn endpoint_down(contestants: &'static [Contestant], quick: bool) -> Table {
         table.row(row);
     }
     table.note(format!(
-        "Each answer takes {} ms. All defaults: retries are meant to take time. What counts is that \
-         requests do not follow the callers, and that callers don't queue behind each other's \
-         retries.",
+        "Each answer takes {} ms. All defaults, so retries take time. The number of requests should \
+         not follow the number of callers, and callers should not queue behind each other's retries.",
         DOWN_ANSWERS.as_millis(),
     ));
     table

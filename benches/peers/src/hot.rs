@@ -1,4 +1,4 @@
-//! The hot path: a call with a fresh token, on one thread and on two.
+//! The hot path: a call with a cached token, on one thread and on two.
 
 use std::{
     sync::Arc,
@@ -10,7 +10,7 @@ use tokio::runtime::Runtime;
 use tower_oauth2_client_credentials::BoxError;
 
 use crate::{
-    endpoint::{Behaviour, Endpoint},
+    endpoint::{Behavior, Endpoint},
     peer::{Contestant, Driven, Inner, Setup, Start},
     report::{Table, dash},
     runtime,
@@ -18,14 +18,14 @@ use crate::{
 };
 
 const CALLS: usize = 5_000;
-/// To have two threads run at the same time.
+/// Attempts to have two threads run at the same time.
 const TRIES: usize = 10;
 
 type Able = (&'static str, Box<dyn Driven>);
 
 pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
     let runtime = runtime();
-    let endpoint = Endpoint::start(Behaviour::After(Duration::ZERO), 36_000);
+    let endpoint = Endpoint::start(Behavior::After(Duration::ZERO), 36_000);
     let mut able: Vec<Able> = Vec::new();
     let mut unable = Vec::new();
     for contestant in contestants {
@@ -37,7 +37,7 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
         }
     }
 
-    // Rounds, and the most seconds for all with one number of threads.
+    // Rounds, and the time limit in seconds for one number of threads.
     let (rounds, most) = if quick { (21, 12) } else { (151, 60) };
     let took = [1, 2].map(|threads| {
         let mut took = vec![Vec::with_capacity(rounds); able.len()];
@@ -46,7 +46,7 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
             if took[0].len() == rounds || Instant::now() > until {
                 break;
             }
-            // A round counts if all of it does.
+            // A round counts only if all peers completed it.
             if let Some(round) = round(&runtime, &able, number, threads) {
                 took.iter_mut().zip(round).for_each(|(took, nanos)| took.push(nanos));
             }
@@ -57,7 +57,7 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
         able.iter().map(|(_, driven)| allocations(&runtime, &**driven)).collect();
 
     let mut table = Table::new(
-        "Hot path: a fresh token at hand",
+        "Hot path: a cached token",
         &[
             "",
             "1 thread: ratio to the floor (quartiles)",
@@ -74,7 +74,7 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
         let mut row = vec![(*name).to_owned()];
         for (took, floor) in took.iter().zip(&floor) {
             if floor.is_empty() {
-                // The machine never ran as many threads at the same time.
+                // The machine never ran that many threads at the same time.
                 row.extend(["–".into(), "–".into()]);
                 continue;
             }
@@ -89,8 +89,8 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
         table.row(dash(name, 6, &reason));
     }
     table.note(format!(
-        "Medians of {} and {} interleaved rounds of {CALLS} calls on each thread, from the making \
-         of a request to its arrival below. The floor is the first row.",
+        "Medians of {} and {} interleaved rounds of {CALLS} calls on each thread, from the \
+         creation of a request to its arrival at the inner service. The floor is the first row.",
         counted[0], counted[1],
     ));
     table
@@ -101,7 +101,7 @@ fn show_count(value: f64) -> String {
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
 
-/// Nanoseconds a call for each of them, which turn about so that none always goes first.
+/// Nanoseconds per call of each peer. The order rotates, so that none always goes first.
 fn round(runtime: &Runtime, able: &[Able], number: usize, threads: usize) -> Option<Vec<f64>> {
     let mut nanos = vec![0.0; able.len()];
     for turn in 0..able.len() {
@@ -113,8 +113,8 @@ fn round(runtime: &Runtime, able: &[Able], number: usize, threads: usize) -> Opt
     Some(nanos)
 }
 
-/// What the slower thread took; each holds a clone of its own. `None` is that they did not run at
-/// the same time, as on a machine with other work, and so show nothing of what they share.
+/// Time of the slower thread. Each thread holds its own clone. `None` if the threads did not run at
+/// the same time, as on a busy machine: such a round says nothing about shared state.
 fn row(
     runtime: &Runtime,
     driven: &dyn Driven,
@@ -137,7 +137,7 @@ fn row(
     Ok((together > slowest.mul_f64(0.8)).then_some(slowest))
 }
 
-/// Count and bytes of a call, the request's own among them.
+/// Count and bytes of a call, including the request's own.
 fn allocations(runtime: &Runtime, driven: &dyn Driven) -> [f64; 2] {
     const MANY: usize = 1_000;
     let counted = |calls| {
@@ -147,7 +147,7 @@ fn allocations(runtime: &Runtime, driven: &dyn Driven) -> [f64; 2] {
         });
         [info.count_total as f64, info.bytes_total as f64]
     };
-    // What is around the calls cancels out.
+    // The cost around the calls cancels out.
     let (few, many) = (counted(1), counted(MANY + 1));
     [0, 1].map(|of| (many[of] - few[of]) / MANY as f64)
 }

@@ -1,16 +1,16 @@
-//! What a user would pick instead, beside this crate, in one run:
+//! Compares this crate with its alternatives in one run:
 //!
 //! ```text
 //! cargo run --release --manifest-path benches/peers/Cargo.toml
 //! ```
 //!
 //! It prints all tables, writes them into `docs/performance.md` and draws the pictures in
-//! `docs/performance/`. With `-- --quick` it takes under a minute, prints, and writes pictures below
-//! `target/` alone; with `-- --tail` it prints the last two tables alone.
+//! `docs/performance/`. With `-- --quick` it takes less than a minute, prints, and writes pictures
+//! below `target/` only. With `-- --tail` it prints the last two tables only.
 //!
-//! All traffic is on loopback. Every contestant is built by its public interface, with its own HTTP
-//! client, and measured through the same [`peer::Peer`]: a request goes in, and arrives below with
-//! `Authorization` on it.
+//! All traffic is on loopback. Every crate is built by its public interface, with its own HTTP
+//! client, and measured through the same [`peer::Peer`]: a request goes in, and arrives at the
+//! inner service with `Authorization`.
 
 mod endpoint;
 mod herd;
@@ -52,7 +52,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    // The peers bring two; rustls wants to be told which.
+    // The crates bring two providers, and rustls requires a choice.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match if tail_alone { run_tail() } else { run(quick) } {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,7 +63,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// As a small service has it.
+/// A runtime as a small service has it.
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime")
 }
@@ -112,7 +112,7 @@ fn run(quick: bool) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// Prints the last tables alone.
+/// Prints the last tables only.
 fn run_tail() -> Result<(), BoxError> {
     for table in tails(peers::all().leak(), false)? {
         println!("{}", table.markdown());
@@ -136,15 +136,15 @@ fn tails(contestants: &'static [Contestant], quick: bool) -> Result<Vec<Table>, 
         .collect()
 }
 
-/// Who takes part, at which version, and how it is used.
+/// The crates, with their versions and how they are used.
 fn versions(contestants: &[Contestant]) -> Table {
     let lock = include_str!("../Cargo.lock");
     let version = |package: &str| {
-        // The newest, where others want an older one too.
+        // The newest version, if others depend on an older one too.
         let (_, rest) = lock.rsplit_once(&format!("name = \"{package}\"\nversion = \""))?;
         rest.split('"').next()
     };
-    let mut table = Table::new("Who takes part", &["", "version", "used through"]);
+    let mut table = Table::new("Crates", &["", "version", "used through"]);
     for Contestant { name, package, way, .. } in contestants {
         let version = version(package).unwrap_or("?");
         table.row(vec![(*name).into(), version.into(), (*way).into()]);

@@ -1,5 +1,5 @@
-//! What every contestant is measured through: a request goes in, and comes out below with
-//! `Authorization` on it.
+//! The interface through which every crate is measured: a request goes in, and arrives at the inner
+//! service with `Authorization`.
 
 use std::{
     convert::Infallible,
@@ -34,28 +34,28 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 pub const API: &str = "https://api.example.com";
 
-/// A way to an authorised request. A clone is what one more thread or task would hold.
+/// Authorizes requests. Each further thread or task holds a clone.
 pub trait Peer: Clone + Send + 'static {
     fn call(&mut self, request: Request<Body>)
     -> impl Future<Output = Result<(), BoxError>> + Send;
 }
 
-/// How a contestant comes to be.
+/// How to build a crate's peer.
 pub type Build = fn(Setup) -> BoxFuture<'static, Result<Box<dyn Driven>, BoxError>>;
 
-/// One peer, and what to know about it.
+/// One crate, and its description.
 pub struct Contestant {
     pub name: &'static str,
-    /// Its package, of which the lock file knows the version.
+    /// Its package. The lock file has the version.
     pub package: &'static str,
-    /// How it is used, in one line.
+    /// One line about its use.
     pub way: &'static str,
-    /// Seconds that its tokens live where an expiry every 3 s is wanted: more than 3 if it renews a
+    /// Lifetime of its tokens in seconds for an expiry every 3 s. More than 3 if it renews at a
     /// fixed time before the expiry that can't be set.
     pub renewed_every_3s: u64,
-    /// Why there is no herd for it.
+    /// The reason why it has no cold start.
     pub no_herd: Option<&'static str>,
-    /// Another way of a contestant that has a row of its own: for the hot path alone.
+    /// A second way to use a crate, in the hot path only.
     pub hot_path_only: bool,
     pub build: Build,
 }
@@ -63,15 +63,15 @@ pub struct Contestant {
 pub struct Setup {
     /// The token endpoint's URL, without a path and without a slash.
     pub url: String,
-    /// Whether to set it up for tokens that live 3 s, as its author would; else all defaults.
+    /// Whether to configure it for tokens of 3 s, as its author would. Otherwise all defaults.
     pub tuned: bool,
     pub inner: Inner,
 }
 
-/// The service at the bottom. It answers at once.
+/// The inner service. It answers at once.
 #[derive(Clone, Default)]
 pub struct Inner {
-    /// Counts requests that come without a token, or with one that expired; `None` is not to look.
+    /// Counts requests without a token or with an expired one. `None` disables the check.
     dead: Option<Arc<AtomicUsize>>,
 }
 
@@ -90,7 +90,7 @@ impl Inner {
         drop(black_box(request));
     }
 
-    /// For peers that give a header and leave the request to their user.
+    /// For crates that return a header and leave the request to the user.
     #[inline]
     pub fn send_with(&self, mut request: Request<Body>, value: HeaderValue) {
         request.headers_mut().insert(AUTHORIZATION, value);
@@ -115,7 +115,7 @@ impl Service<Request<Body>> for Inner {
     }
 }
 
-/// A peer that is a tower service.
+/// A crate that is a tower service.
 #[derive(Clone)]
 pub struct Layered<S>(pub S);
 
@@ -131,7 +131,7 @@ where
     }
 }
 
-/// The least that is a request.
+/// The smallest request.
 pub struct Requests {
     uri: Uri,
 }
@@ -152,15 +152,15 @@ impl Requests {
     }
 }
 
-/// Where threads wait for each other, all running: one that slept would be woken on the core of who
-/// woke it, and the two take turns there for as short as they run.
+/// A barrier that spins. A sleeping thread would be woken on the core of the thread that wakes it,
+/// and the two would share that core in such a short run.
 pub struct Start {
     threads: usize,
     here: AtomicUsize,
 }
 
 impl Start {
-    /// More often than threads of one core can meet within its scheduler's patience.
+    /// More spins than threads on one core can make in one time slice.
     const MEETINGS: usize = 8;
 
     pub fn new(threads: usize) -> Arc<Self> {
@@ -177,17 +177,16 @@ impl Start {
     }
 }
 
-/// Any peer, behind one pointer that is followed once for a whole measurement.
+/// Any peer, behind one pointer that is followed once per measurement.
 pub trait Driven: Send + Sync {
-    /// So many calls in a row by one holder, after a few that don't count; when they began and
-    /// ended.
+    /// Calls in a row by one holder, after a few uncounted ones. Returns start and end.
     fn row(
         &self,
         calls: usize,
         start: Arc<Start>,
     ) -> BoxFuture<'static, Result<(Instant, Instant), BoxError>>;
 
-    /// One call in a task of its own.
+    /// One call in a separate task.
     fn spawn(&self, tally: &Arc<Tally>);
 }
 
@@ -237,16 +236,16 @@ pub fn driven(peer: impl Peer) -> Result<Box<dyn Driven>, BoxError> {
     Ok(Box::new(Mutex::new(peer)))
 }
 
-/// What became of a number of calls.
+/// The results of a number of calls.
 pub struct Tally {
     expected: usize,
     pub arrived: AtomicUsize,
     done: AtomicUsize,
     failed: AtomicUsize,
-    /// When the last of them was through.
+    /// The end of the last call.
     ended: OnceLock<Instant>,
     all: Notify,
-    /// Each of them, where that is wanted.
+    /// Each call, if requested.
     each: Option<Mutex<Vec<Timed>>>,
 }
 
@@ -270,9 +269,9 @@ impl Tally {
         }
     }
 
-    /// That keeps when each began and ended.
+    /// Also keeps start and end of each call.
     pub fn of_each(expected: usize) -> Self {
-        // At once: a request during which it grew would be timed with the copying.
+        // Allocated in advance, because a growing list would add the time of a copy to a request.
         Self { each: Some(Mutex::new(Vec::with_capacity(expected))), ..Self::new(expected) }
     }
 
@@ -297,7 +296,7 @@ impl Tally {
         }
     }
 
-    /// When the last was through; `None` if that was not within `most`.
+    /// The end of the last call. `None` if that took longer than `most`.
     pub async fn ended(&self, most: Duration) -> Option<Instant> {
         let _ = tokio::time::timeout(most, self.all.notified()).await;
         self.ended.get().copied()

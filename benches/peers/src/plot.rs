@@ -1,4 +1,4 @@
-//! Two pictures, readable on a light page and on a dark one: nothing behind, mid-tone colours.
+//! Two pictures for light and dark pages: no background, mid-tone colors.
 
 use std::path::Path;
 
@@ -32,7 +32,7 @@ const OTHERS: [RGBColor; 8] = [
     RGBColor(120, 130, 150),
 ];
 
-/// Its size in pixels; plotters makes of a size what makes a font that high.
+/// The size in pixels. plotters derives a font of that height from a size.
 fn text(size: i32) -> TextStyle<'static> {
     ("sans-serif", f64::from(size) * 1.24).into_font().color(&TEXT)
 }
@@ -41,7 +41,7 @@ fn at(style: TextStyle<'static>, h: HPos, v: VPos) -> TextStyle<'static> {
     style.pos(Pos::new(h, v))
 }
 
-/// How long requests waited, over time: one strip for each contestant.
+/// How long requests waited, over time: one strip per crate.
 pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Error> {
     const LEFT: i32 = 190;
     const RIGHT: i32 = 150;
@@ -54,20 +54,20 @@ pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Er
         ENDPOINT.as_millis()
     );
     root.draw_text(&title, &at(text(15), HPos::Left, VPos::Top), (10, 10))?;
-    // A strip is as high as twice the endpoint's time; more is cut off.
+    // A strip is as high as twice the endpoint's latency. Longer waits are cut off.
     let most = ENDPOINT.as_secs_f64() * 2.0;
     let across = f64::from(width - LEFT - RIGHT);
     let x = |second: f64| LEFT + (second / f64::from(seconds) * across) as i32;
     for (number, outcome) in outcomes.iter().enumerate() {
         let base = TOP + STRIP * (number as i32 + 1);
-        let colour = match outcome.name {
+        let color = match outcome.name {
             LAYER | GET => OURS,
             _ if outcome.stalled() + outcome.failed > 0 => STALL,
             _ => TEXT,
         };
         let name = outcome.name.replace('`', "");
         root.draw_text(&name, &at(text(13), HPos::Right, VPos::Bottom), (LEFT - 8, base))?;
-        root.draw(&PathElement::new(vec![(LEFT, base), (width - RIGHT, base)], colour))?;
+        root.draw(&PathElement::new(vec![(LEFT, base), (width - RIGHT, base)], color))?;
         let mut buckets = vec![0.0_f64; seconds as usize * 20];
         for (since, took) in &outcome.each {
             let bucket = ((*since - outcome.start).as_secs_f64() * 20.0) as usize;
@@ -80,7 +80,7 @@ pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Er
             let [left, right] = [bucket, bucket + 1].map(|bucket| x(bucket as f64 / 20.0));
             if high > 1 {
                 let corners = [(left, base - high), (right, base)];
-                root.draw(&Rectangle::new(corners, colour.filled()))?;
+                root.draw(&Rectangle::new(corners, color.filled()))?;
             }
         }
         let note = match (outcome.stalled(), outcome.failed) {
@@ -99,7 +99,7 @@ pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Er
     Ok(())
 }
 
-/// Time for each waiter against how many wait.
+/// Time per waiter against the number of waiters.
 pub fn herds(file: &Path, lines: &[Line]) -> Result<(), Error> {
     let root = SVGBackend::new(file, (860, 460)).into_drawing_area();
     let (chart_area, legend): (DrawingArea<_, Shift>, _) = root.split_horizontally(640);
@@ -127,16 +127,16 @@ pub fn herds(file: &Path, lines: &[Line]) -> Result<(), Error> {
         .draw()?;
     let mut others = OTHERS.iter().cycle();
     for (number, line) in lines.iter().enumerate() {
-        let (colour, wide) = match line.name {
+        let (color, wide) = match line.name {
             FLOOR => (TEXT, 2),
             LAYER => (OURS, 3),
             GET => (OURS_TOO, 3),
             _ => (*others.next().expect("a cycle"), 2),
         };
-        let style = colour.stroke_width(wide);
+        let style = color.stroke_width(wide);
         let places = line.points.iter().map(|(waiters, nanos)| (*waiters as f64, nanos / 1e3));
         chart.draw_series(LineSeries::new(places.clone(), style))?;
-        chart.draw_series(places.map(|place| Circle::new(place, 3, colour.filled())))?;
+        chart.draw_series(places.map(|place| Circle::new(place, 3, color.filled())))?;
         let y = 50 + 24 * number as i32;
         legend.draw(&PathElement::new(vec![(5, y), (30, y)], style))?;
         let name = line.name.replace('`', "");

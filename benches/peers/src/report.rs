@@ -1,4 +1,4 @@
-//! Tables as Markdown, and where they go.
+//! Writes tables as Markdown.
 
 use std::{fmt::Write as _, fs, path::Path};
 
@@ -40,10 +40,10 @@ impl Table {
     }
 }
 
-/// A row for who can't: dashes, and why.
+/// A row for a crate that can't take part: dashes, and the reason.
 pub fn dash(name: &str, columns: usize, reason: &str) -> Vec<String> {
     let mut row = vec!["–".to_owned(); columns + 1];
-    // Errors can be long and of several lines.
+    // Errors can be long and have several lines.
     let reason = reason.lines().next().unwrap_or_default().replace('|', "/");
     row[0] = format!("{name}: {}", reason.chars().take(120).collect::<String>());
     row
@@ -52,7 +52,7 @@ pub fn dash(name: &str, columns: usize, reason: &str) -> Vec<String> {
 const BEGIN: &str = "<!-- begin: written by benches/peers -->";
 const END: &str = "<!-- end: written by benches/peers -->";
 
-/// Puts the tables between the marks of a chapter.
+/// Replaces the tables between the marks of a page.
 pub fn replace(chapter: &Path, tables: &str) -> Result<(), String> {
     let text = fs::read_to_string(chapter).map_err(|error| error.to_string())?;
     let (before, rest) = text.split_once(BEGIN).ok_or("no mark where tables begin")?;

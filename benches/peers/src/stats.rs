@@ -1,5 +1,4 @@
-//! Medians, and ratios that are taken round by round: a machine's mood moves all that take turns
-//! within a round alike.
+//! Medians, and ratios per round: slow phases of the machine affect all peers of a round alike.
 
 #[derive(Clone, Copy)]
 pub struct Quartiles {
@@ -15,19 +14,19 @@ pub fn quartiles(values: impl IntoIterator<Item = f64>) -> Quartiles {
     Quartiles { low, median, high }
 }
 
-/// Each value by that of the same round.
+/// Divides each value by the value of the same round.
 pub fn ratios(values: &[f64], floor: &[f64]) -> Quartiles {
     quartiles(values.iter().zip(floor).map(|(value, floor)| value / floor))
 }
 
-/// The value that so large a part of all is not above.
+/// The given quantile.
 pub fn percentile(sorted: &[f64], part: f64) -> f64 {
     let at = (sorted.len() as f64 * part).ceil() as usize;
     sorted[at.clamp(1, sorted.len()) - 1]
 }
 
 impl Quartiles {
-    /// As tables show a ratio.
+    /// Formats a ratio for the tables.
     pub fn show(self) -> String {
         let digits = if self.median < 10.0 { 2 } else { 0 };
         let Self { low, median, high } = self;
@@ -42,9 +41,9 @@ pub struct Ratio {
     pub high: f64,
 }
 
-/// The percentile of one by that of the other, over blocks of the same times: what happens to the
-/// machine strikes many requests in a row, and those of both, so blocks are drawn anew (bootstrap)
-/// and not requests, and for both the same ones.
+/// The ratio of two percentiles with its interval, by a bootstrap over blocks of the same times. A
+/// slow phase of the machine affects many requests in a row, and those of both services. So blocks
+/// are drawn instead of requests, and the same ones for both.
 pub fn percentile_ratio(values: &[Vec<f64>], floor: &[Vec<f64>], part: f64) -> Ratio {
     const DRAWS: usize = 2_000;
     let [values, floor] = [values, floor].map(|blocks| {
@@ -55,7 +54,8 @@ pub fn percentile_ratio(values: &[Vec<f64>], floor: &[Vec<f64>], part: f64) -> R
         all
     });
     let blocks = floor.iter().map(|(_, block)| block + 1).max().unwrap_or_default();
-    // From the top: the first that has more above it, each as often as its block was drawn.
+    // From the top: the first value with enough larger ones, each counted as often as its block was
+    // drawn.
     let percentile = |descending: &[(f64, usize)], drawn: &[usize]| {
         let mut above = descending.len() - (descending.len() as f64 * part).ceil() as usize;
         let at = descending.iter().find(|(_, block)| {
@@ -66,7 +66,7 @@ pub fn percentile_ratio(values: &[Vec<f64>], floor: &[Vec<f64>], part: f64) -> R
         at.expect("blocks of one size").0
     };
     let ratio = |drawn: &[usize]| percentile(&values, drawn) / percentile(&floor, drawn);
-    // Of the same samples always the same interval.
+    // The same samples always give the same interval.
     let mut random = fastrand::Rng::with_seed(0);
     let mut ratios: Vec<_> = (0..DRAWS)
         .map(|_| {

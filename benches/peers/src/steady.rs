@@ -1,4 +1,4 @@
-//! A steady load over many expiries: whether requests stall at them.
+//! A steady load over many expiries: do requests stall?
 
 use std::{
     sync::{
@@ -11,14 +11,14 @@ use std::{
 use tower_oauth2_client_credentials::BoxError;
 
 use crate::{
-    endpoint::{Behaviour, Endpoint},
+    endpoint::{Behavior, Endpoint},
     peer::{Contestant, Inner, Setup, Tally},
     report::{Table, dash},
     runtime,
     stats::percentile,
 };
 
-/// What is called a stall: far above a scheduler's delays, far below the endpoint's time.
+/// The limit of a stall: far above a scheduler's delays, far below the endpoint's latency.
 pub const STALL: Duration = Duration::from_millis(20);
 pub const ENDPOINT: Duration = Duration::from_millis(300);
 
@@ -26,14 +26,14 @@ pub const ENDPOINT: Duration = Duration::from_millis(300);
 pub struct Load {
     pub a_second: u32,
     pub seconds: u32,
-    /// Seconds that tokens live; `None` is that they are renewed every 3 s, and peers are set up
-    /// for that.
+    /// Lifetime of the tokens in seconds. With `None` they are renewed every 3 s, and the crates
+    /// are configured for that.
     pub lifetime: Option<u64>,
 }
 
 pub struct Outcome {
     pub name: &'static str,
-    /// When each started and how long it waited, at least: some wait still.
+    /// The start of each request and its wait so far: some still wait.
     pub each: Vec<(Instant, Duration)>,
     pub unfinished: usize,
     pub start: Instant,
@@ -47,7 +47,7 @@ impl Outcome {
         self.each.iter().filter(|(_, took)| *took > STALL).count()
     }
 
-    /// Microseconds, in order.
+    /// Microseconds, sorted.
     fn sorted(&self) -> Vec<f64> {
         let mut took: Vec<_> = self.each.iter().map(micros).collect();
         took.sort_by(f64::total_cmp);
@@ -55,12 +55,12 @@ impl Outcome {
     }
 }
 
-/// What it took.
+/// The wait of one request.
 pub fn micros((_, took): &(Instant, Duration)) -> f64 {
     took.as_secs_f64() * 1e6
 }
 
-/// All at the same time, each with its own load and its own endpoint.
+/// All peers at the same time, each with its own load and its own endpoint.
 pub fn side_by_side(
     contestants: &[&'static Contestant],
     load: Load,
@@ -68,7 +68,7 @@ pub fn side_by_side(
     side_by_side_from(Instant::now(), contestants, load)
 }
 
-/// The load begins at `from`, or where a first token takes longer with that.
+/// The load begins at `from`, or later if a first token takes longer.
 pub fn side_by_side_from(
     from: Instant,
     contestants: &[&'static Contestant],
@@ -78,7 +78,7 @@ pub fn side_by_side_from(
     let outcomes = runtime.block_on(async {
         let mut running = Vec::new();
         for (number, contestant) in contestants.iter().enumerate() {
-            // One after another within a period, so that none always goes first.
+            // The requests are staggered within a period, so that none always goes first.
             let offset =
                 Duration::from_secs(1) / load.a_second * number as u32 / contestants.len() as u32;
             running.push(tokio::spawn(one(contestant, load, from, offset)));
@@ -101,12 +101,12 @@ async fn one(
     offset: Duration,
 ) -> Result<Outcome, BoxError> {
     let lifetime = load.lifetime.unwrap_or(contestant.renewed_every_3s);
-    let endpoint = Endpoint::start(Behaviour::After(ENDPOINT), lifetime);
+    let endpoint = Endpoint::start(Behavior::After(ENDPOINT), lifetime);
     let dead = Arc::new(AtomicUsize::new(0));
     let inner = Inner::counting(&dead);
     let setup = Setup { url: endpoint.url(), tuned: load.lifetime.is_none(), inner };
     let driven = (contestant.build)(setup).await?;
-    // From cold once, before the load begins.
+    // A first token, before the load begins.
     let first = Arc::new(Tally::new(1));
     driven.spawn(&first);
     first.ended(Duration::from_secs(5)).await.ok_or("no first token within 5 s")?;
@@ -150,7 +150,7 @@ pub fn table(
             "longest wait (by the endpoint's time)",
             "p99.9 (ratio to the static header)",
             "failed",
-            "sent with a dead token",
+            "sent with an expired token",
             "token requests",
         ],
     );
@@ -181,8 +181,8 @@ pub fn table(
     }
     table.note(format!(
         "{} s at {} requests a second for each at the same time; the endpoint takes {} ms. Stalled: \
-         waited more than {} ms. The static header shows what \
-         of that is the machine's.",
+         waited more than {} ms. The static header shows the \
+         machine's share.",
         load.seconds,
         load.a_second,
         ENDPOINT.as_millis(),
@@ -203,13 +203,13 @@ pub fn show(micros: f64) -> String {
     }
 }
 
-/// Makes sure that what is measured does what it is measured for.
+/// Checks the measurement itself.
 pub fn assert_authorizes(contestants: &'static [Contestant]) {
     let runtime = runtime();
     for contestant in contestants {
         let dead = Arc::new(AtomicUsize::new(0));
         runtime.block_on(async {
-            let endpoint = Endpoint::start(Behaviour::After(Duration::ZERO), 36_000);
+            let endpoint = Endpoint::start(Behavior::After(Duration::ZERO), 36_000);
             let inner = Inner::counting(&dead);
             let setup = Setup { url: endpoint.url(), tuned: false, inner };
             let tally = Arc::new(Tally::new(1));
@@ -220,7 +220,7 @@ pub fn assert_authorizes(contestants: &'static [Contestant]) {
             tally.ended(Duration::from_secs(5)).await;
             let (name, done, failed) = (contestant.name, tally.done(), tally.failed());
             if done != 1 || failed != 0 {
-                eprintln!("{name} authorises nothing: {done} done, {failed} failed");
+                eprintln!("{name} authorizes nothing: {done} done, {failed} failed");
             }
         });
         assert_eq!(dead.load(Relaxed), 0, "{} sends no live token", contestant.name);

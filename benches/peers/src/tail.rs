@@ -1,12 +1,14 @@
-//! The tail of a steady load over expiries: this crate beside the same load on a static header,
-//! closely enough to tell a tenth.
+//! The tail of a steady load over expiries: this crate compared with the same load on a static
+//! header, precise to a tenth.
 //!
-//! * Each service has a runtime of its own, and its cache's refreshes are made there: what they do to
-//!   requests that come meanwhile is in the crate's row and in no other. Of each kind there are
-//!   several services: 24 requests alone would make the p99.9 of one.
-//! * All run at the same time, and the interval of their ratio is that of whole seconds, drawn anew
-//!   for both alike: a machine's mood strikes many requests in a row, and those of all.
-//! * The static header is there twice. What the two differ by is noise; both together are the floor.
+//! * Each service has its own runtime, and its cache refreshes there. The effect of a refresh on
+//!   concurrent requests is in the crate's row only. There are several services of each kind,
+//!   because the p99.9 of one would rest on 24 requests.
+//! * All run at the same time. The interval of their ratio comes from a bootstrap over whole
+//!   seconds, the same ones for both, because a slow phase of the machine affects many requests in
+//!   a row, and those of all.
+//! * The static header takes part twice. The difference between the two is noise, and both together
+//!   are the floor.
 
 use std::{thread, time::Instant};
 
@@ -23,7 +25,7 @@ use crate::{
 /// Services of each kind.
 const SERVICES: usize = 5;
 
-/// What the services of one kind had: a row.
+/// The results of the services of one kind: a row.
 pub struct Kind {
     name: &'static str,
     services: Vec<Outcome>,
@@ -47,12 +49,12 @@ fn by_second<'a>(services: impl Iterator<Item = &'a Outcome>, load: Load) -> Vec
     seconds
 }
 
-/// One kind for each, all at the same time.
+/// One row per kind, all measured at the same time.
 pub fn measure(
     kinds: &[(&'static str, &'static Contestant)],
     load: Load,
 ) -> Result<Vec<Kind>, BoxError> {
-    // When all have their first token.
+    // When all services have their first token.
     let start = Instant::now() + ENDPOINT * 3;
     thread::scope(|scope| {
         let service = |contestant| move || side_by_side_from(start, &[contestant], load).remove(0);
@@ -82,7 +84,7 @@ pub fn table(title: &str, load: Load, kinds: &[Kind]) -> Table {
             "p99.9",
             "its ratio to that of both static headers (95 % interval)",
             "failed",
-            "sent with a dead token",
+            "sent with an expired token",
             "token requests",
         ],
     );
@@ -107,8 +109,8 @@ pub fn table(title: &str, load: Load, kinds: &[Kind]) -> Table {
     }
     table.note(format!(
         "{} s at {} requests a second for each of {SERVICES} services in a row, all at the same time; \
-         the endpoints take {} ms. Stalled: waited more than {} ms. By what the two static headers \
-         differ is noise.",
+         the endpoints take {} ms. Stalled: waited more than {} ms. The difference between the two \
+         static headers is noise.",
         load.seconds,
         load.a_second,
         ENDPOINT.as_millis(),

@@ -1,6 +1,6 @@
 //! Identity services: Auth0, Okta, Amazon Cognito.
 //!
-//! Not tried here, see the [chapter](super).
+//! These settings have not been tested against live servers, see the [chapter](super).
 //!
 //! # Auth0
 //!
@@ -15,7 +15,7 @@
 //!     .audience("https://api.example.com/") // the API's *Identifier*, to the letter
 //!     .build()?;
 //!
-//! // With a key instead; `kid` is what Auth0 shows for the credential.
+//! // With a key instead. Auth0 shows the credential's `kid`.
 //! let key = SigningKeySource::from_pem_file(SigningAlgorithm::Rs256, "/run/secrets/auth0.pem")
 //!     .and_then(|key| Ok(key.kid("KID")));
 //! let source = ClientCredentials::builder("https://TENANT.eu.auth0.com/oauth/token")
@@ -27,19 +27,20 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * `audience` chooses the API. Without it there is an opaque token that the API refuses, or an
-//!   error.
-//! * Basic is a setting of the application there (*Authentication Method*), as is each other.
-//! * An assertion may live 5 minutes at most (here: 60 s), is good once, and may be dated 10 s
-//!   ahead at most: [`Event::ClockSkew`] matters here.
+//! * `audience` selects the API. Without it the answer is an error, or an opaque token that the API
+//!   refuses.
+//! * The application's *Authentication Method* at Auth0 decides which method is accepted, Basic
+//!   included.
+//! * An assertion may live 5 minutes at most (this crate: 60 s), is valid once, and may be dated at
+//!   most 10 s ahead. Watch [`Event::ClockSkew`].
 //! * Tokens live 24 h unless the API says otherwise, and each one counts against a quota: share the
 //!   cache.
-//! * DPoP is offered to tenants that have it turned on.
+//! * DPoP is available to tenants that have it turned on.
 //!
 //! # Okta
 //!
-//! New *API Services* applications **require DPoP** by default, and the org authorization server
-//! (scopes `okta.…`, Okta's own API) takes `private_key_jwt` only:
+//! New *API Services* applications **require DPoP** by default. The org authorization server
+//! (scopes `okta.…`, Okta's own API) accepts `private_key_jwt` only:
 //!
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt", feature = "dpop"))] {
@@ -62,15 +63,15 @@
 //! ```
 //!
 //! * The audience of the assertion is the token URL. It may live an hour at most.
-//! * Okta wants a nonce in each proof, so the first token request is answered 400
-//!   `use_dpop_nonce` and made again at once, with a new assertion. That is no failure.
-//! * Proofs: RS256 to RS512 and ES256 to ES512. The generated key is for ES256; a key of your own
-//!   must not be for EdDSA or PS256.
-//! * `invalid_dpop_proof` without DPoP here: *Require Demonstrating Proof of Possession* is on in
-//!   the application. Use DPoP, or turn it off there.
+//! * Okta requires a nonce in each proof. The first token request is therefore answered 400
+//!   `use_dpop_nonce` and repeated at once, with a new assertion. That is not a failure.
+//! * Proofs: RS256 to RS512 and ES256 to ES512. The generated key is for ES256. A key that you
+//!   provide must not be for EdDSA or PS256.
+//! * `invalid_dpop_proof` without DPoP in the settings: *Require Demonstrating Proof of Possession*
+//!   is on in the application. Use DPoP, or turn it off there.
 //! * Custom authorization servers: `https://ORG.okta.com/oauth2/default/v1/token`, or
-//!   `discover("https://ORG.okta.com/oauth2/default")`. They take secrets as well, and want a scope
-//!   of their own: there is an error without one, unless a default scope is set.
+//!   `discover("https://ORG.okta.com/oauth2/default")`. They accept secrets as well, and require a
+//!   custom scope: without one the answer is an error, unless a default scope is set.
 //!
 //! # Amazon Cognito
 //!
@@ -89,12 +90,13 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * Basic and `client_secret_post`, nothing else. The app client needs a secret, the grant, and a
-//!   custom scope; without a scope in the request all of the client's are granted.
+//! * Basic and `client_secret_post` only. The app client needs a secret, the grant, and a custom
+//!   scope. Without a scope in the request, all scopes of the client are granted.
 //! * The user pool needs a domain. The issuer is on another host,
 //!   `https://cognito-idp.REGION.amazonaws.com/POOL_ID`.
-//! * Wrong credentials are 400 `invalid_client`, and not 401. The code counts here, not the status.
-//! * Token requests are limited and charged for: one cache for the service.
+//! * Wrong credentials are answered with 400 `invalid_client` instead of 401. This crate reads the
+//!   code, not the status.
+//! * Token requests are limited and charged for: use one cache for the service.
 
 // Names for the links above.
 #[cfg(doc)]

@@ -1,11 +1,11 @@
-//! Platforms with APIs of their own: Microsoft Entra ID, Salesforce, SAP, Google.
+//! Platforms with their own APIs: Microsoft Entra ID, Salesforce, SAP, Google.
 //!
-//! Not tried here, see the [chapter](super).
+//! These settings have not been tested against live servers, see the [chapter](super).
 //!
 //! # Microsoft Entra ID
 //!
-//! Best without any secret, by a federated credential: the assertion is a token of the platform in
-//! a file. On Kubernetes the workload identity webhook sets these variables; elsewhere project a
+//! Prefer a federated credential, which needs no secret: the assertion is a token of the platform
+//! in a file. On Kubernetes the workload identity webhook sets these variables. Elsewhere project a
 //! service-account token for the audience `api://AzureADTokenExchange`.
 //!
 //! ```no_run
@@ -24,7 +24,7 @@
 //! # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
 //! ```
 //!
-//! With a certificate that is registered there:
+//! With a registered certificate:
 //!
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
@@ -46,12 +46,13 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * The scope is one resource with `/.default` at its end; others are refused. One cache for each.
-//! * With a secret: `client_secret_post`. Copy its *value*, not its id.
-//! * `refresh_in` is honoured; `ext_expires_in` is not looked at.
-//! * Use the tenant's id. To discover: `https://login.microsoftonline.com/TENANT_ID/v2.0`; the
-//!   metadata of `common` has a placeholder for issuer and is refused.
-//! * A new federated credential takes minutes to be known everywhere; until then the answer is
+//! * The scope is one resource with `/.default` at its end; others are refused. Use one cache for
+//!   each.
+//! * With a secret: `client_secret_post`. Copy the secret's *value*, not its id.
+//! * `refresh_in` is honored; `ext_expires_in` is ignored.
+//! * Use the tenant's id. To discover: `https://login.microsoftonline.com/TENANT_ID/v2.0`. The
+//!   metadata of `common` has a placeholder for the issuer and is refused.
+//! * A new federated credential takes minutes to be known everywhere. Until then the answer is
 //!   `invalid_client` or `invalid_request`, with the reason as `AADSTS…` in the error's text.
 //!
 //! # Salesforce
@@ -78,17 +79,18 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * The token URL is the org's own (*My Domain*), not `login.salesforce.com`. So is the API: take
-//!   it for `instance_url`, which is in the answer and not kept here.
-//! * There is **no lifetime** in the answer: a token lives as long as the session policy says. Set
-//!   [`default_lifetime`](TokenCacheBuilder::default_lifetime) below it; five minutes would be
-//!   assumed.
-//! * An expired token is a 401 whose challenge is of scheme `Token`. By default a challenge of another
-//!   scheme without `invalid_token` goes to the caller; [`Rejections::any_401`] makes it a rejection.
-//! * With a certificate in place of the secret, Salesforce takes the JWT bearer grant, an
+//! * The token URL is the org's (*My Domain*), not `login.salesforce.com`. So is the API. The
+//!   answer's `instance_url` is ignored.
+//! * The answer has **no lifetime**: a token lives as long as the session policy says. Set
+//!   [`default_lifetime`](TokenCacheBuilder::default_lifetime) below that. The default is five
+//!   minutes.
+//! * An expired token is a 401 whose challenge has the scheme `Token`. By default a challenge of
+//!   another scheme without `invalid_token` goes to the caller; [`Rejections::any_401`] makes it a
+//!   rejection.
+//! * With a certificate in place of the secret, Salesforce accepts the JWT bearer grant, an
 //!   [extension grant](crate::docs::grants#google-a-service-account): the consumer key as issuer,
 //!   the user as subject, `https://login.salesforce.com` as audience.
-//! * Scopes come from the app; leave them out. The app needs an integration user.
+//! * Scopes are configured in the app; do not send any. The app needs an integration user.
 //!
 //! # SAP XSUAA
 //!
@@ -109,21 +111,21 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * `certificate` and `key` of the binding are PEM with their line breaks as `\n` in JSON; decoded
-//!   they can go to [`ClientIdentity::from_pem`] as well. Managed certificates live 7 days by
-//!   default: let something replace the files, they are followed.
-//! * The host has `.cert` in it. To discover, use the issuer that the metadata at the plain host
-//!   names; it lists the other host in `mtls_endpoint_aliases`, which is preferred.
-//! * With a secret: `client_secret_post` at `url` + `/oauth/token`. Client ids have `!` and `|` in
-//!   them, and UAA does not decode Basic credentials by default; in Basic it is
+//! * `certificate` and `key` of the binding are PEM whose line breaks are `\n` in JSON. After
+//!   decoding they fit [`ClientIdentity::from_pem`] too. Managed certificates live 7 days by
+//!   default: let a tool replace the files, and the client follows.
+//! * The host contains `.cert`. To discover, use the issuer that the metadata at the plain host
+//!   names. It lists the other host in `mtls_endpoint_aliases`, which is preferred.
+//! * With a secret: `client_secret_post` at `url` + `/oauth/token`. Client ids contain `!` and `|`,
+//!   and UAA does not decode Basic credentials by default; with Basic, use
 //!   `client_secret_basic_raw`.
-//! * Without a scope all of the client's are granted.
+//! * Without a scope, all scopes of the client are granted.
 //!
 //! # Google
 //!
-//! Google's APIs do **not** take `client_credentials`. A service account's key signs the JWT of the
-//! JWT bearer grant (RFC 7523 §2.1), and workload identity federation is token exchange (RFC 8693).
-//! Both are [extension grants](crate::docs::grants#google-a-service-account):
+//! Google's APIs do **not** accept `client_credentials`. A service account's key signs the JWT of
+//! the JWT bearer grant (RFC 7523 §2.1), and workload identity federation is token exchange (RFC
+//! 8693). Both are [extension grants](crate::docs::grants#google-a-service-account):
 //!
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
@@ -170,7 +172,7 @@
 //! # }
 //! # static CREDENTIALS: Credentials = Credentials;
 //! let tokens = TokenCache::new(|_: AcquireContext| async {
-//!     let (token, expires_in) = CREDENTIALS.access_token().await?; // of your library
+//!     let (token, expires_in) = CREDENTIALS.access_token().await?; // your library
 //!     Ok::<_, Error>(Token::bearer(token)?.with_lifetime(expires_in))
 //! });
 //! let apis = Origins::parse(["https://storage.googleapis.com"])?;
@@ -179,10 +181,10 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! * The metadata server hands the same token out until shortly before its end; the cache knows
-//!   that and does not ask in a loop.
-//! * Google's libraries refresh by themselves. This layer adds the origins and the 401.
-//! * *Apigee* is a Google product with this grant; its `token_type` `BearerToken` is understood.
+//! * The metadata server returns the same token until shortly before its expiry. The cache
+//!   recognizes it and does not ask in a loop.
+//! * Google's libraries refresh by themselves. This layer adds the origins and the 401 handling.
+//! * *Apigee* is a Google product with this grant. Its `token_type` `BearerToken` is understood.
 
 // Names for the links above.
 #[cfg(doc)]

@@ -1,6 +1,6 @@
-//! Servers that you run: PingAM and ForgeRock, Keycloak, Ory Hydra.
+//! Servers that you operate: PingAM and ForgeRock, Keycloak, Ory Hydra.
 //!
-//! Not tried here, see the [chapter](super).
+//! These settings have not been tested against live servers, see the [chapter](super).
 //!
 //! # PingAM, ForgeRock
 //!
@@ -20,11 +20,11 @@
 //! ```
 //!
 //! * The realm is part of the path, each level with `/realms/` before it. A token URL with a double
-//!   slash, as some installations have it, is sent as it is.
-//! * The method is a setting of the client in AM (*Token Endpoint Authentication Method*), as is
-//!   the signing algorithm of assertions. `client_secret_post` and `private_key_jwt` work alike.
-//! * The audience of an assertion is the token URL (*Additional Audience Values* of the provider
-//!   service permits others, such as the issuer).
+//!   slash, which some installations have, is sent unchanged.
+//! * The client's settings in AM choose the method (*Token Endpoint Authentication Method*) and the
+//!   signing algorithm of assertions. `client_secret_post` and `private_key_jwt` work the same way.
+//! * The audience of an assertion is the token URL. *Additional Audience Values* of the provider
+//!   service permits others, such as the issuer.
 //! * Without a scope the client's default scopes are granted, if it has any.
 //!
 //! # Keycloak
@@ -47,20 +47,21 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * Turn on *Service account roles* for the client, or it is `unauthorized_client`; a wrong secret
-//!   can have that code too.
+//! * Turn on *Service account roles* for the client. Otherwise the answer is `unauthorized_client`,
+//!   a code that a wrong secret can produce too.
 //! * The token URL is `https://sso.example.com/realms/prod/protocol/openid-connect/token` (with
 //!   `/auth` before `/realms` in old installations).
-//! * The audience of an assertion: the realm's issuer; recent versions take nothing else. The
-//!   issuer follows from the host name that the request came to, unless one is configured: discover
-//!   by the name that the service uses.
-//! * The *token's* audience is a mapper of the client or of a client scope, so ask by
-//!   [`scope`](ClientCredentialsBuilder::scope); [`audience`](ClientCredentialsBuilder::audience)
-//!   does nothing for this grant.
-//! * Versions that do not decode Basic credentials (16 is one): `client_secret_basic_raw`.
-//! * Certificates (*X509 Certificate*): `tls_client_auth`. The server must be told to ask for one.
-//! * Tokens live 5 minutes by default. That is fine here.
-//! * DPoP: `.dpop(DpopKey::generate())`; *Require DPoP bound tokens* of the client makes it a must.
+//! * The audience of an assertion is the realm's issuer; recent versions accept nothing else. The
+//!   issuer follows from the host name of the request, unless one is configured: discover by the
+//!   name that the service uses.
+//! * The *token's* audience is a mapper of the client or of a client scope, so request it with
+//!   [`scope`](ClientCredentialsBuilder::scope). [`audience`](ClientCredentialsBuilder::audience)
+//!   has no effect with this grant.
+//! * Versions that do not decode Basic credentials (such as 16): `client_secret_basic_raw`.
+//! * Certificates (*X509 Certificate*): `tls_client_auth`. Configure the server to ask for one.
+//! * Tokens live 5 minutes by default. That needs no setting here.
+//! * DPoP: `.dpop(DpopKey::generate())`. The client's setting *Require DPoP bound tokens* makes it
+//!   mandatory.
 //!
 //! # Ory Hydra
 //!
@@ -78,11 +79,11 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * A client has one `token_endpoint_auth_method`, `client_secret_basic` by default; any other is
-//!   `invalid_client`.
-//! * Basic credentials are decoded, so the form-encoded `client_secret_basic` is right.
+//! * A client has one `token_endpoint_auth_method`, by default `client_secret_basic`. Any other
+//!   method is `invalid_client`.
+//! * Basic credentials are decoded, so use the form-encoded `client_secret_basic`.
 //! * Scopes and audiences must be in the client's lists. Without a scope none is granted.
-//! * The audience of an assertion is the token URL as Hydra's metadata names it; its `jti` is good
+//! * The audience of an assertion is the token URL as Hydra's metadata names it. Its `jti` is valid
 //!   once.
 
 // Names for the links above.

@@ -1,12 +1,12 @@
-//! A backend service on axum that calls a protected API. The whole of it runs in
-//! [`examples/axum.rs`]; [`examples/sidecar.rs`] is a reverse proxy.
+//! A backend service on axum that calls a protected API. [`examples/axum.rs`] is the whole program;
+//! [`examples/sidecar.rs`] is a reverse proxy.
 //!
-//! Outside of a test, build the client by
-//! [`HyperTransport::builder().build_client()`](HyperTransportBuilder::build_client): it has TLS, and the
-//! trust store and proxies of the token requests.
+//! Outside of a test, build the client with
+//! [`HyperTransport::builder().build_client()`](HyperTransportBuilder::build_client). It has TLS,
+//! and the trust store and proxies of the token requests.
 //!
-//! The authorised client goes into the state. Cloned for each request, it is a few handles; the
-//! token behind it is one for all handlers.
+//! The authorized client is a part of the state. axum clones it for each request, which is cheap.
+//! All handlers share one token.
 //!
 //! ```
 //! # use http::{Request, StatusCode};
@@ -29,7 +29,7 @@
 //! async fn invoices(State(backend): State<Backend>) -> Result<Response, StatusCode> {
 //!     let request = Request::get(format!("{}/invoices", backend.api)).body(Body::empty());
 //!     let response = backend.client.oneshot(request.expect("a good URI")).await;
-//!     // Why there is no token is for the log, and not for the caller.
+//!     // The reason is for the log, not for the caller.
 //!     response.map(|response| response.map(Body::new)).map_err(|_| StatusCode::BAD_GATEWAY)
 //! }
 //!
@@ -53,24 +53,25 @@
 //!
 //! # What the caller gets
 //!
-//! * A 401 of the API that comes through, after a replay or without one, was meant for this service:
-//!   make a 502 of it, or your own callers believe that they must log in.
-//! * An [`Error`] in the layer's error means that there was no token, and nothing was
-//!   sent: a 503. Other errors are the client's: a 502.
+//! * A 401 of the API, after a replay or without one, concerns this service. Answer 502, because
+//!   your callers would read a 401 as a request to log in.
+//! * An [`Error`] in the layer's error means that there was no token, and nothing was sent: answer
+//!   503. Other errors come from the client: answer 502.
 //!
 //! # Bodies
 //!
-//! `axum::body::Body` is `Default`, so requests without a body are sent again after a rejection. For
+//! `axum::body::Body` is `Default`, so requests without a body are replayed after a rejection. For
 //! others: `BufferBodies::<Body>::new(64 * 1024, Body::new)`.
 //!
 //! # Readiness
 //!
-//! Two ways; the rest is in [`TokenCache::readiness`](TokenCache::readiness).
+//! There are two ways. See [`TokenCache::readiness`](TokenCache::readiness) for the details.
 //!
-//! * The probe asks: `tokens.warm_up().await`. In a pause after a failure it fails at once, so give
-//!   the probe the seconds that a token request may take. This needs no traffic and no task.
-//! * The probe only looks: [`subscribe`](TokenCache::subscribe), with
-//!   [`keep_warm`](TokenCacheBuilder::keep_warm), as the sidecar does.
+//! * The probe requests a token: `tokens.warm_up().await`. During a pause after a failure it fails
+//!   at once. Give the probe a timeout that is longer than a token request. This needs no traffic
+//!   and no task.
+//! * The probe only reads: [`subscribe`](TokenCache::subscribe), with
+//!   [`keep_warm`](TokenCacheBuilder::keep_warm), as in the sidecar.
 //!
 //! [`examples/axum.rs`]: https://docs.rs/crate/tower-oauth2-client-credentials/latest/source/examples/axum.rs
 //! [`examples/sidecar.rs`]: https://docs.rs/crate/tower-oauth2-client-credentials/latest/source/examples/sidecar.rs

@@ -1,10 +1,11 @@
-//! This crate's client, hyper-util's, and pools and connections of your own. The whole of it runs in
-//! [`examples/hyper.rs`].
+//! This crate's client, hyper-util's, and custom pools and connections. [`examples/hyper.rs`] is
+//! the whole program.
 //!
 //! # This crate's client
 //!
-//! [`HyperClient`] is hyper-util's client with the trust store, the proxies and the client certificate
-//! of token requests. So an API behind a private CA is reached where the token endpoint is.
+//! [`HyperClient`] is hyper-util's client with the trust store, the proxies and the client
+//! certificate of token requests. So an API and a token endpoint behind the same private CA need
+//! one setting.
 //!
 //! ```
 //! # #[cfg(not(feature = "hyper"))]
@@ -36,8 +37,8 @@
 //! # }
 //! ```
 //!
-//! With settings from the environment, [`ClientCredentialsConfig::transport`] gives both clients the
-//! same ones: `config.transport()?.build_client()?`.
+//! With settings from the environment, [`ClientCredentialsConfig::transport`] gives both clients
+//! the same settings: `config.transport()?.build_client()?`.
 //!
 //! # hyper-util's client
 //!
@@ -61,13 +62,13 @@
 //! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
 //! # let listening = ProtectedApi::new(&idp).listen().await?;
 //! # let api = listening.url();
-//! // For `https` build it with hyper-rustls' connector, and the same root certificates as the transport.
+//! // For `https` use hyper-rustls' connector with the root certificates of the transport.
 //! let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
 //! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?)
 //!     .replay(CloneBodies) // `Full<Bytes>` is cheap to clone
 //!     .layer(client);
 //!
-//! // A clone for each task: all share connections and token.
+//! // Each task gets a clone. All share connections and token.
 //! let request = Request::post(format!("{api}/things")).body(Full::from("hello"))?;
 //! let response = client.clone().oneshot(request).await?;
 //! # assert_eq!(response.status(), 200);
@@ -77,25 +78,24 @@
 //!
 //! # Which policy for which body
 //!
-//! `Empty<Bytes>` and `Full<Bytes>`: the default sends the empty ones again, [`CloneBodies`] all.
-//! Boxed and streaming bodies: [`BufferBodies`], or [`Never`]. See
-//! [the recipe](crate::docs::recipes#request-bodies-and-replays).
+//! For `Empty<Bytes>` and `Full<Bytes>`, the default replays empty bodies and [`CloneBodies`]
+//! replays all. For boxed and streaming bodies: [`BufferBodies`], or [`Never`]. See [the
+//! recipe](crate::docs::recipes#request-bodies-and-replays).
 //!
-//! # Pools and connections of your own
+//! # Custom pools and connections
 //!
-//! The layer takes any service of requests that can be cloned. Put it above the pool (hyper-util's
-//! `client::pool`, tower's `balance` …) and not around each connection: then a request that waits
-//! for a token holds no connection, and a replay may take another. The example has a pool of one
+//! The layer takes any service of requests that is `Clone`. Put it above the pool (hyper-util's
+//! `client::pool`, tower's `balance` …) and not around each connection. A request that waits for a
+//! token then holds no connection, and a replay may use another one. The example has a pool of one
 //! HTTP/2 connection.
 //!
-//! For one connection of `hyper::client::conn`, whose requests have no authority in their URI,
-//! [`Origins::fixed_upstream`] is right: the token goes where the connection goes. That has to be
-//! encrypted, or local.
+//! For one connection of `hyper::client::conn`, whose requests have no authority in their URI, use
+//! [`Origins::fixed_upstream`]: the token goes to the peer of the connection, which has to be encrypted or local.
 //!
 //! # Held or cloned
 //!
-//! A task that makes many calls does best to hold its clone, `client.ready().await?.call(request)`:
-//! a held service finds a fresh token by comparing a pointer.
+//! A task that makes many calls should hold its clone: `client.ready().await?.call(request)`. A
+//! held service finds a fresh token by comparing a pointer.
 //!
 //! [`examples/hyper.rs`]: https://docs.rs/crate/tower-oauth2-client-credentials/latest/source/examples/hyper.rs
 

@@ -1,15 +1,15 @@
-//! The crate in a stack of yours, a chapter for each.
+//! The crate in your stack, a chapter for each.
 //!
 //! * [`axum`]: a backend service that calls a protected API
-//! * [`hyper`]: this crate's client, hyper-util's, and connections of your own
+//! * [`hyper`]: this crate's client, hyper-util's, and custom connections
 //! * [`reqwest`]: in a tower stack, under reqwest-middleware, and for token requests
 //! * [`tonic`]: gRPC, unary and streaming
-
-//! # What it takes
 //!
-//! What a program needs more than without authorisation, in lines. With settings from the
-//! environment ([`ClientCredentialsConfig`](crate::ClientCredentialsConfig)) it is two or three; the
-//! builder in their place is four lines for the first one. Each also needs a `use` or two.
+//! # Extra lines of code per stack
+//!
+//! With settings from the environment ([`ClientCredentialsConfig`](crate::ClientCredentialsConfig))
+//! a stack needs two or three more lines than without authorization. With the builder, four lines
+//! replace the first one. Each stack also needs one or two `use` statements.
 //!
 //! ```no_run
 //! # #[cfg(not(all(feature = "hyper", feature = "reqwest-middleware")))]
@@ -23,7 +23,7 @@
 //! #     .build_http::<http_body_util::Empty<bytes::Bytes>>();
 //! # let channel = tonic::transport::Channel::from_static(API).connect_lazy();
 //! # let http = ReqwestService::new(reqwest::Client::builder())?;
-//! // All of them:
+//! // All stacks:
 //! let tokens = ClientCredentialsConfig::from_env().into_cache()?;
 //!
 //! // hyper, axum's state, reqwest as a tower service:
@@ -31,12 +31,12 @@
 //! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([API])?).layer(client);
 //!
 //! // reqwest-middleware, over `ReqwestService::new(reqwest::Client::builder())?`, which follows no
-//! // redirects; reqwest's own client would take the token along to other origins:
+//! // redirects. reqwest's own client would send the token to other origins:
 //! # let tokens = cache.clone();
 //! let builder = reqwest_middleware::ClientBuilder::new(http.client().clone())
 //!     .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([API])?));
 //!
-//! // tonic; a replay policy for messages is two lines more:
+//! // tonic (a replay policy for messages adds two lines):
 //! # let tokens = cache.clone();
 //! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream()).grpc();
 //! let channel = layer.layer(channel);

@@ -7,7 +7,7 @@
 //! reqwest-middleware = "0.5"
 //! ```
 //!
-//! For the tower stack alone, feature `reqwest` does. Without the default features, token requests
+//! For the tower stack alone, use feature `reqwest`. Without the default features, token requests
 //! need a [transport](ClientCredentialsBuilder::transport), which here is reqwest.
 //!
 //! # reqwest-middleware
@@ -45,19 +45,21 @@
 //! # }
 //! ```
 //!
-//! It waits for tokens, guards origins, reads 401s, sends again and makes proofs by the code of
-//! [`OAuthClientCredentialsLayer`], and has its settings:
+//! The middleware waits for tokens, checks origins, reads 401s, replays and makes proofs with the
+//! code of [`OAuthClientCredentialsLayer`], and has its settings:
 //! `OAuthClientCredentialsMiddleware::from(layer)`.
 //!
-//! * Add it after retries (`.with(retries).with(tokens)`): each attempt then gets the token that is
-//!   current, and a retry does not see the 401 that another token mends.
-//!   With reqwest-retry's default strategy, an error of [`OAuthClientCredentialsMiddleware`] is not
-//!   retried, as none of a middleware is: the token's acquisition has had its own retries.
-//! * Middlewares that are added after it see each sending, with its token. One that makes an answer
-//!   of its own is to keep the URL (`reqwest::ResponseBuilderExt::url`): an answer without one counts
-//!   as that of the URL that was asked for, and callers can't tell where it came from.
-//! * [`SkipToken`] goes in with `with_extension(SkipToken)`.
-//! * Its errors are in `reqwest_middleware::Error::Middleware`. [`Error::find`] finds them, also where
+//! * Add it after retries (`.with(retries).with(tokens)`). Each attempt then gets the current
+//!   token, and a retry does not see a 401 that a new token fixes. reqwest-retry's default strategy
+//!   does not retry errors of middlewares, and so none of [`OAuthClientCredentialsMiddleware`]; the
+//!   acquisition of the token has its own retries.
+//! * reqwest-retry refuses streams and multipart forms before they reach this middleware.
+//! * Middlewares that are added after it see each sent request with its token. A middleware that
+//!   creates an answer itself should set the URL (`reqwest::ResponseBuilderExt::url`). An answer
+//!   without one counts as an answer from the requested URL, and callers can't tell where it came
+//!   from.
+//! * Pass [`SkipToken`] with `with_extension(SkipToken)`.
+//! * Its errors are in `reqwest_middleware::Error::Middleware`. [`Error::find`] finds them, also if
 //!   reqwest-retry has wrapped them:
 //!
 //!   ```
@@ -95,7 +97,7 @@
 //!     .build()?
 //!     .into_cache();
 //! let client = ServiceBuilder::new()
-//!     .layer(FollowRedirectLayer::new()) // where redirects are wanted: above the layer
+//!     .layer(FollowRedirectLayer::new()) // above the layer, if you follow redirects
 //!     .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?).replay(ReqwestBodies))
 //!     .service(http);
 //!
@@ -106,78 +108,79 @@
 //! # }
 //! ```
 //!
-//! Other bodies than reqwest's do too, as long as they are `Sync`. `reqwest::Response::from` loses
-//! the URL. Of a request's extensions, reqwest takes its own (such as a timeout); others end here.
+//! Other bodies than reqwest's work too, if they are `Sync`. `reqwest::Response::from` loses the
+//! URL. Of a request's extensions, reqwest reads its own (such as a timeout); others are dropped.
 //!
 //! # URLs
 //!
-//! [`ReqwestService`] sends a URI to the scheme, host and port that it has, or refuses it, so
-//! [`Origins::fixed_upstream`] does not go with it. The path is changed on its way, as reqwest takes
-//! URLs of the `url` crate only: `.` and `..` are resolved, also escaped ones (`/a/%2e%2e/b` is sent
-//! as `/b`); `\` becomes `/`; what is not ASCII is escaped. Where an API tells paths apart by such
-//! things, send what the `url` crate makes of them from the start.
+//! [`ReqwestService`] sends a URI to its own scheme, host and port, or refuses it. So
+//! [`Origins::fixed_upstream`] does not work with it. The path may change, because reqwest takes
+//! URLs of the `url` crate: `.` and `..` are resolved, also escaped ones (`/a/%2e%2e/b` is sent as
+//! `/b`); `\` becomes `/`; characters outside ASCII are escaped. If an API distinguishes such
+//! paths, start from the URL that the `url` crate produces.
 //!
-//! A DPoP proof names the URI as the layer sees it, above that change: one that is changed after it is
-//! refused by the API. Under reqwest-middleware the URL is that of reqwest from the start.
+//! A DPoP proof names the URI before that change, and the API refuses a proof whose URI was
+//! changed. Under reqwest-middleware the URL is reqwest's from the start.
 //!
 //! # Bodies
 //!
-//! [`ReqwestBodies`] sends again what reqwest's `try_clone` could clone: bodies in memory (`body`,
-//! `json`, `form`), without copying them, and requests without one. It is the middleware's default;
-//! the layer's is [`EmptyBodies`]. Streams and multipart forms get their 401 back, with the token
-//! replaced for those that follow. Or buffer them up to a limit:
-//! `.replay(BufferBodies::<reqwest::Body>::new(64 * 1024, reqwest::Body::wrap))`.
+//! [`ReqwestBodies`] replays the bodies that reqwest's `try_clone` can clone: bodies in memory
+//! (`body`, `json`, `form`), without copying them, and requests without a body. It is the
+//! middleware's default; the layer's default is [`EmptyBodies`]. Streams and multipart forms get
+//! their 401, and the token is replaced for later requests. To replay them, buffer them up to a
+//! limit: `.replay(BufferBodies::<reqwest::Body>::new(64 * 1024, reqwest::Body::wrap))`.
 //!
 //! # Redirects
 //!
-//! reqwest follows redirects by itself, ten at most, and below whatever is built on it: no layer and
-//! no middleware sees the hops, and no request can turn it off. What it does with `Authorization`
-//! (0.13.5; `tests/reqwest_clients/redirects.rs` shows it):
+//! reqwest follows up to ten redirects itself, below any layer or middleware. No layer and no
+//! middleware sees the hops, and no request can turn it off. It treats `Authorization` as follows
+//! (0.13.5; tested in `tests/reqwest_clients/redirects.rs`):
 //!
 //! | hop | `Authorization` |
 //! | --- | --- |
-//! | within an origin | goes along |
-//! | to another scheme, host or port | is taken off |
-//! | **from there to the same other origin** | **is back**: each hop is compared with the one before, and made from the first request's header fields |
+//! | within an origin | is kept |
+//! | to another scheme, host or port | is removed |
+//! | **from there to the same other origin** | **is sent again**: each hop is compared with the previous one, and made from the first request's header fields |
 //!
-//! So an API that redirects to a site which redirects within itself hands the token to that site. A
-//! field that [`header_name`](OAuthClientCredentialsLayer::header_name) names is taken off at no hop,
-//! nor is a DPoP proof. And a 307 or 308 carries the body along, in which a token request has its
-//! secret. Therefore:
+//! So an API that redirects to a site which redirects within itself gives the token to that site. A
+//! field that [`header_name`](OAuthClientCredentialsLayer::header_name) names is removed at no hop,
+//! and a DPoP proof is not removed either. A 307 or 308 also resends the body, which in a token
+//! request contains the secret. Therefore:
 //!
-//! * [`ReqwestService`] takes a builder and turns redirects off, whatever the builder says. It is
-//!   the only shape in which reqwest is to be a transport for token requests: a redirect of the
-//!   token endpoint is then [`ErrorKind::Redirect`].
-//! * In a tower stack, follow redirects above the layer, as in the example. Each hop is then compared
-//!   with the [`Origins`].
-//! * Under reqwest-middleware, take [`ReqwestService::client`], or build the client with
-//!   [`same_origin_redirects`]: it follows within the origin and hands other redirects back, for you
-//!   to follow with a client that has no token.
+//! * [`ReqwestService`] takes a builder and always turns redirects off. Use
+//!   only this service as a transport for token requests: a redirect of the token endpoint is then
+//!   [`ErrorKind::Redirect`].
+//! * In a tower stack, follow redirects above the layer, as in the example. Each hop is then
+//!   compared with the [`Origins`].
+//! * Under reqwest-middleware, use [`ReqwestService::client`], or build the client with
+//!   [`same_origin_redirects`]. It follows redirects within the origin and returns other redirects,
+//!   which you can follow with a client that has no token.
 //!
-//! The middleware sees only where an answer came from. If that is another origin, and not one of the
-//! named [`Origins`], the token may have gone there or to a hop on the way. Then
-//! [`Event::RedirectedElsewhere`] is reported at level WARN, at most once a minute for each origin,
-//! and the token counts as rejected: it is replaced as after a 401, with the same limits, and stays
-//! in use until then. The request is not sent again, and the caller gets the answer as it is.
+//! The middleware sees only where an answer came from. If that is another origin, and not one of
+//! the named [`Origins`], the token may have been sent to that origin or to a hop on the way. Then
+//! [`Event::RedirectedElsewhere`] is reported at level WARN, at most once a minute for each origin.
+//! The token counts as rejected: it is replaced as after a 401, with the same limits, and stays in
+//! use until then. The request is not replayed, and the caller gets the answer unchanged.
 //!
-//! # What else runs below
+//! # Other features of reqwest
 //!
-//! * **Timeouts** of a client or request are for one sending each. The wait for a token has its own
-//!   ([`wait_timeout`](TokenCacheBuilder::wait_timeout)), and so has the token request. For all of it,
-//!   put a timeout around the call.
-//! * **Proxies** of [`ReqwestService`] are those of [`ProxySettings`], by default from the environment.
-//!   Loopback traffic never goes through them. Other clients of reqwest send requests to loopback
-//!   addresses through a proxy, plain `http` with all that is in it: list those in `NO_PROXY`, or
-//!   turn proxies off (`no_proxy`).
-//! * **Default header fields** are added last, where there are none of that name: an `Authorization`
-//!   among them is not seen here, and ours goes instead. They go out with token requests too.
-//! * **Compression**: with reqwest's `gzip` and others, token requests ask for it too. The
-//!   [body cap](ClientCredentialsBuilder::body_cap) counts what came out.
-//! * **`connection_verbose(true)`** writes all that goes over a connection to the log at level
-//!   `trace`, with secrets and tokens in it: for test systems only.
-//! * **Connections** are kept as the builder says. [`HyperTransport`] closes its connections to a host
-//!   when a token request to it is given up. reqwest does not: HTTP/2 PINGs find a connection that
-//!   died in silence within 25 s. A peer that only delays its answer looks alive: set a timeout.
+//! * **Timeouts** of a client or request apply to each sent request. The wait for a token has a
+//!   separate timeout ([`wait_timeout`](TokenCacheBuilder::wait_timeout)), and so has the token
+//!   request. For a total limit, put a timeout around the call.
+//! * **Proxies** of [`ReqwestService`] are those of [`ProxySettings`], by default from the
+//!   environment. Loopback traffic never goes through them. Other clients of reqwest send requests
+//!   to loopback addresses through a proxy, in the clear over plain `http`. List those addresses in
+//!   `NO_PROXY`, or turn proxies off (`no_proxy`).
+//! * **Default header fields** are added last, unless the request has a field of that name. An
+//!   `Authorization` among them is not visible to the layer, and the layer's field is sent instead.
+//!   Token requests are sent with the default fields too.
+//! * **Compression**: with reqwest's `gzip` and similar features, token requests ask for it too.
+//!   The [body cap](ClientCredentialsBuilder::body_cap) counts decompressed bytes.
+//! * **`connection_verbose(true)`** logs all bytes of a connection at level `trace`, with secrets
+//!   and tokens. Use it in test systems only.
+//! * **Connections** are kept as the builder says. [`HyperTransport`] closes its connections to a
+//!   host when a token request to it is abandoned. reqwest does not; its HTTP/2 PINGs find a dead
+//!   connection within 25 s. A peer that only delays its answer looks alive: set a timeout.
 
 // Names for the links above.
 #[cfg(doc)]

@@ -1,4 +1,4 @@
-//! gRPC with tonic. The whole of it runs in [`examples/tonic.rs`].
+//! gRPC with tonic. [`examples/tonic.rs`] is the whole program.
 //!
 //! ```
 //! # use tokio::net::TcpListener;
@@ -22,8 +22,8 @@
 //! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream())
 //!     .replay(BufferBodies::<Body>::new(64 * 1024, Body::new))
 //!     .grpc();
-//! let channel = ServiceBuilder::new().layer(layer).service(channel); // the `Channel` as it was
-//! let mut client = HealthClient::new(channel); // and any generated client over it
+//! let channel = ServiceBuilder::new().layer(layer).service(channel); // a plain `Channel`
+//! let mut client = HealthClient::new(channel); // any generated client
 //! client.check(HealthCheckRequest::default()).await?;
 //! # Ok(())
 //! # }
@@ -31,43 +31,48 @@
 //!
 //! # Where the token goes
 //!
-//! Where the channel goes: its requests have no authority of their own, which is what
-//! [`Origins::fixed_upstream`] lets pass. So give the `Endpoint` an `https` address, or a local one.
-//! A client made by `with_origin` does name an authority, but the channel decides all the same
-//! where the call goes; leave it out, or name it by [`Origins::parse`].
+//! A channel's requests have no authority in their URI, and [`Origins::fixed_upstream`] allows such
+//! requests. The token goes to the channel's peer, so give the `Endpoint` an `https` address, or a
+//! local one. The requests of a client made by `with_origin` do name an authority, although the
+//! channel decides where they go: leave `with_origin` out, or list that origin with
+//! [`Origins::parse`].
 //!
 //! # Rejected tokens
 //!
 //! | the server says `UNAUTHENTICATED` | the token | the call |
 //! | --- | --- | --- |
-//! | at once, without a message | is replaced | is made once more, if the policy kept its body |
+//! | at once, without a message | is replaced | is replayed, if the policy kept its body |
 //! | after the answer began | is invalidated | gets its status |
 //!
-//! A message is never an empty body, so the default policy makes no call again. [`BufferBodies`]
-//! copies messages while they are sent and until the answer begins: a unary call's one message, or
-//! the first of a stream. A streaming request above the limit, or one that the connection still
-//! holds on to, gets its status back, with the token invalidated for those that follow. A server
-//! that passes on the `UNAUTHENTICATED` of another one, which it called in turn, looks the same as one
-//! that did nothing: see [`grpc`] for what to do if its calls must not be made twice.
+//! A message is never an empty body, so the default policy replays no call. [`BufferBodies`] copies
+//! messages while they are sent and until the answer begins: the one message of a unary call, or
+//! the first ones of a stream. A streaming request above the limit, or one whose body the
+//! connection still holds, gets its status, and the token is invalidated for later calls. A server
+//! that forwards the `UNAUTHENTICATED` of another server looks the same as one that did nothing.
+//! See [`grpc`] for what to do if such calls must not run twice.
 //!
-//! If the status comes with a `www-authenticate` field, that is judged as in HTTP, and
-//! [`rejections`](OAuthClientCredentialsLayer::rejections) counts here too. See [`grpc`] for how it
-//! is done.
+//! If the status comes with a `www-authenticate` field, the field decides as in HTTP, and
+//! [`rejections`](OAuthClientCredentialsLayer::rejections) applies here too. See [`grpc`] for the
+//! details.
 //!
 //! # Without a token
 //!
 //! A call that gets no token was not sent. tonic makes an `Unknown` status of the error, with
-//! [`Error`] as its source. If codes matter to you, map it above the layer:
+//! [`Error`] as its source. To choose the status code, map the error above the layer:
 //!
 //! ```
 //! use tonic::Status;
 //! use tower_oauth2_client_credentials::{BoxError, Error};
 //!
 //! fn status(error: BoxError) -> Status {
-//!     match error.downcast_ref::<Error>() {
-//!         Some(ours) if ours.is_terminal() => Status::unauthenticated(ours.to_string()),
-//!         Some(ours) => Status::unavailable(ours.to_string()),
-//!         None => Status::from_error(error),
+//!     let Some(ours) = Error::find(&*error) else { return Status::from_error(error) };
+//!     // The text is for the log. The refused credentials are not the caller's, so the
+//!     // status is not `UNAUTHENTICATED`.
+//!     eprintln!("no token: {ours}");
+//!     if ours.is_terminal() {
+//!         Status::internal("this service has no valid credentials")
+//!     } else {
+//!         Status::unavailable("this service has no token for now")
 //!     }
 //! }
 //! # use tower::{Layer, ServiceBuilder};
@@ -78,13 +83,15 @@
 //!
 //! let channel = ServiceBuilder::new().map_err(status).layer(layer).service(channel);
 //! # let _ = channel;
+//! # let terminal = Error::new(tower_oauth2_client_credentials::ErrorKind::Credentials);
+//! # assert_ne!(status(terminal.into()).code(), tonic::Code::Unauthenticated);
 //! ```
 //!
 //! # Deadlines
 //!
-//! An `Endpoint`'s timeout and a request's `grpc-timeout` start below the layer: a wait for a token
-//! comes on top, up to the cache's [`wait_timeout`](TokenCacheBuilder::wait_timeout). A tower
-//! timeout above the layer bounds both.
+//! An `Endpoint`'s timeout and a request's `grpc-timeout` start below the layer. The wait for a
+//! token is added to them, up to the cache's [`wait_timeout`](TokenCacheBuilder::wait_timeout). A
+//! tower timeout above the layer bounds both.
 //!
 //! [`examples/tonic.rs`]: https://docs.rs/crate/tower-oauth2-client-credentials/latest/source/examples/tonic.rs
 

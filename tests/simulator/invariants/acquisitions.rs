@@ -1,4 +1,4 @@
-//! When acquisitions may start and how they end (P1, P4, P5, P6).
+//! The times at which acquisitions may start, and how they end (P1, P4, P5, P6).
 
 use std::time::Duration;
 
@@ -10,11 +10,11 @@ use crate::{
     world::{BLINK, Moment, World},
 };
 
-/// What a missing `expires_in` stands for.
+/// The lifetime for a missing `expires_in`.
 const DEFAULT_LIFETIME: Duration = Duration::from_secs(300);
 
 impl World {
-    /// The source is asked.
+    /// The source is called.
     pub(crate) fn acquisition_starts(&mut self, acquire: &AcquireContext) -> u64 {
         let now = self.now();
         self.model.started += 1;
@@ -52,7 +52,7 @@ impl World {
         number
     }
 
-    /// P6: not within a pause.
+    /// P6: not during a pause.
     fn starts_in_time(&mut self, now: Moment, acquire: &AcquireContext) {
         if acquire.single_attempt != (self.model.failures > 0) {
             let failures = self.model.failures;
@@ -79,7 +79,7 @@ impl World {
         }
         match reason {
             Reason::Missing if self.usable(now).is_some() => {
-                self.violated("P4", "an acquisition for want of a token, with one at hand".into());
+                self.violated("P4", "an acquisition for a missing token, with one cached".into());
             }
             Reason::Missing => self.was_refreshed_in_time(now),
             Reason::Refresh => self.is_not_too_early(now),
@@ -93,7 +93,7 @@ impl World {
         }
     }
 
-    /// A refresh that comes too early, and again and again, is a storm.
+    /// A refresh that comes too early, repeatedly, is a storm.
     fn is_not_too_early(&mut self, now: Moment) {
         let Some(held) = self.model.held else { return };
         let left = held.expires.saturating_sub(held.arrived.clock);
@@ -104,7 +104,7 @@ impl World {
         }
     }
 
-    /// P4: with traffic and a server that is well, no token is used up before it is replaced.
+    /// P4: with traffic and a healthy server, no token expires before it is replaced.
     fn was_refreshed_in_time(&mut self, now: Moment) {
         let Some(held) = self.model.held else { return };
         let least_lead = held.lifetime.mul_f64(0.15);
@@ -233,7 +233,7 @@ impl World {
             model.dead = Some((token, now));
             model.dead_pause = now.clock + DEAD_PAUSE;
             if usable.is_some() && again.is_none() {
-                // No better than the one at hand.
+                // Not better than the cached one.
                 return;
             }
         }
@@ -295,7 +295,7 @@ impl World {
         model.trouble = now.clock;
     }
 
-    /// Its runtime was shut down, which is nobody's failure.
+    /// Its runtime was shut down, which is not a failure.
     fn goes(&mut self, now: Moment, flight: &Flight) {
         self.tally.gone += 1;
         self.note("gone", "", flight.number, 0);
@@ -303,7 +303,7 @@ impl World {
         self.model.owed |= matches!(flight.reason, Reason::Rejected | Reason::Forced);
     }
 
-    /// The cache reports something; only what cannot be seen from outside is taken from it.
+    /// The cache reports an event. Only facts that are invisible from outside are taken from it.
     pub(crate) fn reported(&mut self, event: &Event) {
         if self.over || !matches!(event, Event::Abandoned { .. }) {
             return;
@@ -328,7 +328,7 @@ impl World {
         if let Some(spell) = self.model.suspect.take() {
             self.model.was_suspect = Some((spell, now));
         }
-        // It may not have come to ask its source yet.
+        // It may not have called its source yet.
         let since = since.unwrap_or(self.model.dead_pause);
         if now.clock < since + ABANDONED {
             self.violated("P1", "an acquisition was given up too early".into());

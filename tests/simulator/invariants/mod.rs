@@ -1,5 +1,5 @@
-//! What the promises P1 to P7 lead an observer to expect, reckoned from what the servers saw and
-//! sent, and never from the cache's own state.
+//! The expectations of promises P1 to P7, computed from the servers' view only, and never from the
+//! cache's state.
 
 mod acquisitions;
 mod rejections;
@@ -15,22 +15,22 @@ use crate::{
     world::{BLINK, Moment, World},
 };
 
-/// One acquisition is bounded by this.
+/// The bound of one acquisition.
 const ACQUISITION: Duration = Duration::from_secs(25);
-/// A flight this old may be given up by its waiters.
+/// Waiters may abandon an acquisition of this age.
 const ABANDONED: Duration = Duration::from_secs(30);
 /// A waiter's own deadline.
 const WAIT: Duration = Duration::from_secs(30);
-/// The longest wait for a suspect token's replacement, and for somebody else's probe.
+/// The longest wait for a replacement of a rejected token, and for another request's probe.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
-/// The pause after a token that was dead on arrival.
+/// The pause after a token that was expired on arrival.
 const DEAD_PAUSE: Duration = Duration::from_secs(1);
-/// How long after the server is back the last request may fail.
+/// The time after the server's recovery within which a request may still fail.
 const RECOVERY: Duration = Duration::from_secs(75);
-/// How long a token request hangs that nobody answers.
+/// The duration of an unanswered token request.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// What a token request was answered with.
+/// The answer to a token request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Answer {
     Token {
@@ -38,38 +38,39 @@ pub(crate) enum Answer {
         lifetime: Option<Duration>,
     },
     Bad,
-    /// Only a person can help.
+    /// Needs operator action.
     Terminal,
-    /// Not before this is over.
+    /// Not before this time has passed.
     Later(Duration),
     Stalled,
     Panicked,
 }
 
-/// An acquisition under way.
+/// An acquisition in flight.
 #[derive(Clone, Copy)]
 struct Flight {
     number: u64,
     reason: Reason,
     started: Moment,
-    /// The cache decided on it no earlier than this.
+    /// The earliest time at which the cache decided on it.
     decided_from: Duration,
     attempts: u32,
     /// When the last token request was sent, and its answer.
     sent: Duration,
     /// The same in real time, suspends included.
     sent_real: Duration,
-    /// As of [`Held`], since it started.
+    /// As in [`Held`], since it started.
     stepped: Duration,
     is_masked: bool,
     answer: Option<Answer>,
-    /// Given up by the cache, or of a runtime that stood still until it was.
+    /// Abandoned by the cache, or of a runtime that was not driven until the acquisition was
+    /// abandoned.
     abandoned: bool,
-    /// On a runtime of its own.
+    /// On a separate runtime.
     aside: bool,
 }
 
-/// The token that the cache must have at hand.
+/// The token that the cache must hold.
 #[derive(Clone, Copy)]
 struct Held {
     token: usize,
@@ -77,18 +78,18 @@ struct Held {
     expires: Duration,
     /// The same in real time, suspends included.
     expires_real: Duration,
-    /// By how much the wall clock stepped forward since it arrived, rightly or not.
+    /// The forward steps of the wall clock since its arrival, correct or not.
     stepped: Duration,
-    /// The wall clock was set back since it arrived: it may have hidden a suspend.
+    /// The wall clock was set back since its arrival, which may have hidden a suspend.
     is_masked: bool,
-    /// When a call first met it expired in real time.
+    /// The time at which a call first found it expired in real time.
     met_expired: Option<Moment>,
-    /// From then on it may be sent: the cache could not replace it.
+    /// From then on it may be sent, because the cache could not replace it.
     may_be_sent_expired: bool,
     lifetime: Duration,
-    /// The server handed it out again.
+    /// The server returned it again.
     again: bool,
-    /// When it was rejected first.
+    /// The time of its first rejection.
     rejected: Option<Moment>,
 }
 
@@ -101,14 +102,14 @@ struct Cooldown {
     latest_with_token: Duration,
 }
 
-/// A runtime that stands still, and may have a flight.
+/// A runtime that is not driven, and may hold an acquisition.
 #[derive(Clone, Copy)]
 pub(crate) struct Blind {
     since: Moment,
     until: Moment,
 }
 
-/// What is known of a request, or another call that gets a token.
+/// The facts about a request, or another call that gets a token.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Call {
     started: Moment,
@@ -118,10 +119,10 @@ pub(crate) struct Call {
     status: Option<u16>,
     rejected_at: Option<Moment>,
     may_replay: bool,
-    /// Acquisitions started before it, and whether one was under way.
+    /// Acquisitions started before it, and whether one was in flight.
     flights: u64,
     flying: bool,
-    /// That one is a probe of somebody else's.
+    /// That one is another request's probe.
     probing: bool,
 }
 
@@ -145,46 +146,48 @@ pub(crate) struct Model {
     started: u64,
     landings: Vec<Moment>,
     held: Option<Held>,
-    /// Since when a token that may be used is at hand without a break.
+    /// The start of the uninterrupted time with a usable token.
     usable_since: Option<Moment>,
-    /// The last token that was dead on arrival.
+    /// The last token that was expired on arrival.
     dead: Option<(usize, Moment)>,
     dead_pause: Duration,
     failures: u32,
     cooldown: Option<Cooldown>,
-    /// Since when a rejected token is suspect; the spell before this one.
+    /// The start of the time with a rejected token; the previous such time.
     suspect: Option<Moment>,
     was_suspect: Option<(Moment, Moment)>,
     rejected_at: Option<Moment>,
     forced_at: Option<Moment>,
     budget: rejections::Budget,
-    /// An acquisition out of turn may still be owed: it failed, or had to wait. Then surely.
+    /// An acquisition outside of the schedule may be due: it failed, or had to wait. The second
+    /// field: it is certainly due.
     owed: bool,
     surely_owed: Option<Moment>,
-    /// Since when calls should have made it start.
+    /// The time from which calls should have started it.
     due_since: Option<Moment>,
-    /// The last sign of trouble at the token endpoint, and of one that holds on.
+    /// The last failure at the token endpoint, and the last one that lasts.
     trouble: Duration,
     long_trouble: Duration,
     retry_after: Duration,
     first_lead_call: Option<Duration>,
     pub(crate) blind: Option<Blind>,
-    /// What stood still is driven now, by hand; or its runtime is shut down now.
+    /// A runtime that was not driven is driven now, or shut down now.
     thawing: bool,
-    /// When one that stood still was driven last.
+    /// The last time that such a runtime was driven.
     last_thaw: Option<Duration>,
     shutting: bool,
     gone_at: Option<Moment>,
     /// The clock's last step.
     step: Option<(Moment, Duration)>,
-    /// How many steps of the wall clock have not cost a wait yet, and the wait that the last one cost.
+    /// The number of steps of the wall clock that have not caused a wait yet, and the wait of the
+    /// last one.
     wall_steps: u32,
     last_wall_step: Option<Moment>,
     wall_wait: Option<Moment>,
 }
 
 impl Held {
-    /// Expired by the server's statement and the leeway.
+    /// Expired by the server's lifetime and the leeway.
     fn is_usable(&self, now: Moment) -> bool {
         now.clock < self.expires
     }
@@ -195,21 +198,21 @@ impl World {
         self.model.held.as_ref().filter(|held| held.is_usable(now))
     }
 
-    /// The clock makes a step: timers of acquisitions may run out with it.
+    /// The clock makes a step, which may fire timers of acquisitions.
     pub(crate) fn steps(&mut self, step: Duration) {
         self.jumped += step;
         self.tally.jumps += 1;
         let mut now = self.now();
-        // It is still to be made.
+        // It is not made yet.
         now.steady = now.clock.saturating_sub(self.jumped - step);
         self.model.step = Some((now, step));
         self.model.long_trouble = now.clock + step;
-        // What was to start at this instant may be given up before it asks.
+        // An acquisition that was due at this instant may be abandoned before it calls its source.
         self.model.owed |= step >= ACQUISITION;
         self.note("clock step", "of seconds", 0, step.as_secs());
     }
 
-    /// A runtime may be left standing still with a flight.
+    /// A runtime that holds an acquisition may stop being driven.
     pub(crate) fn freezes(&mut self) {
         let now = self.now();
         self.tally.frozen += 1;
@@ -218,7 +221,7 @@ impl World {
         self.model.blind = Some(Blind { since: now, until });
     }
 
-    /// The runtime that stood still is shut down; what it had is gone.
+    /// The runtime that was not driven is shut down, with its tasks.
     pub(crate) fn shuts_down(&mut self, begins: bool) {
         self.model.shutting = begins;
         if !begins {
@@ -226,7 +229,7 @@ impl World {
         }
     }
 
-    /// The runtime that stood still is driven for a moment. What comes too late is given up.
+    /// The runtime that was not driven runs for a moment. A late result is dropped.
     pub(crate) fn thaws(&mut self, begins: bool) {
         self.model.thawing = begins;
         let now = self.now().clock;
@@ -260,8 +263,8 @@ impl World {
         self.model.blind.is_some_and(|blind| now.steady < blind.until.steady)
     }
 
-    /// The earliest instant at which a request that starts must be served, as far as the token
-    /// endpoint's troubles go; `None` while they last.
+    /// The earliest instant from which a new request must be served, given the token endpoint's
+    /// failures. `None` while they last.
     fn served_from(&self, now: Moment) -> Option<Duration> {
         let latency = self.plan.latency.longest();
         if self.plan.window(now.clock).is_some() || latency >= ATTEMPT || self.is_blind(now) {

@@ -1,4 +1,4 @@
-//! Acquisitions out of turn and their budget (P7).
+//! Acquisitions outside of the schedule and their budget (P7).
 
 use std::time::Duration;
 
@@ -7,12 +7,12 @@ use tower_oauth2_client_credentials::Reason;
 use super::{DEAD_PAUSE, Held, SHORT_WAIT};
 use crate::world::{BLINK, Moment, World};
 
-/// So many acquisitions out of turn may start at once.
+/// The number of such acquisitions that may start at once.
 const AT_ONCE: u32 = 3;
 /// The budget is full after this time without a rejection.
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// The budget of acquisitions out of turn.
+/// The budget of such acquisitions.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Budget {
     /// Acquisitions since it was full.
@@ -40,12 +40,12 @@ impl World {
             held.rejected.get_or_insert(now);
         }
         if now.clock <= model.dead_pause {
-            // Whether there is a flight that waits for the end of the pause cannot be seen.
+            // It is invisible whether an acquisition waits for the end of the pause.
             model.suspect = Some(now);
         } else if flying {
             model.suspect.get_or_insert(now);
         }
-        // In a cooldown it is put off.
+        // A cooldown delays it.
         model.owed |= model.cooldown.is_some();
     }
 
@@ -57,14 +57,14 @@ impl World {
         self.model.owed |= self.model.cooldown.is_some();
     }
 
-    /// An acquisition's task comes after the rejection that made the cache start it, or that
-    /// joined it at once. What was thought of rejections before it does not matter any more.
+    /// An acquisition's task runs after the rejection that started it or joined it at once. Earlier
+    /// rejections do not matter any more.
     pub(super) fn becomes_suspect(&mut self, now: Moment, reason: Reason) {
         let model = &mut self.model;
         if let Some(from) = model.suspect.take() {
             model.was_suspect = Some((from, now));
         }
-        // Whether it came before this acquisition was decided on, or after, cannot be seen.
+        // It is invisible whether it came before the decision on this acquisition, or after.
         let unsure =
             if now.clock <= model.dead_pause + BLINK { DEAD_PAUSE } else { Duration::ZERO };
         match model.rejected_at {
@@ -90,11 +90,12 @@ impl World {
     pub(super) fn starts_out_of_turn(&mut self, now: Moment) {
         self.tally.out_of_turn += 1;
         let Budget { taken, from, .. } = self.model.budget;
-        // A pause after a token that was dead on arrival may come between the decision and this.
+        // The pause after a token that was expired on arrival may lie between the decision and
+        // this.
         if now.clock + DEAD_PAUSE + BLINK < from {
             self.violated("P7", format!("an acquisition out of turn before {from:?}"));
         }
-        // One that failed or was put off, and starts again, counts once.
+        // An acquisition that failed or was delayed, and starts again, counts once.
         let taken = if self.model.owed { taken.max(1) } else { taken + 1 };
         let from = match taken.checked_sub(AT_ONCE) {
             None => Duration::ZERO,
@@ -106,8 +107,8 @@ impl World {
         (self.model.budget.taken, self.model.budget.from) = (taken, from);
     }
 
-    /// The earliest clock time at which the cache can have decided on an acquisition that asks its
-    /// source now: when its runtime stopped, or just before the clock made a step.
+    /// The earliest time at which the cache can have decided on an acquisition that calls its
+    /// source now: when its runtime stopped, or just before the clock's step.
     pub(super) fn decided_from(&self, now: Moment) -> Duration {
         let decided = self.model.blind.filter(|_| self.model.thawing).map_or(now, |it| it.since);
         let step = self.model.step.filter(|(at, _)| now.since(*at) <= DEAD_PAUSE);
@@ -119,9 +120,9 @@ impl World {
             .saturating_sub(step.map_or(Duration::ZERO, |(_, step)| step))
     }
 
-    /// A token that reaches its refresh unrejected makes good what was before.
+    /// A token that reaches its refresh unrejected refills the budget.
     pub(super) fn starts_in_turn(&mut self, now: Moment) {
-        // A rejection in the same instant may have come after the cache's decision.
+        // A rejection at the same instant may have come after the cache's decision.
         let paused = now.clock <= self.model.dead_pause + BLINK;
         let unsure = if paused { DEAD_PAUSE } else { Duration::ZERO };
         let lived = |held: &Held| {
@@ -134,12 +135,12 @@ impl World {
         }
     }
 
-    /// A wish for another token outlives the failure of its acquisition: once the server is well
-    /// again, it is not left to the next rejection.
+    /// A request for another token outlives a failed acquisition. Once the server is healthy, it
+    /// needs no further rejection.
     pub(super) fn is_not_forgotten(&mut self, now: Moment) {
         let Some(owed) = self.model.surely_owed else { return };
         if self.usable(now).is_none() {
-            // From here on the want of a token is stronger.
+            // From here on the missing token is the stronger reason.
             self.model.surely_owed = None;
             return;
         }
@@ -152,7 +153,7 @@ impl World {
             self.model.due_since = None;
             return;
         }
-        // The first call makes it start.
+        // The first call starts it.
         let since = *self.model.due_since.get_or_insert(now);
         if now.since(since) > DEAD_PAUSE + BLINK {
             self.violated("P7", format!("the acquisition that failed at {owed:?} was forgotten"));

@@ -1,4 +1,4 @@
-//! What requests leave with, and how long they wait (P3 to P7).
+//! The tokens of requests, and their waits (P3 to P7).
 
 use tower_oauth2_client_credentials::{Error, ErrorKind};
 
@@ -34,7 +34,7 @@ impl World {
         id
     }
 
-    /// Somebody looks for a token.
+    /// A caller asks for a token.
     pub(crate) fn called(&mut self, now: Moment) {
         self.model.last_call = now;
         if let Some(held) = self.usable(now)
@@ -70,7 +70,8 @@ impl World {
         (call.sent, call.token) = (call.sent + 1, Some(token));
     }
 
-    /// P5: with the current token, by our own reckoning unexpired; whether it was dead on arrival.
+    /// P5: with the current token, unexpired by the model's own computation. Returns whether it was
+    /// expired on arrival.
     fn sends(&mut self, now: Moment, id: usize, token: usize) -> bool {
         if self.usable(now).is_some_and(|held| held.token == token) {
             self.is_unexpired_in_real_time(now, id);
@@ -87,16 +88,16 @@ impl World {
             return true;
         }
         let held = self.model.held.map(|held| (held.token, held.expires));
-        self.violated("P5", format!("request {id} left with token {token}, at hand: {held:?}"));
+        self.violated("P5", format!("request {id} was sent with token {token}, cached: {held:?}"));
         false
     }
 
-    /// P7: once, after a rejection, with another token, and only what may be sent again.
+    /// P7: once, after a rejection, with another token, and only if the body can be replayed.
     fn replays(&mut self, now: Moment, id: usize, token: usize) {
         self.tally.replayed += 1;
         let call = self.model.calls[id];
         if call.sent > 1 || call.rejected_at.is_none() || !call.may_replay {
-            self.violated("P7", format!("request {id} was sent once more than it may"));
+            self.violated("P7", format!("request {id} was sent too often"));
         }
         if call.token == Some(token) {
             self.violated("P7", format!("request {id} was sent again with the same token"));
@@ -106,7 +107,7 @@ impl World {
         }
     }
 
-    /// P4: with a token at hand it leaves at once, or waits shortly if that is suspect.
+    /// P4: with a cached token it is sent at once, or waits shortly if the token was rejected.
     fn waited_for_no_reason(&mut self, now: Moment, id: usize) {
         let call = self.model.calls[id];
         let Some(usable) = self.model.usable_since else { return };
@@ -121,14 +122,14 @@ impl World {
         let suspect = self.model.suspect.is_some_and(|from| allowed(from, now))
             || self.model.was_suspect.is_some_and(|(from, to)| allowed(from, to));
         if !suspect && !self.waited_for_a_wall_step(since) {
-            self.violated("P4", format!("request {id} waited {waited:?} with a token at hand"));
+            self.violated("P4", format!("request {id} waited {waited:?} with a cached token"));
         } else if waited > self.longest_suspect_wait(since) + BLINK {
             self.violated("P7", format!("request {id} waited {waited:?} with a suspect token"));
         }
         self.tally.suspect_waits += 1;
     }
 
-    /// P3: a waiter ends with the first acquisition that ends, and by its deadline anyway.
+    /// P3: a waiter ends with the first acquisition that ends, and at its deadline at the latest.
     fn is_prompt(&mut self, now: Moment, since: Moment, id: usize) {
         if now.since(since) > WAIT + BLINK {
             self.violated("P3", format!("request {id} waited for {:?}", now.since(since)));
@@ -154,7 +155,7 @@ impl World {
         }
     }
 
-    /// The caller went away.
+    /// The caller is dropped.
     pub(crate) fn dropped(&mut self, id: usize) {
         self.tally.dropped += 1;
         self.note("dropped", "", id as u64, 0);
@@ -167,7 +168,7 @@ impl World {
         self.model.calls[id]
     }
 
-    /// The caller has an API's answer.
+    /// The caller gets an API's answer.
     pub(crate) fn ends(&mut self, id: usize, status: u16) {
         let now = self.now();
         let call = self.closes(id);
@@ -182,13 +183,13 @@ impl World {
         }
     }
 
-    /// The caller has a token.
+    /// The caller gets a token.
     pub(crate) fn got(&mut self, id: usize, token: usize) {
         self.sent(id, Some(token));
         self.closes(id);
     }
 
-    /// The caller has an error.
+    /// The caller gets an error.
     pub(crate) fn errs(&mut self, id: usize, error: &Error) {
         let now = self.now();
         let call = self.closes(id);
@@ -198,7 +199,7 @@ impl World {
         }
         if let Some(held) = self.usable(now) {
             let token = held.token;
-            self.violated("P5", format!("request {id}: {error}, with token {token} at hand"));
+            self.violated("P5", format!("request {id}: {error}, with cached token {token}"));
         }
         // Others wait shortly for a probe that may take longer.
         let slow_probe = call.probing && self.plan.latency.longest() > SHORT_WAIT;
@@ -233,7 +234,10 @@ impl World {
             && now.is_even(call.started)
             && self.model.blind.is_some_and(gave_up)
         {
-            self.violated("P3", format!("request {id} waited for what stands still to the end"));
+            self.violated(
+                "P3",
+                format!("request {id} waited to the end for a runtime that is not driven"),
+            );
         }
         if !even || paused || waited <= BLINK {
             return;

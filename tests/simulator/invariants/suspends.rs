@@ -1,13 +1,13 @@
-//! Suspends and wall clocks that are set (P5 by both clocks).
+//! Suspends and changes of the wall clock (P5 by both clocks).
 
 use std::time::Duration;
 
 use super::SHORT_WAIT;
 use crate::world::{BLINK, Moment, World};
 
-/// Smaller suspends may go unnoticed: 5 s, 1 s for rounding, and 1 s for what adds up below.
+/// Shorter suspends may stay unnoticed: 5 s, 1 s for rounding, and 1 s for the sum of several.
 const TOLERANCE: Duration = Duration::from_secs(7);
-/// Larger ones may be noticed.
+/// Longer ones may be noticed.
 const NOTICED: Duration = Duration::from_secs(5);
 
 impl World {
@@ -18,7 +18,7 @@ impl World {
         self.note("suspended", "for seconds", 0, by.as_secs());
         self.wall_clock_steps(by);
         if self.model.open > 0 {
-            // A call that has begun finds it when it is polled.
+            // A running call notices it at its next poll.
             self.meets_expired(self.now());
         }
     }
@@ -44,7 +44,7 @@ impl World {
         self.model.held.iter_mut().for_each(|held| held.stepped += by);
     }
 
-    /// A call finds a token that has expired in real time: the cache must notice.
+    /// A call finds a token that has expired in real time. The cache must notice.
     pub(super) fn meets_expired(&mut self, now: Moment) {
         let real = self.real();
         let blind = self.is_blind(now);
@@ -53,13 +53,13 @@ impl World {
         let Some(held) = &mut self.model.held else { return };
         if held.stepped > NOTICED && real >= held.expires_real && held.met_expired.is_none() {
             held.met_expired = Some(now);
-            // No acquisition can start in a cooldown, and one that stands still can't end.
+            // No acquisition can start in a cooldown, and one that is not driven can't end.
             held.may_be_sent_expired = now.clock < cooldown || blind;
         }
     }
 
-    /// P5: a token that expired in a suspend is sent only after the acquisition for another one
-    /// failed, or took longer than a second.
+    /// P5: a token that expired in a suspend is sent only after the next acquisition failed, or
+    /// took longer than a second.
     pub(super) fn is_unexpired_in_real_time(&mut self, now: Moment, id: usize) {
         let call = self.model.calls[id];
         let (real, landed) = (self.real(), self.model.landings.last().copied());
@@ -69,11 +69,12 @@ impl World {
             || held.may_be_sent_expired
             || call.started.steady <= held.arrived.steady
             || now.since(met) + BLINK >= SHORT_WAIT
-            // A wait that began with a rejection is not made longer.
+            // A wait that began with a rejection is not extended.
             || self.model.suspect.is_some_and(|from| now.since(from) + BLINK >= SHORT_WAIT)
             || landed.is_some_and(|landed| landed.steady >= met.steady)
             || self.model.gone_at.is_some_and(|gone| gone.steady >= met.steady)
-            // In the pause after a token that was dead on arrival, the wait began unseen.
+            // In the pause after a token that was expired on arrival, the start of the wait is
+            // invisible.
             || now.clock <= self.model.dead_pause + SHORT_WAIT + BLINK
             || !now.is_even(met);
         if real >= held.expires_real + TOLERANCE && !excused {

@@ -41,7 +41,7 @@ pub fn contestant() -> Contestant {
     }
 }
 
-/// The credential insists on https; the endpoint here has none. Its own client is below.
+/// The credential requires https, and the endpoint here has none. The HTTP client is its own.
 #[derive(Debug)]
 struct Plain(Arc<dyn HttpClient>);
 

@@ -1,4 +1,4 @@
-//! tower-http's layer with a header that is known from the start: what the header itself costs.
+//! tower-http's layer with a constant header: the cost of the header itself.
 
 use http::{HeaderValue, header::AUTHORIZATION};
 use tower::Layer;

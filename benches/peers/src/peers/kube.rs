@@ -1,5 +1,5 @@
-//! kube-client: the layer that it puts into its own stack, with an exec plugin as the source of
-//! tokens. The plugin is this program, called again; it asks the token endpoint.
+//! kube-client: the layer of its own stack, with an exec plugin as the source of tokens. The plugin
+//! is this program, started again. It asks the token endpoint.
 
 use std::{
     env,
@@ -19,7 +19,7 @@ use tower_oauth2_client_credentials::BoxError;
 
 use crate::peer::{API, Contestant, Layered, driven};
 
-/// What this program is called with when it is the plugin; then comes the endpoint's URL.
+/// The argument that starts the plugin. The endpoint's URL follows.
 pub const PLUGIN: &str = "--exec-plugin";
 
 pub fn contestant() -> Contestant {
@@ -28,7 +28,7 @@ pub fn contestant() -> Contestant {
         package: "kube-client",
         way: "`ConfigExt::auth_layer`, exec plugin; renews 60 s ahead, which can't be set",
         renewed_every_3s: 63,
-        no_herd: Some("`auth_layer` gets the first token, before there is anything to call"),
+        no_herd: Some("`auth_layer` gets the first token, so there is no cold start"),
         hot_path_only: false,
         build: |setup| {
             Box::pin(async move {
@@ -41,7 +41,7 @@ pub fn contestant() -> Contestant {
                 };
                 let mut config = Config::new(API.parse()?);
                 config.auth_info = AuthInfo { exec: Some(exec), ..AuthInfo::default() };
-                // It runs the plugin and blocks until that has ended.
+                // It runs the plugin and blocks until the plugin ends.
                 let layer = tokio::task::spawn_blocking(move || config.auth_layer()).await??;
                 let inner = setup.inner.map_err(|never| -> BoxError { match never {} });
                 driven(Layered(layer.ok_or("no layer")?.layer(inner)))
@@ -50,7 +50,7 @@ pub fn contestant() -> Contestant {
     }
 }
 
-/// Prints an `ExecCredential` with a token of the endpoint.
+/// Prints an `ExecCredential` with a token from the endpoint.
 pub fn plugin(url: &str) -> Result<(), BoxError> {
     let host = url.strip_prefix("http://").ok_or("not http")?;
     let mut stream = TcpStream::connect(host)?;

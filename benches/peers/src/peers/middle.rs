@@ -1,4 +1,4 @@
-//! middle: an authorizer with a task that refreshes; the header is read without waiting.
+//! middle: an authorizer with a refreshing task. The header is read without waiting.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ pub fn contestant() -> Contestant {
         package: "middle",
         way: "`authorization_header`; for tokens of 3 s: tolerance 1 s",
         renewed_every_3s: 3,
-        no_herd: Some("`build` gets the first token, before there is anything to call"),
+        no_herd: Some("`build` gets the first token, so there is no cold start"),
         hot_path_only: false,
         build: |setup| {
             Box::pin(async move {

@@ -1,4 +1,4 @@
-//! The contestants, each through its public way to a header on a request.
+//! The compared crates, each through its public way to a header on a request.
 
 #[cfg(feature = "a2a")]
 mod a2a;
@@ -26,7 +26,7 @@ pub use ours::{GET, LAYER};
 
 use crate::peer::Contestant;
 
-/// The floor first, then ours, then the others.
+/// The floor first, then this crate, then the others.
 pub fn all() -> Vec<Contestant> {
     let mut all = vec![floor::contestant()];
     all.extend(ours::contestants());

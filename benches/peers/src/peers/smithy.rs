@@ -1,5 +1,5 @@
-//! aws-smithy-runtime: its lazy identity cache, and the header that its bearer scheme sets. The
-//! resolver is its user's; here a plain hyper client.
+//! aws-smithy-runtime: its lazy identity cache, and the header of its bearer scheme. The user
+//! provides the resolver; here it is a plain hyper client.
 
 use std::{
     sync::Arc,
@@ -48,7 +48,7 @@ pub fn contestant() -> Contestant {
                     true => cache.buffer_time(Duration::from_millis(500)).build(),
                     false => cache.build(),
                 };
-                // The cache asks for the time and for sleep; the others are only required.
+                // The cache uses time and sleep. The other parts are required but unused.
                 let schemes = StaticAuthSchemeOptionResolver::new(vec![NO_AUTH_SCHEME_ID]);
                 let components = RuntimeComponents::builder("peers")
                     .with_auth_scheme_option_resolver(Some(schemes))

@@ -1,4 +1,4 @@
-//! cf-gears-toolkit-auth: `BearerAuthLayer` over a `TokenProvider`. The nearest to ours: a tower
+//! cf-gears-toolkit-auth: `BearerAuthLayer` over a `TokenProvider`. The most similar crate: a tower
 //! layer, an `ArcSwap`, and a task that refreshes.
 
 use std::time::Duration;

@@ -216,7 +216,7 @@ def scoped():
 
 http = make_server("127.0.0.1", 0, app, threaded=True)
 ISSUER = f"http://127.0.0.1:{http.server_port}"
-# Whole or not at all: its presence is the sign that the server is ready.
+# Written in one step, because the file tells that the server is ready.
 with open(os.path.join(RUN, "authlib.env.new"), "w") as file:
     file.write(f"export INTEROP_AUTHLIB={ISSUER}\n")
 os.rename(os.path.join(RUN, "authlib.env.new"), os.path.join(RUN, "authlib.env"))

@@ -14,7 +14,7 @@ require "puma"
 require "securerandom"
 
 RUN = File.expand_path(ARGV.fetch(0))
-# A file, not memory: each of puma's threads has a connection of its own.
+# A file instead of memory, because each of puma's threads has its own connection.
 ENV["DATABASE_URL"] = "sqlite3:#{RUN}/doorkeeper.sqlite3?pool=8&timeout=5000"
 
 class Server < Rails::Application
@@ -34,7 +34,7 @@ Doorkeeper.configure do
   optional_scopes "api:write"
   access_token_expires_in 600
   revoke_previous_client_credentials_token
-  # The whole application is this one client's.
+  # The application has only this client.
   allow_token_introspection { |_token, client, _presented| client.present? }
   base_controller "ActionController::API"
   api_only
@@ -76,7 +76,7 @@ Server.routes.draw do
   get "/resource", to: "resource#show"
 end
 
-# Doorkeeper does not form-decode what comes with Basic, so the second one's secret only arrives raw.
+# Doorkeeper does not form-decode Basic credentials, so the second client's secret arrives only if it is raw.
 { "one" => "doorkeeper", "raw" => "basic" }.each do |uid, secret|
   Doorkeeper::Application.create!(
     name: uid, uid: uid, secret: File.read(File.join(RUN, "secret.#{secret}")), redirect_uri: "",
@@ -87,7 +87,7 @@ end
 server = Puma::Server.new(Server)
 port = server.add_tcp_listener("127.0.0.1", 0).addr[1]
 server.run
-# Whole or not at all: its presence is the sign that the server is ready.
+# Written in one step, because the file tells that the server is ready.
 path = File.join(RUN, "doorkeeper.env")
 File.write("#{path}.new", "export INTEROP_DOORKEEPER=http://127.0.0.1:#{port}\n")
 File.rename("#{path}.new", path)

@@ -1,7 +1,7 @@
 // A protected API: Bearer (RFC 6750), certificate-bound (RFC 8705 §3) and DPoP (RFC 9449 §7)
-// access tokens, with DPoP nonces of its own.
+// access tokens, with its own DPoP nonces.
 //
-//   GET /resource           any good token
+//   GET /resource           any valid token
 //   GET /scoped/SCOPE       one with that scope
 
 import { hash, randomBytes } from 'node:crypto';
@@ -9,7 +9,7 @@ import { hash, randomBytes } from 'node:crypto';
 import { calculateJwkThumbprint, EmbeddedJWK, jwtVerify } from 'jose';
 
 const ALGORITHMS = ['ES256', 'EdDSA', 'PS256'];
-// How many answers a nonce is good for: a client that takes no nonces from successes is soon
+// A nonce is valid for this many answers. A client that ignores the nonces of successes is soon
 // challenged again.
 const NONCES = 8;
 
@@ -56,7 +56,7 @@ export function api(provider, origin) {
     const [scheme, secret] = (request.headers.authorization ?? '').split(' ');
     if (!secret || !/^(bearer|dpop)$/i.test(scheme)) throw new Refusal('Bearer');
     const token = await provider.ClientCredentials.find(secret);
-    // A revoked token is gone, and with it what it was bound to: then the scheme tells.
+    // The binding of a revoked token is unknown, so the scheme decides.
     const bound = token ? token.jkt : /^dpop$/i.test(scheme);
     const invalid = (text) => new Refusal(bound ? 'DPoP' : 'Bearer', 'invalid_token', text);
     if (!token?.isValid) throw invalid('unknown, revoked or expired');

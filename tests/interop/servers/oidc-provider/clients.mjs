@@ -28,7 +28,7 @@ export function clients(read, algorithms) {
   const selfSigned = new X509Certificate(read('tls-self-signed.pem'));
 
   return [
-    // Form-encoding has something to do in the id as well.
+    // The id contains characters that form-encoding changes.
     client('basic:client/1', 'client_secret_basic', secret('basic')),
     client('post', 'client_secret_post', secret('post')),
     client('narrow', 'client_secret_post', { ...secret('post'), scope: 'api:read' }),

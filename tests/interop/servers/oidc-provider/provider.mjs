@@ -21,10 +21,10 @@ import { MapAdapter } from './store.mjs';
 const run = process.argv[2];
 const read = (name) => readFileSync(`${run}/${name}`, 'utf8');
 const tls = { key: read('server.key'), cert: read('server.pem') };
-// Asked for, but not insisted on: what a certificate is good for is decided per request.
+// The certificate is optional for the connection. Each request is checked separately.
 const askForCertificate = { requestCert: true, rejectUnauthorized: false, ca: read('ca.pem') };
 
-// The private keys as JWKs too: both forms are read by the client.
+// The private keys as JWKs too, because the client reads both forms.
 for (const name of ['rsa', 'ec256', 'ec384', 'ed25519']) {
   const jwk = createPrivateKey(read(`${name}.pem`)).export({ format: 'jwk' });
   writeFileSync(`${run}/${name}.jwk.json`, JSON.stringify({ ...jwk, kid: name }), { mode: 0o600 });
@@ -35,7 +35,7 @@ const listen = (server) => new Promise((resolve, reject) => {
   server.listen(0, '127.0.0.1', () => resolve(`https://localhost:${server.address().port}`));
 });
 
-// The ports come first: the issuer has one in it.
+// The ports come first, because the issuer contains one.
 const plain = createSecureServer({ ...tls, allowHTTP1: true });
 const mutual = createServer({ ...tls, ...askForCertificate });
 const resource = createSecureServer({ ...tls, ...askForCertificate, allowHTTP1: true });
@@ -60,7 +60,7 @@ const provider = new Provider(issuer, {
     'client_secret_basic', 'client_secret_post', 'client_secret_jwt', 'private_key_jwt',
     'tls_client_auth', 'self_signed_tls_client_auth', 'none',
   ],
-  // So that an assertion a minute too old, or a token past its life, is refused at once.
+  // Refuses an assertion that is a minute too old, and an expired token, at once.
   clockTolerance: 2,
   discovery: {
     mtls_endpoint_aliases: {
@@ -107,7 +107,7 @@ provider.on('server_error', (_ctx, error) => console.error(error));
 for (const server of [plain, mutual]) server.on('request', provider.callback());
 resource.on('request', api(provider, apiOrigin));
 
-// Whole or not at all: its presence is the sign that the servers are ready.
+// Written in one step, because the file tells that the servers are ready.
 const names = { ISSUER: issuer, MTLS: alias, API: apiOrigin };
 const lines = Object.entries(names).map(([name, url]) => `export INTEROP_OIDC_${name}=${url}\n`);
 writeFileSync(`${run}/oidc.env.new`, lines.join(''));

@@ -1,5 +1,5 @@
-// A store without the bound of 1,000 entries that oidc-provider's own has: under load it would
-// forget tokens that are still good.
+// A store without the limit of oidc-provider's own, which keeps 1,000 entries and would drop valid
+// tokens under load.
 
 const store = new Map();
 
