@@ -46,6 +46,7 @@ pub struct ClientCredentialsBuilder {
     pub(super) binding: Binding,
     pub(super) proving: Proving,
     auth: Option<Box<dyn ClientAuth>>,
+    client_id: Option<String>,
     /// A mistake in the client authentication, kept until `build`.
     pub(super) auth_mistake: Option<&'static str>,
     pub(super) assertions: AssertionSettings,
@@ -71,6 +72,7 @@ impl ClientCredentialsBuilder {
             binding: Binding::default(),
             proving: Proving::default(),
             auth: None,
+            client_id: None,
             auth_mistake: None,
             assertions: AssertionSettings::default(),
             parameters: Parameters::default(),
@@ -132,7 +134,8 @@ impl ClientCredentialsBuilder {
         auth: impl FnOnce(String) -> A,
     ) -> Self {
         let empty = id.trim().is_empty();
-        self = self.auth_without_id(auth(id));
+        let client_id = Some(id.clone());
+        self = Self { client_id, ..self.auth_without_id(auth(id)) };
         self.auth_mistake = empty.then_some(
             "client id: it is empty; pass the id that the authorization server gave this client",
         );
@@ -141,6 +144,7 @@ impl ClientCredentialsBuilder {
 
     pub(super) fn auth_without_id<A: ClientAuth + 'static>(mut self, auth: A) -> Self {
         self.auth_mistake = None;
+        self.client_id = None;
         self.auth = Some(Box::new(auth));
         self
     }
@@ -303,6 +307,7 @@ impl ClientCredentialsBuilder {
                 reading: ReadPolicy { expected: self.proving.expected(), ..self.reading },
                 proving: self.proving,
                 auth,
+                client_id: self.client_id,
                 parameters: self.parameters,
                 transport,
                 shows_certificate: self.shows_certificate,

@@ -86,6 +86,7 @@ struct Inner {
     binding: Binding,
     proving: Proving,
     auth: Box<dyn ClientAuth>,
+    client_id: Option<String>,
     parameters: Parameters,
     transport: Arc<dyn Transport>,
     /// The transport is known to have a client certificate.
@@ -170,6 +171,19 @@ impl TokenSource for ClientCredentials {
             acquire.observer.emit(&event);
         }
         Ok(token)
+    }
+
+    /// The client id, the host of the token endpoint or issuer, and the scope, such as
+    /// `my-service@idp.example.com (invoices:read)`.
+    fn name(&self) -> String {
+        let Inner { place, client_id, parameters, .. } = &*self.inner;
+        let host = place.uri().host().unwrap_or_default();
+        let client =
+            client_id.as_ref().map_or_else(|| host.to_owned(), |id| format!("{id}@{host}"));
+        sanitise(&match parameters.scope() {
+            Some(scope) => format!("{client} ({scope})"),
+            None => client,
+        })
     }
 
     fn attach(&self, cache: CacheHandle) {

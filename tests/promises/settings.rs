@@ -246,7 +246,7 @@ async fn p5_a_token_is_used_until_its_expiry_and_not_at_it() {
 fn reasons_have_the_names_that_events_show() {
     let names = [Reason::Missing, Reason::Refresh, Reason::Rejected, Reason::Forced]
         .map(|reason| reason.as_str());
-    assert_eq!(names, ["missing", "ahead", "rejected", "forced"]);
+    assert_eq!(names, ["missing", "refresh", "rejected", "forced"]);
 }
 
 #[cfg(feature = "keyed")]

@@ -144,7 +144,7 @@ mod tests {
     fn a_later_token_is_used_and_an_earlier_one_is_not() {
         let mut cache = Cache::with_token();
         for (secret, age, is_used) in
-            [("older", 101, false), ("as old", 100, false), ("newer", 99, true), ("held", 0, true)]
+            [("older", 101, false), ("as-old", 100, false), ("newer", 99, true), ("held", 0, true)]
         {
             assert_eq!(cache.offer(secret, age * S).0, is_used, "{secret}");
         }
