@@ -7,7 +7,7 @@
 //!
 //! For a real authorization server change four things:
 //!
-//! - the key: `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.kid("…")`, or, for one that is
+//! - the key: `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.with_key_id("…")`, or, for one that is
 //!   rotated, `SigningKeySource::from_jwk_file("/run/secrets/key.json")`. Make it with
 //!   `openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, and register what
 //!   `public_jwk()` says;
@@ -36,7 +36,7 @@ const ISSUER: &str = "https://idp.example.com";
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let key = SigningKey::generate(SigningAlgorithm::Es256)?.kid("2026-11");
+    let key = SigningKey::generate(SigningAlgorithm::Es256)?.with_key_id("2026-11");
     println!("registered: {}", key.public_jwk());
     let idp = AuthorizationServer::builder().verify_assertion(verifier(&key.public_jwk())?).build();
     let api = ProtectedApi::new(&idp);
@@ -71,7 +71,7 @@ async fn main() -> Result<(), BoxError> {
     }
 
     // Somebody else's key, under the same name.
-    let stolen_name = SigningKey::generate(SigningAlgorithm::Es256)?.kid("2026-11");
+    let stolen_name = SigningKey::generate(SigningAlgorithm::Es256)?.with_key_id("2026-11");
     match TokenCache::new(client(stolen_name)?).get().await {
         Err(error) if error.kind() == ErrorKind::InvalidClient => println!("another key: {error}"),
         other => return Err(format!("another key: {other:?}").into()),

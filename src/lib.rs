@@ -146,6 +146,7 @@ mod jose;
 mod keyed;
 mod layer;
 mod lease;
+mod limits;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
 mod net;

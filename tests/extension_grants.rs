@@ -96,7 +96,7 @@ async fn a_grant_type_and_its_parameters_are_sent_byte_for_byte() {
 async fn a_jwt_is_signed_anew_for_each_attempt() {
     let idp = accepting(JWT_BEARER);
     idp.script([Answer::Status(503), Answer::Status(503), Answer::Issue]);
-    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap().kid("2026-11");
+    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap().with_key_id("2026-11");
     let jwt = SignedJwt::new(key.clone())
         .issuer("svc@example.com")
         .subject("user@example.com")

@@ -2,7 +2,7 @@
 
 use zeroize::Zeroizing;
 
-use super::Draft;
+use super::draft::Draft;
 
 /// RFC 7523 §2.2.
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";

@@ -1,6 +1,6 @@
 //! Whom an assertion that is signed here is for.
 
-use super::Draft;
+use super::draft::Draft;
 
 /// Whom a client assertion is for: `aud` (RFC 7523 §3), as one JSON string.
 ///

@@ -13,7 +13,11 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{AssertionSettings, Authenticating, ClientAuth, Draft};
+use super::{
+    assertion::AssertionSettings,
+    draft::Draft,
+    method::{Authenticating, ClientAuth},
+};
 use crate::{
     error::{BoxError, Error, ErrorKind},
     event::Event,
@@ -39,7 +43,7 @@ impl AssertionSource {
 
     async fn read(&self, context: &ReadContext) -> Result<Zeroizing<String>, BoxError> {
         match self {
-            Self::File(file) => trimmed(secret_file::text(&file.read(context.limit).await?)?),
+            Self::File(file) => trimmed(secret_file::text(&file.read(context.timeout).await?)?),
             Self::Provider(provider) => trimmed(&Zeroizing::new(provider().await?)),
         }
     }

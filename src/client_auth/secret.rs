@@ -6,8 +6,12 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{BoxError, Error, ErrorKind},
-    secret_file::{LastGood, ReadContext, SecretFile},
+    secret_file::{FileValue, ReadContext, SecretFile},
 };
+
+/// The mistake of a value that is empty or only white space.
+pub(super) const BLANK_SECRET: &str = "client secret: it is empty; pass the secret that the authorization server gave this client, or \
+     call public_client";
 
 /// A client secret, wiped from memory when the last copy is dropped. `Debug` does not show it.
 ///
@@ -34,7 +38,7 @@ type Provider = dyn Fn() -> Result<String, BoxError> + Send + Sync;
 enum Kind {
     Value(Arc<Zeroizing<String>>),
     Provider(Arc<Provider>),
-    File(Arc<LastGood<Zeroizing<String>>>),
+    File(Arc<FileValue<Zeroizing<String>>>),
 }
 
 impl Secret {
@@ -60,7 +64,7 @@ impl Secret {
     }
 
     pub(crate) fn in_file(file: SecretFile) -> Self {
-        Self(Kind::File(Arc::new(LastGood::new("secret", file))))
+        Self(Kind::File(Arc::new(FileValue::new("secret", file))))
     }
 
     /// Whether it is a value that is empty or only white space.
@@ -149,7 +153,7 @@ mod tests {
     use super::*;
     use crate::{
         event::{Event, Observer},
-        secret_file::MAX_BYTES,
+        limits::MAX_CREDENTIAL_BYTES,
     };
 
     struct TempFile(PathBuf);
@@ -183,14 +187,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_is_up_to_64_kib() {
-        let longest = vec![b'a'; MAX_BYTES as usize];
+        let longest = vec![b'a'; MAX_CREDENTIAL_BYTES];
         let file = TempFile::new("longest", &longest);
         assert_eq!(read(&Secret::from_file(&file.0)).await.unwrap().into_bytes(), longest);
     }
 
     #[tokio::test]
     async fn an_unusable_file_is_a_credentials_error_that_names_it() {
-        let too_long = vec![b'a'; MAX_BYTES as usize + 1];
+        let too_long = vec![b'a'; MAX_CREDENTIAL_BYTES + 1];
         for (name, content, why) in [
             ("empty", &b"\n"[..], "it is empty"),
             ("only-a-mark", b"\xef\xbb\xbf", "it is empty"),

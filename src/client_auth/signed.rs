@@ -10,7 +10,11 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    AssertionAudience, AssertionSettings, Authenticating, BLANK_SECRET, ClientAuth, Draft, Secret,
+    assertion::AssertionSettings,
+    audience::AssertionAudience,
+    draft::Draft,
+    method::{Authenticating, ClientAuth},
+    secret::{BLANK_SECRET, Secret},
 };
 use crate::{
     error::{Error, ErrorKind},

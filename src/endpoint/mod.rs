@@ -43,7 +43,7 @@ use crate::{
     clock::WallClock,
     error::{BoxError, Error, ErrorKind, sanitise},
     event::{Event, Observer},
-    secret_file::{READ_LIMIT, ReadContext},
+    secret_file::{READ_TIMEOUT, ReadContext},
     skew::Skew,
     source::{Acquire, TokenSource, Withdrawal},
     token::Token,
@@ -196,7 +196,7 @@ impl Inner {
     fn read_context(&self, acquire: &Acquire) -> ReadContext {
         let left = acquire.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         let attempt = self.retry.attempt_timeout.min(left.unwrap_or(Duration::MAX));
-        ReadContext { limit: READ_LIMIT.min(attempt / 2), observer: acquire.observer.clone() }
+        ReadContext { timeout: READ_TIMEOUT.min(attempt / 2), observer: acquire.observer.clone() }
     }
 
     async fn attempt(&self, context: &ReadContext) -> Result<Token, Error> {

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use super::mistake;
+use super::error::config_error;
 use crate::error::{Error, sanitise};
 
 /// How a JWT is signed with a private key (RFC 7518 §3.3 to §3.5, RFC 8037 §3.1).
@@ -137,7 +137,7 @@ impl FromStr for SigningAlgorithm {
                 _ => "it is not known here",
             };
             let name = sanitise(name);
-            mistake(format!(
+            config_error(format!(
                 "signing algorithm \"{name}\": {why}; use RS256, RS384, RS512, PS256, PS384, \
                  PS512, ES256, ES384 or EdDSA"
             ))
@@ -203,7 +203,7 @@ impl FromStr for HmacAlgorithm {
         let all = [Self::Hs256, Self::Hs384, Self::Hs512];
         all.into_iter().find(|algorithm| algorithm.as_str() == name).ok_or_else(|| {
             let name = sanitise(name);
-            mistake(format!("HMAC algorithm \"{name}\": use HS256, HS384 or HS512"))
+            config_error(format!("HMAC algorithm \"{name}\": use HS256, HS384 or HS512"))
         })
     }
 }

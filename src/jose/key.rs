@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc};
 
 use super::{
     algorithm::SigningAlgorithm,
+    error::config_error,
     jwk::{self, Jwk},
-    mistake,
-    pair::Pair,
-    pem, public,
+    key_pair::KeyPair,
+    pem, public_jwk,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -25,15 +25,15 @@ use crate::{
 /// use tower_oauth2_client_credentials::{SigningAlgorithm, SigningKey};
 ///
 /// // Usually `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?`.
-/// let key = SigningKey::generate(SigningAlgorithm::Es256)?.kid("2026-11");
+/// let key = SigningKey::generate(SigningAlgorithm::Es256)?.with_key_id("2026-11");
 /// println!("register this at the authorization server: {}", key.public_jwk());
 /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct SigningKey {
-    pair: Arc<Pair>,
+    pair: Arc<KeyPair>,
     algorithm: SigningAlgorithm,
-    kid: Option<Arc<str>>,
+    key_id: Option<Arc<str>>,
     x5t_s256: Option<Arc<str>>,
 }
 
@@ -90,29 +90,35 @@ impl SigningKey {
         advice: &str,
     ) -> Result<Self, Error> {
         let pem = without_escapes(pem);
-        let pem = str::from_utf8(&pem)
-            .map_err(|_| mistake("signing key PEM: it is not text; if it is DER, convert it"))?;
-        let pair = Pair::from_pem(pem)?;
+        let pem = str::from_utf8(&pem).map_err(|_| {
+            config_error("signing key PEM: it is not text; if it is DER, convert it")
+        })?;
+        let pair = KeyPair::from_pem(pem)?;
         let algorithm = algorithm.or_else(|| pair.kind().only_algorithm()).ok_or_else(|| {
-            mistake(format!("signing key PEM: an RSA key fits several algorithms; {advice}"))
+            config_error(format!("signing key PEM: an RSA key fits several algorithms; {advice}"))
         })?;
         Self::new(algorithm, pair)
     }
 
     fn with_jwk(jwk: &[u8], wanted: Option<SigningAlgorithm>, advice: &str) -> Result<Self, Error> {
-        let jwk = str::from_utf8(without_bom(jwk)).map_err(|_| mistake("JWK: it is not UTF-8"))?;
-        let Jwk { pair, algorithm, kid } = jwk::parse(jwk)?;
+        let jwk =
+            str::from_utf8(without_bom(jwk)).map_err(|_| config_error("JWK: it is not UTF-8"))?;
+        let Jwk { pair, algorithm, key_id } = jwk::parse(jwk)?;
         let algorithm = match (wanted, algorithm) {
             (Some(wanted), Some(named)) if wanted != named => {
-                return Err(mistake(format!("JWK: its alg is {named} and not {wanted}; use that")));
+                return Err(config_error(format!(
+                    "JWK: its alg is {named} and not {wanted}; use that"
+                )));
             }
             (Some(algorithm), _) | (None, Some(algorithm)) => algorithm,
             (None, None) => pair.kind().only_algorithm().ok_or_else(|| {
-                mistake(format!("JWK: an RSA key without alg fits several algorithms; {advice}"))
+                config_error(format!(
+                    "JWK: an RSA key without alg fits several algorithms; {advice}"
+                ))
             })?,
         };
         let mut key = Self::new(algorithm, pair)?;
-        key.kid = kid.map(Arc::from);
+        key.key_id = key_id.map(Arc::from);
         Ok(key)
     }
 
@@ -123,30 +129,30 @@ impl SigningKey {
     ///
     /// Kind `Credentials` when the system has no randomness.
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self, Error> {
-        let pair = Pair::generate(algorithm.key_kind()).map_err(|_| {
+        let pair = KeyPair::generate(algorithm.key_kind()).map_err(|_| {
             Error::new(ErrorKind::Credentials).with_detail("a key could not be generated")
         })?;
         Self::new(algorithm, pair)
     }
 
-    fn new(algorithm: SigningAlgorithm, pair: Pair) -> Result<Self, Error> {
+    fn new(algorithm: SigningAlgorithm, pair: KeyPair) -> Result<Self, Error> {
         let kind = pair.kind();
         if kind != algorithm.key_kind() {
             let (kind, fits) = (kind.name(), kind.algorithms());
             let needed = algorithm.key_kind().name();
-            return Err(mistake(format!(
+            return Err(config_error(format!(
                 "signing key: {algorithm} needs a key of kind {needed} and this one is {kind}; \
                  sign with {fits}, or pass another key"
             )));
         }
-        Ok(Self { pair: Arc::new(pair), algorithm, kid: None, x5t_s256: None })
+        Ok(Self { pair: Arc::new(pair), algorithm, key_id: None, x5t_s256: None })
     }
 
     /// The id under which the authorization server knows the key: `kid` in the JWT's header
     /// (RFC 7515 §4.1.4).
     #[must_use]
-    pub fn kid(mut self, kid: impl Into<String>) -> Self {
-        self.kid = Some(kid.into().into());
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into().into());
         self
     }
 
@@ -157,7 +163,7 @@ impl SigningKey {
     ///
     /// Kind `Config` when there is no certificate, or it is another key's.
     pub fn x5t_s256_from_certificate_pem(mut self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let refuse = |why: &str| mistake(format!("signing key's certificate: {why}"));
+        let refuse = |why: &str| config_error(format!("signing key's certificate: {why}"));
         let pem = without_escapes(pem.as_ref());
         let pem = str::from_utf8(&pem).map_err(|_| refuse("it is not PEM"))?;
         let sections = pem::sections(pem).map_err(refuse)?;
@@ -173,7 +179,7 @@ impl SigningKey {
         if !certificate.der.windows(public.len()).any(|window| window == public) {
             return Err(refuse("it is for another key; pass the one made for this key"));
         }
-        self.x5t_s256 = Some(public::sha256(&certificate.der).into());
+        self.x5t_s256 = Some(public_jwk::sha256(&certificate.der).into());
         Ok(self)
     }
 
@@ -184,7 +190,7 @@ impl SigningKey {
 
     /// Its id, if it has one.
     pub fn key_id(&self) -> Option<&str> {
-        self.kid.as_deref()
+        self.key_id.as_deref()
     }
 
     #[cfg(feature = "jwt")]
@@ -195,11 +201,11 @@ impl SigningKey {
     /// The public key as a JWK (RFC 7517) with `alg`, `use` and, if it is known, `kid`: what the
     /// authorization server is to be given.
     pub fn public_jwk(&self) -> String {
-        let mut jwk = public::object(&public::members(&self.pair));
+        let mut jwk = public_jwk::object(&public_jwk::members(&self.pair));
         jwk.pop();
         jwk.push_str(&format!(r#","alg":"{}","use":"sig""#, self.algorithm));
-        if let Some(kid) = self.key_id() {
-            jwk.push_str(&format!(r#","kid":{}"#, serde_json::Value::from(kid)));
+        if let Some(id) = self.key_id() {
+            jwk.push_str(&format!(r#","kid":{}"#, serde_json::Value::from(id)));
         }
         jwk.push('}');
         jwk
@@ -208,13 +214,13 @@ impl SigningKey {
     /// The public key with the members that make it up and no others (RFC 7638 §3.2).
     #[cfg(feature = "dpop")]
     pub(crate) fn bare_jwk(&self) -> String {
-        public::object(&public::members(&self.pair))
+        public_jwk::object(&public_jwk::members(&self.pair))
     }
 
     /// The SHA-256 thumbprint of the public key in base64url (RFC 7638): often used as
-    /// [`kid`](Self::kid).
+    /// [key id](Self::with_key_id).
     pub fn thumbprint(&self) -> String {
-        public::thumbprint(&self.pair)
+        public_jwk::thumbprint(&self.pair)
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
@@ -228,7 +234,7 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey")
             .field("algorithm", &self.algorithm)
-            .field("kid", &self.kid)
+            .field("key_id", &self.key_id)
             .finish_non_exhaustive()
     }
 }

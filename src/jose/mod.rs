@@ -10,11 +10,12 @@
 mod algorithm;
 #[cfg_attr(not(feature = "jwt"), allow(dead_code))]
 mod compact;
+mod error;
 mod jwk;
 mod key;
-mod pair;
+mod key_pair;
 mod pem;
-mod public;
+mod public_jwk;
 #[cfg(feature = "jwt")]
 mod source;
 
@@ -30,15 +31,6 @@ pub(crate) use compact::random_id;
 pub(crate) use compact::{append, proof_id};
 pub use key::SigningKey;
 #[cfg(feature = "dpop")]
-pub(crate) use public::sha256;
+pub(crate) use public_jwk::sha256;
 #[cfg(feature = "jwt")]
 pub use source::SigningKeySource;
-
-use std::borrow::Cow;
-
-use crate::error::{Error, ErrorKind};
-
-/// A key, certificate or algorithm that cannot be used, and what to do.
-fn mistake(detail: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Config).with_detail(detail)
-}

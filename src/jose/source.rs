@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use super::{algorithm::SigningAlgorithm, key::SigningKey};
 use crate::{
     error::{BoxError, Error, ErrorKind},
-    secret_file::{LastGood, ReadContext, SecretFile},
+    secret_file::{FileValue, ReadContext, SecretFile},
 };
 
 /// Where a [`SigningKey`] comes from: a value, or a closure or file that is read again for each
@@ -19,7 +19,7 @@ use crate::{
 /// let fixed = SigningKeySource::from(SigningKey::generate(SigningAlgorithm::EdDsa)?);
 /// let file = SigningKeySource::from_pem_file(SigningAlgorithm::Es256, "/run/secrets/key.pem")
 ///     // The key's id, where it follows from the key.
-///     .and_then(|key| Ok(key.clone().kid(key.thumbprint())));
+///     .and_then(|key| Ok(key.clone().with_key_id(key.thumbprint())));
 /// let jwk = SigningKeySource::from_jwk_file("/run/secrets/key.json");
 /// # let _ = (fixed, file, jwk);
 /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
@@ -41,7 +41,7 @@ enum Kind {
 }
 
 struct FileKey {
-    file: LastGood<SigningKey>,
+    file: FileValue<SigningKey>,
     algorithm: Option<SigningAlgorithm>,
     /// How to name the algorithm, for a key that fits several.
     advice: String,
@@ -86,7 +86,7 @@ impl SigningKeySource {
         algorithm: Option<SigningAlgorithm>,
         advice: String,
     ) -> Self {
-        let file = LastGood::new("signing key", file);
+        let file = FileValue::new("signing key", file);
         Self::new(Kind::File(Arc::new(FileKey { file, algorithm, advice })))
     }
 

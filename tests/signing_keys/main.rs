@@ -100,7 +100,7 @@ fn another_library_reads_the_public_key_and_agrees_on_its_thumbprint() {
     for algorithm in
         [Algorithm::Rs256, Algorithm::Ps384, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa]
     {
-        let key = SigningKey::generate(algorithm).unwrap().kid("a\"b");
+        let key = SigningKey::generate(algorithm).unwrap().with_key_id("a\"b");
         let jwk: Jwk = serde_json::from_str(&key.public_jwk()).unwrap();
         assert_eq!(jwk.thumbprint(ThumbprintHash::SHA256).unwrap(), key.thumbprint());
         assert_eq!(jwk.common.key_id.as_deref(), Some("a\"b"));
@@ -191,6 +191,9 @@ fn a_certificate_names_its_own_key_only() {
 
 #[test]
 fn debug_shows_algorithm_and_id_only() {
-    let key = SigningKey::from_jwk(EC_JWK).unwrap().kid("2026-11");
-    assert_eq!(format!("{key:?}"), "SigningKey { algorithm: Es256, kid: Some(\"2026-11\"), .. }");
+    let key = SigningKey::from_jwk(EC_JWK).unwrap().with_key_id("2026-11");
+    assert_eq!(
+        format!("{key:?}"),
+        "SigningKey { algorithm: Es256, key_id: Some(\"2026-11\"), .. }"
+    );
 }

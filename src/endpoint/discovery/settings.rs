@@ -2,14 +2,11 @@
 
 use std::time::Duration;
 
-use crate::endpoint::ClientCredentialsBuilder;
+use crate::{endpoint::ClientCredentialsBuilder, limits::MAX_DURATION};
 
 /// Endpoints move with announcements, not by the hour; and a day is what most servers allow their
 /// metadata to be kept.
 const MAX_AGE: Duration = Duration::from_secs(24 * 3600);
-
-/// No setting may push an `Instant` over its edge.
-const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(in crate::endpoint) struct DiscoverySettings {
     pub(in crate::endpoint) allow_plain_http: bool,
@@ -29,7 +26,7 @@ impl ClientCredentialsBuilder {
     /// How long discovered metadata is used before it is read again, with the next acquisition.
     /// Default: 24 h. Only for [`discover`](crate::ClientCredentials::discover), as are the next two.
     pub fn metadata_max_age(mut self, max_age: Duration) -> Self {
-        self.discovery.max_age = max_age.min(LONGEST);
+        self.discovery.max_age = max_age.min(MAX_DURATION);
         self
     }
 

@@ -12,7 +12,8 @@ use rustls_platform_verifier::Verifier;
 
 use crate::{
     error::{Error, ErrorKind},
-    secret_file::{MAX_CERTIFICATE_BYTES, SecretFile, without_escapes},
+    limits::MAX_CERTIFICATE_BYTES,
+    secret_file::{SecretFile, without_escapes},
 };
 
 pub(super) const NO_ROOTS: &str = "this machine has no root certificates to check a server with; \

@@ -6,7 +6,10 @@ use rustls::{Error as TlsError, InconsistentKeys, crypto::aws_lc_rs, sign::Certi
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use zeroize::Zeroizing;
 
-use crate::secret_file::{Content, MAX_CERTIFICATE_BYTES, ReadError, SecretFile, without_escapes};
+use crate::{
+    limits::MAX_CERTIFICATE_BYTES,
+    secret_file::{Content, ReadError, SecretFile, without_escapes},
+};
 
 type Read = Result<Content, ReadError>;
 
@@ -14,7 +17,7 @@ type Read = Result<Content, ReadError>;
 pub(super) struct LoadError {
     pub(super) text: String,
     /// Whether the files may come later.
-    pub(super) may_pass: bool,
+    pub(super) may_appear_later: bool,
 }
 
 /// Where the certificate chain and the key are. They may be one file.
@@ -69,11 +72,11 @@ impl Files {
 }
 
 fn unread(file: &SecretFile, why: &ReadError) -> LoadError {
-    LoadError { text: format!("{}: {why}", file.name()), may_pass: why.may_pass() }
+    LoadError { text: format!("{}: {why}", file.name()), may_appear_later: why.may_appear_later() }
 }
 
 fn unusable(file: &SecretFile, why: impl fmt::Display) -> LoadError {
-    LoadError { text: format!("{}: {why}", file.name()), may_pass: false }
+    LoadError { text: format!("{}: {why}", file.name()), may_appear_later: false }
 }
 
 /// # Errors

@@ -26,7 +26,7 @@ use super::lock;
 use crate::{
     error::{Error, ErrorKind},
     event::{Event, Observer},
-    secret_file::{READ_LIMIT, ReadContext, SecretFile},
+    secret_file::{READ_TIMEOUT, ReadContext, SecretFile},
 };
 
 /// How often API calls and connections have the files looked at; token requests always do.
@@ -161,7 +161,7 @@ impl ClientIdentity {
         let files = Files { chain, key };
         let key = match files.load_blocking() {
             Ok(key) => Some(key),
-            Err(error) if error.may_pass => None,
+            Err(error) if error.may_appear_later => None,
             Err(error) => return Err(unreadable(error)),
         };
         Ok(Self::new(Some(files), key))
@@ -229,7 +229,7 @@ impl ClientIdentity {
     ///
     /// Outside of a tokio runtime with its time driver enabled.
     pub async fn reload(&self) -> Result<bool, Error> {
-        self.load(READ_LIMIT).await
+        self.load(READ_TIMEOUT).await
     }
 
     /// Before a token request. The last good identity is better than none.
@@ -241,7 +241,7 @@ impl ClientIdentity {
         // The last good identity can be used at once, so this waits less than for a secret.
         let is_slow = self.shared.is_slow.load(Ordering::Relaxed);
         let limit = if is_slow { SLOW_REFRESH_LIMIT } else { REFRESH_LIMIT };
-        let loaded = self.load(limit.min(context.limit)).await;
+        let loaded = self.load(limit.min(context.timeout)).await;
         self.shared.is_slow.store(loaded.is_err(), Ordering::Relaxed);
         match loaded {
             Err(error) if self.current().key.is_none() => Err(error),
@@ -274,7 +274,7 @@ impl ClientIdentity {
         if let (Ok(_), Ok(runtime)) = (first, Handle::try_current()) {
             let this = self.clone();
             runtime.spawn(async move {
-                report(this.load(READ_LIMIT).await, &Observer::default());
+                report(this.load(READ_TIMEOUT).await, &Observer::default());
             });
         }
     }

@@ -1,10 +1,15 @@
 //! The shape of `src/`, kept: imports run one way, files stay small, and some words stay out.
 
+mod circles;
+mod tokens;
+
 use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
+
+use circles::Crate;
 
 /// Each module at the top of `src/`, with those it may import; itself always.
 const MAY_IMPORT: &[(&str, &str)] = &[
@@ -19,33 +24,34 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("future", "lease settings authorize challenge replay origins cache token event error sync"),
     ("lease", "settings authorize challenge cache token sync"),
     ("settings", "authorize challenge replay origins throttle cache token event error sync"),
-    ("config", "endpoint cache source client_auth jose transport secret_file error"),
+    ("config", "endpoint cache source client_auth jose transport secret_file limits error"),
     ("cache", "source token clock event error sync"),
     (
         "endpoint",
-        "source client_auth dpop jose skew transport clock net secret_file token error event",
+        "source client_auth dpop jose skew transport clock net secret_file limits sync token error event",
     ),
     ("source", "token event error"),
     ("event", "error"),
     ("skew", "event"),
-    ("dpop", "jose skew clock token event error"),
+    ("dpop", "jose skew clock sync token event error"),
     // The leaves.
     ("authorize", "token error"),
     ("challenge", "token error"),
     ("replay", "token error"),
     ("origins", "net token event error"),
-    ("client_auth", "jose secret_file token error event"),
+    ("client_auth", "jose secret_file limits sync token error event"),
     ("jose", "secret_file error"),
-    ("secret_file", "error event"),
-    ("transport", "net secret_file token error event"),
-    ("token", "error"),
+    ("secret_file", "limits sync error event"),
+    ("transport", "net secret_file limits sync token error event"),
+    ("token", "limits error"),
     ("error", ""),
     ("throttle", "sync"),
     ("clock", ""),
     ("net", ""),
+    ("limits", ""),
     ("sync", ""),
     // Shares no code with the client, so that the two can't share a mistake.
-    ("testing", "error"),
+    ("testing", "sync error"),
 ];
 
 /// These see everything: the tour re-exports it, the chapters link to it.
@@ -199,6 +205,46 @@ fn the_rules_have_no_circle() {
         let (name, _) = next.unwrap_or_else(|| panic!("a circle beyond {order:?}"));
         order.push(name);
     }
+}
+
+/// For the time being: areas that are being rebuilt.
+const MAY_HAVE_CIRCLES: [&str; 14] = [
+    "cache",
+    "layer",
+    "service",
+    "settings",
+    "lease",
+    "future",
+    "keyed",
+    "grpc",
+    "middleware",
+    "authorize",
+    "origins",
+    "challenge",
+    "replay",
+    "throttle",
+];
+
+/// Two files that use each other can only be understood together. An item that both a module and
+/// its children need is in a file next to them.
+#[test]
+fn files_have_no_circle() {
+    let mut all = Crate::default();
+    for source in sources() {
+        let mut path = source.modules;
+        if path[0] == "lib" {
+            path.clear();
+        }
+        if !path.first().is_some_and(|top| MAY_HAVE_CIRCLES.contains(&top.as_str())) {
+            all.add(path, &source.text);
+        }
+    }
+    let circles = all.circles();
+    let steps = circles.iter().map(|circle| {
+        let steps = circle.iter().map(|step| format!("\n  {} uses {}", step.file, step.uses));
+        format!("a circle:{}", steps.collect::<String>())
+    });
+    assert!(circles.is_empty(), "\n{}", steps.collect::<Vec<_>>().join("\n"));
 }
 
 #[test]

@@ -3,13 +3,13 @@
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use super::pair::Pair;
+use super::key_pair::KeyPair;
 
 /// The required members, in the lexicographic order that RFC 7638 §3.2 wants. No value needs
 /// escaping in JSON.
 pub(super) type Members = Vec<(&'static str, String)>;
 
-pub(super) fn members(pair: &Pair) -> Members {
+pub(super) fn members(pair: &KeyPair) -> Members {
     let public = pair.public();
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let ec = |curve: &str| {
@@ -23,13 +23,13 @@ pub(super) fn members(pair: &Pair) -> Members {
         ]
     };
     match pair {
-        Pair::Rsa(_) => {
+        KeyPair::Rsa(_) => {
             let (n, e) = rsa(public).expect("AWS-LC writes an RSAPublicKey");
             vec![("e", encode(e)), ("kty", "RSA".to_owned()), ("n", encode(n))]
         }
-        Pair::P256(_) => ec("P-256"),
-        Pair::P384(_) => ec("P-384"),
-        Pair::Ed25519(_) => {
+        KeyPair::P256(_) => ec("P-256"),
+        KeyPair::P384(_) => ec("P-384"),
+        KeyPair::Ed25519(_) => {
             vec![("crv", "Ed25519".to_owned()), ("kty", "OKP".to_owned()), ("x", encode(public))]
         }
     }
@@ -42,7 +42,7 @@ pub(super) fn object(members: &Members) -> String {
     format!("{{{}}}", members.join(","))
 }
 
-pub(super) fn thumbprint(pair: &Pair) -> String {
+pub(super) fn thumbprint(pair: &KeyPair) -> String {
     sha256(object(&members(pair)).as_bytes())
 }
 

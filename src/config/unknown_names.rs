@@ -1,25 +1,24 @@
-//! Names that are no setting: misspelt ones, and variables of other programs.
+//! Names that are not settings: misspelled names, and variables of other programs.
 
-use super::SETTINGS;
+use super::setting_names::SETTINGS;
 
-/// Where variables come from that have the prefix and are no setting.
+/// The origin of variables that have the prefix and are not settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Foreign {
-    /// Not known.
-    Other,
+pub(super) enum VariableOrigin {
+    Unknown,
     /// Kubernetes makes them for a service whose name is the prefix.
     Kubernetes,
 }
 
-impl Foreign {
-    /// Of a variable's name after the prefix.
+impl VariableOrigin {
+    /// The origin of a variable with this name after the prefix.
     pub(super) fn of(name: &str) -> Self {
-        if is_service_link(name) { Self::Kubernetes } else { Self::Other }
+        if is_service_link(name) { Self::Kubernetes } else { Self::Unknown }
     }
 
     pub(super) fn advice(self) -> &'static str {
         match self {
-            Self::Other => {
+            Self::Unknown => {
                 "if they are not for this client, use another prefix (from_env_with_prefix)"
             }
             Self::Kubernetes => {
@@ -30,8 +29,8 @@ impl Foreign {
     }
 }
 
-/// As in `SERVICE_HOST`, `SERVICE_PORT_HTTP`, `PORT`, `PORT_443_TCP_ADDR`; with more in front for a
-/// service `oauth-proxy`.
+/// Whether Kubernetes makes a variable like this for a service: `SERVICE_HOST`, `SERVICE_PORT_HTTP`,
+/// `PORT`, `PORT_443_TCP_ADDR`. A service named `oauth-proxy` has more words in front.
 fn is_service_link(name: &str) -> bool {
     let parts: Vec<_> = name.split('_').collect();
     parts.iter().enumerate().any(|(at, part)| match (*part, &parts[at + 1..]) {
@@ -44,30 +43,30 @@ fn is_service_link(name: &str) -> bool {
     })
 }
 
-/// The setting that a misspelt name most likely means.
+/// The setting that a misspelled name most likely means.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    let squeezed = squeeze(name);
+    let given = normalized(name);
     let distances =
-        SETTINGS.iter().map(|setting| (distance(&squeezed, &squeeze(setting)), *setting));
+        SETTINGS.iter().map(|setting| (distance(&given, &normalized(setting)), *setting));
     let (distance, nearest) = distances.min_by_key(|(distance, _)| *distance)?;
-    // A third may be wrong; of a short name a letter.
-    let allowed = squeezed.len().div_ceil(3).min(3);
-    let part = || SETTINGS.iter().copied().find(|setting| is_end(setting, name));
+    // A third of the letters may be wrong, but at least one and at most three.
+    let allowed = given.len().div_ceil(3).min(3);
+    let part = || SETTINGS.iter().copied().find(|setting| is_suffix(setting, name));
     if distance <= allowed { Some(nearest) } else { part() }
 }
 
-/// Whether a name is a setting without its first words, such as `SECRET`.
-fn is_end(setting: &str, name: &str) -> bool {
-    let (setting, name) = (squeeze(setting), squeeze(name));
+/// Whether a name is the end of a setting's name, such as `SECRET`.
+fn is_suffix(setting: &str, name: &str) -> bool {
+    let (setting, name) = (normalized(setting), normalized(name));
     name.len() >= 2 && setting.len() > name.len() && setting.ends_with(&name)
 }
 
-/// Without case and separators, which differ most.
-fn squeeze(name: &str) -> String {
+/// The name without case and separators, which differ most often.
+fn normalized(name: &str) -> String {
     name.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect()
 }
 
-/// How many letters are missing, added or other (Levenshtein).
+/// The Levenshtein distance.
 fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.len()).collect();
     for (at, letter) in one.bytes().enumerate() {
@@ -86,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn misspelt_names_lead_to_the_setting() {
+    fn misspelled_names_lead_to_the_setting() {
         for (name, setting) in [
             ("SCOPES", "scope"),
             ("client-id", "client_id"),
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn service_links_are_told_from_other_names() {
+    fn service_links_are_recognized() {
         for name in [
             "SERVICE_HOST",
             "SERVICE_PORT",
@@ -120,10 +119,10 @@ mod tests {
             "PROXY_SERVICE_HOST",
             "PROXY_PORT_4180_TCP_PORT",
         ] {
-            assert_eq!(Foreign::of(name), Foreign::Kubernetes, "{name}");
+            assert_eq!(VariableOrigin::of(name), VariableOrigin::Kubernetes, "{name}");
         }
         for name in ["SCOPES", "SERVICE", "PORTS", "PORT_NAME", "SERVICE_HOSTS", ""] {
-            assert_eq!(Foreign::of(name), Foreign::Other, "{name}");
+            assert_eq!(VariableOrigin::of(name), VariableOrigin::Unknown, "{name}");
         }
     }
 

@@ -4,18 +4,17 @@ use std::{error::Error as StdError, fmt, fmt::Write as _};
 
 use zeroize::Zeroizing;
 
-use super::{decodings::decodings, encodings, typos};
+use super::{decodings::decodings, encodings, paste_marks};
+use crate::limits::MAX_CREDENTIAL_BYTES;
 
 /// A text that shares this many characters with a secret is not shown.
 const WINDOW: usize = 8;
 /// How much of a text is checked, in characters: several times what an error shows.
-const CHECKED: usize = 1000;
+const MAX_CHECKED_CHARS: usize = 1000;
 /// How much of a chain of causes is checked, in bytes.
-const CHECKED_CAUSES: usize = 64 * 1024;
-/// The longest secret that is looked for, in bytes: a file's or a token's limit.
-const LONGEST: usize = 64 * 1024;
+const MAX_CHECKED_CAUSE_BYTES: usize = 64 * 1024;
 /// Words of error messages. A secret that is one of them cannot be recognized in a message.
-const COMMON: [&str; 10] =
+const COMMON_WORDS: [&str; 10] =
     ["bad", "basic", "client", "error", "grant", "invalid", "scope", "secret", "token", "wrong"];
 
 /// What an error says instead of a server's text.
@@ -30,11 +29,11 @@ pub(crate) const WITHHELD: &str =
 /// only as a whole, and one below 4 characters only as a word.
 #[derive(Default)]
 pub(crate) struct SentSecrets {
-    sent: Vec<Sent>,
+    sent: Vec<SentSecret>,
     hints: Vec<String>,
 }
 
-struct Sent {
+struct SentSecret {
     value: Zeroizing<String>,
     /// The name it is paired with in HTTP Basic authentication.
     client_id: Option<String>,
@@ -42,19 +41,19 @@ struct Sent {
 
 impl SentSecrets {
     pub(crate) fn push(&mut self, value: Zeroizing<String>) {
-        self.sent.push(Sent { value, client_id: None });
+        self.sent.push(SentSecret { value, client_id: None });
     }
 
     /// Adds a client secret, which servers also know as `base64(id:secret)`.
     pub(crate) fn push_password(&mut self, client_id: &str, value: Zeroizing<String>) {
         self.check("client id", client_id);
         self.check("client secret", &value);
-        self.sent.push(Sent { value, client_id: Some(client_id.to_owned()) });
+        self.sent.push(SentSecret { value, client_id: Some(client_id.to_owned()) });
     }
 
     /// Notes what a refusal could be due to: a value that was copied with quotes or blanks.
     pub(crate) fn check(&mut self, name: &str, value: &str) {
-        self.hints.extend(typos::describe(name, value));
+        self.hints.extend(paste_marks::describe(name, value));
     }
 
     /// What could be wrong with the credentials themselves, without their values.
@@ -70,14 +69,14 @@ impl SentSecrets {
     /// The beginning of a server's text, unless it repeats a secret or `token`, the access token in
     /// the same answer.
     pub(crate) fn safe<'a>(&self, text: &'a str, token: Option<&str>) -> Option<&'a str> {
-        let end = text.char_indices().nth(CHECKED).map_or(text.len(), |(end, _)| end);
+        let end = text.char_indices().nth(MAX_CHECKED_CHARS).map_or(text.len(), |(end, _)| end);
         let text = &text[..end];
         (!self.are_repeated(text, token)).then_some(text)
     }
 
     /// Whether an error or one of its causes repeats a secret, in `Display` or in `Debug`.
     pub(crate) fn are_repeated_by(&self, error: &(dyn StdError + 'static)) -> bool {
-        let mut text = Bounded(Zeroizing::new(String::with_capacity(CHECKED_CAUSES)));
+        let mut text = Bounded(Zeroizing::new(String::with_capacity(MAX_CHECKED_CAUSE_BYTES)));
         let mut next = Some(error);
         while let Some(link) = next {
             // It fails when there is no more room, which ends a chain without end as well. What was not
@@ -95,13 +94,17 @@ impl SentSecrets {
         let texts = decodings(text.as_bytes());
         let windows = windows(&texts);
         let found = |form: &[u8]| match form.len() {
-            0..WINDOW if COMMON.iter().any(|word| word.as_bytes() == form) => false,
+            0..WINDOW if COMMON_WORDS.iter().any(|word| word.as_bytes() == form) => false,
             0..WINDOW => texts.iter().any(|text| holds(text, form)),
             _ => form.windows(WINDOW).any(|window| windows.binary_search(&packed(window)).is_ok()),
         };
         let sent = self.sent.iter().map(|it| (it.value.as_str(), it.client_id.as_deref()));
         sent.chain(token.map(|token| (token, None))).any(|(value, client_id)| {
-            encodings::any(&value.as_bytes()[..value.len().min(LONGEST)], client_id, found)
+            encodings::any(
+                &value.as_bytes()[..value.len().min(MAX_CREDENTIAL_BYTES)],
+                client_id,
+                found,
+            )
         })
     }
 }
@@ -294,10 +297,10 @@ mod tests {
 
     #[test]
     fn a_long_text_is_checked_as_far_as_it_is_shown() {
-        let text = format!("{}c4n4ry-s3cret", "é".repeat(CHECKED));
+        let text = format!("{}c4n4ry-s3cret", "é".repeat(MAX_CHECKED_CHARS));
         let shown = sent("c4n4ry-s3cret");
         let shown = shown.safe(&text, None).unwrap();
-        assert_eq!(shown.chars().count(), CHECKED);
+        assert_eq!(shown.chars().count(), MAX_CHECKED_CHARS);
         assert!(!is_shown("c4n4ry-s3cret", &text[100..]));
     }
 

@@ -13,11 +13,12 @@ use aws_lc_rs::{
 
 use super::{
     algorithm::{KeyKind, SigningAlgorithm as Algorithm},
-    mistake, pem,
+    error::config_error,
+    pem,
 };
 use crate::error::{Error, sanitise};
 
-pub(super) enum Pair {
+pub(super) enum KeyPair {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     P384(EcdsaKeyPair),
@@ -36,8 +37,8 @@ pub(super) enum Rejected {
 }
 
 impl Rejected {
-    pub(super) fn into_mistake(self) -> Error {
-        mistake(match self {
+    pub(super) fn into_error(self) -> Error {
+        config_error(match self {
             Self::TooSmall => {
                 "signing key: RSA keys below 2048 bits are refused (RFC 7518 §3.3); make one of \
                  2048 bits or more, and register it"
@@ -61,10 +62,10 @@ impl From<KeyRejected> for Rejected {
     }
 }
 
-impl Pair {
+impl KeyPair {
     /// The one private key in a PEM text; certificates and parameters beside it are skipped.
     pub(super) fn from_pem(text: &str) -> Result<Self, Error> {
-        let refuse = |why: &str| Err(mistake(format!("signing key PEM: {why}")));
+        let refuse = |why: &str| Err(config_error(format!("signing key PEM: {why}")));
         let sections = match pem::sections(text) {
             Ok(sections) => sections,
             Err(why) => return refuse(why),
@@ -94,7 +95,7 @@ impl Pair {
             found = Some(pair);
         }
         match (found, public) {
-            (Some(pair), _) => pair.map_err(Rejected::into_mistake),
+            (Some(pair), _) => pair.map_err(Rejected::into_error),
             (None, Some(label)) => {
                 refuse(&format!("it has a {label} and no private key; pass the private key"))
             }
