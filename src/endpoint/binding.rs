@@ -35,7 +35,7 @@ impl Binding {
             }
         };
         let on_rotation: Arc<dyn Fn() + Send + Sync> = Arc::new(withdraw);
-        identity.lend(&on_rotation);
+        identity.on_rotation_while_held(&on_rotation);
         Self { bound: Some(Bound { identity, caches, _on_rotation: on_rotation }) }
     }
 

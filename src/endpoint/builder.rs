@@ -52,7 +52,7 @@ pub struct ClientCredentialsBuilder {
     pub(super) parameters: Parameters,
     transport: Option<Arc<dyn Transport>>,
     /// That transport is known to have a client certificate.
-    shows_certificate: bool,
+    has_client_certificate: bool,
     /// Of the default transport.
     #[cfg(feature = "hyper")]
     pub(super) connections: Option<transport::HyperTransportBuilder>,
@@ -75,7 +75,7 @@ impl ClientCredentialsBuilder {
             assertions: AssertionSettings::default(),
             parameters: Parameters::default(),
             transport: None,
-            shows_certificate: false,
+            has_client_certificate: false,
             #[cfg(feature = "hyper")]
             connections: None,
             retry: RetryPolicy::default(),
@@ -156,7 +156,11 @@ impl ClientCredentialsBuilder {
         B::Data: Send,
         B::Error: Into<BoxError>,
     {
-        self.shows_certificate = transport::shows_certificate(&service);
+        self.has_client_certificate = false;
+        #[cfg(feature = "hyper")]
+        {
+            self.has_client_certificate = transport::has_client_identity(&service);
+        }
         self.transport = Some(transport::from_service(service));
         self
     }
@@ -305,7 +309,7 @@ impl ClientCredentialsBuilder {
                 auth,
                 parameters: self.parameters,
                 transport,
-                shows_certificate: self.shows_certificate,
+                has_client_certificate: self.has_client_certificate,
                 retry: self.retry,
                 body_cap: self.body_cap,
                 clock: self.clock,

@@ -89,7 +89,7 @@ struct Inner {
     parameters: Parameters,
     transport: Arc<dyn Transport>,
     /// The transport is known to have a client certificate.
-    shows_certificate: bool,
+    has_client_certificate: bool,
     retry: RetryPolicy,
     reading: ReadPolicy,
     body_cap: usize,
@@ -187,7 +187,7 @@ impl Inner {
             body_cap: self.body_cap,
             now: self.skew.correct(self.clock.now()),
             attempt_timeout: self.retry.attempt_timeout,
-            shows_certificate: self.shows_certificate || self.binding.is_known(),
+            has_client_certificate: self.has_client_certificate || self.binding.is_known(),
         }
     }
 

@@ -44,7 +44,7 @@ pub(super) struct Via<'a> {
     /// How long an attempt may take.
     pub(super) attempt_timeout: Duration,
     /// A client certificate is configured.
-    pub(super) shows_certificate: bool,
+    pub(super) has_client_certificate: bool,
 }
 
 /// The metadata of one issuer, read once and kept.
@@ -179,7 +179,7 @@ impl Discovery {
             compare::strict(metadata, via)?;
         }
         // RFC 8705 §5: a client that intends mutual TLS must use the alias.
-        let mtls = self.settings.mtls || via.shows_certificate || via.auth.uses_mtls();
+        let mtls = self.settings.mtls || via.has_client_certificate || via.auth.uses_mtls();
         metadata.endpoint(mtls).cloned()
     }
 

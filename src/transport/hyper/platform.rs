@@ -1,4 +1,4 @@
-//! The file that the environment names in place of the platform's root certificates.
+//! The file of root certificates that the environment names instead of the platform's.
 
 use std::{env, ffi::OsString};
 

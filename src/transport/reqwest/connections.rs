@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     net::LOCALHOST,
     transport::{
-        PING_INTERVAL, PING_TIMEOUT,
+        ping::{PING_INTERVAL, PING_TIMEOUT},
         proxy::{ProxyServer, ProxySettings},
     },
 };
