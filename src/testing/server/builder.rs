@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    AuthorizationServer, Config,
+    authorization_server::{AuthorizationServer, Config},
     client::{Client, Proof},
 };
 use crate::testing::{DpopVerifier, RecordedRequest};
@@ -35,8 +35,26 @@ pub struct AuthorizationServerBuilder {
     delay: Duration,
 }
 
+impl AuthorizationServer {
+    /// A server with the defaults: any client is accepted, tokens live for 3,600 s.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts with the defaults, to change some of them.
+    pub fn builder() -> AuthorizationServerBuilder {
+        AuthorizationServerBuilder::new()
+    }
+}
+
+impl Default for AuthorizationServer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl AuthorizationServerBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             config: Config {
                 path: "/token".into(),
