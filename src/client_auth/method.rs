@@ -53,7 +53,7 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
     }
 
     /// Whether what it makes holds the time, so that a wrong clock can be why it is refused.
-    fn is_dated(&self) -> bool {
+    fn has_times(&self) -> bool {
         false
     }
 }

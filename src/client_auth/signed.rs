@@ -93,7 +93,7 @@ impl ClientAuth for SignedAssertion {
         self.audience.wants_issuer()
     }
 
-    fn is_dated(&self) -> bool {
+    fn has_times(&self) -> bool {
         true
     }
 }

@@ -1,4 +1,4 @@
-//! How long a token lives, from the many ways servers write it.
+//! The lifetime of a token, in the forms that servers use.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use http::{HeaderMap, header};
 use super::fields::Member;
 use crate::limits::MAX_DURATION;
 
-/// `expires_in` (RFC 6749 §5.1): a number, integral or not, or the same in a string. Negative is
-/// none left; anything that is no number says nothing.
+/// `expires_in` (RFC 6749 §5.1): a number, integral or not, or the same in a string. Negative means
+/// expired. Anything else is ignored.
 pub(super) fn seconds(member: &Member) -> Option<Duration> {
     let seconds = match member {
         Member::Number(number) => *number,
@@ -18,7 +18,7 @@ pub(super) fn seconds(member: &Member) -> Option<Duration> {
     Some(clamp(seconds))
 }
 
-/// The lifetime that a setting gives, or else the server.
+/// The lifetime of the setting, or of the server's response.
 pub(super) fn stated(expires_in: &Member, setting: Option<Duration>) -> Option<Duration> {
     setting.map(|lifetime| lifetime.min(MAX_DURATION)).or_else(|| seconds(expires_in))
 }
@@ -34,8 +34,8 @@ fn clamp(seconds: f64) -> Duration {
         .map_or(MAX_DURATION, |duration| duration.min(MAX_DURATION))
 }
 
-/// How old the answer is: a cache in front of the token endpoint says so (RFC 9111 §5.1). Of
-/// several fields the first counts, and one that is no number counts nothing.
+/// The age of a response, which a cache in front of the token endpoint states (RFC 9111 §5.1). Of
+/// several fields the first counts. A field that is not a number is ignored.
 pub(super) fn age(headers: &HeaderMap) -> Duration {
     let value = headers.get(header::AGE).and_then(|value| value.to_str().ok());
     value.and_then(delta_seconds).unwrap_or_default()
@@ -47,7 +47,7 @@ pub(super) fn delta_seconds(text: &str) -> Option<Duration> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // Digits that do not fit are a large number all the same.
+    // More digits than fit are a large number too.
     Some(
         text.parse().map_or(MAX_DURATION, |seconds| Duration::from_secs(seconds).min(MAX_DURATION)),
     )

@@ -1,20 +1,21 @@
-//! Answers without a token, as errors: what happened and never what was secret.
+//! The errors of responses without a token. They never show a secret.
 
 use http::{HeaderMap, StatusCode, Uri, header};
 use zeroize::Zeroizing;
 
 use super::{
-    body::Incomplete,
-    fields::{Fields, Member, Unreadable},
-    words,
+    body::BodyError,
+    fields::{Fields, Member, ParseError},
+    server_message,
+    transport_error::with_cause,
 };
 use crate::{
     client_auth::{SentSecrets, WITHHELD},
-    error::{BoxError, Error, ErrorKind, sanitise},
+    error::{Error, ErrorKind, sanitise},
     transport,
 };
 
-/// What a status alone says.
+/// The error of a status.
 pub(super) fn by_status(status: StatusCode) -> Error {
     match status.as_u16() {
         429 => Error::new(ErrorKind::RateLimited),
@@ -25,9 +26,9 @@ pub(super) fn by_status(status: StatusCode) -> Error {
     }
 }
 
-/// What a status says without an OAuth error code. 401 and 403 are refused credentials: to send
-/// them again would only lock the client out. A 403 that says "later", or that is an HTML page, is
-/// a firewall's or a proxy's, and passes when its rule does.
+/// The error of a status without an OAuth error code. 401 and 403 mean refused credentials: retries
+/// could lock the client out. A 403 with `Retry-After` or an HTML page comes from a firewall or proxy,
+/// and is transient.
 pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) -> Error {
     let error = by_status(status);
     match status {
@@ -36,7 +37,7 @@ pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) 
         {
             error.with_retryable(true).with_advice(
                 "a firewall or proxy in front of the token endpoint seems to block this client; \
-                 check that its network may call the token URL; it is asked again after a pause",
+                 check that its network may call the token URL; this client retries after a pause",
             )
         }
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.with_terminal(true).with_advice(
@@ -48,27 +49,26 @@ pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) 
     }
 }
 
-/// JSON is often labelled as HTML, and HTML as JSON: the body decides, then the label.
+/// Decides by the body first, since the content type is often wrong.
 fn is_html(headers: &HeaderMap, body: &str) -> bool {
     let body = body.trim_start_matches('\u{feff}').trim_ascii_start();
     match body.bytes().next() {
         Some(b'{' | b'[') => false,
-        Some(b'<') => !body.starts_with("<?xml") || labelled_html(headers),
-        Some(_) => labelled_html(headers),
+        Some(b'<') => !body.starts_with("<?xml") || has_html_type(headers),
+        Some(_) => has_html_type(headers),
         None => false,
     }
 }
 
-fn labelled_html(headers: &HeaderMap) -> bool {
+fn has_html_type(headers: &HeaderMap) -> bool {
     let content_type = content_type(headers);
     matches!(content_type.as_deref(), Some("text/html" | "application/xhtml+xml"))
 }
 
-/// An OAuth error (RFC 6749 §5.2). A code that is known to be final outranks the status; an
-/// unknown one, or one that only says "not now", leaves a 429 or a failing server's answer what
-/// it is.
-pub(super) fn oauth(code: &str, fields: &Fields, page: Page<'_>) -> Error {
-    let status = without_code(page.status, page.headers, page.text);
+/// An OAuth error (RFC 6749 §5.2). A code that is known to be final outranks the status. An unknown
+/// or transient code does not change the error of a 429 or a 5xx status.
+pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
+    let status = without_code(body.status, body.headers, body.text);
     let known = Error::new(ErrorKind::of_oauth_code(code));
     let by_status = match status.kind() {
         ErrorKind::RateLimited => {
@@ -76,23 +76,23 @@ pub(super) fn oauth(code: &str, fields: &Fields, page: Page<'_>) -> Error {
         }
         _ => known.kind() == ErrorKind::OtherOAuthError && status.is_retryable(),
     };
-    // A code of the RFCs says nothing about a secret.
+    // A registered code cannot be a secret.
     let registered = known.kind() != ErrorKind::OtherOAuthError;
     let error = if by_status { status } else { known };
     let token = match &fields.access_token {
         Member::Text(token) => Some(token.as_str()),
         _ => None,
     };
-    let safe_code = if registered { Some(code) } else { page.secrets.safe(code, token) };
-    let words;
+    let safe_code = if registered { Some(code) } else { body.secrets.safe(code, token) };
+    let message;
     let description = match fields.error_description.as_text() {
         Some(description) => Some(description),
         None => {
-            words = page.words();
-            words.as_ref().map(|words| words.as_str()).filter(|words| *words != code)
+            message = body.message();
+            message.as_ref().map(|message| message.as_str()).filter(|message| *message != code)
         }
     };
-    let safe = description.and_then(|text| page.secrets.safe(text, token));
+    let safe = description.and_then(|text| body.secrets.safe(text, token));
     let error = match (safe_code, safe) {
         (Some(code), description) => error.with_oauth_code(code, description),
         (None, Some(description)) => error.with_server_text(description),
@@ -104,7 +104,7 @@ pub(super) fn oauth(code: &str, fields: &Fields, page: Page<'_>) -> Error {
     error
 }
 
-/// A redirect, with its target's origin: the rest of the address may carry anything.
+/// A redirect, with the origin of its target. The rest of the address is not shown.
 pub(super) fn redirect(headers: &HeaderMap, secrets: &SentSecrets) -> Error {
     let error = Error::new(ErrorKind::Redirect);
     let Some(location) = headers.get(header::LOCATION) else {
@@ -122,10 +122,10 @@ fn origin(location: &str) -> Option<String> {
     if location.starts_with('/') && !network_path {
         return Some("the same origin".into());
     }
-    // `http::Uri` takes no scheme-relative reference.
+    // `http::Uri` does not parse scheme-relative references.
     let uri: Uri =
         if network_path { format!("https:{location}").parse() } else { location.parse() }.ok()?;
-    // A host can be as long as an address.
+    // A host can be long.
     let host = sanitise(uri.host()?);
     let port = uri.port().map(|port| format!(":{port}")).unwrap_or_default();
     match uri.scheme_str() {
@@ -135,10 +135,10 @@ fn origin(location: &str) -> Option<String> {
     }
 }
 
-pub(super) fn incomplete(why: Incomplete, secrets: &SentSecrets) -> Error {
+pub(super) fn incomplete(why: BodyError, secrets: &SentSecrets) -> Error {
     match why {
-        Incomplete::TooLarge => Error::new(ErrorKind::BodyTooLarge),
-        Incomplete::Broken(cause) => {
+        BodyError::TooLarge => Error::new(ErrorKind::BodyTooLarge),
+        BodyError::Broken(cause) => {
             if secrets.are_repeated_by(&*cause) {
                 let error = Error::new(ErrorKind::Transport).with_detail("the answer broke off");
                 return with_cause(error, cause, secrets);
@@ -149,33 +149,24 @@ pub(super) fn incomplete(why: Incomplete, secrets: &SentSecrets) -> Error {
     }
 }
 
-/// Adds a transport's error, unless its text repeats a secret: such errors can hold the peer's
-/// text, or the request.
-pub(super) fn with_cause(error: Error, cause: BoxError, secrets: &SentSecrets) -> Error {
-    if secrets.are_repeated_by(&*cause) {
-        return error.and_detail("the cause is left out because it repeats part of a secret");
-    }
-    error.with_source(cause)
-}
-
 pub(super) fn encoding() -> Error {
     Error::new(ErrorKind::UnsupportedContentEncoding)
 }
 
-/// A success that is no token response.
-pub(super) fn malformed(why: &Unreadable, page: Page<'_>) -> Error {
-    if page.text.trim_ascii().is_empty() {
-        return empty(page.status);
+/// A success that is not a token response.
+pub(super) fn malformed(why: &ParseError, body: ErrorBody<'_>) -> Error {
+    if body.text.trim_ascii().is_empty() {
+        return empty(body.status);
     }
     let error = Error::new(ErrorKind::MalformedBody);
     match why {
-        Unreadable::Truncated => error.with_retryable(true).with_detail("the body ends early"),
-        Unreadable::Malformed(why) => page.describe(error.with_detail(why.clone())),
+        ParseError::Truncated => error.with_retryable(true).with_detail("the body ends early"),
+        ParseError::Malformed(why) => body.describe(error.with_detail(why.clone())),
     }
 }
 
-/// An empty body may be a body that was lost, so a 200 is tried again. Other statuses, such as
-/// 202 or 204, say that there is no token.
+/// The body of a 200 may have been lost, so the error is retryable. Other statuses, such as 202 or
+/// 204, mean that there is no token.
 fn empty(status: StatusCode) -> Error {
     let error = match status {
         StatusCode::OK => Error::new(ErrorKind::MalformedBody).with_retryable(true),
@@ -184,7 +175,7 @@ fn empty(status: StatusCode) -> Error {
     error.with_detail("the body is empty")
 }
 
-/// Names a token type that is not used, and the setting for it.
+/// The text for a token type that is not accepted, with the setting for it.
 pub(super) fn token_type(member: &Member, secrets: &SentSecrets, token: &str) -> String {
     let named = match member {
         Member::Absent => "it names no token_type".to_owned(),
@@ -197,8 +188,8 @@ pub(super) fn token_type(member: &Member, secrets: &SentSecrets, token: &str) ->
     format!("{named}; if the API takes such tokens as Bearer tokens, set token_type_override")
 }
 
-/// Adds what could be wrong with the credentials, if they are what was refused.
-pub(super) fn hint(error: Error, secrets: &SentSecrets) -> Error {
+/// Adds hints about the credentials, if they were refused.
+pub(super) fn add_hints(error: Error, secrets: &SentSecrets) -> Error {
     use ErrorKind as K;
     let refused = match error.kind() {
         K::InvalidClient | K::UnauthorizedClient | K::InvalidGrant => true,
@@ -209,9 +200,9 @@ pub(super) fn hint(error: Error, secrets: &SentSecrets) -> Error {
     hints.iter().fold(error, |error, hint| error.and_detail(hint.clone()))
 }
 
-/// What came instead of an OAuth answer; often a proxy's or a login page.
+/// The body of an error, often a proxy's or a login page.
 #[derive(Clone, Copy)]
-pub(super) struct Page<'a> {
+pub(super) struct ErrorBody<'a> {
     pub(super) status: StatusCode,
     pub(super) headers: &'a HeaderMap,
     /// The body, with a replacement character for each byte that is not UTF-8.
@@ -219,15 +210,15 @@ pub(super) struct Page<'a> {
     pub(super) secrets: &'a SentSecrets,
 }
 
-impl Page<'_> {
-    /// Adds the content type, and how a page of markup begins, or the server's words. Markup is not
-    /// shown when a token could be in it, since XML token responses exist. Nothing is shown that
-    /// repeats a secret.
+impl ErrorBody<'_> {
+    /// Adds the server's message, or the content type and the beginning of a page of markup. Markup is
+    /// not shown if it could contain a token, since XML token responses exist. Text that repeats a
+    /// secret is not shown.
     pub(super) fn describe(&self, error: Error) -> Error {
         let page = self.text.trim_ascii_start();
         if !page.starts_with('<') {
-            return match self.words() {
-                Some(words) => self.quote(error, words.trim(), usize::MAX),
+            return match self.message() {
+                Some(message) => self.quote(error, message.trim(), usize::MAX),
                 None => error,
             };
         }
@@ -246,7 +237,7 @@ impl Page<'_> {
         self.quote(error, page, 120)
     }
 
-    /// Shows this many characters of a text at most.
+    /// Adds a text of at most `most` characters.
     fn quote(&self, error: Error, text: &str, most: usize) -> Error {
         match self.secrets.safe(text, None) {
             Some(text) => {
@@ -257,17 +248,18 @@ impl Page<'_> {
         }
     }
 
-    /// The message in a body that is no OAuth error. A line of plain text counts for a failure
-    /// only: as a success it may be the token.
-    fn words(&self) -> Option<Zeroizing<String>> {
-        words::in_json(self.text).or_else(|| {
-            let text = words::in_text(self.text).filter(|_| !self.status.is_success())?;
+    /// The message in a body that is not an OAuth error. Plain text counts only in an error response:
+    /// in a success it may be the token.
+    fn message(&self) -> Option<Zeroizing<String>> {
+        server_message::from_json(self.text).or_else(|| {
+            let text =
+                server_message::from_text(self.text).filter(|_| !self.status.is_success())?;
             Some(Zeroizing::new(text.to_owned()))
         })
     }
 }
 
-/// A body as text. A description in Latin-1 must not hide the code next to it.
+/// A body as text. A description in Latin-1 does not prevent reading the error code.
 pub(super) fn lossy(body: &[u8]) -> Zeroizing<String> {
     // Sized once: a replacement character is three bytes long.
     let room = if str::from_utf8(body).is_ok() { body.len() } else { 3 * body.len() };
@@ -303,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_names_its_targets_origin_and_no_more() {
+    fn a_redirect_shows_only_the_origin_of_its_target() {
         for (location, expected) in [
             ("https://as.example.com/o/token/?code=x", "https://as.example.com"),
             ("http://user:pw@evil.example.net:81/", "http://evil.example.net:81"),
@@ -319,15 +311,15 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_shown_in_short_unless_a_token_could_be_in_it() {
+    fn the_beginning_of_a_page_is_shown_unless_it_could_contain_a_token() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "text/HTML; charset=x".parse().unwrap());
         let mut secrets = SentSecrets::default();
         secrets.push(Zeroizing::new("hunter2".to_owned()));
-        let text = |body: &str| {
+        let text = |text: &str| {
             let status = StatusCode::OK;
-            let page = Page { status, headers: &headers, text: body, secrets: &secrets };
-            let text = page.describe(Error::new(ErrorKind::MalformedBody)).to_string();
+            let body = ErrorBody { status, headers: &headers, text, secrets: &secrets };
+            let text = body.describe(Error::new(ErrorKind::MalformedBody)).to_string();
             text.rsplit_once("in between").unwrap().1.to_owned()
         };
         assert_eq!(

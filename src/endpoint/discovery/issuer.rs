@@ -1,4 +1,4 @@
-//! The issuer, and where its metadata is.
+//! The issuer, and the well-known URIs of its metadata.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use http::Uri;
 
 use crate::endpoint::url;
 
-/// An issuer identifier (RFC 8414 §2), as it was written.
+/// An issuer identifier (RFC 8414 §2), as configured.
 pub(super) struct Issuer {
     pub(super) text: Arc<str>,
     pub(super) uri: Uri,
@@ -15,25 +15,25 @@ pub(super) struct Issuer {
 impl Issuer {
     /// # Errors
     ///
-    /// What is wrong with it and what to do. `what`: its name in that text.
-    pub(super) fn parse(what: &str, text: &str, allow_plain_http: bool) -> Result<Self, String> {
-        let uri = url::parse(what, text, allow_plain_http)?;
+    /// What is wrong and what to do. `name`: the name of the issuer in that text.
+    pub(super) fn parse(name: &str, text: &str, allow_plain_http: bool) -> Result<Self, String> {
+        let uri = url::parse(name, text, allow_plain_http)?;
         if text.contains('?') {
-            return Err(format!("{what}: it has a query; RFC 8414 §2 allows none"));
+            return Err(format!("{name}: it has a query; remove it (RFC 8414 §2)"));
         }
         if text.contains("/.well-known/") {
             return Err(format!(
-                "{what}: it is the address of a metadata document; give the part that the \
-                 document names as its issuer"
+                "{name}: it is the address of a metadata document; pass the document's issuer \
+                 instead"
             ));
         }
         Ok(Self { text: text.into(), uri })
     }
 
-    /// Where its metadata may be, in the order in which it is looked for: RFC 8414 §3.1 inserts
-    /// the well-known part between host and path, OpenID Connect Discovery §4 appends its own.
-    pub(super) fn places(&self) -> [Uri; 2] {
-        // Both remove a slash at the end first.
+    /// The well-known URIs of the metadata, in the order of the requests. RFC 8414 §3.1 inserts the
+    /// well-known part between host and path, OpenID Connect Discovery §4 appends it.
+    pub(super) fn well_known_uris(&self) -> [Uri; 2] {
+        // Both specifications remove a slash at the end first.
         let path = self.uri.path();
         let path = path.strip_suffix('/').unwrap_or(path);
         [
@@ -52,8 +52,8 @@ impl Issuer {
 /// # Errors
 ///
 /// As [`Issuer::parse`].
-pub(crate) fn check(what: &str, text: &str, allow_plain_http: bool) -> Result<(), String> {
-    Issuer::parse(what, text, allow_plain_http).map(drop)
+pub(crate) fn check(name: &str, text: &str, allow_plain_http: bool) -> Result<(), String> {
+    Issuer::parse(name, text, allow_plain_http).map(drop)
 }
 
 #[cfg(test)]
@@ -76,10 +76,10 @@ mod tests {
             assert_eq!(&*parsed.text, issuer, "kept as it was written");
             let host = "https://idp.example.com";
             let expected = [format!("{host}{OAUTH}{path}"), format!("{host}{path}{OPENID}")];
-            assert_eq!(parsed.places().map(|place| place.to_string()), expected);
+            assert_eq!(parsed.well_known_uris().map(|uri| uri.to_string()), expected);
         }
         let loopback = Issuer::parse("issuer", "http://127.0.0.1:8080/x", false).unwrap();
-        assert_eq!(loopback.places()[0], *format!("http://127.0.0.1:8080{OAUTH}/x"));
+        assert_eq!(loopback.well_known_uris()[0], *format!("http://127.0.0.1:8080{OAUTH}/x"));
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn a_401_and_a_403_without_a_code_are_refused_credentials() {
         let advice = if refused { "refuses these credentials" } else { "a firewall or proxy" };
         assert!(text.contains(advice), "{text}");
     }
-    for why in [Incomplete::TooLarge, Incomplete::Broken("reset".into())] {
+    for why in [BodyError::TooLarge, BodyError::Broken("reset".into())] {
         assert!(answered(401, &[], Err(why)).unwrap_err().is_terminal());
     }
     let neighbor = answered(405, &[], Ok(b"GET only")).unwrap_err();
@@ -90,7 +90,7 @@ fn a_scope_that_is_too_long_or_repeats_a_secret_is_not_kept() {
     secrets.push(zeroize::Zeroizing::new("hunter2hunter2".to_owned()));
     let scope = |scope: &str, requested_scope| {
         let body = format!(r#"{{"access_token":"a","scope":{scope}}}"#);
-        let token = read(Answer {
+        let token = read(RawResponse {
             status: StatusCode::OK,
             headers: &HeaderMap::new(),
             body: Ok(body.as_bytes()),

@@ -1,4 +1,4 @@
-//! The client assertions among the settings of [`ClientCredentials`](super::ClientCredentials).
+//! The settings of client assertions.
 
 use std::{future::Future, path::PathBuf};
 #[cfg(feature = "jwt")]
@@ -7,22 +7,22 @@ use std::{sync::atomic::AtomicBool, time::Duration};
 use super::ClientCredentialsBuilder;
 #[cfg(feature = "jwt")]
 use crate::{
-    client_auth::{AssertionAudience, Credential, Secret, SignedAssertion},
+    client_auth::{AssertionAudience, AssertionSettings, Credential, Secret, SignedAssertion},
     jose::{HmacAlgorithm, SigningKeySource},
 };
 use crate::{
-    client_auth::{AssertionSettings, AssertionSource, ProvidedAssertion},
+    client_auth::{AssertionSource, ProvidedAssertion},
     error::BoxError,
     secret_file::SecretFile,
 };
 
 impl ClientCredentialsBuilder {
-    /// `private_key_jwt`: a JWT that a private key signs, anew for each attempt (RFC 7523 §2.2,
-    /// OpenID Connect Core §9).
+    /// `private_key_jwt`: a new JWT for each attempt, signed by a private key (RFC 7523 §2.2, OpenID
+    /// Connect Core §9).
     ///
-    /// `audience` becomes `aud`, as one string: the authorization server's issuer identifier, to
-    /// the letter (RFC 7523 as updated by rfc7523bis). Servers that are older want their token
-    /// URL there; use that if the issuer is refused. With
+    /// `audience` becomes `aud`, as one string: exactly the authorization server's issuer identifier
+    /// (RFC 7523 as updated by rfc7523bis). Older servers expect their token URL; use it if the issuer
+    /// is refused. With
     /// [`discover`](crate::ClientCredentials::discover) it can be
     /// [`AssertionAudience::discovered_issuer`].
     ///
@@ -34,7 +34,7 @@ impl ClientCredentialsBuilder {
     ///     ClientCredentials, SigningAlgorithm, SigningKey, SigningKeySource,
     /// };
     ///
-    /// # let pem = include_str!("../../tests/signing_keys/ec256-sec1.pem");
+    /// # let pem = include_str!("../../../tests/signing_keys/ec256-sec1.pem");
     /// let key = SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.with_key_id("2026-11");
     /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
     ///     .private_key_jwt("my-service", key, "https://idp.example.com")
@@ -57,13 +57,13 @@ impl ClientCredentialsBuilder {
         self.signed(client_id.into(), Credential::Key(key.into()), audience.into())
     }
 
-    /// `client_secret_jwt`: a JWT that the client secret signs, anew for each attempt (RFC 7523
-    /// §2.2, OpenID Connect Core §9). The secret itself is not sent. `audience` as for
+    /// `client_secret_jwt`: a new JWT for each attempt, signed with the client secret (RFC 7523 §2.2,
+    /// OpenID Connect Core §9). The secret itself is not sent. For `audience` see
     /// [`private_key_jwt`](Self::private_key_jwt).
     ///
     /// The secret should be as long as the hash (RFC 7518 §3.2): some servers refuse a shorter one.
-    /// A shorter one is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret). An empty
-    /// one is a mistake.
+    /// A shorter secret is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret). An empty
+    /// secret is a mistake.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn client_secret_jwt(
@@ -79,12 +79,12 @@ impl ClientCredentialsBuilder {
 
     #[cfg(feature = "jwt")]
     fn signed(self, id: String, credential: Credential, audience: AssertionAudience) -> Self {
-        let nobody = audience.is_empty();
+        let is_empty = audience.is_empty();
         let settings = AssertionSettings::default();
         let warned = AtomicBool::new(false);
         let auth = |id| SignedAssertion { id, credential, audience, settings, warned };
         let mut this = self.auth(id, auth);
-        if nobody {
+        if is_empty {
             this.auth_mistake = Some(
                 "client assertion: its audience is empty; pass the authorization server's issuer",
             );
@@ -92,13 +92,13 @@ impl ClientCredentialsBuilder {
         this
     }
 
-    /// A client assertion in a file that something else keeps fresh (RFC 7521 §4.2): a Kubernetes
+    /// A client assertion in a file that another program updates (RFC 7521 §4.2): a Kubernetes
     /// projected service-account token, an Entra ID federated credential, a JWT-SVID.
     ///
-    /// It is read for each attempt, on a thread of this crate, and trimmed. Only a regular file, or
-    /// a symbolic link to one, is read. While it can't be read, or holds no whole JWT, the
-    /// assertion that was read last is sent until its own `exp`, with an
-    /// [`Event::CredentialKept`](crate::Event::CredentialKept). Afterwards that is an error of kind
+    /// The file is read for each attempt, on a thread of this crate, and trimmed. It must be a regular
+    /// file, or a symbolic link to one. While it cannot be read, or does not contain a complete JWT, the
+    /// assertion that was read last is sent until its `exp`, with an
+    /// [`Event::CredentialKept`](crate::Event::CredentialKept). After that it is an error of kind
     /// `Credentials`.
     ///
     /// # Examples
@@ -133,11 +133,11 @@ impl ClientCredentialsBuilder {
         self.auth(client_id, |id| ProvidedAssertion::new(Some(id), source))
     }
 
-    /// A client assertion that a closure gets, such as a JWT-SVID from the SPIFFE Workload API;
-    /// otherwise as [`client_assertion_file`](Self::client_assertion_file). It is called for each
-    /// attempt and counts against the attempt's time. Put no secret into its error.
+    /// A client assertion from a closure, such as a JWT-SVID of the SPIFFE Workload API. Otherwise as
+    /// [`client_assertion_file`](Self::client_assertion_file). The closure is called for each attempt,
+    /// within the attempt's timeout. Its error must not contain a secret.
     ///
-    /// `client_id` is `None` where the assertion alone says who the client is.
+    /// Pass `None` as `client_id` if the assertion alone identifies the client.
     ///
     /// # Examples
     ///
@@ -167,22 +167,22 @@ impl ClientCredentialsBuilder {
     }
 
     /// The `client_assertion_type` (RFC 7521 §4.2). Default: that of RFC 7523 §2.2,
-    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`. SPIFFE has one of its own,
+    /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`. SPIFFE uses
     /// `urn:ietf:params:oauth:client-assertion-type:jwt-spiffe`.
     pub fn client_assertion_type(mut self, assertion_type: impl Into<String>) -> Self {
         self.assertions.assertion_type = assertion_type.into();
         self
     }
 
-    /// Whether `client_id` is sent beside a client assertion. RFC 7521 §4.2 makes it optional;
-    /// Entra ID and Keycloak want it, and no server is known to refuse it. Default: yes.
+    /// Whether `client_id` is sent with a client assertion. RFC 7521 §4.2 makes it optional. Entra ID and
+    /// Keycloak require it, and no server is known to refuse it. Default: yes.
     pub fn client_id_beside_assertion(mut self, send: bool) -> Self {
         self.assertions.client_id_in_body = send;
         self
     }
 
-    /// How long a client assertion that is signed here is valid: `exp` minus `iat`, in whole
-    /// seconds. Default: 60 s.
+    /// Lifetime of a client assertion that this crate signs: `exp` minus `iat`, in whole seconds.
+    /// Default: 60 s.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn assertion_lifetime(mut self, lifetime: Duration) -> Self {
@@ -190,24 +190,13 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Whether a client assertion that is signed here has `typ` `client-authentication+jwt` in
-    /// its header (rfc7523bis), so that it can't be taken for another kind of JWT. Turn it off for
-    /// servers that refuse it; there is no `typ` then. Default: yes.
+    /// Whether a client assertion that this crate signs has `typ` `client-authentication+jwt` in its
+    /// header (rfc7523bis), which distinguishes it from other JWTs. Turn it off for servers that refuse
+    /// it. Then there is no `typ`. Default: yes.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn assertion_typ(mut self, send: bool) -> Self {
         self.assertions.typ = send;
         self
     }
-}
-
-pub(super) fn check(settings: &AssertionSettings) -> Result<(), &'static str> {
-    if settings.assertion_type.trim().is_empty() {
-        return Err("client_assertion_type: it is empty; leave it out, or pass a URI");
-    }
-    #[cfg(feature = "jwt")]
-    if settings.lifetime < Duration::from_secs(1) {
-        return Err("assertion_lifetime: it must be 1 s or more");
-    }
-    Ok(())
 }

@@ -1,4 +1,4 @@
-//! What a server says in an answer that is no OAuth error: a JSON object of some other shape, or a
+//! The server's message in a response that is not an OAuth error: a JSON object of another shape, or a
 //! line of text.
 
 use std::fmt;
@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::json_text;
 
-/// Members with a message for people, the most telling first: RFC 9457, Spring, FastAPI, IBM,
-/// Okta, Apigee, WeChat and others. Case, `_` and `-` do not count.
+/// Members with a human-readable message, the most specific first: RFC 9457, Spring, FastAPI, IBM,
+/// Okta, Apigee, WeChat and others. Case, `_` and `-` are ignored.
 const MEMBERS: [&str; 18] = [
     "errordescription",
     "message",
@@ -32,42 +32,42 @@ const MEMBERS: [&str; 18] = [
     "exception",
 ];
 
-/// How deep a message may be: `{"detail":[{"msg":"…"}]}`.
-const DEPTH: usize = 4;
+/// Maximum nesting of a message: `{"detail":[{"msg":"…"}]}`.
+const MAX_DEPTH: usize = 4;
 
 /// The message in a JSON object.
-pub(super) fn in_json(body: &str) -> Option<Zeroizing<String>> {
+pub(super) fn from_json(body: &str) -> Option<Zeroizing<String>> {
     let body = body.strip_prefix('\u{feff}').unwrap_or(body).trim_ascii();
     let raw: &RawValue = serde_json::from_str(body).ok().filter(|_| body.starts_with('{'))?;
-    in_value(raw, DEPTH).filter(|text| !holds_token(text))
+    from_value(raw, MAX_DEPTH).filter(|text| !contains_token(text))
 }
 
 /// A body that is a line or two of text.
-pub(super) fn in_text(body: &str) -> Option<&str> {
+pub(super) fn from_text(body: &str) -> Option<&str> {
     let body = body.strip_prefix('\u{feff}').unwrap_or(body).trim();
     let binary =
         |c: char| (c.is_control() && !c.is_whitespace()) || c == char::REPLACEMENT_CHARACTER;
     let text = !body.is_empty() && !body.starts_with(['<', '{', '[']) && !body.contains(binary);
-    (text && !holds_token(body)).then_some(body)
+    (text && !contains_token(body)).then_some(body)
 }
 
-/// A failure that comes with a token is odd enough to show none of it.
-fn holds_token(text: &str) -> bool {
+/// A failure that contains a token is not shown.
+fn contains_token(text: &str) -> bool {
     ["access_token", "refresh_token", "id_token", "eyJ"].iter().any(|part| text.contains(part))
 }
 
-fn in_value(raw: &RawValue, depth: usize) -> Option<Zeroizing<String>> {
+fn from_value(raw: &RawValue, depth: usize) -> Option<Zeroizing<String>> {
     let text = raw.get();
     match text.as_bytes().first()? {
         b'"' => json_text::decode(text).filter(|text| !text.trim().is_empty()),
         b'{' if depth > 0 => {
             let Members(mut members) = serde_json::from_str(text).ok()?;
             members.sort_by_key(|(rank, _)| *rank);
-            members.iter().find_map(|(_, member)| in_value(member, depth - 1))
+            members.iter().find_map(|(_, member)| from_value(member, depth - 1))
         }
         b'[' if depth > 0 => {
             let First(first) = serde_json::from_str(text).ok()?;
-            in_value(first?, depth - 1)
+            from_value(first?, depth - 1)
         }
         _ => None,
     }
@@ -80,7 +80,7 @@ fn rank(name: &str) -> Option<usize> {
     MEMBERS.iter().position(|member| *member == plain)
 }
 
-/// The members with a message, and their place in the order.
+/// The members with a message, and their ranks.
 struct Members<'a>(Vec<(usize, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -166,16 +166,16 @@ mod tests {
             ("{", None),
             ("", None),
         ] {
-            assert_eq!(in_json(body).as_ref().map(|it| it.as_str()), expected, "{body}");
+            assert_eq!(from_json(body).as_ref().map(|it| it.as_str()), expected, "{body}");
         }
         let deep = format!("{}1{}", r#"{"error":"#.repeat(100_000), "}".repeat(100_000));
-        assert!(in_json(&deep).is_none());
+        assert!(from_json(&deep).is_none());
         let many = format!("{{{}\"x\":1}}", r#""message":1,"#.repeat(80_000));
-        assert!(in_json(&many).is_none());
+        assert!(from_json(&many).is_none());
     }
 
     #[test]
-    fn a_line_of_text_is_told_from_markup_and_binary() {
+    fn a_line_of_text_is_not_markup_or_binary() {
         for (body, expected) in [
             ("Unauthorized", Some("Unauthorized")),
             (" client authentication failed\r\n", Some("client authentication failed")),
@@ -186,7 +186,7 @@ mod tests {
             ("access_token=abc", None),
             (" \n", None),
         ] {
-            assert_eq!(in_text(body), expected, "{body:?}");
+            assert_eq!(from_text(body), expected, "{body:?}");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The parameters among the settings of [`ClientCredentials`](crate::ClientCredentials).
+//! The parameters of the token request.
 
-use super::ParameterValue;
-use crate::endpoint::ClientCredentialsBuilder;
+use super::ClientCredentialsBuilder;
+use crate::endpoint::parameters::ParameterValue;
 
 impl ClientCredentialsBuilder {
     /// The scope, space-separated (RFC 6749 §3.3). White space is normalized to single spaces. A
@@ -12,8 +12,8 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The `audience` parameter that some servers (Auth0, Ory Hydra) know. It is sent without
-    /// white space around it, and not at all if it is blank.
+    /// The `audience` parameter of some servers (Auth0, Ory Hydra). It is sent without white space
+    /// around it. A blank audience is not sent.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         let audience = audience.into().trim().to_owned();
         self.parameters.audience = Some(audience).filter(|audience| !audience.is_empty());
@@ -35,12 +35,12 @@ impl ClientCredentialsBuilder {
 
     /// The grant type, for an extension grant (RFC 6749 §4.5). Default: `client_credentials`.
     ///
-    /// [`parameter`](Self::parameter) adds what the grant needs. The chapter
+    /// Add the parameters of the grant with [`parameter`](Self::parameter). The chapter
     /// [`docs::grants`](crate::docs::grants) has recipes.
     ///
     /// # Examples
     ///
-    /// Token exchange (RFC 8693) with a token that another process keeps in a file:
+    /// Token exchange (RFC 8693) with a token that another process writes to a file:
     ///
     /// ```
     /// # #[cfg(feature = "hyper")] {

@@ -1,4 +1,4 @@
-//! The named members of a JSON object. All others are skipped without a copy.
+//! Reads named members of a JSON object, and skips all others without a copy.
 
 use std::fmt;
 
@@ -8,8 +8,8 @@ use zeroize::Zeroizing;
 
 use crate::{endpoint::json_text, error::sanitise};
 
-/// How many names of a list are kept. Registries have fewer.
-const LISTED: usize = 64;
+/// Maximum number of names of a list. Registries have fewer.
+const MAX_NAMES: usize = 64;
 
 /// The values of `N` members. Of a member given twice, the last one counts.
 pub(super) struct Members<'a, const N: usize>(pub(super) [Option<&'a RawValue>; N]);
@@ -47,13 +47,13 @@ impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
     }
 }
 
-/// A string. Anything else says nothing.
+/// A string. Other values are ignored.
 pub(super) fn text(member: &RawValue) -> Option<Zeroizing<String>> {
     json_text::decode(member.get())
 }
 
-/// The different texts in a list, sanitized because messages show them. That changes no name that
-/// is compared.
+/// The distinct texts in a list, sanitized because messages show them. Sanitizing does not change a
+/// registered name.
 pub(super) fn list(member: &RawValue) -> Vec<String> {
     serde_json::from_str(member.get()).map_or(Vec::new(), |List(names)| names)
 }
@@ -74,7 +74,7 @@ impl<'de> Deserialize<'de> for List {
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List, A::Error> {
                 let mut names = Vec::new();
                 while let Some(item) = list.next_element::<&RawValue>()? {
-                    if names.len() == LISTED {
+                    if names.len() == MAX_NAMES {
                         continue;
                     }
                     let name = text(item).map(|name| sanitise(&name));

@@ -1,7 +1,7 @@
-//! Keeps this client's secrets out of the texts of a metadata document.
+//! Removes this client's secrets from the texts of a metadata document.
 //!
-//! A server that has seen a token request could repeat its secret in any text, and lists and the
-//! issuer of a document are in events and errors.
+//! A server that has received a token request could repeat its secret in any text. The lists and the
+//! issuer of a document appear in events and errors.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -13,7 +13,7 @@ use crate::{
     error::{Error, ErrorKind},
 };
 
-/// Names of the registries, which are shown even where a secret has a part in common.
+/// Registered names, which are shown even if they share a part with a secret.
 const REGISTERED: [&str; 24] = [
     "none",
     "client_secret_basic",
@@ -45,8 +45,8 @@ fn is_registered(name: &str) -> bool {
     REGISTERED.contains(&name) || name.starts_with("urn:ietf:params:oauth:")
 }
 
-/// A document, or why it is of no use, without any text that repeats a secret.
-pub(super) async fn remove(
+/// The document or its error, without any text that repeats a secret.
+pub(super) async fn redact(
     read: Result<ServerMetadata, Error>,
     issuer: &Arc<str>,
     auth: &dyn ClientAuth,
@@ -69,11 +69,11 @@ pub(super) async fn remove(
     }
 }
 
-/// The secrets that a token request would be sent with. Rarely needed, so they are not kept.
+/// The secrets of a token request. They are rarely needed, so they are not cached.
 async fn secrets(issuer: &Arc<str>, auth: &dyn ClientAuth, now: SystemTime) -> SentSecrets {
     let issuer = Some(Arc::clone(issuer));
     let mut draft = Draft { issuer, ..Draft::new(HeaderMap::new(), now) };
-    // A failure says what the token request will say; no secret is sent then.
+    // A failure is ignored: the token request fails too, and sends no secret.
     let _ = auth.authenticate(&mut draft).await;
     draft.secrets
 }
