@@ -1,4 +1,4 @@
-//! Proofs, beside the examples of RFC 9449.
+//! Proofs, compared with the examples of RFC 9449.
 
 use std::{
     sync::Arc,

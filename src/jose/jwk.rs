@@ -23,20 +23,20 @@ use crate::error::{Error, sanitise};
 
 pub(super) struct Jwk {
     pub(super) pair: KeyPair,
-    /// Nothing if the JWK does not say.
+    /// `None` if the JWK has no `alg`.
     pub(super) algorithm: Option<Algorithm>,
     pub(super) key_id: Option<String>,
 }
 
-/// The members, as they stand in the text.
+/// The members, as raw text.
 struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
 /// # Errors
 ///
-/// What is wrong with it; never its content.
+/// Errors never show the content.
 pub(super) fn parse(text: &str) -> Result<Jwk, Error> {
     let members = serde_json::from_str(text).map(Members).map_err(|error| {
-        // Only the place: serde's own text may quote the value.
+        // Only the position: serde's own text may quote the value.
         let (line, column) = (error.line(), error.column());
         config_error(format!(
             "JWK: it is not a JSON object at line {line}, column {column}; pass one private key \
@@ -64,7 +64,11 @@ impl Members<'_> {
             None if self.0.contains_key("keys") => {
                 return Err(config_error("JWK: it is a set of keys; pass the one to sign with"));
             }
-            _ => return Err(config_error("JWK: its kty is none of RSA, EC and OKP")),
+            _ => {
+                return Err(config_error(
+                    "JWK: its kty is not RSA, EC or OKP; pass a key of one of these kinds",
+                ));
+            }
         };
         pair.map_err(Rejected::into_error)
     }
@@ -72,7 +76,9 @@ impl Members<'_> {
     fn rsa(&self) -> Result<Result<KeyPair, Rejected>, Error> {
         let d = self.secret("d")?;
         if self.0.contains_key("oth") {
-            return Err(config_error("JWK: RSA keys of more than two primes are not supported"));
+            return Err(config_error(
+                "JWK: RSA keys of more than two primes are not supported; pass another key",
+            ));
         }
         let (n, e) = (self.bytes("n")?, self.bytes("e")?);
         // The factors are optional in RFC 7518 §6.3.2, and written by every tool.
@@ -122,7 +128,7 @@ impl Members<'_> {
             .map_err(Rejected::from))
     }
 
-    /// A key that is meant for something else is not signed with (RFC 7517 §4.2, §4.3).
+    /// Refuses a key for another purpose (RFC 7517 §4.2, §4.3).
     fn check_use(&self) -> Result<(), Error> {
         let operations = self.0.get("key_ops").map(|raw| {
             let operations: Result<Vec<String>, _> = serde_json::from_str(raw.get());
@@ -134,11 +140,11 @@ impl Members<'_> {
         Ok(())
     }
 
-    /// A member that is no secret.
+    /// A member that is not secret.
     fn text(&self, name: &str) -> Result<Option<String>, Error> {
         let Some(raw) = self.0.get(name) else { return Ok(None) };
         serde_json::from_str(raw.get())
-            .map_err(|_| config_error(format!("JWK: its {name} is not a string")))
+            .map_err(|_| config_error(format!("JWK: its {name} is not a string; correct it")))
     }
 
     fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
@@ -158,11 +164,15 @@ impl Members<'_> {
             bytes.truncate(length);
             Some(bytes)
         });
-        bytes.ok_or_else(|| config_error(format!("JWK: its {name} is missing or not base64url")))
+        bytes.ok_or_else(|| {
+            config_error(format!(
+                "JWK: its {name} is missing or not base64url; pass an undamaged JWK"
+            ))
+        })
     }
 }
 
-/// Some tools write integers with a zero in front.
+/// Without leading zeros, which some tools write.
 fn unpadded(integer: &[u8]) -> &[u8] {
     let zeros = integer.iter().take_while(|&&byte| byte == 0).count();
     &integer[zeros..]

@@ -61,7 +61,7 @@ impl SigningKey {
         Self::with_jwk(jwk.as_ref(), None, "use from_jwk_as")
     }
 
-    /// A private key as a JWK, with an algorithm that it need not name.
+    /// A private key as a JWK, with an algorithm that the JWK may leave out.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl SigningKey {
         Self::with_jwk(jwk.as_ref(), Some(algorithm), "")
     }
 
-    /// PEM or a JWK. `advice`: how to name the algorithm of a key that fits several.
+    /// A key in PEM or a JWK. `advice`: how to set the algorithm of a key that fits several.
     #[cfg(feature = "jwt")]
     pub(super) fn from_text(
         text: &str,
@@ -107,7 +107,7 @@ impl SigningKey {
         let algorithm = match (wanted, algorithm) {
             (Some(wanted), Some(named)) if wanted != named => {
                 return Err(config_error(format!(
-                    "JWK: its alg is {named} and not {wanted}; use that"
+                    "JWK: its alg is {named} and not {wanted}; use {named}"
                 )));
             }
             (Some(algorithm), _) | (None, Some(algorithm)) => algorithm,
@@ -122,15 +122,16 @@ impl SigningKey {
         Ok(key)
     }
 
-    /// A new random key; RSA keys have 2048 bits. Nobody knows it: for tests, and for proofs of
-    /// possession.
+    /// A new random key, for tests and for proofs of possession. RSA keys have 2048 bits.
     ///
     /// # Errors
     ///
     /// Kind `Credentials` when the system has no randomness.
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self, Error> {
         let pair = KeyPair::generate(algorithm.key_kind()).map_err(|_| {
-            Error::new(ErrorKind::Credentials).with_detail("a key could not be generated")
+            Error::new(ErrorKind::Credentials).with_detail(
+                "a key could not be generated; check the system's random number generator",
+            )
         })?;
         Self::new(algorithm, pair)
     }
@@ -148,20 +149,19 @@ impl SigningKey {
         Ok(Self { pair: Arc::new(pair), algorithm, key_id: None, x5t_s256: None })
     }
 
-    /// The id under which the authorization server knows the key: `kid` in the JWT's header
-    /// (RFC 7515 §4.1.4).
+    /// The key's id at the authorization server: `kid` in the JWT's header (RFC 7515 §4.1.4).
     #[must_use]
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into().into());
         self
     }
 
-    /// Names the key by its certificate: `x5t#S256` in the JWT's header (RFC 7515 §4.1.8), as
-    /// Entra ID wants it. Of a chain the first certificate counts.
+    /// Identifies the key by its certificate: `x5t#S256` in the JWT's header (RFC 7515 §4.1.8), as
+    /// Entra ID requires it. The first certificate of a chain is used.
     ///
     /// # Errors
     ///
-    /// Kind `Config` when there is no certificate, or it is another key's.
+    /// Kind `Config` when there is no certificate, or it belongs to another key.
     pub fn x5t_s256_from_certificate_pem(mut self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
         let refuse = |why: &str| config_error(format!("signing key's certificate: {why}"));
         let pem = without_escapes(pem.as_ref());
@@ -171,7 +171,7 @@ impl SigningKey {
             .iter()
             .find(|section| section.label == "CERTIFICATE")
             .ok_or_else(|| refuse("there is no -----BEGIN CERTIFICATE----- in it"))?;
-        // Of a point the x coordinate: certificates may hold it compressed.
+        // The x coordinate of a point, since a certificate may contain the compressed point.
         let public = match self.pair.public() {
             point @ [4, ..] => &point[1..1 + (point.len() - 1) / 2],
             public => public,
@@ -183,12 +183,12 @@ impl SigningKey {
         Ok(self)
     }
 
-    /// What it signs with.
+    /// The signature algorithm.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }
 
-    /// Its id, if it has one.
+    /// The key's id, if it was set.
     pub fn key_id(&self) -> Option<&str> {
         self.key_id.as_deref()
     }
@@ -198,8 +198,8 @@ impl SigningKey {
         self.x5t_s256.as_deref()
     }
 
-    /// The public key as a JWK (RFC 7517) with `alg`, `use` and, if it is known, `kid`: what the
-    /// authorization server is to be given.
+    /// The public key as a JWK (RFC 7517) with `alg`, `use` and, if it is known, `kid`. Register it at the
+    /// authorization server.
     pub fn public_jwk(&self) -> String {
         let mut jwk = public_jwk::object(&public_jwk::members(&self.pair));
         jwk.pop();
@@ -211,7 +211,7 @@ impl SigningKey {
         jwk
     }
 
-    /// The public key with the members that make it up and no others (RFC 7638 §3.2).
+    /// The public key with its required members only (RFC 7638 §3.2).
     #[cfg(feature = "dpop")]
     pub(crate) fn bare_jwk(&self) -> String {
         public_jwk::object(&public_jwk::members(&self.pair))
@@ -225,7 +225,8 @@ impl SigningKey {
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         self.pair.sign(self.algorithm, message).map_err(|_| {
-            Error::new(ErrorKind::Credentials).with_detail("the signing key does not sign")
+            Error::new(ErrorKind::Credentials)
+                .with_detail("the signing key cannot sign; check the key")
         })
     }
 }

@@ -1,4 +1,4 @@
-//! Key pairs, as AWS-LC holds them: it wipes what it frees.
+//! Key pairs of AWS-LC, which wipes the memory that it frees.
 
 use aws_lc_rs::{
     error::KeyRejected,
@@ -25,14 +25,14 @@ pub(super) enum KeyPair {
     Ed25519(Ed25519KeyPair),
 }
 
-/// Why a key is not taken.
+/// The key is refused.
 #[derive(Debug)]
 pub(super) enum Rejected {
     /// RSA below 2048 bits (RFC 7518 §3.3).
     TooSmall,
     /// RSA above 8192 bits.
     TooLarge,
-    /// Its parts do not belong together, or it is of no known kind.
+    /// Its parts do not belong together, or its kind is not known.
     Unusable,
 }
 
@@ -45,7 +45,7 @@ impl Rejected {
             }
             Self::TooLarge => "signing key: RSA keys above 8192 bits are not supported",
             Self::Unusable => {
-                "signing key: it is damaged, or neither RSA, P-256, P-384 nor Ed25519; pass the \
+                "signing key: it is damaged, or not RSA, P-256, P-384 or Ed25519; pass the \
                  private key as PKCS#8, PKCS#1, SEC 1 or JWK"
             }
         })
@@ -63,7 +63,7 @@ impl From<KeyRejected> for Rejected {
 }
 
 impl KeyPair {
-    /// The one private key in a PEM text; certificates and parameters beside it are skipped.
+    /// The one private key in a PEM text; certificates and parameters are skipped.
     pub(super) fn from_pem(text: &str) -> Result<Self, Error> {
         let refuse = |why: &str| Err(config_error(format!("signing key PEM: {why}")));
         let sections = match pem::sections(text) {
@@ -151,7 +151,7 @@ impl KeyPair {
         }
     }
 
-    /// The signature in the form that JWS wants: for ECDSA `r` and `s` side by side.
+    /// The signature in the form of JWS: for ECDSA `r` followed by `s`.
     pub(super) fn sign(
         &self,
         algorithm: Algorithm,

@@ -303,7 +303,7 @@ mod tests {
             (0..MAX_THREADS).map(|index| readers.start(&fifos.job(index)).unwrap()).collect();
         let error = readers.read_blocking(&fifos.job(MAX_THREADS), LONG).unwrap_err();
         assert!(matches!(error, ReadError::Overloaded(MAX_THREADS)), "{error}");
-        assert!(error.to_string().starts_with("reads of 64 other files do not finish"));
+        assert!(error.to_string().starts_with("reads of 64 other files have not finished"));
         assert_eq!(readers.lock().threads, 64);
         for (index, read) in stuck.into_iter().enumerate() {
             fifos.finish(index, "late");

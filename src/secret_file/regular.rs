@@ -137,8 +137,8 @@ mod tests {
             assert!(matches!(read(&longer), Err(ReadError::TooLong(it)) if it == max));
             assert_eq!(read(b"").unwrap().len(), 0);
         }
-        assert!(ReadError::TooLong(max).to_string().ends_with("1 MiB"));
-        assert!(ReadError::TooLong(MAX_BYTES).to_string().ends_with("64 KiB"));
+        assert!(ReadError::TooLong(max).to_string().contains("longer than 1 MiB"));
+        assert!(ReadError::TooLong(MAX_BYTES).to_string().contains("longer than 64 KiB"));
     }
 
     #[cfg(unix)]

@@ -248,7 +248,7 @@ fn mistakes_are_config_errors_at_build() {
         ("audience is empty", stage().private_key_jwt("me", key(), "")),
         ("audience is empty", stage().client_secret_jwt("me", "x", HmacAlgorithm::Hs256, "")),
         (
-            "nothing is discovered",
+            "discovery is not used",
             stage().private_key_jwt("me", key(), AssertionAudience::discovered_issuer()),
         ),
         (

@@ -123,7 +123,7 @@ fn keys_that_fit_no_pem_rule_are_refused() {
     refused(Algorithm::Es256, EC384_SEC1, "this one is P-384");
     refused(Algorithm::EdDsa, EC256_PKCS8, "needs a key of kind Ed25519");
     refused(Algorithm::Ps256, ED25519, "sign with EdDSA");
-    refused(Algorithm::Es384, EC521_SEC1, "neither RSA, P-256, P-384 nor Ed25519");
+    refused(Algorithm::Es384, EC521_SEC1, "not RSA, P-256, P-384 or Ed25519");
     refused(Algorithm::Rs256, RSA_PUBLIC, "a PUBLIC KEY and no private key");
     refused(Algorithm::Rs256, RSA_CERTIFICATE, "a CERTIFICATE and no private key");
     refused(Algorithm::Es256, include_str!("ec256-encrypted.pem"), "decrypt it");

@@ -8,7 +8,7 @@ use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-/// What is spoken to the proxy.
+/// The protocol for connections to the proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::transport) enum Protocol {
     Http,
@@ -23,10 +23,11 @@ pub(in crate::transport) struct ProxyServer {
     /// IPv6 in brackets.
     pub(in crate::transport) host: String,
     pub(in crate::transport) port: u16,
-    /// User and password as they are in the URL, percent-encoded.
-    #[cfg_attr(not(feature = "reqwest"), allow(dead_code))]
+    /// User and password as in the URL, percent-encoded.
+    #[cfg(feature = "reqwest")]
     userinfo: Option<Zeroizing<String>>,
     /// `Basic …`, marked sensitive.
+    // Parsed without `hyper` too, so that every client refuses the same URLs.
     #[cfg_attr(not(feature = "hyper"), allow(dead_code))]
     authorization: Option<HeaderValue>,
 }
@@ -34,7 +35,7 @@ pub(in crate::transport) struct ProxyServer {
 impl ProxyServer {
     /// # Errors
     ///
-    /// The mistake in the URL, in words that show none of it.
+    /// The mistake in the URL, without any part of it.
     pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
         const AMBIGUOUS: &str = "the user or password in the proxy URL has an unescaped @, /, ? or # \
                                  in it, so that its end is ambiguous; percent-encode it (@ is %40)";
@@ -71,6 +72,7 @@ impl ProxyServer {
             host: host.to_owned(),
             port,
             authorization: userinfo.map(basic).transpose()?,
+            #[cfg(feature = "reqwest")]
             userinfo: userinfo.map(|text| Zeroizing::new(text.to_owned())),
         })
     }
@@ -100,7 +102,7 @@ impl Protocol {
         }
     }
 
-    /// curl's.
+    /// The default port of curl.
     fn default_port(self) -> u16 {
         if self == Self::Https { 443 } else { 1080 }
     }
@@ -135,9 +137,9 @@ fn protocol(scheme: Option<&str>) -> Result<Protocol, &'static str> {
         Some(&"http") => Ok(Protocol::Http),
         Some(&"https") => Ok(Protocol::Https),
         Some(socks) => Ok(Protocol::Socks(socks)),
-        // An alias of curl's.
+        // An alias in curl.
         None if scheme.eq_ignore_ascii_case("socks") => Ok(Protocol::Socks("socks4")),
-        None => Err("the scheme of the proxy URL is neither http, https nor that of a SOCKS proxy"),
+        None => Err("the scheme of the proxy URL is not http, https or that of a SOCKS proxy"),
     }
 }
 
@@ -167,8 +169,8 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), &'static str> {
 fn number(port: &str) -> Result<u16, &'static str> {
     let number = port.bytes().all(|c| c.is_ascii_digit()).then(|| port.parse().ok()).flatten();
     number.filter(|port| *port > 0).ok_or(
-        "the port of the proxy URL is not a number from 1 to 65535; if a password follows there, \
-         percent-encode what is special in it",
+        "the port of the proxy URL is not a number from 1 to 65535; if a password follows, \
+         percent-encode its special characters",
     )
 }
 

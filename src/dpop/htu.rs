@@ -1,16 +1,16 @@
-//! A request's URI as a proof names it.
+//! The URI of a request in a proof.
 
 use http::Uri;
 
-/// `htu`: the URI without query and fragment (RFC 9449 §4.2), with the case of scheme and host, the
-/// port and an empty path as RFC 3986 §6.2.2.1 and §6.2.3 want them. The path's escapes are left as
-/// they are sent.
-pub(super) struct Target {
-    htu: String,
+/// `htu`: the URI without query and fragment (RFC 9449 §4.2). The case of scheme and host, the port and
+/// an empty path are normalized (RFC 3986 §6.2.2.1, §6.2.3). The path's escapes are not changed.
+pub(super) struct Htu {
+    text: String,
+    /// Length of the origin.
     origin: usize,
 }
 
-impl Target {
+impl Htu {
     /// `None` for a URI without scheme or host. A `Host` field is never consulted.
     pub(super) fn of(uri: &Uri) -> Option<Self> {
         let (scheme, authority, path) = (uri.scheme_str()?, uri.authority()?, uri.path());
@@ -25,20 +25,20 @@ impl Target {
             && port.as_u16() != default_port
         {
             htu.push(':');
-            // As a number: it may have been written with leading zeros.
+            // Formatted as a number, since the URI may have leading zeros.
             htu.push_str(&port.as_u16().to_string());
         }
         let origin = htu.len();
         htu.push_str(path);
-        Some(Self { htu, origin })
+        Some(Self { text: htu, origin })
     }
 
-    pub(super) fn htu(&self) -> &str {
-        &self.htu
+    pub(super) fn as_str(&self) -> &str {
+        &self.text
     }
 
     pub(super) fn origin(&self) -> &str {
-        &self.htu[..self.origin]
+        &self.text[..self.origin]
     }
 }
 
@@ -48,7 +48,7 @@ mod tests {
 
     #[test]
     fn query_and_userinfo_go_and_the_origin_is_normalised() {
-        for (uri, htu, origin) in [
+        for (uri, expected, origin) in [
             ("https://a.example/b/c?d=e", "https://a.example/b/c", "https://a.example"),
             ("HTTPS://User:pw@A.Example:443/B?", "https://a.example/B", "https://a.example"),
             ("https://a.example", "https://a.example/", "https://a.example"),
@@ -61,11 +61,11 @@ mod tests {
                 "https://[2001:db8::1]:8443",
             ),
         ] {
-            let target = Target::of(&uri.parse().unwrap()).unwrap();
-            assert_eq!((target.htu(), target.origin()), (htu, origin), "{uri}");
+            let htu = Htu::of(&uri.parse().unwrap()).unwrap();
+            assert_eq!((htu.as_str(), htu.origin()), (expected, origin), "{uri}");
         }
         for uri in ["/b", "*", "a.example:443"] {
-            assert!(Target::of(&uri.parse().unwrap()).is_none(), "{uri}");
+            assert!(Htu::of(&uri.parse().unwrap()).is_none(), "{uri}");
         }
     }
 }
