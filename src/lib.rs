@@ -127,6 +127,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod authorize;
+mod basic_auth;
 mod cache;
 mod challenge;
 mod client_auth;

@@ -2,41 +2,18 @@
 //!
 //! In a separate binary, because whether a callsite is enabled is decided for the whole process.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+#[path = "support/log.rs"]
+#[allow(dead_code)] // Each test uses a part of it.
+mod log;
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use log::Log;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
     Acquire, BoxError, ClientCredentials, Error, ErrorKind, TokenCache, TokenRequest,
 };
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// An error that hides its cause behind `source`.
 #[derive(Debug)]
@@ -67,7 +44,7 @@ async fn a_failed_acquisition_is_logged_with_the_chain_of_its_causes() {
         .with_writer(log.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let lines = || String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+    let lines = || log.take();
 
     let source = TokenCache::new(|_: Acquire| async { Err(Error::from_source(chain())) });
     source.get().await.unwrap_err();

@@ -219,7 +219,7 @@ async fn a_value_that_cannot_be_provided_names_its_parameter() {
         (Secret::from_file("no-such-file").into(), "secret file no-such-file"),
         (SignedJwt::new(key).into(), "the signing key's closure failed"),
         (SignedJwt::new(key_file).into(), "signing key file no-such-key"),
-        (empty, "its secret is empty"),
+        (empty, "its value is empty"),
         (
             Secret::from_fn(|| Ok(String::new())).into(),
             "the secret's closure returned an empty secret",

@@ -3,10 +3,9 @@
 //!
 //! In a separate binary: whether a callsite is enabled is decided for the whole process.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+#[path = "support/log.rs"]
+#[allow(dead_code)] // Each test uses a part of it.
+mod log;
 
 use base64::{
     Engine as _,
@@ -15,6 +14,7 @@ use base64::{
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use log::Log;
 use serde_json::json;
 use tower_oauth2_client_credentials::{
     Acquire, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Observer, Reason,
@@ -26,30 +26,6 @@ const ID: &str = "svc";
 const SECRET: &str = "Zq7+wV/x Kj&9<Lp\"4m'Rt\\2=Hd~8";
 /// The same for places that take no such characters.
 const PLAIN: &str = "zq7wvxkj9lp4mrt2hd8";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn add(&mut self, text: &str) {
-        io::Write::write_all(self, text.as_bytes()).unwrap();
-    }
-
-    fn read(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 fn form(text: &str, space: &str, upper: bool) -> String {
     text.bytes()
@@ -129,7 +105,7 @@ fn source(answer: Answer) -> ClientCredentialsBuilder {
 
 /// All that one acquisition shows, at TRACE and in `Debug`.
 fn shown(builder: ClientCredentialsBuilder) -> String {
-    let mut log = Log::default();
+    let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)

@@ -7,19 +7,19 @@ use http::HeaderMap;
 use super::{form::Form, sent_secrets::SentSecrets};
 use crate::secret_file::ReadContext;
 
-/// One attempt's request while it is put together.
+/// The parts of one attempt's request.
 pub(crate) struct Draft {
     pub(crate) form: Form,
     pub(crate) headers: HeaderMap,
-    /// The authorization server's time, as well as it is known.
+    /// The authorization server's time, as far as it is known.
     pub(crate) now: SystemTime,
-    /// How long files may take to read, and where that is reported.
+    /// The timeout and the observer for reads of files.
     pub(crate) reading: ReadContext,
     /// The authorization server's issuer identifier, if it was discovered: the audience of a
     /// client assertion.
     #[cfg_attr(not(feature = "jwt"), expect(dead_code))]
     pub(crate) issuer: Option<Arc<str>>,
-    /// The secrets that are sent. A server that echoes its input must not get them into a log.
+    /// The secrets in the request. A server may repeat them, and they must not appear in a log.
     pub(crate) secrets: SentSecrets,
 }
 

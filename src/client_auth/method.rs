@@ -16,8 +16,8 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
     /// Kind `Credentials` when the secret, key or assertion cannot be read.
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a>;
 
-    /// Its name in `token_endpoint_auth_methods_supported` (RFC 8414 §2), to compare with what the
-    /// server lists. `None`: it has no registered name.
+    /// Its name in `token_endpoint_auth_methods_supported` (RFC 8414 §2), to compare with the server's
+    /// list. `None`: it has no registered name.
     fn method(&self) -> Option<&'static str> {
         None
     }
@@ -28,13 +28,13 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether it is the TLS connection that authenticates the client, so that the endpoint meant
-    /// for such connections is used (RFC 8705 §5).
+    /// Whether the TLS connection authenticates the client. Then the endpoint for such connections is
+    /// used (RFC 8705 §5).
     fn uses_mtls(&self) -> bool {
         false
     }
 
-    /// Takes the settings of assertions, if it makes any. Called once, before any use.
+    /// Sets the settings of assertions. Called once, before any use.
     fn configure(&mut self, _settings: &AssertionSettings) {}
 
     /// Whether it needs the discovered issuer.
@@ -47,12 +47,12 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Whether the request says nothing of a client, so that the grant alone must do.
+    /// Whether the request does not identify a client, so that the grant must.
     fn is_anonymous(&self) -> bool {
         false
     }
 
-    /// Whether what it makes holds the time, so that a wrong clock can be why it is refused.
+    /// Whether the request contains the time. Then a wrong clock can be the reason of a refusal.
     fn has_times(&self) -> bool {
         false
     }

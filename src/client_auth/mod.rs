@@ -1,7 +1,7 @@
-//! How the client shows the token endpoint who it is (RFC 6749 §2.3).
+//! Client authentication at the token endpoint (RFC 6749 §2.3).
 //!
-//! One seam for all methods: [`ClientAuth`] completes a [`Draft`] for each attempt anew, so that
-//! a rotated secret, or an assertion that may be used once, needs no restart.
+//! All methods implement [`ClientAuth`], which completes a new [`Draft`] for each attempt. So a rotated
+//! secret needs no restart, and an assertion is used only once.
 
 mod assertion;
 #[cfg(feature = "jwt")]
@@ -24,6 +24,7 @@ pub(crate) use assertion::{AssertionSettings, JWT_BEARER};
 #[cfg(feature = "jwt")]
 pub use audience::AssertionAudience;
 pub(crate) use draft::Draft;
+pub(crate) use form::decoded as form_decoded;
 pub(crate) use method::ClientAuth;
 pub(crate) use mtls::TlsClientAuth;
 pub(crate) use provided::{AssertionSource, ProvidedAssertion, check_assertion};

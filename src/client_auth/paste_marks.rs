@@ -1,7 +1,7 @@
-//! Marks of a credential that was copied with something around it. `docker --env-file`, for one,
-//! keeps quotes and trailing blanks.
+//! Finds quotes and blanks that were copied together with a credential. For instance,
+//! `docker --env-file` keeps quotes and trailing blanks.
 
-/// What is odd about a value, without showing it.
+/// A hint about such marks around a value, without the value.
 pub(super) fn describe(name: &str, value: &str) -> Option<String> {
     const QUOTES: [(char, char); 5] =
         [('"', '"'), ('\'', '\''), ('`', '`'), ('\u{201c}', '\u{201d}'), ('\u{2018}', '\u{2019}')];

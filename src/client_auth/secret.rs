@@ -42,9 +42,8 @@ enum Kind {
 }
 
 impl Secret {
-    /// A secret that a closure provides. It runs on the acquisition's task, at each attempt: keep
-    /// it short, and don't block. Its failure is an error of kind `Credentials`; put no secret
-    /// into it.
+    /// A secret from a closure. It runs in the acquisition's task at each attempt, so it must not block.
+    /// Its failure is an error of kind `Credentials`, which must not contain a secret.
     pub fn from_fn(
         provider: impl Fn() -> Result<String, BoxError> + Send + Sync + 'static,
     ) -> Self {
@@ -55,7 +54,7 @@ impl Secret {
     /// mark at its start and line breaks at its end are not part of it.
     ///
     /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic
-    /// link to one, is read. If the read fails or takes longer than 5 s, such as on a hung mount,
+    /// link to one, is read. If the read fails or takes longer than 5 s, as on a hung mount,
     /// the secret that was read last is used, with an
     /// [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was removed or is empty
     /// is an error.

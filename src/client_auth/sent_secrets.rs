@@ -1,4 +1,4 @@
-//! The secrets in one request, and whether a server's text repeats one.
+//! The secrets in one request, to find them in a server's text.
 
 use std::{error::Error as StdError, fmt, fmt::Write as _};
 
@@ -13,11 +13,11 @@ const WINDOW: usize = 8;
 const MAX_CHECKED_CHARS: usize = 1000;
 /// How much of a chain of causes is checked, in bytes.
 const MAX_CHECKED_CAUSE_BYTES: usize = 64 * 1024;
-/// Words of error messages. A secret that is one of them cannot be recognized in a message.
+/// Words of error messages. A secret that is one of these words is not searched for.
 const COMMON_WORDS: [&str; 10] =
     ["bad", "basic", "client", "error", "grant", "invalid", "scope", "secret", "token", "wrong"];
 
-/// What an error says instead of a server's text.
+/// Replaces a server's text that repeats a secret.
 pub(crate) const WITHHELD: &str =
     "the server's text is left out because it repeats part of a secret";
 
@@ -35,7 +35,7 @@ pub(crate) struct SentSecrets {
 
 struct SentSecret {
     value: Zeroizing<String>,
-    /// The name it is paired with in HTTP Basic authentication.
+    /// The client id, if both are sent in HTTP Basic authentication.
     client_id: Option<String>,
 }
 
@@ -51,12 +51,12 @@ impl SentSecrets {
         self.sent.push(SentSecret { value, client_id: Some(client_id.to_owned()) });
     }
 
-    /// Notes what a refusal could be due to: a value that was copied with quotes or blanks.
+    /// Stores a hint for a refusal, if a value was copied with quotes or blanks.
     pub(crate) fn check(&mut self, name: &str, value: &str) {
         self.hints.extend(paste_marks::describe(name, value));
     }
 
-    /// What could be wrong with the credentials themselves, without their values.
+    /// Hints about the credentials, without their values.
     pub(crate) fn hints(&self) -> &[String] {
         &self.hints
     }
@@ -79,8 +79,8 @@ impl SentSecrets {
         let mut text = Bounded(Zeroizing::new(String::with_capacity(MAX_CHECKED_CAUSE_BYTES)));
         let mut next = Some(error);
         while let Some(link) = next {
-            // It fails when there is no more room, which ends a chain without end as well. What was not
-            // compared is not shown.
+            // Fails when the buffer is full, which also ends an endless chain. Text that was not compared
+            // is not shown.
             if write!(text, "{link} {link:?} ").is_err() {
                 return true;
             }

@@ -1,9 +1,6 @@
 //! Methods that send the client id, with or without the client secret.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
-use http::{HeaderValue, header};
-use zeroize::Zeroizing;
+use http::header;
 
 use super::{
     draft::Draft,
@@ -11,8 +8,9 @@ use super::{
     method::{Authenticating, ClientAuth},
     secret::{BLANK_SECRET, Secret},
 };
+use crate::basic_auth::basic;
 
-/// `client_secret_post`: both in the body.
+/// `client_secret_post`: id and secret in the body.
 #[derive(Debug)]
 pub(crate) struct SecretPost {
     pub(crate) id: String,
@@ -39,12 +37,12 @@ impl ClientAuth for SecretPost {
     }
 }
 
-/// `client_secret_basic`: both in the `Authorization` field.
+/// `client_secret_basic`: id and secret in the `Authorization` field.
 #[derive(Debug)]
 pub(crate) struct SecretBasic {
     pub(crate) id: String,
     pub(crate) secret: Secret,
-    /// As they are, for servers that do not decode (RFC 7617 instead of RFC 6749 §2.3.1).
+    /// Without form-encoding, for servers that do not decode it (RFC 7617 instead of RFC 6749 §2.3.1).
     pub(crate) raw: bool,
 }
 
@@ -61,9 +59,9 @@ impl ClientAuth for SecretBasic {
         Box::pin(async move {
             let secret = self.secret.read(&draft.reading).await?;
             let value = if self.raw {
-                basic(&self.id, &secret)
+                basic(self.id.as_bytes(), secret.as_bytes())
             } else {
-                basic(&encoded(&self.id), &encoded(&secret))
+                basic(encoded(&self.id).as_bytes(), encoded(&secret).as_bytes())
             };
             draft.headers.insert(header::AUTHORIZATION, value);
             draft.secrets.push_password(&self.id, secret);
@@ -72,7 +70,7 @@ impl ClientAuth for SecretBasic {
     }
 }
 
-/// A public client: it only says who it is.
+/// A public client, which sends only its id.
 #[derive(Debug)]
 pub(crate) struct PublicClient {
     pub(crate) id: String,
@@ -90,7 +88,7 @@ impl ClientAuth for PublicClient {
     }
 }
 
-/// No client at all: the grant says who asks (RFC 7523 §2.1, RFC 8693 §2.1).
+/// No client authentication: the grant identifies the client (RFC 7523 §2.1, RFC 8693 §2.1).
 #[derive(Debug)]
 pub(crate) struct NoClient;
 
@@ -108,28 +106,11 @@ impl ClientAuth for NoClient {
     }
 }
 
-const SCHEME: &[u8] = b"Basic ";
-
-/// `Basic …` (RFC 7617 §2), sensitive, wiped when its last copy is dropped.
-fn basic(id: &str, secret: &str) -> HeaderValue {
-    let mut pair = Zeroizing::new(String::with_capacity(id.len() + 1 + secret.len()));
-    pair.push_str(id);
-    pair.push(':');
-    pair.push_str(secret);
-    // Sized once: a vector that grows leaves copies of the secret behind.
-    let mut text = Zeroizing::new(vec![0; SCHEME.len() + pair.len().div_ceil(3) * 4]);
-    text[..SCHEME.len()].copy_from_slice(SCHEME);
-    STANDARD
-        .encode_slice(pair.as_bytes(), &mut text[SCHEME.len()..])
-        .expect("padded base64 has this size");
-    let mut value =
-        HeaderValue::from_maybe_shared(Bytes::from_owner(text)).expect("base64 is visible ASCII");
-    value.set_sensitive(true);
-    value
-}
-
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    use http::HeaderValue;
+
     use super::*;
 
     async fn authorization(id: &str, secret: &str, raw: bool) -> HeaderValue {

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use super::{
@@ -11,6 +10,7 @@ use super::{
     value::{Pair, Value},
 };
 use crate::{
+    client_auth::form_decoded,
     endpoint,
     error::{Error, ErrorKind},
 };
@@ -197,7 +197,7 @@ impl ClientCredentialsConfig {
                     // A value with a `=`, such as Base64, must encode it: the text may not be a form.
                     let (name, value) = pair.split_once('=')?;
                     let is_value = !value.contains('=');
-                    is_value.then_some((decoded(name)?.to_string(), decoded(value)?))
+                    is_value.then_some((form_decoded(name)?.to_string(), form_decoded(value)?))
                 });
                 pairs.collect()
             }
@@ -277,12 +277,6 @@ fn seconds(text: &str) -> Option<f64> {
     number.parse::<f64>().ok().map(|number| number * unit)
 }
 
-/// A name or value of a form. Values may be secret, so the copies are wiped.
-fn decoded(text: &str) -> Option<Zeroizing<String>> {
-    let spaced = Zeroizing::new(text.replace('+', " "));
-    Some(Zeroizing::new(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,7 +297,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        assert_eq!(*decoded("a+b%20%C3%A9").unwrap(), "a b é");
-        assert_eq!(decoded("%ff"), None);
+        assert_eq!(*form_decoded("a+b%20%C3%A9").unwrap(), "a b é");
+        assert_eq!(form_decoded("%ff"), None);
     }
 }

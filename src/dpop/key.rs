@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, join_names},
     jose::{SigningAlgorithm, SigningKey},
     sync::{Mutex, lock},
 };
@@ -108,12 +108,9 @@ async fn generated(
 }
 
 fn unlisted(algorithm: &str, listed: &[String]) -> Error {
-    /// Maximum number of names in the message.
-    const MAX_NAMES: usize = 12;
-    let more = if listed.len() > MAX_NAMES { ", …" } else { "" };
-    let listed = listed[..listed.len().min(MAX_NAMES)].join(", ");
+    let listed = join_names(listed);
     Error::new(ErrorKind::Config).with_detail(format!(
-        "DPoP key: it is for {algorithm}, but the authorization server lists {listed}{more} \
+        "DPoP key: it is for {algorithm}, but the authorization server lists {listed} \
          (dpop_signing_alg_values_supported); pass a key for a listed algorithm"
     ))
 }

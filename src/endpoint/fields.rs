@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
 use serde_core::de::{
     Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -10,6 +9,7 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::json_text;
+use crate::client_auth::form_decoded;
 
 /// Maximum size of a granted scope in bytes. Real scopes are far smaller, and a longer one would cost
 /// memory in every copy of the token.
@@ -95,14 +95,6 @@ impl Fields {
             _ => return None,
         })
     }
-}
-
-fn form_decoded(text: &str) -> Option<Zeroizing<String>> {
-    let spaced = Zeroizing::new(text.replace('+', " "));
-    // Sized once: a vector that grows leaves copies of a token behind.
-    let mut decoded = Zeroizing::new(Vec::with_capacity(spaced.len()));
-    decoded.extend(percent_decode_str(&spaced));
-    String::from_utf8(std::mem::take(&mut *decoded)).ok().map(Zeroizing::new)
 }
 
 impl Member {

@@ -14,7 +14,7 @@ use crate::{
 pub(super) const ATTEMPTS: u32 = 3;
 /// A token endpoint answers in well under a second; three times this is above the cache's bound.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longer than a round trip, and short for a person who waits.
+/// Longer than a round trip, and short for a waiting person.
 pub(super) const RETRY_BASE: Duration = Duration::from_millis(100);
 /// Maximum backoff for any base.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);

@@ -39,13 +39,14 @@ pub(crate) fn links<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fmt;
 
     use super::*;
 
+    /// An error with a text and a cause.
     #[derive(Debug)]
-    struct Link(String, Option<Box<dyn StdError>>);
+    pub(crate) struct Link(pub(crate) String, pub(crate) Option<Box<dyn StdError>>);
 
     impl fmt::Display for Link {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -10,9 +10,11 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 
 use http::StatusCode;
 
+#[cfg(test)]
+pub(crate) use chain::tests::Link;
 pub(crate) use chain::{causes, links};
 pub use kind::ErrorKind;
-pub(crate) use text::sanitise;
+pub(crate) use text::{join_names, sanitise};
 
 /// Maximum number of causes in `Debug`.
 const MAX_CAUSES: usize = 16;

@@ -14,6 +14,13 @@ pub(crate) fn sanitise(text: &str) -> String {
     clean
 }
 
+/// The names in a list for a message, at most 12 of them.
+pub(crate) fn join_names(names: &[String]) -> String {
+    const MAX_NAMES: usize = 12;
+    let more = if names.len() > MAX_NAMES { ", …" } else { "" };
+    format!("{}{more}", names[..names.len().min(MAX_NAMES)].join(", "))
+}
+
 fn printable(c: char) -> char {
     match c {
         '"' => '\'',

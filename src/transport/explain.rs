@@ -155,24 +155,8 @@ fn by_kind(error: &io::Error) -> Option<Explanation> {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt;
-
     use super::*;
-
-    #[derive(Debug)]
-    struct Link(String, Option<Box<dyn StdError>>);
-
-    impl fmt::Display for Link {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str(&self.0)
-        }
-    }
-
-    impl StdError for Link {
-        fn source(&self) -> Option<&(dyn StdError + 'static)> {
-            self.1.as_deref()
-        }
-    }
+    use crate::error::Link;
 
     #[test]
     fn a_cause_within_an_io_error_is_recognized() {

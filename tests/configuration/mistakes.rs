@@ -90,7 +90,7 @@ fn missing_settings_are_named() {
                 ("OAUTH_SIGNING_ALGORITHM", "ES256"),
             ],
             "OAUTH_ASSERTION_AUDIENCE: not set; set it to the authorization server's issuer, or to \
-             its token URL if it wants that",
+             its token URL if it expects that",
         ),
     ] {
         assert_eq!(mistake(&env_with(changes)), expected);

@@ -3,11 +3,11 @@
 use super::document::ServerMetadata;
 use crate::{
     endpoint::attempt_context::AttemptContext,
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, join_names},
     event::Event,
 };
 
-/// Maximum number of names in a message.
+/// Maximum number of names in an event.
 const MAX_NAMES: usize = 12;
 
 /// A setting that is missing in the server's list.
@@ -85,7 +85,6 @@ pub(in crate::endpoint) fn explain(
 }
 
 fn describe(it: &Unlisted<'_>) -> String {
-    let more = if it.listed.len() > MAX_NAMES { ", …" } else { "" };
-    let listed = it.listed[..it.listed.len().min(MAX_NAMES)].join(", ");
-    format!("its metadata lists no {} but {listed}{more} ({})", it.used, it.member)
+    let listed = join_names(it.listed);
+    format!("its metadata lists no {} but {listed} ({})", it.used, it.member)
 }

@@ -2,11 +2,11 @@
 
 use std::{fmt, net::Ipv6Addr};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
+
+use crate::basic_auth;
 
 /// The protocol for connections to the proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl ProxyServer {
             protocol,
             host: host.to_owned(),
             port,
-            authorization: userinfo.map(basic).transpose()?,
+            authorization: userinfo.map(authorization).transpose()?,
             #[cfg(feature = "reqwest")]
             userinfo: userinfo.map(|text| Zeroizing::new(text.to_owned())),
         })
@@ -174,8 +174,8 @@ fn number(port: &str) -> Result<u16, &'static str> {
     )
 }
 
-/// `Basic …` (RFC 7617 §2).
-fn basic(userinfo: &str) -> Result<HeaderValue, &'static str> {
+/// The value of `Proxy-Authorization`.
+fn authorization(userinfo: &str) -> Result<HeaderValue, &'static str> {
     let decoded = |text: &str| Zeroizing::new(percent_decode_str(text).collect::<Vec<_>>());
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let (user, password) = (decoded(user), decoded(password));
@@ -185,17 +185,13 @@ fn basic(userinfo: &str) -> Result<HeaderValue, &'static str> {
     if user.contains(&b':') {
         return Err("the user in the proxy URL has a colon in it, where the password would begin");
     }
-    let pair = Zeroizing::new([user.as_slice(), b":", password.as_slice()].concat());
-    let encoded = Zeroizing::new(STANDARD.encode(pair.as_slice()));
-    let value = Zeroizing::new(format!("Basic {}", *encoded).into_bytes());
-    let mut value =
-        HeaderValue::from_maybe_shared(Bytes::from_owner(value)).expect("base64 is visible ASCII");
-    value.set_sensitive(true);
-    Ok(value)
+    Ok(basic_auth::basic(&user, &password))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
     use super::*;
 
     #[test]
