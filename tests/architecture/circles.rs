@@ -13,7 +13,7 @@ pub(crate) struct Crate {
     modules: BTreeMap<ModulePath, Module>,
 }
 
-/// A module, in a file of its own or inline.
+/// A module, in a separate file or inline.
 #[derive(Default)]
 struct Module {
     file: ModulePath,

@@ -274,7 +274,7 @@ fn the_library_has_no_leftovers() {
     }
 }
 
-/// Every file says only what makes sense to whoever has this repository and nothing else.
+/// No file refers to anything outside of this repository.
 #[test]
 fn no_file_names_what_is_outside() {
     // Put together here, so that this file does not name them.

@@ -65,8 +65,8 @@ pub(super) struct Config {
     pub(super) dpop: Option<DpopVerifier>,
     pub(super) single_token: bool,
     pub(super) same_token: bool,
-    pub(super) tell_lifetime: bool,
-    pub(super) tell_scope: bool,
+    pub(super) send_lifetime: bool,
+    pub(super) send_scope: bool,
     pub(super) granted_scope: Option<String>,
 }
 
@@ -181,7 +181,7 @@ impl AuthorizationServer {
     /// A new live token, as if a client had asked for it; no request is counted.
     pub fn issue(&self) -> String {
         let mut state = self.state();
-        let token = state.tokens.invent();
+        let token = state.tokens.generate();
         let (grant, lifetime) = (Grant { client: String::new(), scope: None }, state.lifetime);
         state.tokens.activate(token.clone(), &grant, lifetime);
         token

@@ -193,7 +193,8 @@ impl AuthorizationServer {
         let key = key.as_deref();
         let state = &mut *self.state();
         let plain = token.is_none() && lifetime.is_none();
-        let again = if plain && config.same_token { state.tokens.live_one(&grant) } else { None };
+        let again =
+            if plain && config.same_token { state.tokens.longest_lived(&grant) } else { None };
         let certificate = request.client_certificate.as_ref();
         let again = again.filter(|(token, _)| {
             state.tokens.certificate(token) == certificate && state.tokens.key(token) == key
@@ -207,7 +208,7 @@ impl AuthorizationServer {
                 if config.single_token {
                     state.tokens.revoke_client(&grant.client);
                 }
-                let token = token.unwrap_or_else(|| state.tokens.invent());
+                let token = token.unwrap_or_else(|| state.tokens.generate());
                 let lifetime = lifetime.unwrap_or(state.lifetime);
                 state.tokens.activate(token.clone(), &grant, lifetime);
                 state.tokens.bind(&token, certificate, key);
@@ -218,8 +219,8 @@ impl AuthorizationServer {
         let response = respond::token(
             &token,
             if key.is_some() { "DPoP" } else { "Bearer" },
-            config.tell_lifetime.then_some(lifetime),
-            scope.filter(|_| config.tell_scope),
+            config.send_lifetime.then_some(lifetime),
+            scope.filter(|_| config.send_scope),
             request.form_value("grant_type") == Some(TOKEN_EXCHANGE),
         );
         self.with_nonce(response, false)
