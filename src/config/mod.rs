@@ -88,7 +88,6 @@ impl ClientCredentialsConfig {
     /// the names of the builder's methods.
     pub fn builder(&self) -> Result<ClientCredentialsBuilder, Error> {
         self.check_reading()?;
-        self.check_features()?;
         self.cache_settings()?;
         // Plain http may still be allowed in code.
         let builder = match self.one_of("token_url", "issuer")? {
@@ -102,6 +101,7 @@ impl ClientCredentialsConfig {
             builder = self.connect(builder)?;
         }
         builder = self.parameters(builder)?;
+        self.check_features()?;
         if let Some(attempts) = self.count("attempts")? {
             builder = builder.attempts(attempts);
         }

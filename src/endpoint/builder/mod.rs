@@ -301,7 +301,7 @@ impl ClientCredentialsBuilder {
             #[cfg(not(feature = "hyper"))]
             None => {
                 return Err(config_error(
-                    "transport: none was given; call transport, or turn the feature `hyper` on",
+                    "transport: none was given; call transport(…), or turn the feature `hyper` on",
                 ));
             }
         };
