@@ -7,7 +7,7 @@
 //!
 //! For a real authorization server change four things:
 //!
-//! - the key: `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.kid("…")`, or, for a key that is
+//! - the key: `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.with_key_id("…")`, or, for a key that is
 //!   rotated, `SigningKeySource::from_jwk_file("/run/secrets/key.json")`. Generate it with `openssl
 //!   genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256`, and register the output of
 //!   `public_jwk()`;
@@ -37,7 +37,7 @@ const ISSUER: &str = "https://idp.example.com";
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let key = SigningKey::generate(SigningAlgorithm::Es256)?.kid("2026-11");
+    let key = SigningKey::generate(SigningAlgorithm::Es256)?.with_key_id("2026-11");
     println!("registered: {}", key.public_jwk());
     let idp = AuthorizationServer::builder().verify_assertion(verifier(&key.public_jwk())?).build();
     let api = ProtectedApi::new(&idp);
@@ -72,7 +72,7 @@ async fn main() -> Result<(), BoxError> {
     }
 
     // A foreign key with the same name.
-    let stolen_name = SigningKey::generate(SigningAlgorithm::Es256)?.kid("2026-11");
+    let stolen_name = SigningKey::generate(SigningAlgorithm::Es256)?.with_key_id("2026-11");
     match TokenCache::new(client(stolen_name)?).get().await {
         Err(error) if error.kind() == ErrorKind::InvalidClient => println!("another key: {error}"),
         other => return Err(format!("another key: {other:?}").into()),

@@ -126,6 +126,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+mod basic_auth;
 mod cache;
 mod client_auth;
 mod clock;
@@ -139,6 +140,7 @@ mod event;
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 mod jose;
 mod layer;
+mod limits;
 #[cfg(feature = "reqwest-middleware")]
 mod middleware;
 mod net;

@@ -1,4 +1,4 @@
-//! The one rule that says which hosts are loopback (RFC 8252 §8.3, RFC 6761 §6.3).
+//! The rule for loopback hosts (RFC 8252 §8.3, RFC 6761 §6.3).
 
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 use std::net::{IpAddr, SocketAddr};
@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Whether a URI's host, as `http::Uri::host` gives it, is this machine's loopback.
 ///
-/// Loopback is `localhost`, `127.0.0.0/8` and `[::1]` in their canonical forms. DNS decides where
-/// `localhost.` and `*.localhost` lead, and the resolver of each machine what `127.1` and `0x7f.1`
-/// mean, so none of them counts. `[::ffff:127.0.0.1]` does not count either: some systems route it
+/// Loopback is `localhost`, `127.0.0.0/8` and `[::1]` in their canonical forms. `localhost.` and
+/// `*.localhost` do not count, since DNS resolves them. `127.1` and `0x7f.1` do not count, since they
+/// depend on the machine's resolver. `[::ffff:127.0.0.1]` does not count, since some systems route it
 /// to the network.
 pub(crate) fn is_loopback(host: &str) -> bool {
     if host.eq_ignore_ascii_case("localhost") {
@@ -20,7 +20,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
     }
 }
 
-/// What `localhost` stands for, without asking a resolver (RFC 6761 §6.3). The port is to be set.
+/// The addresses of `localhost`, without a resolver (RFC 6761 §6.3). The port must be set.
 #[cfg(any(feature = "hyper", feature = "reqwest"))]
 pub(crate) const LOCALHOST: [SocketAddr; 2] = [
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),

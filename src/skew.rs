@@ -1,7 +1,7 @@
-//! How far the local wall clock is from the authorization server's, as its answers tell.
+//! The difference between the local wall clock and the authorization server's clock.
 //!
-//! A JWT whose `iat` lies in the server's future, or whose `exp` lies in its past, is refused
-//! whatever its signature. So JWTs carry the server's time where the two differ.
+//! A server refuses a JWT whose `iat` is in the server's future or whose `exp` is in its past. So JWTs
+//! contain the server's time if the clocks differ.
 
 use std::{
     sync::{
@@ -15,26 +15,26 @@ use http::{HeaderMap, header};
 
 use crate::event::Event;
 
-/// Servers allow for more than this; a clock kept by NTP stays far below it.
-const TOLERANCE: i64 = 5_000;
-/// Wrong time zones are within 26 h. A `Date` further away is more likely a broken server's, and a
-/// clock further away fails at TLS already.
-const MAX: i64 = 48 * 60 * 60 * 1000;
+/// Tolerance in milliseconds. Servers tolerate more, and clocks with NTP differ far less.
+const TOLERANCE_MS: i64 = 5_000;
+/// Maximum offset in milliseconds. A wrong time zone causes at most 26 h. With a larger offset the
+/// server's `Date` is probably wrong, or TLS has already failed because of the local clock.
+const MAX_OFFSET_MS: i64 = 48 * 60 * 60 * 1000;
 
-/// The offset in use, in milliseconds: what to add to the local clock. Clones share it.
+/// The offset in milliseconds that is added to the local clock. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Skew(Arc<AtomicI64>);
 
 impl Skew {
-    /// The server's time, from the local one.
+    /// The server's time for a local time.
     pub(crate) fn correct(&self, local: SystemTime) -> SystemTime {
         let offset = self.0.load(Ordering::Relaxed);
         let by = Duration::from_millis(offset.unsigned_abs());
         if offset < 0 { local.checked_sub(by) } else { local.checked_add(by) }.unwrap_or(local)
     }
 
-    /// Compares an answer's `Date` (RFC 9110 §6.6.1) with the local clock before the request was
-    /// sent and after the answer arrived. An event comes when the offset changes.
+    /// Compares a response's `Date` (RFC 9110 §6.6.1) with the local times before the request was sent
+    /// and after the response arrived. Returns an event when the offset changes.
     pub(crate) fn observe(
         &self,
         headers: &HeaderMap,
@@ -47,15 +47,15 @@ impl Skew {
         let date = headers.get(header::DATE)?.to_str().ok()?;
         let date = millis(httpdate::parse_http_date(date).ok()?)?;
         let (sent, received) = (millis(sent)?, millis(received)?);
-        // The answer was made between the two, and its date is cut to seconds.
+        // The response was made between both times, and its date is truncated to seconds.
         let (least, most) = (date.checked_sub(received)?, date.checked_sub(sent)? + 999);
         let in_use = self.0.load(Ordering::Relaxed);
-        if least > most || (least - TOLERANCE..=most + TOLERANCE).contains(&in_use) {
+        if least > most || (least - TOLERANCE_MS..=most + TOLERANCE_MS).contains(&in_use) {
             return None;
         }
-        let within = (least - TOLERANCE..=most + TOLERANCE).contains(&0);
+        let within = (least - TOLERANCE_MS..=most + TOLERANCE_MS).contains(&0);
         let offset = if within { 0 } else { least + (most - least) / 2 };
-        if offset.abs() > MAX {
+        if offset.abs() > MAX_OFFSET_MS {
             return None;
         }
         self.0.store(offset, Ordering::Relaxed);
@@ -64,7 +64,7 @@ impl Skew {
     }
 }
 
-/// A cache's answer has the date of its making (RFC 9111 §5.1).
+/// Whether a response comes from a cache: its `Date` is from when it was made (RFC 9111 §5.1).
 fn is_stored(headers: &HeaderMap) -> bool {
     headers.get(header::AGE).is_some_and(|age| age.as_bytes().trim_ascii() != b"0")
 }
@@ -115,12 +115,12 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_either_way_is_made_up_for_and_told_once() {
+    fn an_hour_either_way_is_made_up_for_and_local_is_behind_once() {
         const HOUR: i64 = 3_600_000;
         for (local, behind) in [(-HOUR, true), (HOUR, false)] {
             let skew = Skew::default();
-            let (by, told) = observe(&skew, local, local + 200).unwrap();
-            assert_eq!(told, behind);
+            let (by, local_is_behind) = observe(&skew, local, local + 200).unwrap();
+            assert_eq!(local_is_behind, behind);
             assert!(by.abs_diff(seconds(3600.0)) < Duration::from_secs(1), "{by:?}");
             let corrected = skew.correct(at(local));
             let off = corrected.duration_since(server()).unwrap_or_else(|early| early.duration());
@@ -153,7 +153,7 @@ mod tests {
         ] {
             assert!(skew.observe(&headers(fields), hour, hour).is_none(), "{fields:?}");
         }
-        // The local clock was set back meanwhile.
+        // The local clock was set back in the meantime.
         assert_eq!(observe(&skew, -3_600_000, -7_200_000), None);
         let weeks = 21 * 24 * 3_600_000;
         assert_eq!(observe(&skew, -weeks, -weeks), None);

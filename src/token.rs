@@ -1,5 +1,5 @@
-//! The access token: what a [`TokenSource`](crate::TokenSource) returns and what a
-//! [`TokenCache`](crate::TokenCache) hands out.
+//! The access token, as a [`TokenSource`](crate::TokenSource) returns it and a
+//! [`TokenCache`](crate::TokenCache) caches it.
 
 mod proof;
 
@@ -10,17 +10,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 pub(crate) use self::proof::DPOP;
-pub use self::proof::ProofOfPossession;
-use crate::error::{Error, ErrorKind, sanitise};
-
-/// The longest token that is accepted, in bytes. Servers commonly refuse header fields
-/// above 8 KiB; 64 KiB leaves room for every real token and bounds memory.
-pub(crate) const MAX_TOKEN_BYTES: usize = 64 * 1024;
+use crate::{
+    error::{Error, ErrorKind, sanitise},
+    limits::MAX_CREDENTIAL_BYTES,
+};
 
 /// How a token is presented to the API (RFC 6749 §7.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,7 +41,7 @@ impl TokenType {
     }
 }
 
-/// An access token with what the server said of its life.
+/// An access token with its lifetime and scope, as far as the server stated them.
 ///
 /// Cheap to clone. `Debug` never shows the token itself.
 ///
@@ -63,7 +61,7 @@ pub struct Token {
     inner: Arc<Inner>,
 }
 
-/// The alignment keeps the reference count in front of it on a pair of cache lines of its own.
+/// The alignment keeps the reference count in front of it on a separate pair of cache lines.
 #[derive(Clone)]
 #[repr(align(128))]
 struct Inner {
@@ -76,7 +74,7 @@ struct Inner {
     age: Duration,
     scope: Option<Arc<str>>,
     proof: Option<Arc<dyn ProofOfPossession>>,
-    /// Made when it is first asked for; what it is made of never changes.
+    /// Created on first use.
     header: OnceLock<HeaderValue>,
 }
 
@@ -101,7 +99,7 @@ impl Token {
         if secret.is_empty() {
             return Err(Error::new(ErrorKind::MissingAccessToken));
         }
-        if secret.len() > MAX_TOKEN_BYTES {
+        if secret.len() > MAX_CREDENTIAL_BYTES {
             return Err(Error::new(ErrorKind::InvalidTokenValue)
                 .with_detail("the token is longer than 64 KiB"));
         }
@@ -150,12 +148,12 @@ impl Token {
         self.with(|inner| inner.issued_at = Some(issued_at))
     }
 
-    /// How old the answer was, where it states no lifetime to take that from.
+    /// Age of the response, if it states no lifetime to subtract it from.
     pub(crate) fn with_age(self, age: Duration) -> Self {
         self.with(|inner| inner.age = age)
     }
 
-    /// The scope that was granted, space-separated (RFC 6749 §3.3).
+    /// The granted scope, space-separated (RFC 6749 §3.3).
     #[must_use]
     pub fn with_scope(self, scope: impl Into<String>) -> Self {
         let scope = scope.into().into();
@@ -167,8 +165,7 @@ impl Token {
         self
     }
 
-    /// The token itself. Treat it as a password: it belongs in an `Authorization` header and
-    /// nowhere else.
+    /// The token itself. Treat it as a password: use it in an `Authorization` field only.
     pub fn secret(&self) -> &str {
         &self.inner.text[self.inner.token_type.scheme().len() + 1..]
     }
@@ -193,15 +190,15 @@ impl Token {
         self.inner.scope.as_deref()
     }
 
-    /// `Bearer …` (or `DPoP …`), marked sensitive: ready to be an `Authorization` field value. A
-    /// token that is bound to a key needs a proof beside it: [`authorize`](Self::authorize) adds
-    /// both.
+    /// The value of an `Authorization` field: `Bearer …` or `DPoP …`, marked sensitive.
+    ///
+    /// A token that is bound to a key also needs a proof. [`authorize`](Self::authorize) adds both.
     pub fn header_value(&self) -> HeaderValue {
         self.inner.header.get_or_init(|| self.own_header_value()).clone()
     }
 
-    /// The same with a reference count of its own, on a cache line of its own: threads which clone
-    /// different ones never meet.
+    /// As [`header_value`](Self::header_value), with a separate reference count on a separate cache
+    /// line. Threads that clone different values do not contend.
     pub(crate) fn own_header_value(&self) -> HeaderValue {
         let bytes = Bytes::from_owner(HeaderBytes(Arc::clone(&self.inner.text)));
         let mut value = HeaderValue::from_maybe_shared(bytes)
@@ -210,7 +207,7 @@ impl Token {
         value
     }
 
-    /// The same token with a reference count and a header value of its own.
+    /// The same token with a separate reference count and header value.
     pub(crate) fn copy(&self) -> Self {
         let inner = Inner { header: OnceLock::new(), ..Inner::clone(&self.inner) };
         Self { inner: Arc::new(inner) }
@@ -224,20 +221,71 @@ impl Token {
         self.inner.age
     }
 
-    /// Whether these are the same token: the bytes are a token's identity, also for naming the
-    /// one that an API rejected.
+    /// Whether both have the same bytes, which identify a token.
     pub(crate) fn same_secret(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner.text, &other.inner.text) || self.secret() == other.secret()
     }
 
-    /// Whether these are clones of one token, with the same deadlines.
+    /// Whether both are clones of one token, with the same deadlines.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.inner, &other.inner)
     }
 }
 
-/// What a header value's `Bytes` owns. The alignment gives the reference count in front of it
-/// 128 bytes, so neighbouring allocations cannot share its cache line.
+/// Makes the proofs for tokens that are bound to a key (DPoP, RFC 9449).
+///
+/// [`ClientCredentials`](crate::ClientCredentials) with a `DpopKey` (feature `dpop`) attaches an
+/// implementation to its tokens. Implement this trait for your own
+/// [`TokenSource`](crate::TokenSource), such as one whose key is in an HSM.
+///
+/// # Examples
+///
+/// ```
+/// use std::sync::Arc;
+///
+/// use http::{HeaderMap, HeaderValue, Method, Uri};
+/// use tower_oauth2_client_credentials::{Error, ProofOfPossession, Token, TokenType};
+///
+/// struct Hsm;
+///
+/// impl ProofOfPossession for Hsm {
+///     fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error> {
+///         # let _ = (method, uri, token);
+///         let mut proof = HeaderValue::from_static("header.payload.signature");
+///         proof.set_sensitive(true);
+///         Ok(proof)
+///     }
+///
+///     fn observe(&self, _: &Uri, _: &HeaderMap) -> bool {
+///         false
+///     }
+/// }
+///
+/// let token = Token::new(TokenType::Dpop, "Kz~8mXK1EalYznwH")?.with_proof(Arc::new(Hsm));
+/// let mut headers = HeaderMap::new();
+/// token.authorize(&Method::GET, &Uri::from_static("https://api.example.com/"), &mut headers)?;
+/// assert_eq!(headers["authorization"], "DPoP Kz~8mXK1EalYznwH");
+/// assert_eq!(headers["dpop"], "header.payload.signature");
+/// # Ok::<(), Error>(())
+/// ```
+pub trait ProofOfPossession: Send + Sync + 'static {
+    /// Makes the value of the `DPoP` field for one request. Called each time a request is sent, in
+    /// the caller's task, so it must not block.
+    ///
+    /// # Errors
+    ///
+    /// Any reason why there is no proof. The request is not sent then.
+    fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error>;
+
+    /// Stores the nonce in a response (RFC 9449 §8.2, §9) of any status. `uri` is the request's URI.
+    ///
+    /// Returns whether the response had a nonce. A request that was refused because of a missing
+    /// nonce can be sent again then.
+    fn observe(&self, uri: &Uri, headers: &HeaderMap) -> bool;
+}
+
+/// The owner of a header value's `Bytes`. The alignment gives the reference count in front of it
+/// 128 bytes, so that neighboring allocations do not share its cache line.
 #[repr(align(64))]
 struct HeaderBytes(Arc<Zeroizing<String>>);
 
@@ -271,8 +319,8 @@ mod tests {
         }
         assert!(Token::bearer("tökén").is_err());
         assert!(Token::bearer("").is_err());
-        assert!(Token::bearer("a".repeat(MAX_TOKEN_BYTES)).is_ok());
-        assert!(Token::bearer("a".repeat(MAX_TOKEN_BYTES + 1)).is_err());
+        assert!(Token::bearer("a".repeat(MAX_CREDENTIAL_BYTES)).is_ok());
+        assert!(Token::bearer("a".repeat(MAX_CREDENTIAL_BYTES + 1)).is_err());
     }
 
     #[test]

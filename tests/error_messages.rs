@@ -69,8 +69,8 @@ const MESSAGES: [(K, &str); 35] = [
     ),
     (
         K::OtherOAuthError,
-        "other_oauth_error: the authorization server refused the request with an error \
-         code of its own; its documentation says what the code means",
+        "other_oauth_error: the authorization server refused the request with an \
+         unregistered error code; look the code up in the server's documentation",
     ),
     (
         K::RateLimited,
@@ -79,7 +79,7 @@ const MESSAGES: [(K, &str); 35] = [
     ),
     (
         K::HttpStatus,
-        "http_status: the token endpoint answered with a status that is no success; check \
+        "http_status: the token endpoint answered with an error status; check \
          the token URL",
     ),
     (
@@ -110,8 +110,8 @@ const MESSAGES: [(K, &str); 35] = [
     ),
     (
         K::UnsupportedContentEncoding,
-        "unsupported_content_encoding: the token endpoint compressed its answer though \
-         that was not asked for; check for a proxy in between",
+        "unsupported_content_encoding: the token endpoint compressed its response, \
+         which was not requested; check for a proxy in between",
     ),
     (
         K::BodyTooLarge,

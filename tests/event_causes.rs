@@ -3,41 +3,18 @@
 //! A separate binary, because the first thread that reaches a callsite decides for the whole
 //! process whether it is enabled.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+#[path = "support/log.rs"]
+#[allow(dead_code)] // Each test uses a part of it.
+mod log;
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use log::Log;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
     AcquireContext, BoxError, ClientCredentials, Error, ErrorKind, TokenCache, TokenRequest,
 };
-use tracing_subscriber::fmt::MakeWriter;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 /// An error that hides its cause behind `source`.
 #[derive(Debug)]
@@ -68,7 +45,7 @@ async fn a_failed_acquisition_is_logged_with_the_chain_of_its_causes() {
         .with_writer(log.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let lines = || String::from_utf8(std::mem::take(&mut *log.0.lock().unwrap())).unwrap();
+    let lines = || log.take();
 
     let source = TokenCache::new(|_: AcquireContext| async { Err(Error::from_source(chain())) });
     source.get().await.unwrap_err();

@@ -97,7 +97,7 @@ async fn a_grant_type_and_its_parameters_are_sent_byte_for_byte() {
 async fn a_new_jwt_is_signed_for_each_attempt() {
     let idp = accepting(JWT_BEARER);
     idp.script([Answer::Status(503), Answer::Status(503), Answer::Issue]);
-    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap().kid("2026-11");
+    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap().with_key_id("2026-11");
     let jwt = SignedJwt::new(key.clone())
         .issuer("svc@example.com")
         .subject("user@example.com")
@@ -220,7 +220,7 @@ async fn a_value_that_cannot_be_provided_names_its_parameter() {
         (Secret::from_file("no-such-file").into(), "secret file no-such-file"),
         (SignedJwt::new(key).into(), "the signing key's closure failed"),
         (SignedJwt::new(key_file).into(), "signing key file no-such-key"),
-        (empty, "its secret is empty"),
+        (empty, "its value is empty"),
         (
             Secret::from_fn(|| Ok(String::new())).into(),
             "the secret's closure returned an empty secret",

@@ -4,10 +4,9 @@
 //! A separate binary, because the first thread that reaches a callsite decides for the whole
 //! process whether it is enabled.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
+#[path = "support/log.rs"]
+#[allow(dead_code)] // Each test uses a part of it.
+mod log;
 
 use base64::{
     Engine as _,
@@ -16,6 +15,7 @@ use base64::{
 use bytes::Bytes;
 use http::Response;
 use http_body_util::Full;
+use log::Log;
 use serde_json::json;
 use tower_oauth2_client_credentials::{
     AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Observer, Reason,
@@ -27,30 +27,6 @@ const ID: &str = "svc";
 const SECRET: &str = "Zq7+wV/x Kj&9<Lp\"4m'Rt\\2=Hd~8";
 /// The same for places that allow no such characters.
 const PLAIN: &str = "zq7wvxkj9lp4mrt2hd8";
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn add(&mut self, text: &str) {
-        io::Write::write_all(self, text.as_bytes()).unwrap();
-    }
-
-    fn read(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 fn form(text: &str, space: &str, upper: bool) -> String {
     text.bytes()
@@ -130,7 +106,7 @@ fn source(answer: Answer) -> ClientCredentialsBuilder {
 
 /// All output of one acquisition, at TRACE and in `Debug`.
 fn shown(builder: ClientCredentialsBuilder) -> String {
-    let mut log = Log::default();
+    let log = Log::default();
     let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)

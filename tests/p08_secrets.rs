@@ -8,11 +8,14 @@
 #[allow(dead_code)] // The other half of it is for the other promises.
 mod support;
 
+#[path = "support/log.rs"]
+#[allow(dead_code)] // Each test uses a part of it.
+mod log;
+
 use std::{
     error::Error as _,
     fmt::Debug,
-    io,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Mutex, PoisonError},
 };
 
 use tower::{Layer, Service, ServiceExt};
@@ -21,43 +24,16 @@ use tower_oauth2_client_credentials::{
     Observer, Origins, OwnAuthorization, Reason, Rejections, Tee, Token, TokenCache, TokenType,
 };
 use tracing::{Instrument, Level};
-use tracing_subscriber::fmt::{MakeWriter, format::FmtSpan};
+use tracing_subscriber::fmt::format::FmtSpan;
 
+use log::Log;
 use support::{
     Api, Body, Idp, call, failure, layered, named, poll_once, rejection, request, secs, settle,
 };
 
 const CANARY: &str = "canary-4e1f0a77";
 
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Log {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
-
-impl Log {
-    fn read(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-/// Runs a test in virtual time and records its traces of this level and above.
+/// Runs a test in virtual time, with its traces of this level and above in the log.
 fn traced<F: Future<Output = ()>>(level: Level, test: impl FnOnce(Log) -> F) {
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
     let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,7 +59,7 @@ impl Shown {
     }
 
     fn text(&self, text: &str) {
-        self.0.0.lock().unwrap().extend_from_slice(text.as_bytes());
+        self.0.add(text);
     }
 
     fn error(&self, error: &(dyn std::error::Error + 'static)) {

@@ -34,7 +34,7 @@ fn the_message_names_the_setting_and_what_to_do() {
     assert_eq!(
         config_error(http),
         "config: a setting is wrong; token URL: plain http would show the client's credentials \
-         to the network; use https, or allow_plain_http if you must"
+         to the network; use https, or call allow_plain_http"
     );
     assert_eq!(
         config_error(bare("https://idp.example.com/token")),
@@ -43,7 +43,7 @@ fn the_message_names_the_setting_and_what_to_do() {
     );
     assert_eq!(
         config_error(good().parameter("scope", "x")),
-        "config: a setting is wrong; parameter \"scope\": it has a setting of its own; use that"
+        "config: a setting is wrong; parameter \"scope\": it is reserved; use the builder's method for it"
     );
 }
 
@@ -98,11 +98,11 @@ fn mistakes_in_a_signed_jwt_name_the_parameter() {
     for (mistake, jwt) in [
         ("not a JSON object", jwt().claims("[]")),
         ("not a JSON object", jwt().claims("{")),
-        ("the claim exp is made for each attempt", jwt().claim("exp", "1")),
-        ("the claim iat is made for each attempt", jwt().claims(r#"{"a":1,"iat":1}"#)),
-        ("the claim jti is made for each attempt", jwt().claim("jti", "hunter2")),
+        ("the claim exp is added for each attempt", jwt().claim("exp", "1")),
+        ("the claim iat is added for each attempt", jwt().claims(r#"{"a":1,"iat":1}"#)),
+        ("the claim jti is added for each attempt", jwt().claim("jti", "hunter2")),
         ("the name of a claim is empty", jwt().claim("", "hunter2")),
-        ("must be 1 s or more", jwt().lifetime(Duration::from_millis(999))),
+        ("below 1 s; set 1 s or more", jwt().lifetime(Duration::from_millis(999))),
         ("the audience of its JWT is empty", jwt().audience("")),
     ] {
         let message = config_error(good().grant_type("x").parameter("assertion", jwt));
@@ -112,7 +112,7 @@ fn mistakes_in_a_signed_jwt_name_the_parameter() {
     }
     let issuer = tower_oauth2_client_credentials::AssertionAudience::discovered_issuer();
     let message = config_error(good().parameter("assertion", jwt().audience(issuer)));
-    assert!(message.contains("nothing is discovered"), "{message}");
+    assert!(message.contains("discovery is not used"), "{message}");
 }
 
 #[test]

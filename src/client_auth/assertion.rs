@@ -1,17 +1,17 @@
-//! What all client assertions share (RFC 7521 §4.2).
+//! The settings of all client assertions (RFC 7521 §4.2).
 
 use zeroize::Zeroizing;
 
-use super::Draft;
+use super::draft::Draft;
 
 /// RFC 7523 §2.2.
 pub(crate) const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// Long enough for a slow network, short enough to be worth little in a log.
+/// Long enough for a slow network. Short, so that a leaked assertion is soon useless.
 #[cfg(feature = "jwt")]
 const LIFETIME: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// What the user decides about assertions, of whatever origin.
+/// The settings of client assertions.
 #[derive(Clone, Debug)]
 pub(crate) struct AssertionSettings {
     pub(crate) assertion_type: String,
@@ -36,6 +36,20 @@ impl Default for AssertionSettings {
 }
 
 impl AssertionSettings {
+    /// # Errors
+    ///
+    /// The first mistake, with what to do.
+    pub(crate) fn check(&self) -> Result<(), &'static str> {
+        if self.assertion_type.trim().is_empty() {
+            return Err("client_assertion_type: it is empty; leave it out, or pass a URI");
+        }
+        #[cfg(feature = "jwt")]
+        if self.lifetime < std::time::Duration::from_secs(1) {
+            return Err("assertion_lifetime: it is below 1 s; set 1 s or more");
+        }
+        Ok(())
+    }
+
     /// Puts an assertion into the request.
     pub(super) fn present(
         &self,

@@ -1,11 +1,11 @@
-//! Whom an assertion that is signed here is for.
+//! The audience of client assertions.
 
-use super::Draft;
+use super::draft::Draft;
 
-/// Whom a client assertion is for: `aud` (RFC 7523 §3), as one JSON string.
+/// The audience of a client assertion: `aud` (RFC 7523 §3), as one JSON string.
 ///
-/// It is the authorization server's issuer identifier, as its metadata (RFC 8414 §2) or its
-/// documentation has it, to the letter. Some servers want the token URL instead.
+/// It is exactly the authorization server's issuer identifier, as in its metadata (RFC 8414 §2) or its
+/// documentation. Some servers expect the token URL instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssertionAudience(Kind);
 
@@ -16,8 +16,8 @@ enum Kind {
 }
 
 impl AssertionAudience {
-    /// The issuer that the authorization server was discovered by. Without discovery that is a
-    /// mistake, which [`build`](crate::ClientCredentialsBuilder::build) tells.
+    /// The discovered issuer. Without discovery it is a mistake, which
+    /// [`build`](crate::ClientCredentialsBuilder::build) reports.
     pub fn discovered_issuer() -> Self {
         Self(Kind::DiscoveredIssuer)
     }

@@ -7,10 +7,10 @@ use zeroize::Zeroizing;
 type Bytes = Zeroizing<Vec<u8>>;
 
 /// How many decodings of a text are compared. Three escapes in any order have fewer.
-const MOST: usize = 24;
+const MAX_DECODINGS: usize = 24;
 
 /// The named character references of ASCII punctuation, which escapers of HTML use.
-const NAMED: [(&str, u8); 35] = [
+const NAMED_REFERENCES: [(&str, u8); 35] = [
     ("amp", b'&'),
     ("lt", b'<'),
     ("gt", b'>'),
@@ -55,7 +55,7 @@ pub(super) fn decodings(text: &[u8]) -> Vec<Bytes> {
     while next < texts.len() {
         for decode in [percent, form, html, json] {
             let decoded = decode(&texts[next]);
-            if texts.len() < MOST && !texts.contains(&decoded) {
+            if texts.len() < MAX_DECODINGS && !texts.contains(&decoded) {
                 texts.push(decoded);
             }
         }
@@ -94,7 +94,7 @@ fn html(text: &[u8]) -> Bytes {
                 Some(hex) => u32::from_str_radix(hex, 16).ok()?,
                 None => number.parse().ok()?,
             },
-            None => NAMED.iter().find(|(known, _)| *known == name)?.1.into(),
+            None => NAMED_REFERENCES.iter().find(|(known, _)| *known == name)?.1.into(),
         };
         Some((char::from_u32(code)?, end + 1))
     })
@@ -199,6 +199,6 @@ mod tests {
             assert_eq!(texts[0].as_slice(), text.as_bytes());
             assert!(texts.iter().all(|it| it.len() <= text.len()), "{text}");
         }
-        assert!(decodings(&b"%25&amp;\\u0025".repeat(50)).len() <= MOST);
+        assert!(decodings(&b"%25&amp;\\u0025".repeat(50)).len() <= MAX_DECODINGS);
     }
 }

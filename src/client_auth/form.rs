@@ -1,12 +1,12 @@
-//! `application/x-www-form-urlencoded`, as RFC 6749 App. B wants it.
+//! `application/x-www-form-urlencoded` (RFC 6749 App. B).
 
 use std::borrow::Cow;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use zeroize::Zeroizing;
 
-/// The form set leaves letters, digits and `*-._` as they are. A space becomes `%20`, not `+`:
-/// every decoder reads that, and some servers take a `+` as it stands in Basic credentials.
+/// Letters, digits and `*-._` are not encoded. A space becomes `%20` and not `+`: every decoder accepts
+/// that, and some servers do not decode a `+` in Basic credentials.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'*').remove(b'-').remove(b'.').remove(b'_');
 
 /// A form's pairs in order. Wiped when dropped.
@@ -19,7 +19,7 @@ impl Form {
     }
 
     pub(crate) fn encode(&self) -> Zeroizing<Vec<u8>> {
-        // Room for everything at once: a vector that grows leaves copies of a secret behind.
+        // Sized once: a vector that grows leaves copies of a secret behind.
         let room = self.0.iter().map(|(name, value)| 3 * (name.len() + value.len()) + 2).sum();
         let mut bytes = Zeroizing::new(Vec::with_capacity(room));
         for (name, value) in &self.0 {
@@ -39,6 +39,15 @@ pub(crate) fn encoded(text: &str) -> Zeroizing<String> {
     let mut out = Zeroizing::new(String::with_capacity(3 * text.len()));
     out.extend(utf8_percent_encode(text, FORM));
     out
+}
+
+/// One form-encoded part, decoded. `None` if it is not UTF-8.
+pub(crate) fn decoded(text: &str) -> Option<Zeroizing<String>> {
+    let spaced = Zeroizing::new(text.replace('+', " "));
+    // Sized once: a vector that grows leaves copies of a secret behind.
+    let mut decoded = Zeroizing::new(Vec::with_capacity(spaced.len()));
+    decoded.extend(percent_decode_str(&spaced));
+    String::from_utf8(std::mem::take(&mut *decoded)).ok().map(Zeroizing::new)
 }
 
 fn extend(bytes: &mut Vec<u8>, text: &str) {

@@ -1,6 +1,9 @@
 //! Mutual TLS (RFC 8705 §2): the certificate is the transport's, the request only names the client.
 
-use super::{Authenticating, ClientAuth, Draft};
+use super::{
+    draft::Draft,
+    method::{Authenticating, ClientAuth},
+};
 
 /// `tls_client_auth` (a certificate of an authority, §2.1) or `self_signed_tls_client_auth` (one
 /// that the server was given, §2.2). On the wire they are the same.

@@ -1,11 +1,10 @@
-//! Assertions that someone else makes: a file (a Kubernetes projected token, an Entra ID federated
-//! credential) or a closure (a SPIFFE JWT-SVID).
+//! Assertions from outside: a file (a Kubernetes projected token, an Entra ID federated credential) or a
+//! closure (a SPIFFE JWT-SVID).
 
 use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -13,16 +12,21 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::{AssertionSettings, Authenticating, ClientAuth, Draft};
+use super::{
+    assertion::AssertionSettings,
+    draft::Draft,
+    method::{Authenticating, ClientAuth},
+};
 use crate::{
     error::{BoxError, Error, ErrorKind},
     event::Event,
     secret_file::{self, ReadContext, SecretFile},
+    sync::{Mutex, lock},
 };
 
 type Providing = Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>;
 
-/// Where the assertion is read.
+/// The source of an assertion.
 pub(crate) enum AssertionSource {
     File(SecretFile),
     Provider(Box<dyn Fn() -> Providing + Send + Sync>),
@@ -39,7 +43,7 @@ impl AssertionSource {
 
     async fn read(&self, context: &ReadContext) -> Result<Zeroizing<String>, BoxError> {
         match self {
-            Self::File(file) => trimmed(secret_file::text(&file.read(context.limit).await?)?),
+            Self::File(file) => trimmed(secret_file::text(&file.read(context.timeout).await?)?),
             Self::Provider(provider) => trimmed(&Zeroizing::new(provider().await?)),
         }
     }
@@ -52,7 +56,7 @@ fn trimmed(text: &str) -> Result<Zeroizing<String>, BoxError> {
     }
 }
 
-/// An assertion, and its end where it tells one.
+/// An assertion, with its expiry if it is known.
 #[derive(Clone)]
 struct Assertion {
     text: Zeroizing<String>,
@@ -73,8 +77,8 @@ impl ProvidedAssertion {
         Self { id, source, settings, last_good: Mutex::new(None) }
     }
 
-    /// While a read fails, or sees a file that is being written, the assertion that was read last
-    /// is used.
+    /// Reads the assertion. If that fails, also because the file is being written, the assertion that was
+    /// read last is used until it expires.
     async fn read(
         &self,
         now: SystemTime,
@@ -83,7 +87,7 @@ impl ProvidedAssertion {
         let read = self.source.read(context).await;
         let cause = match read.and_then(|text| self.check(text)) {
             Ok(assertion) => {
-                *self.last_good() = Some(assertion.clone());
+                *lock(&self.last_good) = Some(assertion.clone());
                 return Ok(assertion.text);
             }
             Err(cause) => cause,
@@ -99,7 +103,7 @@ impl ProvidedAssertion {
                 ("closure", error)
             }
         };
-        let last_good = self.last_good().clone();
+        let last_good = lock(&self.last_good).clone();
         match last_good {
             Some(assertion) if assertion.expires_at.is_none_or(|end| now < end) => {
                 context.observer.emit(&Event::CredentialKept { from: from.to_owned(), error });
@@ -109,21 +113,17 @@ impl ProvidedAssertion {
         }
     }
 
-    fn last_good(&self) -> MutexGuard<'_, Option<Assertion>> {
-        self.last_good.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn check(&self, text: Zeroizing<String>) -> Result<Assertion, BoxError> {
-        let expires_at = end(&text, &self.settings.assertion_type)?;
+        let expires_at = expiry(&text, &self.settings.assertion_type)?;
         Ok(Assertion { text, expires_at })
     }
 }
 
-/// When an assertion ends, where it tells. Of a type other than JWT nothing is known.
-fn end(text: &str, assertion_type: &str) -> Result<Option<SystemTime>, BoxError> {
+/// The expiry of an assertion. It is known for JWTs only.
+fn expiry(text: &str, assertion_type: &str) -> Result<Option<SystemTime>, BoxError> {
     let kind = assertion_type.rsplit(':').next().unwrap_or_default();
     if kind.starts_with("jwt") {
-        Ok(jwt_end(text).ok_or("the client assertion is not a whole JWT")?)
+        Ok(jwt_expiry(text).ok_or("the client assertion is not a complete JWT")?)
     } else {
         Ok(None)
     }
@@ -131,12 +131,12 @@ fn end(text: &str, assertion_type: &str) -> Result<Option<SystemTime>, BoxError>
 
 /// Checks that a text is an assertion of a type.
 pub(crate) fn check_assertion(text: &str, assertion_type: &str) -> Result<(), BoxError> {
-    end(&trimmed(text)?, assertion_type).map(drop)
+    expiry(&trimmed(text)?, assertion_type).map(drop)
 }
 
-/// The `exp` of a JWT, or nothing if the text is not a whole one. The outer nothing is for a cut
-/// one; signatures are of known lengths.
-fn jwt_end(text: &str) -> Option<Option<SystemTime>> {
+/// The `exp` of a JWT, if it has one. The outer `None` means that the JWT is truncated, which the known
+/// lengths of signatures reveal.
+fn jwt_expiry(text: &str) -> Option<Option<SystemTime>> {
     let mut parts = text.split('.').map(|part| URL_SAFE_NO_PAD.decode(part).ok());
     let (header, claims, signature) = (parts.next()??, parts.next()??, parts.next()??);
     if parts.next().is_some() {
@@ -149,7 +149,7 @@ fn jwt_end(text: &str) -> Option<Option<SystemTime>> {
         "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => 128,
         _ => 1,
     };
-    // An RSA modulus of a whole number of words: a cut one is hardly that.
+    // An RSA modulus has a whole number of words, which a truncated signature rarely has.
     if signature.len() < least || (least == 128 && !signature.len().is_multiple_of(8)) {
         return None;
     }

@@ -6,8 +6,12 @@ use zeroize::Zeroizing;
 
 use crate::{
     error::{BoxError, Error, ErrorKind},
-    secret_file::{LastGood, ReadContext, SecretFile},
+    secret_file::{FileValue, ReadContext, SecretFile},
 };
+
+/// The mistake of a value that is empty or only white space.
+pub(super) const BLANK_SECRET: &str = "client secret: it is empty; pass the secret that the authorization server gave this client, or \
+     call public_client";
 
 /// A client secret, wiped from memory when the last copy is dropped. `Debug` does not show it.
 ///
@@ -34,13 +38,12 @@ type Provider = dyn Fn() -> Result<String, BoxError> + Send + Sync;
 enum Kind {
     Value(Arc<Zeroizing<String>>),
     Provider(Arc<Provider>),
-    File(Arc<LastGood<Zeroizing<String>>>),
+    File(Arc<FileValue<Zeroizing<String>>>),
 }
 
 impl Secret {
-    /// A secret that a closure provides. It runs on the acquisition's task, at each attempt: keep
-    /// it short, and don't block. Its failure is an error of kind `Credentials`; put no secret
-    /// into it.
+    /// A secret from a closure. It runs in the acquisition's task at each attempt, so it must not block.
+    /// Its failure is an error of kind `Credentials`, which must not contain a secret.
     pub fn from_fn(
         provider: impl Fn() -> Result<String, BoxError> + Send + Sync + 'static,
     ) -> Self {
@@ -51,7 +54,7 @@ impl Secret {
     /// mark at its start and line breaks at its end are not part of it.
     ///
     /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic
-    /// link to one, is read. If the read fails or takes longer than 5 s, such as on a hung mount,
+    /// link to one, is read. If the read fails or takes longer than 5 s, as on a hung mount,
     /// the secret that was read last is used, with an
     /// [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was removed or is empty
     /// is an error.
@@ -60,7 +63,7 @@ impl Secret {
     }
 
     pub(crate) fn in_file(file: SecretFile) -> Self {
-        Self(Kind::File(Arc::new(LastGood::new("secret", file))))
+        Self(Kind::File(Arc::new(FileValue::new("secret", file))))
     }
 
     /// Whether it is a value that is empty or only white space.
@@ -149,7 +152,7 @@ mod tests {
     use super::*;
     use crate::{
         event::{Event, Observer},
-        secret_file::MAX_BYTES,
+        limits::MAX_CREDENTIAL_BYTES,
     };
 
     struct TempFile(PathBuf);
@@ -183,14 +186,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_is_up_to_64_kib() {
-        let longest = vec![b'a'; MAX_BYTES as usize];
+        let longest = vec![b'a'; MAX_CREDENTIAL_BYTES];
         let file = TempFile::new("longest", &longest);
         assert_eq!(read(&Secret::from_file(&file.0)).await.unwrap().into_bytes(), longest);
     }
 
     #[tokio::test]
     async fn an_unusable_file_is_a_credentials_error_that_names_it() {
-        let too_long = vec![b'a'; MAX_BYTES as usize + 1];
+        let too_long = vec![b'a'; MAX_CREDENTIAL_BYTES + 1];
         for (name, content, why) in [
             ("empty", &b"\n"[..], "it is empty"),
             ("only-a-mark", b"\xef\xbb\xbf", "it is empty"),

@@ -1,5 +1,5 @@
-//! `private_key_jwt` and `client_secret_jwt`: assertions that are signed here (RFC 7523 §2.2,
-//! OpenID Connect Core §9).
+//! `private_key_jwt` and `client_secret_jwt`: assertions that this crate signs (RFC 7523 §2.2, OpenID
+//! Connect Core §9).
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -10,7 +10,11 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    AssertionAudience, AssertionSettings, Authenticating, BLANK_SECRET, ClientAuth, Draft, Secret,
+    assertion::AssertionSettings,
+    audience::AssertionAudience,
+    draft::Draft,
+    method::{Authenticating, ClientAuth},
+    secret::{BLANK_SECRET, Secret},
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -29,7 +33,7 @@ pub(crate) struct SignedAssertion {
     pub(crate) warned: AtomicBool,
 }
 
-/// What the client and the server both know something of.
+/// The credential that signs the assertion.
 #[derive(Debug)]
 pub(crate) enum Credential {
     Key(SigningKeySource),
@@ -89,7 +93,7 @@ impl ClientAuth for SignedAssertion {
         self.audience.wants_issuer()
     }
 
-    fn is_dated(&self) -> bool {
+    fn has_times(&self) -> bool {
         true
     }
 }
@@ -113,7 +117,8 @@ impl SignedAssertion {
             header.insert("typ".into(), "client-authentication+jwt".into());
         }
         let audience = self.audience.resolve(draft).ok_or_else(|| {
-            Error::new(ErrorKind::Config).with_detail("client assertion: no issuer was discovered")
+            Error::new(ErrorKind::Config)
+                .with_detail("client assertion: no issuer was discovered; pass the audience")
         })?;
         let mut claims = Map::new();
         claims.insert("iss".into(), self.id.as_str().into());
@@ -123,7 +128,7 @@ impl SignedAssertion {
     }
 }
 
-/// The header of a JWT with what names its key: `kid` and `x5t#S256`, where the key has them.
+/// The header of a JWT, with `kid` and `x5t#S256` if the key has them.
 pub(crate) fn key_header(key: &SigningKey) -> Map<String, Value> {
     let mut header = Map::new();
     if let Some(kid) = key.key_id() {
@@ -135,11 +140,11 @@ pub(crate) fn key_header(key: &SigningKey) -> Map<String, Value> {
     header
 }
 
-/// Signs claims, with `iat`, `exp` and a new `jti` among them and `alg` in the header.
+/// Signs claims, and adds `iat`, `exp` and a new `jti` to them and `alg` to the header.
 ///
 /// # Errors
 ///
-/// Kind `Credentials`, when the clock cannot date it, or the key or the system's randomness fails.
+/// Kind `Credentials`, when the clock is before 1970, or the key or the system's randomness fails.
 pub(crate) fn dated_jwt(
     mut header: Map<String, Value>,
     mut claims: Map<String, Value>,
@@ -148,7 +153,7 @@ pub(crate) fn dated_jwt(
     now: SystemTime,
 ) -> Result<Zeroizing<String>, Error> {
     let issued_at = now.duration_since(UNIX_EPOCH).map_err(|_| {
-        Error::new(ErrorKind::Credentials).with_detail("the wall clock is before 1970")
+        Error::new(ErrorKind::Credentials).with_detail("the wall clock is before 1970; correct it")
     })?;
     let issued_at = issued_at.as_secs();
     header.insert("alg".into(), signer.algorithm().into());

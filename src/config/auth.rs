@@ -1,8 +1,8 @@
-//! The client authentication among the settings: which it is, and what belongs to it.
+//! The settings of the client authentication: the method, and the settings that belong to it.
 
 use super::ClientCredentialsConfig;
 #[cfg(feature = "hyper")]
-use super::{files::Located, read::config};
+use super::{files::Located, read::config_error};
 #[cfg(feature = "jwt")]
 use crate::{
     client_auth::AssertionAudience,
@@ -15,7 +15,7 @@ use crate::{
     error::Error,
 };
 #[cfg(feature = "hyper")]
-use crate::{secret_file::MAX_CERTIFICATE_BYTES, transport::ClientIdentity};
+use crate::{limits::MAX_CERTIFICATE_BYTES, transport::ClientIdentity};
 
 #[derive(Clone, Copy)]
 enum Method {
@@ -30,11 +30,11 @@ enum Method {
     Public,
 }
 
-struct Known {
+struct MethodInfo {
     method: Method,
-    /// As RFC 7591 §2 and its registry have it, where they do.
+    /// The name in the registry of RFC 7591 §2, if it has one.
     name: &'static str,
-    /// What it uses of [`BELONGING`].
+    /// The settings in [`METHOD_SETTINGS`] that it uses.
     uses: &'static [&'static str],
 }
 
@@ -44,11 +44,11 @@ const CERTIFICATE: [&str; 2] = ["client_certificate_file", "client_key_file"];
 /// The key, which also signs the JWT with given claims.
 const KEY: [&str; 3] = ["private_key_file", "signing_algorithm", "key_id"];
 
-const KNOWN: [Known; 9] = [
-    Known { method: Method::Basic, name: "client_secret_basic", uses: &SECRET },
-    Known { method: Method::BasicRaw, name: "client_secret_basic_raw", uses: &SECRET },
-    Known { method: Method::Post, name: "client_secret_post", uses: &SECRET },
-    Known {
+const METHODS: [MethodInfo; 9] = [
+    MethodInfo { method: Method::Basic, name: "client_secret_basic", uses: &SECRET },
+    MethodInfo { method: Method::BasicRaw, name: "client_secret_basic_raw", uses: &SECRET },
+    MethodInfo { method: Method::Post, name: "client_secret_post", uses: &SECRET },
+    MethodInfo {
         method: Method::SecretJwt,
         name: "client_secret_jwt",
         uses: &[
@@ -59,7 +59,7 @@ const KNOWN: [Known; 9] = [
             "client_assertion_type",
         ],
     },
-    Known {
+    MethodInfo {
         method: Method::PrivateKeyJwt,
         name: "private_key_jwt",
         uses: &[
@@ -70,18 +70,18 @@ const KNOWN: [Known; 9] = [
             "client_assertion_type",
         ],
     },
-    Known {
+    MethodInfo {
         method: Method::AssertionFile,
         name: "client_assertion_file",
         uses: &["client_assertion_file", "client_assertion_type"],
     },
-    Known { method: Method::Tls, name: "tls_client_auth", uses: &[] },
-    Known { method: Method::SelfSignedTls, name: "self_signed_tls_client_auth", uses: &[] },
-    Known { method: Method::Public, name: "none", uses: &[] },
+    MethodInfo { method: Method::Tls, name: "tls_client_auth", uses: &[] },
+    MethodInfo { method: Method::SelfSignedTls, name: "self_signed_tls_client_auth", uses: &[] },
+    MethodInfo { method: Method::Public, name: "none", uses: &[] },
 ];
 
-/// What belongs to some methods and not to others.
-const BELONGING: [&str; 8] = [
+/// The settings that belong to some methods and not to others.
+const METHOD_SETTINGS: [&str; 8] = [
     "client_secret",
     "client_secret_file",
     "private_key_file",
@@ -100,29 +100,41 @@ impl ClientCredentialsConfig {
         let known = self.method()?;
         let signs = self.signs_a_jwt();
         let used = |it: &str| known.uses.contains(&it) || (signs && KEY.contains(&it));
-        let strange = BELONGING.iter().find(|it| self.is_set(it) && !used(it));
-        if let Some(strange) = strange {
+        let unused = METHOD_SETTINGS.iter().find(|it| self.is_set(it) && !used(it));
+        if let Some(unused) = unused {
             let why = format!(
-                "{} does not use it; remove it, or set {} to what does",
+                "{} does not use it; remove it, or set {} to a method that uses it",
                 known.name,
                 self.name("auth_method")
             );
-            return Err(self.wrong(strange, why));
+            return Err(self.wrong(unused, why));
         }
         let id = self.text("client_id")?;
         if id.is_none() && matches!(known.method, Method::Public) {
             return self.certificate(builder.no_client_authentication());
         }
         let Some(id) = id else {
-            return Err(self.missing(&["client_id"], "set what the authorization server gave out"));
+            return Err(self.missing(
+                &["client_id"],
+                "set the id that the authorization server gave this client",
+            ));
         };
         let id = id.as_str();
         let mut builder = match known.method {
-            Method::Basic => builder.client_secret_basic(id, self.the_secret(known)?),
-            Method::BasicRaw => builder.client_secret_basic_raw(id, self.the_secret(known)?),
-            Method::Post => builder.client_secret_post(id, self.the_secret(known)?),
+            Method::Basic => builder.client_secret_basic(id, self.client_secret(known)?),
+            Method::BasicRaw => builder.client_secret_basic_raw(id, self.client_secret(known)?),
+            Method::Post => builder.client_secret_post(id, self.client_secret(known)?),
+            #[cfg(feature = "jwt")]
             Method::SecretJwt => self.client_secret_jwt(builder, id, known)?,
+            #[cfg(feature = "jwt")]
             Method::PrivateKeyJwt => self.private_key_jwt(builder, id, known)?,
+            #[cfg(not(feature = "jwt"))]
+            Method::SecretJwt | Method::PrivateKeyJwt => {
+                let chosen =
+                    ["auth_method", "private_key_file"].into_iter().find(|it| self.is_set(it));
+                let why = format!("{} needs this crate's feature `jwt`", known.name);
+                return Err(self.wrong(chosen.unwrap_or("auth_method"), why));
+            }
             Method::AssertionFile => match self.file("client_assertion_file")? {
                 Some(file) => builder.client_assertion_in(id.to_owned(), file),
                 None => return Err(self.needs(&["client_assertion_file"], known)),
@@ -137,7 +149,7 @@ impl ClientCredentialsConfig {
         self.certificate(builder)
     }
 
-    /// What has to be among the settings where nothing is set in code.
+    /// Checks the settings that are required when nothing is set in code.
     pub(super) fn check_alone(&self) -> Result<(), Error> {
         for setting in ["token_url", "issuer"].into_iter().filter(|it| self.is_set(it)) {
             self.url(setting, false)?;
@@ -150,13 +162,13 @@ impl ClientCredentialsConfig {
         Ok(())
     }
 
-    /// The one that is named, or the one that the credential is for.
-    fn method(&self) -> Result<&'static Known, Error> {
-        let by = |name: &str| KNOWN.iter().find(|known| known.name == name);
+    /// The method that is named, or the method that uses the configured credential.
+    fn method(&self) -> Result<&'static MethodInfo, Error> {
+        let by = |name: &str| METHODS.iter().find(|known| known.name == name);
         if let Some(name) = self.text("auth_method")? {
             return by(&name).ok_or_else(|| {
-                let names: Vec<_> = KNOWN.iter().map(|known| known.name).collect();
-                self.wrong("auth_method", format!("it is none of {}", names.join(", ")))
+                let names: Vec<_> = METHODS.iter().map(|known| known.name).collect();
+                self.wrong("auth_method", format!("it is not one of {}", names.join(", ")))
             });
         }
         let credentials = [
@@ -177,11 +189,11 @@ impl ClientCredentialsConfig {
         })
     }
 
-    fn needs(&self, settings: &[&str], known: &Known) -> Error {
+    fn needs(&self, settings: &[&str], known: &MethodInfo) -> Error {
         self.missing(settings, &format!("{} needs it", known.name))
     }
 
-    fn the_secret(&self, known: &Known) -> Result<Secret, Error> {
+    fn client_secret(&self, known: &MethodInfo) -> Result<Secret, Error> {
         match self.one_of("client_secret", "client_secret_file")? {
             None => Err(self.missing(&SECRET, &format!("{} needs one of them", known.name))),
             Some("client_secret") => Ok(self.secret("client_secret")?.unwrap_or_default().into()),
@@ -197,16 +209,16 @@ impl ClientCredentialsConfig {
         &self,
         builder: ClientCredentialsBuilder,
         id: &str,
-        known: &Known,
+        known: &MethodInfo,
     ) -> Result<ClientCredentialsBuilder, Error> {
         let algorithm = match self.text("signing_algorithm")? {
             None => HmacAlgorithm::Hs256,
             Some(name) => name.parse().map_err(|_| {
-                self.wrong("signing_algorithm", "it is none of HS256, HS384, HS512")
+                self.wrong("signing_algorithm", "it is not one of HS256, HS384, HS512")
             })?,
         };
         let audience = self.assertion_audience()?;
-        Ok(builder.client_secret_jwt(id, self.the_secret(known)?, algorithm, audience))
+        Ok(builder.client_secret_jwt(id, self.client_secret(known)?, algorithm, audience))
     }
 
     #[cfg(feature = "jwt")]
@@ -214,7 +226,7 @@ impl ClientCredentialsConfig {
         &self,
         builder: ClientCredentialsBuilder,
         id: &str,
-        known: &Known,
+        known: &MethodInfo,
     ) -> Result<ClientCredentialsBuilder, Error> {
         let Some(key) = self.signing_key()? else {
             return Err(self.needs(&["private_key_file"], known));
@@ -230,7 +242,7 @@ impl ClientCredentialsConfig {
         let algorithm = match self.text("signing_algorithm")? {
             None => None,
             Some(name) => Some(name.parse::<SigningAlgorithm>().map_err(|_| {
-                let all = "it is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, \
+                let all = "it is not one of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, \
                            EdDSA";
                 self.wrong("signing_algorithm", all)
             })?),
@@ -238,12 +250,12 @@ impl ClientCredentialsConfig {
         let advice = format!("set {}", self.name("signing_algorithm"));
         let mut key = SigningKeySource::in_file(file, algorithm, advice);
         if let Some(id) = self.text("key_id")? {
-            key = key.and_then(move |key| Ok::<_, BoxError>(key.kid(id.as_str())));
+            key = key.and_then(move |key| Ok::<_, BoxError>(key.with_key_id(id.as_str())));
         }
         Ok(Some(key))
     }
 
-    /// Checks what is in the files of the client authentication.
+    /// Checks the content of the files of the client authentication.
     pub(super) fn check_credential_files(&self) -> Result<(), Error> {
         self.check_file("client_secret_file", |_| Ok(()))?;
         #[cfg(feature = "jwt")]
@@ -271,39 +283,13 @@ impl ClientCredentialsConfig {
             None if self.is_set("issuer") => Ok(AssertionAudience::discovered_issuer()),
             None => {
                 let advice = "set it to the authorization server's issuer, or to its token URL if \
-                              it wants that";
+                              it expects that";
                 Err(self.missing(&["assertion_audience"], advice))
             }
         }
     }
 
-    #[cfg(not(feature = "jwt"))]
-    fn client_secret_jwt(
-        &self,
-        _: ClientCredentialsBuilder,
-        _: &str,
-        known: &Known,
-    ) -> Result<ClientCredentialsBuilder, Error> {
-        Err(self.needs_feature_jwt(known))
-    }
-
-    #[cfg(not(feature = "jwt"))]
-    fn private_key_jwt(
-        &self,
-        _: ClientCredentialsBuilder,
-        _: &str,
-        known: &Known,
-    ) -> Result<ClientCredentialsBuilder, Error> {
-        Err(self.needs_feature_jwt(known))
-    }
-
-    #[cfg(not(feature = "jwt"))]
-    fn needs_feature_jwt(&self, known: &Known) -> Error {
-        let chosen_by = if self.is_set("auth_method") { "auth_method" } else { "private_key_file" };
-        self.wrong(chosen_by, format!("{} needs this crate's feature `jwt`", known.name))
-    }
-
-    /// The certificate that the client shows, with whatever method.
+    /// Adds the client certificate, with any method.
     fn certificate(
         &self,
         builder: ClientCredentialsBuilder,
@@ -319,8 +305,7 @@ impl ClientCredentialsConfig {
             return Err(self.missing(&[missing], &advice));
         }
         #[cfg(feature = "hyper")]
-        {
-            let Some(files) = self.certificate_files()? else { return Ok(builder) };
+        if let Some(files) = self.certificate_files()? {
             for (setting, file) in CERTIFICATE.iter().zip(&files) {
                 if let Err(error) = &file.read {
                     self.warn_unread(setting, error);
@@ -330,17 +315,12 @@ impl ClientCredentialsConfig {
             let identity = ClientIdentity::in_files(chain, key).map_err(|error| {
                 let names = self.names(&CERTIFICATE, ", ");
                 let why = "no certificate with its key can be read there (the cause says why)";
-                config(format!("{names}: {why}")).with_source(error)
+                config_error(format!("{names}: {why}")).with_source(error)
             })?;
-            Ok(builder.client_identity(self.identity.get_or_init(|| identity).clone()))
+            let identity = self.identity.get_or_init(|| identity).clone();
+            return Ok(builder.client_identity(identity));
         }
-        #[cfg(not(feature = "hyper"))]
-        {
-            let _ = builder;
-            let why = "it needs this crate's feature `hyper`; with a transport of your own, set \
-                       the certificate there";
-            Err(self.wrong(CERTIFICATE[0], why))
-        }
+        Ok(builder)
     }
 
     #[cfg(feature = "hyper")]

@@ -1,20 +1,21 @@
-//! The files that settings name.
+//! Files that are named by settings.
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{ClientCredentialsConfig, read::config};
+use super::{ClientCredentialsConfig, read::config_error};
 use crate::{
     error::{BoxError, Error},
-    secret_file::{FileKind, MAX_BYTES, ReadError, SecretFile, text},
+    limits::MAX_CREDENTIAL_BYTES,
+    secret_file::{FileKind, ReadError, SecretFile, text},
 };
 
 impl ClientCredentialsConfig {
     /// Checks the settings and the files that they name, more strictly than
-    /// [`builder`](Self::builder): each file must be there now, be readable, and hold what its
-    /// setting is for. Keys, certificates and assertions are parsed.
+    /// [`builder`](Self::builder). Each file must exist, be readable and have valid content. Keys,
+    /// certificates and assertions are parsed.
     ///
-    /// Without it, a missing file is a warning at first, as something else may create the file
-    /// later. A wrong key is an error of the first acquisition.
+    /// Without this check a missing file is only a warning, since it may be created later. A wrong key
+    /// is an error of the first acquisition.
     ///
     /// Reads files on the calling thread, for 5 s at most each.
     ///
@@ -42,18 +43,18 @@ impl ClientCredentialsConfig {
         self.check_credential_files()
     }
 
-    /// The file that a setting names. It need not be there yet.
+    /// The file that a setting names. It may be missing.
     pub(super) fn file(&self, setting: &str) -> Result<Option<SecretFile>, Error> {
-        let Some(file) = self.located(setting, MAX_BYTES)? else { return Ok(None) };
+        let Some(file) = self.located(setting, MAX_CREDENTIAL_BYTES)? else { return Ok(None) };
         if let Err(error) = &file.read {
             self.warn_unread(setting, error);
         }
         Ok(Some(file.file))
     }
 
-    /// A file whose path is a part of a setting. It need not be there yet, if its folder is.
+    /// A file whose path is part of a setting. It may be missing if its folder exists.
     pub(super) fn file_at(&self, setting: &str, path: &str) -> Result<SecretFile, Error> {
-        let Located { file, read } = self.locate(setting, path, MAX_BYTES)?;
+        let Located { file, read } = self.locate(setting, path, MAX_CREDENTIAL_BYTES)?;
         match read {
             Ok(()) => Ok(file),
             Err(error) if is_in_a_folder(Path::new(path)) => {
@@ -65,18 +66,22 @@ impl ClientCredentialsConfig {
         }
     }
 
-    /// The file that a setting names, and what reading it ended with.
+    /// The file that a setting names, and the outcome of reading it.
     ///
     /// # Errors
     ///
-    /// When it is not a path of a file and will not become one.
-    pub(super) fn located(&self, setting: &str, max_bytes: u64) -> Result<Option<Located>, Error> {
+    /// When the setting cannot be the path of a file.
+    pub(super) fn located(
+        &self,
+        setting: &str,
+        max_bytes: usize,
+    ) -> Result<Option<Located>, Error> {
         let Some(text) = self.text(setting)? else { return Ok(None) };
         self.locate(setting, &text, max_bytes).map(Some)
     }
 
     /// As [`located`](Self::located), with the path as text.
-    fn locate(&self, setting: &str, path: &str, max_bytes: u64) -> Result<Located, Error> {
+    fn locate(&self, setting: &str, path: &str, max_bytes: usize) -> Result<Located, Error> {
         let path = PathBuf::from(path);
         let file = SecretFile::new(&path).with_max_bytes(max_bytes);
         let read = file.read_blocking().map(drop);
@@ -84,9 +89,11 @@ impl ClientCredentialsConfig {
             Err(ReadError::NotRegular(FileKind::Directory)) => {
                 Err(self.wrong(setting, "it is a directory"))
             }
-            Err(error) if !error.may_pass() => Err(self.unusable_file(setting, error.into())),
+            Err(error) if !error.may_appear_later() => {
+                Err(self.unusable_file(setting, error.into()))
+            }
             Err(_) if !is_in_a_folder(&path) => {
-                // The path is not shown: it may be a secret that belongs into another setting.
+                // The path is not shown: it may be a misplaced secret.
                 let file = file.with_name(&self.name(setting));
                 Ok(Located { file, read })
             }
@@ -99,13 +106,13 @@ impl ClientCredentialsConfig {
         tracing::warn!(setting, %error, "file not read yet, it is read again when needed");
     }
 
-    /// Checks what is in the file of a setting, if that is set.
+    /// Checks the content of the file that a setting names, if the setting is set.
     pub(super) fn check_file(
         &self,
         setting: &str,
         parse: impl FnOnce(&str) -> Result<(), BoxError>,
     ) -> Result<(), Error> {
-        let Some(file) = self.located(setting, MAX_BYTES)? else { return Ok(()) };
+        let Some(file) = self.located(setting, MAX_CREDENTIAL_BYTES)? else { return Ok(()) };
         let content = file.file.read_blocking().map_err(BoxError::from);
         content
             .and_then(|content| parse(text(&content)?))
@@ -115,7 +122,7 @@ impl ClientCredentialsConfig {
     fn check_parameter_files(&self) -> Result<(), Error> {
         const SETTING: &str = "parameter_files";
         for (_, path) in self.pairs(SETTING)? {
-            let Located { file, .. } = self.locate(SETTING, path.trim(), MAX_BYTES)?;
+            let Located { file, .. } = self.locate(SETTING, path.trim(), MAX_CREDENTIAL_BYTES)?;
             let content = file.read_blocking().and_then(|content| text(&content).map(drop));
             content.map_err(|error| self.unusable_file(SETTING, error.into()))?;
         }
@@ -125,16 +132,16 @@ impl ClientCredentialsConfig {
     pub(super) fn unusable_file(&self, setting: &str, cause: BoxError) -> Error {
         let setting = self.name(setting);
         let detail = match cause.downcast_ref::<Error>().and_then(Error::detail) {
-            // A mistake of ours shows nothing of the file.
+            // This crate's own errors show nothing of the file's content.
             Some(detail) => format!("{setting}: {detail}"),
             None => match cause.downcast_ref() {
                 Some(ReadError::Io(error)) => {
-                    format!("{setting}: no file can be read there ({error})")
+                    format!("{setting}: no file can be read there ({error}); check the path")
                 }
                 _ => format!("{setting}: {cause}"),
             },
         };
-        config(detail).with_source(cause)
+        config_error(detail).with_source(cause)
     }
 }
 
@@ -143,11 +150,11 @@ pub(super) struct Located {
     pub(super) read: Result<(), ReadError>,
 }
 
-/// Whether a text names a file in a folder that is there, so that it is a path and not a secret.
+/// Whether a text names a file in an existing folder. Then it is a path, and not a misplaced secret.
 fn is_in_a_folder(path: &Path) -> bool {
     let Some(folder) = path.parent() else { return false };
     let is_named = folder.components().any(|part| matches!(part, Component::Normal(_)));
-    // As a file, so that a hung mount is waited for a bounded time.
+    // Read as a file, so that the wait for a hung mount is bounded.
     let read = || SecretFile::new(folder).read_blocking();
     is_named && matches!(read(), Err(ReadError::NotRegular(FileKind::Directory)))
 }

@@ -4,15 +4,21 @@ mod auth;
 mod files;
 #[cfg(feature = "jwt")]
 mod json;
-mod names;
 mod parameters;
 mod read;
+mod setting_names;
 mod sources;
+#[cfg(feature = "hyper")]
 mod transport;
+mod unknown_names;
 mod value;
 
 use std::fmt;
+#[cfg(feature = "hyper")]
+use std::sync::{Arc, OnceLock};
 
+#[cfg(feature = "hyper")]
+use crate::transport::ClientIdentity;
 use crate::{
     cache::{TokenCache, TokenCacheBuilder},
     endpoint::{ClientCredentials, ClientCredentialsBuilder},
@@ -20,58 +26,19 @@ use crate::{
     source::TokenSource,
 };
 
-use names::Foreign;
+use unknown_names::VariableOrigin;
 use value::Value;
-
-/// The settings that there are: the keys in a file; in upper case, after the prefix, the
-/// environment's variables.
-const SETTINGS: &[&str] = &[
-    "token_url",
-    "issuer",
-    "client_id",
-    "client_secret",
-    "client_secret_file",
-    "auth_method",
-    "private_key_file",
-    "signing_algorithm",
-    "key_id",
-    "jwt_claims",
-    "jwt_lifetime",
-    "assertion_audience",
-    "client_assertion_file",
-    "client_assertion_type",
-    "client_certificate_file",
-    "client_key_file",
-    "grant_type",
-    "ca_file",
-    "proxy",
-    "scope",
-    "audience",
-    "resource",
-    "authorization_details",
-    "parameters",
-    "parameter_files",
-    "attempts",
-    "attempt_timeout",
-    "lifetime_cap",
-    "token_lifetime",
-    "acquisition_timeout",
-    "wait_timeout",
-    "leeway",
-    "default_lifetime",
-    "keep_warm",
-];
 
 /// Settings from a file or the environment, for a [`ClientCredentials`] and its cache.
 ///
-/// It is read by [`from_env`](Self::from_env), or by any reader of serde's (TOML, JSON, YAML);
-/// [`docs::configuration`](crate::docs::configuration) lists the settings. What comes out is the
-/// builder, so all else can be set in code.
+/// It is read by [`from_env`](Self::from_env), or by any serde format (TOML, JSON, YAML).
+/// [`docs::configuration`](crate::docs::configuration) lists the settings. The result is a builder,
+/// so everything else can be set in code.
 ///
-/// Reading itself finds no mistakes: they are kept, and told by [`builder`](Self::builder),
-/// [`cache`](Self::cache) and [`into_cache`](Self::into_cache). Some readers print the line a
-/// mistake is in, and it may be the secret's. Our errors name settings and show no values, and
-/// neither does `Debug`.
+/// Reading itself never fails. Mistakes are stored, and reported by [`builder`](Self::builder),
+/// [`cache`](Self::cache) and [`into_cache`](Self::into_cache). The reason is that some serde formats
+/// print the line with the mistake, and that line may contain the secret. Errors of this crate name
+/// settings and show no values. `Debug` shows no values either.
 ///
 /// # Examples
 ///
@@ -94,41 +61,47 @@ const SETTINGS: &[&str] = &[
 /// ```
 #[derive(Clone, Default)]
 pub struct ClientCredentialsConfig {
-    /// Of the environment's variables; a file's keys have none.
+    /// Prefix of the environment's variables. The keys of a file have no prefix.
     prefix: Option<String>,
-    /// In the order of [`SETTINGS`]' names, none twice.
+    /// In the order of `SETTINGS`, each at most once.
     values: Vec<(&'static str, Value)>,
     /// Found while reading.
     mistakes: Vec<String>,
-    /// Where unknown variables most likely come from, if there are any.
-    foreign: Option<Foreign>,
+    /// The most likely origin of unknown variables, if there are any.
+    unknown_origin: Option<VariableOrigin>,
+    /// The configured certificate, one for token requests and API calls. Clones share it.
     #[cfg(feature = "hyper")]
-    identity: transport::SharedIdentity,
+    identity: Arc<OnceLock<ClientIdentity>>,
 }
 
 impl ClientCredentialsConfig {
-    /// A builder with these settings, those of the cache apart.
+    /// A builder with these settings, except those of the cache.
     ///
-    /// Files that are named may be created later, such as by a sidecar: a missing one is logged at
-    /// WARN, and is read when it is needed. [`check`](Self::check) refuses it.
+    /// The named files may be created later, such as by a sidecar. A missing file is logged at WARN,
+    /// and is read when it is needed. [`check`](Self::check) refuses it.
     ///
     /// # Errors
     ///
     /// Kind `Config`, naming the settings as they were written: when one is unknown, missing, or
-    /// of another type than it should be; when some contradict each other; or when one needs a
-    /// feature of this crate that is off. What only
-    /// [`build`](ClientCredentialsBuilder::build) can tell, it tells by the builder's names.
+    /// of the wrong type; when some contradict each other; or when one needs a feature of this crate
+    /// that is off. [`build`](ClientCredentialsBuilder::build) reports the remaining mistakes, with
+    /// the names of the builder's methods.
     pub fn builder(&self) -> Result<ClientCredentialsBuilder, Error> {
         self.check_reading()?;
         self.cache_settings()?;
-        // Plain http may yet be allowed, in code.
+        // Plain http may still be allowed in code.
         let builder = match self.one_of("token_url", "issuer")? {
             Some("token_url") => ClientCredentials::builder(self.url("token_url", true)?),
             Some(_) => ClientCredentials::discover(self.url("issuer", true)?),
             None => return Err(self.missing(&["token_url", "issuer"], "set one of them")),
         };
-        let mut builder = self.connect(self.authenticate(builder)?)?;
+        let mut builder = self.authenticate(builder)?;
+        #[cfg(feature = "hyper")]
+        {
+            builder = self.connect(builder)?;
+        }
         builder = self.parameters(builder)?;
+        self.check_features()?;
         if let Some(attempts) = self.count("attempts")? {
             builder = builder.attempts(attempts);
         }
@@ -144,8 +117,8 @@ impl ClientCredentialsConfig {
         Ok(builder)
     }
 
-    /// A builder of a cache with these settings, around the source that
-    /// [`builder`](Self::builder) led to, or any other.
+    /// A cache builder with these settings, around the source from [`builder`](Self::builder) or any
+    /// other source.
     ///
     /// # Errors
     ///
@@ -194,12 +167,11 @@ impl ClientCredentialsConfig {
         Ok(builder)
     }
 
-    /// The cache, where nothing is to be set in code.
+    /// Builds the cache, when nothing needs to be set in code.
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder), and as
-    /// [`ClientCredentialsBuilder::build`] has it.
+    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
     pub fn into_cache(self) -> Result<TokenCache, Error> {
         let builder = self.builder()?;
         self.check_alone()?;
@@ -209,7 +181,7 @@ impl ClientCredentialsConfig {
 
 impl fmt::Debug for ClientCredentialsConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Names alone: a secret may stand where none should.
+        // Names only: any value may be a misplaced secret.
         let names: Vec<_> = self.values.iter().map(|(setting, _)| self.name(setting)).collect();
         f.debug_struct("ClientCredentialsConfig").field("set", &names).finish_non_exhaustive()
     }

@@ -1,7 +1,5 @@
 //! The parameters of the token request among the settings.
 
-use zeroize::Zeroizing;
-
 use super::ClientCredentialsConfig;
 #[cfg(feature = "jwt")]
 use super::value::Value;
@@ -58,6 +56,7 @@ impl ClientCredentialsConfig {
         &self,
         builder: ClientCredentialsBuilder,
     ) -> Result<ClientCredentialsBuilder, Error> {
+        #[cfg(feature = "jwt")]
         if self.signs_a_jwt() {
             return self.with_jwt(builder);
         }
@@ -99,12 +98,4 @@ impl ClientCredentialsConfig {
         }
         Ok(builder.parameter("assertion", jwt))
     }
-
-    #[cfg(not(feature = "jwt"))]
-    fn with_jwt(&self, _: ClientCredentialsBuilder) -> Result<ClientCredentialsBuilder, Error> {
-        Err(self.wrong("jwt_claims", "it needs this crate's feature `jwt`"))
-    }
 }
-
-/// A name and its value, which may be secret.
-pub(super) type Pair = (String, Zeroizing<String>);

@@ -1,17 +1,21 @@
-//! Settings as what they should be. Errors name them, and never show a value.
+//! Settings as typed values. Errors name the settings and never show a value.
 
 use std::time::Duration;
 
-use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::{ClientCredentialsConfig, SETTINGS, parameters::Pair, value::Value};
+use super::{
+    ClientCredentialsConfig,
+    setting_names::SETTINGS,
+    value::{Pair, Value},
+};
 use crate::{
+    client_auth::form_decoded,
     endpoint,
     error::{Error, ErrorKind},
 };
 
-/// What there is for a cache.
+/// The settings of a cache.
 pub(super) struct CacheSettings {
     pub(super) acquisition_timeout: Option<Duration>,
     pub(super) wait_timeout: Option<Duration>,
@@ -19,6 +23,18 @@ pub(super) struct CacheSettings {
     pub(super) default_lifetime: Option<Duration>,
     pub(super) keep_warm: Option<bool>,
 }
+
+const NEEDS_HYPER: &str =
+    "it needs this crate's feature `hyper`; set it on your own transport instead";
+
+/// The settings that need a feature, the error without it, and whether it is on.
+const FEATURES: [(&str, &str, bool); 5] = [
+    ("jwt_claims", "it needs this crate's feature `jwt`", cfg!(feature = "jwt")),
+    ("client_certificate_file", NEEDS_HYPER, cfg!(feature = "hyper")),
+    ("client_key_file", NEEDS_HYPER, cfg!(feature = "hyper")),
+    ("ca_file", NEEDS_HYPER, cfg!(feature = "hyper")),
+    ("proxy", NEEDS_HYPER, cfg!(feature = "hyper")),
+];
 
 const A_DURATION: &str =
     "it must be a number of seconds, or such as \"500ms\", \"30s\", \"5m\", \"1h\"";
@@ -37,11 +53,11 @@ impl ClientCredentialsConfig {
     }
 
     pub(super) fn wrong(&self, setting: &str, why: impl AsRef<str>) -> Error {
-        config(format!("{}: {}", self.name(setting), why.as_ref()))
+        config_error(format!("{}: {}", self.name(setting), why.as_ref()))
     }
 
     pub(super) fn missing(&self, settings: &[&str], advice: &str) -> Error {
-        config(format!("{}: not set; {advice}", self.names(settings, ", ")))
+        config_error(format!("{}: not set; {advice}", self.names(settings, ", ")))
     }
 
     pub(super) fn check_reading(&self) -> Result<(), Error> {
@@ -50,15 +66,24 @@ impl ClientCredentialsConfig {
         }
         // With another program's prefix there may be hundreds.
         let shown = self.mistakes.len().min(10);
-        let mut told = self.mistakes[..shown].join("; ");
+        let mut text = self.mistakes[..shown].join("; ");
         if shown < self.mistakes.len() {
-            told.push_str(&format!("; and {} more mistakes", self.mistakes.len() - shown));
+            text.push_str(&format!("; and {} more mistakes", self.mistakes.len() - shown));
         }
-        if let Some(foreign) = self.foreign {
-            told.push_str(&format!("; {}", foreign.advice()));
+        if let Some(origin) = self.unknown_origin {
+            text.push_str(&format!("; {}", origin.advice()));
         }
         let known = self.names(SETTINGS, ", ");
-        Err(config(format!("{told}; the settings are {known}")))
+        Err(config_error(format!("{text}; the settings are {known}")))
+    }
+
+    /// Checks that no setting needs a feature of this crate that is off.
+    pub(super) fn check_features(&self) -> Result<(), Error> {
+        let missing = |(setting, _, is_on): &&(&str, _, _)| !is_on && self.is_set(setting);
+        match FEATURES.iter().find(missing) {
+            None => Ok(()),
+            Some((setting, why, _)) => Err(self.wrong(setting, why)),
+        }
     }
 
     pub(super) fn cache_settings(&self) -> Result<CacheSettings, Error> {
@@ -71,7 +96,7 @@ impl ClientCredentialsConfig {
         })
     }
 
-    /// What is set, unless it is empty.
+    /// The value of a setting, unless it is empty.
     pub(super) fn value(&self, setting: &str) -> Option<&Value> {
         debug_assert!(SETTINGS.contains(&setting), "{setting}");
         let found = self.values.iter().find(|(it, _)| *it == setting);
@@ -82,7 +107,7 @@ impl ClientCredentialsConfig {
         self.value(setting).is_some()
     }
 
-    /// Which of two is set.
+    /// The one of two settings that is set.
     pub(super) fn one_of(
         &self,
         one: &'static str,
@@ -91,7 +116,7 @@ impl ClientCredentialsConfig {
         match (self.is_set(one), self.is_set(other)) {
             (true, true) => {
                 let names = self.names(&[one, other], " and ");
-                Err(config(format!("{names}: both are set; set one of them")))
+                Err(config_error(format!("{names}: both are set; set one of them")))
             }
             (true, false) => Ok(Some(one)),
             (false, true) => Ok(Some(other)),
@@ -99,8 +124,8 @@ impl ClientCredentialsConfig {
         }
     }
 
-    /// As it is, without what is not part of a secret in a file either: a byte order mark at its
-    /// start, and line breaks at its end.
+    /// A text, without a byte order mark at its start and line breaks at its end. A secret in a file
+    /// is read in the same way.
     pub(super) fn secret(&self, setting: &str) -> Result<Option<Zeroizing<String>>, Error> {
         match self.value(setting) {
             None => Ok(None),
@@ -115,7 +140,7 @@ impl ClientCredentialsConfig {
         }
     }
 
-    /// Without white space around it.
+    /// A text without white space around it.
     pub(super) fn text(&self, setting: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let text = self.secret(setting)?;
         Ok(text.map(|text| Zeroizing::new(text.trim().to_owned())))
@@ -126,7 +151,7 @@ impl ClientCredentialsConfig {
         let text = self.text(setting)?.unwrap_or_default();
         let parse =
             if setting == "issuer" { endpoint::check_issuer } else { endpoint::check_token_url };
-        parse(&self.name(setting), &text, allow_plain_http).map_err(config)?;
+        parse(&self.name(setting), &text, allow_plain_http).map_err(config_error)?;
         Ok(text.to_string())
     }
 
@@ -159,7 +184,7 @@ impl ClientCredentialsConfig {
                     (Value::Text(name), Value::Text(value)) => {
                         Some((name.to_string(), value.clone()))
                     }
-                    // As templates leave it behind.
+                    // Templates produce it for a variable that is not set.
                     (Value::Text(name), Value::Nothing) => {
                         Some((name.to_string(), Zeroizing::default()))
                     }
@@ -169,10 +194,10 @@ impl ClientCredentialsConfig {
             }
             Some(Value::Text(form)) => {
                 let pairs = form.trim().split('&').map(|pair| {
-                    // A secret in Base64 may end in one or two of them.
+                    // A value with a `=`, such as Base64, must encode it: the text may not be a form.
                     let (name, value) = pair.split_once('=')?;
                     let is_value = !value.contains('=');
-                    is_value.then_some((decoded(name)?.to_string(), decoded(value)?))
+                    is_value.then_some((form_decoded(name)?.to_string(), form_decoded(value)?))
                 });
                 pairs.collect()
             }
@@ -200,7 +225,7 @@ impl ClientCredentialsConfig {
         };
         let duration = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         match duration {
-            // Without leeway a cache does its work; without time nothing does.
+            // A cache works without leeway. No other duration may be zero.
             Some(Duration::ZERO) if setting != "leeway" => {
                 Err(self.wrong(setting, "it must be above zero"))
             }
@@ -233,7 +258,7 @@ impl ClientCredentialsConfig {
     }
 }
 
-pub(super) fn config(detail: String) -> Error {
+pub(super) fn config_error(detail: String) -> Error {
     Error::new(ErrorKind::Config).with_detail(detail)
 }
 
@@ -250,12 +275,6 @@ fn seconds(text: &str) -> Option<f64> {
         _ => return None,
     };
     number.parse::<f64>().ok().map(|number| number * unit)
-}
-
-/// A name or value of a form. Values may be secret, so the copies are wiped.
-fn decoded(text: &str) -> Option<Zeroizing<String>> {
-    let spaced = Zeroizing::new(text.replace('+', " "));
-    Some(Zeroizing::new(percent_decode_str(&spaced).decode_utf8().ok()?.into_owned()))
 }
 
 #[cfg(test)]
@@ -278,7 +297,7 @@ mod tests {
 
     #[test]
     fn forms() {
-        assert_eq!(*decoded("a+b%20%C3%A9").unwrap(), "a b é");
-        assert_eq!(decoded("%ff"), None);
+        assert_eq!(*form_decoded("a+b%20%C3%A9").unwrap(), "a b é");
+        assert_eq!(form_decoded("%ff"), None);
     }
 }

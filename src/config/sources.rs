@@ -1,12 +1,13 @@
-//! Where settings come from: a reader of serde's, or the environment.
+//! The sources of settings: a serde format, or the environment.
 
 use std::{env, ffi::OsStr};
 
 use serde_core::de::{Deserialize, Deserializer};
 
 use super::{
-    ClientCredentialsConfig, SETTINGS,
-    names::{Foreign, nearest},
+    ClientCredentialsConfig,
+    setting_names::SETTINGS,
+    unknown_names::{VariableOrigin, nearest},
     value::Value,
 };
 
@@ -14,7 +15,7 @@ impl ClientCredentialsConfig {
     /// From the environment's variables that begin with `OAUTH_`, such as `OAUTH_TOKEN_URL`,
     /// `OAUTH_CLIENT_ID` and `OAUTH_CLIENT_SECRET_FILE`.
     ///
-    /// A variable with that prefix that is no setting is a mistake. Where other programs have such
+    /// A variable with that prefix that is not a setting is a mistake. If other programs have such
     /// variables, use another [prefix](Self::from_env_with_prefix).
     ///
     /// # Examples
@@ -37,11 +38,10 @@ impl ClientCredentialsConfig {
         Self::from_vars(prefix, env::vars_os())
     }
 
-    /// From variables that are given: for tests, and for environments that come from elsewhere.
-    /// Those that do not begin with the prefix are passed over. On Windows, names are compared
-    /// without regard to case.
+    /// From the given variables, for tests and for other sources of variables. Variables that do not
+    /// begin with the prefix are ignored. On Windows, names are compared without regard to case.
     ///
-    /// An empty prefix is a mistake: every variable would be one of ours.
+    /// An empty prefix is a mistake, since every variable would then be read as a setting.
     pub fn from_vars<N, V>(prefix: &str, vars: impl IntoIterator<Item = (N, V)>) -> Self
     where
         N: AsRef<OsStr>,
@@ -73,7 +73,7 @@ impl ClientCredentialsConfig {
             Value::Map(pairs) => pairs,
             Value::Nothing => Vec::new(),
             _ => {
-                config.mistakes.push("it is no map of settings".into());
+                config.mistakes.push("it is not a map of settings".into());
                 Vec::new()
             }
         };
@@ -98,7 +98,7 @@ impl ClientCredentialsConfig {
         }
     }
 
-    /// The setting of a name, as a file has it or as a variable does after the prefix.
+    /// The setting with this name in a file, or with this name after the prefix of a variable.
     fn known(&self, name: &str) -> Option<&'static str> {
         SETTINGS.iter().copied().find(|known| match self.prefix {
             None => *known == name,
@@ -106,23 +106,23 @@ impl ClientCredentialsConfig {
         })
     }
 
-    /// The name is shown if it can be one. A secret may have run into it, as in YAML's
-    /// `{client_secret:s3cret}`.
+    /// Stores the mistake of an unknown name. The name is shown only if it looks like one: it may
+    /// include a secret, as in YAML's `{client_secret:s3cret}`.
     fn unknown(&mut self, name: &str) {
         let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
         let end = name.find(|c| !in_name(c)).unwrap_or(name.len());
         let meant = nearest(name);
-        let is_foreign = self.prefix.is_some() && meant.is_none();
-        if is_foreign && self.foreign != Some(Foreign::Kubernetes) {
-            self.foreign = Some(Foreign::of(name));
+        let is_unrelated = self.prefix.is_some() && meant.is_none();
+        if is_unrelated && self.unknown_origin != Some(VariableOrigin::Kubernetes) {
+            self.unknown_origin = Some(VariableOrigin::of(name));
         }
         let prefix = self.prefix.as_deref().unwrap_or_default();
         self.mistakes.push(match self.known(&name[..end]) {
             Some(known) => format!(
-                "{}: the name goes on after this; is a space missing between it and its value?",
+                "{}: the name continues after this; put a space between the name and its value",
                 self.name(known)
             ),
-            None if end == name.len() && end <= MOST_SHOWN => {
+            None if end == name.len() && end <= MAX_SHOWN_NAME => {
                 let meant = meant.map(|setting| format!(" (did you mean {}?)", self.name(setting)));
                 let meant = meant.unwrap_or_default();
                 format!("{prefix}{name}: there is no such setting{meant}")
@@ -132,15 +132,16 @@ impl ClientCredentialsConfig {
     }
 }
 
-/// Room for any setting misspelt, and for few secrets.
-const MOST_SHOWN: usize = 64;
+/// Maximum length of an unknown name that is shown. Misspelled settings are shorter, most secrets are
+/// longer.
+const MAX_SHOWN_NAME: usize = 64;
 
 fn after<'a>(prefix: &str, name: &'a str) -> Option<&'a str> {
     let (start, rest) = name.split_at_checked(prefix.len())?;
     same(start, prefix).then_some(rest)
 }
 
-/// Whether two names are one variable's.
+/// Whether two names are the same variable.
 fn same(one: &str, other: &str) -> bool {
     if cfg!(windows) { one.eq_ignore_ascii_case(other) } else { one == other }
 }

@@ -1,34 +1,24 @@
-//! The settings of the default transport: trust and proxy.
-
-#[cfg(feature = "hyper")]
-use std::sync::{Arc, OnceLock};
+//! The settings of the default transport: root certificates and proxy.
 
 use super::ClientCredentialsConfig;
-#[cfg(feature = "hyper")]
-use super::read::config;
+use super::read::config_error;
 use crate::{endpoint::ClientCredentialsBuilder, error::Error};
-#[cfg(feature = "hyper")]
 use crate::{
-    secret_file::MAX_CERTIFICATE_BYTES,
-    transport::{ClientIdentity, HyperTransport, HyperTransportBuilder, ProxySettings},
+    limits::MAX_CERTIFICATE_BYTES,
+    transport::{HyperTransport, HyperTransportBuilder, ProxySettings},
 };
 
-/// Those that a transport given in code does not use.
+/// The settings that a transport given in code does not use.
 const SETTINGS: [&str; 2] = ["ca_file", "proxy"];
 
-#[cfg(feature = "hyper")]
 const A_PROXY: &str = "give a URL such as http://proxy.example.com:3128, or none";
 
-/// The certificate of the settings, one for token requests and API calls. Clones share it.
-#[cfg(feature = "hyper")]
-pub(super) type SharedIdentity = Arc<OnceLock<ClientIdentity>>;
-
-#[cfg(feature = "hyper")]
 impl ClientCredentialsConfig {
     /// The settings of connections: `ca_file`, `proxy` and the client certificate.
     ///
-    /// Token requests use them anyway. This is for the client of the API, which then has the same
-    /// trust, proxy and certificate: [`build_client`](HyperTransportBuilder::build_client).
+    /// Token requests use them in any case. Use this for the client of the API, so that it has the
+    /// same root certificates, proxy and certificate:
+    /// [`build_client`](HyperTransportBuilder::build_client).
     ///
     /// # Errors
     ///
@@ -67,14 +57,14 @@ impl ClientCredentialsConfig {
             if let Some(error) = transport.mistake() {
                 let why = "no root certificates in PEM can be read there (the cause says why)";
                 let detail = format!("{}: {why}", self.name("ca_file"));
-                return Err(config(detail).with_source(error.clone()));
+                return Err(config_error(detail).with_source(error.clone()));
             }
         }
         if let Some(proxy) = self.text("proxy")? {
             let settings = match proxy.as_str() {
                 "none" => ProxySettings::direct(),
                 url if url.contains("://") => ProxySettings::fixed(url),
-                // `off` would be a host.
+                // Refused, since a word such as `off` would be read as a host.
                 _ => return Err(self.wrong("proxy", format!("it has no scheme; {A_PROXY}"))),
             };
             if let Some(why) = settings.mistake() {
@@ -94,22 +84,5 @@ impl ClientCredentialsConfig {
             return Ok(builder.default_transport(self.trust_and_proxy()?));
         }
         Ok(builder)
-    }
-}
-
-#[cfg(not(feature = "hyper"))]
-impl ClientCredentialsConfig {
-    pub(super) fn connect(
-        &self,
-        builder: ClientCredentialsBuilder,
-    ) -> Result<ClientCredentialsBuilder, Error> {
-        match SETTINGS.iter().find(|setting| self.is_set(setting)) {
-            None => Ok(builder),
-            Some(setting) => {
-                let why = "it needs this crate's feature `hyper`; with a transport of your own, set \
-                           it there";
-                Err(self.wrong(setting, why))
-            }
-        }
     }
 }

@@ -1,12 +1,15 @@
-//! A setting's value before it is known what it should be.
+//! The value of a setting, before its type is checked.
 //!
-//! Whatever a reader has is taken: a type that is refused here would be named by serde together
-//! with the value, which may be a secret.
+//! Every type is accepted here. If `Deserialize` refused one, serde's error would show the value,
+//! which may be a secret.
 
 use std::fmt;
 
 use serde_core::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use zeroize::Zeroizing;
+
+/// A name and its value, which may be secret.
+pub(super) type Pair = (String, Zeroizing<String>);
 
 #[derive(Clone)]
 pub(super) enum Value {
@@ -23,7 +26,7 @@ impl Value {
         Self::Text(Zeroizing::new(text.to_owned()))
     }
 
-    /// Whether it counts as not set: templates leave empty texts behind.
+    /// Whether it counts as not set. Templates produce empty texts for variables that are not set.
     pub(super) fn is_empty(&self) -> bool {
         match self {
             Self::Nothing => true,
@@ -43,7 +46,7 @@ impl<'de> Deserialize<'de> for Value {
 
 struct Anything;
 
-/// How serde_json gives a number, once any crate turns its feature `arbitrary_precision` on.
+/// serde_json's name for a number, when any crate turns its feature `arbitrary_precision` on.
 const A_NUMBER: &str = "$serde_json::private::Number";
 
 impl<'de> Visitor<'de> for Anything {

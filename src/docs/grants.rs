@@ -113,7 +113,7 @@
 //! let text = |member: &str| account[member].as_str().unwrap_or_default();
 //!
 //! let key = SigningKey::from_pem(SigningAlgorithm::Rs256, text("private_key"))?
-//!     .kid(text("private_key_id"));
+//!     .with_key_id(text("private_key_id"));
 //! let jwt = SignedJwt::new(key)
 //!     .issuer(text("client_email"))
 //!     .audience("https://oauth2.googleapis.com/token")

@@ -1,17 +1,15 @@
 //! The key that tokens are bound to.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{fmt, sync::Arc};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, join_names},
     jose::{SigningAlgorithm, SigningKey},
+    sync::{Mutex, lock},
 };
 
-/// What a generated key may sign with, in order of preference: ES256 is what most servers take,
-/// and RSA is slow.
+/// The algorithms of generated keys, in order of preference. Most servers accept ES256, and RSA is
+/// slow.
 const PREFERENCE: [SigningAlgorithm; 5] = [
     SigningAlgorithm::Es256,
     SigningAlgorithm::EdDsa,
@@ -20,7 +18,7 @@ const PREFERENCE: [SigningAlgorithm; 5] = [
     SigningAlgorithm::Rs256,
 ];
 
-/// The key that tokens are bound to (DPoP, RFC 9449): one that is given, or a new one.
+/// The key that tokens are bound to (DPoP, RFC 9449): a given key, or a generated one.
 ///
 /// Cheap to clone; clones share the key. `Debug` shows the algorithm only.
 ///
@@ -37,7 +35,7 @@ const PREFERENCE: [SigningAlgorithm; 5] = [
 ///     .dpop(DpopKey::generate())
 ///     .build()?;
 ///
-/// // Or one that outlives the process, where the server ties the client to it:
+/// // Or a key that outlives the process, if the server registers it for the client:
 /// # let pem = include_str!("../../tests/signing_keys/ec256-sec1.pem");
 /// let key = DpopKey::from(SigningKey::from_pem(SigningAlgorithm::Es256, pem)?);
 /// # let _ = (source, key);
@@ -50,27 +48,27 @@ pub struct DpopKey(Kind);
 #[derive(Clone)]
 enum Kind {
     Given(SigningKey),
-    /// One for each algorithm that a server wanted so far; usually one.
+    /// One key for each algorithm that was needed so far, usually one.
     Generated(Arc<Mutex<Vec<SigningKey>>>),
 }
 
 impl DpopKey {
-    /// A new key, made when it is first used and gone with the last clone: a token that outlives
-    /// it is worthless, also to a thief of the token.
+    /// A new key, generated on first use and dropped with the last clone. A token that outlives the key
+    /// cannot be used by anyone.
     ///
-    /// It is for ES256, or, where the authorization server is
-    /// [discovered](crate::ClientCredentials::discover) and lists others
-    /// (`dpop_signing_alg_values_supported`), for EdDSA, ES384, PS256 or RS256.
+    /// The algorithm is ES256. If the authorization server is
+    /// [discovered](crate::ClientCredentials::discover) and does not list it
+    /// (`dpop_signing_alg_values_supported`), it is EdDSA, ES384, PS256 or RS256.
     pub fn generate() -> Self {
         Self(Kind::Generated(Arc::default()))
     }
 
-    /// The key to sign with, given the algorithms that the server lists; none listed says nothing.
+    /// The signing key for the algorithms that the server lists. An empty list allows all.
     ///
     /// # Errors
     ///
-    /// Kind `Config` when the server lists none that the key could sign with; `Credentials` when
-    /// no key can be generated.
+    /// Kind `Config` when the server lists no algorithm that fits the key. Kind `Credentials` when no key
+    /// can be generated.
     pub(crate) async fn choose(&self, listed: &[String]) -> Result<SigningKey, Error> {
         let is_listed = |algorithm: SigningAlgorithm| {
             listed.is_empty() || listed.iter().any(|name| name == algorithm.as_str())
@@ -97,30 +95,23 @@ async fn generated(
     if let Some(key) = known(&lock(keys)) {
         return Ok(key);
     }
-    // On a thread where blocking is allowed: for RSA it takes a while.
+    // On a blocking thread, since generating an RSA key is slow.
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm))
         .await
         .map_err(|error| Error::new(ErrorKind::Runtime).with_source(error))??;
     let mut keys = lock(keys);
-    // Somebody else may have been quicker.
+    // Another task may have been faster.
     Ok(known(&keys).unwrap_or_else(|| {
         keys.push(key.clone());
         key
     }))
 }
 
-fn lock(keys: &Mutex<Vec<SigningKey>>) -> MutexGuard<'_, Vec<SigningKey>> {
-    keys.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn unlisted(ours: &str, listed: &[String]) -> Error {
-    /// How many names the message shows.
-    const SHOWN: usize = 12;
-    let more = if listed.len() > SHOWN { ", …" } else { "" };
-    let listed = listed[..listed.len().min(SHOWN)].join(", ");
+fn unlisted(algorithm: &str, listed: &[String]) -> Error {
+    let listed = join_names(listed);
     Error::new(ErrorKind::Config).with_detail(format!(
-        "DPoP key: it is for {ours}, and the authorization server lists {listed}{more} \
-         (dpop_signing_alg_values_supported); pass a key for one of those"
+        "DPoP key: it is for {algorithm}, but the authorization server lists {listed} \
+         (dpop_signing_alg_values_supported); pass a key for a listed algorithm"
     ))
 }
 
@@ -148,7 +139,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_generated_key_is_what_the_server_lists_and_stays_the_same() {
+    async fn a_generated_key_fits_the_server_and_stays_the_same() {
         let key = DpopKey::generate();
         let first = key.choose(&[]).await.unwrap();
         assert_eq!(first.algorithm(), SigningAlgorithm::Es256);

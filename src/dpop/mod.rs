@@ -1,10 +1,9 @@
-//! Tokens that are bound to a key of ours (DPoP, RFC 9449): the key, its proofs, and the nonces
-//! that servers want in them.
+//! Tokens that are bound to a key (DPoP, RFC 9449): the key, its proofs, and the servers' nonces.
 
+mod htu;
 mod key;
 mod nonces;
 mod prover;
-mod target;
 #[cfg(test)]
 mod tests;
 

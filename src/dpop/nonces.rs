@@ -1,26 +1,26 @@
-//! What servers tell about proofs: the nonces that they want in them (RFC 9449 §8, §9), and their
-//! clocks.
+//! The nonces (RFC 9449 §8, §9) and clocks of servers, for proofs.
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::SystemTime,
-};
+use std::{sync::Arc, time::SystemTime};
 
 use http::HeaderMap;
 
-use crate::{event::Event, skew::Skew};
+use crate::{
+    event::Event,
+    skew::Skew,
+    sync::{Mutex, lock},
+};
 
-/// Real ones have some dozen bytes, those that carry state a few hundred.
+/// Maximum size of a nonce in bytes. Real nonces have a few dozen, or a few hundred with state.
 const MAX_NONCE_BYTES: usize = 512;
-/// A client with more APIs than this at once is asked for a nonce now and then.
+/// Maximum number of APIs. A client with more sometimes needs a second request for the nonce.
 const MAX_ORIGINS: usize = 64;
 
-/// The newest nonce of each server: the token endpoint's apart from those of the APIs, which may
-/// share its origin (RFC 9449 §9).
+/// The newest nonce of each server. The token endpoint's nonce is separate from those of the APIs,
+/// which may have the same origin (RFC 9449 §9).
 #[derive(Default)]
 pub(crate) struct Nonces {
     token_endpoint: Mutex<Option<Arc<str>>>,
-    /// By origin, the one used last at the end.
+    /// By origin, ordered by last use.
     apis: Mutex<Vec<Api>>,
 }
 
@@ -29,7 +29,7 @@ struct Api {
     nonce: Option<Arc<str>>,
     /// A server's clock says nothing about the clock of another server.
     skew: Skew,
-    /// When the last proof was made, by the local clock.
+    /// The local time of the last proof.
     proved_at: SystemTime,
 }
 
@@ -38,13 +38,13 @@ impl Nonces {
         lock(&self.token_endpoint).clone()
     }
 
-    /// Keeps the token endpoint's nonce. An answer without one takes nothing back: a server sends
-    /// none while the one that was used is its newest.
+    /// Stores the token endpoint's nonce. A response without a nonce does not clear it: it means that the
+    /// nonce is still valid.
     pub(crate) fn keep_token_endpoint(&self, nonce: &str) {
         *lock(&self.token_endpoint) = Some(nonce.into());
     }
 
-    /// An API's nonce, and the time by its clock, for a proof that is made now.
+    /// An API's nonce and the time of its clock, for a new proof.
     pub(super) fn api(&self, origin: &str, local: SystemTime) -> (Option<Arc<str>>, SystemTime) {
         let mut apis = lock(&self.apis);
         let api = last_used(&mut apis, origin, local);
@@ -52,7 +52,7 @@ impl Nonces {
         (api.nonce.clone(), api.skew.correct(local))
     }
 
-    /// Keeps what an API's answer tells.
+    /// Stores the nonce and the clock in an API's response.
     pub(super) fn keep_api(
         &self,
         origin: &str,
@@ -73,7 +73,7 @@ impl Nonces {
     }
 }
 
-/// The entry of an origin, which is the last one from now on.
+/// Moves the entry of an origin to the end, and returns it.
 fn last_used<'a>(apis: &'a mut Vec<Api>, origin: &str, now: SystemTime) -> &'a mut Api {
     match apis.iter().rposition(|known| *known.origin == *origin) {
         Some(at) => apis[at..].rotate_left(1),
@@ -88,11 +88,7 @@ fn last_used<'a>(apis: &'a mut Vec<Api>, origin: &str, now: SystemTime) -> &'a m
     apis.last_mut().expect("it was just put there")
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The nonce of an answer: `1*NQCHAR` (RFC 9449 §8.1). Two are ambiguous, so they are none.
+/// The nonce of a response: `1*NQCHAR` (RFC 9449 §8.1). Two nonces are ambiguous and are ignored.
 pub(crate) fn nonce(headers: &HeaderMap) -> Option<&str> {
     let mut values = headers.get_all("dpop-nonce").iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
@@ -115,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_nonce_is_none() {
+    fn malformed_nonces_are_ignored() {
         // RFC 9449 §8.
         let rfc = "eyJ7S_zG.eyJH0-Z.HX4w-7v";
         assert_eq!(read(&[rfc]).as_deref(), Some(rfc));
@@ -129,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_endpoint_and_each_origin_have_their_own() {
+    fn the_token_endpoint_and_each_origin_have_separate_nonces() {
         let nonces = Nonces::default();
         let keep = |origin: &str, nonce| {
             nonces.keep_api(origin, Some(nonce), &HeaderMap::new(), SystemTime::now());

@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use serde_core::Serialize;
 
 use super::{
+    htu::Htu,
     nonces::{Nonces, nonce},
-    target::Target,
 };
 use crate::{
     clock::WallClock,
@@ -23,29 +23,28 @@ use crate::{
     token::{ProofOfPossession, Token},
 };
 
-/// Makes the proofs of one key: for token requests, and for those with the tokens that came of
-/// them.
+/// Makes the proofs of one key, for token requests and for requests with the tokens.
 ///
-/// A proof costs little but its signature (ES256 some 20 µs), which is made in the caller's task:
-/// handing it to another thread would cost as much.
+/// The signature is the main cost of a proof (about 20 µs for ES256). It is made in the caller's task,
+/// since another thread would cost as much.
 #[derive(Clone)]
 pub(crate) struct Prover {
     key: SigningKey,
     /// The JWS header, encoded.
     header: Arc<str>,
-    /// A token, and its `ath`: all that a proof has of it.
+    /// A token, and its `ath`.
     hashed: Option<(Token, String)>,
     nonces: Arc<Nonces>,
     clock: Arc<dyn WallClock>,
-    /// Of the authorization server. Each API has its own.
+    /// The authorization server's clock. Each API has its own skew.
     pub(super) skew: Skew,
 }
 
-/// What a proof is for.
+/// The claims of a proof.
 struct Claims<'a> {
     method: &'a Method,
     htu: &'a str,
-    /// For an API.
+    /// The hash of the token, for an API.
     ath: Option<&'a str>,
     nonce: Option<&'a str>,
 }
@@ -63,7 +62,7 @@ impl Prover {
         Self { key, header, hashed: None, nonces, clock, skew }
     }
 
-    /// Lets a token that is bound to the key be used.
+    /// Attaches this prover to a token that is bound to the key.
     pub(crate) fn bind(&self, token: Token) -> Token {
         let ath = jose::sha256(token.secret().as_bytes());
         let prover = Self { hashed: Some((token.clone(), ath)), ..self.clone() };
@@ -81,13 +80,13 @@ impl Prover {
         uri: &Uri,
         nonce: Option<&str>,
     ) -> Result<HeaderValue, Error> {
-        let target = target(uri)?;
+        let htu = htu(uri)?;
         let now = self.skew.correct(self.clock.now());
-        self.sign(&Claims { method, htu: target.htu(), ath: None, nonce }, now)
+        self.sign(&Claims { method, htu: htu.as_str(), ath: None, nonce }, now)
     }
 
     fn sign(&self, claims: &Claims<'_>, now: SystemTime) -> Result<HeaderValue, Error> {
-        /// Beyond the header: claims and the signature of an RSA key of 2048 bits.
+        /// Bytes for the claims and the signature of an RSA key of 2048 bits.
         const ROOM: usize = 1024;
         let payload = claims.encode(&jose::proof_id()?, now)?;
         let mut proof = Vec::with_capacity(self.header.len() + ROOM);
@@ -103,7 +102,8 @@ impl Prover {
 impl Claims<'_> {
     fn encode(&self, jti: &str, now: SystemTime) -> Result<Vec<u8>, Error> {
         let issued_at = now.duration_since(UNIX_EPOCH).map_err(|_| {
-            Error::new(ErrorKind::Credentials).with_detail("the wall clock is before 1970")
+            Error::new(ErrorKind::Credentials)
+                .with_detail("the wall clock is before 1970; correct it")
         })?;
         let mut json = Vec::with_capacity(512);
         member(&mut json, "{\"jti\":", jti);
@@ -121,37 +121,38 @@ impl Claims<'_> {
     }
 }
 
-/// Only `htu` ever needs escaping, and it rarely.
+/// Only `htu` may need escaping.
 fn member(json: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Sized)) {
     json.extend_from_slice(name.as_bytes());
     serde_json::to_writer(json, value).expect("a string or number, to memory");
 }
 
-fn target(uri: &Uri) -> Result<Target, Error> {
-    Target::of(uri).ok_or_else(|| {
+fn htu(uri: &Uri) -> Result<Htu, Error> {
+    Htu::of(uri).ok_or_else(|| {
         Error::new(ErrorKind::Refused).with_detail(
-            "a DPoP proof names the whole URI, and the request's has no scheme and host",
+            "a DPoP proof needs the whole URI, but the request's URI has no scheme and host; pass an \
+             absolute URI",
         )
     })
 }
 
 impl ProofOfPossession for Prover {
     fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error> {
-        let target = target(uri)?;
+        let htu = htu(uri)?;
         let local = self.clock.now();
-        let (nonce, now) = self.nonces.api(target.origin(), local);
+        let (nonce, now) = self.nonces.api(htu.origin(), local);
         let ath = match &self.hashed {
             Some((hashed, ath)) if hashed.same_secret(token) => Cow::Borrowed(ath),
             _ => Cow::Owned(jose::sha256(token.secret().as_bytes())),
         };
         let (ath, nonce) = (Some(ath.as_str()), nonce.as_deref());
-        self.sign(&Claims { method, htu: target.htu(), ath, nonce }, now)
+        self.sign(&Claims { method, htu: htu.as_str(), ath, nonce }, now)
     }
 
     fn observe(&self, uri: &Uri, headers: &HeaderMap) -> bool {
-        let Some(target) = Target::of(uri) else { return false };
+        let Some(htu) = Htu::of(uri) else { return false };
         let nonce = nonce(headers);
-        self.nonces.keep_api(target.origin(), nonce, headers, self.clock.now());
+        self.nonces.keep_api(htu.origin(), nonce, headers, self.clock.now());
         nonce.is_some()
     }
 }

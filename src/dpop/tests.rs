@@ -1,4 +1,4 @@
-//! Proofs, beside the examples of RFC 9449.
+//! Proofs, compared with the examples of RFC 9449.
 
 use std::{
     sync::Arc,
@@ -20,7 +20,7 @@ use crate::{
 };
 
 fn prover(clock: impl WallClock) -> Prover {
-    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap().kid("mine");
+    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap().with_key_id("mine");
     Prover::new(key, Arc::default(), Arc::new(clock), Skew::default())
 }
 

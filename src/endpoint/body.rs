@@ -9,28 +9,28 @@ use zeroize::Zeroizing;
 
 use crate::error::BoxError;
 
-/// Why there is no whole body.
+/// The body is not complete.
 #[derive(Debug)]
-pub(super) enum Incomplete {
+pub(super) enum BodyError {
     TooLarge,
     Broken(BoxError),
 }
 
-/// Collects a body into one buffer that is wiped: it holds the token. A length that the server
-/// announces reserves nothing, but one above the cap ends it at once.
-pub(super) async fn read<B>(mut body: B, cap: usize) -> Result<Zeroizing<Vec<u8>>, Incomplete>
+/// Collects a body into one buffer, which is wiped because it contains the token. An announced length
+/// above the cap is an error at once. A smaller one reserves no memory.
+pub(super) async fn read<B>(mut body: B, cap: usize) -> Result<Zeroizing<Vec<u8>>, BodyError>
 where
     B: Body<Data = Bytes, Error = BoxError> + Unpin,
 {
     if body.size_hint().lower() > cap as u64 {
-        return Err(Incomplete::TooLarge);
+        return Err(BodyError::TooLarge);
     }
     let mut bytes = Zeroizing::new(Vec::new());
     while let Some(frame) = body.frame().await {
-        // Trailers say nothing here.
+        // Trailers are ignored.
         let Ok(data) = frame.map_err(incomplete)?.into_data() else { continue };
         if data.len() > cap - bytes.len() {
-            return Err(Incomplete::TooLarge);
+            return Err(BodyError::TooLarge);
         }
         append(&mut bytes, &data, cap);
     }
@@ -49,16 +49,16 @@ fn append(bytes: &mut Zeroizing<Vec<u8>>, data: &[u8], cap: usize) {
     bytes.extend_from_slice(data);
 }
 
-/// A transport may have a cap of its own.
-fn incomplete(error: BoxError) -> Incomplete {
+/// A transport may have a smaller cap.
+fn incomplete(error: BoxError) -> BodyError {
     let mut cause: Option<&(dyn StdError + 'static)> = Some(&*error);
     while let Some(error) = cause {
         if error.is::<LengthLimitError>() {
-            return Incomplete::TooLarge;
+            return BodyError::TooLarge;
         }
         cause = error.source();
     }
-    Incomplete::Broken(error)
+    BodyError::Broken(error)
 }
 
 #[cfg(test)]
@@ -77,7 +77,7 @@ mod tests {
         Full::new(Bytes::from(vec![b'a'; len])).map_err(BoxError::from)
     }
 
-    /// A body that does not say how long it is.
+    /// A body of unknown length.
     fn pieces(count: usize) -> impl Body<Data = Bytes, Error = BoxError> + Unpin {
         struct Pieces(usize);
         impl Body for Pieces {
@@ -100,10 +100,10 @@ mod tests {
     #[tokio::test]
     async fn the_cap_is_exact() {
         assert_eq!(read(full(100), 100).await.unwrap().len(), 100);
-        assert!(matches!(read(full(101), 100).await, Err(Incomplete::TooLarge)));
+        assert!(matches!(read(full(101), 100).await, Err(BodyError::TooLarge)));
         assert_eq!(read(pieces(33), 99).await.unwrap().len(), 99);
-        assert!(matches!(read(pieces(34), 99).await, Err(Incomplete::TooLarge)));
-        assert!(matches!(read(pieces(usize::MAX), 9999).await, Err(Incomplete::TooLarge)));
+        assert!(matches!(read(pieces(34), 99).await, Err(BodyError::TooLarge)));
+        assert!(matches!(read(pieces(usize::MAX), 9999).await, Err(BodyError::TooLarge)));
     }
 
     #[tokio::test]
@@ -116,6 +116,6 @@ mod tests {
     #[tokio::test]
     async fn a_transports_own_cap_is_the_same_error() {
         let limited = Limited::new(pieces(100), 10);
-        assert!(matches!(read(limited, 1000).await, Err(Incomplete::TooLarge)));
+        assert!(matches!(read(limited, 1000).await, Err(BodyError::TooLarge)));
     }
 }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use percent_encoding::percent_decode_str;
 use serde_core::de::{
     Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor,
 };
@@ -10,9 +9,10 @@ use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
 use super::json_text;
+use crate::client_auth::form_decoded;
 
-/// The longest granted scope that is kept, in bytes: real ones stay far below, and a longer one
-/// would cost memory in every copy of the token.
+/// Maximum size of a granted scope in bytes. Real scopes are far smaller, and a longer one would cost
+/// memory in every copy of the token.
 pub(super) const MAX_SCOPE_BYTES: usize = 16 * 1024;
 
 /// One member. `null` is absent.
@@ -24,11 +24,11 @@ pub(super) enum Member {
     Number(f64),
     /// A list of strings, space-separated.
     List(String),
-    /// Of a type that means nothing here, kept apart from absent.
+    /// Of another type, which differs from absent.
     Other,
 }
 
-/// What RFC 6749 §5.1 and §5.2 name, and `refresh_in` (Entra ID).
+/// The members of RFC 6749 §5.1 and §5.2, and `refresh_in` (Entra ID).
 #[derive(Default)]
 pub(super) struct Fields {
     pub(super) access_token: Member,
@@ -40,35 +40,35 @@ pub(super) struct Fields {
     pub(super) error_description: Member,
 }
 
-/// Why a body could not be read. It names places, never content: that may be a token.
+/// The body cannot be parsed. Errors show positions but no content, which may be a token.
 #[derive(Debug, PartialEq)]
-pub(super) enum Unreadable {
-    /// It ends early: the next answer may be whole.
+pub(super) enum ParseError {
+    /// It ends early. The next response may be complete.
     Truncated,
     Malformed(String),
 }
 
 impl Fields {
     /// Reads a JSON object.
-    pub(super) fn from_json(body: &[u8]) -> Result<Self, Unreadable> {
+    pub(super) fn from_json(body: &[u8]) -> Result<Self, ParseError> {
         let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
         let text = str::from_utf8(body).map_err(|error| match error.error_len() {
-            None => Unreadable::Truncated,
-            Some(_) => Unreadable::Malformed("it is not UTF-8".into()),
+            None => ParseError::Truncated,
+            Some(_) => ParseError::Malformed("it is not UTF-8".into()),
         })?;
         serde_json::from_str(text).map_err(|error| {
             if error.is_eof() {
-                return Unreadable::Truncated;
+                return ParseError::Truncated;
             }
-            // Only the place: serde's own text may quote the value.
+            // Only the position: serde's own text may quote the value.
             let (line, column) = (error.line(), error.column());
-            Unreadable::Malformed(format!("not as expected at line {line}, column {column}"))
+            ParseError::Malformed(format!("not as expected at line {line}, column {column}"))
         })
     }
 
-    /// Reads a form: some servers answer so whatever the client accepts.
-    pub(super) fn from_form(body: &[u8]) -> Result<Self, Unreadable> {
-        let malformed = |what: &str| Unreadable::Malformed(what.into());
+    /// Reads a form. Some servers ignore `Accept` and answer with a form.
+    pub(super) fn from_form(body: &[u8]) -> Result<Self, ParseError> {
+        let malformed = |what: &str| ParseError::Malformed(what.into());
         let text = str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;
         let mut fields = Self::default();
         for pair in text.trim_ascii().split('&') {
@@ -97,14 +97,6 @@ impl Fields {
     }
 }
 
-fn form_decoded(text: &str) -> Option<Zeroizing<String>> {
-    let spaced = Zeroizing::new(text.replace('+', " "));
-    // Sized once: a vector that grows leaves copies of a token behind.
-    let mut decoded = Zeroizing::new(Vec::with_capacity(spaced.len()));
-    decoded.extend(percent_decode_str(&spaced));
-    String::from_utf8(std::mem::take(&mut *decoded)).ok().map(Zeroizing::new)
-}
-
 impl Member {
     #[cfg(test)]
     pub(super) fn text(text: &str) -> Self {
@@ -119,15 +111,15 @@ impl Member {
         }
     }
 
-    /// From the raw value: numbers stay readable that are too large for serde_json, and nothing
-    /// nested is built.
+    /// Reads the raw value, so that numbers may be too large for serde_json and nested values are not
+    /// built.
     fn from_raw(raw: &RawValue) -> Self {
         let text = raw.get();
         match text.as_bytes().first() {
             Some(b'n') => Self::Absent,
             Some(b'"') => json_text::decode(text).map_or(Self::Other, Self::Text),
             Some(b'-' | b'0'..=b'9') => text.parse().map_or(Self::Other, Self::Number),
-            // Some servers list scopes so.
+            // Some servers send scopes as a list.
             Some(b'[') => {
                 serde_json::from_str(text).map_or(Self::Other, |Joined(list)| Self::List(list))
             }
@@ -136,7 +128,7 @@ impl Member {
     }
 }
 
-/// The strings of a list, joined by spaces. Longer than any scope that is kept, it ends.
+/// The strings of a list, joined by spaces, up to the maximum size of a scope.
 struct Joined(String);
 
 impl<'de> Deserialize<'de> for Joined {
@@ -168,7 +160,7 @@ impl<'de> Deserialize<'de> for Joined {
     }
 }
 
-/// A map visitor, since `serde_json::Value` keeps the last of two equal members without a word.
+/// A map visitor, since `serde_json::Value` silently keeps the last of two equal members.
 impl<'de> Deserialize<'de> for Fields {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
@@ -206,7 +198,7 @@ impl<'de> Deserialize<'de> for Fields {
 mod tests {
     use super::*;
 
-    fn json(text: &str) -> Result<Fields, Unreadable> {
+    fn json(text: &str) -> Result<Fields, ParseError> {
         Fields::from_json(text.as_bytes())
     }
 
@@ -216,7 +208,7 @@ mod tests {
             let escaped = format!("\\u{:04x}{}", name.as_bytes()[0], &name[1..]);
             for second in [name, &escaped] {
                 let text = format!(r#"{{"{name}":null,"x":1,"x":2,"{second}":"b"}}"#);
-                assert!(matches!(json(&text), Err(Unreadable::Malformed(_))), "{text}");
+                assert!(matches!(json(&text), Err(ParseError::Malformed(_))), "{text}");
             }
         }
         assert!(json(r#"{"x":1,"x":2}"#).is_ok());
@@ -224,20 +216,20 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_comes_too_soon_is_told_from_nonsense() {
+    fn a_truncated_body_differs_from_a_malformed_one() {
         let whole = r#"{"access_token":"aé\u00e9","expires_in":60,"x":[{"y":null}]}"#.as_bytes();
         assert!(Fields::from_json(whole).is_ok());
         for end in 0..whole.len() {
             let cut = Fields::from_json(&whole[..end]).err();
-            assert_eq!(cut, Some(Unreadable::Truncated), "{end}");
+            assert_eq!(cut, Some(ParseError::Truncated), "{end}");
         }
         for text in ["<html>", "null", "[]", "\"2YotnFZF\"", "{}}", "{'a':1}", "{\"a\":1,}"] {
-            assert!(matches!(json(text), Err(Unreadable::Malformed(_))), "{text}");
+            assert!(matches!(json(text), Err(ParseError::Malformed(_))), "{text}");
         }
     }
 
     #[test]
-    fn what_is_said_of_a_bad_body_never_quotes_it() {
+    fn errors_never_quote_the_body() {
         for text in
             ["\"2YotnFZF\"", "{\"access_token\":\"2YotnFZF\"}}", "2YotnFZF", "[\"2YotnFZF\"]"]
         {

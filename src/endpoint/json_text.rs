@@ -1,10 +1,10 @@
-//! A JSON string decoded into a buffer that is wiped. serde_json decodes one with escapes through a
-//! buffer that it does not wipe, and tokens of servers that escape `/` have some.
+//! Decodes a JSON string into a buffer that is wiped. serde_json decodes escapes through a buffer that
+//! it does not wipe, and the tokens of servers that escape `/` contain escapes.
 
 use zeroize::Zeroizing;
 
-/// The text of a string literal that a JSON parser has found well-formed, with its quotes. `None`
-/// for an escape that is no Unicode character, such as half of a surrogate pair.
+/// The text of a string literal with its quotes, which a JSON parser has checked. `None` for an escape
+/// that is not a Unicode character, such as half of a surrogate pair.
 pub(super) fn decode(literal: &str) -> Option<Zeroizing<String>> {
     let body = literal.strip_prefix('"')?.strip_suffix('"')?;
     // Sized once: decoding never makes a text longer.

@@ -1,17 +1,14 @@
-//! How long a token lives, from the many ways servers write it.
+//! The lifetime of a token, in the forms that servers use.
 
 use std::time::Duration;
 
 use http::{HeaderMap, header};
 
 use super::fields::Member;
+use crate::limits::MAX_DURATION;
 
-/// The longest lifetime that is believed, 10 years: far above any real one, far below what
-/// would overflow an `Instant`.
-const MAX: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
-
-/// `expires_in` (RFC 6749 §5.1): a number, integral or not, or the same in a string. Negative is
-/// none left; anything that is no number says nothing.
+/// `expires_in` (RFC 6749 §5.1): a number, integral or not, or the same in a string. Negative means
+/// expired. Anything else is ignored.
 pub(super) fn seconds(member: &Member) -> Option<Duration> {
     let seconds = match member {
         Member::Number(number) => *number,
@@ -21,9 +18,9 @@ pub(super) fn seconds(member: &Member) -> Option<Duration> {
     Some(clamp(seconds))
 }
 
-/// The lifetime that a setting gives, or else the server.
+/// The lifetime of the setting, or of the server's response.
 pub(super) fn stated(expires_in: &Member, setting: Option<Duration>) -> Option<Duration> {
-    setting.map(|lifetime| lifetime.min(MAX)).or_else(|| seconds(expires_in))
+    setting.map(|lifetime| lifetime.min(MAX_DURATION)).or_else(|| seconds(expires_in))
 }
 
 fn parse(text: &str) -> Option<f64> {
@@ -33,11 +30,12 @@ fn parse(text: &str) -> Option<f64> {
 }
 
 fn clamp(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds.max(0.0)).map_or(MAX, |duration| duration.min(MAX))
+    Duration::try_from_secs_f64(seconds.max(0.0))
+        .map_or(MAX_DURATION, |duration| duration.min(MAX_DURATION))
 }
 
-/// How old the answer is: a cache in front of the token endpoint says so (RFC 9111 §5.1). Of
-/// several fields the first counts, and one that is no number counts nothing.
+/// The age of a response, which a cache in front of the token endpoint states (RFC 9111 §5.1). Of
+/// several fields the first counts. A field that is not a number is ignored.
 pub(super) fn age(headers: &HeaderMap) -> Duration {
     let value = headers.get(header::AGE).and_then(|value| value.to_str().ok());
     value.and_then(delta_seconds).unwrap_or_default()
@@ -49,8 +47,10 @@ pub(super) fn delta_seconds(text: &str) -> Option<Duration> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    // Digits that do not fit are a large number all the same.
-    Some(text.parse().map_or(MAX, |seconds| Duration::from_secs(seconds).min(MAX)))
+    // More digits than fit are a large number too.
+    Some(
+        text.parse().map_or(MAX_DURATION, |seconds| Duration::from_secs(seconds).min(MAX_DURATION)),
+    )
 }
 
 #[cfg(test)]
@@ -72,10 +72,10 @@ mod tests {
             ("0.5", secs(0.5)),
             ("-103", secs(0.0)),
             ("-0.0", secs(0.0)),
-            ("1e400", Some(MAX)),
+            ("1e400", Some(MAX_DURATION)),
             ("-1e400", secs(0.0)),
-            ("18446744073709551616", Some(MAX)),
-            ("4294967297", Some(MAX)),
+            ("18446744073709551616", Some(MAX_DURATION)),
+            ("4294967297", Some(MAX_DURATION)),
             ("", None),
             ("one hour", None),
             ("inf", None),
@@ -86,7 +86,7 @@ mod tests {
         ] {
             assert_eq!(text(shape), expected, "{shape:?}");
         }
-        assert_eq!(seconds(&Member::Number(f64::INFINITY)), Some(MAX));
+        assert_eq!(seconds(&Member::Number(f64::INFINITY)), Some(MAX_DURATION));
         assert_eq!(seconds(&Member::Other), None);
     }
 
@@ -98,7 +98,7 @@ mod tests {
             age(&headers)
         };
         assert_eq!(of("1200"), Duration::from_secs(1200));
-        assert_eq!(of("99999999999999999999999"), MAX);
+        assert_eq!(of("99999999999999999999999"), MAX_DURATION);
         for none in ["", "-1", "+1", "1.5", "1, 2", "x"] {
             assert_eq!(of(none), Duration::ZERO, "{none:?}");
         }

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use http::{HeaderMap, HeaderValue, Method, header};
 
-use super::{parameters::Parameters, target::Target};
+use super::{headers::common_headers, parameters::Parameters, token_endpoint::ResolvedEndpoint};
 use crate::{
     client_auth::{ClientAuth, Draft, SentSecrets},
     error::Error,
@@ -12,30 +12,36 @@ use crate::{
     transport::{TokenRequest, TokenRequestBody},
 };
 
-/// Makes one attempt's request, authenticated anew, and returns the secrets in it. `now` is the
-/// authorization server's time.
+/// A request that is ready to be sent.
+pub(super) struct PreparedRequest {
+    pub(super) request: TokenRequest,
+    /// The secrets in the request, which no error may show.
+    pub(super) secrets: SentSecrets,
+}
+
+/// Makes a request with a new client authentication. `now` is the authorization server's time.
 ///
 /// # Errors
 ///
-/// What the client authentication and the parameters fail with.
-pub(super) async fn assemble(
-    target: &Target,
+/// The errors of the client authentication and of the parameters.
+pub(super) async fn prepare(
+    endpoint: &ResolvedEndpoint,
     parameters: &Parameters,
     auth: &dyn ClientAuth,
     now: SystemTime,
     context: &ReadContext,
-) -> Result<(TokenRequest, SentSecrets), Error> {
+) -> Result<PreparedRequest, Error> {
     let mut draft =
-        Draft { issuer: target.issuer(), reading: context.clone(), ..Draft::new(headers(), now) };
+        Draft { issuer: endpoint.issuer(), reading: context.clone(), ..Draft::new(headers(), now) };
     draft.form.push("grant_type", parameters.grant_type());
     auth.authenticate(&mut draft).await?;
     parameters.add_to(&mut draft).await?;
     let Draft { form, headers, secrets, .. } = draft;
     let mut request = TokenRequest::new(TokenRequestBody::from_form(form.encode()));
     *request.method_mut() = Method::POST;
-    *request.uri_mut() = target.url.clone();
+    *request.uri_mut() = endpoint.url.clone();
     *request.headers_mut() = headers;
-    Ok((request, secrets))
+    Ok(PreparedRequest { request, secrets })
 }
 
 fn headers() -> HeaderMap {
@@ -44,19 +50,6 @@ fn headers() -> HeaderMap {
         header::CONTENT_TYPE,
         HeaderValue::from_static("application/x-www-form-urlencoded"),
     );
-    headers
-}
-
-/// Header fields of token requests and of requests for metadata.
-///
-/// A compressed answer could be a bomb and saves nothing. Without `Accept-Encoding` a server may
-/// choose any coding (RFC 9110 §12.5.3), so the field says `identity`.
-pub(super) fn common_headers() -> HeaderMap {
-    const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-    let mut headers = HeaderMap::new();
-    headers.insert(header::ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(AGENT));
     headers
 }
 
@@ -70,12 +63,12 @@ mod tests {
 
     async fn sent(auth: &dyn ClientAuth, parameters: &Parameters) -> (HeaderMap, String) {
         let url = http::Uri::from_static("https://idp.example.com//token?tenant=1");
-        let target = Target { url, metadata: None };
-        let (request, _) =
-            assemble(&target, parameters, auth, SystemTime::UNIX_EPOCH, &ReadContext::default())
+        let endpoint = ResolvedEndpoint { url, metadata: None };
+        let PreparedRequest { request, .. } =
+            prepare(&endpoint, parameters, auth, SystemTime::UNIX_EPOCH, &ReadContext::default())
                 .await
                 .unwrap();
-        assert_eq!((request.method(), request.uri()), (&Method::POST, &target.url));
+        assert_eq!((request.method(), request.uri()), (&Method::POST, &endpoint.url));
         let (parts, body) = request.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         (parts.headers, String::from_utf8(body.to_vec()).unwrap())

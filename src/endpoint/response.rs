@@ -1,17 +1,15 @@
-//! A token response, from status, header fields and bytes to a token or an error. Pure: no
-//! network and no clock.
+//! Reads a token response. Pure: without network and clock.
 
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, StatusCode, header};
 
 use super::{
-    body::Incomplete,
-    fields::{Fields, MAX_SCOPE_BYTES, Member, Unreadable},
-    lifetime,
-    refusal::{self, Page},
-    retry_after,
-    token_type::{Expected, token_type},
+    body::BodyError,
+    error_response::{self, ErrorBody},
+    fields::{Fields, MAX_SCOPE_BYTES, Member, ParseError},
+    lifetime, retry_after,
+    token_type::{AcceptedTypes, token_type},
 };
 use crate::{
     client_auth::SentSecrets,
@@ -19,31 +17,31 @@ use crate::{
     token::{Token, TokenType},
 };
 
-/// What came back, and what is needed to read it.
-pub(super) struct Answer<'a> {
+/// A response, with the inputs for reading it.
+pub(super) struct RawResponse<'a> {
     pub(super) status: StatusCode,
     pub(super) headers: &'a HeaderMap,
-    pub(super) body: Result<&'a [u8], Incomplete>,
+    pub(super) body: Result<&'a [u8], BodyError>,
     /// For a `Retry-After` that is a date.
     pub(super) now: SystemTime,
     /// The secrets in the request, which no error may show.
     pub(super) secrets: &'a SentSecrets,
-    /// The scope that was asked for.
+    /// The requested scope.
     pub(super) requested_scope: Option<&'a str>,
     pub(super) policy: &'a ReadPolicy,
 }
 
-/// What the user decides about reading.
+/// The settings for reading responses.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ReadPolicy {
     pub(super) lifetime_cap: Option<Duration>,
-    /// In place of what the server states.
+    /// Replaces the lifetime that the server states.
     pub(super) token_lifetime: Option<Duration>,
     pub(super) token_type_override: Option<TokenType>,
-    pub(super) expected: Expected,
+    pub(super) accepted: AcceptedTypes,
 }
 
-/// Whether the body can say anything: not one of a redirect, and not one that is compressed.
+/// Whether the body is read. The body of a redirect and a compressed body are not.
 pub(super) fn wants_body(status: StatusCode, headers: &HeaderMap) -> bool {
     !status.is_redirection() && !is_encoded(headers)
 }
@@ -52,42 +50,42 @@ pub(super) fn wants_body(status: StatusCode, headers: &HeaderMap) -> bool {
 ///
 /// # Errors
 ///
-/// Whatever is not a token that can be used; each with the status and `Retry-After`.
-pub(super) fn read(answer: Answer<'_>) -> Result<Token, Error> {
-    let Answer { status, headers, secrets, .. } = answer;
+/// Any response without a usable token. The error has the status and `Retry-After`.
+pub(super) fn read(answer: RawResponse<'_>) -> Result<Token, Error> {
+    let RawResponse { status, headers, secrets, .. } = answer;
     let retry_after = retry_after::read(headers, answer.now);
     let token = if status.is_redirection() {
-        Err(refusal::redirect(headers, secrets))
+        Err(error_response::redirect(headers, secrets))
     } else if status.is_success() && status != StatusCode::PARTIAL_CONTENT {
         success(answer)
     } else {
         Err(failure(answer))
     };
     token.map_err(|error| {
-        refusal::hint(error.with_status(status).with_retry_after(retry_after), secrets)
+        error_response::add_hints(error.with_status(status).with_retry_after(retry_after), secrets)
     })
 }
 
-fn success(answer: Answer<'_>) -> Result<Token, Error> {
-    let Answer { status, headers, secrets, .. } = answer;
+fn success(answer: RawResponse<'_>) -> Result<Token, Error> {
+    let RawResponse { status, headers, secrets, .. } = answer;
     if is_encoded(headers) {
-        return Err(refusal::encoding());
+        return Err(error_response::encoding());
     }
     let body = match answer.body {
         Ok(body) => body,
-        Err(why) => return Err(refusal::incomplete(why, secrets)),
+        Err(why) => return Err(error_response::incomplete(why, secrets)),
     };
-    let answer = Answer { body: Ok(body), ..answer };
-    let refuse = |refusal: &dyn Fn(Page<'_>) -> Error| {
-        let text = refusal::lossy(body);
-        Err(refusal(Page { status, headers, text: &text, secrets }))
+    let answer = RawResponse { body: Ok(body), ..answer };
+    let refuse = |describe: &dyn Fn(ErrorBody<'_>) -> Error| {
+        let text = error_response::lossy(body);
+        Err(describe(ErrorBody { status, headers, text: &text, secrets }))
     };
     let fields = match parse(headers, body) {
         Ok(fields) => fields,
-        Err(why) => return refuse(&|page| refusal::malformed(&why, page)),
+        Err(why) => return refuse(&|page| error_response::malformed(&why, page)),
     };
     if let Some(code) = fields.error.as_text() {
-        return refuse(&|page| refusal::oauth(code, &fields, page));
+        return refuse(&|page| error_response::oauth(code, &fields, page));
     }
     if let Member::Absent = fields.access_token {
         return refuse(&|page| page.describe(Error::new(ErrorKind::MissingAccessToken)));
@@ -95,34 +93,34 @@ fn success(answer: Answer<'_>) -> Result<Token, Error> {
     token(fields, &answer)
 }
 
-fn failure(answer: Answer<'_>) -> Error {
-    let Answer { status, headers, secrets, .. } = answer;
-    // An unread body might have had a code. A status that says "later", or "no", is enough.
+fn failure(answer: RawResponse<'_>) -> Error {
+    let RawResponse { status, headers, secrets, .. } = answer;
+    // The unread body may contain an error code. A status that says "later" or "no" is enough.
     let unread = |unread| {
-        let without_code = refusal::without_code(status, headers, "");
+        let without_code = error_response::without_code(status, headers, "");
         let enough = without_code.is_retryable() || without_code.is_terminal();
         if enough { without_code } else { unread }
     };
     if is_encoded(headers) {
-        return unread(refusal::encoding());
+        return unread(error_response::encoding());
     }
     let body = match answer.body {
         Ok(body) => body,
-        Err(why) => return unread(refusal::incomplete(why, secrets)),
+        Err(why) => return unread(error_response::incomplete(why, secrets)),
     };
-    let text = refusal::lossy(body);
+    let text = error_response::lossy(body);
     let fields = parse(headers, text.as_bytes()).unwrap_or_default();
-    let page = Page { status, headers, text: &text, secrets };
+    let page = ErrorBody { status, headers, text: &text, secrets };
     match fields.error.as_text() {
-        Some(code) => refusal::oauth(code, &fields, page),
-        None => page.describe(refusal::without_code(status, headers, &text)),
+        Some(code) => error_response::oauth(code, &fields, page),
+        None => page.describe(error_response::without_code(status, headers, &text)),
     }
 }
 
-/// As a form only where the server says so, and not if it is JSON all the same; otherwise the
-/// body decides, since mislabelled JSON is common.
-fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Unreadable> {
-    let form = refusal::content_type(headers)
+/// Parses a form only if the content type says so and the body is not JSON. Otherwise the content
+/// type is ignored, since mislabeled JSON is common.
+fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Fields, ParseError> {
+    let form = error_response::content_type(headers)
         .is_some_and(|content_type| content_type == "application/x-www-form-urlencoded");
     if form && !body.trim_ascii_start().starts_with(b"{") {
         Fields::from_form(body)
@@ -131,7 +129,7 @@ fn parse(headers: &HeaderMap, body: &[u8]) -> Result<Fields, Unreadable> {
     }
 }
 
-fn token(fields: Fields, answer: &Answer<'_>) -> Result<Token, Error> {
+fn token(fields: Fields, answer: &RawResponse<'_>) -> Result<Token, Error> {
     let (age, policy) = (lifetime::age(answer.headers), answer.policy);
     let mut secret = match fields.access_token {
         Member::Text(secret) => secret,
@@ -143,20 +141,24 @@ fn token(fields: Fields, answer: &Answer<'_>) -> Result<Token, Error> {
     };
     if !matches!(fields.error, Member::Absent | Member::Text(_)) {
         return Err(Error::new(ErrorKind::MalformedBody)
-            .with_detail("it has an access token beside an error that is not a string"));
+            .with_detail("it has an access token and an error that is not a string"));
     }
-    let token_type = token_type(&fields.token_type, policy.token_type_override, policy.expected)
+    let token_type = token_type(&fields.token_type, policy.token_type_override, policy.accepted)
         .map_err(|error| {
             if error.detail().is_some() {
                 return error;
             }
-            error.and_detail(refusal::token_type(&fields.token_type, answer.secrets, &secret))
+            error.and_detail(error_response::token_type(
+                &fields.token_type,
+                answer.secrets,
+                &secret,
+            ))
         })?;
     let mut token = Token::new(token_type, std::mem::take(&mut *secret))?;
     if let Some(lifetime) = lifetime::stated(&fields.expires_in, policy.token_lifetime) {
         let lifetime = lifetime.min(policy.lifetime_cap.unwrap_or(Duration::MAX));
-        // `expires_in` counts from when the answer was made. The lifetime gives way, not the
-        // instant of issue: an `Instant` from before the machine's start may not exist.
+        // `expires_in` counts from the creation of the response. The age is subtracted from the
+        // lifetime and not from the instant of issue, which could be before the first `Instant`.
         token = token.with_lifetime(lifetime.saturating_sub(age));
     } else {
         token = token.with_age(age);
@@ -170,9 +172,9 @@ fn token(fields: Fields, answer: &Answer<'_>) -> Result<Token, Error> {
     Ok(token)
 }
 
-/// The granted scope, for events and `Debug`. One that is too long is not kept. Of one that repeats
-/// a secret, the names that were asked for are.
-fn granted_scope(scope: &Member, answer: &Answer<'_>) -> Option<String> {
+/// The granted scope, for events and `Debug`. A scope that is too long is dropped. Of a scope that
+/// repeats a secret, only the requested names are kept.
+fn granted_scope(scope: &Member, answer: &RawResponse<'_>) -> Option<String> {
     let scope = match scope {
         Member::Text(scope) => scope.trim(),
         Member::List(scope) => scope,
@@ -186,9 +188,9 @@ fn granted_scope(scope: &Member, answer: &Answer<'_>) -> Option<String> {
     }
     let requested = answer.requested_scope.unwrap_or_default();
     let was_requested = |name: &&str| requested.split_whitespace().any(|it| it == *name);
-    let asked_for = scope.split_whitespace().filter(was_requested);
-    let asked_for: Vec<_> = asked_for.collect();
-    (!asked_for.is_empty()).then(|| asked_for.join(" "))
+    let requested_names = scope.split_whitespace().filter(was_requested);
+    let requested_names: Vec<_> = requested_names.collect();
+    (!requested_names.is_empty()).then(|| requested_names.join(" "))
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {
@@ -199,13 +201,13 @@ fn is_encoded(headers: &HeaderMap) -> bool {
 }
 
 #[cfg(test)]
-mod without_code;
+mod no_oauth_code_tests;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Neighbours of the cases: status, header fields, body → kind and whether to try again.
+    /// The kind of the error, and whether it is retryable.
     pub(super) fn refused(
         status: u16,
         headers: &[(&'static str, &str)],
@@ -219,7 +221,7 @@ mod tests {
     pub(super) fn answered(
         status: u16,
         headers: &[(&'static str, &str)],
-        body: Result<&[u8], Incomplete>,
+        body: Result<&[u8], BodyError>,
     ) -> Result<Token, Error> {
         let headers: HeaderMap = headers
             .iter()
@@ -227,7 +229,7 @@ mod tests {
                 (name.parse::<header::HeaderName>().unwrap(), value.parse().unwrap())
             })
             .collect();
-        read(Answer {
+        read(RawResponse {
             status: StatusCode::from_u16(status).unwrap(),
             headers: &headers,
             body,
@@ -255,7 +257,7 @@ mod tests {
         ] {
             assert_eq!(refused(status, &[], body.as_bytes()), expected, "{status} {body}");
         }
-        // Latin-1 beside the code, and a form where the server says so.
+        // A description in Latin-1, and forms.
         let latin1 = b"{\"error\":\"invalid_client\",\"error_description\":\"J\xf6rg\"}";
         assert_eq!(refused(401, &[], latin1), (K::InvalidClient, false));
         let form = [("content-type", "Application/X-WWW-Form-Urlencoded ; charset=utf-8")];
@@ -274,15 +276,15 @@ mod tests {
         let plain = [("content-encoding", "identity"), ("content-encoding", "")];
         assert_eq!(refused(200, &plain, b"{}"), (K::MissingAccessToken, false));
         let kind = |status, why| answered(status, &[], Err(why)).unwrap_err().kind();
-        assert_eq!(kind(200, Incomplete::TooLarge), K::BodyTooLarge);
-        assert_eq!(kind(400, Incomplete::TooLarge), K::BodyTooLarge);
-        assert_eq!(kind(429, Incomplete::TooLarge), K::RateLimited);
-        assert_eq!(kind(400, Incomplete::Broken("reset".into())), K::Transport);
-        assert_eq!(kind(500, Incomplete::Broken("reset".into())), K::ServerError);
+        assert_eq!(kind(200, BodyError::TooLarge), K::BodyTooLarge);
+        assert_eq!(kind(400, BodyError::TooLarge), K::BodyTooLarge);
+        assert_eq!(kind(429, BodyError::TooLarge), K::RateLimited);
+        assert_eq!(kind(400, BodyError::Broken("reset".into())), K::Transport);
+        assert_eq!(kind(500, BodyError::Broken("reset".into())), K::ServerError);
     }
 
     #[test]
-    fn neighbours_of_a_good_answer() {
+    fn variants_of_a_good_response() {
         let token =
             |status, headers: &[_], body: &str| answered(status, headers, Ok(body.as_bytes()));
         let bom = token(201, &[], "\u{feff} {\"access_token\":\"a\",\"token_type\":\"\"}").unwrap();

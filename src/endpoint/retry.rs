@@ -1,4 +1,4 @@
-//! One acquisition: a few attempts, spaced, and only where another may help.
+//! The attempts of one acquisition, with backoff between them.
 
 use std::{future::Future, time::Duration};
 
@@ -10,13 +10,13 @@ use crate::{
     source::AcquireContext,
 };
 
-/// A second attempt heals a lost connection, a third a failover.
+/// The second attempt handles a lost connection, the third a failover.
 pub(super) const ATTEMPTS: u32 = 3;
 /// A token endpoint answers in well under a second; three times this is above the cache's bound.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Short beside a human's patience, long beside a round trip.
-pub(super) const BASE: Duration = Duration::from_millis(100);
-/// Whatever the base: no wait of our own is longer.
+/// Longer than a round trip, and short for a waiting person.
+pub(super) const RETRY_BASE: Duration = Duration::from_millis(100);
+/// Maximum backoff for any base.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug)]
@@ -28,12 +28,13 @@ pub(super) struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { attempts: ATTEMPTS, attempt_timeout: ATTEMPT_TIMEOUT, base: BASE }
+        Self { attempts: ATTEMPTS, attempt_timeout: ATTEMPT_TIMEOUT, base: RETRY_BASE }
     }
 }
 
-/// Runs attempts until one succeeds, no other may help, or the next would come too late: then the
-/// last failure is returned at once, with the server's `Retry-After` for the cache's cooldown.
+/// Runs attempts until one succeeds, a failure is not retryable, or the next attempt would start after
+/// the deadline. Then the last failure is returned at once, with the server's `Retry-After` for the
+/// cache's cooldown.
 pub(super) async fn run<T, F, Fut>(
     policy: &RetryPolicy,
     acquire: &AcquireContext,
@@ -44,19 +45,19 @@ where
     Fut: Future<Output = Result<T, Error>>,
 {
     let attempts = if acquire.single_attempt { 1 } else { policy.attempts };
-    // Without a bound from outside, a long `Retry-After` must not hold the caller for hours.
+    // Without a deadline of the caller, a long `Retry-After` must not block the caller for hours.
     let own = Instant::now().checked_add(policy.attempt_timeout.saturating_mul(attempts));
     let deadline = acquire.deadline.or(own);
     for number in 1.. {
-        let error = match one(policy.attempt_timeout, deadline, attempt()).await {
+        let error = match run_attempt(policy.attempt_timeout, deadline, attempt()).await {
             Ok(token) => return Ok(token),
             Err(error) => error,
         };
         if number >= attempts || !error.is_retryable() {
             return Err(error);
         }
-        let asked = error.retry_after().unwrap_or_default();
-        let delay = backoff(policy.base, number, fastrand::f64()).max(asked);
+        let requested = error.retry_after().unwrap_or_default();
+        let delay = backoff(policy.base, number, fastrand::f64()).max(requested);
         let next = Instant::now().checked_add(delay);
         if next.is_none_or(|next| deadline.is_some_and(|deadline| next >= deadline)) {
             return Err(error);
@@ -64,7 +65,7 @@ where
         let failed = error.clone();
         acquire.observer.emit(&Event::Retrying { attempt: number, error, delay });
         sleep(delay).await;
-        // On a runtime that was not driven meanwhile it may have been replaced by now.
+        // The deadline may have passed if the runtime was not driven in the meantime.
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(failed);
         }
@@ -72,7 +73,7 @@ where
     unreachable!("the loop ends at the last attempt")
 }
 
-async fn one<T>(
+async fn run_attempt<T>(
     limit: Duration,
     deadline: Option<Instant>,
     attempt: impl Future<Output = Result<T, Error>>,
@@ -86,8 +87,8 @@ async fn one<T>(
     }
 }
 
-/// Exponential with full jitter: anything from nothing to the doubled base, so that clients
-/// which failed together do not come back together. `unit` is from `0.0..1.0`.
+/// Exponential backoff with full jitter: between zero and the doubled base, so that clients that failed
+/// at the same time do not retry at the same time. `unit` is from `0.0..1.0`.
 fn backoff(base: Duration, failed: u32, unit: f64) -> Duration {
     let ceiling = base.saturating_mul(2_u32.saturating_pow(failed - 1)).min(MAX_BACKOFF);
     ceiling.mul_f64(unit)
@@ -99,11 +100,11 @@ mod tests {
 
     #[test]
     fn backoff_doubles_under_full_jitter_and_is_bounded() {
-        let millis = |failed, unit| backoff(BASE, failed, unit).as_millis();
+        let millis = |failed, unit| backoff(RETRY_BASE, failed, unit).as_millis();
         assert_eq!([millis(1, 0.0), millis(5, 0.0)], [0, 0]);
         assert_eq!([millis(1, 0.5), millis(2, 0.5), millis(3, 0.5)], [50, 100, 200]);
         assert_eq!(millis(4, 0.999), 799);
-        assert!(backoff(BASE, u32::MAX, 0.999) < MAX_BACKOFF);
+        assert!(backoff(RETRY_BASE, u32::MAX, 0.999) < MAX_BACKOFF);
         assert_eq!(backoff(Duration::MAX, 1, 0.5), MAX_BACKOFF / 2);
     }
 }

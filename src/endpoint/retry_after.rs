@@ -6,8 +6,8 @@ use http::{HeaderMap, header};
 
 use super::lifetime::delta_seconds;
 
-/// Seconds, or a date in any of the three forms; a date that is past is now. What is neither is
-/// ignored, and of several fields the longest counts.
+/// Seconds, or a date in any of the three forms. A past date means zero. Other values are ignored. Of
+/// several fields the longest counts.
 pub(super) fn read(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let values = headers.get_all(header::RETRY_AFTER).iter();
     values.filter_map(|value| one(value.to_str().ok()?, now)).max()

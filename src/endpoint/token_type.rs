@@ -1,4 +1,4 @@
-//! The type of a token that the server states (RFC 6749 §7.1).
+//! The token type of a response (RFC 6749 §7.1).
 
 use super::fields::Member;
 use crate::{
@@ -6,31 +6,31 @@ use crate::{
     token::TokenType,
 };
 
-/// The types of token that can be presented, or are wanted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(not(feature = "dpop"), allow(dead_code))]
-pub(super) enum Expected {
-    #[default]
-    Bearer,
-    Dpop,
-    Either,
+/// The types of tokens that are accepted. Default: bearer tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct AcceptedTypes {
+    pub(super) bearer: bool,
+    pub(super) dpop: bool,
+}
+
+impl Default for AcceptedTypes {
+    fn default() -> Self {
+        Self { bearer: true, dpop: false }
+    }
 }
 
 /// RFC 6749 §7.1: a token of a type that is not understood must not be used.
 pub(super) fn token_type(
     member: &Member,
     token_type_override: Option<TokenType>,
-    expected: Expected,
+    accepted: AcceptedTypes,
 ) -> Result<TokenType, Error> {
     let token_type = stated_type(member, token_type_override);
-    match (token_type, expected) {
-        // Neither is passed off as the other, whatever the setting.
-        (Some(TokenType::Bearer), Expected::Dpop) | (Some(TokenType::Dpop), Expected::Bearer) => {
-            None
-        }
-        (token_type, _) => token_type,
-    }
-    .ok_or_else(|| {
+    let is_accepted = |token_type: &TokenType| match token_type {
+        TokenType::Bearer => accepted.bearer,
+        TokenType::Dpop => accepted.dpop,
+    };
+    token_type.filter(is_accepted).ok_or_else(|| {
         let error = Error::new(ErrorKind::UnsupportedTokenType);
         match member.as_text() {
             Some(name) if name.eq_ignore_ascii_case("N_A") => error.with_detail(NOT_ACCESS_TOKEN),
@@ -44,7 +44,8 @@ const NOT_ACCESS_TOKEN: &str = "its token type N_A says that it is not an access
      requested_token_type=urn:ietf:params:oauth:token-type:access_token, or set \
      token_type_override if the API takes this token as a Bearer token";
 
-/// `BearerToken` is Apigee's. The setting is for names that mean nothing here.
+/// The type that the server states, or `unknown` for a name that is not known here. `BearerToken` is
+/// Apigee's name.
 fn stated_type(member: &Member, unknown: Option<TokenType>) -> Option<TokenType> {
     let name = match member {
         Member::Absent => "",
@@ -67,17 +68,20 @@ mod tests {
 
     #[test]
     fn the_override_is_for_unknown_types_alone() {
-        let read =
-            |name| token_type(&Member::text(name), Some(TokenType::Bearer), Expected::Bearer);
+        let read = |name| {
+            token_type(&Member::text(name), Some(TokenType::Bearer), AcceptedTypes::default())
+        };
         assert!(read("dPOp").is_err());
         assert!(read("Application Access Token").is_ok());
     }
 
     #[test]
     fn with_dpop_a_bearer_token_is_taken_only_where_that_is_allowed() {
-        let read = |name: &str, expected, token_type_override| {
-            token_type(&Member::text(name), token_type_override, expected).ok()
+        let read = |name: &str, accepted, token_type_override| {
+            token_type(&Member::text(name), token_type_override, accepted).ok()
         };
+        let [required_only, both] =
+            [false, true].map(|bearer| AcceptedTypes { bearer, dpop: true });
         let (bearer, dpop) = (Some(TokenType::Bearer), Some(TokenType::Dpop));
         for (name, required, either) in [
             ("DPoP", dpop, dpop),
@@ -86,10 +90,10 @@ mod tests {
             ("", None, bearer),
             ("mac", None, None),
         ] {
-            assert_eq!(read(name, Expected::Dpop, None), required, "{name}");
-            assert_eq!(read(name, Expected::Either, None), either, "{name}");
+            assert_eq!(read(name, required_only, None), required, "{name}");
+            assert_eq!(read(name, both, None), either, "{name}");
         }
-        assert_eq!(read("mac", Expected::Dpop, bearer), None);
-        assert_eq!(read("mac", Expected::Either, bearer), bearer);
+        assert_eq!(read("mac", required_only, bearer), None);
+        assert_eq!(read("mac", both, bearer), bearer);
     }
 }

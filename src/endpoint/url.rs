@@ -6,21 +6,21 @@ use crate::net::is_loopback;
 
 /// # Errors
 ///
-/// What is wrong with it and what to do. `what`: its name in that text.
-pub(crate) fn parse(what: &str, text: &str, allow_plain_http: bool) -> Result<Uri, String> {
-    parse_unnamed(text, allow_plain_http).map_err(|why| format!("{what}: {why}"))
+/// What is wrong and what to do. `name`: the name of the URL in that text.
+pub(crate) fn parse(name: &str, text: &str, allow_plain_http: bool) -> Result<Uri, String> {
+    parse_unnamed(text, allow_plain_http).map_err(|why| format!("{name}: {why}"))
 }
 
 /// # Errors
 ///
 /// As [`parse`].
-pub(crate) fn check(what: &str, text: &str, allow_plain_http: bool) -> Result<(), String> {
-    parse(what, text, allow_plain_http).map(drop)
+pub(crate) fn check(name: &str, text: &str, allow_plain_http: bool) -> Result<(), String> {
+    parse(name, text, allow_plain_http).map(drop)
 }
 
 fn parse_unnamed(text: &str, allow_plain_http: bool) -> Result<Uri, String> {
     if text.contains('#') {
-        // `http::Uri` would drop it without a word (RFC 6749 §3.2 forbids it).
+        // `http::Uri` drops it silently. RFC 6749 §3.2 forbids it.
         return Err("it has a fragment; remove everything from the '#' on".into());
     }
     let Some((scheme, rest)) = text.split_once("://") else {
@@ -28,7 +28,7 @@ fn parse_unnamed(text: &str, allow_plain_http: bool) -> Result<Uri, String> {
     };
     let scheme = scheme.to_ascii_lowercase();
     if scheme != "https" && scheme != "http" {
-        return Err("its scheme is neither https nor http; use https".into());
+        return Err("its scheme is not https or http; use https".into());
     }
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
     if authority.contains('@') {
@@ -48,7 +48,7 @@ fn parse_unnamed(text: &str, allow_plain_http: bool) -> Result<Uri, String> {
     }
     if scheme == "http" && !allow_plain_http && !is_loopback(host) {
         return Err("plain http would show the client's credentials to the network; \
-                    use https, or allow_plain_http if you must"
+                    use https, or call allow_plain_http"
             .into());
     }
     Ok(uri)

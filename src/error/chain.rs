@@ -4,11 +4,11 @@ use std::{error::Error as StdError, io, iter};
 
 use super::sanitise;
 
-/// Longer chains say nothing new.
+/// Maximum number of links. Longer chains add no information.
 const MAX_LINKS: usize = 6;
 
-/// The chain in one line. Links are cut and stripped, because they may carry a peer's text: HTTP/2
-/// debug data, the names in a certificate.
+/// The chain in one line. Links are shortened and sanitized, since they may contain a peer's text:
+/// HTTP/2 debug data, the names in a certificate.
 pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
     let mut text = String::new();
     for error in links(error).take(MAX_LINKS) {
@@ -25,7 +25,7 @@ pub(crate) fn causes(error: &(dyn StdError + 'static)) -> String {
     text
 }
 
-/// An error and its causes. The error within an `io::Error` is a link too: its `source` skips it.
+/// An error and its causes. The error within an `io::Error` is a link too, although `source` skips it.
 pub(crate) fn links<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -39,13 +39,14 @@ pub(crate) fn links<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::fmt;
 
     use super::*;
 
+    /// An error with a text and a cause.
     #[derive(Debug)]
-    struct Link(String, Option<Box<dyn StdError>>);
+    pub(crate) struct Link(pub(crate) String, pub(crate) Option<Box<dyn StdError>>);
 
     impl fmt::Display for Link {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

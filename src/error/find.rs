@@ -34,25 +34,25 @@ impl Error {
         let mut next = Some(error);
         for _ in 0..MAX_LINKS {
             let link = next?;
-            if let Some(found) = as_ours(link) {
+            if let Some(found) = as_own_error(link) {
                 return Some(found);
             }
-            next = held(link).or_else(|| link.source());
+            next = wrapped(link).or_else(|| link.source());
         }
         None
     }
 }
 
-fn as_ours(link: &Link) -> Option<&Error> {
+fn as_own_error(link: &Link) -> Option<&Error> {
     link.downcast_ref::<Error>()
         .or_else(|| link.downcast_ref::<Arc<Error>>().map(|error| &**error))
         .or_else(|| link.downcast_ref::<Box<Error>>().map(|error| &**error))
 }
 
 /// The error in a wrapper whose own `source()` skips it. A box of any error is not an error itself.
-fn held(link: &Link) -> Option<&Link> {
+fn wrapped(link: &Link) -> Option<&Link> {
     if let Some(io) = link.downcast_ref::<io::Error>() {
-        return io.get_ref().map(|held| held as _);
+        return io.get_ref().map(|error| error as _);
     }
     if let Some(shared) = link.downcast_ref::<Arc<dyn StdError + Send + Sync>>() {
         return Some(&**shared);

@@ -1,6 +1,6 @@
-//! The kinds of failure, and for each what to do next.
+//! The kinds of failures, with advice for each.
 
-/// What kind of failure an [`Error`](crate::Error) is.
+/// The kind of an [`Error`](crate::Error).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -32,9 +32,9 @@ pub enum ErrorKind {
     OtherOAuthError,
     /// 429 (RFC 6585 §4).
     RateLimited,
-    /// A status that is no success, without an OAuth error code.
+    /// An error status without an OAuth error code.
     HttpStatus,
-    /// A redirect; the token endpoint is never followed through one.
+    /// A redirect, which is never followed for token requests.
     Redirect,
     /// A success whose body is not the JSON of RFC 6749 §5.1.
     MalformedBody,
@@ -44,17 +44,17 @@ pub enum ErrorKind {
     InvalidTokenValue,
     /// A token type that this client cannot present (RFC 6749 §7.1).
     UnsupportedTokenType,
-    /// A compressed answer that nobody asked for.
+    /// A compressed response, which was not requested.
     UnsupportedContentEncoding,
-    /// An answer above the body cap.
+    /// A response above the body cap.
     BodyTooLarge,
     /// The token endpoint could not be reached, or the connection broke.
     Transport,
-    /// The acquisition's own bound, or an attempt's, was over.
+    /// The timeout of an acquisition or attempt elapsed.
     AcquisitionTimeout,
-    /// Too many acquisitions, of other keys of a keyed cache, were ahead of this one.
+    /// Too many acquisitions of other keys of a keyed cache were queued before this one.
     Overloaded,
-    /// The waiting request's own deadline was over.
+    /// The deadline of the waiting request passed.
     WaitTimeout,
     /// A token source panicked.
     Panicked,
@@ -64,11 +64,11 @@ pub enum ErrorKind {
     Credentials,
     /// The authorization server's metadata (RFC 8414) could not be read.
     Discovery,
-    /// The metadata names another issuer than the one asked for (RFC 8414 §3.3).
+    /// The metadata has another issuer than the configured one (RFC 8414 §3.3).
     IssuerMismatch,
-    /// The metadata does not list this way of client authentication, and the settings are strict.
+    /// The metadata does not list this client's authentication method, and the settings are strict.
     UnsupportedAuthMethod,
-    /// A token source of the user's own failed.
+    /// The user's own token source failed.
     Source,
     /// A setting is wrong.
     Config,
@@ -77,7 +77,7 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
-    /// The kind's stable name: the OAuth code where there is one.
+    /// The stable name of the kind: the OAuth code, if there is one.
     pub fn as_str(self) -> &'static str {
         use ErrorKind as K;
         match self {
@@ -119,7 +119,7 @@ impl ErrorKind {
         }
     }
 
-    /// What it means, and what the reader should do about it.
+    /// The problem, and what to do.
     pub(crate) fn advice(self) -> &'static str {
         use ErrorKind as K;
         match self {
@@ -173,15 +173,15 @@ impl ErrorKind {
                  asked again after a pause"
             }
             K::OtherOAuthError => {
-                "the authorization server refused the request with an error code of its own; its \
-                 documentation says what the code means"
+                "the authorization server refused the request with an unregistered error code; look \
+                 the code up in the server's documentation"
             }
             K::RateLimited => {
                 "the authorization server throttles this client; share one TokenCache between \
                  clients, and check how many instances run"
             }
             K::HttpStatus => {
-                "the token endpoint answered with a status that is no success; check the token URL"
+                "the token endpoint answered with an error status; check the token URL"
             }
             K::Redirect => {
                 "the token endpoint redirects, which is never followed with credentials; set the \
@@ -205,7 +205,7 @@ impl ErrorKind {
                  where DPoP is required"
             }
             K::UnsupportedContentEncoding => {
-                "the token endpoint compressed its answer though that was not asked for; check \
+                "the token endpoint compressed its response, which was not requested; check \
                  for a proxy in between"
             }
             K::BodyTooLarge => {
@@ -253,7 +253,7 @@ impl ErrorKind {
         }
     }
 
-    /// Whether a failure of this kind usually goes away by itself.
+    /// Whether a failure of this kind is usually transient.
     pub(crate) fn usually_retryable(self) -> bool {
         use ErrorKind as K;
         matches!(
@@ -272,7 +272,7 @@ impl ErrorKind {
         )
     }
 
-    /// Whether only a person can help.
+    /// Whether a failure of this kind needs operator action.
     pub(crate) fn is_terminal(self) -> bool {
         use ErrorKind as K;
         matches!(
@@ -296,7 +296,7 @@ impl ErrorKind {
         )
     }
 
-    /// The kind that an OAuth error code stands for.
+    /// The kind of an OAuth error code.
     pub(crate) fn of_oauth_code(code: &str) -> Self {
         use ErrorKind as K;
         const CODES: [ErrorKind; 12] = [

@@ -1,5 +1,5 @@
-//! The one error type: opaque, cheap to clone (all waiters of a flight share it), and worded for
-//! the engineer who reads it in a log.
+//! The error type: opaque, and cheap to clone, since all waiters of an acquisition share it. Messages
+//! are written for an operator who reads them in a log.
 
 mod chain;
 mod find;
@@ -10,17 +10,19 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration}
 
 use http::StatusCode;
 
+#[cfg(test)]
+pub(crate) use chain::tests::Link;
 pub(crate) use chain::{causes, links};
 pub use kind::ErrorKind;
-pub(crate) use text::sanitise;
+pub(crate) use text::{join_names, sanitise};
 
-/// How many causes `Debug` prints at most.
+/// Maximum number of causes in `Debug`.
 const MAX_CAUSES: usize = 16;
 
 /// A boxed error, as tower's middleware uses it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// Why there is no token, or why a request was not sent.
+/// There is no token, or a request was not sent.
 ///
 /// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
 /// the errors of other middleware:
@@ -33,10 +35,10 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// }
 /// ```
 ///
-/// `Display` is the message: what happened, and what to do. `Debug` is the message and its causes,
-/// so that a `main` that returns a [`BoxError`] prints both. Neither ever shows a token, a secret or
-/// a key. Text that came from a server is stripped of invisible characters and cut. It is left out
-/// if it repeats a part of a secret.
+/// `Display` is the message: the problem, and what to do. `Debug` is the message and its causes, so
+/// that a `main` that returns a [`BoxError`] prints both. Both never show a token, a secret or a key.
+/// Text of a server is stripped of invisible characters and shortened. It is left out if it repeats a
+/// part of a secret.
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,
@@ -52,14 +54,14 @@ struct Inner {
     retry_after: Option<Duration>,
     retryable: bool,
     terminal: bool,
-    /// In place of the kind's own advice.
+    /// Replaces the kind's advice.
     advice: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 impl Error {
-    /// An error of a kind, retryable or not as that kind usually is.
+    /// An error of a kind. The kind decides whether it is retryable.
     pub fn new(kind: ErrorKind) -> Self {
         Self {
             inner: Arc::new(Inner {
@@ -78,13 +80,13 @@ impl Error {
         }
     }
 
-    /// Wraps the error of a [`TokenSource`](crate::TokenSource) of your own: retryable, with the
-    /// cause behind [`source()`](StdError::source).
+    /// Wraps the error of your own [`TokenSource`](crate::TokenSource). It is retryable, and
+    /// [`source()`](StdError::source) returns the cause.
     pub fn from_source(cause: impl Into<BoxError>) -> Self {
         Self::new(ErrorKind::Source).with_source(cause)
     }
 
-    /// Says more about what happened, in our own words.
+    /// Adds a detail in this crate's words.
     #[must_use]
     pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = detail.into();
@@ -98,7 +100,7 @@ impl Error {
         self.with(|inner| inner.source = Some(cause))
     }
 
-    /// The OAuth error code and description of an answer (RFC 6749 §5.2); both are sanitised.
+    /// The OAuth error code and description of an answer (RFC 6749 §5.2). Both are sanitized.
     #[must_use]
     pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
         let code = sanitise(code).into_boxed_str();
@@ -109,7 +111,7 @@ impl Error {
         })
     }
 
-    /// A short piece of what the server sent instead; sanitised.
+    /// The beginning of the server's text, sanitized.
     #[must_use]
     pub fn with_server_text(self, text: &str) -> Self {
         let text = sanitise(text).into_boxed_str();
@@ -122,24 +124,24 @@ impl Error {
         self.with(|inner| inner.status = Some(status))
     }
 
-    /// How long the server asked to be left alone (RFC 9110 §10.2.3).
+    /// How long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
     #[must_use]
     pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
         self.with(|inner| inner.retry_after = retry_after)
     }
 
-    /// Whether the same acquisition may try again by itself.
+    /// Whether the acquisition may retry.
     #[must_use]
     pub fn with_retryable(self, retryable: bool) -> Self {
         self.with(|inner| inner.retryable = retryable)
     }
 
-    /// Whether only a person can help, where the kind alone does not tell.
+    /// Whether the error needs operator action, if that differs from the kind.
     pub(crate) fn with_terminal(self, terminal: bool) -> Self {
         self.with(|inner| inner.terminal = terminal)
     }
 
-    /// What to do, where the kind's own advice is too general.
+    /// Replaces the kind's advice, if that is too general.
     pub(crate) fn with_advice(self, advice: &'static str) -> Self {
         self.with(|inner| inner.advice = Some(advice))
     }
@@ -161,7 +163,7 @@ impl Error {
         self
     }
 
-    /// The chain of causes in one line, unless the message has it.
+    /// The chain of causes in one line, unless the message contains it.
     pub(crate) fn cause_text(&self) -> Option<String> {
         let text = causes(self.source()?);
         (!text.is_empty() && !self.to_string().contains(&text)).then_some(text)
@@ -192,27 +194,27 @@ impl Error {
         self.inner.status
     }
 
-    /// How long the server asked to be left alone (`Retry-After`, RFC 9110 §10.2.3).
+    /// How long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
     pub fn retry_after(&self) -> Option<Duration> {
         self.inner.retry_after
     }
 
-    /// How long until the cache asks again, if this failure is a remembered one.
+    /// The time until the next attempt, if the cache returns a remembered failure.
     pub fn next_attempt_in(&self) -> Option<Duration> {
         self.next_attempt_in
     }
 
-    /// Whether the same token request might succeed if it is simply made again.
+    /// Whether the same token request may succeed when it is sent again.
     pub fn is_retryable(&self) -> bool {
         self.inner.retryable
     }
 
-    /// Whether time ran out: an attempt's, an acquisition's or a waiter's own.
+    /// Whether a timeout elapsed: of an attempt, an acquisition or a waiting caller.
     pub fn is_timeout(&self) -> bool {
         matches!(self.inner.kind, ErrorKind::AcquisitionTimeout | ErrorKind::WaitTimeout)
     }
 
-    /// Whether only a person can help: wrong credentials, scope or settings.
+    /// Whether the error needs operator action: wrong credentials, scope or settings.
     pub fn is_terminal(&self) -> bool {
         self.inner.terminal
     }
@@ -228,7 +230,7 @@ impl fmt::Display for Error {
         let advice = inner.advice.unwrap_or(inner.kind.advice());
         write!(f, "{}: ", name.unwrap_or(inner.kind.as_str()))?;
         match &inner.detail {
-            // The transport names the problem, and its own advice.
+            // The detail of the transport has the problem and the advice.
             Some(detail) if inner.kind == ErrorKind::Transport => f.write_str(detail)?,
             Some(detail) => write!(f, "{advice}; {detail}")?,
             None => f.write_str(advice)?,
@@ -304,8 +306,8 @@ mod tests {
         let error = Error::new(ErrorKind::OtherOAuthError).with_oauth_code("inv\"alid\\x\n", None);
         assert_eq!(
             error.to_string(),
-            "inv'alid\\x?: the authorization server refused the request with an error code of its \
-             own; its documentation says what the code means"
+            "inv'alid\\x?: the authorization server refused the request with an unregistered \
+             error code; look the code up in the server's documentation"
         );
     }
 

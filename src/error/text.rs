@@ -1,21 +1,27 @@
-//! Server text before it reaches a log: bounded, one line, nothing that a terminal obeys or a
-//! reader cannot see.
+//! Sanitizes server text for logs: bounded, one line, without control and invisible characters.
 
-/// How much of a server's text an error shows, in characters.
+/// Maximum length of a server's text in an error, in characters.
 const MAX_CHARS: usize = 200;
 
-/// Cuts a server's text and replaces what could forge log lines or terminal output. Printable
-/// Unicode stays. Control, bidirectional and invisible characters become `?`. Spaces of any width
+/// Shortens a server's text and replaces characters that could forge log lines or terminal output.
+/// Printable Unicode stays. Control, bidirectional and invisible characters become `?`. Spaces of any width
 /// become a space, and quotes become `'`, because messages quote this text.
 pub(crate) fn sanitise(text: &str) -> String {
-    let mut clean: String = text.chars().take(MAX_CHARS).map(shown).collect();
+    let mut clean: String = text.chars().take(MAX_CHARS).map(printable).collect();
     if text.chars().nth(MAX_CHARS).is_some() {
         clean.push('…');
     }
     clean
 }
 
-fn shown(c: char) -> char {
+/// The names in a list for a message, at most 12 of them.
+pub(crate) fn join_names(names: &[String]) -> String {
+    const MAX_NAMES: usize = 12;
+    let more = if names.len() > MAX_NAMES { ", …" } else { "" };
+    format!("{}{more}", names[..names.len().min(MAX_NAMES)].join(", "))
+}
+
+fn printable(c: char) -> char {
     match c {
         '"' => '\'',
         ' '..='~' => c,
@@ -38,7 +44,7 @@ fn is_printable(c: char) -> bool {
     str::from_utf8(&text[..end]).is_ok_and(|text| text.escape_debug().count() == 2)
 }
 
-/// Code points that are no format characters and still have no glyph: combining joiners, fillers
+/// Code points without a glyph that are not format characters: combining joiners, fillers
 /// and variation selectors (`Default_Ignorable_Code_Point`), and the blank Braille pattern.
 fn is_invisible(c: char) -> bool {
     matches!(c,

@@ -1,11 +1,11 @@
-//! Which signatures there are (RFC 7518 §3.1, RFC 8037 §3.1).
+//! The signature algorithms of private keys (RFC 7518 §3.1, RFC 8037 §3.1).
 
 use std::{fmt, str::FromStr};
 
-use super::mistake;
+use super::error::config_error;
 use crate::error::{Error, sanitise};
 
-/// How a JWT is signed with a private key (RFC 7518 §3.3 to §3.5, RFC 8037 §3.1).
+/// A signature algorithm for a private key (RFC 7518 §3.3 to §3.5, RFC 8037 §3.1).
 ///
 /// # Examples
 ///
@@ -41,7 +41,7 @@ pub enum SigningAlgorithm {
     EdDsa,
 }
 
-/// What a key must be for an algorithm.
+/// The kind of key that an algorithm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyKind {
     Rsa,
@@ -60,7 +60,7 @@ impl KeyKind {
         }
     }
 
-    /// The algorithm, where such a key signs with one alone.
+    /// The algorithm, if such a key fits only one.
     pub(super) fn only_algorithm(self) -> Option<SigningAlgorithm> {
         match self {
             Self::Rsa => None,
@@ -70,7 +70,7 @@ impl KeyKind {
         }
     }
 
-    /// The algorithms that such a key signs with.
+    /// The algorithms that fit such a key.
     pub(super) fn algorithms(self) -> &'static str {
         match self {
             Self::Rsa => "RS256, RS384, RS512, PS256, PS384 or PS512",
@@ -125,19 +125,19 @@ impl FromStr for SigningAlgorithm {
 
     /// # Errors
     ///
-    /// Kind `Config` for a name that is not one of these; `none` and the `HS…` algorithms are not.
+    /// Kind `Config` for a name that is not one of these, such as `none` or an `HS…` algorithm.
     fn from_str(name: &str) -> Result<Self, Error> {
         let found = Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == name);
         found.ok_or_else(|| {
             let why = match name {
-                "none" => "it is no signature at all",
+                "none" => "it is not a signature",
                 "HS256" | "HS384" | "HS512" => {
                     "it signs with the client secret; that is client_secret_jwt"
                 }
-                _ => "it is not known here",
+                _ => "it is not known",
             };
             let name = sanitise(name);
-            mistake(format!(
+            config_error(format!(
                 "signing algorithm \"{name}\": {why}; use RS256, RS384, RS512, PS256, PS384, \
                  PS512, ES256, ES384 or EdDSA"
             ))
@@ -146,69 +146,6 @@ impl FromStr for SigningAlgorithm {
 }
 
 impl fmt::Display for SigningAlgorithm {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// How a JWT is signed with the client secret (RFC 7518 §3.2).
-///
-/// # Examples
-///
-/// ```
-/// use tower_oauth2_client_credentials::HmacAlgorithm;
-///
-/// assert_eq!("HS256".parse::<HmacAlgorithm>()?, HmacAlgorithm::Hs256);
-/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum HmacAlgorithm {
-    /// HMAC with SHA-256. The secret should have 32 bytes or more.
-    Hs256,
-    /// HMAC with SHA-384. The secret should have 48 bytes or more.
-    Hs384,
-    /// HMAC with SHA-512. The secret should have 64 bytes or more.
-    Hs512,
-}
-
-impl HmacAlgorithm {
-    /// The name in a JWT's header: `HS256` and so on.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-        }
-    }
-
-    /// The length of its hash, and the minimum length of its secret (RFC 7518 §3.2).
-    #[cfg(feature = "jwt")]
-    pub(crate) fn hash_bytes(self) -> usize {
-        match self {
-            Self::Hs256 => 32,
-            Self::Hs384 => 48,
-            Self::Hs512 => 64,
-        }
-    }
-}
-
-impl FromStr for HmacAlgorithm {
-    type Err = Error;
-
-    /// # Errors
-    ///
-    /// Kind `Config` for a name that is not one of these.
-    fn from_str(name: &str) -> Result<Self, Error> {
-        let all = [Self::Hs256, Self::Hs384, Self::Hs512];
-        all.into_iter().find(|algorithm| algorithm.as_str() == name).ok_or_else(|| {
-            let name = sanitise(name);
-            mistake(format!("HMAC algorithm \"{name}\": use HS256, HS384 or HS512"))
-        })
-    }
-}
-
-impl fmt::Display for HmacAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
@@ -224,7 +161,7 @@ mod tests {
             assert_eq!(algorithm.as_str().parse::<SigningAlgorithm>().unwrap(), algorithm);
         }
         for (name, why) in [
-            ("none", "no signature"),
+            ("none", "not a signature"),
             ("HS256", "client_secret_jwt"),
             ("rs256", "not known"),
             ("ES512", "not known"),
@@ -235,7 +172,5 @@ mod tests {
             assert!(error.contains(why) && error.contains("PS512"), "{name}: {error}");
             assert!(!error.contains('\n'));
         }
-        assert!("RS256".parse::<HmacAlgorithm>().is_err());
-        assert!("none".parse::<HmacAlgorithm>().is_err());
     }
 }

@@ -5,20 +5,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 #[cfg(feature = "dpop")]
 use aws_lc_rs::digest;
+#[cfg(feature = "jwt")]
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+#[cfg(feature = "jwt")]
 use zeroize::Zeroizing;
 
-use super::{algorithm::HmacAlgorithm, key::SigningKey};
+#[cfg(feature = "jwt")]
+use super::hmac::HmacAlgorithm;
+use super::key::SigningKey;
 use crate::error::{Error, ErrorKind};
 
-/// What a JWT is signed with.
+/// The signer of a JWT.
 pub(crate) enum Signer<'a> {
     Key(&'a SigningKey),
+    #[cfg(feature = "jwt")]
     Secret(HmacAlgorithm, &'a [u8]),
 }
 
 impl Signer<'_> {
+    #[cfg(feature = "jwt")]
     pub(crate) fn algorithm(&self) -> &'static str {
         match self {
             Self::Key(key) => key.algorithm().as_str(),
@@ -29,6 +35,7 @@ impl Signer<'_> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         match self {
             Self::Key(key) => key.sign(message),
+            #[cfg(feature = "jwt")]
             Self::Secret(algorithm, secret) => {
                 let algorithm = match algorithm {
                     HmacAlgorithm::Hs256 => hmac::HMAC_SHA256,
@@ -41,18 +48,18 @@ impl Signer<'_> {
     }
 }
 
-/// `header.payload.signature` of two JSON texts.
+/// Signs a header and a payload, and returns `header.payload.signature`.
 ///
 /// # Errors
 ///
 /// Kind `Credentials` when the signature fails.
+#[cfg(feature = "jwt")]
 pub(crate) fn compact(
     header: &[u8],
     payload: &[u8],
     signer: &Signer<'_>,
 ) -> Result<Zeroizing<String>, Error> {
-    /// Room for the signature of an RSA key of 8192 bits: a string that grows leaves copies
-    /// behind.
+    /// Bytes for the signature of an RSA key of 8192 bits. A string that grows leaves copies behind.
     const SIGNATURE: usize = 1 + 1366;
     let room = (header.len() + payload.len()).div_ceil(3) * 4 + 8 + SIGNATURE;
     let mut jws = Zeroizing::new(Vec::with_capacity(room));
@@ -62,7 +69,7 @@ pub(crate) fn compact(
     Ok(Zeroizing::new(jws.expect("base64url and dots")))
 }
 
-/// Appends `.payload.signature` to a header that is encoded already.
+/// Appends `.payload.signature` to an encoded header.
 ///
 /// # Errors
 ///
@@ -76,8 +83,7 @@ pub(crate) fn append(jws: &mut Vec<u8>, payload: &[u8], signer: &Signer<'_>) -> 
     Ok(())
 }
 
-/// In place: `Engine::encode_string` goes through a buffer of its own, which takes as long again
-/// and is not wiped.
+/// Encodes in place, since `Engine::encode_string` uses another buffer, which is slow and not wiped.
 fn encode(jws: &mut Vec<u8>, bytes: &[u8]) {
     let start = jws.len();
     jws.resize(start + (bytes.len() * 4).div_ceil(3), 0);
@@ -89,20 +95,21 @@ fn encode(jws: &mut Vec<u8>, bytes: &[u8]) {
 /// # Errors
 ///
 /// Kind `Credentials` when the system has no randomness.
+#[cfg(feature = "jwt")]
 pub(crate) fn random_id() -> Result<String, Error> {
     let mut bytes = [0; 16];
     fill(&mut bytes)?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// As [`random_id`], for a proof, of which there is one for each request.
+/// A new `jti` for a proof, with 128 bits.
 ///
-/// The random bits are hashed with the time and the process, since a process that is forked or a
-/// machine that is resumed twice from one snapshot may repeat what its generator draws next.
+/// The random bits are hashed with the time and the process id. Otherwise a forked process, or a
+/// machine that is resumed twice from one snapshot, could repeat an id.
 ///
 /// # Errors
 ///
-/// As [`random_id`].
+/// Kind `Credentials` when the system has no randomness.
 #[cfg(feature = "dpop")]
 pub(crate) fn proof_id() -> Result<String, Error> {
     let mut random = [0; 16];
@@ -122,7 +129,8 @@ fn proof_id_of(random: [u8; 16], nanos: u128, process: u32) -> String {
 
 fn fill(bytes: &mut [u8]) -> Result<(), Error> {
     aws_lc_rs::rand::fill(bytes).map_err(|_| {
-        Error::new(ErrorKind::Credentials).with_detail("the system gives no random bytes")
+        Error::new(ErrorKind::Credentials)
+            .with_detail("the system has no random bytes; check its random number generator")
     })
 }
 
@@ -131,11 +139,14 @@ mod tests {
     use super::*;
 
     /// The claims of RFC 7515 App. A.1 to A.3, with their line breaks.
+    #[cfg(feature = "jwt")]
     const JOE: &[u8] =
         b"{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
+    #[cfg(feature = "jwt")]
     const JOE_ENCODED: &str = "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFt\
                                cGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
 
+    #[cfg(feature = "jwt")]
     #[test]
     fn rfc_7515_appendix_a_1_hs256() {
         let key = URL_SAFE_NO_PAD
@@ -158,6 +169,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "jwt")]
     #[test]
     fn rfc_7515_appendix_a_2_rs256() {
         let key = SigningKey::from_jwk_as(super::super::SigningAlgorithm::Rs256, RFC_7515_A_2);
@@ -175,6 +187,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "jwt")]
     #[test]
     fn rfc_8037_appendix_a_4_eddsa() {
         let key = SigningKey::from_jwk(
@@ -194,6 +207,7 @@ mod tests {
         );
     }
 
+    #[cfg(feature = "jwt")]
     #[test]
     fn ids_differ_and_have_128_bits() {
         let (one, other) = (random_id().unwrap(), random_id().unwrap());
@@ -210,13 +224,13 @@ mod tests {
         all.extend(other.join().unwrap());
         assert_eq!(all.len(), 2000);
         assert!(all.iter().all(|id| URL_SAFE_NO_PAD.decode(id).unwrap().len() == 16));
-        // No part of them is the same in two, by which they could be told to be of one thread.
+        // No part is the same in two ids, so that ids do not reveal their thread.
         let halves: std::collections::HashSet<_> =
             all.iter().flat_map(|id| [&id[..10], &id[10..20]]).collect();
         assert_eq!(halves.len(), 4000);
     }
 
-    /// A fork has the generator's state and another process id, a snapshot another time.
+    /// A fork has another process id, and a resumed snapshot another time.
     #[cfg(feature = "dpop")]
     #[test]
     fn proof_ids_differ_after_a_fork_or_a_snapshot_with_the_same_random_bits() {
@@ -226,6 +240,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "jwt")]
     #[test]
     fn the_buffer_is_not_moved() {
         let key = SigningKey::generate(super::super::SigningAlgorithm::Es384).unwrap();
@@ -234,5 +249,6 @@ mod tests {
         assert_eq!(jws.capacity(), room);
     }
 
+    #[cfg(feature = "jwt")]
     const RFC_7515_A_2: &str = include_str!("../../tests/signing_keys/rfc7515_a2.json");
 }

@@ -16,29 +16,29 @@ use zeroize::Zeroizing;
 
 use super::{
     algorithm::SigningAlgorithm as Algorithm,
-    mistake,
-    pair::{Pair, Rejected},
+    error::config_error,
+    key_pair::{KeyPair, Rejected},
 };
 use crate::error::{Error, sanitise};
 
 pub(super) struct Jwk {
-    pub(super) pair: Pair,
-    /// Nothing if the JWK does not say.
+    pub(super) pair: KeyPair,
+    /// `None` if the JWK has no `alg`.
     pub(super) algorithm: Option<Algorithm>,
-    pub(super) kid: Option<String>,
+    pub(super) key_id: Option<String>,
 }
 
-/// The members, as they stand in the text.
+/// The members, as raw text.
 struct Members<'a>(BTreeMap<String, &'a RawValue>);
 
 /// # Errors
 ///
-/// What is wrong with it; never its content.
+/// Errors never show the content.
 pub(super) fn parse(text: &str) -> Result<Jwk, Error> {
     let members = serde_json::from_str(text).map(Members).map_err(|error| {
-        // Only the place: serde's own text may quote the value.
+        // Only the position: serde's own text may quote the value.
         let (line, column) = (error.line(), error.column());
-        mistake(format!(
+        config_error(format!(
             "JWK: it is not a JSON object at line {line}, column {column}; pass one private key \
              as in {{\"kty\":\"EC\",…}}"
         ))
@@ -46,33 +46,39 @@ pub(super) fn parse(text: &str) -> Result<Jwk, Error> {
     let algorithm = members.text("alg")?.map(|name| name.parse()).transpose()?;
     members.check_use()?;
     let pair = members.pair()?;
-    Ok(Jwk { pair, algorithm, kid: members.text("kid")? })
+    Ok(Jwk { pair, algorithm, key_id: members.text("kid")? })
 }
 
 impl Members<'_> {
-    fn pair(&self) -> Result<Pair, Error> {
+    fn pair(&self) -> Result<KeyPair, Error> {
         let kty = self.text("kty")?;
         let pair = match kty.as_deref() {
             Some("RSA") => self.rsa()?,
             Some("EC") => self.ec()?,
             Some("OKP") => self.okp()?,
             Some("oct") => {
-                return Err(mistake(
+                return Err(config_error(
                     "JWK: it is a shared secret (kty oct); use client_secret_jwt for that",
                 ));
             }
             None if self.0.contains_key("keys") => {
-                return Err(mistake("JWK: it is a set of keys; pass the one to sign with"));
+                return Err(config_error("JWK: it is a set of keys; pass the one to sign with"));
             }
-            _ => return Err(mistake("JWK: its kty is none of RSA, EC and OKP")),
+            _ => {
+                return Err(config_error(
+                    "JWK: its kty is not RSA, EC or OKP; pass a key of one of these kinds",
+                ));
+            }
         };
-        pair.map_err(Rejected::into_mistake)
+        pair.map_err(Rejected::into_error)
     }
 
-    fn rsa(&self) -> Result<Result<Pair, Rejected>, Error> {
+    fn rsa(&self) -> Result<Result<KeyPair, Rejected>, Error> {
         let d = self.secret("d")?;
         if self.0.contains_key("oth") {
-            return Err(mistake("JWK: RSA keys of more than two primes are not supported"));
+            return Err(config_error(
+                "JWK: RSA keys of more than two primes are not supported; pass another key",
+            ));
         }
         let (n, e) = (self.bytes("n")?, self.bytes("e")?);
         // The factors are optional in RFC 7518 §6.3.2, and written by every tool.
@@ -85,10 +91,10 @@ impl Members<'_> {
             dQ: &self.bytes("dq")?,
             qInv: &self.bytes("qi")?,
         };
-        Ok(RsaKeyPair::from_components(&components).map(Pair::Rsa).map_err(Rejected::from))
+        Ok(RsaKeyPair::from_components(&components).map(KeyPair::Rsa).map_err(Rejected::from))
     }
 
-    fn ec(&self) -> Result<Result<Pair, Rejected>, Error> {
+    fn ec(&self) -> Result<Result<KeyPair, Rejected>, Error> {
         let d = self.secret("d")?;
         let (x, y) = (self.bytes("x")?, self.bytes("y")?);
         let point = [&[4], x.as_slice(), y.as_slice()].concat();
@@ -99,51 +105,51 @@ impl Members<'_> {
                 &d,
                 &point,
             )
-            .map(Pair::P256),
+            .map(KeyPair::P256),
             Some("P-384") => EcdsaKeyPair::from_private_key_and_public_key(
                 &ECDSA_P384_SHA384_FIXED_SIGNING,
                 &d,
                 &point,
             )
-            .map(Pair::P384),
-            _ => return Err(curve_mistake("EC", curve, "P-256 or P-384")),
+            .map(KeyPair::P384),
+            _ => return Err(curve_error("EC", curve, "P-256 or P-384")),
         };
         Ok(pair.map_err(Rejected::from))
     }
 
-    fn okp(&self) -> Result<Result<Pair, Rejected>, Error> {
+    fn okp(&self) -> Result<Result<KeyPair, Rejected>, Error> {
         let (d, x) = (self.secret("d")?, self.bytes("x")?);
         let curve = self.text("crv")?;
         if curve.as_deref() != Some("Ed25519") {
-            return Err(curve_mistake("OKP", curve, "Ed25519"));
+            return Err(curve_error("OKP", curve, "Ed25519"));
         }
         Ok(Ed25519KeyPair::from_seed_and_public_key(&d, &x)
-            .map(Pair::Ed25519)
+            .map(KeyPair::Ed25519)
             .map_err(Rejected::from))
     }
 
-    /// A key that is meant for something else is not signed with (RFC 7517 §4.2, §4.3).
+    /// Refuses a key for another purpose (RFC 7517 §4.2, §4.3).
     fn check_use(&self) -> Result<(), Error> {
         let operations = self.0.get("key_ops").map(|raw| {
             let operations: Result<Vec<String>, _> = serde_json::from_str(raw.get());
             operations.is_ok_and(|operations| operations.iter().any(|one| one == "sign"))
         });
         if self.text("use")?.is_some_and(|purpose| purpose != "sig") || operations == Some(false) {
-            return Err(mistake("JWK: its use or key_ops say that it is not for signing"));
+            return Err(config_error("JWK: its use or key_ops say that it is not for signing"));
         }
         Ok(())
     }
 
-    /// A member that is no secret.
+    /// A member that is not secret.
     fn text(&self, name: &str) -> Result<Option<String>, Error> {
         let Some(raw) = self.0.get(name) else { return Ok(None) };
         serde_json::from_str(raw.get())
-            .map_err(|_| mistake(format!("JWK: its {name} is not a string")))
+            .map_err(|_| config_error(format!("JWK: its {name} is not a string; correct it")))
     }
 
     fn secret(&self, name: &str) -> Result<Zeroizing<Vec<u8>>, Error> {
         if !self.0.contains_key(name) {
-            return Err(mistake(format!(
+            return Err(config_error(format!(
                 "JWK: it is a public key (it has no {name}); pass the private key"
             )));
         }
@@ -158,17 +164,21 @@ impl Members<'_> {
             bytes.truncate(length);
             Some(bytes)
         });
-        bytes.ok_or_else(|| mistake(format!("JWK: its {name} is missing or not base64url")))
+        bytes.ok_or_else(|| {
+            config_error(format!(
+                "JWK: its {name} is missing or not base64url; pass an undamaged JWK"
+            ))
+        })
     }
 }
 
-/// Some tools write integers with a zero in front.
+/// Without leading zeros, which some tools write.
 fn unpadded(integer: &[u8]) -> &[u8] {
     let zeros = integer.iter().take_while(|&&byte| byte == 0).count();
     &integer[zeros..]
 }
 
-fn curve_mistake(kty: &str, curve: Option<String>, known: &str) -> Error {
+fn curve_error(kty: &str, curve: Option<String>, known: &str) -> Error {
     let curve = sanitise(curve.as_deref().unwrap_or_default());
-    mistake(format!("JWK: the curve \"{curve}\" is not supported; with kty {kty} use {known}"))
+    config_error(format!("JWK: the curve \"{curve}\" is not supported; with kty {kty} use {known}"))
 }

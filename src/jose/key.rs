@@ -4,10 +4,10 @@ use std::{fmt, sync::Arc};
 
 use super::{
     algorithm::SigningAlgorithm,
+    error::config_error,
     jwk::{self, Jwk},
-    mistake,
-    pair::Pair,
-    pem, public,
+    key_pair::KeyPair,
+    pem, public_jwk,
 };
 use crate::{
     error::{Error, ErrorKind},
@@ -25,15 +25,15 @@ use crate::{
 /// use tower_oauth2_client_credentials::{SigningAlgorithm, SigningKey};
 ///
 /// // Usually `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?`.
-/// let key = SigningKey::generate(SigningAlgorithm::Es256)?.kid("2026-11");
+/// let key = SigningKey::generate(SigningAlgorithm::Es256)?.with_key_id("2026-11");
 /// println!("register this at the authorization server: {}", key.public_jwk());
 /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
 /// ```
 #[derive(Clone)]
 pub struct SigningKey {
-    pair: Arc<Pair>,
+    pair: Arc<KeyPair>,
     algorithm: SigningAlgorithm,
-    kid: Option<Arc<str>>,
+    key_id: Option<Arc<str>>,
     x5t_s256: Option<Arc<str>>,
 }
 
@@ -61,7 +61,7 @@ impl SigningKey {
         Self::with_jwk(jwk.as_ref(), None, "use from_jwk_as")
     }
 
-    /// A private key as a JWK, with an algorithm that it need not name.
+    /// A private key as a JWK, with an algorithm that the JWK may leave out.
     ///
     /// # Errors
     ///
@@ -70,7 +70,7 @@ impl SigningKey {
         Self::with_jwk(jwk.as_ref(), Some(algorithm), "")
     }
 
-    /// PEM or a JWK. `advice`: how to name the algorithm of a key that fits several.
+    /// A key in PEM or a JWK. `advice`: how to set the algorithm of a key that fits several.
     #[cfg(feature = "jwt")]
     pub(super) fn from_text(
         text: &str,
@@ -90,74 +90,80 @@ impl SigningKey {
         advice: &str,
     ) -> Result<Self, Error> {
         let pem = without_escapes(pem);
-        let pem = str::from_utf8(&pem)
-            .map_err(|_| mistake("signing key PEM: it is not text; if it is DER, convert it"))?;
-        let pair = Pair::from_pem(pem)?;
+        let pem = str::from_utf8(&pem).map_err(|_| {
+            config_error("signing key PEM: it is not text; if it is DER, convert it")
+        })?;
+        let pair = KeyPair::from_pem(pem)?;
         let algorithm = algorithm.or_else(|| pair.kind().only_algorithm()).ok_or_else(|| {
-            mistake(format!("signing key PEM: an RSA key fits several algorithms; {advice}"))
+            config_error(format!("signing key PEM: an RSA key fits several algorithms; {advice}"))
         })?;
         Self::new(algorithm, pair)
     }
 
     fn with_jwk(jwk: &[u8], wanted: Option<SigningAlgorithm>, advice: &str) -> Result<Self, Error> {
-        let jwk = str::from_utf8(without_bom(jwk)).map_err(|_| mistake("JWK: it is not UTF-8"))?;
-        let Jwk { pair, algorithm, kid } = jwk::parse(jwk)?;
+        let jwk =
+            str::from_utf8(without_bom(jwk)).map_err(|_| config_error("JWK: it is not UTF-8"))?;
+        let Jwk { pair, algorithm, key_id } = jwk::parse(jwk)?;
         let algorithm = match (wanted, algorithm) {
             (Some(wanted), Some(named)) if wanted != named => {
-                return Err(mistake(format!("JWK: its alg is {named} and not {wanted}; use that")));
+                return Err(config_error(format!(
+                    "JWK: its alg is {named} and not {wanted}; use {named}"
+                )));
             }
             (Some(algorithm), _) | (None, Some(algorithm)) => algorithm,
             (None, None) => pair.kind().only_algorithm().ok_or_else(|| {
-                mistake(format!("JWK: an RSA key without alg fits several algorithms; {advice}"))
+                config_error(format!(
+                    "JWK: an RSA key without alg fits several algorithms; {advice}"
+                ))
             })?,
         };
         let mut key = Self::new(algorithm, pair)?;
-        key.kid = kid.map(Arc::from);
+        key.key_id = key_id.map(Arc::from);
         Ok(key)
     }
 
-    /// A new random key; RSA keys have 2048 bits. Nobody knows it: for tests, and for proofs of
-    /// possession.
+    /// A new random key, for tests and for proofs of possession. RSA keys have 2048 bits.
     ///
     /// # Errors
     ///
     /// Kind `Credentials` when the system has no randomness.
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self, Error> {
-        let pair = Pair::generate(algorithm.key_kind()).map_err(|_| {
-            Error::new(ErrorKind::Credentials).with_detail("a key could not be generated")
+        let pair = KeyPair::generate(algorithm.key_kind()).map_err(|_| {
+            Error::new(ErrorKind::Credentials).with_detail(
+                "a key could not be generated; check the system's random number generator",
+            )
         })?;
         Self::new(algorithm, pair)
     }
 
-    fn new(algorithm: SigningAlgorithm, pair: Pair) -> Result<Self, Error> {
+    fn new(algorithm: SigningAlgorithm, pair: KeyPair) -> Result<Self, Error> {
         let kind = pair.kind();
         if kind != algorithm.key_kind() {
             let (kind, fits) = (kind.name(), kind.algorithms());
             let needed = algorithm.key_kind().name();
-            return Err(mistake(format!(
+            return Err(config_error(format!(
                 "signing key: {algorithm} needs a key of kind {needed} and this one is {kind}; \
                  sign with {fits}, or pass another key"
             )));
         }
-        Ok(Self { pair: Arc::new(pair), algorithm, kid: None, x5t_s256: None })
+        Ok(Self { pair: Arc::new(pair), algorithm, key_id: None, x5t_s256: None })
     }
 
-    /// The id under which the authorization server knows the key: `kid` in the JWT's header
-    /// (RFC 7515 §4.1.4).
+    /// The key's id at the authorization server: `kid` in the JWT's header (RFC 7515 §4.1.4).
     #[must_use]
-    pub fn kid(mut self, kid: impl Into<String>) -> Self {
-        self.kid = Some(kid.into().into());
+    pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into().into());
         self
     }
 
-    /// Names the key by its certificate: `x5t#S256` in the JWT's header (RFC 7515 §4.1.8), as
-    /// Entra ID wants it. Of a chain the first certificate counts.
+    /// Identifies the key by its certificate: `x5t#S256` in the JWT's header (RFC 7515 §4.1.8), as
+    /// Entra ID requires it. The first certificate of a chain is used.
     ///
     /// # Errors
     ///
-    /// Kind `Config` when there is no certificate, or it is another key's.
+    /// Kind `Config` when there is no certificate, or it belongs to another key.
     pub fn x5t_s256_from_certificate_pem(mut self, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let refuse = |why: &str| mistake(format!("signing key's certificate: {why}"));
+        let refuse = |why: &str| config_error(format!("signing key's certificate: {why}"));
         let pem = without_escapes(pem.as_ref());
         let pem = str::from_utf8(&pem).map_err(|_| refuse("it is not PEM"))?;
         let sections = pem::sections(pem).map_err(refuse)?;
@@ -165,7 +171,7 @@ impl SigningKey {
             .iter()
             .find(|section| section.label == "CERTIFICATE")
             .ok_or_else(|| refuse("there is no -----BEGIN CERTIFICATE----- in it"))?;
-        // Of a point the x coordinate: certificates may hold it compressed.
+        // The x coordinate of a point, since a certificate may contain the compressed point.
         let public = match self.pair.public() {
             point @ [4, ..] => &point[1..1 + (point.len() - 1) / 2],
             public => public,
@@ -173,18 +179,18 @@ impl SigningKey {
         if !certificate.der.windows(public.len()).any(|window| window == public) {
             return Err(refuse("it is for another key; pass the one made for this key"));
         }
-        self.x5t_s256 = Some(public::sha256(&certificate.der).into());
+        self.x5t_s256 = Some(public_jwk::sha256(&certificate.der).into());
         Ok(self)
     }
 
-    /// What it signs with.
+    /// The signature algorithm.
     pub fn algorithm(&self) -> SigningAlgorithm {
         self.algorithm
     }
 
-    /// Its id, if it has one.
+    /// The key's id, if it was set.
     pub fn key_id(&self) -> Option<&str> {
-        self.kid.as_deref()
+        self.key_id.as_deref()
     }
 
     #[cfg(feature = "jwt")]
@@ -192,34 +198,35 @@ impl SigningKey {
         self.x5t_s256.as_deref()
     }
 
-    /// The public key as a JWK (RFC 7517) with `alg`, `use` and, if it is known, `kid`: what the
-    /// authorization server is to be given.
+    /// The public key as a JWK (RFC 7517) with `alg`, `use` and, if it is known, `kid`. Register it at the
+    /// authorization server.
     pub fn public_jwk(&self) -> String {
-        let mut jwk = public::object(&public::members(&self.pair));
+        let mut jwk = public_jwk::object(&public_jwk::members(&self.pair));
         jwk.pop();
         jwk.push_str(&format!(r#","alg":"{}","use":"sig""#, self.algorithm));
-        if let Some(kid) = self.key_id() {
-            jwk.push_str(&format!(r#","kid":{}"#, serde_json::Value::from(kid)));
+        if let Some(id) = self.key_id() {
+            jwk.push_str(&format!(r#","kid":{}"#, serde_json::Value::from(id)));
         }
         jwk.push('}');
         jwk
     }
 
-    /// The public key with the members that make it up and no others (RFC 7638 §3.2).
+    /// The public key with its required members only (RFC 7638 §3.2).
     #[cfg(feature = "dpop")]
     pub(crate) fn bare_jwk(&self) -> String {
-        public::object(&public::members(&self.pair))
+        public_jwk::object(&public_jwk::members(&self.pair))
     }
 
     /// The SHA-256 thumbprint of the public key in base64url (RFC 7638): often used as
-    /// [`kid`](Self::kid).
+    /// [key id](Self::with_key_id).
     pub fn thumbprint(&self) -> String {
-        public::thumbprint(&self.pair)
+        public_jwk::thumbprint(&self.pair)
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         self.pair.sign(self.algorithm, message).map_err(|_| {
-            Error::new(ErrorKind::Credentials).with_detail("the signing key does not sign")
+            Error::new(ErrorKind::Credentials)
+                .with_detail("the signing key cannot sign; check the key")
         })
     }
 }
@@ -228,7 +235,7 @@ impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SigningKey")
             .field("algorithm", &self.algorithm)
-            .field("kid", &self.kid)
+            .field("key_id", &self.key_id)
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use super::{algorithm::SigningAlgorithm, key::SigningKey};
 use crate::{
     error::{BoxError, Error, ErrorKind},
-    secret_file::{LastGood, ReadContext, SecretFile},
+    secret_file::{FileValue, ReadContext, SecretFile},
 };
 
 /// Where a [`SigningKey`] comes from: a value, or a closure or file that is read again for each
@@ -19,7 +19,7 @@ use crate::{
 /// let fixed = SigningKeySource::from(SigningKey::generate(SigningAlgorithm::EdDsa)?);
 /// let file = SigningKeySource::from_pem_file(SigningAlgorithm::Es256, "/run/secrets/key.pem")
 ///     // The key's id, where it follows from the key.
-///     .and_then(|key| Ok(key.clone().kid(key.thumbprint())));
+///     .and_then(|key| Ok(key.clone().with_key_id(key.thumbprint())));
 /// let jwk = SigningKeySource::from_jwk_file("/run/secrets/key.json");
 /// # let _ = (fixed, file, jwk);
 /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
@@ -41,16 +41,15 @@ enum Kind {
 }
 
 struct FileKey {
-    file: LastGood<SigningKey>,
+    file: FileValue<SigningKey>,
     algorithm: Option<SigningAlgorithm>,
-    /// How to name the algorithm, for a key that fits several.
+    /// How to set the algorithm of a key that fits several.
     advice: String,
 }
 
 impl SigningKeySource {
-    /// A key that a closure provides. It runs on the acquisition's task, at each attempt: keep it
-    /// short, and don't block. Its failure is an error of kind `Credentials`; put no secret into
-    /// it.
+    /// A key from a closure. It runs in the acquisition's task at each attempt, so it must not block. Its
+    /// failure is an error of kind `Credentials`, which must not contain a secret.
     pub fn from_fn(
         provider: impl Fn() -> Result<SigningKey, BoxError> + Send + Sync + 'static,
     ) -> Self {
@@ -59,11 +58,10 @@ impl SigningKeySource {
 
     /// A key in a PEM file of at most 64 KiB, as for [`SigningKey::from_pem`].
     ///
-    /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic
-    /// link to one, is read. If the read fails or takes longer than 5 s, such as on a hung mount,
-    /// the key that was read last is used, with an
-    /// [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was removed or holds no
-    /// usable key is an error.
+    /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic link to
+    /// one, is read. If the read fails or takes longer than 5 s, as on a hung mount, the key that was read
+    /// last is used, with an [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was
+    /// removed or has no usable key is an error.
     pub fn from_pem_file(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path), Some(algorithm), String::new())
     }
@@ -74,27 +72,26 @@ impl SigningKeySource {
         Self::in_file(SecretFile::new(path), None, "use from_jwk_file_as".to_owned())
     }
 
-    /// A key in a JWK file, with an algorithm that the JWK need not name (RFC 7517 §4.4).
+    /// A key in a JWK file, with an algorithm that the JWK may leave out (RFC 7517 §4.4).
     pub fn from_jwk_file_as(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
         Self::from_pem_file(algorithm, path)
     }
 
-    /// A key in PEM or a JWK. `advice`: how to name the algorithm where there is none and the key
-    /// fits several.
+    /// A key in PEM or a JWK. `advice`: how to set the algorithm of a key that fits several.
     pub(crate) fn in_file(
         file: SecretFile,
         algorithm: Option<SigningAlgorithm>,
         advice: String,
     ) -> Self {
-        let file = LastGood::new("signing key", file);
+        let file = FileValue::new("signing key", file);
         Self::new(Kind::File(Arc::new(FileKey { file, algorithm, advice })))
     }
 
-    /// Reads the key in the file, if it is in one, blocking the thread for a bounded time.
+    /// Reads the key if it is in a file. Blocks the thread for a bounded time.
     ///
     /// # Errors
     ///
-    /// Why there is no usable key.
+    /// When there is no usable key.
     pub(crate) fn check_file(&self) -> Result<(), BoxError> {
         match &self.kind {
             Kind::File(key) => key.file.check(|text| key.parse(text)).map(drop),
@@ -135,14 +132,15 @@ impl SigningKeySource {
         };
         let key = match &self.kind {
             Kind::Value(key) => key.clone(),
-            Kind::Provider(provider) => {
-                provider().map_err(refuse("the signing key's closure failed".into()))?
-            }
+            Kind::Provider(provider) => provider()
+                .map_err(refuse("the signing key's closure failed (see the cause)".into()))?,
             Kind::File(key) => key.file.read(context, |text| key.parse(text)).await?,
         };
         match &self.then {
             None => Ok(key),
-            Some(then) => then(key).map_err(refuse("the signing key's closure failed".into())),
+            Some(then) => {
+                then(key).map_err(refuse("the signing key's closure failed (see the cause)".into()))
+            }
         }
     }
 }

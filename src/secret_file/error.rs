@@ -2,29 +2,27 @@
 
 use std::{fmt, io, sync::Arc, time::Duration};
 
-use super::readers::MAX_THREADS;
-
 /// Why a file cannot be read or used. Shows nothing of its content.
 #[derive(Clone, Debug)]
 pub(crate) enum ReadError {
     Io(Arc<io::Error>),
-    /// It is this instead of a regular file.
+    /// The path leads to this instead of a regular file.
     NotRegular(FileKind),
     /// Longer than this many bytes.
-    TooLong(u64),
-    /// The read did not finish within this time.
+    TooLong(usize),
+    /// The read did not finish within this time limit.
     Slow(Duration),
-    /// An earlier read has not finished for so long that another would not either.
+    /// An earlier read of the same file has not finished yet, and has taken too long.
     Stuck,
-    /// Reads of as many files as there are threads are stuck.
-    Overloaded,
+    /// Reads of this many files are stuck, and no thread is free.
+    Overloaded(usize),
     NoThread(Arc<io::Error>),
     NotUtf8,
     Utf16,
     Empty,
 }
 
-/// What a path leads to, if not to a regular file.
+/// A file that is not regular.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FileKind {
     Directory,
@@ -47,8 +45,8 @@ impl fmt::Display for FileKind {
 }
 
 impl ReadError {
-    /// Whether the file may come later: nobody has to change a setting for that.
-    pub(crate) fn may_pass(&self) -> bool {
+    /// Whether the file may appear later without a change of the settings.
+    pub(crate) fn may_appear_later(&self) -> bool {
         match self {
             Self::Io(error) => !matches!(
                 error.kind(),
@@ -59,12 +57,12 @@ impl ReadError {
         }
     }
 
-    /// Whether the last good value may be used: the failure says nothing about the file's content.
-    /// Removal and invalid content are treated as deliberate.
-    pub(super) fn is_fault(&self) -> bool {
+    /// Whether the value that was read last may be used. It may not after the file was removed, or
+    /// when its content is invalid: both are treated as deliberate.
+    pub(super) fn allows_last_good(&self) -> bool {
         match self {
             Self::Io(error) => error.kind() != io::ErrorKind::NotFound,
-            Self::NotRegular(_) | Self::Slow(_) | Self::Stuck | Self::Overloaded => true,
+            Self::NotRegular(_) | Self::Slow(_) | Self::Stuck | Self::Overloaded(_) => true,
             Self::NoThread(_) => true,
             Self::TooLong(_) | Self::NotUtf8 | Self::Utf16 | Self::Empty => false,
         }
@@ -80,29 +78,33 @@ impl From<io::Error> for ReadError {
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => error.fmt(f),
-            Self::NotRegular(kind) => {
-                write!(f, "it is {kind}, and only regular files are read; for others use a closure")
+            Self::Io(error) => {
+                write!(f, "{error}; check the path and the permissions of this process")
             }
-            Self::TooLong(bytes) if bytes % (1024 * 1024) == 0 => {
-                write!(f, "it is longer than {} MiB", bytes / (1024 * 1024))
-            }
-            Self::TooLong(bytes) => write!(f, "it is longer than {} KiB", bytes / 1024),
-            Self::Slow(limit) => {
-                write!(f, "reading it took longer than {limit:?}; check the mount that it is on")
-            }
-            Self::Stuck => {
-                f.write_str("an earlier read of it does not finish; check the mount that it is on")
-            }
-            Self::Overloaded => write!(
+            Self::NotRegular(kind) => write!(
                 f,
-                "reads of {MAX_THREADS} other files do not finish, so it is not read; check the \
-                 mounts that those are on"
+                "it is {kind}, and only regular files are read; pass a regular file or a closure"
             ),
-            Self::NoThread(error) => write!(f, "no thread to read it could be started: {error}"),
-            Self::NotUtf8 => f.write_str("it is not UTF-8"),
+            Self::TooLong(bytes) if bytes % (1024 * 1024) == 0 => {
+                write!(f, "it is longer than {} MiB; check the path", bytes / (1024 * 1024))
+            }
+            Self::TooLong(bytes) => {
+                write!(f, "it is longer than {} KiB; check the path", bytes / 1024)
+            }
+            Self::Slow(timeout) => {
+                write!(f, "reading it took longer than {timeout:?}; check its mount")
+            }
+            Self::Stuck => f.write_str("an earlier read of it has not finished; check its mount"),
+            Self::Overloaded(threads) => {
+                write!(f, "reads of {threads} other files have not finished; check their mounts")
+            }
+            Self::NoThread(error) => write!(
+                f,
+                "no thread to read it could be started: {error}; check the limits of this process"
+            ),
+            Self::NotUtf8 => f.write_str("it is not UTF-8; save it as UTF-8"),
             Self::Utf16 => f.write_str("it is UTF-16; save it as UTF-8"),
-            Self::Empty => f.write_str("it is empty"),
+            Self::Empty => f.write_str("it is empty; write the value to it"),
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Threads that read files: at most one for each file, and at most [`MAX_THREADS`] in all.
 //!
-//! A thread whose read never finishes cannot be ended, so it stays. Neither a runtime's shutdown
-//! nor the process's exit waits for it.
+//! A thread whose read never finishes cannot be ended, so it stays. The shutdown of a runtime and
+//! the exit of the process do not wait for it.
 
 use std::{
     collections::{BTreeMap, VecDeque},
     future::Future,
-    path::Path,
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, LazyLock},
     task::{Context, Poll, Wake, Waker},
     thread::{self, Thread},
     time::{Duration, Instant},
@@ -16,25 +15,26 @@ use std::{
 
 use tokio::sync::watch;
 
-use super::{Content, ReadError, regular};
+use super::{
+    error::ReadError,
+    regular::{self, Content, Job},
+};
+use crate::sync::{Mutex, MutexGuard, lock};
 
-/// Beyond this many stuck reads of a process, further ones fail at once.
-pub(super) const MAX_THREADS: usize = 64;
-/// A read needs no more, as its buffer is on the heap.
+/// Maximum number of threads of a process. While the reads on all of them are stuck, further reads
+/// fail at once.
+const MAX_THREADS: usize = 64;
+/// Stack size of a thread in bytes. A read needs little, since its buffer is on the heap.
 const STACK_BYTES: usize = 128 * 1024;
 
-/// Less than callers wait, so that a second caller of a stuck read fails at once.
+/// A read that takes longer is stuck. Shorter than callers wait, so that the second caller of a stuck
+/// read fails at once.
 const STUCK_AFTER: Duration = Duration::from_secs(4);
 
-pub(super) static READERS: Readers = Readers::new(STUCK_AFTER, regular::read);
+pub(super) static READERS: LazyLock<Readers> =
+    LazyLock::new(|| Readers::new(STUCK_AFTER, regular::read));
 
 type Outcome = Result<Content, ReadError>;
-
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Job {
-    pub(super) path: Arc<Path>,
-    pub(super) max_bytes: u64,
-}
 
 #[derive(Clone)]
 enum Progress {
@@ -52,50 +52,52 @@ pub(super) struct Readers {
 
 struct State {
     threads: usize,
-    /// Jobs that no thread was free for.
+    /// Jobs that wait for a free thread.
     queue: VecDeque<Job>,
     /// Queued or in flight.
     reads: BTreeMap<Job, watch::Sender<Progress>>,
 }
 
 impl Readers {
-    const fn new(stuck_after: Duration, read: fn(&Job) -> Outcome) -> Self {
+    fn new(stuck_after: Duration, read: fn(&Job) -> Outcome) -> Self {
         let state = State { threads: 0, queue: VecDeque::new(), reads: BTreeMap::new() };
         Self { stuck_after, read, state: Mutex::new(state) }
     }
 
-    pub(super) async fn read(&'static self, job: &Job, limit: Duration) -> Outcome {
-        tokio::time::timeout(limit, self.read_unbounded(job))
+    pub(super) async fn read(&'static self, job: &Job, timeout: Duration) -> Outcome {
+        tokio::time::timeout(timeout, self.read_unbounded(job))
             .await
-            .unwrap_or(Err(ReadError::Slow(limit)))
+            .unwrap_or(Err(ReadError::Slow(timeout)))
     }
 
-    pub(super) fn read_blocking(&'static self, job: &Job, limit: Duration) -> Outcome {
-        // Within a task, tokio's budget could be spent and be renewed by no yield here.
+    pub(super) fn read_blocking(&'static self, job: &Job, timeout: Duration) -> Outcome {
+        // Without `unconstrained` the future could stay pending for good: a task may have spent its
+        // tokio budget, and a blocking thread never yields to renew it.
         let read = tokio::task::unconstrained(self.read_unbounded(job));
-        block_on(read, limit).unwrap_or(Err(ReadError::Slow(limit)))
+        block_on(read, timeout).unwrap_or(Err(ReadError::Slow(timeout)))
     }
 
     async fn read_unbounded(&'static self, job: &Job) -> Outcome {
-        let asked = Instant::now();
+        let called_at = Instant::now();
         loop {
             let mut progress = self.start(job)?;
-            // A read that started earlier may have the content of before a rotation that the caller
-            // knows of: another follows it.
-            let is_older = matches!(*progress.borrow(), Progress::Reading(since) if since < asked);
+            // A read that started earlier may return the content from before a rotation that the
+            // caller knows about, so the file is read again after it.
+            let started_earlier =
+                matches!(*progress.borrow(), Progress::Reading(since) if since < called_at);
             let done = progress.wait_for(|progress| matches!(progress, Progress::Done(_))).await;
-            if is_older {
+            if started_earlier {
                 continue;
             }
             match done.as_deref() {
                 Ok(Progress::Done(outcome)) => return outcome.clone(),
-                // Not before it is done: the sender is kept until then.
+                // Unreachable: the sender is dropped only after it has sent `Done`.
                 _ => return Err(ReadError::Stuck),
             }
         }
     }
 
-    /// Starts a read, queues it, or joins the one of this file.
+    /// Starts a read, queues it, or subscribes to the read of the same file.
     fn start(&'static self, job: &Job) -> Result<watch::Receiver<Progress>, ReadError> {
         let mut state = self.lock();
         if let Some(read) = state.reads.get(job) {
@@ -106,26 +108,26 @@ impl Readers {
             if !is_queued || !self.all_are_stuck(&state) {
                 return Ok(read.subscribe());
             }
-            return Err(ReadError::Overloaded);
+            return Err(ReadError::Overloaded(MAX_THREADS));
         }
         if state.threads < MAX_THREADS {
             let first = job.clone();
             thread::Builder::new()
                 .name("oauth-file-read".into())
                 .stack_size(STACK_BYTES)
-                .spawn(move || self.work(first))
+                .spawn(move || self.run(first))
                 .map_err(|error| ReadError::NoThread(Arc::new(error)))?;
             state.threads += 1;
             return Ok(state.add(job, Progress::Reading(Instant::now())));
         }
         if self.all_are_stuck(&state) {
-            return Err(ReadError::Overloaded);
+            return Err(ReadError::Overloaded(MAX_THREADS));
         }
         state.queue.push_back(job.clone());
         Ok(state.add(job, Progress::Queued))
     }
 
-    fn work(&self, mut job: Job) {
+    fn run(&self, mut job: Job) {
         loop {
             let outcome = (self.read)(&job);
             let mut state = self.lock();
@@ -153,7 +155,7 @@ impl Readers {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -165,7 +167,8 @@ impl State {
     }
 }
 
-/// Wakes nobody, since nobody waits for it: a waker may run any code, and the lock is held.
+/// Marks a read as begun without waking its subscribers, since the lock is held and a waker may run
+/// any code. They wait for `Done` only.
 fn begin(read: Option<&watch::Sender<Progress>>) {
     if let Some(read) = read {
         read.send_if_modified(|progress| {
@@ -181,8 +184,8 @@ fn set(read: Option<&watch::Sender<Progress>>, progress: Progress) {
     }
 }
 
-/// Polls a future on this thread until it is ready or the time is over.
-fn block_on<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
+/// Polls a future on this thread until it is ready or the timeout has elapsed.
+fn block_on<F: Future>(future: F, timeout: Duration) -> Option<F::Output> {
     struct Unpark(Thread);
 
     impl Wake for Unpark {
@@ -191,7 +194,7 @@ fn block_on<F: Future>(future: F, limit: Duration) -> Option<F::Output> {
         }
     }
 
-    let until = Instant::now() + limit;
+    let until = Instant::now() + timeout;
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
     loop {
@@ -299,8 +302,8 @@ mod tests {
         let stuck: Vec<_> =
             (0..MAX_THREADS).map(|index| readers.start(&fifos.job(index)).unwrap()).collect();
         let error = readers.read_blocking(&fifos.job(MAX_THREADS), LONG).unwrap_err();
-        assert!(matches!(error, ReadError::Overloaded), "{error}");
-        assert!(error.to_string().starts_with("reads of 64 other files do not finish"));
+        assert!(matches!(error, ReadError::Overloaded(MAX_THREADS)), "{error}");
+        assert!(error.to_string().starts_with("reads of 64 other files have not finished"));
         assert_eq!(readers.lock().threads, 64);
         for (index, read) in stuck.into_iter().enumerate() {
             fifos.finish(index, "late");

@@ -1,4 +1,4 @@
-//! Regular files, and no others: a FIFO or device may block or never end.
+//! Reads regular files only: a FIFO or device may block or never end.
 
 use std::{
     fs::{self, File, FileType},
@@ -9,7 +9,20 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{Content, FileKind, ReadError, readers::Job, text::without_bom};
+use super::{
+    error::{FileKind, ReadError},
+    text::without_bom,
+};
+
+/// The content of a file, without a byte order mark. Wiped when the last copy is dropped.
+pub(crate) type Content = Arc<Zeroizing<Vec<u8>>>;
+
+/// A file to read.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Job {
+    pub(super) path: Arc<Path>,
+    pub(super) max_bytes: usize,
+}
 
 /// Reads a whole file.
 ///
@@ -22,7 +35,7 @@ pub(super) fn read(job: &Job) -> Result<Content, ReadError> {
     if path.ends_with(super::tests::HANGS) {
         return Ok(Arc::new(Zeroizing::new(fs::read(path)?)));
     }
-    // Before opening: that alone has effects on some devices and blocks on a FIFO.
+    // Checked before it is opened: opening has side effects on some devices and blocks on a FIFO.
     check_path(path)?;
     check(fs::metadata(path)?.file_type())?;
     let file = open(path)?;
@@ -52,7 +65,7 @@ fn check(file_type: FileType) -> Result<(), ReadError> {
     if file_type.is_file() { Ok(()) } else { Err(ReadError::NotRegular(kind(file_type))) }
 }
 
-/// Windows calls a pipe or device a file. They are in a namespace of their own.
+/// Windows reports pipes and devices as files. They have a separate namespace.
 fn check_path(path: &Path) -> Result<(), ReadError> {
     match path.components().next() {
         Some(Component::Prefix(prefix)) if matches!(prefix.kind(), Prefix::DeviceNS(_)) => {
@@ -80,10 +93,10 @@ fn kind(file_type: FileType) -> FileKind {
 fn read_all(
     mut file: impl io::Read,
     expected: u64,
-    max_bytes: u64,
+    max_bytes: usize,
 ) -> Result<Zeroizing<Vec<u8>>, ReadError> {
-    // One more byte than expected, so that the end is seen without growing.
-    let room = usize::try_from(expected.min(max_bytes)).unwrap_or_default() + 1;
+    // One byte more than expected, so that the end is found without a larger buffer.
+    let room = usize::try_from(expected).unwrap_or(max_bytes).min(max_bytes) + 1;
     let mut bytes = Zeroizing::new(vec![0; room]);
     let mut filled = 0;
     loop {
@@ -93,11 +106,11 @@ fn read_all(
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error.into()),
         }
-        if filled as u64 > max_bytes {
+        if filled > max_bytes {
             return Err(ReadError::TooLong(max_bytes));
         }
         if filled == bytes.len() {
-            // A vector that grows by itself leaves an unwiped copy behind.
+            // A vector that grows by itself leaves a copy behind that is not wiped.
             let mut larger = Zeroizing::new(vec![0; 2 * filled]);
             larger[..filled].copy_from_slice(&bytes);
             bytes = larger;
@@ -110,22 +123,22 @@ fn read_all(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret_file::MAX_BYTES;
+    use crate::limits::MAX_CREDENTIAL_BYTES as MAX_BYTES;
 
     #[test]
     fn a_file_is_read_up_to_the_limit_and_not_a_byte_further() {
         let max = 1024 * 1024;
-        let content = vec![b'a'; max as usize];
-        // Whatever length the file system reports.
-        for expected in [0, 7, max, u64::MAX] {
+        let content = vec![b'a'; max];
+        // The length that the file system reports does not matter.
+        for expected in [0, 7, max as u64, u64::MAX] {
             let read = |content: &[u8]| read_all(content, expected, max);
-            assert_eq!(read(&content).unwrap().len() as u64, max);
+            assert_eq!(read(&content).unwrap().len(), max);
             let longer = [&content[..], b"a"].concat();
             assert!(matches!(read(&longer), Err(ReadError::TooLong(it)) if it == max));
             assert_eq!(read(b"").unwrap().len(), 0);
         }
-        assert!(ReadError::TooLong(max).to_string().ends_with("1 MiB"));
-        assert!(ReadError::TooLong(MAX_BYTES).to_string().ends_with("64 KiB"));
+        assert!(ReadError::TooLong(max).to_string().contains("longer than 1 MiB"));
+        assert!(ReadError::TooLong(MAX_BYTES).to_string().contains("longer than 64 KiB"));
     }
 
     #[cfg(unix)]

@@ -1,7 +1,23 @@
-//! Marks and escapes that editors and environments add to text.
+//! The text of a file, without the marks and escapes that editors and environments add.
 
 #[cfg(any(feature = "hyper", feature = "jwt", feature = "dpop"))]
 use zeroize::Zeroizing;
+
+use super::error::ReadError;
+
+/// The content as text that is not blank.
+///
+/// # Errors
+///
+/// When it is not UTF-8, or is empty or only white space. A file is empty while it is being
+/// written, and an attempt with an empty secret would count as a wrong one.
+pub(crate) fn text(content: &[u8]) -> Result<&str, ReadError> {
+    if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {
+        return Err(ReadError::Utf16);
+    }
+    let text = str::from_utf8(content).map_err(|_| ReadError::NotUtf8)?;
+    if text.trim().is_empty() { Err(ReadError::Empty) } else { Ok(text) }
+}
 
 /// The text without UTF-8's byte order mark, which some editors put first.
 pub(crate) fn without_bom(text: &[u8]) -> &[u8] {

@@ -1,4 +1,4 @@
-//! What a mock authorization server is told to answer.
+//! The answers of a mock authorization server.
 
 use std::{fmt, time::Duration};
 
@@ -7,7 +7,7 @@ use bytes::Bytes;
 /// One answer of an [`AuthorizationServer`](super::AuthorizationServer) to a token request.
 ///
 /// [`Issue`](Self::Issue), [`IssueFor`](Self::IssueFor) and [`Token`](Self::Token) still check the
-/// request and refuse a bad one; the others are given whatever was asked.
+/// request and refuse an invalid one. The others are sent for any request.
 ///
 /// A status outside `200..=999` is answered as 500.
 ///
@@ -28,9 +28,9 @@ use bytes::Bytes;
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Answer {
-    /// The normal answer: a token for a good request, an OAuth error for a bad one.
+    /// The normal answer: a token for a valid request, an OAuth error for an invalid one.
     Issue,
-    /// A new token with a lifetime of its own.
+    /// A new token with this lifetime.
     IssueFor(Duration),
     /// This token, with the configured lifetime from now. It becomes active, also if it was
     /// expired or revoked.
@@ -46,7 +46,7 @@ pub enum Answer {
     Status(u16),
     /// A status with `Retry-After` in seconds (RFC 9110 §10.2.3) and an empty body.
     StatusRetryAfter(u16, u64),
-    /// No answer, until the client gives up.
+    /// No answer, until the client drops the request.
     Hang,
     /// The connection is closed without an answer. In memory this is a
     /// [`ConnectionClosed`](super::ConnectionClosed) error.

@@ -1,4 +1,4 @@
-//! From a request to its answer: the part that both mocks and both shapes share.
+//! Answers a request: the part that both mocks share, in memory and on sockets.
 
 use std::{
     error::Error as StdError,
@@ -16,15 +16,15 @@ use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use super::recorded::RecordedRequest;
 use crate::error::BoxError;
 
-/// Something that answers whole requests.
+/// Answers complete requests.
 pub(super) trait Endpoint: Clone + Send + Sync + 'static {
-    /// The largest request body, in bytes; above it the answer is 413.
+    /// Maximum size of a request body in bytes. A larger body is answered with 413.
     const BODY_LIMIT: usize;
 
-    /// What is held while a request is answered, also if the client gives up.
+    /// Held while a request is answered. Dropped also when the client drops the request.
     type Arrival: Send;
 
-    /// A request has arrived; its body may still be under way.
+    /// A request has arrived. Its body may not be complete yet.
     fn arrive(&self, uri: &Uri) -> Self::Arrival;
 
     /// Answers a request.

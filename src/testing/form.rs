@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`, read strictly (RFC 6749 App. B), with a decoder of its own.
+//! `application/x-www-form-urlencoded`, read strictly (RFC 6749 App. B), with a separate decoder.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ pub(super) fn is_form(headers: &HeaderMap) -> bool {
     })
 }
 
-/// The fields of a body in their order, or nothing if it is not well formed.
+/// The fields of a body in their order. `None` if it is not well-formed.
 pub(super) fn decode(body: &[u8]) -> Option<Vec<(String, String)>> {
     body.split(|&byte| byte == b'&')
         .filter(|field| !field.is_empty())
@@ -77,7 +77,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_well_formed_is_refused() {
+    fn malformed_parts_are_refused() {
         for bad in ["%", "%4", "%zz", "%%41", "a b", "é", "%ff", "a\nb"] {
             assert_eq!(decode_part(bad.as_bytes()), None, "{bad:?}");
         }
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn the_content_type_decides_what_a_form_is() {
+    fn a_form_is_recognized_by_its_content_type() {
         for (value, expected) in [
             ("application/x-www-form-urlencoded", true),
             ("Application/X-WWW-Form-Urlencoded ; charset=UTF-8", true),

@@ -24,15 +24,15 @@ use super::exchange::{Answering, Endpoint};
 #[cfg(feature = "testing-tls")]
 use super::{ClientCertificate, recorded::Secure};
 
-/// How long requests that are being answered may take once the server is told to stop.
+/// How long requests that are being answered may take after the server is stopped.
 const GRACE: Duration = Duration::from_secs(1);
-/// The pause after a failed `accept`, such as one for want of file descriptors.
+/// The pause after a failed `accept`, as without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
 /// A mock that listens on a free port of 127.0.0.1, until this is dropped.
 ///
-/// Dropped, it accepts no more connections; requests that are being answered have 1 s to finish,
-/// beside the caller. [`shutdown`](Self::shutdown) waits for that.
+/// When it is dropped, it accepts no more connections. Requests that are being answered have 1 s to
+/// finish in the background. [`shutdown`](Self::shutdown) waits for them.
 ///
 /// # Examples
 ///
@@ -134,7 +134,7 @@ async fn accept<E: Endpoint>(
     loop {
         tokio::select! {
             _ = stopped.changed() => break,
-            // Reaped as they end, so that a long-lived server doesn't gather them.
+            // Removed when they end, so that they do not accumulate in a long-lived server.
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
@@ -147,7 +147,7 @@ async fn accept<E: Endpoint>(
     }
     drop(listener);
     let all_ended = async { while connections.join_next().await.is_some() {} };
-    // What is left is aborted when the set is dropped.
+    // Remaining connections are aborted when the set is dropped.
     let _ = tokio::time::timeout(GRACE, all_ended).await;
 }
 
@@ -157,7 +157,7 @@ async fn secure<E: Endpoint>(
     securing: Securing,
     stopped: watch::Receiver<()>,
 ) {
-    // Answers are small and whole: waiting to fill a segment only adds latency.
+    // Answers are small, so waiting to fill a segment only adds latency.
     let _ = stream.set_nodelay(true);
     match securing {
         Securing::Plain => serve(stream, endpoint, http::Extensions::new(), stopped).await,

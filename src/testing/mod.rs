@@ -64,6 +64,8 @@
 
 mod answer;
 mod api;
+#[cfg(feature = "testing-tls")]
+mod certificate;
 mod dpop;
 mod exchange;
 mod form;

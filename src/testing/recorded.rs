@@ -1,4 +1,4 @@
-//! What was asked, kept for tests to look at.
+//! Recorded requests, for tests.
 
 use std::{collections::VecDeque, fmt, sync::Arc};
 
@@ -8,14 +8,14 @@ use tokio::time::Instant;
 
 use super::form;
 
-/// How many requests are kept.
+/// Maximum number of recorded requests.
 const MAX_REQUESTS: usize = 1000;
-/// How many bytes of their bodies; the newest request is kept whatever its size.
+/// Maximum bytes of their bodies. The newest request is kept with any size.
 const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 
 /// A request as it arrived, with the credentials it carried.
 ///
-/// `Debug` shows no header value and no form value but those that are never secret.
+/// `Debug` shows only header values and form values that are never secret.
 ///
 /// # Examples
 ///
@@ -44,15 +44,15 @@ const MAX_BODY_BYTES: usize = 64 * 1024 * 1024;
 pub struct RecordedRequest {
     /// The method.
     pub method: Method,
-    /// The URI: over a socket only path and query, in memory whatever the client gave.
+    /// The URI: only path and query over a socket, the client's URI in memory.
     pub uri: Uri,
     /// The HTTP version.
     pub version: Version,
     /// The header fields.
     pub headers: HeaderMap,
-    /// The body, as its bytes were.
+    /// The bytes of the body.
     pub body: Bytes,
-    /// The decoded fields of a form in their order; empty if the body is no well-formed form.
+    /// The decoded fields of a form in their order; empty if the body is not a well-formed form.
     pub form: Vec<(String, String)>,
     /// The client's certificate (DER): of the TLS connection, or a [`ClientCertificate`] among the
     /// request's extensions.

@@ -1,85 +1,34 @@
-//! Tokens that are bound to a key: what is sent beside them, and what answers say of it (RFC 9449).
+//! Tokens that are bound to a key (RFC 9449): their proofs in requests, and the nonces in responses.
 
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
-use super::{Token, TokenType};
+use super::{ProofOfPossession, Token, TokenType};
 use crate::error::{Error, ErrorKind};
 
 /// The field that carries a proof (RFC 9449 §4.1).
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
-/// Makes the proofs that a token needs which is bound to a key (DPoP, RFC 9449).
-///
-/// Tokens that [`ClientCredentials`](crate::ClientCredentials) gets with a `DpopKey` (feature
-/// `dpop`) carry one already. Another implementation is for a
-/// [`TokenSource`](crate::TokenSource) of your own, such as one whose key is in an HSM.
-///
-/// # Examples
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use http::{HeaderMap, HeaderValue, Method, Uri};
-/// use tower_oauth2_client_credentials::{Error, ProofOfPossession, Token, TokenType};
-///
-/// struct Hsm;
-///
-/// impl ProofOfPossession for Hsm {
-///     fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error> {
-///         # let _ = (method, uri, token);
-///         let mut proof = HeaderValue::from_static("header.payload.signature");
-///         proof.set_sensitive(true);
-///         Ok(proof)
-///     }
-///
-///     fn observe(&self, _: &Uri, _: &HeaderMap) -> bool {
-///         false
-///     }
-/// }
-///
-/// let token = Token::new(TokenType::Dpop, "Kz~8mXK1EalYznwH")?.with_proof(Arc::new(Hsm));
-/// let mut headers = HeaderMap::new();
-/// token.authorize(&Method::GET, &Uri::from_static("https://api.example.com/"), &mut headers)?;
-/// assert_eq!(headers["authorization"], "DPoP Kz~8mXK1EalYznwH");
-/// assert_eq!(headers["dpop"], "header.payload.signature");
-/// # Ok::<(), Error>(())
-/// ```
-pub trait ProofOfPossession: Send + Sync + 'static {
-    /// The `DPoP` field of one request: a new proof each time it is sent. It runs in the caller's
-    /// task, so it should not block.
-    ///
-    /// # Errors
-    ///
-    /// Why there can be none; the request is not sent then.
-    fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error>;
-
-    /// Takes note of what an answer says of nonces (RFC 9449 §8.2, §9), whatever its status; `uri`
-    /// is the request's. Returns whether the answer brought a nonce, so that a request which was
-    /// refused for want of it can be sent once more.
-    fn observe(&self, uri: &Uri, headers: &HeaderMap) -> bool;
-}
-
 impl Token {
-    /// Lets a token of type [`Dpop`](TokenType::Dpop) be sent: without it, requests with such a
-    /// token are refused. It means nothing to a bearer token.
+    /// Sets the maker of proofs for a token of type [`Dpop`](TokenType::Dpop). Without it, requests
+    /// with such a token are refused. Bearer tokens do not use it.
     #[must_use]
     pub fn with_proof(self, proof: Arc<dyn ProofOfPossession>) -> Self {
         self.with(|inner| inner.proof = Some(proof))
     }
 
-    /// What makes this token's proofs, for a source that passes it on to another token.
+    /// The maker of this token's proofs, for a source that passes it on to another token.
     pub fn proof(&self) -> Option<&Arc<dyn ProofOfPossession>> {
         self.inner.proof.as_ref()
     }
 
-    /// Puts this token into a request's header fields, in place of what is there: `Authorization`,
-    /// and for a token that is bound to a key `DPoP` with a proof for this method and URI.
+    /// Sets `Authorization` in a request's header fields. For a token that is bound to a key, also
+    /// sets `DPoP` with a proof for this method and URI. Replaces existing values.
     ///
-    /// For clients that the layer does not fit. Call it each time a request is sent, also for the
-    /// same request again, and [`observe_response`](Self::observe_response) with each answer.
-    /// Whether the token may go to that URI is for you to decide.
+    /// Use it for clients that do not fit the layer. Call it each time a request is sent, also when
+    /// the same request is sent again. Call [`observe_response`](Self::observe_response) with each
+    /// response. This method does not check whether the token may be sent to that URI.
     ///
     /// # Errors
     ///
@@ -92,7 +41,8 @@ impl Token {
         headers: &mut HeaderMap,
     ) -> Result<(), Error> {
         let full = |_| {
-            Error::new(ErrorKind::Refused).with_detail("it has no room for another header field")
+            Error::new(ErrorKind::Refused)
+                .with_detail("it has no room for another header field; send fewer fields")
         };
         if let Some(proof) = self.prove(method, uri)? {
             headers.try_insert(DPOP, proof).map_err(full)?;
@@ -101,29 +51,29 @@ impl Token {
         Ok(())
     }
 
-    /// Takes note of the nonce in an answer to a request with this token, whatever its status, for
-    /// the requests that follow (RFC 9449 §8.2, §9). Does nothing for a bearer token.
+    /// Stores the nonce in a response to a request with this token, for later requests (RFC 9449
+    /// §8.2, §9). The response may have any status. Does nothing for a bearer token.
     ///
-    /// Returns whether there was one. Then a request that was answered 401 with
-    /// `error="use_dpop_nonce"` can be sent once more, with the same token and a new proof.
+    /// Returns whether there was a nonce. A request that was answered 401 with
+    /// `error="use_dpop_nonce"` can be sent again then, with the same token and a new proof.
     pub fn observe_response(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         self.is_bound() && self.proof().is_some_and(|proof| proof.observe(uri, headers))
     }
 
-    /// Whether each request needs a proof beside it.
+    /// Whether each request with this token needs a proof.
     pub(crate) fn is_bound(&self) -> bool {
         self.token_type() == TokenType::Dpop
     }
 
-    /// The proof for one request. `None`: it needs none.
+    /// The proof for one request, if the token needs one.
     pub(crate) fn prove(&self, method: &Method, uri: &Uri) -> Result<Option<HeaderValue>, Error> {
         if !self.is_bound() {
             return Ok(None);
         }
         let proof = self.proof().ok_or_else(|| {
             Error::new(ErrorKind::Refused).with_detail(
-                "its token is of type DPoP and has nothing to make proofs with; get it with a \
-                 DpopKey, or give it one by Token::with_proof",
+                "its token is of type DPoP and has no maker of proofs; acquire it with a DpopKey, or \
+                 call Token::with_proof",
             )
         })?;
         let mut value = proof.prove(method, uri, self)?;

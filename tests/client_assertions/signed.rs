@@ -148,7 +148,7 @@ async fn header_claims_and_parameters_are_as_specified() {
     let certificate = include_str!("../signing_keys/ec256-certificate.pem");
     let key = SigningKey::from_pem(Algorithm::Es256, EC256)
         .unwrap()
-        .kid("2026-11")
+        .with_key_id("2026-11")
         .x5t_s256_from_certificate_pem(certificate)
         .unwrap();
     let stage = Stage::new(vec![Known::of(&key)]);
@@ -248,7 +248,7 @@ fn mistakes_are_config_errors_at_build() {
         ("audience is empty", stage().private_key_jwt("me", key(), "")),
         ("audience is empty", stage().client_secret_jwt("me", "x", HmacAlgorithm::Hs256, "")),
         (
-            "nothing is discovered",
+            "discovery is not used",
             stage().private_key_jwt("me", key(), AssertionAudience::discovered_issuer()),
         ),
         (
@@ -277,11 +277,12 @@ async fn a_rotated_key_is_used_at_the_next_acquisition() {
         "d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}"#;
     let rotated = SigningKey::from_jwk(jwk).unwrap();
     let thumbprint = key.thumbprint();
-    let stage = Stage::new(vec![Known::of(&key.kid(thumbprint.as_str())), Known::of(&rotated)]);
+    let stage =
+        Stage::new(vec![Known::of(&key.with_key_id(thumbprint.as_str())), Known::of(&rotated)]);
 
     fs::write(&path, pems[0]).unwrap();
     let pem = SigningKeySource::from_pem_file(Algorithm::Es256, &path)
-        .and_then(|key| Ok(key.clone().kid(key.thumbprint())));
+        .and_then(|key| Ok(key.clone().with_key_id(key.thumbprint())));
     let source = stage.client().private_key_jwt("me", pem, ISSUER).build().unwrap();
     source.acquire(stage.acquire()).await.unwrap();
 
@@ -311,7 +312,8 @@ async fn a_rotated_key_is_used_at_the_next_acquisition() {
 
 #[tokio::test(start_paused = true)]
 async fn a_closures_key_changes_without_a_restart() {
-    let keys = [1, 2].map(|n| SigningKey::generate(Algorithm::EdDsa).unwrap().kid(n.to_string()));
+    let keys =
+        [1, 2].map(|n| SigningKey::generate(Algorithm::EdDsa).unwrap().with_key_id(n.to_string()));
     let stage = Stage::new(keys.iter().map(Known::of).collect());
     let next = Arc::new(std::sync::Mutex::new(keys.to_vec()));
     let provider = SigningKeySource::from_fn(move || {

@@ -1,16 +1,13 @@
 //! Files that settings name: created later, invalid, or not regular files.
 
-use std::{
-    fs,
-    path::PathBuf,
-    sync::{Arc, Mutex},
-};
+use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
     ClientCredentialsConfig, Error, ErrorKind, TokenCache, testing::AuthorizationServer,
 };
 
+use crate::log::Log;
 use crate::support::{TempFile, json, key_file, refused, token_request};
 
 /// A folder for files that are created later.
@@ -49,33 +46,17 @@ fn key(file: &str, more: &[(&str, &str)]) -> ClientCredentialsConfig {
 
 /// The WARN lines that were logged while the closure ran.
 fn warnings<T>(run: impl FnOnce() -> T) -> (T, String) {
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl std::io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().unwrap().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> std::io::Result<()> {
-            Ok(())
-        }
-    }
-
     let log = Log::default();
-    let writer = log.clone();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .with_ansi(false)
-        .with_writer(move || writer.clone())
+        .with_writer(log.clone())
         .finish();
     // With two dispatchers, `tracing` asks both about a callsite that another test's thread reaches
     // first. Otherwise it would ask that thread's dispatcher only, and never again.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let result = tracing::subscriber::with_default(subscriber, run);
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
-    (result, text)
+    (result, log.read())
 }
 
 #[track_caller]
@@ -181,7 +162,7 @@ fn a_check_reads_what_is_in_the_files() {
         assert_refused(config.check().unwrap_err(), &format!("{setting}: it is empty"));
     }
     let config = with(&[("client_assertion_file", secret.path())]);
-    let expected = "client_assertion_file: the client assertion is not a whole JWT";
+    let expected = "client_assertion_file: the client assertion is not a complete JWT";
     assert_refused(config.check().unwrap_err(), expected);
     let saml = "urn:ietf:params:oauth:client-assertion-type:saml2-bearer";
     let settings = [("client_assertion_file", secret.path()), ("client_assertion_type", saml)];

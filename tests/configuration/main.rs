@@ -4,6 +4,9 @@
 mod canaries;
 mod files;
 mod grants;
+#[path = "../support/log.rs"]
+#[allow(dead_code)] // Each test uses a part of it.
+mod log;
 mod mistakes;
 mod parity;
 mod support;

@@ -33,22 +33,22 @@ fn contradictory_settings_are_named() {
         (
             &[("OAUTH_PRIVATE_KEY_FILE", &key)],
             "OAUTH_PRIVATE_KEY_FILE: client_secret_basic does not use it; remove it, or set \
-             OAUTH_AUTH_METHOD to what does",
+             OAUTH_AUTH_METHOD to a method that uses it",
         ),
         (
             &[("OAUTH_AUTH_METHOD", "none")],
             "OAUTH_CLIENT_SECRET: none does not use it; remove it, or set OAUTH_AUTH_METHOD to \
-             what does",
+             a method that uses it",
         ),
         (
             &[("OAUTH_SIGNING_ALGORITHM", "ES256")],
             "OAUTH_SIGNING_ALGORITHM: client_secret_basic does not use it; remove it, or set \
-             OAUTH_AUTH_METHOD to what does",
+             OAUTH_AUTH_METHOD to a method that uses it",
         ),
         (
             &[("OAUTH_CLIENT_ASSERTION_FILE", file.path())],
             "OAUTH_CLIENT_ASSERTION_FILE: client_secret_basic does not use it; remove it, or set \
-             OAUTH_AUTH_METHOD to what does",
+             OAUTH_AUTH_METHOD to a method that uses it",
         ),
         (
             &[("OAUTH_CLIENT_CERTIFICATE_FILE", file.path())],
@@ -67,7 +67,7 @@ fn missing_settings_are_named() {
         (&[("OAUTH_TOKEN_URL", "")][..], "OAUTH_TOKEN_URL, OAUTH_ISSUER: not set; set one of them"),
         (
             &[("OAUTH_CLIENT_ID", " ")],
-            "OAUTH_CLIENT_ID: not set; set what the authorization server gave out",
+            "OAUTH_CLIENT_ID: not set; set the id that the authorization server gave this client",
         ),
         (
             &[("OAUTH_CLIENT_SECRET", "\n")],
@@ -90,7 +90,7 @@ fn missing_settings_are_named() {
                 ("OAUTH_SIGNING_ALGORITHM", "ES256"),
             ],
             "OAUTH_ASSERTION_AUDIENCE: not set; set it to the authorization server's issuer, or to \
-             its token URL if it wants that",
+             its token URL if it expects that",
         ),
     ] {
         assert_eq!(mistake(&env_with(changes)), expected);
@@ -123,7 +123,7 @@ fn unknown_settings_are_named_with_the_known_ones() {
     for name in ["a\n\u{1b}[31m", "ключ", &"a".repeat(65), " scope", "scope:a:b", ""] {
         let text = mistake(&json(&json!({name: 1})));
         let expected = match name {
-            "scope:a:b" => "scope: the name goes on after this; is a space missing between",
+            "scope:a:b" => "scope: the name continues after this; put a space between",
             "" => ": there is no such setting; the settings are",
             _ => "a name that is not shown: there is no such setting; the settings are",
         };
@@ -186,7 +186,7 @@ fn a_key_that_is_given_twice_is_named() {
 fn a_value_that_is_not_a_map_of_settings_is_reported() {
     for value in [json!("s3cret"), json!(["s3cret"]), json!(7), json!(true)] {
         let text = mistake(&json(&value));
-        assert!(text.starts_with("it is no map of settings"), "{text}");
+        assert!(text.starts_with("it is not a map of settings"), "{text}");
     }
     // Nothing counts as empty.
     assert_eq!(mistake(&json(&Value::Null)), mistake(&ClientCredentialsConfig::default()));
@@ -241,7 +241,7 @@ fn a_value_of_another_type_is_reported() {
         (
             "parameter_files",
             json!({"a": "no-such-file"}),
-            "no file can be read there (No such file or directory (os error 2))",
+            "no file can be read there (No such file or directory (os error 2)); check the path",
         ),
         ("jwt_lifetime", json!("1m"), "nothing uses it; set jwt_claims, or remove it"),
         ("wait_timeout", json!(0), above_zero),
@@ -301,7 +301,10 @@ fn missing_settings_are_reported_when_no_code_can_add_them() {
 #[test]
 fn names_of_methods_and_algorithms_are_checked() {
     let text = mistake(&env_with(&[("OAUTH_AUTH_METHOD", "basic")]));
-    assert!(text.starts_with("OAUTH_AUTH_METHOD: it is none of client_secret_basic, "), "{text}");
+    assert!(
+        text.starts_with("OAUTH_AUTH_METHOD: it is not one of client_secret_basic, "),
+        "{text}"
+    );
     let jwt = [
         ("OAUTH_AUTH_METHOD", "client_secret_jwt"),
         ("OAUTH_ASSERTION_AUDIENCE", "https://idp.test"),
@@ -309,7 +312,7 @@ fn names_of_methods_and_algorithms_are_checked() {
     ];
     assert_eq!(
         mistake(&env_with(&jwt)),
-        "OAUTH_SIGNING_ALGORITHM: it is none of HS256, HS384, HS512"
+        "OAUTH_SIGNING_ALGORITHM: it is not one of HS256, HS384, HS512"
     );
 }
 
@@ -322,7 +325,7 @@ fn a_variable_that_is_not_utf_8_is_named() {
     assert!(text.starts_with("OAUTH_CLIENT_SECRET: it is not UTF-8; "), "{text}");
     let raw = [(OsStr::from_bytes(b"OAUTH_SCOPE\xff"), OsStr::new("a"))];
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
-    assert!(text.starts_with("OAUTH_SCOPE: the name goes on after this; "), "{text}");
+    assert!(text.starts_with("OAUTH_SCOPE: the name continues after this; "), "{text}");
     let raw = [(OsStr::from_bytes(b"OAUTH_SC\xffPE"), OsStr::new("a"))];
     let text = mistake(&ClientCredentialsConfig::from_vars("OAUTH_", raw));
     assert!(text.starts_with("a name that is not shown: there is no such setting"), "{text}");

@@ -92,8 +92,8 @@ async fn both_locations_are_asked_in_order_for_issuers_of_all_shapes() {
             error.to_string(),
             format!(
                 "discovery: the authorization server's metadata could not be read; check the \
-                 issuer, or give the token URL instead of discovering it; {oauth}: there is \
-                 nothing; {openid}: there is nothing (HTTP 404)"
+                 issuer, or give the token URL instead of discovering it; {oauth}: there is no \
+                 document; {openid}: there is no document (HTTP 404)"
             )
         );
     }

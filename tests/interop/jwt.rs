@@ -47,7 +47,7 @@ fn oidc_provider_accepts_every_algorithm_and_no_other_key() {
             let id = format!("key-jwt-{algorithm}");
             let tap = Tap::new();
             let builder = |key| oidc::builder(&tap).private_key_jwt(&id, key, oidc::issuer());
-            let token = acquire(builder(key(algorithm, name).kid(name))).await.unwrap();
+            let token = acquire(builder(key(algorithm, name).with_key_id(name))).await.unwrap();
             let answer = oidc::introspect(token.secret()).await;
             assert_eq!(
                 (&answer["active"], &answer["client_id"]),
@@ -58,7 +58,7 @@ fn oidc_provider_accepts_every_algorithm_and_no_other_key() {
             acquire(builder(SigningKey::from_jwk_as(algorithm, jwk).unwrap())).await.unwrap();
 
             let stranger = key(algorithm, &format!("{name}-stranger"));
-            for stranger in [stranger.clone(), stranger.kid(name)] {
+            for stranger in [stranger.clone(), stranger.with_key_id(name)] {
                 let error = acquire(builder(stranger)).await.unwrap_err();
                 assert_eq!(error.kind(), ErrorKind::InvalidClient, "{algorithm}");
             }

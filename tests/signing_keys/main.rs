@@ -100,7 +100,7 @@ fn another_library_reads_the_public_key_and_agrees_on_its_thumbprint() {
     for algorithm in
         [Algorithm::Rs256, Algorithm::Ps384, Algorithm::Es256, Algorithm::Es384, Algorithm::EdDsa]
     {
-        let key = SigningKey::generate(algorithm).unwrap().kid("a\"b");
+        let key = SigningKey::generate(algorithm).unwrap().with_key_id("a\"b");
         let jwk: Jwk = serde_json::from_str(&key.public_jwk()).unwrap();
         assert_eq!(jwk.thumbprint(ThumbprintHash::SHA256).unwrap(), key.thumbprint());
         assert_eq!(jwk.common.key_id.as_deref(), Some("a\"b"));
@@ -123,7 +123,7 @@ fn keys_that_fit_no_pem_rule_are_refused() {
     refused(Algorithm::Es256, EC384_SEC1, "this one is P-384");
     refused(Algorithm::EdDsa, EC256_PKCS8, "needs a key of kind Ed25519");
     refused(Algorithm::Ps256, ED25519, "sign with EdDSA");
-    refused(Algorithm::Es384, EC521_SEC1, "neither RSA, P-256, P-384 nor Ed25519");
+    refused(Algorithm::Es384, EC521_SEC1, "not RSA, P-256, P-384 or Ed25519");
     refused(Algorithm::Rs256, RSA_PUBLIC, "a PUBLIC KEY and no private key");
     refused(Algorithm::Rs256, RSA_CERTIFICATE, "a CERTIFICATE and no private key");
     refused(Algorithm::Es256, include_str!("ec256-encrypted.pem"), "decrypt it");
@@ -142,9 +142,9 @@ fn keys_that_fit_no_pem_rule_are_refused() {
 #[test]
 fn keys_that_fit_no_jwk_rule_are_refused() {
     let refused = |jwk: &str, why| refused(SigningKey::from_jwk(jwk), why);
-    refused(&changed(RFC_7517_A_2, "alg", json!("none")), "no signature at all");
+    refused(&changed(RFC_7517_A_2, "alg", json!("none")), "not a signature");
     refused(&changed(RFC_7517_A_2, "alg", json!("HS256")), "client_secret_jwt");
-    refused(&changed(RFC_7517_A_2, "alg", json!("RSA-OAEP")), "not known here");
+    refused(&changed(RFC_7517_A_2, "alg", json!("RSA-OAEP")), "not known");
     refused(&changed(RFC_7517_A_2, "alg", json!("ES256")), "sign with RS256");
     refused(&changed(EC_JWK, "alg", json!("ES384")), "needs a key of kind P-384");
     refused(&changed(EC_JWK, "alg", json!(256)), "its alg is not a string");
@@ -191,6 +191,9 @@ fn a_certificate_names_its_own_key_only() {
 
 #[test]
 fn debug_shows_algorithm_and_id_only() {
-    let key = SigningKey::from_jwk(EC_JWK).unwrap().kid("2026-11");
-    assert_eq!(format!("{key:?}"), "SigningKey { algorithm: Es256, kid: Some(\"2026-11\"), .. }");
+    let key = SigningKey::from_jwk(EC_JWK).unwrap().with_key_id("2026-11");
+    assert_eq!(
+        format!("{key:?}"),
+        "SigningKey { algorithm: Es256, key_id: Some(\"2026-11\"), .. }"
+    );
 }

@@ -17,7 +17,7 @@
 //!
 //! // With a key instead. Auth0 shows the credential's `kid`.
 //! let key = SigningKeySource::from_pem_file(SigningAlgorithm::Rs256, "/run/secrets/auth0.pem")
-//!     .and_then(|key| Ok(key.kid("KID")));
+//!     .and_then(|key| Ok(key.with_key_id("KID")));
 //! let source = ClientCredentials::builder("https://TENANT.eu.auth0.com/oauth/token")
 //!     .private_key_jwt("CLIENT_ID", key, "https://TENANT.eu.auth0.com/") // with the slash
 //!     .audience("https://api.example.com/")
@@ -51,7 +51,7 @@
 //! const TOKEN_URL: &str = "https://ORG.okta.com/oauth2/v1/token";
 //!
 //! let key = SigningKeySource::from_pem_file(SigningAlgorithm::Rs256, "/run/secrets/okta.pem")
-//!     .and_then(|key| Ok(key.kid("KID")));
+//!     .and_then(|key| Ok(key.with_key_id("KID")));
 //! let source = ClientCredentials::builder(TOKEN_URL)
 //!     .private_key_jwt("CLIENT_ID", key, TOKEN_URL)
 //!     .dpop(DpopKey::generate())

@@ -137,7 +137,7 @@
 //!
 //! // `private_key` of the service account's JSON file, and its `private_key_id`.
 //! let key = SigningKeySource::from_pem_file(SigningAlgorithm::Rs256, "/run/secrets/google.pem")
-//!     .and_then(|key| Ok(key.kid("PRIVATE_KEY_ID")));
+//!     .and_then(|key| Ok(key.with_key_id("PRIVATE_KEY_ID")));
 //! let source = ClientCredentials::builder(TOKEN_URL)
 //!     .no_client_authentication()
 //!     .grant_type("urn:ietf:params:oauth:grant-type:jwt-bearer")

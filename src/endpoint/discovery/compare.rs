@@ -1,39 +1,40 @@
-//! What the server lists and what this client does.
+//! Compares the server's lists with the client's settings.
 
-use super::{Via, document::ServerMetadata};
+use super::document::ServerMetadata;
 use crate::{
-    error::{Error, ErrorKind},
+    endpoint::attempt_context::AttemptContext,
+    error::{Error, ErrorKind, join_names},
     event::Event,
 };
 
-/// How many names a message shows.
-const SHOWN: usize = 12;
+/// Maximum number of names in an event.
+const MAX_NAMES: usize = 12;
 
-/// Something that a list of the server's has not.
+/// A setting that is missing in the server's list.
 struct Unlisted<'a> {
     member: &'static str,
     used: &'a str,
     listed: &'a [String],
 }
 
-/// An empty list says nothing: the default that RFC 8414 §2 gives for a missing one is not what
-/// servers that leave it out mean.
+/// The settings that are missing in the server's lists. An empty list is ignored: servers that leave
+/// out a list do not mean the default of RFC 8414 §2.
 fn unlisted<'a>(
     metadata: &'a ServerMetadata,
-    via: &'a Via<'a>,
+    context: &'a AttemptContext<'a>,
 ) -> impl Iterator<Item = Unlisted<'a>> {
     let wanted: [(_, Option<&str>, _); 3] = [
         (
             "token_endpoint_auth_methods_supported",
-            via.auth.method(),
+            context.auth.method(),
             metadata.token_endpoint_auth_methods(),
         ),
         (
             "token_endpoint_auth_signing_alg_values_supported",
-            via.auth.signing_algorithm(),
+            context.auth.signing_algorithm(),
             metadata.token_endpoint_auth_signing_algorithms(),
         ),
-        ("grant_types_supported", Some(via.grant_type), metadata.grant_types()),
+        ("grant_types_supported", Some(context.grant_type), metadata.grant_types()),
     ];
     wanted.into_iter().filter_map(|(member, used, listed)| {
         let used = used?;
@@ -42,38 +43,38 @@ fn unlisted<'a>(
     })
 }
 
-pub(super) fn events(metadata: &ServerMetadata, via: &Via<'_>) -> Vec<Event> {
-    unlisted(metadata, via)
+pub(super) fn events(metadata: &ServerMetadata, context: &AttemptContext<'_>) -> Vec<Event> {
+    unlisted(metadata, context)
         .map(|Unlisted { member, used, listed }| Event::MetadataMismatch {
             member,
             used: used.to_owned(),
-            listed: listed.iter().take(SHOWN).cloned().collect(),
+            listed: listed.iter().take(MAX_NAMES).cloned().collect(),
         })
         .collect()
 }
 
-/// The hard stop of the strict mode. Grant types are no part of it: they are wrong too often.
+/// The check of the strict mode. Grant types are not checked, since they are wrong too often.
 ///
 /// # Errors
 ///
 /// Kind `UnsupportedAuthMethod`, naming what is listed.
-pub(super) fn strict(metadata: &ServerMetadata, via: &Via<'_>) -> Result<(), Error> {
-    match unlisted(metadata, via).find(|it| it.member != "grant_types_supported") {
+pub(super) fn strict(metadata: &ServerMetadata, context: &AttemptContext<'_>) -> Result<(), Error> {
+    match unlisted(metadata, context).find(|it| it.member != "grant_types_supported") {
         None => Ok(()),
         Some(it) => Err(Error::new(ErrorKind::UnsupportedAuthMethod).with_detail(describe(&it))),
     }
 }
 
-/// What the metadata has to say about a refusal, if it explains it.
+/// Adds a mismatch with the metadata to a refusal, if it may explain the refusal.
 pub(in crate::endpoint) fn explain(
     error: Error,
     metadata: &ServerMetadata,
-    via: &Via<'_>,
+    context: &AttemptContext<'_>,
 ) -> Error {
     use ErrorKind as K;
     let hint = match error.kind() {
         K::InvalidClient | K::UnauthorizedClient | K::UnsupportedGrantType | K::InvalidRequest => {
-            unlisted(metadata, via).next()
+            unlisted(metadata, context).next()
         }
         _ => None,
     };
@@ -84,7 +85,6 @@ pub(in crate::endpoint) fn explain(
 }
 
 fn describe(it: &Unlisted<'_>) -> String {
-    let more = if it.listed.len() > SHOWN { ", …" } else { "" };
-    let listed = it.listed[..it.listed.len().min(SHOWN)].join(", ");
-    format!("its metadata lists no {} but {listed}{more} ({})", it.used, it.member)
+    let listed = join_names(it.listed);
+    format!("its metadata lists no {} but {listed} ({})", it.used, it.member)
 }

@@ -1,22 +1,22 @@
-//! A metadata document, from bytes to what is used of it. Pure.
+//! Parses a metadata document.
 
 use std::{fmt, sync::Arc};
 
 use http::{Uri, uri::Scheme};
 
 use super::{
-    members::{Members as Named, list, text},
-    places::Issuer,
+    issuer::Issuer,
+    json_members::{Members as Named, list, text},
 };
 use crate::{
     endpoint::url,
     error::{Error, ErrorKind, sanitise},
 };
 
-/// The longest endpoint that is used, in bytes. It is in `Debug` and in every request.
+/// Maximum size of an endpoint in bytes. It is in `Debug` and in every request.
 const MAX_ENDPOINT_BYTES: usize = 2048;
 
-/// The members that are read. What a document has besides costs no memory.
+/// The members that are read. Other members of a document cost no memory.
 const MEMBERS: [&str; 7] = [
     "issuer",
     "token_endpoint",
@@ -27,17 +27,17 @@ const MEMBERS: [&str; 7] = [
     "grant_types_supported",
 ];
 
-/// What an authorization server says of itself (RFC 8414 §2), as far as this crate uses it.
+/// The metadata of an authorization server (RFC 8414 §2), as far as this crate uses it.
 ///
 /// Cheap to clone. From [`ClientCredentials::server_metadata`](crate::ClientCredentials::server_metadata).
-/// Lists are empty where the server states none; metadata is often wrong about them.
+/// Lists are empty if the server does not state them. They are often wrong.
 #[derive(Clone)]
 pub struct ServerMetadata(Arc<Members>);
 
 struct Members {
     issuer: Arc<str>,
     token_endpoint: Uri,
-    /// Or why it cannot be used; that matters only to those who need it.
+    /// `Err`: it cannot be used, which is an error only for clients with a certificate.
     mtls_token_endpoint: Option<Result<Uri, String>>,
     auth_methods: Vec<String>,
     auth_signing_algs: Vec<String>,
@@ -97,7 +97,7 @@ impl ServerMetadata {
         self.lists().into_iter().flatten().map(String::as_str)
     }
 
-    /// The same with fewer names.
+    /// The same metadata with fewer names.
     pub(super) fn retain(self, keep: impl Fn(&str) -> bool) -> Self {
         let [auth_methods, auth_signing_algs, dpop_signing_algs, grant_types] = self
             .lists()
@@ -113,11 +113,11 @@ impl ServerMetadata {
         }))
     }
 
-    /// The endpoint for a client that shows a certificate, or for one that does not.
+    /// The endpoint for a client with (`mtls`) or without a certificate.
     ///
     /// # Errors
     ///
-    /// Kind `Discovery`, when the alias is there and cannot be used.
+    /// Kind `Discovery`, when the alias exists and cannot be used.
     pub(super) fn endpoint(&self, mtls: bool) -> Result<&Uri, Error> {
         match &self.0.mtls_token_endpoint {
             Some(Ok(alias)) if mtls => Ok(alias),
@@ -128,11 +128,11 @@ impl ServerMetadata {
         }
     }
 
-    /// Reads a document; its content type is not looked at, since JSON as text/plain is common.
+    /// Reads a document. The content type is ignored, since JSON as text/plain is common.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, without saying where it was.
+    /// The errors do not name the document's URI.
     pub(super) fn read(
         body: &[u8],
         issuer: &Issuer,
@@ -140,7 +140,7 @@ impl ServerMetadata {
     ) -> Result<Self, Error> {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
         let members = Named::read(body, &MEMBERS).map_err(|why| {
-            // It may be whole the next time.
+            // The next response may be complete.
             bad("it is not a JSON object").with_retryable(why.is_eof())
         })?;
         let [issuer_member, endpoint_member, aliases, lists @ ..] = members.0;
@@ -170,8 +170,8 @@ impl ServerMetadata {
     }
 }
 
-/// A document from an https issuer must not lead credentials to plain http, loopback included: a
-/// local process could be listening there.
+/// A document of an https issuer must not name plain http endpoints. That includes loopback, where any
+/// local process could listen.
 ///
 /// # Errors
 ///
@@ -191,7 +191,7 @@ fn endpoint(
     if downgrade && !allow_plain_http {
         return Err(format!(
             "{name}: plain http, though the issuer is https; have the server name an https \
-             endpoint, or allow_plain_http if you must"
+             endpoint, or call allow_plain_http"
         ));
     }
     Ok(uri)
@@ -213,7 +213,7 @@ impl fmt::Debug for ServerMetadata {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerMetadata")
             .field("issuer", &self.0.issuer)
-            // Without the query: some servers have keys put there.
+            // Without the query, since some servers require keys in it.
             .field("token_host", &self.0.token_endpoint.authority().map(|it| it.as_str()))
             .field("token_path", &self.0.token_endpoint.path())
             .field("token_endpoint_auth_methods", &self.0.auth_methods)
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_used_is_read_and_the_rest_ignored() {
+    fn known_members_are_read_and_others_ignored() {
         let body = with(
             r#","mtls_endpoint_aliases":{"token_endpoint":"https://mtls.example/token"},
             "token_endpoint_auth_methods_supported":["tls_client_auth",1,"none"],
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn members_that_are_absent_null_or_odd_say_nothing() {
+    fn members_that_are_absent_null_or_of_another_type_are_ignored() {
         for odd in [
             "",
             r#","grant_types_supported":null,"mtls_endpoint_aliases":null"#,
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn an_alias_that_cannot_be_used_is_an_error_only_for_those_who_need_it() {
+    fn an_unusable_alias_is_an_error_only_for_clients_with_a_certificate() {
         let body =
             with(r#","mtls_endpoint_aliases":{"token_endpoint":"http://mtls.example/token"}"#);
         let read = read(&body).unwrap();
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn an_https_issuer_names_no_plain_http_endpoint_without_leave() {
+    fn an_https_issuer_names_no_plain_http_endpoint_unless_allowed() {
         let read = |issuer: &str, endpoint: &str, allowed: bool| {
             let issuer = Issuer::parse("issuer", issuer, allowed).unwrap();
             let body = serde_json::json!({
@@ -317,7 +317,7 @@ mod tests {
             let error = read("https://idp.example.com", plain, false).unwrap_err().to_string();
             assert!(error.contains("its token_endpoint: plain http"), "{plain}: {error}");
             assert!(read("HTTPS://idp.example.com", plain, false).is_err(), "{plain}");
-            // An issuer on loopback, or leave to do so, makes both endpoints usable.
+            // Both endpoints are usable with an issuer on loopback, or if plain http is allowed.
             for (issuer, allowed) in
                 [("http://127.0.0.1:9", false), ("https://idp.example.com", true)]
             {

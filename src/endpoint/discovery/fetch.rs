@@ -1,142 +1,156 @@
-//! Gets the metadata document: the two places, and what an error says of them.
-
-use std::time::SystemTime;
+//! Fetches the metadata document from the two well-known URIs.
 
 use http::{Method, StatusCode, Uri};
 
-use super::{document::ServerMetadata, echoes, places::Issuer};
+use super::{document::ServerMetadata, issuer::Issuer, redaction};
 use crate::{
-    client_auth::{ClientAuth, SentSecrets},
-    endpoint::{body, body::Incomplete, refusal, request, response, retry_after, transport_error},
+    client_auth::SentSecrets,
+    endpoint::{
+        attempt_context::AttemptContext,
+        body::{self, BodyError},
+        error_response,
+        headers::common_headers,
+        response, retry_after,
+        transport_error::transport_error,
+    },
     error::{BoxError, Error, ErrorKind},
     transport::{self, FreshConnection, TokenRequest, TokenResponse, Transport},
 };
 
-/// What is needed to ask.
-pub(super) struct Asking<'a> {
-    pub(super) transport: &'a dyn Transport,
-    pub(super) auth: &'a dyn ClientAuth,
-    pub(super) body_cap: usize,
-    /// For a `Retry-After` that is a date.
-    pub(super) now: SystemTime,
-    pub(super) allow_plain_http: bool,
-}
-
-/// Why there is no document at one place.
-struct Miss {
-    place: Uri,
+/// There is no usable document at one URI.
+struct FetchFailure {
+    uri: Uri,
     error: Error,
-    what: String,
-    /// Asking the same host again would fail alike, or is unwanted.
+    /// The problem, for the text of the error.
+    problem: String,
+    /// Whether the other URI is skipped, since it would fail in the same way.
     stop: bool,
 }
 
-/// The first usable document of the two places.
+/// The first usable document at the two URIs.
 ///
 /// # Errors
 ///
-/// Kind `Discovery` or `IssuerMismatch`, with what each place answered.
-pub(super) async fn fetch(issuer: &Issuer, asking: &Asking<'_>) -> Result<ServerMetadata, Error> {
-    let mut misses = Vec::new();
-    for place in issuer.places() {
-        match one(&place, issuer, asking).await {
+/// Kind `Discovery` or `IssuerMismatch`, with the problem at each URI.
+pub(super) async fn fetch(
+    issuer: &Issuer,
+    context: &AttemptContext<'_>,
+    allow_plain_http: bool,
+) -> Result<ServerMetadata, Error> {
+    let mut failures = Vec::new();
+    for uri in issuer.well_known_uris() {
+        match fetch_one(&uri, issuer, context, allow_plain_http).await {
             Ok(metadata) => return Ok(metadata),
-            // Whatever else it is, another document may be at the other place: some servers answer
-            // unknown paths with 403, 500, a login page or the metadata of another tenant.
-            Err(miss) => {
-                let stop = miss.stop;
-                misses.push(miss);
+            // The document may be at the other URI. Some servers answer unknown paths with 403, 500, a
+            // login page or the metadata of another tenant.
+            Err(failure) => {
+                let stop = failure.stop;
+                failures.push(failure);
                 if stop {
                     break;
                 }
             }
         }
     }
-    Err(sum_up(misses))
+    Err(combine(failures))
 }
 
-/// One error for both: the one that says most, with both places in its text.
-fn sum_up(misses: Vec<Miss>) -> Error {
-    let all: Vec<_> = misses.iter().map(|miss| format!("{}: {}", miss.place, miss.what)).collect();
-    let telling = |miss: &Miss| {
-        let missing = miss.error.status() == Some(StatusCode::NOT_FOUND);
-        let other = miss.error.kind() == ErrorKind::IssuerMismatch;
-        // What may pass counts most: it decides whether to ask again.
-        if miss.error.is_retryable() {
+/// The most significant error, with the problems at both URIs in its text.
+fn combine(failures: Vec<FetchFailure>) -> Error {
+    let text = |failure: &FetchFailure| format!("{}: {}", failure.uri, failure.problem);
+    let all: Vec<_> = failures.iter().map(text).collect();
+    let significance = |failure: &FetchFailure| {
+        let is_missing = failure.error.status() == Some(StatusCode::NOT_FOUND);
+        let is_mismatch = failure.error.kind() == ErrorKind::IssuerMismatch;
+        // A transient error is the most significant, since it allows a retry.
+        if failure.error.is_retryable() {
             3
-        } else if other {
+        } else if is_mismatch {
             2
         } else {
-            u8::from(!missing)
+            u8::from(!is_missing)
         }
     };
-    // Of equals the first, which is the standard's own place.
-    let chosen = misses.into_iter().rev().max_by_key(telling).expect("a place was tried");
+    // The first of equals, which is the URI of RFC 8414.
+    let chosen = failures.into_iter().rev().max_by_key(significance).expect("a URI was tried");
     chosen.error.with_detail(all.join("; "))
 }
 
-async fn one(place: &Uri, issuer: &Issuer, asking: &Asking<'_>) -> Result<ServerMetadata, Miss> {
-    let miss = |what: String, error: Error| Miss { place: place.clone(), error, what, stop: false };
+async fn fetch_one(
+    uri: &Uri,
+    issuer: &Issuer,
+    context: &AttemptContext<'_>,
+    allow_plain_http: bool,
+) -> Result<ServerMetadata, FetchFailure> {
+    let failure = |problem: String, error: Error| FetchFailure {
+        uri: uri.clone(),
+        error,
+        problem,
+        stop: false,
+    };
     let discovery = Error::new(ErrorKind::Discovery);
-    let response = send(place, asking).await.map_err(|cause| {
-        // Without a connection for this document there is none for the other.
+    let response = send(uri, context.transport).await.map_err(|cause| {
+        // Without a connection the request for the other URI would fail too.
         let stop = transport::never_connected(&cause);
-        let error = transport_error(cause, place, &SentSecrets::default());
-        let what = match (error.kind(), error.detail()) {
+        let error = transport_error(cause, uri, &SentSecrets::default());
+        let problem = match (error.kind(), error.detail()) {
             (ErrorKind::Transport, Some(detail)) => detail.to_owned(),
             _ => format!("no answer ({error})"),
         };
         let retryable = error.is_retryable();
-        Miss { stop, ..miss(what, discovery.clone().with_retryable(retryable).with_source(error)) }
+        FetchFailure {
+            stop,
+            ..failure(problem, discovery.clone().with_retryable(retryable).with_source(error))
+        }
     })?;
     let (parts, body) = response.into_parts();
     let status = parts.status;
-    let retry_after = retry_after::read(&parts.headers, asking.now);
+    let retry_after = retry_after::read(&parts.headers, context.now);
     let discovery = discovery.with_status(status).with_retry_after(retry_after);
     if !status.is_success() || status == StatusCode::PARTIAL_CONTENT {
-        let what = match status {
-            StatusCode::NOT_FOUND => "there is nothing".into(),
+        let problem = match status {
+            StatusCode::NOT_FOUND => "there is no document".into(),
             _ if status.is_redirection() => "it redirects, which is not followed".into(),
             _ => format!("it answers {}", status.as_u16()),
         };
-        let retryable = refusal::by_status(status).is_retryable();
+        let retryable = error_response::by_status(status).is_retryable();
         let stop = status == StatusCode::TOO_MANY_REQUESTS;
-        return Err(Miss { stop, ..miss(what, discovery.with_retryable(retryable)) });
+        return Err(FetchFailure { stop, ..failure(problem, discovery.with_retryable(retryable)) });
     }
     if !response::wants_body(status, &parts.headers) {
-        return Err(miss("it is compressed, which was not asked for".into(), discovery));
+        return Err(failure("it is compressed, which was not asked for".into(), discovery));
     }
-    let body = body::read(body, asking.body_cap).await.map_err(|why| match why {
-        Incomplete::TooLarge => miss("it is above the body cap".into(), discovery.clone()),
-        Incomplete::Broken(cause) => {
-            let what = transport::describe("the answer broke off", &cause);
-            miss(what, discovery.clone().with_retryable(true).with_source(cause))
+    let body = body::read(body, context.body_cap).await.map_err(|why| match why {
+        BodyError::TooLarge => failure("it is above the body cap".into(), discovery.clone()),
+        BodyError::Broken(cause) => {
+            let problem = transport::describe("the answer broke off", &cause);
+            failure(problem, discovery.clone().with_retryable(true).with_source(cause))
         }
     })?;
-    let read = ServerMetadata::read(&body, issuer, asking.allow_plain_http);
-    echoes::remove(read, &issuer.text, asking.auth, asking.now).await.map_err(|error| {
-        let what = error.detail().unwrap_or("it cannot be used").to_owned();
-        miss(what, error.with_status(status))
+    let read = ServerMetadata::read(&body, issuer, allow_plain_http);
+    redaction::redact(read, &issuer.text, context.auth, context.now).await.map_err(|error| {
+        let problem = error.detail().unwrap_or("it cannot be used").to_owned();
+        failure(problem, error.with_status(status))
     })
 }
 
-/// Sends a request for a document. If it fails on a connection, it is sent again on a new one: a
-/// server may close a connection that was used before just when the request arrives (RFC 9112 §9.3.1).
-async fn send(place: &Uri, asking: &Asking<'_>) -> Result<TokenResponse, BoxError> {
-    match asking.transport.send(get(place)).await {
+/// Sends a request for a document. If it fails on an existing connection, it is sent again on a new
+/// one: a server may close an idle connection just when the request arrives (RFC 9112 §9.3.1).
+async fn send(uri: &Uri, transport: &dyn Transport) -> Result<TokenResponse, BoxError> {
+    match transport.send(get(uri)).await {
         Err(error) if !error.is::<Error>() && transport::may_send_again(&error) => {
-            let mut again = get(place);
+            let mut again = get(uri);
             again.extensions_mut().insert(FreshConnection);
-            asking.transport.send(again).await
+            transport.send(again).await
         }
         answered => answered,
     }
 }
 
-fn get(place: &Uri) -> TokenRequest {
+fn get(uri: &Uri) -> TokenRequest {
     let mut get = TokenRequest::default();
     *get.method_mut() = Method::GET;
-    *get.uri_mut() = place.clone();
-    *get.headers_mut() = request::common_headers();
+    *get.uri_mut() = uri.clone();
+    *get.headers_mut() = common_headers();
     get
 }

@@ -1,6 +1,6 @@
-//! What the specifications require of parameters. The configuration checks by the same rules.
+//! Checks parameters against their specifications, also for the configuration.
 //!
-//! The reasons show no value: a secret may be in the wrong setting.
+//! Errors show no value, since a secret may be in the wrong setting.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ pub(crate) fn authorization_details(json: &str) -> Result<(), &'static str> {
         return Err("it is not a JSON array; pass an array of objects (RFC 9396 §2)");
     };
     for detail in details {
-        // Raw values: numbers of any size stay what they are.
+        // Raw values, so that numbers may have any size.
         let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(detail.get()) else {
             return Err("its array contains a value that is not an object; pass objects with a \
                         \"type\" (RFC 9396 §2)");

@@ -12,11 +12,11 @@ use crate::{
     jose::{Signer, SigningKeySource},
 };
 
-/// Long enough for a slow network. All known servers accept it; some refuse 5 minutes and more.
+/// Long enough for a slow network. All known servers accept it, and some refuse 5 minutes.
 const LIFETIME: Duration = Duration::from_secs(60);
 
-/// These are different in each JWT, so they are made here.
-const MADE_HERE: [&str; 3] = ["iat", "exp", "jti"];
+/// The claims that differ in each JWT, and are added here.
+const ADDED_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 
 /// A JWT with given claims that a private key signs for each attempt: the value of a
 /// [parameter](crate::ClientCredentialsBuilder::parameter), such as the `assertion` of the JWT
@@ -127,9 +127,9 @@ impl SignedJwt {
     fn insert(&mut self, name: String, value: Value) {
         if name.is_empty() {
             self.keep_mistake("the name of a claim is empty; pass one".to_owned());
-        } else if let Some(name) = MADE_HERE.iter().find(|made| **made == name) {
+        } else if let Some(name) = ADDED_CLAIMS.iter().find(|added| **added == name) {
             self.keep_mistake(format!(
-                "the claim {name} is made for each attempt; leave it out, and set the lifetime"
+                "the claim {name} is added for each attempt; leave it out, and set the lifetime"
             ));
         } else {
             self.claims.insert(name, value);
@@ -145,7 +145,7 @@ impl SignedJwt {
             return Err(mistake.clone());
         }
         if self.lifetime < Duration::from_secs(1) {
-            return Err("the lifetime of its JWT must be 1 s or more".to_owned());
+            return Err("the lifetime of its JWT is below 1 s; set 1 s or more".to_owned());
         }
         if self.audience.as_ref().is_some_and(AssertionAudience::is_empty) {
             return Err("the audience of its JWT is empty; pass the authorization server's \
@@ -171,7 +171,8 @@ impl SignedJwt {
         let mut claims = self.claims.clone();
         if let Some(audience) = &self.audience {
             let audience = audience.resolve(draft).ok_or_else(|| {
-                Error::new(ErrorKind::Config).with_detail("no issuer was discovered")
+                Error::new(ErrorKind::Config)
+                    .with_detail("no issuer was discovered; pass the audience")
             })?;
             claims.insert("aud".into(), audience.into());
         }
@@ -181,7 +182,7 @@ impl SignedJwt {
 
 impl fmt::Debug for SignedJwt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without their values: some servers want an account's secret among the claims.
+        // Without values, since some servers require an account's secret among the claims.
         let claims: Vec<_> = self.claims.keys().collect();
         f.debug_struct("SignedJwt")
             .field("key", &self.key)

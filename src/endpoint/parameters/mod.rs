@@ -4,7 +4,6 @@ mod check;
 #[cfg(feature = "jwt")]
 mod jwt;
 mod resource;
-mod settings;
 mod value;
 
 pub(crate) use check::{authorization_details, grant_type};
@@ -31,15 +30,15 @@ const RESERVED: [&str; 9] = [
     "authorization_details",
 ];
 
-/// What the client asks for. No `Debug`: further parameters may be secret.
+/// The parameters of a token request. Without `Debug`, since further parameters may be secret.
 #[derive(Default)]
 pub(super) struct Parameters {
-    grant_type: Option<String>,
-    scope: Option<String>,
-    audience: Option<String>,
-    resource: Vec<String>,
-    authorization_details: Option<String>,
-    extra: Vec<(String, ParameterValue)>,
+    pub(super) grant_type: Option<String>,
+    pub(super) scope: Option<String>,
+    pub(super) audience: Option<String>,
+    pub(super) resource: Vec<String>,
+    pub(super) authorization_details: Option<String>,
+    pub(super) extra: Vec<(String, ParameterValue)>,
 }
 
 impl Parameters {
@@ -48,15 +47,14 @@ impl Parameters {
         self.grant_type.as_deref().unwrap_or(CLIENT_CREDENTIALS)
     }
 
-    /// The scope that is asked for, normalized.
+    /// The requested scope, normalized.
     pub(super) fn scope(&self) -> Option<&str> {
         self.scope.as_deref()
     }
 
-    /// Whether one of the values contains the time, so that a wrong clock can be why the request
-    /// is refused.
-    pub(super) fn are_dated(&self) -> bool {
-        self.extra.iter().any(|(_, value)| value.is_dated())
+    /// Whether one of the values contains the time. Then a wrong clock can be the reason of a refusal.
+    pub(super) fn have_times(&self) -> bool {
+        self.extra.iter().any(|(_, value)| value.has_times())
     }
 
     /// Whether one of the values needs the discovered issuer.
@@ -64,7 +62,7 @@ impl Parameters {
         self.extra.iter().any(|(_, value)| value.wants_issuer())
     }
 
-    /// Adds them to one attempt's request, with the secrets among them.
+    /// Adds the parameters, and the secrets among them, to a request.
     ///
     /// # Errors
     ///
@@ -107,7 +105,9 @@ impl Parameters {
                 return Err("parameter: a name is empty; pass one".into());
             }
             if RESERVED.contains(&name.as_str()) {
-                return Err(format!("parameter {name:?}: it has a setting of its own; use that"));
+                return Err(format!(
+                    "parameter {name:?}: it is reserved; use the builder's method for it"
+                ));
             }
             if self.extra[..index].iter().any(|(earlier, _)| earlier == name) {
                 return Err(format!("parameter {name:?}: it is given twice; give it once"));

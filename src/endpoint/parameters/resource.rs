@@ -1,4 +1,4 @@
-//! What a resource indicator must be (RFC 8707 §2).
+//! Checks resource indicators (RFC 8707 §2).
 
 /// An absolute URI without a fragment (RFC 8707 §2, RFC 3986 §4.3).
 ///

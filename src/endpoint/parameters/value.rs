@@ -5,14 +5,14 @@ use std::{fmt, future::Future, pin::Pin, sync::Arc};
 use zeroize::Zeroizing;
 
 #[cfg(feature = "jwt")]
-use super::SignedJwt;
+use super::jwt::SignedJwt;
 use crate::{
     client_auth::{Draft, Secret},
     error::{BoxError, Error, ErrorKind},
 };
 
-/// Below this a text is a word that messages need, and not a secret.
-const SHORTEST_SECRET: usize = 8;
+/// A shorter text is a word that messages need, and not a secret.
+const MIN_SECRET_CHARS: usize = 8;
 
 /// Names such as `urn:ietf:params:oauth:token-type:jwt` are public, and messages need them.
 const REGISTERED_NAME: &str = "urn:ietf:params:oauth:";
@@ -21,7 +21,7 @@ const REGISTERED_NAME: &str = "urn:ietf:params:oauth:";
 ///
 /// It is a text, a [`Secret`] (a value, a closure or a file), an async closure
 /// ([`from_fn`](Self::from_fn)), or a JWT that is signed for each attempt (`SignedJwt`, feature
-/// `jwt`). All but texts are read again for each attempt. `Debug` shows no value.
+/// `jwt`). Except for texts, the value is read again for each attempt. `Debug` shows no value.
 #[derive(Clone)]
 pub struct ParameterValue(Kind);
 
@@ -38,9 +38,9 @@ enum Kind {
 }
 
 impl ParameterValue {
-    /// A value that an async closure provides, such as a token of the platform that is exchanged
-    /// for another (RFC 8693). It is called for each attempt and counts against the attempt's
-    /// time. Its failure is an error of kind `Credentials`; put no secret into it.
+    /// A value from an async closure, such as the platform's token for an exchange (RFC 8693). The
+    /// closure is called for each attempt, within the attempt's timeout. Its failure is an error of kind
+    /// `Credentials`, which must not contain a secret.
     ///
     /// # Examples
     ///
@@ -90,12 +90,13 @@ impl ParameterValue {
             Kind::Jwt(jwt) => jwt.sign(draft).await.map_err(|error| named(name, error))?,
         };
         if value.is_empty() {
-            let why = format!("parameter {name:?}: its secret is empty; check what provides it");
+            let why =
+                format!("parameter {name:?}: its value is empty; check the source of the value");
             return Err(Error::new(ErrorKind::Credentials).with_detail(why));
         }
         draft.form.push(name.to_owned(), &value);
         if self.may_be_secret(&value) {
-            // The signature of a JWT is a password by itself.
+            // The signature of a JWT is as confidential as a password.
             let parts: Vec<_> = value.split('.').collect();
             if let [_, _, signature] = parts[..] {
                 draft.secrets.push(Zeroizing::new(signature.to_owned()));
@@ -107,12 +108,12 @@ impl ParameterValue {
 
     fn may_be_secret(&self, value: &str) -> bool {
         match &self.0 {
-            Kind::Text(_) => value.len() >= SHORTEST_SECRET && !value.starts_with(REGISTERED_NAME),
+            Kind::Text(_) => value.len() >= MIN_SECRET_CHARS && !value.starts_with(REGISTERED_NAME),
             _ => true,
         }
     }
 
-    pub(super) fn is_dated(&self) -> bool {
+    pub(super) fn has_times(&self) -> bool {
         #[cfg(feature = "jwt")]
         if let Kind::Jwt(_) = &self.0 {
             return true;

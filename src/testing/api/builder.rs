@@ -8,8 +8,11 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE},
 };
 
-use super::{ProtectedApi, Resource, Shared, State};
-use crate::testing::{AuthorizationServer, DpopVerifier, RecordedRequest};
+use super::protected_api::{ProtectedApi, Resource, Shared, State};
+use crate::{
+    sync::Mutex,
+    testing::{AuthorizationServer, DpopVerifier, RecordedRequest},
+};
 
 /// Sets up a [`ProtectedApi`].
 ///
@@ -33,8 +36,20 @@ pub struct ProtectedApiBuilder {
     delay: Duration,
 }
 
+impl ProtectedApi {
+    /// An API that accepts the tokens of an authorization server.
+    pub fn new(idp: &AuthorizationServer) -> Self {
+        Self::builder(idp).build()
+    }
+
+    /// Starts with the defaults, to change some of them.
+    pub fn builder(idp: &AuthorizationServer) -> ProtectedApiBuilder {
+        ProtectedApiBuilder::new(idp.clone())
+    }
+}
+
 impl ProtectedApiBuilder {
-    pub(super) fn new(idp: AuthorizationServer) -> Self {
+    fn new(idp: AuthorizationServer) -> Self {
         let resource = Box::new(|_: &RecordedRequest| {
             let mut response = Response::new(Bytes::from_static(b"{\"status\":\"ok\"}"));
             let json = HeaderValue::from_static("application/json");
@@ -53,7 +68,7 @@ impl ProtectedApiBuilder {
         self
     }
 
-    /// The header field the token is looked for in; default `Authorization`. Some gateways use
+    /// The header field with the token; default `Authorization`. Some gateways use
     /// `Proxy-Authorization` or `X-Serverless-Authorization`.
     pub fn header(mut self, name: HeaderName) -> Self {
         self.header = name;
@@ -77,7 +92,7 @@ impl ProtectedApiBuilder {
     pub fn build(self) -> ProtectedApi {
         let state = State { delay: self.delay, ..State::default() };
         let Self { idp, resource, header, dpop, .. } = self;
-        let state = state.into();
+        let state = Mutex::new(state);
         ProtectedApi { shared: Arc::new(Shared { idp, resource, header, dpop, state }) }
     }
 }

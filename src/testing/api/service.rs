@@ -1,4 +1,4 @@
-//! From a request to what its token is worth.
+//! Answers requests by their token.
 
 use std::{
     fmt,
@@ -12,7 +12,7 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
-use super::ProtectedApi;
+use super::protected_api::ProtectedApi;
 use crate::{
     error::BoxError,
     testing::{Answering, ConnectionClosed, RecordedRequest, dpop::Unproven, exchange::Endpoint},
@@ -46,9 +46,10 @@ pub struct ProtectedApiService {
     api: ProtectedApi,
 }
 
-impl ProtectedApiService {
-    pub(super) fn new(api: ProtectedApi) -> Self {
-        Self { api }
+impl ProtectedApi {
+    /// The API as a tower service over any body, for virtual time.
+    pub fn service(&self) -> ProtectedApiService {
+        ProtectedApiService { api: self.clone() }
     }
 }
 
@@ -99,7 +100,7 @@ impl Endpoint for ProtectedApi {
         };
         let response = respond_with
             .and_then(|respond| respond(&request))
-            .unwrap_or_else(|| self.judge(&request));
+            .unwrap_or_else(|| self.answer_request(&request));
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
@@ -108,7 +109,7 @@ impl Endpoint for ProtectedApi {
 }
 
 impl ProtectedApi {
-    fn judge(&self, request: &RecordedRequest) -> Response<Bytes> {
+    fn answer_request(&self, request: &RecordedRequest) -> Response<Bytes> {
         let mut values = request.headers.get_all(&self.shared.header).iter();
         if values.next().is_some() && values.next().is_some() {
             self.state().rejected += 1;
@@ -126,7 +127,7 @@ impl ProtectedApi {
             _ => Ok(None),
         };
         let mut response = match &proven {
-            Ok(key) => self.judge_token(request, token, key.as_deref()),
+            Ok(key) => self.answer_token(request, token, key.as_deref()),
             Err(Unproven::WantsNonce) => {
                 refuse(StatusCode::UNAUTHORIZED, "DPoP error=\"use_dpop_nonce\"")
             }
@@ -142,7 +143,7 @@ impl ProtectedApi {
         response
     }
 
-    fn judge_token(
+    fn answer_token(
         &self,
         request: &RecordedRequest,
         token: &str,
@@ -152,9 +153,9 @@ impl ProtectedApi {
         let live = idp.is_confirmed(token, request.client_certificate.as_ref(), key);
         let accepted = {
             let state = &mut *self.state();
-            let unlucky =
+            let chosen =
                 live && state.reject_share.as_mut().is_some_and(|(share, rng)| rng.f64() < *share);
-            let accepted = live && !unlucky && !state.always_reject;
+            let accepted = live && !chosen && !state.always_reject;
             *(if accepted { &mut state.accepted } else { &mut state.rejected }) += 1;
             accepted
         };

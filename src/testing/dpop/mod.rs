@@ -7,7 +7,7 @@ mod tests;
 use std::{
     collections::HashSet,
     fmt,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -16,8 +16,9 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 use super::RecordedRequest;
+use crate::sync::{Mutex, MutexGuard, lock};
 
-/// How far `iat` may be from now, either way.
+/// Maximum difference between `iat` and the current time.
 const WINDOW: Duration = Duration::from_secs(60);
 
 type Verify = dyn Fn(&str, Option<&str>) -> Option<String> + Send + Sync;
@@ -25,13 +26,12 @@ type Clock = dyn Fn() -> SystemTime + Send + Sync;
 
 /// Checks DPoP proofs (RFC 9449 §4.3), for an [`AuthorizationServer`](super::AuthorizationServer)
 /// or a [`ProtectedApi`](super::ProtectedApi). Cheap to clone; clones share nonces and the proofs
-/// that they have seen, so give each server one of its own.
+/// that they have seen, so give each server a separate one.
 ///
-/// It refuses a proof whose `typ`, `htm`, `htu`, `iat` (60 s) or `nonce` is not as it must be, that
-/// has a private key in it, or that came before (`jti`). The rest is up to a closure, as this
-/// crate's mocks know no cryptography: it gets the proof and, at an API, the access token, and
-/// returns the thumbprint (RFC 7638) of the key in the proof's `jwk` if the signature is good by
-/// that key, and `ath` is the access token's hash.
+/// It refuses a proof with a wrong `typ`, `htm`, `htu`, `iat` (60 s) or `nonce`, with a private key, or
+/// with a `jti` that was used before. A closure checks the rest, since the mocks have no cryptography.
+/// Its arguments are the proof and, at an API, the access token. It returns the thumbprint (RFC 7638)
+/// of the key in the proof's `jwk`, if the signature is valid and `ath` is the access token's hash.
 ///
 /// # Examples
 ///
@@ -126,7 +126,7 @@ impl DpopVerifier {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// The thumbprint of the key that signed a request's proof.

@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    AuthorizationServer, Config,
+    authorization_server::{AuthorizationServer, Config},
     client::{Client, Proof},
 };
 use crate::testing::{DpopVerifier, RecordedRequest};
@@ -14,7 +14,7 @@ use crate::testing::{DpopVerifier, RecordedRequest};
 ///
 /// # Examples
 ///
-/// A server that hands the same token out again, with its remaining life, as some do:
+/// A server that issues the same token again, with its remaining lifetime, as some do:
 ///
 /// ```
 /// use std::time::Duration;
@@ -35,8 +35,26 @@ pub struct AuthorizationServerBuilder {
     delay: Duration,
 }
 
+impl AuthorizationServer {
+    /// A server with the defaults: any client is accepted, tokens live for 3,600 s.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts with the defaults, to change some of them.
+    pub fn builder() -> AuthorizationServerBuilder {
+        AuthorizationServerBuilder::new()
+    }
+}
+
+impl Default for AuthorizationServer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl AuthorizationServerBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             config: Config {
                 path: "/token".into(),
@@ -48,8 +66,8 @@ impl AuthorizationServerBuilder {
                 dpop: None,
                 single_token: false,
                 same_token: false,
-                tell_lifetime: true,
-                tell_scope: true,
+                send_lifetime: true,
+                send_scope: true,
                 granted_scope: None,
             },
             lifetime: Duration::from_secs(3600),
@@ -74,7 +92,7 @@ impl AuthorizationServerBuilder {
         self.known(id.into(), Proof::Certificate(certificate))
     }
 
-    /// A client that proves itself with a certificate for this DNS name (`tls_client_auth` with
+    /// A client that authenticates with a certificate for this DNS name (`tls_client_auth` with
     /// `tls_client_auth_san_dns`, RFC 8705 §2.1.2), of an authority that the TLS listener trusts.
     #[cfg(feature = "testing-tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "testing-tls")))]
@@ -87,10 +105,9 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Accepts client assertions (RFC 7521 §4.2) that a closure finds good; its error is the OAuth
-    /// error code of the refusal, such as `invalid_client`. Default: they are refused, or accepted
-    /// unseen if no client was given. The server itself knows nothing of JWTs: verify with a JWT
-    /// library of your own.
+    /// Accepts client assertions (RFC 7521 §4.2) if a closure returns `Ok`. Its error is the OAuth error
+    /// code of the refusal, such as `invalid_client`. Default: they are refused, or accepted unchecked
+    /// if no client was configured. The server itself cannot verify JWTs, so use a JWT library.
     ///
     /// # Examples
     ///
@@ -113,12 +130,10 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Accepts an extension grant (RFC 6749 §4.5) whose requests a closure finds good. Its error is
-    /// the OAuth error code of the refusal, such as `invalid_grant`. Repeatable with different
-    /// grant types.
+    /// Accepts an extension grant (RFC 6749 §4.5) if a closure returns `Ok`. Its error is the OAuth error
+    /// code of the refusal, such as `invalid_grant`. Repeatable with different grant types.
     ///
-    /// A request for it may come without a client. Where a client is named, it must be a known
-    /// one. The answer to a token exchange has an `issued_token_type` (RFC 8693 §2.2.1).
+    /// Such a request may have no client. If it has one, the client must be configured. The answer to a token exchange has an `issued_token_type` (RFC 8693 §2.2.1).
     ///
     /// # Examples
     ///
@@ -144,15 +159,15 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Wants a DPoP proof with each token request, and binds the token to its key (RFC 9449 §5).
+    /// Requires a DPoP proof in each token request, and binds the token to its key (RFC 9449 §5).
     /// Default: proofs are ignored, and tokens are bearer tokens.
     pub fn dpop(mut self, verifier: DpopVerifier) -> Self {
         self.config.dpop = Some(verifier);
         self
     }
 
-    /// How long tokens live; default 3,600 s. It is told as `expires_in`: whole seconds as an
-    /// integer, others as a float.
+    /// Lifetime of tokens; default 3,600 s. `expires_in` is an integer for whole seconds, otherwise a
+    /// float.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
@@ -160,12 +175,11 @@ impl AuthorizationServerBuilder {
 
     /// Leaves `expires_in` out (RFC 6749 §5.1 allows it). Tokens live as long as before.
     pub fn no_expires_in(mut self) -> Self {
-        self.config.tell_lifetime = false;
+        self.config.send_lifetime = false;
         self
     }
 
-    /// How long each answer takes; default none. A token's life starts before this: the answer
-    /// is as if slow to arrive.
+    /// How long each answer takes; default none. A token's lifetime includes the delay.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
@@ -201,15 +215,15 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Hands the same token out again, to the same client and for the same scope, with its
-    /// remaining life (rounded down if the lifetime is in whole seconds) while it lives; default
-    /// no.
+    /// Whether to issue the same token again, to the same client and for the same scope, until it
+    /// expires; default no. Its lifetime is the remaining one, rounded down if the lifetime is in whole
+    /// seconds.
     pub fn same_token(mut self, same: bool) -> Self {
         self.config.same_token = same;
         self
     }
 
-    /// The scope that is granted whatever was asked for; default what was asked for.
+    /// The scope that is granted for any request; default the requested scope.
     pub fn granted_scope(mut self, scope: impl Into<String>) -> Self {
         self.config.granted_scope = Some(scope.into());
         self
@@ -217,7 +231,7 @@ impl AuthorizationServerBuilder {
 
     /// Leaves `scope` out of the answer, as RFC 6749 §5.1 allows where all of it is granted.
     pub fn no_scope(mut self) -> Self {
-        self.config.tell_scope = false;
+        self.config.send_scope = false;
         self
     }
 

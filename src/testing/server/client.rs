@@ -1,4 +1,4 @@
-//! Who asks: client authentication as RFC 6749 §2.3.1 has it.
+//! Client authentication (RFC 6749 §2.3.1).
 
 use std::sync::Arc;
 
@@ -109,7 +109,7 @@ impl Presented {
             (Proof::Certificate(known), Self::Public { .. }) => certificate == Some(known),
             #[cfg(feature = "testing-tls")]
             (Proof::Name(name), Self::Public { .. }) => {
-                certificate.is_some_and(|it| crate::testing::tls::is_for(it, name))
+                certificate.is_some_and(|it| crate::testing::certificate::is_for(it, name))
             }
             _ => false,
         };

@@ -1,5 +1,4 @@
-//! Whether a token request is good: RFC 6749 §3.2, §4.4.2, §4.5 and §5.2. Pure, so that further
-//! client authentication methods are further arms.
+//! Checks token requests: RFC 6749 §3.2, §4.4.2, §4.5 and §5.2.
 
 use http::{Method, StatusCode};
 
@@ -9,15 +8,15 @@ use crate::testing::{form, recorded::RecordedRequest};
 /// Parameters that may come more than once (RFC 8707 §2, RFC 8693 §2.1).
 const REPEATABLE: [&str; 2] = ["resource", "audience"];
 
-/// What a good request is granted.
+/// The grant for a valid request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Grant {
     pub(super) client: String,
-    /// The scope that was asked for.
+    /// The requested scope.
     pub(super) scope: Option<String>,
 }
 
-/// Why a bad request is refused.
+/// The refusal of an invalid request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub(super) status: StatusCode,
@@ -69,7 +68,7 @@ pub(super) fn check(
     let extension = extensions.iter().find(|(name, _)| grant_type == Some(name));
     let presented = match client::read(request, raw_basic) {
         Ok(presented) => Some(presented),
-        // The grant itself may say who asks (RFC 7521 §4.1).
+        // The grant itself may identify the client (RFC 7521 §4.1).
         Err(Unpresented::Nothing) if extension.is_some() => None,
         Err(why) => return Err(unpresented(why)),
     };

@@ -1,23 +1,16 @@
-//! The metadata document: RFC 8414, and OpenID Connect Discovery.
+//! The state of the metadata document (RFC 8414, OpenID Connect Discovery).
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
-    time::Duration,
-};
+use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
-use http::{Method, Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{AuthorizationServer, respond, service::Outcome};
-use crate::testing::{Answer, RecordedRequest, recorded::Log};
+use crate::testing::{answer::Answer, recorded::Log};
 
-/// At which of the two places a server has its metadata.
+/// The well-known URIs at which a server has its metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WellKnown {
-    /// Nowhere: both are answered 404.
+    /// None: both are answered 404.
     None,
     /// `/.well-known/oauth-authorization-server`, before the issuer's path (RFC 8414 §3.1).
     OAuth,
@@ -28,120 +21,11 @@ pub enum WellKnown {
     Both,
 }
 
-/// What changes about the metadata while the server runs.
+/// The metadata's state, which changes while the server runs.
 #[derive(Default)]
 pub(super) struct Metadata {
-    places: WellKnown,
-    changed: BTreeMap<String, Value>,
-    script: VecDeque<Answer>,
-    log: Log,
-}
-
-impl AuthorizationServer {
-    /// The issuer identifier for the in-memory service: `https://idp.test`, with the
-    /// [path](super::AuthorizationServerBuilder::issuer_path) that was set. For a socket see
-    /// [`Listening::issuer`](crate::testing::Listening::issuer).
-    pub fn issuer(&self) -> String {
-        format!("https://idp.test{}", self.shared.config.issuer_path)
-    }
-
-    /// Where the metadata is, from the next request on; default both places.
-    pub fn serve_metadata(&self, places: WellKnown) {
-        self.state().metadata.places = places;
-    }
-
-    /// Changes a member of the metadata; with `null` it is left out.
-    ///
-    /// # Examples
-    ///
-    /// An issuer that is another's, and an endpoint for clients with a certificate:
-    ///
-    /// ```
-    /// use serde_json::json;
-    /// use tower_oauth2_client_credentials::testing::AuthorizationServer;
-    ///
-    /// let idp = AuthorizationServer::new();
-    /// idp.set_metadata("issuer", json!("https://idp.test/other"));
-    /// idp.set_metadata("mtls_endpoint_aliases", json!({"token_endpoint": "https://mtls.test/token"}));
-    /// ```
-    pub fn set_metadata(&self, member: impl Into<String>, value: Value) {
-        self.state().metadata.changed.insert(member.into(), value);
-    }
-
-    /// Adds to the script of the metadata: the next requests for it, at either place, get these
-    /// answers, one each, in order. [`Answer::Issue`] is the document.
-    pub fn script_metadata(&self, answers: impl IntoIterator<Item = Answer>) {
-        let answers: Vec<_> = answers.into_iter().collect();
-        self.state().metadata.script.extend(answers);
-    }
-
-    /// The last 1,000 requests to other paths than the token endpoint's, oldest first: those for
-    /// the metadata, found or not.
-    pub fn metadata_requests(&self) -> Vec<RecordedRequest> {
-        self.state().metadata.log.to_vec()
-    }
-
-    /// Answers a request that is not for the token endpoint.
-    pub(super) fn describe(&self, request: RecordedRequest) -> (Outcome, Duration) {
-        let request = Arc::new(request);
-        let config = &self.shared.config;
-        // Both remove a slash at the end first.
-        let issuer_path = config.issuer_path.strip_suffix('/').unwrap_or(&config.issuer_path);
-        let (answer, mut delay) = {
-            let mut state = self.state();
-            let delay = state.delay;
-            let metadata = &mut state.metadata;
-            metadata.log.push(Arc::clone(&request));
-            let oauth = format!("/.well-known/oauth-authorization-server{issuer_path}");
-            let openid = format!("{issuer_path}/.well-known/openid-configuration");
-            let (is_oauth, is_openid) = (request.uri.path() == oauth, request.uri.path() == openid);
-            let answer = match metadata.places {
-                _ if !is_oauth && !is_openid => Answer::Status(404),
-                places => metadata.script.pop_front().unwrap_or(match places {
-                    WellKnown::Both => Answer::Issue,
-                    WellKnown::OAuth if is_oauth => Answer::Issue,
-                    WellKnown::OpenId if is_openid => Answer::Issue,
-                    _ => Answer::Status(404),
-                }),
-            };
-            (answer, delay)
-        };
-        let mut inner = &answer;
-        while let Answer::Delayed(more, delayed) = inner {
-            delay = delay.saturating_add(*more);
-            inner = delayed;
-        }
-        let outcome = match inner {
-            Answer::Issue if request.method != Method::GET => {
-                Outcome::Respond(respond::status(405, None))
-            }
-            Answer::Issue => Outcome::Respond(self.document(&request)),
-            other => self.carry_out((other.clone(), request), &mut delay),
-        };
-        (outcome, delay)
-    }
-
-    fn document(&self, request: &RecordedRequest) -> Response<Bytes> {
-        let (origin, config) = (request.origin(), &self.shared.config);
-        let extensions = config.extension_grants.iter().map(|(name, _)| name.as_str());
-        let grant_types: Vec<_> = ["client_credentials"].into_iter().chain(extensions).collect();
-        let mut document = json!({
-            "issuer": format!("{origin}{}", config.issuer_path),
-            "token_endpoint": format!("{origin}{}", config.path),
-            "response_types_supported": [],
-            "grant_types_supported": grant_types,
-            "token_endpoint_auth_methods_supported": [
-                "client_secret_basic",
-                "client_secret_post",
-                "tls_client_auth",
-                "self_signed_tls_client_auth",
-                "none",
-            ],
-            "tls_client_certificate_bound_access_tokens": true,
-        });
-        let members = document.as_object_mut().expect("it is an object");
-        members.extend(self.state().metadata.changed.clone());
-        members.retain(|_, value| !value.is_null());
-        respond::json_response(StatusCode::OK, &document)
-    }
+    pub(super) well_known: WellKnown,
+    pub(super) changed: BTreeMap<String, Value>,
+    pub(super) script: VecDeque<Answer>,
+    pub(super) log: Log,
 }

@@ -1,4 +1,4 @@
-//! From a token request to the answer it gets.
+//! Answers token requests.
 
 use std::{
     fmt,
@@ -14,7 +14,7 @@ use http_body::Body;
 use http_body_util::Full;
 use tower_service::Service;
 
-use super::{AuthorizationServer, grant, respond};
+use super::{authorization_server::AuthorizationServer, grant, respond};
 use crate::{
     error::BoxError,
     testing::{Answer, Answering, ConnectionClosed, RecordedRequest, exchange::Endpoint},
@@ -47,9 +47,10 @@ pub struct AuthorizationServerService {
     server: AuthorizationServer,
 }
 
-impl AuthorizationServerService {
-    pub(super) fn new(server: AuthorizationServer) -> Self {
-        Self { server }
+impl AuthorizationServer {
+    /// The server as a tower service over any body, for virtual time.
+    pub fn service(&self) -> AuthorizationServerService {
+        AuthorizationServerService { server: self.clone() }
     }
 }
 
@@ -78,7 +79,7 @@ impl fmt::Debug for AuthorizationServerService {
     }
 }
 
-/// Counts a token request as in flight, until it is answered or given up.
+/// Counts a token request as in flight, until it is answered or dropped.
 pub(in crate::testing) struct InFlight(AuthorizationServer);
 
 impl Drop for InFlight {
@@ -90,7 +91,7 @@ impl Drop for InFlight {
 impl Endpoint for AuthorizationServer {
     const BODY_LIMIT: usize = 1024 * 1024;
 
-    /// Nothing for a path that is not the token endpoint's.
+    /// `None` for a path other than the token endpoint's.
     type Arrival = Option<InFlight>;
 
     fn arrive(&self, uri: &Uri) -> Self::Arrival {
@@ -105,11 +106,11 @@ impl Endpoint for AuthorizationServer {
         request: RecordedRequest,
         arrival: &Self::Arrival,
     ) -> Result<Response<Bytes>, ConnectionClosed> {
-        // The outcome stands before the delay: the token's life runs while the answer travels.
+        // Decided before the delay, so that the token's lifetime includes it.
         let (outcome, delay) = match arrival {
             Some(_) => {
                 let (answer, mut delay) = self.decide(request);
-                (self.carry_out(answer, &mut delay), delay)
+                (self.perform(answer, &mut delay), delay)
             }
             None => self.describe(request),
         };
@@ -134,7 +135,7 @@ pub(super) enum Outcome {
 }
 
 impl AuthorizationServer {
-    /// Records the request and finds the answer it is to get, with the server's own delay.
+    /// Records the request and decides the answer, with the server's delay.
     fn decide(&self, request: RecordedRequest) -> ((Answer, Arc<RecordedRequest>), Duration) {
         let request = Arc::new(request);
         let (planned, hook, delay) = {
@@ -147,7 +148,7 @@ impl AuthorizationServer {
         ((answer, request), delay)
     }
 
-    pub(super) fn carry_out(
+    pub(super) fn perform(
         &self,
         (mut answer, request): (Answer, Arc<RecordedRequest>),
         delay: &mut Duration,
@@ -187,12 +188,13 @@ impl AuthorizationServer {
         let key = match config.dpop.as_ref().map(|verifier| verifier.check(request, None)) {
             None => None,
             Some(Ok(key)) => Some(key),
-            Some(Err(why)) => return self.stamped(respond::unproven(&why), why.wants_nonce()),
+            Some(Err(why)) => return self.with_nonce(respond::unproven(&why), why.wants_nonce()),
         };
         let key = key.as_deref();
         let state = &mut *self.state();
         let plain = token.is_none() && lifetime.is_none();
-        let again = if plain && config.same_token { state.tokens.live_one(&grant) } else { None };
+        let again =
+            if plain && config.same_token { state.tokens.longest_lived(&grant) } else { None };
         let certificate = request.client_certificate.as_ref();
         let again = again.filter(|(token, _)| {
             state.tokens.certificate(token) == certificate && state.tokens.key(token) == key
@@ -206,7 +208,7 @@ impl AuthorizationServer {
                 if config.single_token {
                     state.tokens.revoke_client(&grant.client);
                 }
-                let token = token.unwrap_or_else(|| state.tokens.invent());
+                let token = token.unwrap_or_else(|| state.tokens.generate());
                 let lifetime = lifetime.unwrap_or(state.lifetime);
                 state.tokens.activate(token.clone(), &grant, lifetime);
                 state.tokens.bind(&token, certificate, key);
@@ -217,15 +219,15 @@ impl AuthorizationServer {
         let response = respond::token(
             &token,
             if key.is_some() { "DPoP" } else { "Bearer" },
-            config.tell_lifetime.then_some(lifetime),
-            scope.filter(|_| config.tell_scope),
+            config.send_lifetime.then_some(lifetime),
+            scope.filter(|_| config.send_scope),
             request.form_value("grant_type") == Some(TOKEN_EXCHANGE),
         );
-        self.stamped(response, false)
+        self.with_nonce(response, false)
     }
 
-    /// With a nonce for the next proof, if it belongs there.
-    fn stamped(&self, mut response: Response<Bytes>, wants_nonce: bool) -> Response<Bytes> {
+    /// Adds a nonce for the next proof, if proofs are verified.
+    fn with_nonce(&self, mut response: Response<Bytes>, wants_nonce: bool) -> Response<Bytes> {
         if let Some(verifier) = &self.shared.config.dpop {
             verifier.stamp(response.headers_mut(), wants_nonce);
         }

@@ -1,4 +1,4 @@
-//! What changes while the server runs.
+//! The state of the server, which changes while it runs.
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 

@@ -1,4 +1,4 @@
-//! How much a server may send for one answer, beyond the body that its reader takes.
+//! Bounds the bytes that a server may send for one response, in addition to its body.
 
 use std::{
     io,
@@ -17,18 +17,18 @@ use hyper_util::{
 };
 use tokio::net::TcpStream;
 
-/// Bytes of handshakes, heads, informational responses and control frames in a row. Real answers
-/// need a few thousand; HTTP/2 may have read as much ahead of the body's reader as its window.
+/// Maximum bytes of handshakes, heads, informational responses and control frames. Real responses
+/// need a few thousand. HTTP/2 may also have read a whole window before the reader of the body does.
 pub(super) const LIMIT: usize = 1024 * 1024;
 
 /// The HTTP/2 windows of token requests, in bytes: together well below [`LIMIT`].
 pub(super) const STREAM_WINDOW: u32 = 256 * 1024;
 pub(super) const CONNECTION_WINDOW: u32 = 512 * 1024;
 
-const PIECE: usize = 8 * 1024;
+const CHUNK_BYTES: usize = 8 * 1024;
 
-/// Counts the bytes that came from a host and are not part of a body that was taken. Each exchange in
-/// flight may have as many as [`LIMIT`]: a thousand at once are a thousand handshakes.
+/// Counts the bytes from a host, except those of bodies that were read. The limit is [`LIMIT`] for
+/// each exchange in flight, since each may need its own handshake.
 #[derive(Default)]
 pub(super) struct Budget {
     spent: AtomicUsize,
@@ -42,14 +42,14 @@ impl Budget {
         self.spent.store(0, Ordering::Relaxed);
     }
 
-    /// Its answer is complete, or was given up. Called once for each [`begin`](Self::begin).
+    /// A response is complete, or was dropped. Called once for each [`begin`](Self::begin).
     pub(super) fn end(&self) {
         self.exchanges.fetch_sub(1, Ordering::Relaxed);
         self.spent.store(0, Ordering::Relaxed);
     }
 
-    /// The reader of a body took these bytes. It has its own bound.
-    pub(super) fn taken(&self, bytes: usize) {
+    /// Subtracts the bytes of a body that were read. The reader has its own bound.
+    pub(super) fn refund(&self, bytes: usize) {
         let less = |spent: usize| Some(spent.saturating_sub(bytes));
         // An update that returns a value always succeeds.
         let _ = self.spent.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
@@ -64,7 +64,7 @@ impl Budget {
     }
 }
 
-/// A TCP connection that may be on a budget.
+/// A TCP connection, with or without a budget.
 pub(super) struct Tcp {
     stream: TokioIo<TcpStream>,
     budget: Option<Arc<Budget>>,
@@ -84,10 +84,10 @@ impl Read for Tcp {
     ) -> Poll<io::Result<()>> {
         let Self { stream, budget } = &mut *self;
         let Some(budget) = budget else { return Pin::new(stream).poll_read(cx, buffer) };
-        // The cursor does not tell how much was read, so a piece is read and copied.
-        let mut piece = [0; PIECE];
-        let room = buffer.remaining().min(PIECE);
-        let mut read = ReadBuf::new(&mut piece[..room]);
+        // The cursor does not report how much was read, so a chunk is read and then copied.
+        let mut chunk = [0; CHUNK_BYTES];
+        let room = buffer.remaining().min(CHUNK_BYTES);
+        let mut read = ReadBuf::new(&mut chunk[..room]);
         ready!(Pin::new(stream).poll_read(cx, read.unfilled()))?;
         budget.spend(read.filled().len())?;
         buffer.put_slice(read.filled());
@@ -139,11 +139,11 @@ mod tests {
     fn the_limit_is_exact_and_bodies_that_were_taken_do_not_count() {
         let budget = Budget::default();
         budget.spend(LIMIT).unwrap();
-        budget.taken(LIMIT / 2);
+        budget.refund(LIMIT / 2);
         budget.spend(LIMIT / 2).unwrap();
         assert!(budget.spend(1).is_err());
         budget.begin();
-        budget.taken(1);
+        budget.refund(1);
         budget.spend(LIMIT).unwrap();
     }
 

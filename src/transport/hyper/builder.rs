@@ -12,18 +12,18 @@ use rustls::client::Resumption;
 use rustls_pki_types::CertificateDer;
 
 use super::{
-    HyperTransport,
     client::HyperClient,
     connect::Connector,
-    identity::{ClientIdentity, Following},
+    identity::{ClientIdentity, IdentityResolver},
     tls::{self, Tls, parse_pem},
+    transport::HyperTransport,
 };
 use crate::{
     error::{Error, ErrorKind},
-    transport::ProxySettings,
+    transport::proxy::ProxySettings,
 };
 
-/// A handshake over a slow link, with a name lookup retried once, fits; two attempts of it fit
+/// Enough for a handshake over a slow link with one retried name lookup. Two connection attempts fit
 /// in the 10 s of one token request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -38,8 +38,24 @@ pub struct HyperTransportBuilder {
     error: Option<Error>,
 }
 
+impl HyperTransport {
+    /// The transport with its defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`], if TLS cannot be set up.
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// Starts with the defaults, to change some of them.
+    pub fn builder() -> HyperTransportBuilder {
+        HyperTransportBuilder::new()
+    }
+}
+
 impl HyperTransportBuilder {
-    pub(super) fn new() -> Self {
+    fn new() -> Self {
         Self {
             only: None,
             extra: Vec::new(),
@@ -50,10 +66,10 @@ impl HyperTransportBuilder {
         }
     }
 
-    /// Trusts the certificates in this PEM text too, beside the platform's. Can be repeated.
+    /// Trusts the certificates in this PEM text, in addition to the platform's. Can be repeated.
     ///
-    /// A text without a certificate is an error of [`build`](Self::build). On Android, whose
-    /// verifier takes none, any is.
+    /// A text without a certificate is an error of [`build`](Self::build). On Android any text is an
+    /// error, since the platform's verifier takes no extra certificates.
     pub fn extra_root_certificates_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         let certificates = self.keep_error(parse_pem(pem.as_ref()));
         self.extra.extend(certificates.unwrap_or_default());
@@ -73,17 +89,17 @@ impl HyperTransportBuilder {
 
     /// Trusts the certificates in this PEM text instead of the platform's. Can be repeated.
     ///
-    /// Then the platform's verifier is not used at all, nor are its revocation lists.
+    /// The platform's verifier and its revocation lists are not used then.
     pub fn only_root_certificates_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
         let certificates = self.keep_error(parse_pem(pem.as_ref()));
         self.only.get_or_insert_default().extend(certificates.unwrap_or_default());
         self
     }
 
-    /// Whether to use the proxies that the environment names; by default yes, as most tools do.
+    /// Whether to use the proxies of the environment. Default: yes, as most tools do.
     ///
-    /// They are read by [`build`](Self::build), as [`ProxySettings`](crate::ProxySettings) says. The last call of this and
-    /// [`proxy`](Self::proxy) counts.
+    /// [`build`](Self::build) reads them, see [`ProxySettings`](crate::ProxySettings). The last call of
+    /// this and [`proxy`](Self::proxy) counts.
     pub fn proxy_from_env(mut self, read: bool) -> Self {
         self.proxy = if read { ProxySettings::from_env() } else { ProxySettings::direct() };
         self
@@ -113,22 +129,22 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Shows this certificate to servers that ask for one (RFC 8705). Proxies never get to see it.
-    /// The last call of this and the next two counts.
+    /// Shows this certificate to servers that request one (RFC 8705), never to proxies. The last call
+    /// of this and the next two methods counts.
     pub fn client_identity(mut self, identity: ClientIdentity) -> Self {
         self.identity = Some(identity);
         self
     }
 
-    /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_pem`]; where that
-    /// fails, [`build`](Self::build) does.
+    /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_pem`]. Its error is an
+    /// error of [`build`](Self::build).
     pub fn client_identity_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
         self.identity = self.keep_error(ClientIdentity::from_pem(chain, key));
         self
     }
 
     /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_files`], which
-    /// reads the files in place; where that fails, [`build`](Self::build) does.
+    /// reads the files here. Its error is an error of [`build`](Self::build).
     pub fn client_identity_files(
         mut self,
         chain: impl Into<PathBuf>,
@@ -151,7 +167,7 @@ impl HyperTransportBuilder {
         Ok(HyperTransport::with_connector(connector, identity))
     }
 
-    /// Builds a client for the API instead: with the same trust and proxy, and the same
+    /// Builds a client for the API instead, with the same root certificates, proxy and client
     /// certificate.
     ///
     /// # Errors
@@ -166,13 +182,12 @@ impl HyperTransportBuilder {
         Ok(HyperClient::new(connector, identity))
     }
 
-    /// Builds the TLS part alone, for a client of another kind (`reqwest`, `tonic`, …): with the
-    /// same trust and the same certificate. Proxy and timeouts are that client's; ALPN is empty.
+    /// Builds only the TLS settings, for another client (`reqwest`, `tonic`, …), with the same root
+    /// certificates and client certificate. Set proxy and timeouts on that client. ALPN is empty.
     ///
-    /// Each new connection shows the certificate that is current then, and sessions are not
-    /// resumed. But a connection lives on with the certificate it was made with, and tokens that
-    /// are bound to a newer one are refused on it: make a new client in
-    /// [`on_rotation`](ClientIdentity::on_rotation).
+    /// Each new connection shows the current certificate, and sessions are not resumed. An existing
+    /// connection keeps its certificate, and a token that is bound to a newer certificate is refused on
+    /// it. So make a new client in [`on_rotation`](ClientIdentity::on_rotation).
     ///
     /// # Errors
     ///
@@ -185,8 +200,8 @@ impl HyperTransportBuilder {
         Ok(match identity {
             None => tls.config,
             Some(identity) => {
-                let certificate = Arc::new(Following(identity));
-                tls::showing(&tls.config, certificate, Resumption::disabled())
+                let certificate = Arc::new(IdentityResolver(identity));
+                tls::with_client_certificate(&tls.config, certificate, Resumption::disabled())
             }
         })
     }

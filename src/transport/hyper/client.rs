@@ -4,7 +4,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -20,31 +20,31 @@ use tower_service::Service;
 
 use super::{
     connect::Connector,
-    failure::{Failure, host_of},
+    failure::{Failure, host_and_port},
     identity::ClientIdentity,
-    lock,
 };
 use crate::{
     error::BoxError,
-    transport::{PING_INTERVAL, PING_TIMEOUT},
+    sync::{Mutex, lock},
+    transport::ping::{PING_INTERVAL, PING_TIMEOUT},
 };
 
 /// An HTTP client for the API behind the layer: HTTP/1.1 and HTTP/2 (by ALPN) over rustls, with the
 /// trust, proxy and client certificate of a [`HyperTransportBuilder`](crate::HyperTransportBuilder).
 ///
-/// It is hyper-util's client, and one thing more: when its [`ClientIdentity`] gets a new
-/// certificate, requests from then on use new connections, which show that certificate. Tokens bound
-/// to it (RFC 8705 §3) would be refused on the old ones.
+/// It is hyper-util's client with one addition: when its [`ClientIdentity`] gets a new certificate,
+/// later requests use new connections, which show the new certificate. Tokens that are bound to it
+/// (RFC 8705 §3) would be refused on the old connections.
 ///
-/// **Silent peers.** A peer that is gone without closing is noticed: while requests are in flight, an
-/// HTTP/2 connection that is silent for 15 s is sent a PING, and is closed if that is not answered
-/// within 10 s. TCP keepalive and, on Linux, `TCP_USER_TIMEOUT` (30 s) do the same below. A peer that
-/// only delays its answer looks alive: bound the time of a request by a timeout of the caller, such
-/// as `tower::timeout`.
+/// **Silent peers.** A peer that disappears without closing the connection is noticed. While requests
+/// are in flight, a PING is sent on an HTTP/2 connection that is silent for 15 s, and the connection is
+/// closed if the PING is not answered within 10 s. TCP keepalive and, on Linux, `TCP_USER_TIMEOUT`
+/// (30 s) do the same for TCP. A peer that only delays its response is not noticed: bound the time of a
+/// request with a timeout such as `tower::timeout`.
 ///
-/// **Errors** name the problem and what to do in their message; the cause is behind `source()`.
+/// **Errors** name the problem and what to do in their message. `source()` returns the cause.
 ///
-/// It follows no redirects. Cheap to clone.
+/// Redirects are not followed. Cheap to clone.
 ///
 /// # Panics
 ///
@@ -75,10 +75,10 @@ use crate::{
 /// # }
 /// ```
 pub struct HyperClient<B> {
-    shared: Arc<Shared<B>>,
+    shared: Arc<Inner<B>>,
 }
 
-struct Shared<B> {
+struct Inner<B> {
     connector: Connector,
     identity: Option<ClientIdentity>,
     pool: ArcSwap<Pool<B>>,
@@ -88,7 +88,8 @@ struct Shared<B> {
 
 /// Connections that all show the same certificate.
 struct Pool<B> {
-    certificate: u64,
+    /// The generation of the certificate.
+    generation: u64,
     client: Client<Connector, B>,
 }
 
@@ -100,7 +101,7 @@ where
     pub(super) fn new(connector: Connector, identity: Option<ClientIdentity>) -> Self {
         let pool = ArcSwap::from_pointee(pool(&connector, identity.as_ref()));
         let replacing = Mutex::default();
-        Self { shared: Arc::new(Shared { connector, identity, pool, replacing }) }
+        Self { shared: Arc::new(Inner { connector, identity, pool, replacing }) }
     }
 }
 
@@ -109,28 +110,29 @@ where
     B: Body + Send,
     B::Data: Send,
 {
-    let (certificate, connector) = connector.showing(identity);
+    let (generation, connector) = connector.with_identity(identity);
     let client = Client::builder(TokioExecutor::new())
         .timer(TokioTimer::new())
         .pool_timer(TokioTimer::new())
         .http2_keep_alive_interval(PING_INTERVAL)
         .http2_keep_alive_timeout(PING_TIMEOUT)
         .build(connector);
-    Pool { certificate, client }
+    Pool { generation, client }
 }
 
-impl<B> Shared<B>
+impl<B> Inner<B>
 where
     B: Body + Send,
     B::Data: Send,
 {
-    fn follow(&self, identity: &ClientIdentity) {
-        identity.look();
-        if self.pool.load().certificate == identity.generation() {
+    /// Replaces the pool after the certificate was replaced.
+    fn update_pool(&self, identity: &ClientIdentity) {
+        identity.read_in_background();
+        if self.pool.load().generation == identity.generation() {
             return;
         }
         let _replacing = lock(&self.replacing);
-        if self.pool.load().certificate != identity.generation() {
+        if self.pool.load().generation != identity.generation() {
             self.pool.store(Arc::new(pool(&self.connector, Some(identity))));
         }
     }
@@ -152,9 +154,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> HyperClientFuture {
         if let Some(identity) = &self.shared.identity {
-            self.shared.follow(identity);
+            self.shared.update_pool(identity);
         }
-        let host = host_of(request.uri());
+        let host = host_and_port(request.uri());
         HyperClientFuture { host, response: self.shared.pool.load().client.request(request) }
     }
 }

@@ -1,4 +1,4 @@
-//! How a connection is made: directly or through a proxy, then TLS, all within one bound.
+//! Makes connections, directly or through a proxy, with TLS, within one timeout.
 
 use std::{
     fmt,
@@ -16,14 +16,15 @@ use tower_service::Service;
 
 use super::{
     budget::{Budget, Tcp},
-    dial::{Dialer, Progress},
+    dial::{DialError, Dialer},
     identity::ClientIdentity,
+    progress::Progress,
     tls::{self, Tls},
 };
 use crate::{
     error::{BoxError, Error},
     transport::{
-        failure::explain,
+        explain::explain,
         proxy::{Proxies, ProxySettings},
     },
 };
@@ -33,7 +34,7 @@ type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 /// The connector below the client, for `http` and `https`.
 #[derive(Clone)]
 pub(super) struct Connector {
-    /// Shows no certificate. A proxy never gets to see one.
+    /// Without a client certificate, which is never shown to a proxy.
     to_proxy: Arc<ClientConfig>,
     to_destination: Arc<ClientConfig>,
     proxies: Arc<Proxies>,
@@ -52,7 +53,7 @@ impl Connector {
         let to_proxy = Arc::new(config.clone());
         Ok(Self {
             to_proxy,
-            to_destination: Arc::new(negotiating(config)),
+            to_destination: Arc::new(with_alpn(config)),
             proxies: Arc::new(proxy.resolve()?),
             timeout,
             missing_roots,
@@ -61,20 +62,21 @@ impl Connector {
         })
     }
 
-    /// The connector whose connections show the identity's current certificate and no other, and
-    /// the generation of that.
-    pub(super) fn showing(&self, identity: Option<&ClientIdentity>) -> (u64, Self) {
+    /// A connector whose connections show the identity's current certificate only, and the generation
+    /// of that certificate.
+    pub(super) fn with_identity(&self, identity: Option<&ClientIdentity>) -> (u64, Self) {
         let Some(identity) = identity else { return (0, self.clone()) };
         let current = identity.current();
-        // The files of an identity may be created later. Its generation changes then.
+        // The files of an identity may be created later. The generation changes then.
         let Some(key) = current.key.clone() else { return (current.generation, self.clone()) };
         let certificate = Arc::new(SingleCertAndKey::from(key));
-        let tls = tls::showing(&self.to_destination, certificate, Resumption::default());
+        let tls =
+            tls::with_client_certificate(&self.to_destination, certificate, Resumption::default());
         (current.generation, Self { to_destination: Arc::new(tls), ..self.clone() })
     }
 
-    /// The connector whose connections share a budget.
-    pub(super) fn on_budget(self, budget: &Arc<Budget>) -> Self {
+    /// A connector whose connections share a budget.
+    pub(super) fn with_budget(self, budget: &Arc<Budget>) -> Self {
         Self { budget: Some(Arc::clone(budget)), ..self }
     }
 
@@ -84,7 +86,7 @@ impl Connector {
 }
 
 /// HTTP/2 or HTTP/1.1, as the server prefers.
-fn negotiating(mut config: ClientConfig) -> ClientConfig {
+fn with_alpn(mut config: ClientConfig) -> ClientConfig {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
 }
@@ -127,7 +129,7 @@ impl Service<Uri> for Connector {
                     Ok(error) => (error.at_proxy, error.reason),
                     Err(error) => (false, explain(&*error)),
                 },
-                Err(_) => progress.overdue(via.is_some(), timeout),
+                Err(_) => progress.timeout_reason(via.is_some(), timeout),
             };
             Err(ConnectError { to, via, at_proxy, reason }.into())
         })
@@ -144,27 +146,12 @@ impl fmt::Debug for Connector {
     }
 }
 
-/// Why the dialer has no connection. The connector knows to where.
-#[derive(Debug)]
-pub(super) struct DialError {
-    pub(super) at_proxy: bool,
-    pub(super) reason: String,
-}
-
-impl fmt::Display for DialError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl std::error::Error for DialError {}
-
-/// There is no connection. It shows hosts and ports, but no paths and no credentials.
+/// There is no connection. The text shows hosts and ports, but no paths and no credentials.
 #[derive(Debug)]
 pub(super) struct ConnectError {
     to: String,
     via: Option<String>,
-    /// The proxy is what failed.
+    /// Whether the proxy failed.
     at_proxy: bool,
     /// `problem (causes); advice`
     reason: String,

@@ -1,12 +1,10 @@
-//! Everything below the TLS session with the destination: name lookup, TCP, proxy.
+//! Connections below the TLS session with the destination: name lookup, TCP, proxy.
 
 use std::{
+    fmt,
     future::Future,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,68 +17,45 @@ use tower_service::Service;
 
 use super::{
     budget::{Budget, Tcp},
-    connect::DialError,
+    progress::{Progress, Stage},
     resolve::Resolver,
-    tunnel::{self, NoTunnel},
+    tunnel::{self, TunnelError},
 };
 use crate::{
     error::BoxError,
     transport::{
-        failure::explain,
+        explain::explain,
         proxy::{Protocol, Proxies, ProxyServer},
     },
 };
 
-/// A peer that is silent for this long is probed. If it does not answer twice, the connection is
-/// dead.
+/// How long a peer may be silent before it is probed. After two unanswered probes the connection is
+/// closed.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 2;
 
-/// What was sent must be acknowledged in this time (`TCP_USER_TIMEOUT`, RFC 5482).
+/// How long sent data may remain unacknowledged (`TCP_USER_TIMEOUT`, RFC 5482).
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// TCP, or TLS to the proxy.
 type Stream = MaybeHttpsStream<Tcp>;
 
-/// How far one connection has come.
-#[derive(Clone, Default)]
-pub(super) struct Progress(Arc<AtomicU8>);
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum Stage {
-    Lookup,
-    Tcp,
-    /// TLS with the proxy or the destination, whichever the TCP connection leads to.
-    Handshake,
-    Tunnel,
-    /// TLS with the destination, through a tunnel.
-    Tunneled,
+/// There is no connection. The connector adds the destination.
+#[derive(Debug)]
+pub(super) struct DialError {
+    pub(super) at_proxy: bool,
+    pub(super) reason: String,
 }
 
-impl Progress {
-    pub(super) fn reach(&self, stage: Stage) {
-        self.0.store(stage as u8, Ordering::Relaxed);
-    }
-
-    /// What took too long: whether it is the proxy, and the problem with advice.
-    pub(super) fn overdue(&self, is_proxied: bool, timeout: Duration) -> (bool, String) {
-        let reached = self.0.load(Ordering::Relaxed);
-        let at_proxy = is_proxied && reached < Stage::Tunneled as u8;
-        let (problem, advice) = if reached == Stage::Lookup as u8 {
-            ("the name lookup did not end", "check this machine's DNS")
-        } else if reached == Stage::Tcp as u8 {
-            ("no TCP connection was made", "check the host, the port, and firewalls")
-        } else if reached == Stage::Tunnel as u8 {
-            ("no answer to CONNECT came", "check the proxy, and whether it can reach the host")
-        } else {
-            ("the TLS handshake did not end", "check that the port speaks TLS")
-        };
-        (at_proxy, format!("{problem} within {timeout:?}; {advice}"))
+impl fmt::Display for DialError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
     }
 }
+
+impl std::error::Error for DialError {}
 
 /// Makes one connection.
 #[derive(Clone)]
@@ -99,7 +74,7 @@ impl Dialer {
         let mut http = HttpConnector::new_with_resolver(Resolver::new(self.progress.clone()));
         http.enforce_http(false);
         http.set_nodelay(true);
-        // Shared out among a host's addresses, so that a dead one does not use up all of it.
+        // Divided among a host's addresses, so that one dead address does not use up all of it.
         http.set_connect_timeout(Some(self.timeout));
         http.set_keepalive(Some(KEEPALIVE));
         http.set_keepalive_interval(Some(KEEPALIVE_INTERVAL));
@@ -109,9 +84,9 @@ impl Dialer {
         TcpConnector { http, budget: self.budget.clone(), progress: self.progress.clone() }
     }
 
-    async fn through(self, proxy: &ProxyServer) -> Result<Stream, String> {
+    async fn connect_through(self, proxy: &ProxyServer) -> Result<Stream, String> {
         if let Protocol::Socks(_) = proxy.protocol {
-            return Err("it is a SOCKS proxy; give an http or https proxy".to_owned());
+            return Err("it is a SOCKS proxy; use an http or https proxy".to_owned());
         }
         let uri: Uri = proxy.to_string().parse().map_err(|_| "its URL is malformed".to_owned())?;
         let mut connector = HttpsConnector::from((self.tcp(), Arc::clone(&self.to_proxy)));
@@ -123,13 +98,13 @@ impl Dialer {
                 self.progress.reach(Stage::Tunneled);
                 Ok(tunnel)
             }
-            Err(NoTunnel::Broken(reason)) => Err(reason),
-            Err(NoTunnel::Refused(status)) => Err(refused(status, authorization.is_some())),
+            Err(TunnelError::Broken(reason)) => Err(reason),
+            Err(TunnelError::Refused(status)) => Err(refusal_text(status, authorization.is_some())),
         }
     }
 }
 
-fn refused(status: StatusCode, authorized: bool) -> String {
+fn refusal_text(status: StatusCode, authorized: bool) -> String {
     let advice = match status {
         StatusCode::PROXY_AUTHENTICATION_REQUIRED if authorized => {
             "it does not accept the user and password in its URL; check them"
@@ -164,7 +139,7 @@ impl Service<Uri> for Dialer {
             let is_https = destination.scheme_str() == Some("https");
             let proxy = proxies.select(is_https, destination.host().unwrap_or_default());
             let dialed = match proxy {
-                Some(proxy) => this.through(proxy).await,
+                Some(proxy) => this.connect_through(proxy).await,
                 None => {
                     let connected = this.tcp().call(destination).await;
                     connected.map(MaybeHttpsStream::Http).map_err(|error| explain(&*error))
@@ -175,7 +150,7 @@ impl Service<Uri> for Dialer {
     }
 }
 
-/// TCP connections that are on the budget.
+/// Makes TCP connections that count against the budget.
 struct TcpConnector {
     http: HttpConnector<Resolver>,
     budget: Option<Arc<Budget>>,

@@ -6,12 +6,12 @@ use http::Uri;
 use hyper_util::client::legacy;
 
 use super::connect::ConnectError;
-use crate::transport::failure::explain;
+use crate::transport::explain::explain;
 
 /// A failed exchange.
 ///
-/// The chain of causes is flattened, and not kept for token requests, because links of it carry text
-/// of the peer unbounded and raw: HTTP/2 debug data, the names in a certificate.
+/// The chain of causes becomes text, and is dropped for token requests. Its links hold raw text of the
+/// peer without a bound, such as HTTP/2 debug data or the names in a certificate.
 pub(in crate::transport) struct Failure {
     text: String,
     is_connect: bool,
@@ -37,7 +37,7 @@ impl Failure {
         Self { text, is_connect: false, source: None }
     }
 
-    /// For a client whose requests are the caller's own: it may look at the cause.
+    /// Adds the cause, for a client that sends the caller's own requests.
     pub(super) fn with_source(self, source: legacy::Error) -> Self {
         Self { source: Some(source), ..self }
     }
@@ -48,9 +48,9 @@ impl Failure {
     }
 }
 
-/// The host of a URI, with its port if that is named: never its query, where some servers have keys
-/// put.
-pub(super) fn host_of(uri: &Uri) -> String {
+/// The host of a URI, with its port if there is one. The query is left out, since some servers
+/// require keys in it.
+pub(super) fn host_and_port(uri: &Uri) -> String {
     let host = uri.host().unwrap_or_default();
     match uri.port_u16() {
         Some(port) => format!("{host}:{port}"),

@@ -1,10 +1,11 @@
-//! The file that the environment names in place of the platform's root certificates.
+//! The file of root certificates that the environment names instead of the platform's.
 
 use std::{env, ffi::OsString};
 
 use crate::{
     error::{Error, ErrorKind},
-    secret_file::{FileKind, MAX_CERTIFICATE_BYTES, ReadError, SecretFile},
+    limits::MAX_CERTIFICATE_BYTES,
+    secret_file::{FileKind, ReadError, SecretFile},
 };
 
 const VARIABLE: &str = "SSL_CERT_FILE";
@@ -27,7 +28,7 @@ fn check(path: Option<OsString>) -> Result<(), Error> {
             why @ (ReadError::NotRegular(FileKind::Fifo | FileKind::Socket)
             | ReadError::Slow(_)
             | ReadError::Stuck
-            | ReadError::Overloaded),
+            | ReadError::Overloaded(_)),
         ) => {
             let detail = format!("root certificates: {VARIABLE}={}: {why}", file.name());
             Err(Error::new(ErrorKind::Config).with_detail(detail).with_source(why))

@@ -1,9 +1,10 @@
-//! Connections for token requests, kept by host: a host that hangs loses its own and no other's.
+//! Connections for token requests, in one pool for each host. A host that hangs affects its own pool
+//! only.
 
 use std::{
     collections::HashMap,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -21,23 +22,26 @@ use tokio::time::Instant;
 use super::{
     budget::{Budget, CONNECTION_WINDOW, STREAM_WINDOW},
     connect::Connector,
-    failure::{Failure, host_of},
+    failure::{Failure, host_and_port},
     identity::ClientIdentity,
-    lock,
 };
-use crate::{error::BoxError, transport::TokenRequestBody};
+use crate::{
+    error::BoxError,
+    sync::{Mutex, lock},
+    transport::body::TokenRequestBody,
+};
 
-/// Below the idle timeouts common at servers and load balancers (30 s to 75 s), so that a
-/// connection is rarely found closed; above what the retries of one acquisition need.
+/// Shorter than the common idle timeouts of servers and load balancers (30 s to 75 s), so that a
+/// connection is rarely closed by the server. Longer than the retries of one acquisition.
 const IDLE: Duration = Duration::from_secs(20);
 
-/// After a burst on HTTP/1.1 (many caches, one authorization server) few sockets stay open.
+/// Few sockets stay open after a burst on HTTP/1.1 (many caches, one authorization server).
 const MAX_IDLE_PER_HOST: usize = 4;
 
 /// Whether `https`, and the authority.
 type Host = (bool, String);
 
-/// The pools of all hosts that were used lately.
+/// The pools of all hosts that were used recently.
 pub(super) struct Pools {
     pub(super) connector: Connector,
     pub(super) identity: Option<ClientIdentity>,
@@ -56,7 +60,8 @@ struct Entry {
 
 /// The connections to one host, which all show the same certificate.
 pub(super) struct Pool {
-    certificate: u64,
+    /// The generation of the certificate.
+    generation: u64,
     pub(super) client: Client<Connector, TokenRequestBody>,
     budget: Arc<Budget>,
 }
@@ -64,7 +69,7 @@ pub(super) struct Pool {
 impl Pool {
     fn new(connector: &Connector, identity: Option<&ClientIdentity>) -> Self {
         let budget = Arc::default();
-        let (certificate, connector) = connector.showing(identity);
+        let (generation, connector) = connector.with_identity(identity);
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -72,8 +77,8 @@ impl Pool {
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .build(connector.on_budget(&budget));
-        Self { certificate, client, budget }
+            .build(connector.with_budget(&budget));
+        Self { generation, client, budget }
     }
 }
 
@@ -83,15 +88,15 @@ impl Pools {
         Self { connector, identity, hosts: Mutex::new(hosts) }
     }
 
-    /// Begins an exchange with the host of a URI. `fresh`: on a new connection.
+    /// Begins an exchange with the host of a URI. With `fresh`, it uses a new connection.
     pub(super) fn begin(self: &Arc<Self>, uri: &Uri, fresh: bool) -> Exchange {
         let authority = uri.authority().map(|it| it.as_str().to_ascii_lowercase());
         let host = (uri.scheme_str() == Some("https"), authority.unwrap_or_default());
-        let certificate = self.identity.as_ref().map_or(0, ClientIdentity::generation);
+        let generation = self.identity.as_ref().map_or(0, ClientIdentity::generation);
         let now = Instant::now();
         let mut hosts = lock(&self.hosts);
         hosts.sweep(now);
-        let current = hosts.pools.get(&host).filter(|it| it.pool.certificate == certificate);
+        let current = hosts.pools.get(&host).filter(|it| it.pool.generation == generation);
         let pool = match current.filter(|_| !fresh) {
             Some(entry) => Arc::clone(&entry.pool),
             None => Arc::new(Pool::new(&self.connector, self.identity.as_ref())),
@@ -99,10 +104,16 @@ impl Pools {
         hosts.pools.insert(host.clone(), Entry { pool: Arc::clone(&pool), used_at: now });
         drop(hosts);
         pool.budget.begin();
-        Exchange { pools: Arc::clone(self), host, shown: host_of(uri), pool, is_over: false }
+        Exchange {
+            pools: Arc::clone(self),
+            host,
+            display_host: host_and_port(uri),
+            pool,
+            is_over: false,
+        }
     }
 
-    /// Drops a host's connections, unless others have taken their place.
+    /// Drops a host's pool, unless it was replaced.
     fn close(&self, host: &Host, pool: &Arc<Pool>) {
         let mut hosts = lock(&self.hosts);
         let is_current = |entry: &Entry| Arc::ptr_eq(&entry.pool, pool);
@@ -113,7 +124,7 @@ impl Pools {
 }
 
 impl Hosts {
-    /// Forgets hosts whose connections were idle for too long. Those with a request in flight stay.
+    /// Drops the pools that were idle for too long. Pools with a request in flight stay.
     fn sweep(&mut self, now: Instant) {
         if now.duration_since(self.swept_at) < IDLE {
             return;
@@ -125,14 +136,14 @@ impl Hosts {
     }
 }
 
-/// One request and its answer. If it is dropped before its end, its connection may be dead without a
-/// sign (HTTP/2 would share it with every retry), or belong to a runtime that is not driven. So the
-/// connections to its host are closed.
+/// One request and its response. When it is dropped before its end, the connections to its host are
+/// closed. Its connection may be dead without a sign, and HTTP/2 would share it with every retry. Or
+/// it may belong to a runtime that is not driven.
 pub(super) struct Exchange {
     pools: Arc<Pools>,
     host: Host,
-    /// The host for messages.
-    pub(super) shown: String,
+    /// Host and port, for messages.
+    pub(super) display_host: String,
     pub(super) pool: Arc<Pool>,
     is_over: bool,
 }
@@ -154,13 +165,13 @@ impl Drop for Exchange {
     }
 }
 
-/// The body of an answer, which is a part of its exchange.
-pub(super) struct AnswerBody {
+/// The body of a response. It ends the exchange.
+pub(super) struct ResponseBody {
     body: Incoming,
     exchange: Exchange,
 }
 
-impl AnswerBody {
+impl ResponseBody {
     pub(super) fn new(body: Incoming, mut exchange: Exchange) -> Self {
         if body.is_end_stream() {
             exchange.end();
@@ -169,7 +180,7 @@ impl AnswerBody {
     }
 }
 
-impl Body for AnswerBody {
+impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BoxError;
 
@@ -182,13 +193,14 @@ impl Body for AnswerBody {
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()
         {
-            exchange.pool.budget.taken(data.len());
+            exchange.pool.budget.refund(data.len());
         }
         if !matches!(frame, Some(Ok(_))) || body.is_end_stream() {
             exchange.end();
         }
-        let frame = frame
-            .map(|frame| frame.map_err(|error| Failure::answer(&error, &exchange.shown).into()));
+        let frame = frame.map(|frame| {
+            frame.map_err(|error| Failure::answer(&error, &exchange.display_host).into())
+        });
         Poll::Ready(frame)
     }
 

@@ -12,11 +12,11 @@ use std::{
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower_service::Service;
 
-use super::dial::{Progress, Stage};
+use super::progress::{Progress, Stage};
 use crate::net::LOCALHOST;
 
-/// The system's resolver, which is not asked for `localhost`: its answer might lead elsewhere
-/// (RFC 6761 §6.3), and this name is exempt from TLS and from proxies.
+/// The system's resolver, except for `localhost`. That name is exempt from TLS and from proxies, and
+/// a resolver could return another address for it (RFC 6761 §6.3).
 #[derive(Clone)]
 pub(super) struct Resolver {
     system: GaiResolver,

@@ -1,4 +1,4 @@
-//! Whom to trust: the platform's root certificates, more, or others.
+//! Root certificates: the platform's, additional ones, or others instead.
 
 use std::{fmt, path::Path, sync::Arc};
 
@@ -12,13 +12,14 @@ use rustls_platform_verifier::Verifier;
 
 use crate::{
     error::{Error, ErrorKind},
-    secret_file::{MAX_CERTIFICATE_BYTES, SecretFile, without_escapes},
+    limits::MAX_CERTIFICATE_BYTES,
+    secret_file::{SecretFile, without_escapes},
 };
 
 pub(super) const NO_ROOTS: &str = "this machine has no root certificates to check a server with; \
      install ca-certificates, or point SSL_CERT_FILE or only_root_certificates_pem at a PEM bundle";
 
-/// What a TLS connection needs, or why there can be none.
+/// The settings of TLS connections, and an error text if there are no root certificates.
 #[derive(Clone)]
 pub(super) struct Tls {
     pub(super) config: ClientConfig,
@@ -26,16 +27,16 @@ pub(super) struct Tls {
 }
 
 impl Tls {
-    /// `only`: these instead of the platform's. `extra`: these as well.
+    /// `only` replaces the platform's root certificates. `extra` are trusted in addition.
     pub(super) fn new(
         only: Option<Vec<CertificateDer<'static>>>,
         extra: Vec<CertificateDer<'static>>,
     ) -> Result<Self, Error> {
-        // Given explicitly: the process-wide default may be missing, or another library's.
+        // Passed explicitly: the process-wide default may be missing, or of another library.
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let verifier = match only {
-            Some(roots) => Some(webpki(roots.into_iter().chain(extra), &provider)?),
-            None => platform(extra, &provider)?,
+            Some(roots) => Some(webpki_verifier(roots.into_iter().chain(extra), &provider)?),
+            None => platform_verifier(extra, &provider)?,
         };
         let missing_roots = verifier.is_none().then_some(NO_ROOTS);
         let builder = ClientConfig::builder_with_provider(provider)
@@ -45,16 +46,16 @@ impl Tls {
             Some(verifier) => {
                 builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
             }
-            // Trusts nobody; the connector gives the better error before it comes to that.
+            // Never used for a handshake: the connector fails earlier, with a better error.
             None => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
         };
         Ok(Self { config, missing_roots })
     }
 }
 
-/// The same trust, with a client certificate. Sessions are not shared with the original: a resumed
-/// one stands for the certificate that it began with.
-pub(super) fn showing(
+/// Adds a client certificate. Sessions are not shared with the original, since a resumed session
+/// presents the certificate of its first handshake.
+pub(super) fn with_client_certificate(
     config: &ClientConfig,
     certificate: Arc<dyn ResolvesClientCert>,
     resumption: Resumption,
@@ -65,7 +66,7 @@ pub(super) fn showing(
     config
 }
 
-fn webpki(
+fn webpki_verifier(
     roots: impl IntoIterator<Item = CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ServerCertVerifier>, Error> {
@@ -80,7 +81,7 @@ fn webpki(
 
 /// `None`: the platform has no root certificates, and there are no extra ones.
 #[cfg(not(target_os = "android"))]
-fn platform(
+fn platform_verifier(
     extra: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
@@ -88,14 +89,14 @@ fn platform(
     let alone = extra.is_empty();
     match Verifier::new_with_extra_roots(extra, Arc::clone(provider)) {
         Ok(verifier) => Ok(Some(Arc::new(verifier))),
-        // The extra ones were parsed before: alone, nothing but the platform's can be missing.
+        // Without extra certificates, the only cause is that the platform has none.
         Err(_) if alone => Ok(None),
         Err(error) => Err(cannot_set_up(error)),
     }
 }
 
 #[cfg(target_os = "android")]
-fn platform(
+fn platform_verifier(
     extra: Vec<CertificateDer<'static>>,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
@@ -108,7 +109,9 @@ fn platform(
 }
 
 fn cannot_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Config).with_detail("TLS cannot be set up").with_source(cause)
+    Error::new(ErrorKind::Config)
+        .with_detail("TLS cannot be set up; check the root certificates, and the cause")
+        .with_source(cause)
 }
 
 /// The text of a file with root certificates.
@@ -131,7 +134,7 @@ pub(super) fn parse_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Erro
     let mut certificates = Vec::new();
     let pem = without_escapes(pem);
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        // The parser's error is not shown: it may quote a line, and that may be of a key.
+        // The parser's error is not shown: it may quote a line of a private key.
         let certificate = certificate.map_err(|_| bad("the root certificates are damaged PEM"))?;
         RootCertStore::empty()
             .add(certificate.clone())

@@ -14,13 +14,13 @@ use hyper::{
     rt::{Read, Write},
 };
 
-use crate::transport::failure::explain;
+use crate::transport::explain::explain;
 
 /// A proxy answers in a few lines.
 const MAX_HEAD: usize = 16 * 1024;
 
 /// Why there is no tunnel.
-pub(super) enum NoTunnel {
+pub(super) enum TunnelError {
     /// The proxy answered with another status than 2xx.
     Refused(StatusCode),
     /// The problem with advice.
@@ -32,15 +32,15 @@ pub(super) async fn open<T>(
     connection: T,
     to: &str,
     authorization: Option<&HeaderValue>,
-) -> Result<T, NoTunnel>
+) -> Result<T, TunnelError>
 where
     T: Read + Write + Unpin,
 {
-    let broken = |error: hyper::Error| NoTunnel::Broken(explain(&error));
+    let broken = |error: hyper::Error| TunnelError::Broken(explain(&error));
     let mut request = Request::connect(to)
         .header(header::HOST, to)
         .body(Empty::<Bytes>::new())
-        .map_err(|_| NoTunnel::Broken("the destination is not a host with a port".to_owned()))?;
+        .map_err(|_| TunnelError::Broken("the destination is not a host with a port".to_owned()))?;
     if let Some(authorization) = authorization {
         request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
     }
@@ -60,7 +60,7 @@ where
     });
     let status = response.await.map_err(broken)?.status();
     if !status.is_success() {
-        return Err(NoTunnel::Refused(status));
+        return Err(TunnelError::Refused(status));
     }
     let parts = match parts {
         Some(done) => done,
@@ -69,7 +69,7 @@ where
     let parts = parts.map_err(broken)?;
     if !parts.read_buf.is_empty() {
         let text = "the proxy sent data before the destination could; check the proxy";
-        return Err(NoTunnel::Broken(text.to_owned()));
+        return Err(TunnelError::Broken(text.to_owned()));
     }
     Ok(parts.io)
 }

@@ -1,5 +1,5 @@
-//! The choice of a proxy beside that of the installed curl. Nothing leaves loopback: proxies are
-//! listeners there, and curl's direct connections are led to another by `--connect-to`.
+//! Compares the choice of a proxy with that of the installed curl. All traffic stays on loopback: the
+//! proxies are listeners there, and `--connect-to` directs curl's direct connections to another one.
 
 use std::{
     io::{Read as _, Write as _},
@@ -22,7 +22,7 @@ type Case = (&'static [(&'static str, &'static str)], &'static str);
 
 const P: &str = "http://{A}";
 
-/// Where both must choose the same.
+/// Cases in which both must choose the same.
 const SAME: &[Case] = &[
     // Names and their case.
     (&[], HTTP),

@@ -1,5 +1,4 @@
-//! Which proxy a connection goes through: from the environment, as curl 7.88 reads it, or one that
-//! is given.
+//! The proxy of a connection: from the environment, as curl 7.88 reads it, or a given one.
 
 mod bypass;
 #[cfg(all(test, unix))]
@@ -16,7 +15,7 @@ use crate::{
     net::is_loopback,
 };
 
-/// Which proxy the connections of a client go through.
+/// The proxies for a client's connections.
 ///
 /// Connections to loopback (`localhost`, `127.0.0.0/8`, `[::1]`) never go through a proxy.
 ///
@@ -57,12 +56,12 @@ pub struct ProxySettings(Choice);
 enum Choice {
     Env,
     Direct,
-    /// The mistake in its URL is reported when the client is built.
+    /// `Err`: the mistake in the URL, which is reported when the client is built.
     Fixed(Result<Arc<ProxyServer>, &'static str>),
 }
 
 impl ProxySettings {
-    /// The proxies that the environment names when the client is built.
+    /// The proxies of the environment, read when the client is built.
     pub fn from_env() -> Self {
         Self(Choice::Env)
     }
@@ -79,7 +78,7 @@ impl ProxySettings {
         Self(Choice::Fixed(ProxyServer::parse(url.as_ref()).map(Arc::new)))
     }
 
-    /// The mistake in a URL that was given.
+    /// The mistake in a given URL.
     #[cfg(feature = "hyper")]
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         match &self.0 {
@@ -158,7 +157,7 @@ impl Proxies {
     pub(super) fn select(&self, is_https: bool, host: &str) -> Option<&ProxyServer> {
         let server = if is_https { &self.https } else { &self.http };
         let server = server.as_deref()?;
-        // To a proxy, loopback is another machine than the one that was meant.
+        // For a proxy, loopback is the proxy's machine.
         let direct = is_loopback(host) || bypass::matches(&self.no_proxy, host);
         (!direct).then_some(server)
     }
@@ -193,8 +192,8 @@ fn server(
 
 fn mistake(name: &str, why: &str) -> Error {
     Error::new(ErrorKind::Config).with_detail(format!(
-        "{name}: {why}; give a URL such as http://proxy.example.com:3128 (the value is not shown, \
-         as it may hold a password)"
+        "{name}: {why}; use a URL such as http://proxy.example.com:3128 (the value is not shown, \
+         since it may contain a password)"
     ))
 }
 

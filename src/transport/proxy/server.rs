@@ -2,13 +2,13 @@
 
 use std::{fmt, net::Ipv6Addr};
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use bytes::Bytes;
 use http::HeaderValue;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-/// What is spoken to the proxy.
+use crate::basic_auth;
+
+/// The protocol for connections to the proxy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::transport) enum Protocol {
     Http,
@@ -23,10 +23,11 @@ pub(in crate::transport) struct ProxyServer {
     /// IPv6 in brackets.
     pub(in crate::transport) host: String,
     pub(in crate::transport) port: u16,
-    /// User and password as they are in the URL, percent-encoded.
-    #[cfg_attr(not(feature = "reqwest"), allow(dead_code))]
+    /// User and password as in the URL, percent-encoded.
+    #[cfg(feature = "reqwest")]
     userinfo: Option<Zeroizing<String>>,
     /// `Basic …`, marked sensitive.
+    // Parsed without `hyper` too, so that every client refuses the same URLs.
     #[cfg_attr(not(feature = "hyper"), allow(dead_code))]
     authorization: Option<HeaderValue>,
 }
@@ -34,7 +35,7 @@ pub(in crate::transport) struct ProxyServer {
 impl ProxyServer {
     /// # Errors
     ///
-    /// The mistake in the URL, in words that show none of it.
+    /// The mistake in the URL, without any part of it.
     pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
         const AMBIGUOUS: &str = "the user or password in the proxy URL has an unescaped @, /, ? or # \
                                  in it, so that its end is ambiguous; percent-encode it (@ is %40)";
@@ -70,7 +71,8 @@ impl ProxyServer {
             protocol,
             host: host.to_owned(),
             port,
-            authorization: userinfo.map(basic).transpose()?,
+            authorization: userinfo.map(authorization).transpose()?,
+            #[cfg(feature = "reqwest")]
             userinfo: userinfo.map(|text| Zeroizing::new(text.to_owned())),
         })
     }
@@ -100,7 +102,7 @@ impl Protocol {
         }
     }
 
-    /// curl's.
+    /// The default port of curl.
     fn default_port(self) -> u16 {
         if self == Self::Https { 443 } else { 1080 }
     }
@@ -135,9 +137,9 @@ fn protocol(scheme: Option<&str>) -> Result<Protocol, &'static str> {
         Some(&"http") => Ok(Protocol::Http),
         Some(&"https") => Ok(Protocol::Https),
         Some(socks) => Ok(Protocol::Socks(socks)),
-        // An alias of curl's.
+        // An alias in curl.
         None if scheme.eq_ignore_ascii_case("socks") => Ok(Protocol::Socks("socks4")),
-        None => Err("the scheme of the proxy URL is neither http, https nor that of a SOCKS proxy"),
+        None => Err("the scheme of the proxy URL is not http, https or that of a SOCKS proxy"),
     }
 }
 
@@ -167,13 +169,13 @@ fn split_port(text: &str) -> Result<(&str, Option<&str>), &'static str> {
 fn number(port: &str) -> Result<u16, &'static str> {
     let number = port.bytes().all(|c| c.is_ascii_digit()).then(|| port.parse().ok()).flatten();
     number.filter(|port| *port > 0).ok_or(
-        "the port of the proxy URL is not a number from 1 to 65535; if a password follows there, \
-         percent-encode what is special in it",
+        "the port of the proxy URL is not a number from 1 to 65535; if a password follows, \
+         percent-encode its special characters",
     )
 }
 
-/// `Basic …` (RFC 7617 §2).
-fn basic(userinfo: &str) -> Result<HeaderValue, &'static str> {
+/// The value of `Proxy-Authorization`.
+fn authorization(userinfo: &str) -> Result<HeaderValue, &'static str> {
     let decoded = |text: &str| Zeroizing::new(percent_decode_str(text).collect::<Vec<_>>());
     let (user, password) = userinfo.split_once(':').unwrap_or((userinfo, ""));
     let (user, password) = (decoded(user), decoded(password));
@@ -183,17 +185,13 @@ fn basic(userinfo: &str) -> Result<HeaderValue, &'static str> {
     if user.contains(&b':') {
         return Err("the user in the proxy URL has a colon in it, where the password would begin");
     }
-    let pair = Zeroizing::new([user.as_slice(), b":", password.as_slice()].concat());
-    let encoded = Zeroizing::new(STANDARD.encode(pair.as_slice()));
-    let value = Zeroizing::new(format!("Basic {}", *encoded).into_bytes());
-    let mut value =
-        HeaderValue::from_maybe_shared(Bytes::from_owner(value)).expect("base64 is visible ASCII");
-    value.set_sensitive(true);
-    Ok(value)
+    Ok(basic_auth::basic(&user, &password))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+
     use super::*;
 
     #[test]

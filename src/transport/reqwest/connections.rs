@@ -1,4 +1,4 @@
-//! How a client of reqwest connects: proxies, `localhost`, and peers that go silent.
+//! The connections of a reqwest client: proxies, `localhost`, and silent peers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind},
     net::LOCALHOST,
     transport::{
-        PING_INTERVAL, PING_TIMEOUT,
+        ping::{PING_INTERVAL, PING_TIMEOUT},
         proxy::{ProxyServer, ProxySettings},
     },
 };
@@ -23,16 +23,16 @@ pub(super) fn configure(
 ) -> Result<ClientBuilder, Error> {
     if has_proxy(&builder) {
         return Err(Error::new(ErrorKind::Config).with_detail(
-            "proxy: reqwest's builder has one, which would take loopback traffic too; give it to \
+            "proxy: reqwest's builder has one, which would receive loopback traffic too; pass it to \
              ReqwestService::with_proxy instead",
         ));
     }
     let proxies = Arc::new(proxy.resolve()?);
-    // reqwest would go around a proxy whose URL it cannot read.
+    // reqwest would silently bypass a proxy whose URL it cannot read.
     if proxies.servers().any(|server| url(server).is_none()) {
         return Err(Error::new(ErrorKind::Config).with_detail(
-            "proxy: reqwest cannot read its URL; check its host, and percent-encode what is special \
-             in the user or password",
+            "proxy: reqwest cannot read its URL; check its host, and percent-encode special \
+             characters in the user or password",
         ));
     }
     let select = move |destination: &Url| {
@@ -46,13 +46,13 @@ pub(super) fn configure(
         .http2_keep_alive_timeout(PING_TIMEOUT))
 }
 
-/// reqwest reads it twice, as a URL and as a URI.
+/// reqwest parses it twice, as a URL and as a URI.
 fn url(server: &ProxyServer) -> Option<Url> {
     let url = Url::parse(&server.url()).ok()?;
     url.as_str().parse::<http::Uri>().is_ok().then_some(url)
 }
 
-/// reqwest tells by `Debug` only. The environment's proxies are not in the builder yet.
+/// reqwest shows them only in `Debug`. The environment's proxies are not in the builder yet.
 fn has_proxy(builder: &ClientBuilder) -> bool {
     Zeroizing::new(format!("{builder:?}")).contains("proxies: [")
 }

@@ -13,7 +13,7 @@ use tower_service::Service;
 
 use crate::error::{BoxError, Error, ErrorKind};
 
-/// reqwest does not export its name.
+/// reqwest does not export the type's name.
 type Pending = <Client as Service<reqwest::Request>>::Future;
 
 /// The future of [`ReqwestService`](crate::ReqwestService).
@@ -34,20 +34,20 @@ impl Future for ReqwestFuture {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         Poll::Ready(match &mut self.sending {
-            Ok(pending) => ready!(Pin::new(pending).poll(cx)).map(Into::into).map_err(sort),
+            Ok(pending) => ready!(Pin::new(pending).poll(cx)).map(Into::into).map_err(classify),
             Err(error) => Err(error.take().expect("polled after it was done").into()),
         })
     }
 }
 
-/// One of ours for what no other attempt can mend, such as plain `http` where the client is for
-/// `https` only.
-fn sort(error: reqwest::Error) -> BoxError {
-    if error.is_builder() { not_taken(error).into() } else { error.without_url().into() }
+/// An error of this crate if no retry can succeed, such as for plain `http` with a client for `https`
+/// only.
+fn classify(error: reqwest::Error) -> BoxError {
+    if error.is_builder() { refused_by_reqwest(error).into() } else { error.without_url().into() }
 }
 
-pub(super) fn not_taken(error: reqwest::Error) -> Error {
-    refused("reqwest does not take it (the cause says why)").with_source(error.without_url())
+pub(super) fn refused_by_reqwest(error: reqwest::Error) -> Error {
+    refused("reqwest refuses it (see the cause)").with_source(error.without_url())
 }
 
 pub(super) fn refused(why: &'static str) -> Error {

@@ -16,7 +16,7 @@ use reqwest::{Client, ClientBuilder, Url, redirect::Policy};
 use tower_service::Service;
 
 pub use self::future::ReqwestFuture;
-use self::future::{not_taken, refused};
+use self::future::{refused, refused_by_reqwest};
 use super::proxy::ProxySettings;
 use crate::error::{BoxError, Error, ErrorKind};
 
@@ -24,23 +24,23 @@ use crate::error::{BoxError, Error, ErrorKind};
 /// [transport](crate::ClientCredentialsBuilder::transport) of token requests. So one set of
 /// proxies, TLS settings, timeouts and connections serves both.
 ///
-/// It is made of a [`ClientBuilder`] and not of a [`Client`], so that it certainly follows no redirects
-/// and sends no loopback traffic to a proxy: a client does not tell, and reqwest 0.13 sends
-/// `Authorization` to another origin at the second hop there. Follow them
-/// [above the layer](crate::docs::stacks::reqwest#redirects), where each hop is checked.
+/// It is made of a [`ClientBuilder`] and not of a [`Client`], whose redirect and proxy settings cannot
+/// be read. So it never follows redirects and never sends loopback traffic to a proxy. When reqwest
+/// 0.13 follows redirects, it sends `Authorization` to another origin at the second hop. Follow
+/// redirects [above the layer](crate::docs::stacks::reqwest#redirects), where each hop is checked.
 ///
 /// Cheap to clone; clones share connections.
 ///
-/// - **Request**: method, header fields, version and trailers are kept. Of extensions, reqwest takes
-///   its own; others end here. The URI must be absolute, and
-///   [what reqwest makes of it](crate::docs::stacks::reqwest#urls) the same scheme, host and port. A
-///   body that is not a [`reqwest::Body`] counts as a stream for reqwest, which then does not send
-///   it again by itself.
-/// - **Response**: all but its `Url`, which is the request's.
+/// - **Request**: method, header fields, version and trailers are passed on. Extensions are dropped,
+///   except reqwest's own. The URI must be absolute, and
+///   [reqwest's URL](crate::docs::stacks::reqwest#urls) must have the same scheme, host and port. A body
+///   that is not a [`reqwest::Body`] is a stream for reqwest, which then does not send it again by
+///   itself.
+/// - **Response**: everything except its `Url`, which is the request's.
 /// - **Errors**, found by downcast in the [`BoxError`](crate::BoxError), are [`reqwest::Error`]s
 ///   without their URL, which may have secrets in its query; or an [`Error`](crate::Error) of kind
-///   `Refused` for a request that was not sent and never can be, such as one over plain `http` where
-///   the client is for `https` only.
+///   `Refused` for a request that can never be sent, such as over plain `http` with a client for
+///   `https` only.
 ///
 /// # Examples
 ///
@@ -80,7 +80,7 @@ pub struct ReqwestService {
 }
 
 impl ReqwestService {
-    /// Builds the client, with the proxies that the environment names.
+    /// Builds the client, with the proxies of the environment.
     ///
     /// These settings replace the builder's:
     ///
@@ -88,9 +88,9 @@ impl ReqwestService {
     /// - **Proxies** are those of [`ProxySettings::from_env`], which reads the variables as curl does
     ///   and never sends loopback traffic to a proxy. `no_proxy` of the builder has no effect; give
     ///   [`ProxySettings::direct`] to [`with_proxy`](Self::with_proxy).
-    /// - **`localhost`** is 127.0.0.1 or `[::1]`. No resolver is asked.
-    /// - **HTTP/2 PING**: while requests are in flight, a connection that is silent for 15 s is sent
-    ///   a PING, and is closed if that is not answered in 10 s.
+    /// - **`localhost`** is 127.0.0.1 or `[::1]`, without a resolver.
+    /// - **HTTP/2 PING**: while requests are in flight, a PING is sent on a connection that is silent
+    ///   for 15 s. The connection is closed if the PING is not answered in 10 s.
     ///
     /// # Errors
     ///
@@ -112,7 +112,7 @@ impl ReqwestService {
         match builder.redirect(Policy::none()).build() {
             Ok(client) => Ok(Self { client }),
             Err(error) => Err(Error::new(ErrorKind::Config)
-                .with_detail("reqwest's client can't be built (the cause says why)")
+                .with_detail("reqwest's client cannot be built; see the cause")
                 .with_source(error)),
         }
     }
@@ -145,7 +145,7 @@ where
 
 /// # Errors
 ///
-/// Kind `Refused`, when the URI is none for reqwest.
+/// Kind `Refused`, when reqwest does not accept the URI.
 fn convert<B>(request: Request<B>) -> Result<reqwest::Request, Error>
 where
     B: Body + Send + Sync + 'static,
@@ -154,26 +154,26 @@ where
 {
     let uri = request.uri().clone();
     if uri.scheme().is_none() || uri.authority().is_none() {
-        return Err(refused("its URI has no scheme and host, and reqwest needs both"));
+        return Err(refused("its URI has no scheme and host; pass an absolute URI"));
     }
-    let request = reqwest::Request::try_from(request.map(into_body)).map_err(not_taken)?;
-    if !leads_there(request.url(), &uri) {
-        return Err(refused("to reqwest its URI has another host or port; it is malformed"));
+    let request = reqwest::Request::try_from(request.map(into_body)).map_err(refused_by_reqwest)?;
+    if !has_same_origin(request.url(), &uri) {
+        return Err(refused("reqwest reads another host or port from its URI; correct the URI"));
     }
     Ok(request)
 }
 
-/// Whether a URL has the scheme, host and port of the URI. reqwest parses the URI's text, in which
-/// a path that does not begin with a slash is a part of the host.
-fn leads_there(url: &Url, uri: &Uri) -> bool {
+/// Whether a URL has the scheme, host and port of the URI. reqwest parses the URI's text, and reads a
+/// path without a leading slash as a part of the host.
+fn has_same_origin(url: &Url, uri: &Uri) -> bool {
     let (Some(scheme), Some(host)) = (uri.scheme_str(), uri.host()) else { return false };
     let port = uri.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
-    // By the same parser, which has forms of its own for IP addresses.
-    let place = Url::parse(&format!("{scheme}://{host}{port}/"));
-    place.is_ok_and(|place| place.origin() == url.origin())
+    // By the same parser, since it normalizes IP addresses differently.
+    let expected = Url::parse(&format!("{scheme}://{host}{port}/"));
+    expected.is_ok_and(|expected| expected.origin() == url.origin())
 }
 
-/// Wraps a body, unless it is reqwest's: wrapped, one in memory would become a stream.
+/// Wraps a body, unless it is reqwest's. A wrapped body in memory would become a stream.
 fn into_body<B>(body: B) -> reqwest::Body
 where
     B: Body + Send + Sync + 'static,
@@ -188,15 +188,15 @@ where
     }
 }
 
-/// Without the client's own: that shows default header fields, and those may be credentials.
+/// Without the client's `Debug`, which shows default header fields, possibly with credentials.
 impl fmt::Debug for ReqwestService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ReqwestService").finish_non_exhaustive()
     }
 }
 
-/// Follows redirects within the origin of the first request, ten at most, and hands others back as
-/// answers: for a [`Client`] under reqwest-middleware, whose redirects run below every middleware.
+/// Follows at most ten redirects within the origin of the first request, and returns other redirects as
+/// responses. For a [`Client`] under reqwest-middleware, where redirects run below every middleware.
 ///
 /// # Examples
 ///
@@ -224,15 +224,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_in_memory_stays_one() {
+    fn a_body_in_memory_is_not_wrapped() {
         assert_eq!(into_body(reqwest::Body::from("abc")).as_bytes(), Some(&b"abc"[..]));
         assert_eq!(into_body(Full::<Bytes>::from("abc")).as_bytes(), None);
     }
 
     /// The URLs are what `http` before 1.4.1 could make of the URI and a path without a slash.
     #[test]
-    fn p9_a_url_leads_where_its_uri_says() {
-        for (uri, url, leads) in [
+    fn p9_a_url_has_the_origin_of_its_uri() {
+        for (uri, url, same) in [
             ("https://good.example/x", "https://good.example/x", true),
             ("https://GOOD.example:443/a/../x", "https://good.example/x", true),
             ("https://good.example@evil.example/", "https://evil.example/", true),
@@ -248,7 +248,7 @@ mod tests {
             ("/x", "http://evil.example/x", false),
         ] {
             let parsed = (url.parse().unwrap(), uri.parse().unwrap());
-            assert_eq!(leads_there(&parsed.0, &parsed.1), leads, "{uri}, {url}");
+            assert_eq!(has_same_origin(&parsed.0, &parsed.1), same, "{uri}, {url}");
         }
     }
 }

@@ -6,15 +6,18 @@ use rustls::{Error as TlsError, InconsistentKeys, crypto::aws_lc_rs, sign::Certi
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use zeroize::Zeroizing;
 
-use crate::secret_file::{Content, MAX_CERTIFICATE_BYTES, ReadError, SecretFile, without_escapes};
+use crate::{
+    limits::MAX_CERTIFICATE_BYTES,
+    secret_file::{Content, ReadError, SecretFile, without_escapes},
+};
 
 type Read = Result<Content, ReadError>;
 
-/// Why there is no certificate with its key.
+/// The certificate or its key cannot be loaded.
 pub(super) struct LoadError {
     pub(super) text: String,
-    /// Whether the files may come later.
-    pub(super) may_pass: bool,
+    /// Whether the files may be created later.
+    pub(super) may_appear_later: bool,
 }
 
 /// Where the certificate chain and the key are. They may be one file.
@@ -29,22 +32,22 @@ impl Files {
         Self { chain: file(chain.into()), key: file(key.into()) }
     }
 
-    /// What is in the files, if the certificates are others than `known`. The key alone cannot
-    /// change: the certificate is for it. Waits for `limit` for each file.
+    /// The content of the files, if the certificates differ from `known`. The key cannot change
+    /// without its certificate. Waits for `timeout` for each file.
     ///
     /// # Errors
     ///
-    /// What is wrong, also if only one of the two files is replaced yet.
+    /// Also if only one of the two files was replaced so far.
     pub(super) async fn load(
         &self,
         known: &[CertificateDer<'static>],
-        limit: Duration,
+        timeout: Duration,
     ) -> Result<Option<CertifiedKey>, LoadError> {
-        let chain = self.chain(self.chain.read(limit).await)?;
+        let chain = self.chain(self.chain.read(timeout).await)?;
         if chain == known {
             return Ok(None);
         }
-        self.certify(chain, self.key.read(limit).await).map(Some)
+        self.certify(chain, self.key.read(timeout).await).map(Some)
     }
 
     /// As [`load`](Self::load), blocking the thread for a bounded time.
@@ -69,16 +72,16 @@ impl Files {
 }
 
 fn unread(file: &SecretFile, why: &ReadError) -> LoadError {
-    LoadError { text: format!("{}: {why}", file.name()), may_pass: why.may_pass() }
+    LoadError { text: format!("{}: {why}", file.name()), may_appear_later: why.may_appear_later() }
 }
 
 fn unusable(file: &SecretFile, why: impl fmt::Display) -> LoadError {
-    LoadError { text: format!("{}: {why}", file.name()), may_pass: false }
+    LoadError { text: format!("{}: {why}", file.name()), may_appear_later: false }
 }
 
 /// # Errors
 ///
-/// What is wrong. The parser's own errors are not shown: they may quote a line of a key.
+/// The parser's own errors are not shown: they may quote a line of a key.
 pub(super) fn parse(chain: &[u8], key: &[u8]) -> Result<CertifiedKey, &'static str> {
     certify(parse_chain(chain)?, key)
 }
@@ -96,7 +99,7 @@ fn certify(chain: Vec<CertificateDer<'static>>, key: &[u8]) -> Result<CertifiedK
     let key = without_escapes(key);
     let key = Zeroizing::new(PrivateKeyDer::from_pem_slice(&key).map_err(|_| NO_KEY)?);
     let key = aws_lc_rs::sign::any_supported_type(&key)
-        .map_err(|_| "its private key is damaged, or neither RSA, ECDSA nor Ed25519")?;
+        .map_err(|_| "its private key is damaged, or not RSA, ECDSA or Ed25519")?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Ok(()) | Err(TlsError::InconsistentKeys(InconsistentKeys::Unknown)) => Ok(certified),

@@ -1,5 +1,5 @@
-//! The certificate and key that a client shows (RFC 8705): one identity for token requests and for
-//! the API, followed when its files are replaced.
+//! The certificate and key of a client (RFC 8705), one identity for token requests and for the API.
+//! It is read again when its files are replaced.
 
 mod load;
 mod resolver;
@@ -8,7 +8,7 @@ use std::{
     fmt,
     path::PathBuf,
     sync::{
-        Arc, Mutex, Weak,
+        Arc, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
@@ -21,48 +21,49 @@ use rustls_pki_types::CertificateDer;
 use tokio::{runtime::Handle, time::Instant};
 
 use self::load::{Files, LoadError};
-pub(super) use self::resolver::Following;
-use super::lock;
+pub(super) use self::resolver::IdentityResolver;
 use crate::{
     error::{Error, ErrorKind},
     event::{Event, Observer},
-    secret_file::{READ_LIMIT, ReadContext, SecretFile},
+    secret_file::{READ_TIMEOUT, ReadContext, SecretFile},
+    sync::{Mutex, lock},
 };
 
-/// How often API calls and connections have the files looked at; token requests always do.
+/// How often API calls and connections read the files again. Every token request reads them.
 /// Certificates are replaced long before they expire, so this may be slow.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const BACKGROUND_READ_INTERVAL: Duration = Duration::from_secs(5);
 /// How long a token request waits for each file.
-const REFRESH_LIMIT: Duration = Duration::from_secs(1);
+const REFRESH_TIMEOUT: Duration = Duration::from_secs(1);
 /// The same after a read that failed.
-const SLOW_REFRESH_LIMIT: Duration = Duration::from_millis(100);
+const SLOW_REFRESH_TIMEOUT: Duration = Duration::from_millis(100);
 
-/// A certificate chain and its private key: who the client is on a TLS connection (RFC 8705).
+/// A certificate chain and its private key, which identify the client in TLS (RFC 8705).
 ///
-/// Cheap to clone; all clones are one identity. Give it to everything that must show the same
-/// certificate: [`HyperTransportBuilder::client_identity`](crate::HyperTransportBuilder::client_identity)
+/// Cheap to clone; all clones are one identity. Use it everywhere the same certificate must be shown:
+/// [`HyperTransportBuilder::client_identity`](crate::HyperTransportBuilder::client_identity)
 /// for token requests, and [`build_client`](crate::HyperTransportBuilder::build_client) or
 /// [`build_tls_config`](crate::HyperTransportBuilder::build_tls_config) for the API.
 ///
 /// # Rotation
 ///
-/// An identity [from files](Self::from_files) follows them without a restart. They are read before
-/// each token request, and in the background of API calls and new connections at most every 5 s.
-/// Files that are damaged, half written, cannot be read, or do not belong together are not used: the
-/// last good identity stays, with an [`Event::CredentialKept`](crate::Event::CredentialKept).
+/// An identity [from files](Self::from_files) is updated without a restart. The files are read before
+/// each token request. For API calls and new connections they are read in the background, at most
+/// every 5 s. Files that are damaged, half written, cannot be read, or do not belong together are not
+/// used. The last good identity stays, with an
+/// [`Event::CredentialKept`](crate::Event::CredentialKept).
 ///
 /// With a new certificate
 /// - token requests and [`HyperClient`](crate::HyperClient) use new connections only,
-/// - tokens that were got with the old one are dropped, where the identity is known to the
-///   [source](crate::ClientCredentialsBuilder::client_identity): an API would refuse them, as they
-///   are bound to the old certificate (RFC 8705 §3),
+/// - tokens that are bound to the old certificate (RFC 8705 §3) are dropped, since an API would refuse
+///   them. This requires that the
+///   [source](crate::ClientCredentialsBuilder::client_identity) has the identity,
 /// - [`on_rotation`](Self::on_rotation) is called.
 ///
 /// # Secrets
 ///
-/// `Debug` shows the certificate's thumbprint. The key's text and its decoded form are wiped after
-/// use as far as this crate holds them; the PEM decoder's buffer and the signing key within the
-/// crypto library are out of its hands.
+/// `Debug` shows the certificate's thumbprint. This crate wipes its copies of the key's text and of
+/// its decoded form. It cannot wipe the buffer of the PEM decoder and the signing key in the crypto
+/// library.
 ///
 /// # Examples
 ///
@@ -85,24 +86,24 @@ const SLOW_REFRESH_LIMIT: Duration = Duration::from_millis(100);
 /// ```
 #[derive(Clone)]
 pub struct ClientIdentity {
-    shared: Arc<Shared>,
+    shared: Arc<Inner>,
 }
 
-struct Shared {
+struct Inner {
     files: Option<Files>,
     current: ArcSwap<Current>,
-    /// Held while the certificate is replaced and listeners are called. Not while files are read: a
-    /// runtime that is not driven would keep it.
+    /// Held while the certificate is replaced and listeners are called. Never held while files are
+    /// read, since a runtime that is not driven would keep it locked.
     replacing: Mutex<()>,
     /// Whether the last refresh failed.
-    is_slow: AtomicBool,
-    /// When the next look at the files is due, in milliseconds from `made_at`.
-    next_look: AtomicU64,
+    last_read_failed: AtomicBool,
+    /// The time of the next background read, in milliseconds since `made_at`.
+    next_background_read: AtomicU64,
     made_at: Instant,
     listeners: Mutex<Vec<Listener>>,
 }
 
-/// One certificate with its key, and how many came before it.
+/// A certificate with its key, and the number of its predecessors.
 pub(super) struct Current {
     pub(super) generation: u64,
     /// `None` until files that are created later can be read.
@@ -119,14 +120,14 @@ type Closure = dyn Fn() + Send + Sync;
 
 #[derive(Clone)]
 enum Listener {
-    Kept(Arc<Closure>),
-    /// Kept by somebody else, and over when that one is gone.
-    Lent(Weak<Closure>),
+    Strong(Arc<Closure>),
+    /// Removed when its owner drops the closure.
+    Weak(Weak<Closure>),
 }
 
 impl ClientIdentity {
-    /// From PEM texts: the chain, the client's own certificate first, and its unencrypted key
-    /// (PKCS#8, PKCS#1 or SEC1). Both may be one text. It does not change.
+    /// From PEM texts: the chain, with the client's own certificate first, and its unencrypted key
+    /// (PKCS#8, PKCS#1 or SEC1). Both may be one text. Such an identity never changes.
     ///
     /// # Errors
     ///
@@ -140,8 +141,8 @@ impl ClientIdentity {
     }
 
     /// From PEM files of at most 1 MiB, as [`from_pem`](Self::from_pem). They are read here, for 5 s
-    /// at most each, and followed from then on. Only regular files, or symbolic links to them, are
-    /// read.
+    /// at most each, and again when they are replaced. Only regular files, or symbolic links to them,
+    /// are read.
     ///
     /// # Errors
     ///
@@ -161,7 +162,7 @@ impl ClientIdentity {
         let files = Files { chain, key };
         let key = match files.load_blocking() {
             Ok(key) => Some(key),
-            Err(error) if error.may_pass => None,
+            Err(error) if error.may_appear_later => None,
             Err(error) => return Err(unreadable(error)),
         };
         Ok(Self::new(Some(files), key))
@@ -171,12 +172,12 @@ impl ClientIdentity {
         let current = Current { generation: 0, key: key.map(Arc::new) };
         let current = ArcSwap::from_pointee(current);
         Self {
-            shared: Arc::new(Shared {
+            shared: Arc::new(Inner {
                 files,
                 current,
                 replacing: Mutex::default(),
-                is_slow: AtomicBool::new(false),
-                next_look: AtomicU64::new(0),
+                last_read_failed: AtomicBool::new(false),
+                next_background_read: AtomicU64::new(0),
                 made_at: Instant::now(),
                 listeners: Mutex::default(),
             }),
@@ -197,52 +198,53 @@ impl ClientIdentity {
         URL_SAFE_NO_PAD.encode(sha_256.common.hash_provider.hash(certificate).as_ref())
     }
 
-    /// Calls a closure each time the certificate was replaced, on the thread that noticed it: keep
-    /// it short, and don't wait for [`reload`](Self::reload) in it. New connections show the new
-    /// certificate by then.
+    /// Calls a closure after each replacement of the certificate, on the thread that noticed it. Keep
+    /// it short, and don't wait for [`reload`](Self::reload) in it. New connections already show the
+    /// new certificate.
     pub fn on_rotation(&self, closure: impl Fn() + Send + Sync + 'static) {
-        self.listen(Listener::Kept(Arc::new(closure)));
+        self.listen(Listener::Strong(Arc::new(closure)));
     }
 
     /// As [`on_rotation`](Self::on_rotation), for as long as the caller keeps the closure.
-    pub(crate) fn lend(&self, closure: &Arc<Closure>) {
-        self.listen(Listener::Lent(Arc::downgrade(closure)));
+    pub(crate) fn on_rotation_while_held(&self, closure: &Arc<Closure>) {
+        self.listen(Listener::Weak(Arc::downgrade(closure)));
     }
 
     fn listen(&self, listener: Listener) {
         let mut listeners = lock(&self.shared.listeners);
-        // An identity may outlive many who listened.
-        listeners.retain(|it| !matches!(it, Listener::Lent(lent) if lent.strong_count() == 0));
+        // An identity may outlive many listeners.
+        listeners
+            .retain(|it| !matches!(it, Listener::Weak(closure) if closure.strong_count() == 0));
         listeners.push(listener);
     }
 
-    /// Reads the files now, and returns whether that replaced the certificate. Without files there
-    /// is nothing to do. When it returns, everything that follows from a new certificate has been
-    /// done.
+    /// Reads the files now, and returns whether that replaced the certificate. Does nothing without
+    /// files. When it returns, the closures of [`on_rotation`](Self::on_rotation) were called and the
+    /// tokens that are bound to the old certificate were dropped.
     ///
     /// # Errors
     ///
-    /// Kind `Credentials`, when they cannot be used, or not be read within 5 s each; the last good
-    /// identity stays.
+    /// Kind `Credentials`, when the files cannot be used, or cannot be read within 5 s each. The last
+    /// good identity stays.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime with its time driver enabled.
     pub async fn reload(&self) -> Result<bool, Error> {
-        self.load(READ_LIMIT).await
+        self.load(READ_TIMEOUT).await
     }
 
-    /// Before a token request. The last good identity is better than none.
+    /// Reads the files before a token request. If that fails, the last good identity is used.
     ///
     /// # Errors
     ///
-    /// When there is none yet.
+    /// When there is no last good identity.
     pub(crate) async fn refresh(&self, context: &ReadContext) -> Result<(), Error> {
-        // The last good identity can be used at once, so this waits less than for a secret.
-        let is_slow = self.shared.is_slow.load(Ordering::Relaxed);
-        let limit = if is_slow { SLOW_REFRESH_LIMIT } else { REFRESH_LIMIT };
-        let loaded = self.load(limit.min(context.limit)).await;
-        self.shared.is_slow.store(loaded.is_err(), Ordering::Relaxed);
+        // Shorter than for a secret, since the last good identity can be used at once.
+        let last_read_failed = self.shared.last_read_failed.load(Ordering::Relaxed);
+        let timeout = if last_read_failed { SLOW_REFRESH_TIMEOUT } else { REFRESH_TIMEOUT };
+        let loaded = self.load(timeout.min(context.timeout)).await;
+        self.shared.last_read_failed.store(loaded.is_err(), Ordering::Relaxed);
         match loaded {
             Err(error) if self.current().key.is_none() => Err(error),
             loaded => {
@@ -256,35 +258,38 @@ impl ClientIdentity {
         self.shared.current.load_full()
     }
 
-    /// Has the files read in the background, if that is due. Outside of a runtime it is left to the
-    /// next token request.
-    pub(super) fn look(&self) {
+    /// Starts a read of the files in the background, if it is due. Does nothing outside of a runtime.
+    pub(super) fn read_in_background(&self) {
         let shared = &self.shared;
         if shared.files.is_none() {
             return;
         }
         let now = u64::try_from(shared.made_at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let due = shared.next_look.load(Ordering::Relaxed);
+        let due = shared.next_background_read.load(Ordering::Relaxed);
         if now < due {
             return;
         }
-        let next = now.saturating_add(LOOK_EVERY.as_millis() as u64);
-        let first =
-            shared.next_look.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
+        let next = now.saturating_add(BACKGROUND_READ_INTERVAL.as_millis() as u64);
+        let first = shared.next_background_read.compare_exchange(
+            due,
+            next,
+            Ordering::Relaxed,
+            Ordering::Relaxed,
+        );
         if let (Ok(_), Ok(runtime)) = (first, Handle::try_current()) {
             let this = self.clone();
             runtime.spawn(async move {
-                report(this.load(READ_LIMIT).await, &Observer::default());
+                report(this.load(READ_TIMEOUT).await, &Observer::default());
             });
         }
     }
 
-    async fn load(&self, limit: Duration) -> Result<bool, Error> {
+    async fn load(&self, timeout: Duration) -> Result<bool, Error> {
         let Some(files) = &self.shared.files else { return Ok(false) };
         loop {
             let known = self.current();
-            let key = files.load(known.chain(), limit).await.map_err(unreadable)?;
-            // Read again if another task replaced it: what was read here may be older.
+            let key = files.load(known.chain(), timeout).await.map_err(unreadable)?;
+            // Read again if another task replaced it, since this content may be older.
             if let Some(is_replaced) = self.replace(known.generation, key) {
                 return Ok(is_replaced);
             }
@@ -294,8 +299,8 @@ impl ClientIdentity {
     /// Returns `None` if the current certificate is not of that generation.
     fn replace(&self, generation: u64, key: Option<CertifiedKey>) -> Option<bool> {
         let shared = &self.shared;
-        // Held until all listeners were called: a caller that finds the new certificate may rely on
-        // the tokens of the old one being dropped.
+        // Held until all listeners were called. When a caller sees the new certificate, the tokens of
+        // the old certificate are already dropped.
         let _replacing = lock(&shared.replacing);
         if self.generation() != generation {
             return None;
@@ -304,12 +309,12 @@ impl ClientIdentity {
         let generation = generation + 1;
         shared.current.store(Arc::new(Current { generation, key: Some(Arc::new(key)) }));
         tracing::info!(thumbprint = self.thumbprint(), "client certificate replaced");
-        // Copied out: a closure may add another.
+        // Cloned, since a closure may add another listener.
         let listeners = lock(&shared.listeners).clone();
         for listener in listeners {
             let closure = match listener {
-                Listener::Kept(closure) => Some(closure),
-                Listener::Lent(closure) => closure.upgrade(),
+                Listener::Strong(closure) => Some(closure),
+                Listener::Weak(closure) => closure.upgrade(),
             };
             closure.inspect(|closure| closure());
         }

@@ -1,4 +1,4 @@
-//! How rustls is given the certificate.
+//! Passes the certificate to rustls.
 
 use std::sync::Arc;
 
@@ -6,14 +6,16 @@ use rustls::{SignatureScheme, client::ResolvesClientCert, sign::CertifiedKey};
 
 use super::ClientIdentity;
 
-/// Shows whatever certificate is current when the connection is made, whatever authorities the
-/// server names: a self-signed certificate has none of them.
+/// Shows the current certificate on each new connection. The authorities that the server names are
+/// ignored, since a self-signed certificate has none of them.
 #[derive(Debug)]
-pub(in crate::transport::hyper) struct Following(pub(in crate::transport::hyper) ClientIdentity);
+pub(in crate::transport::hyper) struct IdentityResolver(
+    pub(in crate::transport::hyper) ClientIdentity,
+);
 
-impl ResolvesClientCert for Following {
+impl ResolvesClientCert for IdentityResolver {
     fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        self.0.look();
+        self.0.read_in_background();
         self.0.current().key.clone()
     }
 

@@ -1,0 +1,67 @@
+//! The client authentication, except by assertions and certificates.
+
+use super::ClientCredentialsBuilder;
+use crate::client_auth::{ClientAuth, NoClient, PublicClient, Secret, SecretBasic, SecretPost};
+
+impl ClientCredentialsBuilder {
+    /// `client_secret_post`: id and secret in the body (RFC 6749 §2.3.1).
+    pub fn client_secret_post(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        let (id, secret) = (id.into(), secret.into());
+        self.auth(id, |id| SecretPost { id, secret })
+    }
+
+    /// `client_secret_basic`: id and secret in the `Authorization` field, both form-encoded
+    /// (RFC 6749 §2.3.1). A space is encoded as `%20`.
+    pub fn client_secret_basic(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        let (id, secret) = (id.into(), secret.into());
+        self.auth(id, |id| SecretBasic { id, secret, raw: false })
+    }
+
+    /// Like [`client_secret_basic`](Self::client_secret_basic) without the form-encoding, for servers
+    /// that do not decode it. The id must not contain a `:`.
+    pub fn client_secret_basic_raw(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        let (id, secret) = (id.into(), secret.into());
+        let colon = id.contains(':');
+        let mut this = self.auth(id, |id| SecretBasic { id, secret, raw: true });
+        if colon {
+            this.auth_mistake = Some(
+                "client_secret_basic_raw: a ':' in the client id would end it early; use \
+                 client_secret_basic or client_secret_post",
+            );
+        }
+        this
+    }
+
+    /// A public client: the id alone, in the body (RFC 6749 §3.2.1). Few servers give a client
+    /// without credentials a token.
+    pub fn public_client(self, id: impl Into<String>) -> Self {
+        self.auth(id.into(), |id| PublicClient { id })
+    }
+
+    /// No client authentication and no `client_id`, for an [extension grant](Self::grant_type) that
+    /// identifies the client itself, such as the JWT of a Google service account (RFC 7523 §2.1).
+    pub fn no_client_authentication(self) -> Self {
+        self.auth_without_id(NoClient)
+    }
+
+    pub(super) fn auth<A: ClientAuth + 'static>(
+        mut self,
+        id: String,
+        auth: impl FnOnce(String) -> A,
+    ) -> Self {
+        let empty = id.trim().is_empty();
+        let client_id = Some(id.clone());
+        self = Self { client_id, ..self.auth_without_id(auth(id)) };
+        self.auth_mistake = empty.then_some(
+            "client id: it is empty; pass the id that the authorization server gave this client",
+        );
+        self
+    }
+
+    pub(super) fn auth_without_id<A: ClientAuth + 'static>(mut self, auth: A) -> Self {
+        self.auth_mistake = None;
+        self.client_id = None;
+        self.auth = Some(Box::new(auth));
+        self
+    }
+}

@@ -1,0 +1,115 @@
+//! Tests: answers without a usable token and without an OAuth error code.
+
+use super::{
+    tests::{answered, refused},
+    *,
+};
+
+#[test]
+fn a_401_and_a_403_without_a_code_are_refused_credentials() {
+    let html = [("content-type", "text/html; charset=utf-8")];
+    let later = [("retry-after", "120")];
+    let gzip = [("content-encoding", "gzip")];
+    type Fields<'a> = &'a [(&'static str, &'a str)];
+    let cases: [(u16, Fields<'_>, &str, bool, &str); 20] = [
+        (401, &[], "", true, ""),
+        (403, &[], "", true, ""),
+        (401, &[], "Unauthorized", true, "Unauthorized"),
+        (403, &[("content-type", "text/plain")], "Forbidden\n", true, "Forbidden"),
+        (403, &[], r#"{"status":403,"message":"no such client"}"#, true, "no such client"),
+        (401, &[], r#"{"detail":"Invalid client"}"#, true, "Invalid client"),
+        (401, &[], r#"{"error":{"message":"bad key"}}"#, true, "bad key"),
+        (401, &[], r#"{"error":401,"message":"Unauthorized"}"#, true, "Unauthorized"),
+        (401, &html, "<html><h1>401</h1>", true, "<html><h1>401</h1>"),
+        (401, &later, "", true, ""),
+        (403, &[], "<?xml version='1.0'?><e>no</e>", true, "<e>no</e>"),
+        (403, &html, r#"{"message":"locked"}"#, true, "locked"),
+        (403, &html, "", true, ""),
+        (401, &gzip, "\u{1f}", true, ""),
+        (403, &gzip, "\u{1f}", true, ""),
+        (403, &later, "", false, ""),
+        (403, &later, r#"{"message":"slow down"}"#, false, "slow down"),
+        (403, &html, "Access denied", false, "Access denied"),
+        (403, &html, "<!DOCTYPE html><title>Blocked</title>", false, "Blocked"),
+        (403, &[("content-type", "application/json")], " <HTML>no</HTML>", false, "<HTML>no"),
+    ];
+    for (status, headers, body, refused, words) in cases {
+        let error = answered(status, headers, Ok(body.as_bytes())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::HttpStatus, "{status} {body}");
+        assert_eq!((error.is_terminal(), error.is_retryable()), (refused, !refused), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(words), "{text}");
+        let advice = if refused { "refuses these credentials" } else { "a firewall or proxy" };
+        assert!(text.contains(advice), "{text}");
+    }
+    for why in [BodyError::TooLarge, BodyError::Broken("reset".into())] {
+        assert!(answered(401, &[], Err(why)).unwrap_err().is_terminal());
+    }
+    let neighbor = answered(405, &[], Ok(b"GET only")).unwrap_err();
+    assert!(!neighbor.is_terminal() && neighbor.to_string().contains("GET only"), "{neighbor}");
+}
+
+#[test]
+fn an_unknown_code_of_a_blocking_403_leaves_it_transient() {
+    let body = br#"{"error":"Forbidden","message":"Bad credentials"}"#;
+    let refused = answered(403, &[], Ok(body)).unwrap_err();
+    assert!(refused.is_terminal() && refused.to_string().contains("Bad credentials"));
+    let blocked = answered(403, &[("retry-after", "9")], Ok(body)).unwrap_err();
+    assert!(!blocked.is_terminal() && blocked.is_retryable());
+    assert_eq!(blocked.oauth_code(), Some("Forbidden"));
+}
+
+#[test]
+fn a_success_that_has_no_body_on_purpose_is_final() {
+    use ErrorKind as K;
+    for status in [201, 202, 203, 204, 205] {
+        assert_eq!(refused(status, &[], b""), (K::MissingAccessToken, false), "{status}");
+        assert_eq!(refused(status, &[], b"\r\n"), (K::MissingAccessToken, false), "{status}");
+    }
+    let error = answered(200, &[], Ok(br#"{"errcode":1,"errmsg":"invalid appid"}"#));
+    assert!(error.unwrap_err().to_string().contains("invalid appid"));
+}
+
+#[test]
+fn an_unknown_token_type_is_named_with_the_setting_for_it() {
+    let text = |body: &str| answered(200, &[], Ok(body.as_bytes())).unwrap_err().to_string();
+    for (name, expected) in [
+        (r#""Application Access Token""#, "its token_type is \"Application Access Token\";"),
+        (r#""mac\u202e""#, "its token_type is \"mac?\";"),
+        ("1", "its token_type is not a string;"),
+        (r#""x 2YotnFZF x""#, "its token_type is not Bearer; the server's text is left out"),
+    ] {
+        let text = text(&format!(r#"{{"access_token":"2YotnFZFEjr1","token_type":{name}}}"#));
+        assert!(text.contains(expected) && text.contains("token_type_override"), "{text}");
+    }
+}
+
+#[test]
+fn a_scope_that_is_too_long_or_repeats_a_secret_is_not_kept() {
+    let mut secrets = SentSecrets::default();
+    secrets.push(zeroize::Zeroizing::new("hunter2hunter2".to_owned()));
+    let scope = |scope: &str, requested_scope| {
+        let body = format!(r#"{{"access_token":"a","scope":{scope}}}"#);
+        let token = read(RawResponse {
+            status: StatusCode::OK,
+            headers: &HeaderMap::new(),
+            body: Ok(body.as_bytes()),
+            now: SystemTime::UNIX_EPOCH,
+            secrets: &secrets,
+            requested_scope,
+            policy: &ReadPolicy::default(),
+        });
+        token.unwrap().scope().map(str::to_owned)
+    };
+    let long = format!("\"{}\"", "a ".repeat(MAX_SCOPE_BYTES));
+    assert_eq!(scope(&long, None), None);
+    let list = format!("[{}\"a\"]", "\"aaaa\",".repeat(100_000));
+    assert_eq!(scope(&list, None), None);
+    assert_eq!(scope(r#""a b""#, None).as_deref(), Some("a b"));
+    assert_eq!(scope(r#""a hunter2hunter2 b""#, Some("b a")).as_deref(), Some("a b"));
+    assert_eq!(scope(r#"["hunter2hunter2"]"#, Some("a")), None);
+    assert_eq!(
+        scope(r#""hunter2hunter2""#, Some("hunter2hunter2")).as_deref(),
+        Some("hunter2hunter2")
+    );
+}

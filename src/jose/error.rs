@@ -1,0 +1,10 @@
+//! The error of a key that cannot be used.
+
+use std::borrow::Cow;
+
+use crate::error::{Error, ErrorKind};
+
+/// A key, certificate or algorithm cannot be used. `detail` says why and what to do.
+pub(super) fn config_error(detail: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(ErrorKind::Config).with_detail(detail)
+}

@@ -1,0 +1,14 @@
+//! Limits that several modules share.
+
+use std::time::Duration;
+
+/// Maximum lifetime, age or interval, 10 years: far above any real one, and far below the overflow
+/// of an `Instant`.
+pub(crate) const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
+/// Maximum size of an access token, secret, key or assertion in bytes.
+pub(crate) const MAX_CREDENTIAL_BYTES: usize = 64 * 1024;
+
+/// Maximum size of certificates in bytes. Long chains of large certificates have a tenth of it.
+#[cfg(feature = "hyper")]
+pub(crate) const MAX_CERTIFICATE_BYTES: usize = 1024 * 1024;
