@@ -238,7 +238,7 @@ fn a_watch_is_notified_of_the_token() {
     });
 }
 
-/// The clock stands still, so an offer after the acquisition's end is not newer, and is refused.
+/// The clock does not move, so an offer after the acquisition's end is not newer, and is refused.
 #[test]
 fn an_offer_during_an_acquisition_serves_its_waiters() {
     check(3, || {
