@@ -43,7 +43,7 @@ pub trait WallClock: Send + Sync + 'static {
         self.now()
     }
 
-    /// A clock that stands still while the machine is suspended.
+    /// A clock that does not advance while the machine is suspended.
     ///
     /// If [`now`](Self::now) moves forward more than this clock does, a cache assumes that the
     /// machine was suspended, and that its token aged in the meantime. Default: tokio's clock, so

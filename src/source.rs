@@ -76,7 +76,7 @@ impl fmt::Debug for AcquireContext {
 /// A source caches nothing. [`TokenCache`](crate::TokenCache) decides when to acquire, and runs one
 /// acquisition at a time.
 ///
-/// The future runs in a task of its own. It may be dropped at any await: when its bound has passed,
+/// The future runs in its own task. It may be dropped at any await: when its bound has passed,
 /// or when its runtime ends.
 ///
 /// # Examples

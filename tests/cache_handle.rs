@@ -16,12 +16,15 @@ use tower_oauth2_client_credentials::{
 
 const S: Duration = Duration::from_secs(1);
 
+/// The client's name, and the rejected token.
+type Context = (String, Option<String>);
+
 /// Numbered tokens of an hour; each takes 4 s, and its request leaves after 2 s of that.
 #[derive(Clone, Default)]
 struct Slow {
     asked: Arc<AtomicU32>,
-    /// The client's name and the rejected token of each acquisition.
-    contexts: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    /// Of each acquisition.
+    contexts: Arc<Mutex<Vec<Context>>>,
     handles: Arc<Mutex<Vec<CacheHandle>>>,
 }
 
@@ -90,7 +93,7 @@ async fn a_token_whose_request_was_sent_before_is_discarded_on_arrival() {
     let waiting = tokio::spawn(tokens.get());
     sleep(3 * S).await;
     source.invalidate();
-    assert_eq!(source.asked(), 1, "there is one flight at a time");
+    assert_eq!(source.asked(), 1, "there is one acquisition at a time");
     assert_eq!(waiting.await.unwrap().unwrap().secret(), "token-1");
     assert_eq!(source.asked(), 2);
 }

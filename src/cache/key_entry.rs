@@ -55,7 +55,7 @@ impl StoredBackoff {
         lock(&self.0).state.clone()
     }
 
-    /// When the state can be forgotten; `None` if there is none.
+    /// When the state can be forgotten; `None` if the key has none.
     pub(super) fn forget_at(&self) -> Option<Instant> {
         lock(&self.0).forget_at
     }

@@ -15,7 +15,7 @@
 //! published the token and released the lock. So a waker, an observer or a source never runs under
 //! the lock.
 //!
-//! An [`Acquisition`](acquisition::Acquisition) runs in a task of its own. Requests wait for it with a
+//! An [`Acquisition`](acquisition::Acquisition) runs in its own task. Requests wait for it with a
 //! [`Waiter`](acquisition::Waiter), which has a timer ([`TimedWaiter`](timed_waiter::TimedWaiter)):
 //! the task may be on a runtime that has ended or is not driven. After its bound and 5 s a waiter
 //! abandons the acquisition and starts another. A late result is dropped, since the state compares

@@ -25,7 +25,7 @@ use crate::{error::Error, event::Observer, source::CacheControl, sync::Arc, toke
 /// the same client with the same scope.
 ///
 /// * While a valid token is cached, no request waits. A refresh runs in the background.
-/// * At most one acquisition is in flight, for any number of callers. It runs in a task of its own,
+/// * At most one acquisition is in flight, for any number of callers. It runs in its own task,
 ///   so the caller that started it may be dropped.
 /// * Failures are shared and remembered. The number of token requests follows the backoff schedule,
 ///   not the traffic.
@@ -147,7 +147,7 @@ impl TokenCache {
     /// also ends a cooldown that the server asked for by `Retry-After`. Returns whether there was one.
     ///
     /// It is for an operator who fixed the cause, such as a wrong secret, and does not want to wait.
-    /// It has no effect while an attempt is in flight, nor within 1 s of the last time, so calls in a
+    /// It has no effect while an attempt is in flight, and none within 1 s of the last time, so calls in a
     /// loop do not flood the authorization server.
     pub fn end_cooldown(&self) -> bool {
         self.inner.end_cooldown()

@@ -57,7 +57,7 @@ fn failure() -> Outcome {
 }
 
 #[test]
-fn two_waiters_join_while_the_flight_ends() {
+fn two_waiters_join_while_the_acquisition_ends() {
     check(None, || {
         let acquisition = Acquisition::of_a_test();
         let waiters = [WaitingTask::spawn(&acquisition), WaitingTask::spawn(&acquisition)];
@@ -67,7 +67,7 @@ fn two_waiters_join_while_the_flight_ends() {
 }
 
 #[test]
-fn three_waiters_join_while_the_flight_ends() {
+fn three_waiters_join_while_the_acquisition_ends() {
     check(3, || {
         let acquisition = Acquisition::of_a_test();
         let waiters = [0, 1, 2].map(|_| WaitingTask::spawn(&acquisition));

@@ -238,12 +238,12 @@ fn a_watch_is_notified_of_the_token() {
     });
 }
 
-/// The clock stands still, so an offer after the acquisition's end is not newer, and is refused.
+/// The clock does not move, so an offer after the acquisition's end is not newer, and is refused.
 #[test]
 fn an_offer_during_an_acquisition_serves_its_waiters() {
     check(3, || {
         let world = World::new(new_each_time);
-        let other = world.spawn(|cache| get(&cache));
+        let other = world.spawn(|cache| serial(&block_on(cache.get()).expect("a token")));
         let is_used = world.offer(9);
         let got = join(other);
         assert!(got == 1 || is_used && got == 9, "t{got}");
@@ -257,7 +257,7 @@ fn an_offer_during_an_acquisition_serves_its_waiters() {
 fn a_rejected_offer_starts_no_second_acquisition() {
     check(2, || {
         let world = World::new(new_each_time);
-        let other = world.spawn(|cache| get(&cache));
+        let other = world.spawn(|cache| serial(&block_on(cache.get()).expect("a token")));
         world.offer(9);
         let replaced = block_on(world.cache.replacement(&token(9)));
         assert!(replaced.is_some_and(|token| serial(&token) != 9));

@@ -137,7 +137,7 @@ impl TokenSource for Source {
 
 struct Seen {
     handle: std::sync::OnceLock<CacheHandle>,
-    /// loom's, so that two acquisitions at once are an interleaving of their own.
+    /// loom's, so that two acquisitions at once are a separate interleaving.
     in_flight: atomic::AtomicUsize,
     max_in_flight: AtomicUsize,
     acquisitions: AtomicUsize,

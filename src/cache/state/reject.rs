@@ -53,7 +53,7 @@ impl State {
             RejectionAction::CoolingDown { .. } | RejectionAction::NoRuntime => {
                 std::mem::replace(&mut self.postponed_reported, true)
             }
-            // A failure has an event of its own.
+            // A failure has its own event.
             RejectionAction::Acquiring => {
                 self.postponed_reported = true;
                 false
