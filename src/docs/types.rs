@@ -6,8 +6,13 @@
 //!
 //! # The type of a client
 //!
-//! The layer's service is `OAuthClientCredentials<S, P>`: `S` is the inner service and `P` is the
-//! replay policy, by default [`EmptyBodies`].
+//! The layer's service is `OAuthClientCredentials<S, P, T, M>`:
+//!
+//! * `S` is the inner service.
+//! * `P` is the replay policy, by default [`EmptyBodies`].
+//! * `T` is the source of tokens, by default [`TokenCache`](crate::TokenCache), or
+//!   [`ByKey`](crate::ByKey) for a keyed layer.
+//! * `M` is the protocol, by default [`Http`](crate::Http).
 //!
 //! | stack | type of the field |
 //! | --- | --- |
@@ -19,6 +24,7 @@
 //! | reqwest-middleware | `reqwest_middleware::ClientWithMiddleware` |
 //! | tonic | `GreeterClient<OAuthGrpc<Channel>>`, with [`OAuthGrpc`](crate::grpc::OAuthGrpc) |
 //! | … with `.replay(BufferBodies::new(…))` | `GreeterClient<OAuthGrpc<Channel, BufferBodies<tonic::body::Body>>>` |
+//! | a token for each tenant | `OAuthClientCredentials<S, EmptyBodies, ByKey<Tenant, PickTenant>>`, where `PickTenant` is `fn(&RequestHead<'_>) -> Option<Tenant>` |
 //! | redirects above the layer | `FollowRedirect<OAuthClientCredentials<S>>` |
 //!
 //! ```

@@ -4,16 +4,15 @@ use http::uri::PathAndQuery;
 use tonic::{Code, Request, Status, body::Body, client::Grpc, transport::Channel};
 use tower::Layer;
 use tower_oauth2_client_credentials::{
-    BufferBodies, ByKey, ClientCredentials, KeyedTokenCache, OAuthClientCredentials,
-    OAuthClientCredentialsLayer, Origins, RequestHead, grpc,
+    BufferBodies, ByKey, ClientCredentials, KeyedTokenCache, OAuthClientCredentialsLayer, Origins,
+    RequestHead, grpc::OAuthGrpc,
 };
 
 use super::{World, server::Text};
 
 type Tenant = String;
 type Pick = fn(&RequestHead<'_>) -> Option<Tenant>;
-type Client =
-    Grpc<OAuthClientCredentials<Channel, BufferBodies<Body>, ByKey<Tenant, Pick>, grpc::Grpc>>;
+type Client = Grpc<OAuthGrpc<Channel, BufferBodies<Body>, ByKey<Tenant, Pick>>>;
 
 fn tenant(request: &RequestHead<'_>) -> Option<Tenant> {
     request.headers().get("x-tenant")?.to_str().ok().map(Into::into)

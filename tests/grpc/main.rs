@@ -19,14 +19,13 @@ use tonic::{
 };
 use tower::Layer;
 use tower_oauth2_client_credentials::{
-    BufferBodies, ClientCredentials, EmptyBodies, Error, OAuthClientCredentials,
-    OAuthClientCredentialsLayer, Origins, Readiness, ReplayPolicy, TokenCache, grpc,
+    BufferBodies, ClientCredentials, Error, OAuthClientCredentialsLayer, Origins, Readiness,
+    ReplayPolicy, TokenCache,
+    grpc::OAuthGrpc,
     testing::{Answer, AuthorizationServer, Listening},
 };
 
 use server::{Echo, Text};
-
-type Service<P> = OAuthClientCredentials<Channel, P, TokenCache, grpc::Grpc>;
 
 /// A channel, both servers, and a cache.
 struct World {
@@ -59,12 +58,12 @@ impl World {
     }
 
     /// Replays empty bodies only.
-    fn client(&self) -> Client<Service<EmptyBodies>> {
+    fn client(&self) -> Client<OAuthGrpc<Channel>> {
         Client(Grpc::new(self.layer().grpc().layer(self.channel.clone())))
     }
 
     /// Replays up to a kilobyte.
-    fn replaying(&self) -> Client<Service<BufferBodies<Body>>> {
+    fn replaying(&self) -> Client<OAuthGrpc<Channel, BufferBodies<Body>>> {
         let layer = self.layer().replay(BufferBodies::<Body>::new(1024, Body::new)).grpc();
         Client(Grpc::new(layer.layer(self.channel.clone())))
     }
@@ -87,7 +86,7 @@ impl World {
 #[derive(Clone)]
 struct Client<T>(Grpc<T>);
 
-impl<P> Client<Service<P>>
+impl<P> Client<OAuthGrpc<Channel, P>>
 where
     P: ReplayPolicy<Body>,
 {

@@ -67,8 +67,14 @@ use http::{Response, StatusCode};
 
 pub use self::body::ResponseBody;
 use self::body::is_unauthenticated;
-use super::{authorized::AuthorizedToken, protocol::sealed::Respond};
-use crate::{error::BoxError, sync::Arc};
+use super::{
+    authorized::AuthorizedToken, protocol::sealed::Respond, replay::EmptyBodies,
+    service::OAuthClientCredentials,
+};
+use crate::{cache::TokenCache, error::BoxError, sync::Arc};
+
+/// The service of a [`Grpc`] layer, to be named in a struct field.
+pub type OAuthGrpc<S, P = EmptyBodies, T = TokenCache> = OAuthClientCredentials<S, P, T, Grpc>;
 
 /// gRPC: `grpc-status: 16` is a rejection of the token, as a 401 is. See the [module](self).
 #[derive(Clone, Copy, Debug, Default)]
