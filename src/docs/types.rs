@@ -10,9 +10,9 @@
 //!
 //! * `S` is the inner service.
 //! * `P` is the replay policy, by default [`EmptyBodies`].
-//! * `T` is the source of tokens, by default [`TokenCache`](crate::TokenCache), or
-//!   [`ByKey`](crate::ByKey) for a keyed layer.
-//! * `M` is the protocol, by default [`Http`](crate::Http).
+//! * `T` is the source of tokens, by default [`TokenCache`], or
+//!   [`ByKey`] for a keyed layer.
+//! * `M` is the protocol, by default [`Http`].
 //!
 //! | stack | type of the field |
 //! | --- | --- |
