@@ -130,7 +130,7 @@ const MESSAGES: [(K, &str); 35] = [
     ),
     (
         K::Overloaded,
-        "crowded: too many acquisitions of other keys were ahead of this one, which is tried again \
+        "overloaded: too many acquisitions of other keys were ahead of this one, which is tried again \
          after a pause; allow more at once, and check where so many keys come from",
     ),
     (
