@@ -27,7 +27,8 @@ use tokio::{
 };
 use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
-    AcquireContext, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    OAuthClientCredentialsLayer, Origins, Token, TokenCache, replay::NoReplay,
+    source::AcquireContext,
 };
 
 const WAITERS: [usize; 4] = [1, 100, 10_000, 100_000];
@@ -115,8 +116,8 @@ fn cold() -> (TokenCache, Arc<Notify>) {
     (tokens, endpoint)
 }
 
-fn layer(tokens: TokenCache) -> OAuthClientCredentialsLayer<Never> {
-    OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(Never)
+fn layer(tokens: TokenCache) -> OAuthClientCredentialsLayer<NoReplay> {
+    OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(NoReplay)
 }
 
 /// One run: from the endpoint's answer until the last waiter has continued.

@@ -27,7 +27,9 @@ use http_body_util::Full;
 use support::{Body, Inner, Lean, call, one};
 use tower::{Layer as _, service_fn};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, OAuthClientCredentialsLayer, SigningAlgorithm, SigningKey, TokenRequest,
+    ClientCredentials, OAuthClientCredentialsLayer,
+    jose::{SigningAlgorithm, SigningKey},
+    transport::TokenRequest,
 };
 
 const ROUNDS: usize = 101;

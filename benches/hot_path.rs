@@ -21,7 +21,7 @@ use support::{
     never, one, ours,
 };
 use tower::{Layer, Service};
-use tower_oauth2_client_credentials::{SystemClock, WallClock};
+use tower_oauth2_client_credentials::clock::{SystemClock, WallClock};
 
 const ROUNDS: usize = 400;
 /// Long compared with the start of two threads, short compared with a time slice.

@@ -23,7 +23,8 @@ use support::{Body, Build, Inner, Lean, never, one};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
-    AcquireContext, Error, ErrorKind, KeyedTokenCache, Never, OAuthClientCredentialsLayer, Token,
+    Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer, Token, replay::NoReplay,
+    source::AcquireContext,
 };
 
 const KEYS: usize = 10_000;
@@ -117,7 +118,7 @@ fn lookups(keys: &[Key]) -> [(&'static str, Lookup); 6] {
     let layer = OAuthClientCredentialsLayer::keyed(tokens.clone(), one(), |request| {
         request.extensions().get::<Key>().cloned()
     });
-    let keyed = layer.replay(Never).layer(Inner);
+    let keyed = layer.replay(NoReplay).layer(Inner);
     let single = never(one()).layer(Inner);
     [
         (

@@ -32,7 +32,8 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, DpopKey, OAuthClientCredentialsLayer, Origins,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
+    dpop::DpopKey,
     testing::{AuthorizationServer, DpopVerifier, ProtectedApi},
 };
 

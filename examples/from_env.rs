@@ -26,8 +26,10 @@ use http::{Request, StatusCode, Uri};
 use http_body_util::Empty;
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentialsConfig, HyperClient, OAuthClientCredentialsLayer, Origins,
+    BoxError, OAuthClientCredentialsLayer, Origins,
+    config::ClientCredentialsConfig,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::HyperClient,
 };
 
 #[tokio::main]

@@ -26,7 +26,8 @@ use hyper_util::{
 use tokio::{net::TcpStream, task::JoinSet};
 use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, CloneBodies, OAuthClientCredentialsLayer, Origins,
+    ClientCredentials, OAuthClientCredentialsLayer, Origins,
+    replay::CloneBodies,
     testing::{AuthorizationServer, ProtectedApi},
 };
 

@@ -33,9 +33,10 @@ use rustls::{
 };
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ClientIdentity, HyperClient, HyperTransport,
-    OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
+    BoxError, ClientCredentials, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
+    TokenCache,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::{ClientIdentity, HyperClient, HyperTransport},
 };
 
 const CLIENT: &str = "my-service";

@@ -9,8 +9,9 @@ use http_body_util::Empty;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, HyperTransport, OAuthClientCredentialsLayer, Origins,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::HyperTransport,
 };
 
 #[tokio::main]

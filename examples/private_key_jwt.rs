@@ -28,8 +28,8 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
 use serde_json::Value;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins, SigningAlgorithm,
-    SigningKey, TokenCache,
+    BoxError, ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins, TokenCache,
+    jose::{SigningAlgorithm, SigningKey},
     testing::{AuthorizationServer, ProtectedApi, RecordedRequest},
 };
 

@@ -11,9 +11,10 @@ use http::{Request, Response, StatusCode};
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, ReqwestBodies,
-    ReqwestService,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
+    replay::ReqwestBodies,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::ReqwestService,
 };
 
 #[tokio::main]

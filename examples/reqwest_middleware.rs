@@ -12,9 +12,11 @@ use reqwest::StatusCode;
 use reqwest_middleware::ClientBuilder;
 use tokio::task::JoinSet;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, OAuthClientCredentialsMiddleware, Origins, ReqwestService,
-    SkipToken,
+    BoxError, ClientCredentials, Origins,
+    layer::SkipToken,
+    middleware::OAuthClientCredentialsMiddleware,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::ReqwestService,
 };
 
 #[tokio::main]

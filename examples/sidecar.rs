@@ -31,8 +31,12 @@ use hyper_util::{
 use tokio::{net::TcpListener, signal, sync::oneshot};
 use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, BufferBodies, ClientCredentials, Error, OAuthClientCredentials,
-    OAuthClientCredentialsLayer, Origins, OwnAuthorization, ReadinessWatch, Secret, TokenCache,
+    BoxError, ClientCredentials, Error, OAuthClientCredentials, OAuthClientCredentialsLayer,
+    Origins, TokenCache,
+    cache::ReadinessWatch,
+    client_auth::Secret,
+    layer::ExistingAuthorization,
+    replay::BufferBodies,
     testing::{AuthorizationServer, ProtectedApi},
 };
 
@@ -70,7 +74,7 @@ pub(crate) async fn serve(
     let https = HttpsConnectorBuilder::new().with_webpki_roots().https_or_http();
     let client = Client::builder(TokioExecutor::new()).build(https.enable_all_versions().build());
     let layer = OAuthClientCredentialsLayer::new(tokens.clone(), Origins::parse([upstream])?)
-        .own_authorization(OwnAuthorization::Replace)
+        .existing_authorization(ExistingAuthorization::Replace)
         .replay(BufferBodies::<Body>::new(64 * 1024, Body::new));
     let hosts = own_hosts(listener.local_addr()?);
     let proxy = Proxy { client: layer.layer(client), upstream: upstream.parse()?, hosts };

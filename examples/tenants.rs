@@ -11,9 +11,11 @@ use http_body_util::Empty;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, Elsewhere, Error, ErrorKind, HyperTransport, KeyedTokenCache,
-    OAuthClientCredentialsLayer, Origins,
+    BoxError, ClientCredentials, Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer,
+    Origins,
+    layer::WithoutToken,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::HyperTransport,
 };
 
 const TENANTS: [&str; 3] = ["blue", "green", "red"];
@@ -56,7 +58,7 @@ async fn main() -> Result<(), BoxError> {
     let layer = OAuthClientCredentialsLayer::keyed(tokens, origins, |request| {
         request.extensions().get::<Tenant>().cloned()
     })
-    .without_key(Elsewhere::Refuse);
+    .without_key(WithoutToken::Refuse);
     let client = ServiceBuilder::new()
         .layer(layer)
         .service(Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>());

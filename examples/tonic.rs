@@ -18,7 +18,7 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    BoxError, BufferBodies, ClientCredentials, OAuthClientCredentialsLayer, Origins,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, replay::BufferBodies,
     testing::AuthorizationServer,
 };
 

@@ -15,8 +15,9 @@ use http::{HeaderValue, Request, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Empty, Limited};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, HyperTransport, OAuthClientCredentialsLayer, Origins,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
     testing::{AuthorizationServer, Listening, ProtectedApi, RecordedRequest},
+    transport::HyperTransport,
 };
 
 const TOKEN_PATH: &str = "/am/oauth2/realms/root/realms/difesp/access_token";

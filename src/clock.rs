@@ -27,7 +27,7 @@ pub(crate) const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 36
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
-/// use tower_oauth2_client_credentials::WallClock;
+/// use tower_oauth2_client_credentials::clock::WallClock;
 ///
 /// let noon = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_521_600);
 /// assert_eq!(WallClock::now(&noon), noon());

@@ -17,7 +17,7 @@ use crate::error::Error;
 /// Why a cache asks its source for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum Reason {
+pub enum AcquisitionReason {
     /// No valid token is cached: requests wait for this one.
     Missing,
     /// The cached token is still valid; this one replaces it before it expires.
@@ -28,7 +28,7 @@ pub enum Reason {
     Forced,
 }
 
-impl Reason {
+impl AcquisitionReason {
     /// A short name, as used in events and traces.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -53,7 +53,7 @@ pub enum Event {
     #[non_exhaustive]
     Acquired {
         /// Why it was acquired.
-        reason: Reason,
+        reason: AcquisitionReason,
         /// From the start of the acquisition to the token.
         took: Duration,
         /// The lifetime in force, from the instant before the token request was sent.
@@ -73,7 +73,7 @@ pub enum Event {
     #[non_exhaustive]
     Failed {
         /// Why a token was wanted.
-        reason: Reason,
+        reason: AcquisitionReason,
         /// From the start of the acquisition to its failure.
         took: Duration,
         /// What went wrong.
@@ -137,11 +137,11 @@ pub enum Event {
         by: Duration,
     },
     /// The cached token was discarded: by its source
-    /// ([`CacheHandle::invalidate`](crate::CacheHandle::invalidate)), or by
+    /// ([`CacheHandle::invalidate`](crate::source::CacheHandle::invalidate)), or by
     /// [`TokenCache::clear`](crate::TokenCache::clear).
     Cleared,
     /// The source offered a token, and the cache uses it
-    /// ([`CacheHandle::offer`](crate::CacheHandle::offer)).
+    /// ([`CacheHandle::offer`](crate::source::CacheHandle::offer)).
     #[non_exhaustive]
     Offered {
         /// The lifetime in force, from the instant that the token was issued.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::{
     error::Error,
-    event::{Observer, Reason},
+    event::{AcquisitionReason, Observer},
     token::Token,
 };
 
@@ -23,7 +23,7 @@ const DEFAULT_NAME: &str = "oauth";
 #[non_exhaustive]
 pub struct AcquireContext {
     /// Why the cache asks.
-    pub reason: Reason,
+    pub reason: AcquisitionReason,
     /// The previous acquisition failed, so this one is a probe.
     ///
     /// The source makes one attempt and reads its credentials again. The cache spaces further
@@ -43,7 +43,7 @@ pub struct AcquireContext {
 
 impl AcquireContext {
     /// The context of an acquisition outside of any cache.
-    pub fn new(reason: Reason) -> Self {
+    pub fn new(reason: AcquisitionReason) -> Self {
         Self {
             reason,
             single_attempt: false,
@@ -83,7 +83,7 @@ impl fmt::Debug for AcquireContext {
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
+/// use tower_oauth2_client_credentials::{Token, TokenCache, source::AcquireContext};
 ///
 /// let cache = TokenCache::new(|_: AcquireContext| async {
 ///     Ok(Token::bearer("from-somewhere-else")?.with_lifetime(Duration::from_secs(600)))
@@ -106,7 +106,7 @@ pub trait TokenSource: Send + Sync + 'static {
     /// The name of the client, for logs and metrics. Default: `oauth`.
     ///
     /// A cache takes its own name from here, unless
-    /// [`TokenCacheBuilder::name`](crate::TokenCacheBuilder::name) sets one. It must contain no
+    /// [`TokenCacheBuilder::name`](crate::cache::TokenCacheBuilder::name) sets one. It must contain no
     /// secret.
     fn name(&self) -> String {
         DEFAULT_NAME.to_owned()
@@ -131,7 +131,8 @@ pub trait TokenSource: Send + Sync + 'static {
 /// ```
 /// use std::sync::{Arc, Mutex};
 /// use tower_oauth2_client_credentials::{
-///     AcquireContext, CacheHandle, Error, Token, TokenCache, TokenSource,
+///     Error, Token, TokenCache, TokenSource,
+///     source::{AcquireContext, CacheHandle},
 /// };
 ///
 /// #[derive(Clone, Default)]

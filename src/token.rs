@@ -244,7 +244,7 @@ impl Token {
 /// use std::sync::Arc;
 ///
 /// use http::{HeaderMap, HeaderValue, Method, Uri};
-/// use tower_oauth2_client_credentials::{Error, ProofOfPossession, Token, TokenType};
+/// use tower_oauth2_client_credentials::{Error, Token, token::{ProofOfPossession, TokenType}};
 ///
 /// struct Hsm;
 ///

@@ -17,8 +17,12 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, ErrorKind, Event,
-    Observer, Reason, Secret, TokenCache, TokenRequest, TokenSource as _,
+    BoxError, ClientCredentials, ErrorKind, Event, TokenCache, TokenSource as _,
+    client_auth::Secret,
+    endpoint::ClientCredentialsBuilder,
+    event::{AcquisitionReason, Observer},
+    source::AcquireContext,
+    transport::TokenRequest,
 };
 
 type Answer = Response<Full<Bytes>>;
@@ -72,7 +76,7 @@ impl Log {
     }
 
     fn acquire(&self) -> AcquireContext {
-        let mut acquire = AcquireContext::new(Reason::Missing);
+        let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
         let events = Arc::clone(&self.events);
         acquire.observer = Observer::new(move |event| events.lock().unwrap().push(event.clone()));
         acquire

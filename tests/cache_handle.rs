@@ -10,8 +10,9 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, CacheHandle, ClientCredentials, Error, Event, Token, TokenCache,
-    TokenRequest, TokenSource,
+    BoxError, ClientCredentials, Error, Event, Token, TokenCache, TokenSource,
+    source::{AcquireContext, CacheHandle},
+    transport::TokenRequest,
 };
 
 const S: Duration = Duration::from_secs(1);

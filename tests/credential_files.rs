@@ -12,8 +12,12 @@ use std::{
 };
 
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, Event, Observer,
-    Reason, Secret, TokenSource as _, testing::AuthorizationServer,
+    ClientCredentials, Error, ErrorKind, Event, TokenSource as _,
+    client_auth::Secret,
+    endpoint::ClientCredentialsBuilder,
+    event::{AcquisitionReason, Observer},
+    source::AcquireContext,
+    testing::AuthorizationServer,
 };
 
 struct Folder(PathBuf);
@@ -49,7 +53,7 @@ fn builder(idp: &AuthorizationServer) -> ClientCredentialsBuilder {
 
 /// A single attempt.
 fn acquire() -> AcquireContext {
-    let mut acquire = AcquireContext::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
     acquire.single_attempt = true;
     acquire
 }
@@ -147,7 +151,7 @@ async fn a_mounted_secret_is_followed_and_survives_a_file_that_is_not_regular() 
 #[cfg(feature = "jwt")]
 #[tokio::test(start_paused = true)]
 async fn a_signing_key_survives_a_file_that_is_not_regular() {
-    use tower_oauth2_client_credentials::{SigningAlgorithm, SigningKeySource};
+    use tower_oauth2_client_credentials::jose::{SigningAlgorithm, SigningKeySource};
 
     let folder = Folder::new("key");
     let path = folder.path("key.pem");
@@ -169,7 +173,7 @@ async fn a_signing_key_survives_a_file_that_is_not_regular() {
 #[cfg(feature = "hyper")]
 #[tokio::test(start_paused = true)]
 async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
-    use tower_oauth2_client_credentials::ClientIdentity;
+    use tower_oauth2_client_credentials::transport::ClientIdentity;
 
     let folder = Folder::new("certificate");
     let (chain, key) = (folder.path("tls.crt"), folder.path("tls.key"));
@@ -203,7 +207,7 @@ async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
 #[cfg(feature = "hyper")]
 #[test]
 fn a_fifo_in_place_of_a_certificate_or_its_key_is_refused() {
-    use tower_oauth2_client_credentials::ClientIdentity;
+    use tower_oauth2_client_credentials::transport::ClientIdentity;
 
     let folder = Folder::new("identity");
     let fifo = folder.fifo("fifo");

@@ -13,7 +13,8 @@ use http_body_util::Full;
 use log::Log;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, ClientCredentials, Error, ErrorKind, TokenCache, TokenRequest,
+    BoxError, ClientCredentials, Error, ErrorKind, TokenCache, source::AcquireContext,
+    transport::TokenRequest,
 };
 
 /// An error that hides its cause behind `source`.

@@ -20,10 +20,14 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
 use serde_json::{Value, json};
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    AcquireContext, AssertionAudience, BoxError, ClientCredentials, ClientCredentialsBuilder,
-    Error, ErrorKind, Event, Observer, ParameterValue, Reason, Secret, SignedJwt, SigningAlgorithm,
-    SigningKey, SigningKeySource, Token, TokenSource as _, TokenType,
+    BoxError, ClientCredentials, Error, ErrorKind, Event, Token, TokenSource as _,
+    client_auth::{AssertionAudience, Secret},
+    endpoint::{ClientCredentialsBuilder, ParameterValue, SignedJwt},
+    event::{AcquisitionReason, Observer},
+    jose::{SigningAlgorithm, SigningKey, SigningKeySource},
+    source::AcquireContext,
     testing::{Answer, AuthorizationServer, RecordedRequest},
+    token::TokenType,
 };
 
 const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
@@ -37,7 +41,7 @@ fn client(idp: &AuthorizationServer) -> ClientCredentialsBuilder {
 }
 
 async fn acquire(builder: ClientCredentialsBuilder) -> Result<Token, Error> {
-    builder.build().unwrap().acquire(AcquireContext::new(Reason::Missing)).await
+    builder.build().unwrap().acquire(AcquireContext::new(AcquisitionReason::Missing)).await
 }
 
 fn accepting(grant_type: &str) -> AuthorizationServer {
@@ -271,7 +275,7 @@ async fn secret_parameters_are_in_no_error_and_no_event() {
             Answer::Raw(answer)
         });
         let events = Arc::<Mutex<Vec<Event>>>::default();
-        let mut asking = AcquireContext::new(Reason::Missing);
+        let mut asking = AcquireContext::new(AcquisitionReason::Missing);
         let kept = Arc::clone(&events);
         asking.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
         let builder = client(&idp).no_client_authentication().grant_type("x");
@@ -305,7 +309,7 @@ async fn the_metadata_is_compared_with_the_grant_that_is_used() {
     let mismatches = |grants: Value| {
         idp.set_metadata("grant_types_supported", grants);
         let events = Arc::<Mutex<Vec<Event>>>::default();
-        let mut asking = AcquireContext::new(Reason::Missing);
+        let mut asking = AcquireContext::new(AcquisitionReason::Missing);
         let kept = Arc::clone(&events);
         asking.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
         let source = ClientCredentials::discover(idp.issuer())

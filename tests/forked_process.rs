@@ -9,8 +9,8 @@ fn main() {
     use http::{HeaderMap, Method, Response, Uri};
     use http_body_util::Full;
     use tower_oauth2_client_credentials::{
-        AcquireContext, BoxError, ClientCredentials, DpopKey, Reason, TokenRequest,
-        TokenSource as _,
+        BoxError, ClientCredentials, TokenSource as _, dpop::DpopKey, event::AcquisitionReason,
+        source::AcquireContext, transport::TokenRequest,
     };
 
     let idp = tower::service_fn(|_: TokenRequest| async {
@@ -24,7 +24,8 @@ fn main() {
         .build()
         .unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let token = runtime.block_on(source.acquire(AcquireContext::new(Reason::Missing))).unwrap();
+    let token =
+        runtime.block_on(source.acquire(AcquireContext::new(AcquisitionReason::Missing))).unwrap();
     drop(runtime);
     let jtis = |count: usize| -> Vec<String> {
         let uri = Uri::from_static("https://api.test/");

@@ -18,8 +18,11 @@ use http_body_util::Full;
 use log::Log;
 use serde_json::json;
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Observer, Reason,
-    TokenRequest, TokenSource as _,
+    BoxError, ClientCredentials, Error, TokenSource as _,
+    endpoint::ClientCredentialsBuilder,
+    event::{AcquisitionReason, Observer},
+    source::AcquireContext,
+    transport::TokenRequest,
 };
 
 const ID: &str = "svc";
@@ -118,7 +121,7 @@ fn shown(builder: ClientCredentialsBuilder) -> String {
     tracing::subscriber::with_default(subscriber, || {
         runtime.unwrap().block_on(async {
             let source = builder.scope("requested").build().unwrap();
-            let mut acquire = AcquireContext::new(Reason::Missing);
+            let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
             let events = log.clone();
             acquire.observer =
                 Observer::new(move |event| events.clone().add(&format!("{event:?}")));

@@ -20,8 +20,12 @@ use std::{
 
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    AcquireContext, BufferBodies, Elsewhere, Error, ErrorKind, OAuthClientCredentialsLayer,
-    Observer, Origins, OwnAuthorization, Reason, Rejections, Tee, Token, TokenCache, TokenType,
+    Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    event::{AcquisitionReason, Observer},
+    layer::{ExistingAuthorization, RejectionPolicy, WithoutToken},
+    replay::{BufferBodies, Tee},
+    source::AcquireContext,
+    token::TokenType,
 };
 use tracing::{Instrument, Level};
 use tracing_subscriber::fmt::format::FmtSpan;
@@ -87,9 +91,9 @@ fn p8_no_token_is_shown_anywhere() {
         shown.add(&builder);
         let cache = builder.build();
         let layer = OAuthClientCredentialsLayer::new(cache.clone(), Origins::any())
-            .elsewhere(Elsewhere::Refuse)
-            .own_authorization(OwnAuthorization::Refuse)
-            .rejections(Rejections::by_challenge());
+            .other_origin(WithoutToken::Refuse)
+            .existing_authorization(ExistingAuthorization::Refuse)
+            .rejections(RejectionPolicy::by_challenge());
         shown.add(&layer);
         let mut client =
             layer.layer(tower::service_fn(|request: http::Request<Body>| async move {
@@ -148,7 +152,7 @@ fn p8_a_waiting_request_shows_no_token() {
         shown.add(&cache);
         shown.add(&layered(&cache, ()));
         shown.add(&OAuthClientCredentialsLayer::new(cache, Origins::any()));
-        shown.add(&AcquireContext::new(Reason::Missing));
+        shown.add(&AcquireContext::new(AcquisitionReason::Missing));
         shown.add(&Observer::new(|_| {}));
         shown.add(&BufferBodies::<Body>::new(10, |_: Tee<Body>| Body::default()));
         assert!(!shown.read().contains(CANARY));

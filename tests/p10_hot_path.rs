@@ -18,14 +18,15 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Empty;
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
-    AcquireContext, EmptyBodies, Never, OAuthClientCredentials, OAuthClientCredentialsLayer,
-    Origins, ReplayPolicy, Token, TokenCache,
+    OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    replay::{EmptyBodies, NoReplay, ReplayPolicy},
+    source::AcquireContext,
 };
 
 const CALLS: usize = 1000;
 
 type Body = Empty<&'static [u8]>;
-type Client = OAuthClientCredentials<Bare, Never>;
+type Client = OAuthClientCredentials<Bare, NoReplay>;
 
 /// An inner service that allocates nothing. It answers with the request's fields.
 #[derive(Clone)]
@@ -85,7 +86,7 @@ fn runtime() -> tokio::runtime::Runtime {
 
 fn client(cache: &TokenCache) -> Client {
     let origins = Origins::parse(["https://api.example.com"]).unwrap();
-    OAuthClientCredentialsLayer::new(cache.clone(), origins).replay(Never).layer(Bare)
+    OAuthClientCredentialsLayer::new(cache.clone(), origins).replay(NoReplay).layer(Bare)
 }
 
 /// Measures `call` for each request. The responses are dropped afterwards, because freeing is not
@@ -187,7 +188,7 @@ fn p10_a_call_by_key_costs_one_allocation() {
     runtime().block_on(tokens.cache(&"tenant").warm_up()).unwrap();
     let origins = Origins::parse(["https://api.example.com"]).unwrap();
     let layer = OAuthClientCredentialsLayer::keyed(tokens, origins, |_: &_| Some("tenant"));
-    let mut client = layer.replay(Never).layer(Bare);
+    let mut client = layer.replay(NoReplay).layer(Bare);
     let counted = measured(|request| call(&mut client, request));
     assert_eq!(counted.count_total, CALLS as u64, "{counted:?}");
 }
@@ -237,7 +238,7 @@ async fn p10_the_measured_services_handle_a_rejection() {
         (status, api.0.load(Relaxed), asked.load(Relaxed))
     }
     assert_eq!(sendings(EmptyBodies).await, (StatusCode::OK, 2, 2));
-    assert_eq!(sendings(Never).await, (StatusCode::UNAUTHORIZED, 1, 2));
+    assert_eq!(sendings(NoReplay).await, (StatusCode::UNAUTHORIZED, 1, 2));
 }
 
 /// `current()` and `get()` return a clone and allocate nothing.

@@ -13,8 +13,10 @@ use bytes::Bytes;
 use http::{Method, Response};
 use http_body_util::Full;
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, Error, Observer, Reason, Token, TokenRequest,
-    TokenSource as _,
+    ClientCredentials, Error, Token, TokenSource as _,
+    event::{AcquisitionReason, Observer},
+    source::AcquireContext,
+    transport::TokenRequest,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -38,7 +40,7 @@ async fn acquire(document: Bytes, answer: Bytes) -> Outcome {
         .build()
         .unwrap();
     let events = Arc::new(Mutex::new(String::new()));
-    let mut acquire = AcquireContext::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
     acquire.observer = {
         let events = Arc::clone(&events);
         Observer::new(move |event| events.lock().unwrap().push_str(&format!("{event:?}\n")))

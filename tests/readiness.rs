@@ -13,7 +13,9 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 use tower_oauth2_client_credentials::{
-    AcquireContext, Error, ErrorKind, Readiness, Token, TokenCache, TokenCacheBuilder, TokenSource,
+    Error, ErrorKind, Token, TokenCache, TokenSource,
+    cache::{Readiness, TokenCacheBuilder},
+    source::AcquireContext,
 };
 
 use Readiness::{Degraded, Failed, Idle, Ready};

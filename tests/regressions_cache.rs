@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use tokio::time::{Sleep, sleep, timeout};
 use tower::{Service, ServiceExt};
 use tower_layer::Layer;
-use tower_oauth2_client_credentials::*;
+use tower_oauth2_client_credentials::{cache::*, layer::*, source::*, token::*, *};
 
 fn secs(s: u64) -> Duration {
     Duration::from_secs(s)

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use http::Response;
 use http_body_util::{BodyExt, Full};
 use tokio::time::sleep;
-use tower_oauth2_client_credentials::*;
+use tower_oauth2_client_credentials::{
+    endpoint::*, event::*, source::*, token::*, transport::*, *,
+};
 
 fn source<F>(answer: F) -> ClientCredentialsBuilder
 where
@@ -23,7 +25,12 @@ where
 }
 
 async fn failure(builder: ClientCredentialsBuilder) -> Error {
-    builder.build().unwrap().acquire(AcquireContext::new(Reason::Missing)).await.unwrap_err()
+    builder
+        .build()
+        .unwrap()
+        .acquire(AcquireContext::new(AcquisitionReason::Missing))
+        .await
+        .unwrap_err()
 }
 
 /// P8: a server that quotes the field that it refused.
@@ -182,7 +189,7 @@ async fn a_scope_of_a_megabyte_is_not_kept_or_logged() {
         Response::new(Full::from(format!(r#"{{"access_token":"abc","scope":"{scope}"}}"#)))
     };
     let source = source(large).public_client("id").scope("b").build().unwrap();
-    let token = source.acquire(AcquireContext::new(Reason::Missing)).await.unwrap();
+    let token = source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await.unwrap();
     assert_eq!(token.scope(), None);
     let own = Token::bearer("abc").unwrap().with_scope("a".repeat(1_000_000));
     assert!(format!("{own:?}").len() < 1000);

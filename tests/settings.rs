@@ -7,8 +7,12 @@ use http::Response;
 use http_body_util::Full;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, ParameterValue,
-    Secret, SignedJwt, SigningAlgorithm, SigningKey, TokenRequest, TokenType,
+    BoxError, ClientCredentials, Error, ErrorKind,
+    client_auth::Secret,
+    endpoint::{ClientCredentialsBuilder, ParameterValue, SignedJwt},
+    jose::{SigningAlgorithm, SigningKey},
+    token::TokenType,
+    transport::TokenRequest,
 };
 
 fn bare(url: &str) -> ClientCredentialsBuilder {
@@ -110,7 +114,8 @@ fn mistakes_in_a_signed_jwt_name_the_parameter() {
         assert!(message.contains(mistake), "{mistake}: {message}");
         assert!(!message.contains("hunter2"), "{message}");
     }
-    let issuer = tower_oauth2_client_credentials::AssertionAudience::discovered_issuer();
+    let issuer =
+        tower_oauth2_client_credentials::client_auth::AssertionAudience::discovered_issuer();
     let message = config_error(good().parameter("assertion", jwt().audience(issuer)));
     assert!(message.contains("discovery is not used"), "{message}");
 }

@@ -7,9 +7,14 @@ use http::Response;
 use http_body_util::{BodyExt as _, Full};
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    AcquireContext, AssertionAudience, BoxError, ClientCredentials, ClientCredentialsBuilder,
-    DpopKey, HmacAlgorithm, Reason, Secret, SigningAlgorithm, SigningKey, TokenRequest,
-    TokenSource as _,
+    BoxError, ClientCredentials, TokenSource as _,
+    client_auth::{AssertionAudience, Secret},
+    dpop::DpopKey,
+    endpoint::ClientCredentialsBuilder,
+    event::AcquisitionReason,
+    jose::{HmacAlgorithm, SigningAlgorithm, SigningKey},
+    source::AcquireContext,
+    transport::TokenRequest,
 };
 
 const SECRET: &str = "canary 7f3a+secret/91c2%that-is-long-enough";
@@ -46,7 +51,7 @@ async fn seen(set: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBui
     });
     let builder = ClientCredentials::builder("https://idp.test/token").attempts(1);
     let source = set(builder).transport(transport).build().unwrap();
-    source.acquire(AcquireContext::new(Reason::Missing)).await.unwrap();
+    source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await.unwrap();
     let seen = seen.lock().unwrap().take();
     seen.expect("the transport was called")
 }

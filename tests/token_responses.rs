@@ -13,8 +13,13 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, ClientCredentialsBuilder, DpopKey, Error, Event, Observer,
-    Reason, Token, TokenRequest, TokenSource as _, TokenType,
+    ClientCredentials, Error, Event, Token, TokenSource as _,
+    dpop::DpopKey,
+    endpoint::ClientCredentialsBuilder,
+    event::{AcquisitionReason, Observer},
+    source::AcquireContext,
+    token::TokenType,
+    transport::TokenRequest,
 };
 
 /// The implemented `variants`.
@@ -87,7 +92,7 @@ async fn run(
         builder = builder.wall_clock(move || now);
     }
     let events = Arc::new(Mutex::new(Vec::new()));
-    let mut acquire = AcquireContext::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
     acquire.single_attempt = true;
     acquire.observer = {
         let events = Arc::clone(&events);

@@ -22,8 +22,9 @@ use http_body::{Body, Frame};
 use http_body_util::{BodyExt as _, Empty};
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, ClientCredentialsBuilder, OAuthClientCredentialsLayer,
-    Origins, Reason, Secret, TokenRequest, TokenSource as _,
+    ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenSource as _, client_auth::Secret,
+    endpoint::ClientCredentialsBuilder, event::AcquisitionReason, source::AcquireContext,
+    transport::TokenRequest,
 };
 
 const SECRET: &str = "secret-canary+4j6w1z3r&x";
@@ -147,7 +148,7 @@ fn client(answers: &[Answer]) -> ClientCredentialsBuilder {
 }
 
 async fn acquire(builder: ClientCredentialsBuilder) {
-    let mut acquire = AcquireContext::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
     acquire.single_attempt = true;
     let got = builder.build().unwrap().acquire(acquire).await;
     if let Ok(token) = &got {

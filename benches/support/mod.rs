@@ -28,7 +28,9 @@ use http_body_util::Empty;
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::set_header::SetRequestHeaderLayer;
 use tower_oauth2_client_credentials::{
-    AcquireContext, Never, OAuthClientCredentialsLayer, Origins, ReplayPolicy, Token, TokenCache,
+    OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    replay::{NoReplay, ReplayPolicy},
+    source::AcquireContext,
 };
 
 pub(crate) type Body = Empty<Bytes>;
@@ -162,8 +164,8 @@ pub(crate) fn ours(origins: Origins) -> OAuthClientCredentialsLayer {
     OAuthClientCredentialsLayer::new(tokens, origins)
 }
 
-pub(crate) fn never(origins: Origins) -> OAuthClientCredentialsLayer<Never> {
-    ours(origins).replay(Never)
+pub(crate) fn never(origins: Origins) -> OAuthClientCredentialsLayer<NoReplay> {
+    ours(origins).replay(NoReplay)
 }
 
 pub(crate) fn any() -> Origins {

@@ -17,7 +17,7 @@ use libfuzzer_sys::fuzz_target;
 use support::{response, run};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    AcquireContext, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    OAuthClientCredentialsLayer, Origins, Token, TokenCache, source::AcquireContext,
 };
 
 fuzz_target!(|data: &[u8]| {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use tower_oauth2_client_credentials::ClientCredentialsConfig;
+use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 
 const SECRET: &str = "c4n4ry-s3cret";
 

@@ -9,7 +9,8 @@ use libfuzzer_sys::fuzz_target;
 use support::run;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    AcquireContext, Never, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    OAuthClientCredentialsLayer, Origins, Token, TokenCache, replay::NoReplay,
+    source::AcquireContext,
 };
 
 fuzz_target!(|text: &str| {
@@ -23,7 +24,7 @@ fuzz_target!(|text: &str| {
         let api = service_fn(|request: Request<()>| async move {
             Ok::<_, Infallible>(Response::new(request.headers().contains_key(AUTHORIZATION)))
         });
-        let client = OAuthClientCredentialsLayer::new(tokens, origins).replay(Never).layer(api);
+        let client = OAuthClientCredentialsLayer::new(tokens, origins).replay(NoReplay).layer(api);
         let mut request = Request::new(());
         *request.uri_mut() = uri.clone();
         run(client.oneshot(request)).expect("it is sent").into_body()

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use libfuzzer_sys::fuzz_target;
 use support::{response, run};
 use tower::service_fn;
-use tower_oauth2_client_credentials::{ClientCredentials, TokenRequest};
+use tower_oauth2_client_credentials::{ClientCredentials, transport::TokenRequest};
 
 const SECRET: &str = "c4n4ry-s3cret";
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{snapshot::Snapshot, suspend::Baseline};
 use crate::{
     error::Error,
-    event::Reason,
+    event::AcquisitionReason,
     sync::{Arc, Mutex, OnceLock, lock},
     token::Token,
 };
@@ -28,7 +28,7 @@ pub(super) enum Outcome {
 pub(super) struct Plan {
     /// The number of the acquisition in its cache, from 1.
     pub(super) id: u64,
-    pub(super) reason: Reason,
+    pub(super) reason: AcquisitionReason,
     /// A rejection or a forced refresh asked for it. If it fails, another one is due.
     pub(super) retry_owed: bool,
     /// The previous acquisition failed. The source makes one attempt, and other requests wait only
@@ -77,7 +77,7 @@ impl Acquisition {
         let now = Instant::now();
         Arc::new(Self::new(Plan {
             id: 1,
-            reason: Reason::Missing,
+            reason: AcquisitionReason::Missing,
             retry_owed: false,
             probe: false,
             rejected: None,

@@ -30,7 +30,7 @@ const MIN_REJECTION_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
+/// use tower_oauth2_client_credentials::{Token, TokenCache, source::AcquireContext};
 ///
 /// let cache = TokenCache::builder(|_: AcquireContext| async { Token::bearer("abc") })
 ///     .default_lifetime(Duration::from_secs(60))
@@ -175,7 +175,7 @@ impl TokenCacheBuilder {
     }
 
     /// The wall clock, and the monotonic clock that it is compared with. Default:
-    /// [`SystemClock`](crate::SystemClock).
+    /// [`SystemClock`](crate::clock::SystemClock).
     ///
     /// If the wall clock moves forward by over 5 s more than the monotonic clock, the machine was
     /// suspended, and the token is refreshed earlier by the difference. A token that may have

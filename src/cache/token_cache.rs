@@ -42,7 +42,7 @@ use crate::{error::Error, event::Observer, source::CacheControl, sync::Arc, toke
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
+/// use tower_oauth2_client_credentials::{Token, TokenCache, source::AcquireContext};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
@@ -111,7 +111,7 @@ impl TokenCache {
     /// Reports that an API rejected this token (401). Never waits.
     ///
     /// One acquisition is started for it, unless the budget of
-    /// [`rejection_interval`](crate::TokenCacheBuilder::rejection_interval) is used up. The token stays in
+    /// [`rejection_interval`](crate::cache::TokenCacheBuilder::rejection_interval) is used up. The token stays in
     /// use until another one is cached. A token that is not the cached one is ignored.
     pub fn invalidate(&self, rejected: &Token) {
         self.inner.reject(rejected);
@@ -169,7 +169,7 @@ impl TokenCache {
     /// It changes with events and with time, and an idle cache has no events. It is
     /// [`Idle`](Readiness::Idle) once its token has expired. After an outage it stays
     /// [`Failed`](Readiness::Failed) until a request, [`warm_up`](Self::warm_up) or
-    /// [`keep_warm`](crate::TokenCacheBuilder::keep_warm) starts an acquisition. A probe that takes an
+    /// [`keep_warm`](crate::cache::TokenCacheBuilder::keep_warm) starts an acquisition. A probe that takes an
     /// instance out of service also takes away the requests that would heal it. Use `keep_warm`, or
     /// call `warm_up` in the probe.
     pub fn readiness(&self) -> Readiness {
@@ -181,7 +181,9 @@ impl TokenCache {
     /// # Examples
     ///
     /// ```
-    /// use tower_oauth2_client_credentials::{AcquireContext, Readiness, Token, TokenCache};
+    /// use tower_oauth2_client_credentials::{
+    ///     Token, TokenCache, cache::Readiness, source::AcquireContext,
+    /// };
     ///
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {

@@ -17,7 +17,7 @@ enum Kind {
 
 impl AssertionAudience {
     /// The discovered issuer. Without discovery it is a mistake, which
-    /// [`build`](crate::ClientCredentialsBuilder::build) reports.
+    /// [`build`](crate::endpoint::ClientCredentialsBuilder::build) reports.
     pub fn discovered_issuer() -> Self {
         Self(Kind::DiscoveredIssuer)
     }

@@ -1,7 +1,10 @@
-//! Client authentication at the token endpoint (RFC 6749 §2.3).
+//! Client authentication at the token endpoint (RFC 6749 §2.3): secrets and assertions.
 //!
-//! All methods implement [`ClientAuth`], which completes a new [`Draft`] for each attempt. So a rotated
-//! secret needs no restart, and an assertion is used only once.
+//! The methods themselves are settings of
+//! [`ClientCredentialsBuilder`](crate::endpoint::ClientCredentialsBuilder).
+
+// All methods implement `ClientAuth`, which completes a new `Draft` for each attempt. So a rotated
+// secret needs no restart, and an assertion is used only once.
 
 mod assertion;
 #[cfg(feature = "jwt")]

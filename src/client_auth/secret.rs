@@ -21,7 +21,7 @@ pub(super) const BLANK_SECRET: &str = "client secret: it is empty; pass the secr
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::Secret;
+/// use tower_oauth2_client_credentials::client_auth::Secret;
 ///
 /// let fixed = Secret::from("s3cr3t");
 /// let file = Secret::from_file("/run/secrets/client-secret");

@@ -28,7 +28,7 @@ impl ClientCredentialsConfig {
     ///
     /// ```no_run
     /// # #[cfg(feature = "hyper")] {
-    /// use tower_oauth2_client_credentials::ClientCredentialsConfig;
+    /// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
     ///
     /// let config = ClientCredentialsConfig::from_env();
     /// config.check()?;

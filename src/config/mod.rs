@@ -44,7 +44,7 @@ use value::Value;
 ///
 /// ```
 /// # #[cfg(feature = "hyper")] {
-/// use tower_oauth2_client_credentials::ClientCredentialsConfig;
+/// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 ///
 /// let config: ClientCredentialsConfig = toml::from_str(
 ///     r#"
@@ -128,7 +128,7 @@ impl ClientCredentialsConfig {
     ///
     /// ```
     /// # #[cfg(feature = "hyper")] {
-    /// use tower_oauth2_client_credentials::ClientCredentialsConfig;
+    /// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
     ///
     /// let config = ClientCredentialsConfig::from_vars(
     ///     "BILLING_OAUTH_",

@@ -22,7 +22,7 @@ impl ClientCredentialsConfig {
     ///
     /// ```no_run
     /// # #[cfg(feature = "hyper")] {
-    /// use tower_oauth2_client_credentials::ClientCredentialsConfig;
+    /// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
     ///
     /// let tokens = ClientCredentialsConfig::from_env().into_cache()?;
     /// # let _ = tokens;

@@ -27,7 +27,9 @@ impl ClientCredentialsConfig {
     /// # Examples
     ///
     /// ```no_run
-    /// use tower_oauth2_client_credentials::{ClientCredentialsConfig, HyperClient};
+    /// use tower_oauth2_client_credentials::{
+    ///     config::ClientCredentialsConfig, transport::HyperClient,
+    /// };
     ///
     /// let config = ClientCredentialsConfig::from_env();
     /// let http: HyperClient<String> = config.transport()?.build_client()?;

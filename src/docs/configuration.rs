@@ -13,7 +13,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "hyper")] {
-//! use tower_oauth2_client_credentials::ClientCredentialsConfig;
+//! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
 //! #[derive(serde::Deserialize)]
 //! struct App {
@@ -50,7 +50,7 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "hyper")] {
-//! use tower_oauth2_client_credentials::ClientCredentialsConfig;
+//! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
 //! // OAUTH_TOKEN_URL, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET_FILE, …
 //! let tokens = ClientCredentialsConfig::from_env().into_cache()?;
@@ -71,7 +71,7 @@
 //! Tests pass the variables themselves and leave the process's environment alone:
 //!
 //! ```
-//! use tower_oauth2_client_credentials::ClientCredentialsConfig;
+//! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
 //! let vars = [("OAUTH_TOKEN_URL", "https://idp.example.com/token"), ("OAUTH_SCOPES", "a b")];
 //! let config = ClientCredentialsConfig::from_vars("OAUTH_", vars);
@@ -92,30 +92,30 @@
 //! | `issuer` | The authorization server, whose endpoint is [discovered](crate::ClientCredentials::discover). |
 //! | `client_id` | The client. Optional with the `auth_method` `none`. |
 //! | `client_secret` | The client's secret. Use this or `client_secret_file`. |
-//! | `client_secret_file` | The file that holds the secret. It is [read again](crate::Secret::from_file) for each attempt. |
+//! | `client_secret_file` | The file that holds the secret. It is [read again](crate::client_auth::Secret::from_file) for each attempt. |
 //! | `auth_method` | [The client authentication](#which-client-authentication). |
 //! | `private_key_file` | The key for `private_key_jwt`: a JWK or PEM. |
 //! | `signing_algorithm` | `ES256`, `RS256` … Required for an RSA key in PEM, or in a JWK without `alg`. Other keys fit one algorithm only. For `client_secret_jwt`: `HS256` (default), `HS384`, `HS512`. |
 //! | `key_id` | The key's `kid`, if the JWK does not contain it. |
-//! | `jwt_claims` | The claims of a JWT that the private key signs for each attempt. The JWT is sent as the parameter `assertion` ([`SignedJwt`](crate::SignedJwt)). A map, or a JSON object as text. `aud` defaults to the `issuer`. Feature `jwt`. |
-//! | `jwt_lifetime` | [Lifetime of that JWT](crate::SignedJwt::lifetime). |
+//! | `jwt_claims` | The claims of a JWT that the private key signs for each attempt. The JWT is sent as the parameter `assertion` ([`SignedJwt`]). A map, or a JSON object as text. `aud` defaults to the `issuer`. Feature `jwt`. |
+//! | `jwt_lifetime` | [Lifetime of that JWT](crate::endpoint::SignedJwt::lifetime). |
 //! | `assertion_audience` | The audience of an assertion that this crate signs. Default: the `issuer`. |
-//! | `client_assertion_file` | A client assertion that another program [keeps fresh](crate::ClientCredentialsBuilder::client_assertion_file). |
-//! | `client_assertion_type` | [Its type](crate::ClientCredentialsBuilder::client_assertion_type), if it is not that of RFC 7523. |
-//! | `client_certificate_file`, `client_key_file` | The client's [certificate](crate::ClientCredentialsBuilder::client_identity) and its key, in PEM; feature `hyper`. |
-//! | `grant_type` | [The grant](crate::ClientCredentialsBuilder::grant_type), if it is an extension grant. |
-//! | `ca_file` | [Root certificates](crate::HyperTransportBuilder::extra_root_certificates_file) in PEM that are trusted in addition to the platform's, such as those of a private CA; feature `hyper`. |
-//! | `proxy` | The URL of a [proxy](crate::ProxySettings) with its scheme, or `none`. Default: the variables `HTTPS_PROXY`, `NO_PROXY` and others; feature `hyper`. |
+//! | `client_assertion_file` | A client assertion that another program [keeps fresh](crate::endpoint::ClientCredentialsBuilder::client_assertion_file). |
+//! | `client_assertion_type` | [Its type](crate::endpoint::ClientCredentialsBuilder::client_assertion_type), if it is not that of RFC 7523. |
+//! | `client_certificate_file`, `client_key_file` | The client's [certificate](crate::endpoint::ClientCredentialsBuilder::client_identity) and its key, in PEM; feature `hyper`. |
+//! | `grant_type` | [The grant](crate::endpoint::ClientCredentialsBuilder::grant_type), if it is an extension grant. |
+//! | `ca_file` | [Root certificates](crate::transport::HyperTransportBuilder::extra_root_certificates_file) in PEM that are trusted in addition to the platform's, such as those of a private CA; feature `hyper`. |
+//! | `proxy` | The URL of a [proxy](crate::transport::ProxySettings) with its scheme, or `none`. Default: the variables `HTTPS_PROXY`, `NO_PROXY` and others; feature `hyper`. |
 //! | `scope` | Words, or a list. |
 //! | `audience` | The `audience` parameter. |
-//! | `resource` | [Resource indicators](crate::ClientCredentialsBuilder::resource): one, several separated by spaces, or a list. |
-//! | `authorization_details` | [A JSON array of objects](crate::ClientCredentialsBuilder::authorization_details), as text. |
-//! | `parameters` | [Further parameters](crate::ClientCredentialsBuilder::parameter): a map, or text in form encoding, as in `a=b&c=d`, where a `=` in a value is `%3D`. A parameter with an empty value is not sent. A name may occur only once, including parameters set in code. |
-//! | `parameter_files` | Further parameters whose value is a secret in a file that is [read for each attempt](crate::Secret::from_file). Names and paths, written as `parameters` are. |
-//! | `attempts`, `attempt_timeout` | [Attempts of one acquisition](crate::ClientCredentialsBuilder::attempts). |
-//! | `lifetime_cap` | [Upper limit for a token's lifetime](crate::ClientCredentialsBuilder::lifetime_cap). |
-//! | `token_lifetime` | [The lifetime of each token](crate::ClientCredentialsBuilder::token_lifetime), in place of the server's. |
-//! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Settings of the cache](crate::TokenCacheBuilder). |
+//! | `resource` | [Resource indicators](crate::endpoint::ClientCredentialsBuilder::resource): one, several separated by spaces, or a list. |
+//! | `authorization_details` | [A JSON array of objects](crate::endpoint::ClientCredentialsBuilder::authorization_details), as text. |
+//! | `parameters` | [Further parameters](crate::endpoint::ClientCredentialsBuilder::parameter): a map, or text in form encoding, as in `a=b&c=d`, where a `=` in a value is `%3D`. A parameter with an empty value is not sent. A name may occur only once, including parameters set in code. |
+//! | `parameter_files` | Further parameters whose value is a secret in a file that is [read for each attempt](crate::client_auth::Secret::from_file). Names and paths, written as `parameters` are. |
+//! | `attempts`, `attempt_timeout` | [Attempts of one acquisition](crate::endpoint::ClientCredentialsBuilder::attempts). |
+//! | `lifetime_cap` | [Upper limit for a token's lifetime](crate::endpoint::ClientCredentialsBuilder::lifetime_cap). |
+//! | `token_lifetime` | [The lifetime of each token](crate::endpoint::ClientCredentialsBuilder::token_lifetime), in place of the server's. |
+//! | `acquisition_timeout`, `wait_timeout`, `leeway`, `default_lifetime`, `keep_warm` | [Settings of the cache](crate::cache::TokenCacheBuilder). |
 //!
 //! Durations are numbers of seconds (`30`, `0.5`), or text with a unit: `500ms`, `30s`, `5m`, `1h`,
 //! `1d`. Only `leeway` can be zero. `ca_file`, `proxy` and the certificate apply to the default
@@ -137,7 +137,7 @@
 //! | `private_key_jwt` | `private_key_file`; feature `jwt` |
 //! | `client_assertion_file` | the file of that name |
 //! | `tls_client_auth`, `self_signed_tls_client_auth` | a certificate, here or in a custom transport |
-//! | `none` | nothing. With a `client_id` this is a public client. Without one [no client is named](crate::ClientCredentialsBuilder::no_client_authentication), which needs a `grant_type` |
+//! | `none` | nothing. With a `client_id` this is a public client. Without one [no client is named](crate::endpoint::ClientCredentialsBuilder::no_client_authentication), which needs a `grant_type` |
 //!
 //! With `jwt_claims` the private key signs the JWT of the grant. The key then authenticates the
 //! client only if `auth_method` is `private_key_jwt`.
@@ -170,4 +170,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::ClientCredentialsConfig;
+use crate::docs::links::*;

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
+//! use tower_oauth2_client_credentials::{Token, TokenCache, source::AcquireContext};
 //!
 //! // A user waits for each request, so give up earlier.
 //! let tokens = TokenCache::builder(|_: AcquireContext| async { Token::bearer("abc") })
@@ -73,7 +73,7 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`rejections`] | [`Rejections::by_challenge`] | A 401 is a rejection, unless its code or scheme says that another token would not help (RFC 6750 §3.1). A 403 is one with `invalid_token`. A needless acquisition costs little, while a token that stays rejected is an outage. |
+//! | [`rejections`] | [`RejectionPolicy::by_challenge`] | A 401 is a rejection, unless its code or scheme says that another token would not help (RFC 6750 §3.1). A 403 is one with `invalid_token`. A needless acquisition costs little, while a token that stays rejected is an outage. |
 //! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | A budget limits the acquisitions that rejections cause: three at once (*fixed*), then one after 60 s, doubled up to 10 minutes. A few revocations in a row are replaced without delay. An API that rejects every token causes at most six acquisitions in ten minutes. |
 //! | the budget is full again | after 30 minutes without a rejection (*fixed*) | Or earlier, when a token reaches its scheduled refresh unrejected. The time is longer than the longest interval, so a constant share of rejections never refills the budget. |
 //! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. Other bodies cost memory or time, so they are your choice. |
@@ -85,8 +85,8 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | [`Origins`] | none: required | Only you can decide which servers may act as your service. |
-//! | [`elsewhere`] | [`Elsewhere::Pass`], without the token | Clients that also call other origins, and redirects, keep working. |
-//! | [`own_authorization`] | [`OwnAuthorization::Pass`], untouched | A caller sets the field on purpose. The answer says nothing about our token. |
+//! | [`elsewhere`] | [`WithoutToken::Pass`], without the token | Clients that also call other origins, and redirects, keep working. |
+//! | [`own_authorization`] | [`ExistingAuthorization::Pass`], untouched | A caller sets the field on purpose. The answer says nothing about our token. |
 //! | [`header_name`] | `Authorization` | RFC 6750 §2.1. |
 //! | plain `http` | to loopback only | Anyone who reads a token can use it. |
 //!
@@ -195,7 +195,7 @@
 //! | --- | --- | --- |
 //! | root certificates | the platform's | The machine's owner chose them. [Extra ones] are added to them. |
 //! | TLS | 1.2 and 1.3, with an explicit aws-lc-rs provider (*fixed*) | Independent of process-wide settings. |
-//! | [proxy](crate::ProxySettings) | from the environment; never for loopback | Read as curl reads it, so that one setting serves both. To a proxy, loopback is another machine. |
+//! | [proxy](crate::transport::ProxySettings) | from the environment; never for loopback | Read as curl reads it, so that one setting serves both. To a proxy, loopback is another machine. |
 //! | [`connect_timeout`] | 5 s, name lookup and TLS included | Fits a slow link with one repeated lookup. Two connections fit into one attempt. |
 //! | HTTP | 1.1 or 2, by ALPN (*fixed*) | The server chooses. |
 //! | idle connections | 20 s, 4 per host (*fixed*) | Servers and load balancers keep them longer, so that one is rarely found closed. Long enough for the retries of an acquisition. |
@@ -218,14 +218,14 @@
 //! [`default_lifetime`]: TokenCacheBuilder::default_lifetime
 //! [`dpop_optional`]: ClientCredentialsBuilder::dpop_optional
 //! [`dpop`]: ClientCredentialsBuilder::dpop
-//! [`elsewhere`]: OAuthClientCredentialsLayer::elsewhere
+//! [`elsewhere`]: OAuthClientCredentialsLayer::other_origin
 //! [`first_refresh_lead`]: TokenCacheBuilder::first_refresh_lead
 //! [`header_name`]: OAuthClientCredentialsLayer::header_name
 //! [`keep_warm`]: TokenCacheBuilder::keep_warm
 //! [`leeway`]: TokenCacheBuilder::leeway
 //! [`lifetime_cap`]: ClientCredentialsBuilder::lifetime_cap
 //! [`metadata_max_age`]: ClientCredentialsBuilder::metadata_max_age
-//! [`own_authorization`]: OAuthClientCredentialsLayer::own_authorization
+//! [`own_authorization`]: OAuthClientCredentialsLayer::existing_authorization
 //! [`prefer_mtls_endpoint`]: ClientCredentialsBuilder::prefer_mtls_endpoint
 //! [`probe_wait`]: TokenCacheBuilder::probe_wait
 //! [`refresh_lead`]: TokenCacheBuilder::refresh_lead
@@ -246,4 +246,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -36,7 +36,7 @@
 //! A server-to-server app has a client id, a secret and an account id.
 //!
 //! ```
-//! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+//! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -80,7 +80,8 @@
 //! use std::time::Duration;
 //!
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, SignedJwt, SigningAlgorithm, SigningKey,
+//!     ClientCredentials, endpoint::SignedJwt,
+//!     jose::{SigningAlgorithm, SigningKey},
 //! };
 //! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
 //!
@@ -144,7 +145,7 @@
 //! another. The file is read for each attempt.
 //!
 //! ```
-//! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+//! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
 //!
 //! const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -188,7 +189,7 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
-//! use tower_oauth2_client_credentials::ClientCredentialsConfig;
+//! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
 //! # let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/signing_keys/rsa2048-pkcs8.pem");
 //! # let text = |text: &str| text.replace("/run/secrets/key.pem", key);
@@ -221,4 +222,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

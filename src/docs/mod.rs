@@ -19,6 +19,8 @@ pub mod configuration;
 pub mod defaults;
 pub mod grants;
 pub mod internals;
+#[cfg(doc)]
+pub(crate) mod links;
 pub mod outages;
 pub mod programs;
 pub mod providers;

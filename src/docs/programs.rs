@@ -67,7 +67,7 @@
 //! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
 //! # static IDP: LazyLock<AuthorizationServer> = LazyLock::new(AuthorizationServer::new);
 //! # fn transport() -> impl tower::Service<
-//! #     tower_oauth2_client_credentials::TokenRequest,
+//! #     tower_oauth2_client_credentials::transport::TokenRequest,
 //! #     Response = http::Response<impl http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + 'static>,
 //! #     Error: Into<BoxError>,
 //! #     Future: Send,
@@ -121,7 +121,7 @@
 //! ```
 //! use std::{future::Future, pin::Pin};
 //!
-//! use tower_oauth2_client_credentials::{AcquireContext, BoxError, Token, TokenCache};
+//! use tower_oauth2_client_credentials::{BoxError, Token, TokenCache, source::AcquireContext};
 //!
 //! // The type of the library's callback:
 //! type Callback = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<String, BoxError>> + Send>>>;
@@ -145,4 +145,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -26,7 +26,7 @@
 //! # Secrets that rotate
 //!
 //! ```
-//! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+//! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //!
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
 //! // A file, such as a mounted Kubernetes secret, or a closure; both are read for each attempt.
@@ -53,7 +53,10 @@
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! use bytes::Bytes;
 //! use http_body_util::Full;
-//! use tower_oauth2_client_credentials::{ClientCredentials, HyperClient, HyperTransport};
+//! use tower_oauth2_client_credentials::{
+//!     ClientCredentials,
+//!     transport::{HyperClient, HyperTransport},
+//! };
 //!
 //! let settings = || {
 //!     HyperTransport::builder()
@@ -94,7 +97,7 @@
 //! use bytes::Bytes;
 //! use http_body_util::Full;
 //! use tower::ServiceBuilder;
-//! use tower_oauth2_client_credentials::{BoxError, ClientCredentials, TokenRequest};
+//! use tower_oauth2_client_credentials::{BoxError, ClientCredentials, transport::TokenRequest};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
@@ -180,7 +183,7 @@
 //! | policy | replays | needs | cost of a successful request |
 //! | --- | --- | --- | --- |
 //! | [`EmptyBodies`], the default | empty bodies | `Body + Default` | a clone of its head |
-//! | [`Never`] | none | nothing | nothing |
+//! | [`NoReplay`] | none | nothing | nothing |
 //! | [`CloneBodies`] | all | `Clone`: for `Full<Bytes>` and similar | a clone of head and body |
 //! | a closure `Fn(&B) -> Option<B>` | the bodies that it returns | nothing | the closure's |
 //! | [`BufferBodies`] | streams up to a limit | a way to box the copying body | a clone of its head, and a copy of the bytes |
@@ -196,7 +199,7 @@
 //! # use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_oauth2_client_credentials::{
-//!     BoxError, BufferBodies, OAuthClientCredentialsLayer, Origins,
+//!     BoxError, OAuthClientCredentialsLayer, Origins, replay::BufferBodies,
 //! };
 //! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
 //! # use tower_oauth2_client_credentials::ClientCredentials;
@@ -228,12 +231,12 @@
 //! ```
 //!
 //! A POST that an API *rejected* has not been carried out, so a replay is safe. If an API does not
-//! guarantee that, use [`Never`], or a closure that selects the bodies.
+//! guarantee that, use [`NoReplay`], or a closure that selects the bodies.
 //!
 //! # Health checks without a token
 //!
 //! ```
-//! use tower_oauth2_client_credentials::SkipToken;
+//! use tower_oauth2_client_credentials::layer::SkipToken;
 //!
 //! let request = http::Request::get("https://api.example.com/health").extension(SkipToken).body(())?;
 //! # drop(request);
@@ -245,7 +248,9 @@
 //! # Another header field
 //!
 //! ```
-//! # use tower_oauth2_client_credentials::{AcquireContext, OAuthClientCredentialsLayer, Origins, Token, TokenCache};
+//! # use tower_oauth2_client_credentials::{
+//! #     OAuthClientCredentialsLayer, Origins, Token, TokenCache, source::AcquireContext,
+//! # };
 //! use http::HeaderName;
 //!
 //! # let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
@@ -270,7 +275,7 @@
 //!
 //! ```
 //! # use std::time::Duration;
-//! # use tower_oauth2_client_credentials::{AcquireContext, Token};
+//! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
 //! use tower_oauth2_client_credentials::TokenCache;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -308,7 +313,7 @@
 //!
 //! ```
 //! # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
-//! # use tower_oauth2_client_credentials::{AcquireContext, Token};
+//! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
 //! use tower_oauth2_client_credentials::{Event, TokenCache};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -341,7 +346,7 @@
 //! ```
 //! use std::time::Duration;
 //!
-//! use tower_oauth2_client_credentials::{AcquireContext, Error, Token, TokenCache};
+//! use tower_oauth2_client_credentials::{Error, Token, TokenCache, source::AcquireContext};
 //!
 //! let tokens = TokenCache::new(|_: AcquireContext| async {
 //!     let text = tokio::fs::read_to_string("/run/tokens/api").await.map_err(Error::from_source)?;
@@ -357,7 +362,7 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "dpop", feature = "hyper"))] {
-//! use tower_oauth2_client_credentials::{ClientCredentials, DpopKey};
+//! use tower_oauth2_client_credentials::{ClientCredentials, dpop::DpopKey};
 //!
 //! let tokens = ClientCredentials::discover("https://idp.example.com")
 //!     .client_secret_basic("my-service", "s3cret")
@@ -378,4 +383,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -26,10 +26,10 @@
 //! `TRACE` carries no token, because the server returns the request's fields in the answer (RFC
 //! 9110 §9.3.8). `TRACK`, an older name for `TRACE`, carries none either.
 //!
-//! All of these requests are sent without the token, or refused ([`Elsewhere::Refuse`]). An
+//! All of these requests are sent without the token, or refused ([`WithoutToken::Refuse`]). An
 //! [`Event::TokenWithheld`] at level DEBUG gives the reason, at most once a minute for each reason
 //! and origin. A request with its own authorization field passes untouched, and so does its answer,
-//! unless [`OwnAuthorization`] says otherwise.
+//! unless [`ExistingAuthorization`] says otherwise.
 //!
 //! Tokens are sent over `https`, or plain `http` to loopback. Clients that this crate builds never
 //! send loopback traffic to a proxy, and connect `localhost` to 127.0.0.1 or `[::1]` without a
@@ -50,7 +50,7 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_http::follow_redirect::FollowRedirectLayer;
 //! use tower_oauth2_client_credentials::{
-//!     AcquireContext, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+//!     OAuthClientCredentialsLayer, Origins, Token, TokenCache, source::AcquireContext,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -236,4 +236,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -99,7 +99,10 @@
 //! redirect follower:
 //!
 //! ```
-//! # use tower_oauth2_client_credentials::{AcquireContext, Elsewhere, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token};
+//! # use tower_oauth2_client_credentials::{
+//! #     KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token, layer::WithoutToken,
+//! #     source::AcquireContext,
+//! # };
 //! # #[derive(Clone, PartialEq, Eq, Hash)]
 //! # struct Tenant(String);
 //! # let tokens = KeyedTokenCache::new(|_: &Tenant| Ok(|_: AcquireContext| async { Token::bearer("abc") }));
@@ -109,7 +112,7 @@
 //!     let api = format!("{}.example.com", tenant.0);
 //!     (request.uri().host() == Some(&*api)).then(|| tenant.clone())
 //! })
-//! .without_key(Elsewhere::Refuse);
+//! .without_key(WithoutToken::Refuse);
 //! # drop(layer);
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
@@ -134,7 +137,7 @@
 //! # Events and settings for each tenant
 //!
 //! ```
-//! # use tower_oauth2_client_credentials::{AcquireContext, KeyedTokenCache, Token};
+//! # use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
 //! use std::time::Duration;
 //! use tower_oauth2_client_credentials::Event;
 //!
@@ -166,4 +169,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -22,7 +22,7 @@
 //! | axum, in the state | `OAuthClientCredentials<HyperClient<axum::body::Body>>` |
 //! | reqwest, as a tower service | `OAuthClientCredentials<ReqwestService, ReqwestBodies>` |
 //! | reqwest-middleware | `reqwest_middleware::ClientWithMiddleware` |
-//! | tonic | `GreeterClient<OAuthGrpc<Channel>>`, with [`OAuthGrpc`](crate::grpc::OAuthGrpc) |
+//! | tonic | `GreeterClient<OAuthGrpc<Channel>>`, with [`OAuthGrpc`] |
 //! | … with `.replay(BufferBodies::new(…))` | `GreeterClient<OAuthGrpc<Channel, BufferBodies<tonic::body::Body>>>` |
 //! | a token for each tenant | `OAuthClientCredentials<S, EmptyBodies, ByKey<Tenant, PickTenant>>`, where `PickTenant` is `fn(&RequestHead<'_>) -> Option<Tenant>` |
 //! | redirects above the layer | `FollowRedirect<OAuthClientCredentials<S>>` |
@@ -37,8 +37,9 @@
 //! use tonic_health::pb::health_client::HealthClient;
 //! use tower_http::follow_redirect::FollowRedirect;
 //! use tower_oauth2_client_credentials::{
-//!     BufferBodies, CloneBodies, HyperClient, OAuthClientCredentials, ReqwestBodies, ReqwestService,
-//!     TokenCache, grpc::OAuthGrpc,
+//!     OAuthClientCredentials, TokenCache, grpc::OAuthGrpc,
+//!     replay::{BufferBodies, CloneBodies, ReqwestBodies},
+//!     transport::{HyperClient, ReqwestService},
 //! };
 //!
 //! #[derive(Clone)]
@@ -57,7 +58,7 @@
 //! #     pub fn check() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! #         use tower::Layer;
 //! #         use tower_http::follow_redirect::FollowRedirectLayer;
-//! #         use tower_oauth2_client_credentials::*;
+//! #         use tower_oauth2_client_credentials::{middleware::*, replay::*, source::*, transport::*, *};
 //! #         let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
 //! #         let origins = || Origins::parse(["https://api.example.com"]);
 //! #         let layer = OAuthClientCredentialsLayer::new(tokens.clone(), origins()?);
@@ -110,7 +111,7 @@
 //! use http::{Request, Response};
 //! use http_body_util::{Empty, Full};
 //! use tower::{ServiceBuilder, util::BoxCloneSyncService};
-//! # use tower_oauth2_client_credentials::{AcquireContext, Token};
+//! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
 //! use tower_oauth2_client_credentials::{
 //!     BoxError, OAuthClientCredentialsLayer, Origins, TokenCache,
 //! };
@@ -143,7 +144,7 @@
 //! | the note says | cause | what to do |
 //! | --- | --- | --- |
 //! | no method `oneshot` or `ready` | the trait is not imported | `use tower::ServiceExt;`, and tower's feature `util` |
-//! | `B: Default` (for `EmptyBodies`) | the default policy recognizes an empty body by `B::default()` | choose a [policy](super::recipes#request-bodies-and-replays): `.replay(Never)`, or `BufferBodies` |
+//! | `B: Default` (for `EmptyBodies`) | the default policy recognizes an empty body by `B::default()` | choose a [policy](super::recipes#request-bodies-and-replays): `.replay(NoReplay)`, or `BufferBodies` |
 //! | `B: Clone` (for `CloneBodies`) | the body can't be cloned | `BufferBodies`, or a closure |
 //! | `S: Clone` | the inner service is not `Clone`, such as tower's `Balance` | put tower's `Buffer` between it and the layer |
 //! | `reqwest::Client: Service<http::Request<_>>` | reqwest's client takes its own request type | [`ReqwestService`] around it |
@@ -153,8 +154,8 @@
 //! | `B: Sync` (under `ReqwestService`) | reqwest needs bodies that are `Sync` | `reqwest::Body::wrap`, or `http_body_util::combinators::BoxBody` |
 //! | `Future: Send` (at `tokio::spawn`) | the inner service's future is not `Send` | `tokio::task::spawn_local` |
 //! | two types named `Request` or `Service` | two versions of `http` or tower in the dependency tree | `cargo tree --duplicates` |
-//! | no `build` without a transport | the default features are off | [`transport`](crate::ClientCredentialsBuilder::transport), or feature `hyper` |
+//! | no `build` without a transport | the default features are off | [`transport`](crate::endpoint::ClientCredentialsBuilder::transport), or feature `hyper` |
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -27,7 +27,8 @@ const PREFERENCE: [SigningAlgorithm; 5] = [
 /// ```
 /// # #[cfg(feature = "hyper")] {
 /// use tower_oauth2_client_credentials::{
-///     ClientCredentials, DpopKey, SigningAlgorithm, SigningKey,
+///     ClientCredentials, dpop::DpopKey,
+///     jose::{SigningAlgorithm, SigningKey},
 /// };
 ///
 /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")

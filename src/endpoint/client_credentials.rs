@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// A [`TokenSource`] that requests tokens from a token endpoint, with the client-credentials grant
-/// (RFC 6749 §4.4) or an [extension grant](crate::ClientCredentialsBuilder::grant_type) (§4.5).
+/// (RFC 6749 §4.4) or an [extension grant](crate::endpoint::ClientCredentialsBuilder::grant_type) (§4.5).
 ///
 /// Cheap to clone. An acquisition makes up to three attempts of at most 10 s each, and retries only
 /// transient failures. Redirects are never followed.
@@ -22,7 +22,7 @@ use crate::{
 ///
 /// ```
 /// # #[cfg(feature = "hyper")] {
-/// use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+/// use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 ///
 /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
 ///     .client_secret_basic("my-service", Secret::from_file("/run/secrets/idp"))
@@ -39,7 +39,7 @@ pub struct ClientCredentials {
 impl ClientCredentials {
     /// The authorization server's metadata, read again if it is due. `None` if the token URL was given.
     /// Makes one attempt, bounded by
-    /// [`attempt_timeout`](crate::ClientCredentialsBuilder::attempt_timeout).
+    /// [`attempt_timeout`](crate::endpoint::ClientCredentialsBuilder::attempt_timeout).
     ///
     /// # Errors
     ///

@@ -53,7 +53,7 @@ impl WithheldReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum NotReplayedReason {
-    /// The layer's [`ReplayPolicy`](crate::ReplayPolicy) keeps no copy of its body. The default
+    /// The layer's [`ReplayPolicy`](crate::replay::ReplayPolicy) keeps no copy of its body. The default
     /// policy keeps empty bodies only.
     Policy,
     /// The policy kept its body, but could not give it back.

@@ -12,7 +12,7 @@ use crate::error::{Error, sanitise};
 /// From a configuration file:
 ///
 /// ```
-/// use tower_oauth2_client_credentials::SigningAlgorithm;
+/// use tower_oauth2_client_credentials::jose::SigningAlgorithm;
 ///
 /// assert_eq!("ES256".parse::<SigningAlgorithm>()?, SigningAlgorithm::Es256);
 /// assert!("none".parse::<SigningAlgorithm>().is_err());

@@ -10,7 +10,7 @@ use crate::error::{Error, sanitise};
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::HmacAlgorithm;
+/// use tower_oauth2_client_credentials::jose::HmacAlgorithm;
 ///
 /// assert_eq!("HS256".parse::<HmacAlgorithm>()?, HmacAlgorithm::Hs256);
 /// # Ok::<(), tower_oauth2_client_credentials::Error>(())

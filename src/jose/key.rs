@@ -22,7 +22,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::{SigningAlgorithm, SigningKey};
+/// use tower_oauth2_client_credentials::jose::{SigningAlgorithm, SigningKey};
 ///
 /// // Usually `SigningKey::from_pem(SigningAlgorithm::Es256, pem)?`.
 /// let key = SigningKey::generate(SigningAlgorithm::Es256)?.with_key_id("2026-11");

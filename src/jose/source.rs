@@ -14,7 +14,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::{SigningAlgorithm, SigningKey, SigningKeySource};
+/// use tower_oauth2_client_credentials::jose::{SigningAlgorithm, SigningKey, SigningKeySource};
 ///
 /// let fixed = SigningKeySource::from(SigningKey::generate(SigningAlgorithm::EdDsa)?);
 /// let file = SigningKeySource::from_pem_file(SigningAlgorithm::Es256, "/run/secrets/key.pem")

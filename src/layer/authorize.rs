@@ -13,7 +13,7 @@ use crate::{
 /// What to do with a request that carries its own authorization field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum OwnAuthorization {
+pub enum ExistingAuthorization {
     /// Pass the request and its response through unchanged. The default.
     #[default]
     Pass,
@@ -59,7 +59,7 @@ pub(crate) fn resolve_conflict(
     headers: &mut HeaderMap,
     name: &HeaderName,
     value: &HeaderValue,
-    own: OwnAuthorization,
+    own: ExistingAuthorization,
 ) -> Authorized {
     match appended {
         Ok(false) => Authorized::Ours,
@@ -73,15 +73,15 @@ fn resolve_full(
     headers: &mut HeaderMap,
     name: &HeaderName,
     value: &HeaderValue,
-    own: OwnAuthorization,
+    own: ExistingAuthorization,
 ) -> Authorized {
     if !headers.contains_key(name) {
         return Authorized::Full;
     }
     match own {
-        OwnAuthorization::Pass => Authorized::Own,
-        OwnAuthorization::Refuse => Authorized::Refused,
-        OwnAuthorization::Replace => {
+        ExistingAuthorization::Pass => Authorized::Own,
+        ExistingAuthorization::Refuse => Authorized::Refused,
+        ExistingAuthorization::Replace => {
             headers.remove(name);
             match headers.try_insert(name, value.clone()) {
                 Ok(_) => Authorized::Ours,
@@ -103,14 +103,18 @@ fn append_named(
 }
 
 /// The token was appended to the request's own fields. Removes one or the other.
-fn resolve_own(headers: &mut HeaderMap, name: &HeaderName, own: OwnAuthorization) -> Authorized {
+fn resolve_own(
+    headers: &mut HeaderMap,
+    name: &HeaderName,
+    own: ExistingAuthorization,
+) -> Authorized {
     let Ok(Entry::Occupied(mut field)) = headers.try_entry(name) else {
         return Authorized::Full;
     };
     // Copied out, because `OccupiedEntry::insert_mult` panics with three values (http 1.5).
     let mut own_values: Vec<_> = field.iter().cloned().collect();
     let ours = own_values.pop().expect("it was just appended");
-    if own == OwnAuthorization::Replace {
+    if own == ExistingAuthorization::Replace {
         field.insert(ours);
         return Authorized::Ours;
     }
@@ -118,7 +122,7 @@ fn resolve_own(headers: &mut HeaderMap, name: &HeaderName, own: OwnAuthorization
     field.insert(own_values.next().expect("there was one before ours"));
     own_values.for_each(|value| field.append(value));
     match own {
-        OwnAuthorization::Refuse => Authorized::Refused,
+        ExistingAuthorization::Refuse => Authorized::Refused,
         _ => Authorized::Own,
     }
 }
@@ -155,7 +159,7 @@ mod tests {
             })
     }
 
-    fn authorized(own: OwnAuthorization) -> (Authorized, Vec<String>) {
+    fn authorized(own: ExistingAuthorization) -> (Authorized, Vec<String>) {
         let mut headers = headers();
         let ours = HeaderValue::from_static("Bearer 3");
         let appended = append(&mut headers, None, &ours);
@@ -170,17 +174,17 @@ mod tests {
     fn its_own_fields_stay_unchanged_and_in_place() {
         let untouched = ["host: a", "authorization: Basic 1", "authorization: Basic 2", "te: b"];
         assert_eq!(
-            authorized(OwnAuthorization::Pass),
+            authorized(ExistingAuthorization::Pass),
             (Authorized::Own, untouched.map(Into::into).into())
         );
-        assert_eq!(authorized(OwnAuthorization::Refuse).0, Authorized::Refused);
+        assert_eq!(authorized(ExistingAuthorization::Refuse).0, Authorized::Refused);
     }
 
     #[test]
     fn the_token_replaces_all_of_its_own_fields() {
         let replaced = ["host: a", "authorization: Bearer 3", "te: b"];
         assert_eq!(
-            authorized(OwnAuthorization::Replace),
+            authorized(ExistingAuthorization::Replace),
             (Authorized::Ours, replaced.map(Into::into).into())
         );
     }

@@ -125,8 +125,14 @@ impl AuthorizedToken {
         appended: Result<bool, MaxSizeReached>,
         headers: &mut HeaderMap,
     ) -> Result<bool, &'static str> {
-        let Settings { own, .. } = &*self.settings;
-        match resolve_conflict(appended, headers, self.settings.header_name(), &self.header, *own) {
+        let existing = self.settings.existing_authorization;
+        match resolve_conflict(
+            appended,
+            headers,
+            self.settings.header_name(),
+            &self.header,
+            existing,
+        ) {
             Authorized::Ours => Ok(true),
             Authorized::Own => Ok(false),
             Authorized::Refused => Err(HAS_OWN),

@@ -9,7 +9,7 @@ use super::{
     authorized::AuthorizedToken,
     request_head::RequestHead,
     select::{Decision, LastToken, decide_by_cache, own_authorization, sealed::Decide},
-    settings::Elsewhere,
+    settings::WithoutToken,
     shared::LayerShared,
 };
 use crate::{
@@ -24,12 +24,12 @@ use crate::{
 pub struct ByKey<K, F> {
     tokens: KeyedTokenCache<K>,
     pick: Arc<F>,
-    pub(crate) without_key: Elsewhere,
+    pub(crate) without_key: WithoutToken,
 }
 
 impl<K, F> ByKey<K, F> {
     pub(crate) fn new(tokens: KeyedTokenCache<K>, pick: F) -> Self {
-        Self { tokens, pick: Arc::new(pick), without_key: Elsewhere::default() }
+        Self { tokens, pick: Arc::new(pick), without_key: WithoutToken::default() }
     }
 }
 

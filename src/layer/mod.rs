@@ -1,16 +1,18 @@
-//! Everything between a request and its response.
+//! The Tower layer, its service, and the types of its settings.
 //!
-//! The life of a request:
-//!
-//! 1. [`service`] decides ([`select`]) whether the request is sent with a token, waits for one, is
-//!    sent without one, or is refused. The layer's [`settings`] and [`origins`] take part.
-//! 2. A token that is ready for requests ([`authorized`]) is shared by the services of a layer
-//!    ([`shared`]). It adds its header field ([`authorize`]).
-//! 3. [`future`] polls a plain call. A request that waits, or that is sent again, is a [`slow`]
-//!    request: it has a [`stage`] for each thing it can wait for.
-//! 4. [`challenge`] classifies the response. After a rejection the [`replay`] policy says whether
-//!    the request can be sent again.
-//! 5. [`protocol`] is the difference between HTTP and gRPC ([`grpc`]).
+//! Replay policies are in [`replay`], and gRPC is in [`grpc`].
+
+// The life of a request:
+//
+// 1. `service` decides (`select`) whether the request is sent with a token, waits for one, is sent
+//    without one, or is refused. The layer's `settings` and `origins` take part.
+// 2. A token that is ready for requests (`authorized`) is shared by the services of a layer
+//    (`shared`). It adds its header field (`authorize`).
+// 3. `future` polls a plain call. A request that waits, or that is sent again, is a `slow` request:
+//    it has a `stage` for each thing it can wait for.
+// 4. `challenge` classifies the response. After a rejection the replay policy says whether the
+//    request can be sent again.
+// 5. `protocol` is the difference between HTTP and gRPC.
 
 mod authorize;
 pub(crate) mod authorized;
@@ -23,7 +25,7 @@ pub mod grpc;
 mod origins;
 mod prepare;
 pub(crate) mod protocol;
-mod replay;
+pub mod replay;
 mod replay_request;
 #[cfg(feature = "keyed")]
 mod request_head;
@@ -42,32 +44,30 @@ use std::{fmt, marker::PhantomData};
 use http::{HeaderName, header};
 use tower_layer::Layer;
 
-#[cfg(feature = "reqwest")]
-pub use self::replay::ReqwestBodies;
 pub use self::{
-    authorize::OwnAuthorization,
-    challenge::Rejections,
+    authorize::ExistingAuthorization,
+    challenge::RejectionPolicy,
     future::ResponseFuture,
     origins::Origins,
     protocol::{Http, Protocol},
-    replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, Never, ReplayPolicy, Tee},
     select::SelectCache,
     service::OAuthClientCredentials,
-    settings::{Elsewhere, SkipToken},
+    settings::{SkipToken, WithoutToken},
 };
 #[cfg(feature = "keyed")]
+#[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
 pub use self::{by_key::ByKey, request_head::RequestHead};
-use self::{grpc::Grpc, settings::Settings, shared::LayerShared};
+use self::{grpc::Grpc, replay::EmptyBodies, settings::Settings, shared::LayerShared};
 #[cfg(feature = "keyed")]
 use crate::cache::KeyedTokenCache;
 use crate::{cache::TokenCache, sync::Arc};
 
 /// Adds an access token to the requests of any HTTP service.
 ///
-/// * `P` is the [`ReplayPolicy`](crate::ReplayPolicy). It selects the requests that are sent again
-///   with another token after an API rejected the first one.
+/// * `P` is the [`ReplayPolicy`](replay::ReplayPolicy). It selects the requests that are sent
+///   again with another token after an API rejected the first one.
 /// * `T` is the source of tokens: one [`TokenCache`], or many (feature `keyed`).
-/// * `M` is the protocol: [`Http`], or [`Grpc`](crate::grpc::Grpc).
+/// * `M` is the protocol: [`Http`], or [`Grpc`].
 ///
 /// For each request:
 ///
@@ -91,7 +91,7 @@ use crate::{cache::TokenCache, sync::Arc};
 /// use http_body_util::Empty;
 /// use tower::{ServiceBuilder, ServiceExt};
 /// use tower_oauth2_client_credentials::{
-///     AcquireContext, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+///     OAuthClientCredentialsLayer, Origins, Token, TokenCache, source::AcquireContext,
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -149,9 +149,9 @@ where
 #[cfg(feature = "keyed")]
 #[cfg_attr(docsrs, doc(cfg(feature = "keyed")))]
 impl<P, K, F, M> OAuthClientCredentialsLayer<P, ByKey<K, F>, M> {
-    /// Sets what to do with a request that has no key. Default: [`Elsewhere::Pass`].
-    pub fn without_key(mut self, elsewhere: Elsewhere) -> Self {
-        self.tokens.without_key = elsewhere;
+    /// Sets what to do with a request that has no key. Default: [`WithoutToken::Pass`].
+    pub fn without_key(mut self, action: WithoutToken) -> Self {
+        self.tokens.without_key = action;
         self
     }
 }
@@ -170,9 +170,9 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
         OAuthClientCredentialsLayer { tokens, policy, settings, protocol }
     }
 
-    /// Treats gRPC's `grpc-status: 16` as a rejection of the token too. See [`grpc`](crate::grpc).
+    /// Treats gRPC's `grpc-status: 16` as a rejection of the token too. See [`grpc`].
     ///
-    /// The body of a gRPC call is never empty, so replays need a policy such as [`BufferBodies`].
+    /// The body of a gRPC call is never empty, so replays need a policy such as [`BufferBodies`](replay::BufferBodies).
     pub fn grpc(self) -> OAuthClientCredentialsLayer<P, T, Grpc> {
         self.with_protocol()
     }
@@ -182,22 +182,22 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
         OAuthClientCredentialsLayer { tokens, policy, settings, protocol: PhantomData }
     }
 
-    /// Sets what to do with a request to another origin. Default: [`Elsewhere::Pass`].
-    pub fn elsewhere(mut self, elsewhere: Elsewhere) -> Self {
-        self.settings.elsewhere = elsewhere;
+    /// Sets what to do with a request to another origin. Default: [`WithoutToken::Pass`].
+    pub fn other_origin(mut self, action: WithoutToken) -> Self {
+        self.settings.other_origin = action;
         self
     }
 
     /// Sets what to do with a request that carries its own authorization field. Default:
-    /// [`OwnAuthorization::Pass`].
-    pub fn own_authorization(mut self, own: OwnAuthorization) -> Self {
-        self.settings.own = own;
+    /// [`ExistingAuthorization::Pass`].
+    pub fn existing_authorization(mut self, action: ExistingAuthorization) -> Self {
+        self.settings.existing_authorization = action;
         self
     }
 
     /// Sets which responses count as a rejection of the token. Default:
-    /// [`Rejections::by_challenge`].
-    pub fn rejections(mut self, rejections: Rejections) -> Self {
+    /// [`RejectionPolicy::by_challenge`].
+    pub fn rejections(mut self, rejections: RejectionPolicy) -> Self {
         self.settings.classifier.rejections = rejections;
         self
     }

@@ -4,9 +4,9 @@ use http::Request;
 use tokio::time::Instant;
 
 use super::{
-    authorize::OwnAuthorization,
+    authorize::ExistingAuthorization,
     authorized::AuthorizedToken,
-    settings::{Elsewhere, HAS_OWN, Route, Settings},
+    settings::{HAS_OWN, Route, Settings, WithoutToken},
     shared::LayerShared,
 };
 use crate::{
@@ -17,7 +17,7 @@ use crate::{
 
 /// Selects the cache whose token a request is sent with.
 ///
-/// [`TokenCache`] selects itself. [`ByKey`](crate::ByKey) selects one of many by a key of the
+/// [`TokenCache`] selects itself. [`ByKey`](crate::layer::ByKey) selects one of many by a key of the
 /// request (feature `keyed`). Other types cannot implement it.
 pub trait SelectCache: sealed::Decide {}
 
@@ -71,7 +71,7 @@ impl<T: SelectCache> LayerShared<T> {
         match self.settings.route(request) {
             Route::Authorize => T::decide(self, last, request),
             Route::Skip => Decision::Pass,
-            Route::Withhold(reason) => self.withhold(request, reason, self.settings.elsewhere),
+            Route::Withhold(reason) => self.withhold(request, reason, self.settings.other_origin),
         }
     }
 
@@ -81,9 +81,9 @@ impl<T: SelectCache> LayerShared<T> {
         &self,
         request: &Request<B>,
         reason: WithheldReason,
-        elsewhere: Elsewhere,
+        action: WithoutToken,
     ) -> Decision {
-        let refused = elsewhere == Elsewhere::Refuse;
+        let refused = action == WithoutToken::Refuse;
         self.settings.report_withheld(request, reason, refused, &self.tokens.observer());
         if refused { Decision::Refuse(reason.explanation()) } else { Decision::Pass }
     }
@@ -91,8 +91,8 @@ impl<T: SelectCache> LayerShared<T> {
 
 /// The decision about a request that keeps its own authorization field.
 pub(crate) fn own_authorization(settings: &Settings) -> Decision {
-    match settings.own {
-        OwnAuthorization::Refuse => Decision::Refuse(HAS_OWN),
+    match settings.existing_authorization {
+        ExistingAuthorization::Refuse => Decision::Refuse(HAS_OWN),
         _ => Decision::Pass,
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, Request, StatusCode, header};
 
 use super::{
-    authorize::OwnAuthorization,
-    challenge::{Rejections, Verdict, classify},
+    authorize::ExistingAuthorization,
+    challenge::{RejectionPolicy, Verdict, classify},
     origins::{Origins, destination},
     throttle::Throttle,
 };
@@ -20,8 +20,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) origins: Origins,
-    pub(crate) elsewhere: Elsewhere,
-    pub(crate) own: OwnAuthorization,
+    pub(crate) other_origin: WithoutToken,
+    pub(crate) existing_authorization: ExistingAuthorization,
     pub(crate) classifier: ResponseClassifier,
     /// `None`: `Authorization`.
     pub(crate) header_name: Option<HeaderName>,
@@ -32,7 +32,7 @@ pub(crate) struct Settings {
 /// [one of these](crate::Origins).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Elsewhere {
+pub enum WithoutToken {
     /// Send it without a token. The default: redirects and mixed clients keep working.
     #[default]
     Pass,
@@ -46,7 +46,7 @@ pub enum Elsewhere {
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::SkipToken;
+/// use tower_oauth2_client_credentials::layer::SkipToken;
 ///
 /// let request = http::Request::get("https://api.example.com/health").extension(SkipToken).body(());
 /// # drop(request);
@@ -68,8 +68,8 @@ impl Settings {
     pub(crate) fn new(origins: Origins) -> Self {
         Self {
             origins,
-            elsewhere: Elsewhere::default(),
-            own: OwnAuthorization::default(),
+            other_origin: WithoutToken::default(),
+            existing_authorization: ExistingAuthorization::default(),
             classifier: ResponseClassifier::default(),
             header_name: None,
             throttle: Arc::default(),
@@ -90,7 +90,8 @@ impl Settings {
     /// Whether the request carries its own authorization field, and that field stays. Such a
     /// request needs no token.
     pub(crate) fn keeps_own_authorization<B>(&self, request: &Request<B>) -> bool {
-        self.own != OwnAuthorization::Replace && request.headers().contains_key(self.header_name())
+        self.existing_authorization != ExistingAuthorization::Replace
+            && request.headers().contains_key(self.header_name())
     }
 
     /// Reports a request that must not carry the token, unless it is expected to carry none.
@@ -137,7 +138,7 @@ pub(crate) fn refusal(why: &'static str) -> BoxError {
 /// Decides what a response says about the token.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ResponseClassifier {
-    pub(crate) rejections: Rejections,
+    pub(crate) rejections: RejectionPolicy,
     /// The token is for a proxy: 407 and `Proxy-Authenticate` count.
     pub(crate) proxy: bool,
 }

@@ -17,8 +17,8 @@ use crate::{
     cache::TokenCache,
     error::{self, BoxError},
     layer::{
-        OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, ReplayPolicy, ReqwestBodies,
-        SelectCache, SkipToken,
+        OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, SelectCache, SkipToken,
+        replay::{ReplayPolicy, ReqwestBodies},
     },
 };
 
@@ -34,7 +34,7 @@ use crate::{
 ///   reqwest-retry, wrapped it. All other errors are those of the client and the middlewares below.
 /// * Add it *after* retries. Each attempt then gets the token that is current at that time.
 /// * The client follows redirects below the middleware, and no middleware sees them. Turn redirects
-///   off, or build the client with [`same_origin_redirects`](crate::same_origin_redirects):
+///   off, or build the client with [`same_origin_redirects`](crate::transport::same_origin_redirects):
 ///   [why](crate::docs::stacks::reqwest#redirects). If a redirect ends at an origin that is not
 ///   named, that origin may have received the token. An
 ///   [`Event::RedirectedElsewhere`](crate::Event::RedirectedElsewhere) at level WARN reports it, at
@@ -46,8 +46,8 @@ use crate::{
 /// ```
 /// # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
 /// use tower_oauth2_client_credentials::{
-///     ClientCredentials, Elsewhere, OAuthClientCredentialsLayer, OAuthClientCredentialsMiddleware,
-///     Origins, ReqwestService,
+///     ClientCredentials, OAuthClientCredentialsLayer, Origins, layer::WithoutToken,
+///     middleware::OAuthClientCredentialsMiddleware, transport::ReqwestService,
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -69,8 +69,8 @@ use crate::{
 ///
 /// // With other settings, and without sending anything again:
 /// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?)
-///     .replay(tower_oauth2_client_credentials::Never)
-///     .elsewhere(Elsewhere::Refuse);
+///     .replay(tower_oauth2_client_credentials::replay::NoReplay)
+///     .other_origin(WithoutToken::Refuse);
 /// let strict = reqwest_middleware::ClientBuilder::new(http.client().clone())
 ///     .with(OAuthClientCredentialsMiddleware::from(layer))
 ///     .build();

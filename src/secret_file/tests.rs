@@ -19,7 +19,7 @@ mod unix {
         client_auth::Secret,
         endpoint::ClientCredentials,
         error::{BoxError, Error, ErrorKind},
-        event::Reason,
+        event::AcquisitionReason,
         source::{AcquireContext, TokenSource as _},
         transport::TokenRequest,
     };
@@ -72,7 +72,7 @@ mod unix {
             .unwrap();
         let secret = Secret::from_file(hanging.path());
         let acquire = |deadline: Option<Duration>| {
-            let mut acquire = AcquireContext::new(Reason::Missing);
+            let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
             acquire.deadline = deadline.map(|left| tokio::time::Instant::now() + left);
             acquire
         };

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 /// A transport that sends the form by other means than the types of the `http` crate:
 ///
 /// ```
-/// use tower_oauth2_client_credentials::TokenRequest;
+/// use tower_oauth2_client_credentials::transport::TokenRequest;
 ///
 /// fn form(request: TokenRequest) -> bytes::Bytes {
 ///     request.into_body().into_bytes()

@@ -8,8 +8,10 @@ use http::Response;
 use jsonwebtoken::DecodingKey;
 use serde_json::Value;
 use tower_oauth2_client_credentials::{
-    AssertionAudience, BoxError, Error, ErrorKind, Event, HmacAlgorithm, Secret,
-    SigningAlgorithm as Algorithm, SigningKey, SigningKeySource, TokenSource as _, testing::Answer,
+    BoxError, Error, ErrorKind, Event, TokenSource as _,
+    client_auth::{AssertionAudience, Secret},
+    jose::{HmacAlgorithm, SigningAlgorithm as Algorithm, SigningKey, SigningKeySource},
+    testing::Answer,
 };
 
 use crate::support::{ISSUER, JWT_BEARER, Known, Stage, traced};

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use http::Response;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    ErrorKind, Event, SigningAlgorithm, SigningKey, TokenSource as _, testing::Answer,
+    ErrorKind, Event, TokenSource as _,
+    jose::{SigningAlgorithm, SigningKey},
+    testing::Answer,
 };
 
 use crate::support::{ISSUER, Known, Stage};

@@ -13,8 +13,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, ClientCredentialsBuilder, Event, Observer, Reason,
-    SigningKey,
+    ClientCredentials, Event,
+    endpoint::ClientCredentialsBuilder,
+    event::{AcquisitionReason, Observer},
+    jose::SigningKey,
+    source::AcquireContext,
     testing::{AuthorizationServer, RecordedRequest},
 };
 
@@ -102,7 +105,7 @@ impl Stage {
     }
 
     pub(crate) fn acquire(&self) -> AcquireContext {
-        let mut acquire = AcquireContext::new(Reason::Missing);
+        let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
         let events = Arc::clone(&self.events);
         acquire.observer = Observer::new(move |event| events.lock().unwrap().push(event.clone()));
         acquire

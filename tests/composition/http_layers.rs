@@ -7,7 +7,7 @@ use tower_http::{
     compression::CompressionLayer, decompression::DecompressionLayer,
     follow_redirect::FollowRedirectLayer, trace::TraceLayer,
 };
-use tower_oauth2_client_credentials::{Elsewhere, Error, ErrorKind};
+use tower_oauth2_client_credentials::{Error, ErrorKind, layer::WithoutToken};
 
 use crate::{
     bottom::{Api, Body, answer, rejection},
@@ -122,23 +122,23 @@ async fn above_each_redirect_is_checked() {
     let client_of = |world: &World, elsewhere| {
         ServiceBuilder::new()
             .layer(FollowRedirectLayer::new())
-            .layer(world.ours().elsewhere(elsewhere))
+            .layer(world.ours().other_origin(elsewhere))
             .service(world.bottom())
     };
     let world = redirecting("/there");
-    let client = client_of(&world, Elsewhere::Pass);
+    let client = client_of(&world, WithoutToken::Pass);
     assert_eq!(within(client.oneshot(request())).await.unwrap().status(), 200);
     let [api, other] = ["api.example.com", "other.example.com"];
     let seen = [format!("{api} t1"), format!("{api} t1"), format!("{api} t2")];
     assert_eq!(hosts_and_tokens(&world), seen);
 
     let world = redirecting("https://other.example.com/");
-    let client = client_of(&world, Elsewhere::Pass);
+    let client = client_of(&world, WithoutToken::Pass);
     assert_eq!(within(client.oneshot(request())).await.unwrap().status(), 200);
     assert_eq!(hosts_and_tokens(&world), [format!("{api} t1"), format!("{other} -")]);
 
     let world = redirecting("https://other.example.com/");
-    let client = client_of(&world, Elsewhere::Refuse);
+    let client = client_of(&world, WithoutToken::Refuse);
     let error = within(client.oneshot(request())).await.unwrap_err();
     assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::Refused);
     assert_eq!(hosts_and_tokens(&world), [format!("{api} t1")]);

@@ -12,8 +12,10 @@ use http::{Request, StatusCode};
 use tokio::{sync::Semaphore, time::sleep};
 use tower::limit::ConcurrencyLimit;
 use tower_oauth2_client_credentials::{
-    AcquireContext, ByKey, EmptyBodies, Error, ErrorKind, KeyedTokenCache,
-    OAuthClientCredentialsLayer, Origins, RequestHead, Token, TokenCache,
+    Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    layer::{ByKey, RequestHead},
+    replay::EmptyBodies,
+    source::AcquireContext,
 };
 
 use crate::bottom::{Api, Body, answer, rejection};

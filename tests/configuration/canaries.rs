@@ -4,7 +4,8 @@ use std::{error::Error as _, fmt::Debug};
 
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
-    ClientCredentialsConfig, Error, TokenCache,
+    Error, TokenCache,
+    config::ClientCredentialsConfig,
     testing::{Answer, AuthorizationServer},
 };
 

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
-    ClientCredentialsConfig, Error, ErrorKind, TokenCache, testing::AuthorizationServer,
+    Error, ErrorKind, TokenCache, config::ClientCredentialsConfig, testing::AuthorizationServer,
 };
 
 use crate::log::Log;
@@ -297,8 +297,8 @@ mod certificates {
         let idp = AuthorizationServer::new();
         let source = builder.transport(idp.service()).build().unwrap();
         let acquire = || {
-            let mut acquire = tower_oauth2_client_credentials::AcquireContext::new(
-                tower_oauth2_client_credentials::Reason::Missing,
+            let mut acquire = tower_oauth2_client_credentials::source::AcquireContext::new(
+                tower_oauth2_client_credentials::event::AcquisitionReason::Missing,
             );
             acquire.single_attempt = true;
             source.acquire(acquire)

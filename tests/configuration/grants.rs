@@ -3,7 +3,8 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
-    ClientCredentialsConfig, TokenCache,
+    TokenCache,
+    config::ClientCredentialsConfig,
     testing::{Answer, AuthorizationServer, RecordedRequest},
 };
 

@@ -1,7 +1,7 @@
 //! Mistakes are reported by the name that the user wrote, with the next step.
 
 use serde_json::{Value, json};
-use tower_oauth2_client_credentials::ClientCredentialsConfig;
+use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 
 use crate::canaries::SETTINGS;
 use crate::support::{TempFile, env_of, json, key_file, mistake};

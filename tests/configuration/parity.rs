@@ -10,8 +10,10 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, HmacAlgorithm, Secret,
-    TokenCache,
+    ClientCredentials, Error, ErrorKind, TokenCache,
+    client_auth::Secret,
+    endpoint::ClientCredentialsBuilder,
+    jose::HmacAlgorithm,
     testing::{Answer, AuthorizationServer},
 };
 

@@ -9,7 +9,8 @@ use std::{
 
 use serde::Deserialize;
 use tower_oauth2_client_credentials::{
-    ClientCredentialsConfig, Error, ErrorKind, TokenCache,
+    Error, ErrorKind, TokenCache,
+    config::ClientCredentialsConfig,
     testing::{AuthorizationServer, RecordedRequest},
 };
 

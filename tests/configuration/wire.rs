@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tower_oauth2_client_credentials::{
-    ClientCredentialsConfig, ErrorKind, TokenCache,
+    ErrorKind, TokenCache,
+    config::ClientCredentialsConfig,
     testing::{Answer, AuthorizationServer, RecordedRequest, WellKnown},
 };
 

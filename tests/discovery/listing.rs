@@ -82,7 +82,7 @@ async fn the_endpoint_for_certificates_is_for_clients_with_one() {
     // RFC 8705 §5: the alias is for every client with a certificate.
     #[cfg(feature = "hyper")]
     {
-        use tower_oauth2_client_credentials::ClientIdentity;
+        use tower_oauth2_client_credentials::transport::ClientIdentity;
         let chain = include_str!("../signing_keys/ec256-certificate.pem");
         let key = include_str!("../signing_keys/ec256-pkcs8.pem");
         let identity = || ClientIdentity::from_pem(chain, key).unwrap();

@@ -16,9 +16,12 @@ use http_body_util::Full;
 use serde_json::json;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, ErrorKind, Event,
-    Observer, Reason, Token, TokenCache, TokenRequest, TokenSource as _,
+    BoxError, ClientCredentials, Error, ErrorKind, Event, Token, TokenCache, TokenSource as _,
+    endpoint::ClientCredentialsBuilder,
+    event::{AcquisitionReason, Observer},
+    source::AcquireContext,
     testing::{Answer, AuthorizationServer, ClientCertificate, WellKnown},
+    transport::TokenRequest,
 };
 
 const S: Duration = Duration::from_secs(1);
@@ -33,7 +36,7 @@ fn client(idp: &AuthorizationServer) -> ClientCredentialsBuilder {
 }
 
 async fn acquire(source: &ClientCredentials) -> Result<Token, Error> {
-    source.acquire(AcquireContext::new(Reason::Missing)).await
+    source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await
 }
 
 async fn failure(builder: ClientCredentialsBuilder) -> Error {
@@ -55,7 +58,7 @@ fn raw(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer 
 /// An acquisition that records its events.
 fn observed() -> (AcquireContext, Arc<Mutex<Vec<Event>>>) {
     let events = Arc::<Mutex<Vec<Event>>>::default();
-    let mut acquire = AcquireContext::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
     let kept = Arc::clone(&events);
     acquire.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
     (acquire, events)

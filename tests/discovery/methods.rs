@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use tower_oauth2_client_credentials::{
-    AssertionAudience, HmacAlgorithm, SignedJwt, SigningAlgorithm, SigningKey, SigningKeySource,
+    client_auth::AssertionAudience,
+    endpoint::SignedJwt,
+    jose::{HmacAlgorithm, SigningAlgorithm, SigningKey, SigningKeySource},
 };
 
 use super::*;

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use http::{Request, Response, StatusCode, header};
 use tower::{Layer as _, Service as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    AcquireContext, Error, ErrorKind, Never, Origins, OwnAuthorization, SkipToken, Token,
-    TokenCache, TokenType,
+    Error, ErrorKind, Origins, Token, TokenCache,
+    layer::{ExistingAuthorization, SkipToken},
+    replay::NoReplay,
+    source::AcquireContext,
     testing::{DpopVerifier, ProtectedApi},
+    token::TokenType,
 };
 
 use crate::support::{
@@ -64,7 +67,7 @@ async fn a_nonce_is_taken_from_successes_and_refusals_of_every_kind() {
     // The last value was not a nonce, so the previous one is still valid.
     assert_eq!(scripted.nonces(), [None, some("n1"), some("n2"), some("n3"), some("n3")]);
     // Nonces are kept even without replays.
-    let response = client.send_with(Never, get("https://api.test/")).await.unwrap();
+    let response = client.send_with(NoReplay, get("https://api.test/")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(scripted.nonces()[5], some("n3"));
 }
@@ -129,11 +132,11 @@ async fn their_own_fields_stay_or_go_together() {
             .unwrap()
     };
     client.send(own()).await.unwrap();
-    client.layer = client.layer.own_authorization(OwnAuthorization::Replace);
+    client.layer = client.layer.existing_authorization(ExistingAuthorization::Replace);
     client.send(own()).await.unwrap();
     let proof_alone = Request::get("https://api.test/").header("dpop", "a").header("dpop", "b");
     client.send(proof_alone.body(Body::default()).unwrap()).await.unwrap();
-    client.layer = client.layer.own_authorization(OwnAuthorization::Refuse);
+    client.layer = client.layer.existing_authorization(ExistingAuthorization::Refuse);
     let error = client.send(own()).await.unwrap_err();
     assert_eq!(error.downcast_ref::<Error>().unwrap().kind(), ErrorKind::Refused);
 
@@ -217,7 +220,7 @@ async fn a_bound_token_is_refused_as_bearer_and_with_another_key() {
 async fn each_request_of_a_service_and_of_its_clones_has_a_proof() {
     let stage = Stage::new();
     let Client { layer, below } = stage.client();
-    let mut held = layer.replay(Never).layer(below);
+    let mut held = layer.replay(NoReplay).layer(below);
     let mut clone = held.clone();
     for _ in 0..3 {
         let sent = [

@@ -8,7 +8,10 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use tower_oauth2_client_credentials::{
-    DpopKey, SigningAlgorithm, SigningKey, TokenSource as _, testing::Answer,
+    TokenSource as _,
+    dpop::DpopKey,
+    jose::{SigningAlgorithm, SigningKey},
+    testing::Answer,
 };
 
 use crate::support::{Stage, get, probe};

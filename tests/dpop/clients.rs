@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use tower::ServiceExt as _;
 use tower_oauth2_client_credentials::{
-    AcquireContext, Error, Token, TokenCache, TokenSource as _, TokenType,
+    Error, Token, TokenCache, TokenSource as _, source::AcquireContext, token::TokenType,
 };
 
 use crate::support::{Body, Stage, probe};

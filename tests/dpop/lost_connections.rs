@@ -10,7 +10,8 @@ use tokio::{
 };
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    CloneBodies, Event, NotReplayedReason, OAuthClientCredentialsLayer, Origins, TokenCache,
+    Event, OAuthClientCredentialsLayer, Origins, TokenCache, event::NotReplayedReason,
+    replay::CloneBodies,
 };
 
 use crate::support::{Body, Stage, nonce_of, some};

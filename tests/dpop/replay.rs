@@ -1,7 +1,7 @@
 //! The number of replays: one for a token, one for a nonce.
 
 use http::{Request, StatusCode};
-use tower_oauth2_client_credentials::{CloneBodies, Never};
+use tower_oauth2_client_credentials::replay::{CloneBodies, NoReplay};
 
 use crate::support::{Body, Scripted, Stage, challenge, claims, get, some};
 
@@ -99,8 +99,8 @@ async fn requests_that_cannot_be_replayed_are_not() {
     assert_eq!(client.send(post()).await.unwrap().status(), StatusCode::UNAUTHORIZED);
     assert_eq!(client.send(post()).await.unwrap().status(), StatusCode::OK);
     stage.at_api.rotate_nonce();
-    let status = client.send_with(Never, get(URL)).await.unwrap().status();
+    let status = client.send_with(NoReplay, get(URL)).await.unwrap().status();
     assert_eq!(status, StatusCode::UNAUTHORIZED);
-    assert_eq!(client.send_with(Never, get(URL)).await.unwrap().status(), StatusCode::OK);
+    assert_eq!(client.send_with(NoReplay, get(URL)).await.unwrap().status(), StatusCode::OK);
     assert_eq!((stage.api.requests(), stage.idp.token_requests()), (4, 1));
 }

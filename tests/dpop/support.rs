@@ -21,8 +21,12 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tower::{Layer as _, Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, DpopKey,
-    OAuthClientCredentialsLayer, Origins, Reason, ReplayPolicy, TokenCache,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
+    dpop::DpopKey,
+    endpoint::ClientCredentialsBuilder,
+    event::AcquisitionReason,
+    replay::ReplayPolicy,
+    source::AcquireContext,
     testing::{AuthorizationServer, DpopVerifier, ProtectedApi},
 };
 
@@ -120,7 +124,7 @@ pub(crate) fn some(nonce: &str) -> Option<String> {
 
 /// The context that a cache passes to its source for a single attempt: a probe.
 pub(crate) fn probe() -> AcquireContext {
-    let mut acquire = AcquireContext::new(Reason::Missing);
+    let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
     acquire.single_attempt = true;
     acquire
 }

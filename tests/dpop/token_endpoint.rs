@@ -14,9 +14,13 @@ use http::{Request, Response};
 use serde_json::json;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, DpopKey, ErrorKind, Reason, SigningAlgorithm, SigningKey,
-    TokenSource as _, TokenType,
+    ClientCredentials, ErrorKind, TokenSource as _,
+    dpop::DpopKey,
+    event::AcquisitionReason,
+    jose::{SigningAlgorithm, SigningKey},
+    source::AcquireContext,
     testing::{Answer, AuthorizationServer, DpopVerifier},
+    token::TokenType,
 };
 
 use crate::{
@@ -186,7 +190,7 @@ async fn one_attempt_is_two_requests_at_most() {
     let error = source.acquire(probe()).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::UseDpopNonce, true));
     assert_eq!(stage.idp.token_requests(), 2);
-    source.acquire(AcquireContext::new(Reason::Missing)).await.unwrap_err();
+    source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await.unwrap_err();
     assert_eq!(stage.idp.token_requests(), 6);
 
     // A nonce that did not help is not tried again.

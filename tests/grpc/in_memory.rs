@@ -11,8 +11,11 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    AcquireContext, CloneBodies, Event, NotReplayedReason, OAuthClientCredentialsLayer, Origins,
-    Rejections, SkipToken, Token, TokenCache,
+    Event, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    event::NotReplayedReason,
+    layer::{RejectionPolicy, SkipToken},
+    replay::CloneBodies,
+    source::AcquireContext,
 };
 
 type Call = Request<Full<Bytes>>;
@@ -128,7 +131,8 @@ async fn an_http_401_stays_one_and_is_a_rejection_too() {
 
 #[tokio::test(start_paused = true)]
 async fn the_layers_own_settings_decide_what_is_a_rejection() {
-    for rejections in [Rejections::never(), Rejections::when(|_, fields| fields.contains_key("x"))]
+    for rejections in
+        [RejectionPolicy::never(), RejectionPolicy::when(|_, fields| fields.contains_key("x"))]
     {
         for answer in [|| trailers_only("16"), || with_trailers("16")] {
             let (tokens, asked) = numbered();

@@ -4,8 +4,10 @@ use http::uri::PathAndQuery;
 use tonic::{Code, Request, Status, body::Body, client::Grpc, transport::Channel};
 use tower::Layer;
 use tower_oauth2_client_credentials::{
-    BufferBodies, ByKey, ClientCredentials, KeyedTokenCache, OAuthClientCredentialsLayer, Origins,
-    RequestHead, grpc::OAuthGrpc,
+    ClientCredentials, KeyedTokenCache, OAuthClientCredentialsLayer, Origins,
+    grpc::OAuthGrpc,
+    layer::{ByKey, RequestHead},
+    replay::BufferBodies,
 };
 
 use super::{World, server::Text};

@@ -19,9 +19,10 @@ use tonic::{
 };
 use tower::Layer;
 use tower_oauth2_client_credentials::{
-    BufferBodies, ClientCredentials, Error, OAuthClientCredentialsLayer, Origins, Readiness,
-    ReplayPolicy, TokenCache,
+    ClientCredentials, Error, OAuthClientCredentialsLayer, Origins, TokenCache,
+    cache::Readiness,
     grpc::OAuthGrpc,
+    replay::{BufferBodies, ReplayPolicy},
     testing::{Answer, AuthorizationServer, Listening},
 };
 

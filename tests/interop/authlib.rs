@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use tower_oauth2_client_credentials::{ClientCredentials, ClientCredentialsBuilder, ErrorKind};
+use tower_oauth2_client_credentials::{
+    ClientCredentials, ErrorKind, endpoint::ClientCredentialsBuilder,
+};
 
 use crate::{
     canaries,

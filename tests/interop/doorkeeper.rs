@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ClientCredentialsBuilder, ErrorKind, Event, RejectionAction,
+    ClientCredentials, ErrorKind, Event, endpoint::ClientCredentialsBuilder, event::RejectionAction,
 };
 
 use crate::{

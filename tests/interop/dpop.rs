@@ -13,8 +13,12 @@ use http::{HeaderValue, Method, Request, StatusCode, Uri};
 use serde_json::Value;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ClientCredentialsBuilder, DpopKey, ErrorKind, SigningAlgorithm, SigningKey,
-    Token, TokenRequest, TokenRequestBody, TokenType,
+    ClientCredentials, ErrorKind, Token,
+    dpop::DpopKey,
+    endpoint::ClientCredentialsBuilder,
+    jose::{SigningAlgorithm, SigningKey},
+    token::TokenType,
+    transport::{TokenRequest, TokenRequestBody},
 };
 
 use crate::{

@@ -6,8 +6,10 @@ use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 use tower_oauth2_client_credentials::{
-    ClientCredentialsBuilder, ErrorKind, Event, HmacAlgorithm, SigningAlgorithm, SigningKey,
-    SigningKeySource, WallClock,
+    ErrorKind, Event,
+    clock::WallClock,
+    endpoint::ClientCredentialsBuilder,
+    jose::{HmacAlgorithm, SigningAlgorithm, SigningKey, SigningKeySource},
 };
 
 use crate::{

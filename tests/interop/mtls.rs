@@ -7,8 +7,9 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ClientCredentialsBuilder, ClientIdentity, ErrorKind, Event,
-    HyperClient, Token, TokenRequest, TokenRequestBody,
+    BoxError, ClientCredentials, ErrorKind, Event, Token,
+    endpoint::ClientCredentialsBuilder,
+    transport::{ClientIdentity, HyperClient, TokenRequest, TokenRequestBody},
 };
 
 use crate::{

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{StatusCode, Version};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ClientCredentialsBuilder, ErrorKind, Event, TokenType,
+    ClientCredentials, ErrorKind, Event, endpoint::ClientCredentialsBuilder, token::TokenType,
 };
 
 use crate::{

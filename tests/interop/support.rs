@@ -15,9 +15,12 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 use tower::{Layer as _, Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, ClientCredentials, ClientCredentialsBuilder, Error, Event,
-    OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, Reason, Token, TokenCache,
-    TokenRequest, TokenRequestBody, TokenSource as _,
+    BoxError, ClientCredentials, Error, Event, OAuthClientCredentials, OAuthClientCredentialsLayer,
+    Origins, Token, TokenCache, TokenSource as _,
+    endpoint::ClientCredentialsBuilder,
+    event::AcquisitionReason,
+    source::AcquireContext,
+    transport::{TokenRequest, TokenRequestBody},
 };
 
 use crate::{canaries, tap::Tap};
@@ -72,7 +75,7 @@ pub(crate) async fn acquire(builder: ClientCredentialsBuilder) -> Result<Token, 
 
 /// Another acquisition of the same source.
 pub(crate) async fn again(source: &ClientCredentials) -> Result<Token, Error> {
-    let acquired = source.acquire(AcquireContext::new(Reason::Missing)).await;
+    let acquired = source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await;
     match &acquired {
         Ok(token) => canaries::shown(token),
         Err(error) => canaries::shown_error(error),

@@ -14,7 +14,8 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 use tower::{Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    BoxError, HyperTransport, HyperTransportBuilder, TokenRequest, TokenRequestBody,
+    BoxError,
+    transport::{HyperTransport, HyperTransportBuilder, TokenRequest, TokenRequestBody},
 };
 
 use crate::{canaries, support::read};

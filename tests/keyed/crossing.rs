@@ -14,7 +14,8 @@ use http_body_util::Empty;
 use tokio::time::sleep;
 use tower::{BoxError, Layer, ServiceExt, service_fn, util::BoxCloneService};
 use tower_oauth2_client_credentials::{
-    AcquireContext, Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token,
+    Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, Token,
+    source::AcquireContext,
 };
 
 type Body = Empty<Bytes>;

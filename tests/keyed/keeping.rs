@@ -10,7 +10,8 @@ use std::{
 };
 
 use tower_oauth2_client_credentials::{
-    AcquireContext, Error, ErrorKind, Event, KeyedTokenCache, Reason, Token, TokenCache,
+    Error, ErrorKind, Event, KeyedTokenCache, Token, TokenCache, event::AcquisitionReason,
+    source::AcquireContext,
 };
 
 use super::support::{Idp, all, churn};
@@ -118,7 +119,8 @@ async fn eviction_does_not_refill_the_budget_of_rejections() {
         churn(&tokens, 12).await;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-    let rejected = idp.asked(1).into_iter().filter(|(_, reason)| *reason == Reason::Rejected);
+    let rejected =
+        idp.asked(1).into_iter().filter(|(_, reason)| *reason == AcquisitionReason::Rejected);
     // At 0, 1, 2, 62, 182 and 422 s.
     assert_eq!(rejected.count(), 6);
 }
@@ -134,7 +136,8 @@ async fn the_budget_of_an_evicted_key_is_remembered_until_it_is_full_again() {
                 let token = tokens.get(&1).await.unwrap();
                 tokens.invalidate(&1, &token);
             }
-            let rejected = idp.asked(1).into_iter().filter(|it| it.1 == Reason::Rejected);
+            let rejected =
+                idp.asked(1).into_iter().filter(|it| it.1 == AcquisitionReason::Rejected);
             rejected.count()
         };
         assert_eq!(reject().await, 3);

@@ -12,8 +12,10 @@ use http_body_util::Empty;
 use tokio::time::sleep;
 use tower::{BoxError, Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Elsewhere, Error, ErrorKind, KeyedTokenCache, KeyedTokenCacheBuilder, Never,
-    OAuthClientCredentialsLayer, Origins, OwnAuthorization, RequestHead, SkipToken,
+    ClientCredentials, Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer, Origins,
+    cache::KeyedTokenCacheBuilder,
+    layer::{ExistingAuthorization, RequestHead, SkipToken, WithoutToken},
+    replay::NoReplay,
     testing::{Answer, AuthorizationServer, ProtectedApi},
 };
 
@@ -83,7 +85,7 @@ async fn a_request_without_a_key_passes_without_a_token_or_is_refused() {
     let passing = client!(world, tokens);
     assert_eq!(passing(world.request()).await.unwrap(), 401);
     assert_eq!(world.counts(), [0, 0, 1]);
-    let refusing = client!(world, tokens, without_key(Elsewhere::Refuse));
+    let refusing = client!(world, tokens, without_key(WithoutToken::Refuse));
     assert!(refused(refusing(world.request()).await));
     assert_eq!(refusing(world.request().extension(Tenant(1))).await.unwrap(), 200);
     assert_eq!((world.counts(), world.idp.token_requests()), ([1, 0, 1], 1));
@@ -93,7 +95,7 @@ async fn a_request_without_a_key_passes_without_a_token_or_is_refused() {
 async fn requests_that_get_no_token_need_no_key_and_make_no_cache() {
     let world = World::new();
     let tokens = world.tokens().build();
-    let call = client!(world, tokens, without_key(Elsewhere::Refuse));
+    let call = client!(world, tokens, without_key(WithoutToken::Refuse));
     let elsewhere = Request::get("https://elsewhere.test/");
     assert_eq!(call(elsewhere.extension(Tenant(1))).await.unwrap(), 401);
     assert_eq!(call(world.request().extension(SkipToken)).await.unwrap(), 401);
@@ -102,13 +104,13 @@ async fn requests_that_get_no_token_need_no_key_and_make_no_cache() {
     assert_eq!(call(own).await.unwrap(), 401);
     assert_eq!(world.counts(), [0, 1, 2]);
     assert!(tokens.is_empty());
-    let call = client!(world, tokens, own_authorization(OwnAuthorization::Refuse));
+    let call = client!(world, tokens, existing_authorization(ExistingAuthorization::Refuse));
     let own = world.request().header(header::AUTHORIZATION, "Bearer own");
     assert!(refused(call(own.extension(Tenant(1))).await));
-    let call = client!(world, tokens, own_authorization(OwnAuthorization::Replace));
+    let call = client!(world, tokens, existing_authorization(ExistingAuthorization::Replace));
     let own = world.request().header(header::AUTHORIZATION, "Bearer own");
     assert_eq!(call(own.extension(Tenant(1))).await.unwrap(), 200);
-    let call = client!(world, tokens, elsewhere(Elsewhere::Refuse));
+    let call = client!(world, tokens, other_origin(WithoutToken::Refuse));
     assert!(refused(call(Request::get("https://elsewhere.test/").extension(Tenant(1))).await));
 }
 
@@ -216,7 +218,7 @@ async fn a_rejected_request_is_replayed_after_its_cache_was_evicted() {
 async fn a_rejection_without_a_replay_reaches_its_keys_cache_only() {
     let world = World::new();
     let tokens = world.tokens().build();
-    let call = client!(world, tokens, replay(Never));
+    let call = client!(world, tokens, replay(NoReplay));
     for tenant in [1, 2] {
         assert_eq!(call(world.request().extension(Tenant(tenant))).await.unwrap(), 200);
     }

@@ -12,8 +12,10 @@ use std::{
 
 use tokio::time::Instant;
 use tower_oauth2_client_credentials::{
-    AcquireContext, CacheHandle, Error, ErrorKind, KeyedTokenCache, KeyedTokenCacheBuilder, Reason,
-    Token, TokenSource,
+    Error, ErrorKind, KeyedTokenCache, Token, TokenSource,
+    cache::KeyedTokenCacheBuilder,
+    event::AcquisitionReason,
+    source::{AcquireContext, CacheHandle},
 };
 
 /// Counts requests, and answers for each key with tokens that name it.
@@ -23,7 +25,7 @@ pub(crate) struct Idp(Arc<Seen>);
 #[derive(Default)]
 pub(crate) struct Seen {
     takes: Duration,
-    asked: Mutex<BTreeMap<u32, Vec<(Instant, Reason)>>>,
+    asked: Mutex<BTreeMap<u32, Vec<(Instant, AcquisitionReason)>>>,
     down: Mutex<BTreeSet<u32>>,
     running: AtomicUsize,
     most_running: AtomicUsize,
@@ -59,7 +61,7 @@ impl Idp {
     }
 
     /// The token requests for a key: time and reason.
-    pub(crate) fn asked(&self, key: u32) -> Vec<(Instant, Reason)> {
+    pub(crate) fn asked(&self, key: u32) -> Vec<(Instant, AcquisitionReason)> {
         self.0.asked.lock().unwrap().get(&key).cloned().unwrap_or_default()
     }
 

@@ -6,8 +6,10 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::Empty;
 use tower_oauth2_client_credentials::{
-    ClientCredentialsConfig, ErrorKind, HyperClient,
+    ErrorKind,
+    config::ClientCredentialsConfig,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::HyperClient,
 };
 
 use super::{

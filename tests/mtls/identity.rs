@@ -3,7 +3,8 @@
 use std::fs;
 
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ClientIdentity, ErrorKind, HyperTransport,
+    ClientCredentials, ErrorKind,
+    transport::{ClientIdentity, HyperTransport},
 };
 
 use super::support::{Authority, Files, Pair};

@@ -13,9 +13,12 @@ use http_body_util::Empty;
 use serde_json::json;
 use tower::{Service as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, ClientIdentity, Error, ErrorKind, HyperClient,
-    OAuthClientCredentialsLayer, Origins, Reason, Token, TokenSource as _,
+    ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Token,
+    TokenSource as _,
+    event::AcquisitionReason,
+    source::AcquireContext,
     testing::{AuthorizationServer, Listening, ProtectedApi},
+    transport::{ClientIdentity, HyperClient},
 };
 
 use support::{Any, Authority, Pair, bounded};
@@ -38,7 +41,7 @@ async fn ask(
         .attempts(1)
         .build()
         .unwrap();
-    bounded(source.acquire(AcquireContext::new(Reason::Missing))).await
+    bounded(source.acquire(AcquireContext::new(AcquisitionReason::Missing))).await
 }
 
 /// The API's answer to a token over this client's connections.
@@ -154,7 +157,7 @@ async fn a_discovered_alias_is_used_whenever_a_certificate_is_configured() {
         (secret().transport(showing()).transport(authority.client().build().unwrap()), &plain),
     ] {
         let source = builder.build().unwrap();
-        bounded(source.acquire(AcquireContext::new(Reason::Missing))).await.unwrap();
+        bounded(source.acquire(AcquireContext::new(AcquisitionReason::Missing))).await.unwrap();
         let request = idp.requests().pop().unwrap();
         let asked = request.uri.authority().map(|it| it.as_str()).or(request.header("host"));
         assert_eq!(asked, Some(&*server.addr().to_string()));

@@ -14,9 +14,9 @@ use http_body_util::Empty;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ClientIdentity, ErrorKind, HyperClient, OAuthClientCredentialsLayer,
-    Origins, Token, TokenCache,
+    ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
     testing::{AuthorizationServer, Listening, ProtectedApi},
+    transport::{ClientIdentity, HyperClient},
 };
 
 use super::{

@@ -24,7 +24,9 @@ use rustls::{
     },
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
-use tower_oauth2_client_credentials::{ClientIdentity, HyperTransport, HyperTransportBuilder};
+use tower_oauth2_client_credentials::transport::{
+    ClientIdentity, HyperTransport, HyperTransportBuilder,
+};
 
 /// A generous bound that turns a hang into a failure.
 pub async fn bounded<F: Future>(future: F) -> F::Output {

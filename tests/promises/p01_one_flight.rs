@@ -3,7 +3,7 @@
 use std::thread;
 
 use tokio::{task::JoinSet, time::sleep};
-use tower_oauth2_client_credentials::{AcquireContext, ErrorKind, TokenCache};
+use tower_oauth2_client_credentials::{ErrorKind, TokenCache, source::AcquireContext};
 
 use crate::support::{Api, Idp, call, failure, layered, secs, token};
 
@@ -60,7 +60,7 @@ async fn p1_ten_thousand_from_cold_cost_one_acquisition() {
     assert_eq!((idp.count(), idp.most_at_once()), (1, 1));
 }
 
-/// Rejections, forced refreshes, scheduled refreshes, expiries and failures at once.
+/// RejectionPolicy, forced refreshes, scheduled refreshes, expiries and failures at once.
 #[tokio::test(start_paused = true)]
 async fn p1_holds_when_every_reason_to_acquire_comes_at_once() {
     let idp = Idp::new(|asked| match asked.nth % 5 {

@@ -11,7 +11,7 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 use tower::{Service, ServiceExt};
-use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
+use tower_oauth2_client_credentials::{Token, TokenCache, source::AcquireContext};
 
 use crate::support::{
     Api, Idp, call, layered, poll_once, rejection, request, secs, settle, since, token,

@@ -7,7 +7,9 @@ use std::sync::{
 };
 
 use tokio::{task::JoinSet, time::Instant};
-use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, Token, TokenCache};
+use tower_oauth2_client_credentials::{
+    Error, ErrorKind, Token, TokenCache, source::AcquireContext,
+};
 
 use crate::support::{Answer, Api, Idp, call, failure, layered, on_purpose, secs, since, token};
 

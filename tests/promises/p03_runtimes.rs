@@ -14,7 +14,9 @@ use tokio::{
     time::{Instant, advance, timeout},
 };
 use tower::{Service, ServiceExt};
-use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, Event, Token, TokenCache};
+use tower_oauth2_client_credentials::{
+    Error, ErrorKind, Event, Token, TokenCache, source::AcquireContext,
+};
 
 use crate::support::{
     Api, Idp, call, layered, poll_once, poll_outside, request, secs, settle, since,

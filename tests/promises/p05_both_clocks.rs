@@ -13,8 +13,11 @@ use http::Request;
 use tokio::time::{Instant, advance};
 use tower::ServiceExt;
 use tower_oauth2_client_credentials::{
-    ErrorKind, Never, OAuthClientCredentialsLayer, Origins, Readiness, Reason, SystemClock,
-    TokenCache, WallClock,
+    ErrorKind, OAuthClientCredentialsLayer, Origins, TokenCache,
+    cache::Readiness,
+    clock::{SystemClock, WallClock},
+    event::AcquisitionReason,
+    replay::NoReplay,
 };
 
 use crate::support::{
@@ -69,7 +72,7 @@ fn strict_api(idp: &Idp, wall: &Wall, life: f64) -> Api {
 }
 
 async fn post(cache: &TokenCache, api: &Api) -> u16 {
-    let layer = OAuthClientCredentialsLayer::new(cache.clone(), Origins::any()).replay(Never);
+    let layer = OAuthClientCredentialsLayer::new(cache.clone(), Origins::any()).replay(NoReplay);
     let client = tower::Layer::layer(&layer, api.clone());
     let request = Request::post(API).body(Body::from("one order")).unwrap();
     client.oneshot(request).await.unwrap().status().as_u16()
@@ -88,7 +91,7 @@ async fn p5_a_post_after_a_suspend_longer_than_the_life_is_not_answered_401() {
         assert!(since(before) < 0.3, "it waited for one acquisition");
     }
     assert_eq!(api.tokens(), ["t1", "t2", "t3", "t4"]);
-    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == Reason::Refresh));
+    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == AcquisitionReason::Refresh));
 }
 
 /// A service that is held keeps the token that it used last.

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 use tower::{Service, ServiceExt, limit::ConcurrencyLimit};
-use tower_oauth2_client_credentials::{ErrorKind, Reason};
+use tower_oauth2_client_credentials::{ErrorKind, event::AcquisitionReason};
 
 use crate::support::{
     Answer, Api, Body, Idp, call, failure, layered, on_purpose, poll_once, request, secs, settle,
@@ -367,5 +367,5 @@ async fn p5_no_fault_ends_refreshing_for_good() {
         sleep(secs(1.0)).await;
     }
     assert!(idp.count() >= 7, "{}", idp.count());
-    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == Reason::Refresh));
+    assert!(idp.asked()[1..].iter().all(|asked| asked.reason == AcquisitionReason::Refresh));
 }

@@ -7,7 +7,7 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, timeout},
 };
-use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, TokenCache};
+use tower_oauth2_client_credentials::{Error, ErrorKind, TokenCache, source::AcquireContext};
 
 use crate::support::{Answer, Idp, failure, secs, since, token};
 

@@ -12,7 +12,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::{Service, ServiceExt};
-use tower_oauth2_client_credentials::{ErrorKind, Reason};
+use tower_oauth2_client_credentials::{ErrorKind, event::AcquisitionReason};
 
 use crate::support::{
     Api, Idp, call, failure, layered, named, poll_once, rejection, request, secs, settle, since,
@@ -21,7 +21,8 @@ use crate::support::{
 
 /// Acquisitions outside of the schedule, in seconds since `start`.
 fn out_of_turn(idp: &Idp, start: Instant) -> Vec<f64> {
-    let out_of_turn = |reason| matches!(reason, Reason::Rejected | Reason::Forced);
+    let out_of_turn =
+        |reason| matches!(reason, AcquisitionReason::Rejected | AcquisitionReason::Forced);
     let asked = idp.asked().into_iter().filter(|it| out_of_turn(it.reason));
     asked.map(|it| (it.at - start).as_secs_f64()).collect()
 }

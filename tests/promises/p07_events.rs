@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::time::{Instant, sleep};
-use tower_oauth2_client_credentials::{ErrorKind, Event, RejectionAction, TokenCache};
+use tower_oauth2_client_credentials::{ErrorKind, Event, TokenCache, event::RejectionAction};
 
 use crate::support::{Api, Idp, call, failure, layered, rejection, secs, settle, since, token};
 

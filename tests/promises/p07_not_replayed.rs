@@ -11,8 +11,10 @@ use std::{
 use http::{Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, CloneBodies, ErrorKind, Event, KeyedTokenCache, Never,
-    NotReplayedReason, OAuthClientCredentialsLayer, Origins, ReplayPolicy, TokenCache,
+    BoxError, ErrorKind, Event, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, TokenCache,
+    event::NotReplayedReason,
+    replay::{CloneBodies, NoReplay, ReplayPolicy},
+    source::AcquireContext,
 };
 
 use crate::support::{API, Api, Body, Idp, failure, rejection, request, secs, token};
@@ -72,7 +74,7 @@ async fn p14_the_event_says_that_a_body_was_not_kept() {
     assert_eq!(client.oneshot(post()).await.unwrap().status(), 200, "the next has another token");
 
     let (cache, log) = logged(&Idp::healthy(3600.0, 0.1)).await;
-    let client = layer(&cache).replay(Never).layer(Api::accepting(|token| token != "t1"));
+    let client = layer(&cache).replay(NoReplay).layer(Api::accepting(|token| token != "t1"));
     assert_eq!(client.oneshot(request()).await.unwrap().status(), 401);
     assert_eq!(taken(&log), [NotReplayedReason::Policy]);
 

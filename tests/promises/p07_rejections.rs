@@ -7,7 +7,8 @@ use http_body_util::BodyExt;
 use tokio::{task::JoinSet, time::Instant};
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    CloneBodies, ErrorKind, Never, OAuthClientCredentialsLayer, Origins,
+    ErrorKind, OAuthClientCredentialsLayer, Origins,
+    replay::{CloneBodies, NoReplay},
 };
 
 use crate::support::{
@@ -229,7 +230,7 @@ async fn p7_a_request_that_cannot_be_replayed_gets_its_401_and_invalidates() {
         let status = if policy_replays {
             layer.replay(CloneBodies).layer(api.clone()).oneshot(body()).await.unwrap().status()
         } else {
-            layer.clone().replay(Never).layer(api.clone()).oneshot(request()).await.unwrap();
+            layer.clone().replay(NoReplay).layer(api.clone()).oneshot(request()).await.unwrap();
             // The policy for empty bodies, and a full body.
             layer.layer(api.clone()).oneshot(body()).await.unwrap().status()
         };

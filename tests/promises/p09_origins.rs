@@ -4,7 +4,8 @@
 use http::{HeaderName, Request, Response, header};
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    Elsewhere, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, OwnAuthorization, SkipToken,
+    Error, ErrorKind, OAuthClientCredentialsLayer, Origins,
+    layer::{ExistingAuthorization, SkipToken, WithoutToken},
 };
 
 use crate::support::{API, Api, Body, Idp, layered, poll_once, rejection, request, settle};
@@ -133,14 +134,16 @@ async fn p9_the_callers_authorization_can_be_replaced_or_refused() {
             request
         };
         let api = Api::ok();
-        let refusing = layer.clone().own_authorization(OwnAuthorization::Refuse).layer(api.clone());
+        let refusing =
+            layer.clone().existing_authorization(ExistingAuthorization::Refuse).layer(api.clone());
         let error = refusing.clone().oneshot(own()).await.unwrap_err();
         assert_eq!(kind(error), ErrorKind::Refused);
         assert_eq!((api.seen().len(), idp.count()), (0, usize::from(warm)));
         refusing.oneshot(request()).await.unwrap();
 
         let api = Api::accepting(|token| token != "t1");
-        let replacing = layer.own_authorization(OwnAuthorization::Replace).layer(api.clone());
+        let replacing =
+            layer.existing_authorization(ExistingAuthorization::Replace).layer(api.clone());
         assert_eq!(replacing.oneshot(own()).await.unwrap().status(), 200);
         assert_eq!(api.tokens(), ["t1", "t2"]);
         for seen in api.seen() {
@@ -155,7 +158,7 @@ async fn p9_a_request_to_another_origin_can_be_refused() {
     let api = Api::ok();
     let cache = idp.cache();
     let client = OAuthClientCredentialsLayer::new(cache, Origins::parse([API]).unwrap())
-        .elsewhere(Elsewhere::Refuse)
+        .other_origin(WithoutToken::Refuse)
         .layer(api.clone());
     let error = client.clone().oneshot(to("https://elsewhere.example/")).await.unwrap_err();
     assert_eq!(kind(error), ErrorKind::Refused);

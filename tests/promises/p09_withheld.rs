@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex};
 use http::{Method, Request, header};
 use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
-    Elsewhere, Error, ErrorKind, Event, OAuthClientCredentialsLayer, Origins, OwnAuthorization,
-    SkipToken, TokenCache, WithheldReason,
+    Error, ErrorKind, Event, OAuthClientCredentialsLayer, Origins, TokenCache,
+    event::WithheldReason,
+    layer::{ExistingAuthorization, SkipToken, WithoutToken},
 };
 
 use crate::support::{API, Api, Body, Idp, secs};
@@ -68,7 +69,7 @@ async fn p9_trace_carries_no_token_or_is_refused() {
         let api = Api::ok();
         layer.layer(api.clone()).oneshot(trace()).await.unwrap();
         assert_eq!((api.tokens(), idp.count()), (vec!["-".to_owned()], 0));
-        let refusing = layer.elsewhere(Elsewhere::Refuse).layer(api.clone());
+        let refusing = layer.other_origin(WithoutToken::Refuse).layer(api.clone());
         let error = refusing.oneshot(trace()).await.unwrap_err().downcast::<Error>().unwrap();
         assert_eq!(error.kind(), ErrorKind::Refused);
         assert!(error.to_string().contains("TRACE"), "{error}");
@@ -81,7 +82,7 @@ async fn p9_a_request_with_another_host_can_be_refused() {
     let idp = Idp::healthy(3600.0, 0.1);
     let (cache, log) = logged(&idp);
     let api = Api::ok();
-    let client = layer(&cache).elsewhere(Elsewhere::Refuse).layer(api.clone());
+    let client = layer(&cache).other_origin(WithoutToken::Refuse).layer(api.clone());
     for (hosts, reason) in [(1, WithheldReason::OtherHost), (2, WithheldReason::SeveralHosts)] {
         let request = (0..hosts).fold(get(API), |it, _| it.header(header::HOST, "evil.example"));
         let request = request.body(Body::default()).unwrap();
@@ -138,7 +139,8 @@ async fn p14_requests_that_want_no_token_are_not_reported() {
     }
     assert!(log.lock().unwrap().is_empty());
     // Unless the layer replaces it.
-    let client = layer(&cache).own_authorization(OwnAuthorization::Replace).layer(Api::ok());
+    let client =
+        layer(&cache).existing_authorization(ExistingAuthorization::Replace).layer(Api::ok());
     let own = elsewhere().header(header::AUTHORIZATION, "Basic YTpi").body(Body::default());
     client.oneshot(own.unwrap()).await.unwrap();
     assert_eq!(log.lock().unwrap().len(), 1);

@@ -1,7 +1,7 @@
 //! P12, for tokens of any source: no header injection through a token.
 
 use http::HeaderValue;
-use tower_oauth2_client_credentials::{ErrorKind, Token, TokenType};
+use tower_oauth2_client_credentials::{ErrorKind, Token, token::TokenType};
 
 #[test]
 fn p12_no_token_can_write_another_header_field() {

@@ -11,7 +11,9 @@ use std::{
 
 use tokio::time::{Instant, sleep};
 use tower_oauth2_client_credentials::{
-    AcquireContext, ErrorKind, Event, Readiness, Token, TokenCache, TokenCacheBuilder,
+    ErrorKind, Event, Token, TokenCache,
+    cache::{Readiness, TokenCacheBuilder},
+    source::AcquireContext,
 };
 
 use crate::support::{Answer, Idp, failure, named, on_purpose, secs, settle, since, token};
@@ -58,7 +60,7 @@ async fn p13_no_setting_of_zero_removes_a_pause() {
             let asked = asked_in_ten_seconds(keep_warm, answer).await;
             assert!((50..=101).contains(&asked), "{kind:?}: {asked} times");
         }
-        // Rejections: three at once, and then at most one a second.
+        // RejectionPolicy: three at once, and then at most one a second.
         let asked = asked_in_ten_seconds(keep_warm, |nth| token(nth, 86_400.0)).await;
         assert!((10..=14).contains(&asked), "rejections: {asked} times");
     }
@@ -225,10 +227,11 @@ async fn p6_a_cooldown_can_be_ended_manually_once_a_second() {
 async fn p13_retries_keep_a_pause() {
     let asked = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&asked);
-    let transport = tower::service_fn(move |_: tower_oauth2_client_credentials::TokenRequest| {
-        count.fetch_add(1, SeqCst);
-        std::future::ready(Err::<http::Response<crate::support::Body>, _>("refused"))
-    });
+    let transport =
+        tower::service_fn(move |_: tower_oauth2_client_credentials::transport::TokenRequest| {
+            count.fetch_add(1, SeqCst);
+            std::future::ready(Err::<http::Response<crate::support::Body>, _>("refused"))
+        });
     let source = tower_oauth2_client_credentials::ClientCredentials::builder("https://idp.test")
         .client_secret_basic("id", "s3cret")
         .transport(transport)

@@ -13,8 +13,10 @@ use http::{Request, Response};
 use tokio::{sync::Semaphore, time::sleep};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, EmptyBodies, Error, ErrorKind, Never, OAuthClientCredentialsLayer,
-    Origins, ResponseFuture, Token, TokenCache,
+    BoxError, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    layer::ResponseFuture,
+    replay::{EmptyBodies, NoReplay},
+    source::AcquireContext,
 };
 use tower_test::mock;
 
@@ -289,7 +291,7 @@ async fn bodies_are_not_touched_without_replay() {
     let inner = tower::service_fn(|request: Request<Opaque>| async move {
         Ok::<_, Infallible>(Response::new(vec![request.into_body().0]))
     });
-    let layer = OAuthClientCredentialsLayer::new(cache, Origins::any()).replay(Never);
+    let layer = OAuthClientCredentialsLayer::new(cache, Origins::any()).replay(NoReplay);
     let request = Request::get(crate::support::API).body(Opaque(7)).unwrap();
     assert_eq!(layer.layer(inner).oneshot(request).await.unwrap().into_body(), [7]);
 }
@@ -300,9 +302,9 @@ fn is_send_sync_static<T: Send + Sync + 'static>() {}
 #[test]
 fn futures_are_send_and_handles_are_shared() {
     is_send::<ResponseFuture<Api, Body, EmptyBodies>>();
-    is_send::<ResponseFuture<Mock, Body, Never>>();
-    is_send::<tower_oauth2_client_credentials::Get>();
-    is_send::<tower_oauth2_client_credentials::Replacement>();
+    is_send::<ResponseFuture<Mock, Body, NoReplay>>();
+    is_send::<tower_oauth2_client_credentials::cache::Get>();
+    is_send::<tower_oauth2_client_credentials::cache::Replacement>();
     is_send_sync_static::<TokenCache>();
     is_send_sync_static::<Error>();
     is_send_sync_static::<OAuthClientCredentialsLayer>();
@@ -317,7 +319,7 @@ fn waiting_requests_are_small() {
     assert!(get <= 300, "{get} bytes");
     let inner = size_of::<<Api as Service<Request<Body>>>::Future>();
     let sizes = (
-        size_of::<ResponseFuture<Api, Body, Never>>() - inner,
+        size_of::<ResponseFuture<Api, Body, NoReplay>>() - inner,
         size_of::<ResponseFuture<Api, Body, EmptyBodies>>() - inner,
     );
     // The state that remains of a request that was sent.

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::{Instant, advance, sleep};
 use tower_oauth2_client_credentials::{
-    AcquireContext, Error, ErrorKind, Event, Reason, Token, TokenCache, TokenCacheBuilder,
+    Error, ErrorKind, Event, Token, TokenCache, cache::TokenCacheBuilder, event::AcquisitionReason,
+    source::AcquireContext,
 };
 
 use crate::support::{
@@ -206,14 +207,14 @@ async fn a_refresh_is_reported_with_what_remained_of_the_old_token() {
 #[tokio::test(start_paused = true)]
 async fn a_source_invalidates_the_tokens_of_all_its_caches() {
     #[derive(Clone, Default)]
-    struct Shared(Arc<Mutex<Vec<tower_oauth2_client_credentials::CacheHandle>>>);
+    struct Shared(Arc<Mutex<Vec<tower_oauth2_client_credentials::source::CacheHandle>>>);
 
     impl tower_oauth2_client_credentials::TokenSource for Shared {
         async fn acquire(&self, _: AcquireContext) -> Result<Token, Error> {
             Token::bearer("bound")
         }
 
-        fn attach(&self, handle: tower_oauth2_client_credentials::CacheHandle) {
+        fn attach(&self, handle: tower_oauth2_client_credentials::source::CacheHandle) {
             self.0.lock().unwrap().push(handle);
         }
     }
@@ -244,8 +245,13 @@ async fn p5_a_token_is_used_until_its_expiry_and_not_at_it() {
 
 #[test]
 fn reasons_have_the_names_that_events_show() {
-    let names = [Reason::Missing, Reason::Refresh, Reason::Rejected, Reason::Forced]
-        .map(|reason| reason.as_str());
+    let names = [
+        AcquisitionReason::Missing,
+        AcquisitionReason::Refresh,
+        AcquisitionReason::Rejected,
+        AcquisitionReason::Forced,
+    ]
+    .map(|reason| reason.as_str());
     assert_eq!(names, ["missing", "refresh", "rejected", "forced"]);
 }
 

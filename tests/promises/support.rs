@@ -18,8 +18,8 @@ use http_body_util::Full;
 use tokio::time::{Instant, sleep};
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, Error, ErrorKind, OAuthClientCredentials,
-    OAuthClientCredentialsLayer, Origins, Reason, Token, TokenCache, TokenCacheBuilder,
+    BoxError, Error, ErrorKind, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
+    Token, TokenCache, cache::TokenCacheBuilder, event::AcquisitionReason, source::AcquireContext,
 };
 
 pub(crate) type Body = Full<Bytes>;
@@ -49,7 +49,7 @@ pub(crate) struct Asked {
     pub(crate) nth: usize,
     pub(crate) at: Instant,
     pub(crate) single_attempt: bool,
-    pub(crate) reason: Reason,
+    pub(crate) reason: AcquisitionReason,
 }
 
 /// Its reaction to a request.

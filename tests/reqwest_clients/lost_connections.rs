@@ -5,7 +5,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tower_oauth2_client_credentials::{OAuthClientCredentialsMiddleware, Origins};
+use tower_oauth2_client_credentials::{Origins, middleware::OAuthClientCredentialsMiddleware};
 
 use crate::support::Stage;
 

@@ -14,8 +14,11 @@ use reqwest_retry::{
 };
 use tokio::task::JoinSet;
 use tower_oauth2_client_credentials::{
-    BoxError, BufferBodies, Elsewhere, ErrorKind, Never, OAuthClientCredentialsLayer,
-    OAuthClientCredentialsMiddleware, OwnAuthorization, SkipToken, testing::Answer,
+    BoxError, ErrorKind, OAuthClientCredentialsLayer,
+    layer::{ExistingAuthorization, SkipToken, WithoutToken},
+    middleware::OAuthClientCredentialsMiddleware,
+    replay::{BufferBodies, NoReplay},
+    testing::Answer,
 };
 
 use crate::support::{Stage, ours, stream};
@@ -97,7 +100,7 @@ async fn the_layers_replay_policies_are_the_middlewares() {
     let buffering = layer.clone().replay(BufferBodies::<Body>::new(1024, Body::wrap));
     for (again, middleware) in [
         (true, Arc::new(OAuthClientCredentialsMiddleware::from(buffering)) as Arc<dyn Middleware>),
-        (false, Arc::new(OAuthClientCredentialsMiddleware::from(layer.replay(Never)))),
+        (false, Arc::new(OAuthClientCredentialsMiddleware::from(layer.replay(NoReplay)))),
     ] {
         let http = stage.http.client().clone();
         let client = ClientBuilder::new(http).with_arc(middleware).build();
@@ -118,7 +121,8 @@ async fn p9_another_origin_gets_no_token() {
     assert_eq!((other.authorizations(), stage.idp.token_requests()), (vec![None], 0));
 
     let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
-    let middleware = OAuthClientCredentialsMiddleware::from(layer.elsewhere(Elsewhere::Refuse));
+    let middleware =
+        OAuthClientCredentialsMiddleware::from(layer.other_origin(WithoutToken::Refuse));
     let client = ClientBuilder::new(stage.http.client().clone()).with(middleware).build();
     let error = client.get(other.url()).send().await.unwrap_err();
     assert_eq!(ours(&error).unwrap().kind(), ErrorKind::Refused);
@@ -134,7 +138,7 @@ async fn p9_a_request_with_its_own_authorization_passes() {
     assert_eq!((stage.api.requests(), stage.idp.token_requests()), (1, 0));
 
     let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
-    let layer = layer.own_authorization(OwnAuthorization::Replace);
+    let layer = layer.existing_authorization(ExistingAuthorization::Replace);
     let middleware = OAuthClientCredentialsMiddleware::from(layer);
     let client = ClientBuilder::new(stage.http.client().clone()).with(middleware).build();
     let response = client.get(stage.url()).bearer_auth("own").send().await.unwrap();

@@ -10,7 +10,9 @@ use reqwest_middleware::ClientBuilder;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, DpopKey, OAuthClientCredentialsMiddleware,
+    ClientCredentials,
+    dpop::DpopKey,
+    middleware::OAuthClientCredentialsMiddleware,
     testing::{AuthorizationServer, DpopVerifier, ProtectedApi},
 };
 

@@ -3,8 +3,9 @@
 use http::StatusCode;
 use tower_oauth2_client_credentials::{
     ClientCredentials, KeyedTokenCache, OAuthClientCredentialsLayer,
-    OAuthClientCredentialsMiddleware, ReqwestBodies, testing::AuthorizationServer,
-    testing::ProtectedApi,
+    middleware::OAuthClientCredentialsMiddleware,
+    replay::ReqwestBodies,
+    testing::{AuthorizationServer, ProtectedApi},
 };
 
 use crate::support::Stage;

@@ -7,9 +7,10 @@ use reqwest::Body;
 use tokio::{io::AsyncReadExt as _, net::TcpListener, process::Command};
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, OAuthClientCredentialsMiddleware,
-    Origins, ReqwestService,
+    ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins,
+    middleware::OAuthClientCredentialsMiddleware,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::ReqwestService,
 };
 
 use crate::certificates::bounded;

@@ -10,8 +10,9 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
-    Event, OAuthClientCredentialsLayer, OAuthClientCredentialsMiddleware, Origins, SkipToken,
-    TokenCache, same_origin_redirects, testing::Answer,
+    Event, OAuthClientCredentialsLayer, Origins, TokenCache, layer::SkipToken,
+    middleware::OAuthClientCredentialsMiddleware, testing::Answer,
+    transport::same_origin_redirects,
 };
 
 use crate::support::{Stage, direct, redirect};

@@ -6,9 +6,12 @@ use http_body_util::{BodyExt as _, Empty, Full};
 use reqwest::Body;
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins,
-    ProxySettings, Reason, ReqwestBodies, ReqwestService, TokenSource as _,
+    ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, TokenSource as _,
+    event::AcquisitionReason,
+    replay::ReqwestBodies,
+    source::AcquireContext,
     testing::{Answer, AuthorizationServer},
+    transport::{ProxySettings, ReqwestService},
 };
 
 use crate::{
@@ -108,7 +111,8 @@ async fn p9_the_token_endpoint_is_never_followed_through_a_redirect() {
             .transport(ReqwestService::new(following).unwrap())
             .build()
             .unwrap();
-        let error = source.acquire(AcquireContext::new(Reason::Missing)).await.unwrap_err();
+        let error =
+            source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Redirect, "{status}");
         assert_eq!((stage.idp.token_requests(), other.api.requests()), (1, 0), "{status}");
     }
@@ -179,7 +183,7 @@ async fn a_request_that_reqwest_refuses_is_not_retried() {
         .transport(ReqwestService::new(direct().https_only(true)).unwrap())
         .build()
         .unwrap();
-    let error = source.acquire(AcquireContext::new(Reason::Missing)).await.unwrap_err();
+    let error = source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Refused, false));
     let cause = std::error::Error::source(&error).unwrap().downcast_ref::<reqwest::Error>();
     assert!(cause.unwrap().is_builder(), "{error:?}");
@@ -197,7 +201,7 @@ async fn a_document_is_asked_for_again_on_a_new_connection() {
         .unwrap();
     assert!(bounded(source.server_metadata()).await.unwrap().is_some());
     assert_eq!(server.metadata_requests(), [1, 2]);
-    bounded(source.acquire(AcquireContext::new(Reason::Missing))).await.unwrap();
+    bounded(source.acquire(AcquireContext::new(AcquisitionReason::Missing))).await.unwrap();
 }
 
 #[tokio::test]
@@ -222,8 +226,9 @@ async fn a_failure_names_the_problem_and_what_to_do() {
             .attempts(1)
             .build()
             .unwrap();
-        let error =
-            bounded(source.acquire(AcquireContext::new(Reason::Missing))).await.unwrap_err();
+        let error = bounded(source.acquire(AcquireContext::new(AcquisitionReason::Missing)))
+            .await
+            .unwrap_err();
         let text = error.to_string();
         assert!(text.starts_with("transport: no answer from 127.0.0.1:"), "{text}");
         assert!(text.contains(problem) && text.contains(advice), "{url}: {text}");

@@ -12,9 +12,10 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Error, OAuthClientCredentialsMiddleware, Origins, ReqwestService,
-    TokenCache,
+    ClientCredentials, Error, Origins, TokenCache,
+    middleware::OAuthClientCredentialsMiddleware,
     testing::{AuthorizationServer, Listening, ProtectedApi},
+    transport::ReqwestService,
 };
 
 pub(crate) struct Stage {

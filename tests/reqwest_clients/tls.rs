@@ -5,8 +5,10 @@ use http::StatusCode;
 use reqwest::{Certificate, Identity};
 use reqwest_middleware::ClientBuilder;
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ErrorKind, OAuthClientCredentialsMiddleware, Origins, ReqwestService,
+    ClientCredentials, ErrorKind, Origins,
+    middleware::OAuthClientCredentialsMiddleware,
     testing::{AuthorizationServer, ProtectedApi},
+    transport::ReqwestService,
 };
 
 use crate::{

@@ -4,7 +4,8 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use jsonwebtoken::jwk::{Jwk, ThumbprintHash};
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, SigningAlgorithm as Algorithm, SigningKey,
+    Error, ErrorKind,
+    jose::{SigningAlgorithm as Algorithm, SigningKey},
 };
 
 const RSA_PKCS8: &str = include_str!("rsa2048-pkcs8.pem");

@@ -120,7 +120,7 @@ impl Lifetimes {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Replays {
     Empty,
-    Never,
+    NoReplay,
     Clone,
 }
 
@@ -227,7 +227,7 @@ fn api(rng: &mut Rng, span: Duration) -> ApiPlan {
         rejects_from: if rng.bool() { Duration::ZERO } else { from },
         rejects_to: if rng.bool() { span } else { from + span / 10 },
         latency: [Latency(0, 0), Latency(1, 30), Latency(50, 500)][rng.usize(0..3)],
-        replays: [Replays::Empty, Replays::Never, Replays::Clone][rng.usize(0..3)],
+        replays: [Replays::Empty, Replays::NoReplay, Replays::Clone][rng.usize(0..3)],
     }
 }
 

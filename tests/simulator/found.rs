@@ -9,7 +9,9 @@ use std::{
 };
 
 use tokio::time::{Instant, advance, sleep};
-use tower_oauth2_client_credentials::{AcquireContext, Error, ErrorKind, Event, Token, TokenCache};
+use tower_oauth2_client_credentials::{
+    Error, ErrorKind, Event, Token, TokenCache, source::AcquireContext,
+};
 
 /// The source's answers in order. The last one repeats.
 #[derive(Clone, Copy)]

@@ -19,7 +19,7 @@ use http_body_util::{Empty, Full};
 use tokio::time::{Instant, sleep_until};
 use tower::{BoxError, Layer, Service, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache, TokenRequest,
+    ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache, transport::TokenRequest,
 };
 
 use crate::side::runtime;

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use tower_oauth2_client_credentials::{BoxError, TokenRequest};
+use tower_oauth2_client_credentials::{BoxError, transport::TokenRequest};
 use tower_service::Service;
 
 use crate::{

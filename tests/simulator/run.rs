@@ -9,8 +9,10 @@ use http_body_util::Full;
 use tokio::time::{Instant, advance, sleep, timeout};
 use tower::{Layer, Service, ServiceExt, util::BoxCloneService};
 use tower_oauth2_client_credentials::{
-    AcquireContext, BoxError, ClientCredentials, CloneBodies, Error, Never,
-    OAuthClientCredentialsLayer, Origins, Token, TokenCache, TokenSource as _,
+    BoxError, ClientCredentials, Error, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    TokenSource as _,
+    replay::{CloneBodies, NoReplay},
+    source::AcquireContext,
 };
 
 use crate::{
@@ -118,7 +120,7 @@ fn client(shared: &Shared, cache: &TokenCache, number: usize) -> (Client, Replay
     let api = Api { shared: shared.clone(), number };
     let client = match replays {
         Replays::Empty => BoxCloneService::new(layer.layer(api)),
-        Replays::Never => BoxCloneService::new(layer.replay(Never).layer(api)),
+        Replays::NoReplay => BoxCloneService::new(layer.replay(NoReplay).layer(api)),
         Replays::Clone => BoxCloneService::new(layer.replay(CloneBodies).layer(api)),
     };
     (client, replays)
@@ -211,7 +213,7 @@ impl Driver {
         let (client, replays) = &mut self.clients[at];
         let may_replay = match replays {
             Replays::Empty => empty,
-            Replays::Never => false,
+            Replays::NoReplay => false,
             Replays::Clone => true,
         };
         let id = lock(&self.shared).begins(Kind::Request, may_replay);

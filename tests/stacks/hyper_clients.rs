@@ -4,7 +4,7 @@ use http::Version;
 use hyper::body::Incoming;
 use tower::{BoxError, Layer, Service};
 use tower_oauth2_client_credentials::{
-    CloneBodies, OAuthClientCredentialsLayer, Origins, testing::ProtectedApi,
+    OAuthClientCredentialsLayer, Origins, replay::CloneBodies, testing::ProtectedApi,
 };
 
 use crate::Idp;

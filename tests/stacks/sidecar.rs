@@ -21,7 +21,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
-use tower_oauth2_client_credentials::{BoxError, Readiness, TokenCache, testing::Answer};
+use tower_oauth2_client_credentials::{BoxError, TokenCache, cache::Readiness, testing::Answer};
 
 use crate::Idp;
 

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, ErrorKind, HyperTransport, Reason, TokenSource as _,
+    ClientCredentials, ErrorKind, TokenSource as _, event::AcquisitionReason,
+    source::AcquireContext, transport::HyperTransport,
 };
 
 use super::support::{Authority, ProxyServer, Server, assert_no_credentials, bounded};
@@ -18,7 +19,8 @@ async fn message(transport: HyperTransport, url: &str) -> String {
         .attempts(1)
         .build()
         .unwrap();
-    let error = bounded(source.acquire(AcquireContext::new(Reason::Missing))).await.unwrap_err();
+    let error =
+        bounded(source.acquire(AcquireContext::new(AcquisitionReason::Missing))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Transport, "{error}");
     assert_no_credentials(&format!("{error} {error:?}"));
     let text = error.to_string();
@@ -182,7 +184,8 @@ async fn discovery_reports_the_reason_too() {
         .attempts(1)
         .build()
         .unwrap();
-    let error = bounded(source.acquire(AcquireContext::new(Reason::Missing))).await.unwrap_err();
+    let error =
+        bounded(source.acquire(AcquireContext::new(AcquisitionReason::Missing))).await.unwrap_err();
     let text = error.to_string();
     assert!(error.is_retryable() && error.kind() == ErrorKind::Discovery, "{text}");
     let problem = format!("no connection to {to}: the connection was refused (");

@@ -6,7 +6,10 @@ use bytes::Bytes;
 use http::Request;
 use http_body_util::BodyExt as _;
 use tower::ServiceExt as _;
-use tower_oauth2_client_credentials::{BoxError, HyperTransport, TokenRequestBody};
+use tower_oauth2_client_credentials::{
+    BoxError,
+    transport::{HyperTransport, TokenRequestBody},
+};
 
 use super::{
     LOOPBACK,

@@ -1,7 +1,7 @@
 //! Requests on connections that the server closes.
 
 use tower_oauth2_client_credentials::{
-    AcquireContext, ClientCredentials, Reason, TokenSource as _,
+    ClientCredentials, TokenSource as _, event::AcquisitionReason, source::AcquireContext,
 };
 
 use super::{
@@ -21,6 +21,6 @@ async fn a_document_is_asked_for_again_on_a_new_connection() {
         let metadata = bounded(source.server_metadata()).await.unwrap();
         assert!(metadata.is_some());
         assert_eq!(server.metadata_requests(), [1, 2], "the second place is asked again");
-        bounded(source.acquire(AcquireContext::new(Reason::Missing))).await.unwrap();
+        bounded(source.acquire(AcquireContext::new(AcquisitionReason::Missing))).await.unwrap();
     }
 }

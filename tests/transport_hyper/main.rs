@@ -18,7 +18,10 @@ use bytes::Bytes;
 use http::{Request, StatusCode, Version};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
-use tower_oauth2_client_credentials::{ErrorKind, HyperTransport, TokenRequestBody};
+use tower_oauth2_client_credentials::{
+    ErrorKind,
+    transport::{HyperTransport, TokenRequestBody},
+};
 
 use support::{Authority, Seen, Server, bounded, failure, post};
 

@@ -4,7 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use tokio::process::Command;
 use tower_oauth2_client_credentials::{
-    ClientCredentialsConfig, HyperTransport, testing::AuthorizationServer,
+    config::ClientCredentialsConfig, testing::AuthorizationServer, transport::HyperTransport,
 };
 
 use super::support::{

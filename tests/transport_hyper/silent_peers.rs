@@ -7,7 +7,7 @@ use http::Request;
 use http_body_util::Empty;
 use tokio::{net::TcpStream, sync::watch, time::Instant};
 use tower::ServiceExt as _;
-use tower_oauth2_client_credentials::HyperClient;
+use tower_oauth2_client_credentials::transport::HyperClient;
 
 use super::{
     LOOPBACK,

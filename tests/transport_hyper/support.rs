@@ -32,7 +32,8 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 use tower_oauth2_client_credentials::{
-    BoxError, HyperTransport, HyperTransportBuilder, TokenRequestBody,
+    BoxError,
+    transport::{HyperTransport, HyperTransportBuilder, TokenRequestBody},
 };
 
 /// A generous bound that turns a hang into a failure.

@@ -17,7 +17,7 @@ use support::{
     fixed, floor, never, one, ours,
 };
 use tower::{Layer, Service};
-use tower_oauth2_client_credentials::{EmptyBodies, Never};
+use tower_oauth2_client_credentials::replay::{EmptyBodies, NoReplay};
 
 fn main() {
     let args: Vec<_> = args().skip(1).collect();
@@ -25,7 +25,7 @@ fn main() {
         panic!("usage: instructions <variant> <held|cloned> <calls>");
     };
     let calls = calls.parse().expect("a number of calls");
-    assert_handles_rejection(Never, false);
+    assert_handles_rejection(NoReplay, false);
     assert_handles_rejection(EmptyBodies, true);
     // A request without an authority, for a fixed connection, needs almost no origin check.
     let (variant, request) = match variant.strip_prefix("relative-") {

@@ -33,7 +33,7 @@ const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS as u64);
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::{AcquireContext, KeyedTokenCache, Token};
+/// use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
 ///
 /// let tokens = KeyedTokenCache::builder(|tenant: &u64| {
 ///     let token = format!("token-of-{tenant}");

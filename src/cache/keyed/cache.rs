@@ -54,7 +54,7 @@ pub(super) type Configure<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilde
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::{AcquireContext, KeyedTokenCache, Token};
+/// use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
 ///
 /// #[derive(Clone, PartialEq, Eq, Hash)]
 /// struct Tenant(String);

@@ -1,7 +1,7 @@
 //! The whole cache: requests, tasks, rejections and time.
 
 use super::*;
-use crate::{cache::Readiness, error::ErrorKind, event::Reason};
+use crate::{cache::Readiness, error::ErrorKind, event::AcquisitionReason};
 
 fn new_each_time(serial: usize, _: &AcquireContext) -> Result<Token, Error> {
     Ok(token(serial))
@@ -13,7 +13,7 @@ fn fails(_: usize, _: &AcquireContext) -> Result<Token, Error> {
 
 fn fails_once(serial: usize, _: &AcquireContext) -> Result<Token, Error> {
     if serial == 1 {
-        fails(serial, &AcquireContext::new(Reason::Missing))
+        fails(serial, &AcquireContext::new(AcquisitionReason::Missing))
     } else {
         Ok(token(serial))
     }

@@ -13,7 +13,7 @@ use crate::{
         suspend::Baseline,
     },
     error::Error,
-    event::{Event, Reason},
+    event::{AcquisitionReason, Event},
     token::Token,
 };
 
@@ -73,7 +73,7 @@ impl State {
         let remaining =
             self.held.as_ref().map(|held| held.expires_at.saturating_duration_since(now));
         let event = match (acquisition.plan.reason, remaining) {
-            (Reason::Refresh, Some(remaining)) if !remaining.is_zero() => {
+            (AcquisitionReason::Refresh, Some(remaining)) if !remaining.is_zero() => {
                 Event::RefreshedAhead { took, lifetime, remaining }
             }
             (reason, _) => Event::Acquired { reason, took, lifetime },

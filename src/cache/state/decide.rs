@@ -6,7 +6,7 @@ use super::{Effects, State};
 use crate::{
     cache::{acquisition::Acquisition, settings::Settings, snapshot::Snapshot},
     error::{Error, ErrorKind},
-    event::Reason,
+    event::AcquisitionReason,
     sync::Arc,
 };
 
@@ -108,7 +108,7 @@ impl State {
         if !can_start {
             return (Decision::Fail(Error::new(ErrorKind::Runtime)), effects);
         }
-        let acquisition = self.start(Reason::Missing, now, settings);
+        let acquisition = self.start(AcquisitionReason::Missing, now, settings);
         effects.start = Some(Arc::clone(&acquisition));
         (Decision::Wait { acquisition, limit: None }, effects)
     }
@@ -139,7 +139,7 @@ impl State {
             return (None, effects);
         }
         if self.is_due(now) && can_start {
-            effects.start = Some(self.start(Reason::Refresh, now, settings));
+            effects.start = Some(self.start(AcquisitionReason::Refresh, now, settings));
         }
         (Some(self.updated(now)), effects)
     }

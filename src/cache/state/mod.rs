@@ -36,7 +36,7 @@ use super::{
     suspend::SuspendWatch,
 };
 use crate::{
-    event::{Event, Reason},
+    event::{AcquisitionReason, Event},
     sync::Arc,
     token::Token,
 };
@@ -120,7 +120,12 @@ impl State {
     }
 
     /// Starts an acquisition. Only called if none is in flight.
-    fn start(&mut self, reason: Reason, now: Instant, settings: &Settings) -> Arc<Acquisition> {
+    fn start(
+        &mut self,
+        reason: AcquisitionReason,
+        now: Instant,
+        settings: &Settings,
+    ) -> Arc<Acquisition> {
         if !reason.is_early()
             && !self.held_rejected
             && self.refills_budget

@@ -15,7 +15,7 @@ const REMEMBERED: usize = 4;
 
 impl State {
     /// Uses the token if it is better than the held one. Its conditions are in the documentation of
-    /// [`CacheHandle::offer`](crate::CacheHandle::offer).
+    /// [`CacheHandle::offer`](crate::source::CacheHandle::offer).
     ///
     /// # One acquisition at a time
     ///

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Effects, State};
 use crate::{
     cache::{acquisition::Acquisition, settings::Settings, snapshot::Snapshot},
-    event::{Event, Reason, RejectionAction},
+    event::{AcquisitionReason, Event, RejectionAction},
     sync::Arc,
     token::Token,
 };
@@ -46,7 +46,7 @@ impl State {
         }
         self.backoff.budget.record_rejection(now);
         let (rejection, action) =
-            self.acquire_early(Reason::Rejected, now, can_start, settings, &mut effects);
+            self.acquire_early(AcquisitionReason::Rejected, now, can_start, settings, &mut effects);
         let was_reported = match action {
             RejectionAction::Joined => self.suspect_until.is_some(),
             RejectionAction::TooSoon { .. } => std::mem::replace(&mut self.too_soon_reported, true),
@@ -81,14 +81,14 @@ impl State {
         }
         self.backoff.budget.record_rejection(now);
         let (rejection, _) =
-            self.acquire_early(Reason::Forced, now, can_start, settings, &mut effects);
+            self.acquire_early(AcquisitionReason::Forced, now, can_start, settings, &mut effects);
         (rejection, effects)
     }
 
     /// Starts an acquisition before the scheduled refresh, if the budget and the cooldown allow it.
     fn acquire_early(
         &mut self,
-        reason: Reason,
+        reason: AcquisitionReason,
         now: Instant,
         can_start: bool,
         settings: &Settings,
@@ -224,7 +224,7 @@ mod tests {
             assert!(started(&mut state, abandoned_at - Duration::from_millis(1)).is_none());
             now = abandoned_at;
             acquisition = started(&mut state, now).expect("the acquisition was forgotten");
-            assert_eq!(acquisition.plan.reason, Reason::Refresh);
+            assert_eq!(acquisition.plan.reason, AcquisitionReason::Refresh);
             assert!(acquisition.plan.rejected.is_some(), "it still replaces a rejected token");
         }
         complete(&mut state, &acquisition, "second", now);

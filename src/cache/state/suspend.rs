@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Effects, State};
 use crate::{
     cache::{settings::Settings, snapshot::Snapshot, suspend::Baseline},
-    event::{Event, Reason},
+    event::{AcquisitionReason, Event},
     sync::Arc,
 };
 
@@ -56,7 +56,7 @@ impl State {
             if !can_start {
                 return effects;
             }
-            effects.start = Some(self.start(Reason::Refresh, now, settings));
+            effects.start = Some(self.start(AcquisitionReason::Refresh, now, settings));
         }
         self.wall_expires_at = None;
         if self.acquisition.is_some() {

@@ -7,7 +7,8 @@
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, Secret, SigningAlgorithm, SigningKeySource,
+//!     ClientCredentials, client_auth::Secret,
+//!     jose::{SigningAlgorithm, SigningKeySource},
 //! };
 //!
 //! let source = ClientCredentials::builder("https://TENANT.eu.auth0.com/oauth/token")
@@ -45,7 +46,8 @@
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt", feature = "dpop"))] {
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, DpopKey, SigningAlgorithm, SigningKeySource,
+//!     ClientCredentials, dpop::DpopKey,
+//!     jose::{SigningAlgorithm, SigningKeySource},
 //! };
 //!
 //! const TOKEN_URL: &str = "https://ORG.okta.com/oauth2/v1/token";
@@ -77,7 +79,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "hyper")] {
-//! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+//! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //!
 //! let source = ClientCredentials::builder(
 //!     "https://DOMAIN.auth.eu-central-1.amazoncognito.com/oauth2/token",
@@ -100,4 +102,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -74,4 +74,4 @@ pub mod servers;
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -28,7 +28,10 @@
 //!
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
-//! use tower_oauth2_client_credentials::{ClientCredentials, SigningAlgorithm, SigningKeySource};
+//! use tower_oauth2_client_credentials::{
+//!     ClientCredentials,
+//!     jose::{SigningAlgorithm, SigningKeySource},
+//! };
 //!
 //! const TOKEN_URL: &str = "https://login.microsoftonline.com/TENANT_ID/oauth2/v2.0/token";
 //!
@@ -61,7 +64,8 @@
 //! # #[cfg(feature = "hyper")] {
 //! use std::time::Duration;
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, OAuthClientCredentialsLayer, Origins, Rejections, Secret, TokenCache,
+//!     ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache, client_auth::Secret,
+//!     layer::RejectionPolicy,
 //! };
 //!
 //! const ORG: &str = "https://MYDOMAIN.my.salesforce.com";
@@ -73,7 +77,7 @@
 //!     .default_lifetime(Duration::from_secs(90 * 60)) // below the session timeout, 2 h by default
 //!     .build();
 //! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([ORG])?)
-//!     .rejections(Rejections::any_401());
+//!     .rejections(RejectionPolicy::any_401());
 //! # drop(layer);
 //! # }
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
@@ -85,7 +89,7 @@
 //!   [`default_lifetime`](TokenCacheBuilder::default_lifetime) below that. The default is five
 //!   minutes.
 //! * An expired token is a 401 whose challenge has the scheme `Token`. By default a challenge of
-//!   another scheme without `invalid_token` goes to the caller; [`Rejections::any_401`] makes it a
+//!   another scheme without `invalid_token` goes to the caller; [`RejectionPolicy::any_401`] makes it a
 //!   rejection.
 //! * With a certificate in place of the secret, Salesforce accepts the JWT bearer grant, an
 //!   [extension grant](crate::docs::grants#google-a-service-account): the consumer key as issuer,
@@ -98,7 +102,7 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "hyper")] {
-//! use tower_oauth2_client_credentials::{ClientCredentials, ClientIdentity};
+//! use tower_oauth2_client_credentials::{ClientCredentials, transport::ClientIdentity};
 //!
 //! // `certurl`, and the path
 //! let url = "https://SUBDOMAIN.authentication.cert.eu20.hana.ondemand.com/oauth/token";
@@ -130,7 +134,8 @@
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, SignedJwt, SigningAlgorithm, SigningKeySource,
+//!     ClientCredentials, endpoint::SignedJwt,
+//!     jose::{SigningAlgorithm, SigningKeySource},
 //! };
 //!
 //! const TOKEN_URL: &str = "https://oauth2.googleapis.com/token";
@@ -161,7 +166,7 @@
 //! ```
 //! use std::time::Duration;
 //! use tower_oauth2_client_credentials::{
-//!     AcquireContext, Error, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+//!     Error, OAuthClientCredentialsLayer, Origins, Token, TokenCache, source::AcquireContext,
 //! };
 //!
 //! # struct Credentials;
@@ -188,4 +193,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

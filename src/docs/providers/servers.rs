@@ -6,7 +6,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "hyper")] {
-//! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+//! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //!
 //! let source = ClientCredentials::builder(
 //!     "https://am.example.com/am/oauth2/realms/root/realms/alpha/access_token",
@@ -32,7 +32,7 @@
 //! ```
 //! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
-//!     AssertionAudience, ClientCredentials, SigningKeySource,
+//!     ClientCredentials, client_auth::AssertionAudience, jose::SigningKeySource,
 //! };
 //!
 //! let source = ClientCredentials::discover("https://sso.example.com/realms/prod")
@@ -67,7 +67,7 @@
 //!
 //! ```
 //! # #[cfg(feature = "hyper")] {
-//! use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+//! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //!
 //! let source = ClientCredentials::builder("https://hydra.example.com/oauth2/token")
 //!     .client_secret_basic("my-service", Secret::from_file("/run/secrets/hydra"))
@@ -88,4 +88,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

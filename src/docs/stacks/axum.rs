@@ -12,7 +12,8 @@
 //! # use http::{Request, StatusCode};
 //! # use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
 //! # use tower_oauth2_client_credentials::{
-//! #     ClientCredentials, testing::{AuthorizationServer, ProtectedApi},
+//! #     ClientCredentials,
+//! #     testing::{AuthorizationServer, ProtectedApi},
 //! # };
 //! use axum::{Router, body::Body, extract::State, response::Response, routing::get};
 //! use tower::{Layer, ServiceExt};
@@ -78,4 +79,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -17,7 +17,8 @@
 //! # use http::Request;
 //! # use http_body_util::Full;
 //! # use tower_oauth2_client_credentials::{
-//! #     ClientCredentials, testing::{AuthorizationServer, ProtectedApi},
+//! #     ClientCredentials,
+//! #     testing::{AuthorizationServer, ProtectedApi},
 //! # };
 //! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
 //! # let tokens = ClientCredentials::builder(idp.token_url())
@@ -26,7 +27,8 @@
 //! # let api = listening.url();
 //! use tower::{Layer, ServiceExt};
 //! use tower_oauth2_client_credentials::{
-//!     HyperClient, HyperTransport, OAuthClientCredentialsLayer, Origins,
+//!     OAuthClientCredentialsLayer, Origins,
+//!     transport::{HyperClient, HyperTransport},
 //! };
 //!
 //! let client: HyperClient<Full<Bytes>> = HyperTransport::builder().build_client()?;
@@ -47,12 +49,13 @@
 //! # use http::Request;
 //! # use http_body_util::Full;
 //! # use tower_oauth2_client_credentials::{
-//! #     ClientCredentials, testing::{AuthorizationServer, ProtectedApi},
+//! #     ClientCredentials,
+//! #     testing::{AuthorizationServer, ProtectedApi},
 //! # };
 //! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 //! use tower::{Layer, ServiceExt};
 //! use tower_oauth2_client_credentials::{
-//!     BoxError, CloneBodies, OAuthClientCredentialsLayer, Origins,
+//!     BoxError, OAuthClientCredentialsLayer, Origins, replay::CloneBodies,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -79,7 +82,7 @@
 //! # Which policy for which body
 //!
 //! For `Empty<Bytes>` and `Full<Bytes>`, the default replays empty bodies and [`CloneBodies`]
-//! replays all. For boxed and streaming bodies: [`BufferBodies`], or [`Never`]. See [the
+//! replays all. For boxed and streaming bodies: [`BufferBodies`], or [`NoReplay`]. See [the
 //! recipe](crate::docs::recipes#request-bodies-and-replays).
 //!
 //! # Custom pools and connections
@@ -101,4 +104,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -7,7 +7,7 @@
 //!
 //! # Extra lines of code per stack
 //!
-//! With settings from the environment ([`ClientCredentialsConfig`](crate::ClientCredentialsConfig))
+//! With settings from the environment ([`ClientCredentialsConfig`](crate::config::ClientCredentialsConfig))
 //! a stack needs two or three more lines than without authorization. With the builder, four lines
 //! replace the first one. Each stack also needs one or two `use` statements.
 //!
@@ -17,7 +17,7 @@
 //! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # use tower::Layer;
-//! # use tower_oauth2_client_credentials::*;
+//! # use tower_oauth2_client_credentials::{endpoint::*, layer::*, replay::*, source::*, transport::*, *};
 //! # const API: &str = "https://api.example.com";
 //! # let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
 //! #     .build_http::<http_body_util::Empty<bytes::Bytes>>();

@@ -26,7 +26,8 @@
 //! # let (token_url, api) = (token_server.token_url(), api_server.url());
 //! use reqwest_middleware::ClientBuilder;
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, OAuthClientCredentialsMiddleware, Origins, ReqwestService,
+//!     ClientCredentials, Origins, middleware::OAuthClientCredentialsMiddleware,
+//!     transport::ReqwestService,
 //! };
 //!
 //! let http = ReqwestService::new(reqwest::Client::builder())?; // follows no redirects
@@ -87,7 +88,8 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_http::follow_redirect::FollowRedirectLayer;
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, OAuthClientCredentialsLayer, Origins, ReqwestBodies, ReqwestService,
+//!     ClientCredentials, OAuthClientCredentialsLayer, Origins, replay::ReqwestBodies,
+//!     transport::ReqwestService,
 //! };
 //!
 //! let http = ReqwestService::new(reqwest::Client::builder())?;
@@ -184,4 +186,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

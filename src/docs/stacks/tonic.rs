@@ -4,10 +4,14 @@
 //! # use tokio::net::TcpListener;
 //! # use tonic::transport::{Endpoint, Server, server::TcpIncoming};
 //! # use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-//! # use tower_oauth2_client_credentials::{BoxError, ClientCredentials, testing::AuthorizationServer};
+//! # use tower_oauth2_client_credentials::{
+//! #     BoxError, ClientCredentials, testing::AuthorizationServer,
+//! # };
 //! use tonic::body::Body;
 //! use tower::ServiceBuilder;
-//! use tower_oauth2_client_credentials::{BufferBodies, OAuthClientCredentialsLayer, Origins};
+//! use tower_oauth2_client_credentials::{
+//!     OAuthClientCredentialsLayer, Origins, replay::BufferBodies,
+//! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
@@ -97,4 +101,4 @@
 
 // Names for the links above.
 #[cfg(doc)]
-use crate::*;
+use crate::docs::links::*;

@@ -31,7 +31,8 @@ impl ClientCredentialsBuilder {
     /// ```
     /// # #[cfg(feature = "hyper")] {
     /// use tower_oauth2_client_credentials::{
-    ///     ClientCredentials, SigningAlgorithm, SigningKey, SigningKeySource,
+    ///     ClientCredentials,
+    ///     jose::{SigningAlgorithm, SigningKey, SigningKeySource},
     /// };
     ///
     /// # let pem = include_str!("../../../tests/signing_keys/ec256-sec1.pem");

@@ -106,7 +106,7 @@ impl ClientCredentials {
     ///
     /// ```
     /// # #[cfg(feature = "hyper")] {
-    /// use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+    /// use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
     ///
     /// let source = ClientCredentials::discover("https://idp.example.com/realms/prod")
     ///     .client_secret_basic("my-service", Secret::from_file("/run/secrets/idp"))
@@ -201,7 +201,7 @@ impl ClientCredentialsBuilder {
     /// Lifetime of each token in place of the server's `expires_in`, for servers whose value is wrong,
     /// such as 0 for "does not expire". If an API rejects the token earlier, it is replaced. For servers
     /// that state *no* lifetime, see
-    /// [`default_lifetime`](crate::TokenCacheBuilder::default_lifetime). At least 1 s. Default: the
+    /// [`default_lifetime`](crate::cache::TokenCacheBuilder::default_lifetime). At least 1 s. Default: the
     /// server's `expires_in`.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.read_policy.token_lifetime = Some(lifetime);

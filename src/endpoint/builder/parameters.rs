@@ -44,7 +44,7 @@ impl ClientCredentialsBuilder {
     ///
     /// ```
     /// # #[cfg(feature = "hyper")] {
-    /// use tower_oauth2_client_credentials::{ClientCredentials, Secret};
+    /// use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
     ///
     /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
     ///     .client_secret_basic("my-service", "s3cret")
@@ -64,7 +64,7 @@ impl ClientCredentialsBuilder {
     /// A further parameter of the token request. Repeatable with different names. A parameter that
     /// has a setting is refused.
     ///
-    /// The value is a text, a [`Secret`](crate::Secret), a closure
+    /// The value is a text, a [`Secret`](crate::client_auth::Secret), a closure
     /// ([`ParameterValue::from_fn`]), or a JWT that is signed for each attempt (`SignedJwt`,
     /// feature `jwt`). An empty text counts as omitted (RFC 6749 §3.2), so the parameter is not
     /// sent. No value appears in logs or errors.

@@ -19,20 +19,21 @@ const LIFETIME: Duration = Duration::from_secs(60);
 const ADDED_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 
 /// A JWT with given claims that a private key signs for each attempt: the value of a
-/// [parameter](crate::ClientCredentialsBuilder::parameter), such as the `assertion` of the JWT
+/// [parameter](crate::endpoint::ClientCredentialsBuilder::parameter), such as the `assertion` of the JWT
 /// bearer grant (RFC 7523 §2.1).
 ///
 /// `iat`, `exp` and `jti` are added. The header has `alg`, `typ`, and `kid` and `x5t#S256` where
-/// the key has them. Mistakes are reported by [`build`](crate::ClientCredentialsBuilder::build).
+/// the key has them. Mistakes are reported by [`build`](crate::endpoint::ClientCredentialsBuilder::build).
 /// For a JWT that authenticates the *client*, use
-/// [`private_key_jwt`](crate::ClientCredentialsBuilder::private_key_jwt) instead.
+/// [`private_key_jwt`](crate::endpoint::ClientCredentialsBuilder::private_key_jwt) instead.
 ///
 /// # Examples
 ///
 /// ```
 /// # #[cfg(feature = "hyper")] {
 /// use tower_oauth2_client_credentials::{
-///     ClientCredentials, SignedJwt, SigningAlgorithm, SigningKeySource,
+///     ClientCredentials, endpoint::SignedJwt,
+///     jose::{SigningAlgorithm, SigningKeySource},
 /// };
 ///
 /// let key = SigningKeySource::from_pem_file(SigningAlgorithm::Rs256, "/run/secrets/key.pem");

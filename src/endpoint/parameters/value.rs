@@ -17,7 +17,7 @@ const MIN_SECRET_CHARS: usize = 8;
 /// Names such as `urn:ietf:params:oauth:token-type:jwt` are public, and messages need them.
 const REGISTERED_NAME: &str = "urn:ietf:params:oauth:";
 
-/// The value of a [parameter](crate::ClientCredentialsBuilder::parameter) of the token request.
+/// The value of a [parameter](crate::endpoint::ClientCredentialsBuilder::parameter) of the token request.
 ///
 /// It is a text, a [`Secret`] (a value, a closure or a file), an async closure
 /// ([`from_fn`](Self::from_fn)), or a JWT that is signed for each attempt (`SignedJwt`, feature
@@ -46,7 +46,9 @@ impl ParameterValue {
     ///
     /// ```
     /// # #[cfg(feature = "hyper")] {
-    /// use tower_oauth2_client_credentials::{BoxError, ClientCredentials, ParameterValue};
+    /// use tower_oauth2_client_credentials::{
+    ///     BoxError, ClientCredentials, endpoint::ParameterValue,
+    /// };
     ///
     /// # async fn platform_token() -> Result<String, BoxError> { Ok(String::new()) }
     /// let source = ClientCredentials::builder("https://sts.example.com/v1/token")

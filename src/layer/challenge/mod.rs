@@ -34,27 +34,27 @@ pub(crate) enum Verdict {
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::Rejections;
+/// use tower_oauth2_client_credentials::layer::RejectionPolicy;
 ///
 /// // An internal API that answers 419 when a token has expired.
-/// let rejections = Rejections::when(|status, _headers| status.as_u16() == 419);
+/// let rejections = RejectionPolicy::when(|status, _headers| status.as_u16() == 419);
 /// # drop(rejections);
 /// ```
 #[derive(Clone, Default)]
-pub struct Rejections(Rule);
+pub struct RejectionPolicy(Rule);
 
 #[derive(Clone, Default)]
 enum Rule {
     #[default]
     ByChallenge,
     Any401,
-    Never,
+    None,
     When(Arc<Closure>),
 }
 
 type Closure = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
 
-impl Rejections {
+impl RejectionPolicy {
     /// The default: any 401 where another token may help, and a 403 with `error="invalid_token"`.
     ///
     /// `invalid_token` counts in a challenge of any scheme, because some APIs use names such as
@@ -76,7 +76,7 @@ impl Rejections {
 
     /// No response. A token that is revoked early is then used until it expires.
     pub fn never() -> Self {
-        Self(Rule::Never)
+        Self(Rule::None)
     }
 
     /// The responses for which a closure returns `true`. It is called for each response that is not
@@ -86,13 +86,13 @@ impl Rejections {
     }
 }
 
-impl fmt::Debug for Rejections {
+impl fmt::Debug for RejectionPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Rule::ByChallenge => "Rejections::by_challenge",
-            Rule::Any401 => "Rejections::any_401",
-            Rule::Never => "Rejections::never",
-            Rule::When(_) => "Rejections::when(..)",
+            Rule::ByChallenge => "RejectionPolicy::by_challenge",
+            Rule::Any401 => "RejectionPolicy::any_401",
+            Rule::None => "RejectionPolicy::never",
+            Rule::When(_) => "RejectionPolicy::when(..)",
         })
     }
 }
@@ -106,7 +106,7 @@ pub(crate) fn classify(
     headers: &HeaderMap,
     field: &HeaderName,
     scheme: &str,
-    rejections: &Rejections,
+    rejections: &RejectionPolicy,
 ) -> Verdict {
     if status.is_success() {
         return Verdict::PassThrough;
@@ -120,7 +120,7 @@ fn verdict(
     headers: &HeaderMap,
     field: &HeaderName,
     scheme: &str,
-    Rejections(rule): &Rejections,
+    RejectionPolicy(rule): &RejectionPolicy,
 ) -> Verdict {
     let class = Class::of(status, headers, field, scheme);
     let unauthorized = status == unauthorized_status(field);
@@ -133,7 +133,7 @@ fn verdict(
             class.rejects_the_token(status, unauthorized)
                 || unauthorized && class == Class::OtherScheme
         }
-        Rule::Never => false,
+        Rule::None => false,
         Rule::When(rejected) => rejected(status, headers),
     };
     if rejected { Verdict::Rejected } else { Verdict::PassThrough }

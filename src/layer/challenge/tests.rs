@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::Value as Json;
 
-use super::{Class, Piece, Pieces, Rejections, Verdict, classify};
+use super::{Class, Piece, Pieces, RejectionPolicy, Verdict, classify};
 
 const CASES: &str =
     include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cases/www_authenticate.json"));
@@ -98,7 +98,7 @@ fn check(case: &Json) -> Result<(), String> {
     }
     let field = header::WWW_AUTHENTICATE;
     let class = class_name(Class::of(status, &headers, &field, scheme));
-    let verdict = classify(status, &headers, &field, scheme, &Rejections::default());
+    let verdict = classify(status, &headers, &field, scheme, &RejectionPolicy::default());
 
     let expect = &case["expect"];
     let main = (expect["class"].as_str().unwrap(), expect["action"].as_str().unwrap());
@@ -195,7 +195,7 @@ fn a_challenge_after_a_token68_is_not_lost() {
 
 #[test]
 fn invalid_token_counts_under_any_scheme() {
-    let default = Rejections::default();
+    let default = RejectionPolicy::default();
     for challenge in [
         "OAuth2 realm=\"api\", error=\"invalid_token\"",
         "OAuth realm=x, ERROR=invalid_token",
@@ -206,7 +206,7 @@ fn invalid_token_counts_under_any_scheme() {
         assert_eq!(verdict(401, challenge, &default), Verdict::Rejected, "{challenge}");
         assert_eq!(verdict(403, challenge, &default), Verdict::Rejected, "{challenge}");
         assert_eq!(verdict(400, challenge, &default), Verdict::PassThrough, "{challenge}");
-        assert_eq!(verdict(401, challenge, &Rejections::never()), Verdict::PassThrough);
+        assert_eq!(verdict(401, challenge, &RejectionPolicy::never()), Verdict::PassThrough);
     }
     for challenge in [
         "OAuth2 error=\"insufficient_scope\"",
@@ -223,7 +223,7 @@ fn invalid_token_counts_under_any_scheme() {
 /// until the token expires.
 #[test]
 fn a_401_rejects_the_token_unless_its_code_says_that_no_token_helps() {
-    let default = Rejections::default();
+    let default = RejectionPolicy::default();
     for challenge in [
         "Bearer error=token_revoked_by_admin",
         "Bearer error=Invalid_Token",
@@ -244,7 +244,7 @@ fn a_401_rejects_the_token_unless_its_code_says_that_no_token_helps() {
         let mut headers = HeaderMap::new();
         let challenge = format!("Bearer error=\"{code}\"").parse().unwrap();
         headers.insert(header::WWW_AUTHENTICATE, challenge);
-        for rejections in [Rejections::by_challenge(), Rejections::any_401()] {
+        for rejections in [RejectionPolicy::by_challenge(), RejectionPolicy::any_401()] {
             let field = header::WWW_AUTHENTICATE;
             let verdict =
                 classify(StatusCode::UNAUTHORIZED, &headers, &field, "Bearer", &rejections);
@@ -269,7 +269,7 @@ fn the_total_of_all_lines_is_bounded() {
     assert_eq!(Class::of_lines(lines[1..].iter().copied(), b"Bearer"), Class::InvalidToken);
 }
 
-fn verdict(status: u16, challenge: &'static str, rejections: &Rejections) -> Verdict {
+fn verdict(status: u16, challenge: &'static str, rejections: &RejectionPolicy) -> Verdict {
     let mut headers = HeaderMap::new();
     headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
     let status = StatusCode::from_u16(status).unwrap();
@@ -281,7 +281,8 @@ fn a_proxy_answers_407_in_a_field_of_its_own() {
     let mut headers = HeaderMap::new();
     headers.insert(header::PROXY_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Basic"));
-    let ask = |status, field| classify(status, &headers, &field, "Bearer", &Rejections::default());
+    let ask =
+        |status, field| classify(status, &headers, &field, "Bearer", &RejectionPolicy::default());
     let proxy = StatusCode::PROXY_AUTHENTICATION_REQUIRED;
     assert_eq!(ask(proxy, header::PROXY_AUTHENTICATE), Verdict::Rejected);
     assert_eq!(ask(StatusCode::UNAUTHORIZED, header::PROXY_AUTHENTICATE), Verdict::PassThrough);
@@ -291,18 +292,18 @@ fn a_proxy_answers_407_in_a_field_of_its_own() {
 
 #[test]
 fn the_rule_is_a_setting() {
-    let any = Rejections::any_401();
+    let any = RejectionPolicy::any_401();
     assert_eq!(verdict(401, "Token", &any), Verdict::Rejected);
     assert_eq!(verdict(401, "Bearer error=revoked", &any), Verdict::Rejected);
     assert_eq!(verdict(401, "Bearer error=insufficient_scope", &any), Verdict::PassThrough);
     assert_eq!(verdict(401, "Bearer error=use_dpop_nonce", &any), Verdict::UseNonce);
     assert_eq!(verdict(403, "Token", &any), Verdict::PassThrough);
 
-    let never = Rejections::never();
+    let never = RejectionPolicy::never();
     assert_eq!(verdict(401, "Bearer error=invalid_token", &never), Verdict::PassThrough);
     assert_eq!(verdict(401, "Bearer error=use_dpop_nonce", &never), Verdict::UseNonce);
 
-    let when = Rejections::when(|status, headers| {
+    let when = RejectionPolicy::when(|status, headers| {
         status == StatusCode::IM_A_TEAPOT && headers.contains_key(header::WWW_AUTHENTICATE)
     });
     assert_eq!(verdict(418, "Tea", &when), Verdict::Rejected);
@@ -311,7 +312,7 @@ fn the_rule_is_a_setting() {
 
 #[test]
 fn a_bad_request_is_never_about_the_token() {
-    let default = Rejections::default();
+    let default = RejectionPolicy::default();
     assert_eq!(verdict(400, "Bearer error=invalid_request", &default), Verdict::PassThrough);
     assert_eq!(verdict(400, "Bearer error=invalid_token", &default), Verdict::PassThrough);
     assert_eq!(verdict(400, "Bearer", &default), Verdict::PassThrough);

@@ -10,12 +10,12 @@
 //!
 //!   A server that passes on the status of another server may have acted on the call. Such calls
 //!   may run twice. If that is unsafe, disable replay or classify with
-//!   [`Rejections::when`](crate::Rejections::when) and a `www-authenticate` field.
+//!   [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) and a `www-authenticate` field.
 //! * In the *trailers*, after the response began. The token is invalidated for later calls, and the
 //!   caller gets the status.
 //!
-//! In both cases the layer's [`Rejections`](crate::Rejections) decide. A closure of
-//! [`Rejections::when`](crate::Rejections::when) gets the status 401 and these header fields or
+//! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decide. A closure of
+//! [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) gets the status 401 and these header fields or
 //! trailers. The caller's response keeps its status 200. An HTTP 401, which proxies send, is a
 //! rejection too.
 //!
@@ -30,9 +30,11 @@
 //! # use http::{Request, Response};
 //! # use http_body_util::Full;
 //! use tower::{ServiceBuilder, ServiceExt};
-//! use tower_oauth2_client_credentials::{CloneBodies, OAuthClientCredentialsLayer, Origins};
+//! use tower_oauth2_client_credentials::{
+//!     OAuthClientCredentialsLayer, Origins, replay::CloneBodies,
+//! };
 //!
-//! # use tower_oauth2_client_credentials::{AcquireContext, Token, TokenCache};
+//! # use tower_oauth2_client_credentials::{Token, TokenCache, source::AcquireContext};
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # let serial = std::sync::atomic::AtomicU32::new(0);

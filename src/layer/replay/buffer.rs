@@ -24,7 +24,7 @@ use crate::sync::lock;
 /// ```
 /// use bytes::Bytes;
 /// use http_body_util::{BodyExt, combinators::UnsyncBoxBody};
-/// use tower_oauth2_client_credentials::{BoxError, BufferBodies};
+/// use tower_oauth2_client_credentials::{BoxError, replay::BufferBodies};
 ///
 /// type ApiBody = UnsyncBoxBody<Bytes, BoxError>;
 /// let policy = BufferBodies::<ApiBody>::new(64 * 1024, |tee| tee.boxed_unsync());

@@ -13,6 +13,6 @@ mod tests;
 pub use self::reqwest::ReqwestBodies;
 pub use self::{
     buffer::{BufferBodies, Buffered},
-    policy::{CloneBodies, EmptyBodies, Never, ReplayPolicy},
+    policy::{CloneBodies, EmptyBodies, NoReplay, ReplayPolicy},
     tee::Tee,
 };

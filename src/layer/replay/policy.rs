@@ -6,7 +6,7 @@ use http_body::Body;
 
 /// Selects the bodies that can be sent again, and keeps them.
 ///
-/// [`EmptyBodies`] is the default. [`Never`], [`CloneBodies`], [`BufferBodies`](super::BufferBodies)
+/// [`EmptyBodies`] is the default. [`NoReplay`], [`CloneBodies`], [`BufferBodies`](super::BufferBodies)
 /// and any closure `Fn(&B) -> Option<B>` are policies too. If a body cannot be sent again, the
 /// caller gets the API's response unchanged, and an
 /// [`Event::NotReplayed`](crate::Event::NotReplayed) says why. The token is still replaced for later
@@ -16,7 +16,7 @@ use http_body::Body;
 ///
 /// ```
 /// use http_body_util::Full;
-/// use tower_oauth2_client_credentials::ReplayPolicy;
+/// use tower_oauth2_client_credentials::replay::ReplayPolicy;
 ///
 /// // Bodies up to 1 MiB; larger ones are not worth a second copy on the wire.
 /// let small = |body: &Full<&'static [u8]>| {
@@ -55,7 +55,7 @@ pub struct EmptyBodies;
 
 /// Sends no request again, for any body type.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Never;
+pub struct NoReplay;
 
 /// Sends every request again, with a clone of its body that was made before the first sending.
 /// Use it for bodies that are cheap to clone, such as `Full<Bytes>`.
@@ -81,7 +81,7 @@ impl<B: Body + Default> ReplayPolicy<B> for EmptyBodies {
     }
 }
 
-impl<B> ReplayPolicy<B> for Never {
+impl<B> ReplayPolicy<B> for NoReplay {
     type Kept = Infallible;
 
     const REPLAYS: bool = false;

@@ -98,7 +98,7 @@ impl HyperTransportBuilder {
 
     /// Whether to use the proxies of the environment. Default: yes, as most tools do.
     ///
-    /// [`build`](Self::build) reads them, see [`ProxySettings`](crate::ProxySettings). The last call of
+    /// [`build`](Self::build) reads them, see [`ProxySettings`](crate::transport::ProxySettings). The last call of
     /// this and [`proxy`](Self::proxy) counts.
     pub fn proxy_from_env(mut self, read: bool) -> Self {
         self.proxy = if read { ProxySettings::from_env() } else { ProxySettings::direct() };

@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// An HTTP client for the API behind the layer: HTTP/1.1 and HTTP/2 (by ALPN) over rustls, with the
-/// trust, proxy and client certificate of a [`HyperTransportBuilder`](crate::HyperTransportBuilder).
+/// trust, proxy and client certificate of a [`HyperTransportBuilder`](crate::transport::HyperTransportBuilder).
 ///
 /// It is hyper-util's client with one addition: when its [`ClientIdentity`] gets a new certificate,
 /// later requests use new connections, which show the new certificate. Tokens that are bound to it
@@ -57,7 +57,8 @@ use crate::{
 /// use http_body_util::Empty;
 /// use tower::ServiceBuilder;
 /// use tower_oauth2_client_credentials::{
-///     ClientCredentials, ClientIdentity, HyperTransport, OAuthClientCredentialsLayer, Origins,
+///     ClientCredentials, OAuthClientCredentialsLayer, Origins,
+///     transport::{ClientIdentity, HyperTransport},
 /// };
 ///
 /// let identity = ClientIdentity::from_files("/run/tls/tls.crt", "/run/tls/tls.key")?;

@@ -28,13 +28,13 @@ use crate::{
 /// The default transport: HTTP/1.1 and HTTP/2 (by ALPN) over rustls with aws-lc-rs.
 ///
 /// - **Trust**: the platform's root certificates, and those added with
-///   [`extra_root_certificates_pem`](crate::HyperTransportBuilder::extra_root_certificates_pem). The
+///   [`extra_root_certificates_pem`](crate::transport::HyperTransportBuilder::extra_root_certificates_pem). The
 ///   crypto provider is passed explicitly. The process-wide provider of rustls is not used or changed.
 /// - **No root certificates** (a container from scratch): building works, since plain `http` on
 ///   loopback needs none. Every `https` request fails at once with an error that says so.
 ///   [`check_roots`](Self::check_roots) reports it earlier.
 /// - **Proxy**: the proxies of the environment, read when the transport is built. See
-///   [`ProxySettings`](crate::ProxySettings). Every connection through a proxy is a `CONNECT` tunnel,
+///   [`ProxySettings`](crate::transport::ProxySettings). Every connection through a proxy is a `CONNECT` tunnel,
 ///   also for plain `http`. Proxies are `http` or `https`. With a SOCKS proxy, requests fail.
 /// - **Loopback** is never reached through a proxy. `localhost` is 127.0.0.1 or `[::1]`, without a
 ///   resolver.
@@ -43,7 +43,7 @@ use crate::{
 /// - **Redirects** are not followed.
 /// - **Silent peers**: TCP keepalive, and on Linux `TCP_USER_TIMEOUT` (30 s).
 /// - **Time**: 5 s for a connection, including name lookup, proxy and TLS handshake
-///   ([`connect_timeout`](crate::HyperTransportBuilder::connect_timeout)). The caller bounds the whole
+///   ([`connect_timeout`](crate::transport::HyperTransportBuilder::connect_timeout)). The caller bounds the whole
 ///   attempt.
 /// - **Pool**: idle connections are kept for 20 s. When a request is dropped before the end of its
 ///   response, as by the attempt's timeout, the connections to its host are closed. One of them may be
@@ -67,7 +67,7 @@ use crate::{
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::HyperTransport;
+/// use tower_oauth2_client_credentials::transport::HyperTransport;
 ///
 /// let transport = HyperTransport::builder()
 ///     .extra_root_certificates_file("/etc/corporate/ca.pem")

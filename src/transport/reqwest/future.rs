@@ -16,7 +16,7 @@ use crate::error::{BoxError, Error, ErrorKind};
 /// reqwest does not export the type's name.
 type Pending = <Client as Service<reqwest::Request>>::Future;
 
-/// The future of [`ReqwestService`](crate::ReqwestService).
+/// The future of [`ReqwestService`](crate::transport::ReqwestService).
 #[must_use = "futures do nothing unless polled"]
 pub struct ReqwestFuture {
     /// The error of a request that was not sent.

@@ -21,7 +21,7 @@ use super::proxy::ProxySettings;
 use crate::error::{BoxError, Error, ErrorKind};
 
 /// reqwest's client as a service over the types of the `http` crate: below the layer, and as the
-/// [transport](crate::ClientCredentialsBuilder::transport) of token requests. So one set of
+/// [transport](crate::endpoint::ClientCredentialsBuilder::transport) of token requests. So one set of
 /// proxies, TLS settings, timeouts and connections serves both.
 ///
 /// It is made of a [`ClientBuilder`] and not of a [`Client`], whose redirect and proxy settings cannot
@@ -49,7 +49,8 @@ use crate::error::{BoxError, Error, ErrorKind};
 /// use http::Request;
 /// use tower::{ServiceBuilder, ServiceExt};
 /// use tower_oauth2_client_credentials::{
-///     ClientCredentials, OAuthClientCredentialsLayer, Origins, ReqwestBodies, ReqwestService,
+///     ClientCredentials, OAuthClientCredentialsLayer, Origins, replay::ReqwestBodies,
+///     transport::ReqwestService,
 /// };
 ///
 /// # #[tokio::main(flavor = "current_thread")]
@@ -201,7 +202,7 @@ impl fmt::Debug for ReqwestService {
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::same_origin_redirects;
+/// use tower_oauth2_client_credentials::transport::same_origin_redirects;
 ///
 /// let http = reqwest::Client::builder().redirect(same_origin_redirects()).build()?;
 /// # drop(http);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_oauth2_client_credentials::{AcquireContext, Event, Reason};
+use tower_oauth2_client_credentials::{Event, event::AcquisitionReason, source::AcquireContext};
 
 use super::{ABANDONED, ACQUISITION, Answer, Cooldown, DEAD_PAUSE, Flight, Held, Model, WAIT};
 use crate::{
@@ -28,7 +28,7 @@ impl World {
         if !aside {
             self.starts_for_a_reason(now, acquire.reason);
         }
-        if matches!(acquire.reason, Reason::Rejected | Reason::Forced) {
+        if matches!(acquire.reason, AcquisitionReason::Rejected | AcquisitionReason::Forced) {
             self.starts_out_of_turn(now);
         } else {
             self.starts_in_turn(now);
@@ -70,7 +70,7 @@ impl World {
         }
     }
 
-    fn starts_for_a_reason(&mut self, now: Moment, reason: Reason) {
+    fn starts_for_a_reason(&mut self, now: Moment, reason: AcquisitionReason) {
         let recent = DEAD_PAUSE + BLINK;
         let within = |moment: Option<Moment>| moment.is_some_and(|it| now.since(it) <= recent);
         if !self.plan.keep_warm && self.model.open == 0 && now.since(self.model.last_call) > recent
@@ -78,15 +78,15 @@ impl World {
             self.violated("P11", "an acquisition that nobody asked for".into());
         }
         match reason {
-            Reason::Missing if self.usable(now).is_some() => {
+            AcquisitionReason::Missing if self.usable(now).is_some() => {
                 self.violated("P4", "an acquisition for a missing token, with one cached".into());
             }
-            Reason::Missing => self.was_refreshed_in_time(now),
-            Reason::Refresh => self.is_not_too_early(now),
-            Reason::Rejected if !within(self.model.rejected_at) => {
+            AcquisitionReason::Missing => self.was_refreshed_in_time(now),
+            AcquisitionReason::Refresh => self.is_not_too_early(now),
+            AcquisitionReason::Rejected if !within(self.model.rejected_at) => {
                 self.violated("P7", "no rejection of the current token is behind it".into());
             }
-            Reason::Forced if !within(self.model.forced_at) => {
+            AcquisitionReason::Forced if !within(self.model.forced_at) => {
                 self.violated("P7", "nobody forced it".into());
             }
             _ => {}
@@ -285,7 +285,7 @@ impl World {
             latest_with_token: now.clock + latest,
         });
         model.failures += 1;
-        if matches!(flight.reason, Reason::Rejected | Reason::Forced) {
+        if matches!(flight.reason, AcquisitionReason::Rejected | AcquisitionReason::Forced) {
             model.owed = true;
             model.surely_owed = model.surely_owed.or(Some(now).filter(|_| usable));
         }
@@ -300,7 +300,8 @@ impl World {
         self.tally.gone += 1;
         self.note("gone", "", flight.number, 0);
         self.model.gone_at = Some(now);
-        self.model.owed |= matches!(flight.reason, Reason::Rejected | Reason::Forced);
+        self.model.owed |=
+            matches!(flight.reason, AcquisitionReason::Rejected | AcquisitionReason::Forced);
     }
 
     /// The cache reports an event. Only facts that are invisible from outside are taken from it.
@@ -320,7 +321,8 @@ impl World {
         }
         if let Some(flight) = current {
             flight.abandoned = true;
-            self.model.owed |= matches!(flight.reason, Reason::Rejected | Reason::Forced);
+            self.model.owed |=
+                matches!(flight.reason, AcquisitionReason::Rejected | AcquisitionReason::Forced);
         }
         self.model.owed = true;
         self.model.gone_at = Some(now);

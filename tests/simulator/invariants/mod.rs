@@ -8,7 +8,7 @@ mod suspends;
 
 use std::time::Duration;
 
-use tower_oauth2_client_credentials::Reason;
+use tower_oauth2_client_credentials::event::AcquisitionReason;
 
 use crate::{
     faults::Fault,
@@ -50,7 +50,7 @@ pub(crate) enum Answer {
 #[derive(Clone, Copy)]
 struct Flight {
     number: u64,
-    reason: Reason,
+    reason: AcquisitionReason,
     started: Moment,
     /// The earliest time at which the cache decided on it.
     decided_from: Duration,

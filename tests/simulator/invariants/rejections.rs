@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tower_oauth2_client_credentials::Reason;
+use tower_oauth2_client_credentials::event::AcquisitionReason;
 
 use super::{DEAD_PAUSE, Held, SHORT_WAIT};
 use crate::world::{BLINK, Moment, World};
@@ -59,7 +59,7 @@ impl World {
 
     /// An acquisition's task runs after the rejection that started it or joined it at once. Earlier
     /// rejections do not matter any more.
-    pub(super) fn becomes_suspect(&mut self, now: Moment, reason: Reason) {
+    pub(super) fn becomes_suspect(&mut self, now: Moment, reason: AcquisitionReason) {
         let model = &mut self.model;
         if let Some(from) = model.suspect.take() {
             model.was_suspect = Some((from, now));
@@ -68,7 +68,7 @@ impl World {
         let unsure =
             if now.clock <= model.dead_pause + BLINK { DEAD_PAUSE } else { Duration::ZERO };
         match model.rejected_at {
-            Some(at) if reason == Reason::Rejected => model.suspect = Some(at),
+            Some(at) if reason == AcquisitionReason::Rejected => model.suspect = Some(at),
             Some(at) if now.since(at) <= unsure => {
                 model.was_suspect = Some((at, at.after(SHORT_WAIT)));
             }

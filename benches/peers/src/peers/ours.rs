@@ -3,7 +3,8 @@
 use http::Request;
 use tower::Layer;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, Error, Never, OAuthClientCredentialsLayer, Origins, TokenCache,
+    BoxError, ClientCredentials, Error, OAuthClientCredentialsLayer, Origins, TokenCache,
+    replay::NoReplay,
 };
 
 use crate::peer::{API, Body, Build, Contestant, Inner, Layered, Peer, Setup, driven};
@@ -17,9 +18,9 @@ pub fn contestants() -> [Contestant; 4] {
         contestant(LAYER, "`OAuthClientCredentialsLayer`, all defaults", false, |setup| {
             Box::pin(async move { driven(Layered(layer(&setup)?.layer(setup.inner))) })
         }),
-        contestant("this crate: layer, `Never`", "no replay after a 401", true, |setup| {
+        contestant("this crate: layer, `NoReplay`", "no replay after a 401", true, |setup| {
             Box::pin(
-                async move { driven(Layered(layer(&setup)?.replay(Never).layer(setup.inner))) },
+                async move { driven(Layered(layer(&setup)?.replay(NoReplay).layer(setup.inner))) },
             )
         }),
         contestant(GET, "`TokenCache::get`, then `Token::header_value`", false, |setup| {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 
 use super::{Scripted, data, read};
-use crate::layer::replay::{CloneBodies, EmptyBodies, Never, ReplayPolicy};
+use crate::layer::replay::{CloneBodies, EmptyBodies, NoReplay, ReplayPolicy};
 
 fn full(text: &'static str) -> Full<Bytes> {
     Full::new(Bytes::from_static(text.as_bytes()))
@@ -61,10 +61,10 @@ fn a_default_that_is_not_empty_is_not_sent() {
 #[tokio::test]
 async fn never_takes_any_type_and_replays_none() {
     struct NoBodyAtAll;
-    assert!(kept(&Never, NoBodyAtAll).1.is_none());
-    const { assert!(!<Never as ReplayPolicy<NoBodyAtAll>>::REPLAYS) };
+    assert!(kept(&NoReplay, NoBodyAtAll).1.is_none());
+    const { assert!(!<NoReplay as ReplayPolicy<NoBodyAtAll>>::REPLAYS) };
     const { assert!(<EmptyBodies as ReplayPolicy<String>>::REPLAYS) };
-    assert_eq!(read(kept(&Never, full("hello")).0).await.unwrap().0, "hello");
+    assert_eq!(read(kept(&NoReplay, full("hello")).0).await.unwrap().0, "hello");
 }
 
 #[tokio::test]

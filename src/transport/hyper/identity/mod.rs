@@ -40,9 +40,9 @@ const SLOW_REFRESH_TIMEOUT: Duration = Duration::from_millis(100);
 /// A certificate chain and its private key, which identify the client in TLS (RFC 8705).
 ///
 /// Cheap to clone; all clones are one identity. Use it everywhere the same certificate must be shown:
-/// [`HyperTransportBuilder::client_identity`](crate::HyperTransportBuilder::client_identity)
-/// for token requests, and [`build_client`](crate::HyperTransportBuilder::build_client) or
-/// [`build_tls_config`](crate::HyperTransportBuilder::build_tls_config) for the API.
+/// [`HyperTransportBuilder::client_identity`](crate::transport::HyperTransportBuilder::client_identity)
+/// for token requests, and [`build_client`](crate::transport::HyperTransportBuilder::build_client) or
+/// [`build_tls_config`](crate::transport::HyperTransportBuilder::build_tls_config) for the API.
 ///
 /// # Rotation
 ///
@@ -53,10 +53,10 @@ const SLOW_REFRESH_TIMEOUT: Duration = Duration::from_millis(100);
 /// [`Event::CredentialKept`](crate::Event::CredentialKept).
 ///
 /// With a new certificate
-/// - token requests and [`HyperClient`](crate::HyperClient) use new connections only,
+/// - token requests and [`HyperClient`](crate::transport::HyperClient) use new connections only,
 /// - tokens that are bound to the old certificate (RFC 8705 §3) are dropped, since an API would refuse
 ///   them. This requires that the
-///   [source](crate::ClientCredentialsBuilder::client_identity) has the identity,
+///   [source](crate::endpoint::ClientCredentialsBuilder::client_identity) has the identity,
 /// - [`on_rotation`](Self::on_rotation) is called.
 ///
 /// # Secrets
@@ -70,7 +70,8 @@ const SLOW_REFRESH_TIMEOUT: Duration = Duration::from_millis(100);
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_oauth2_client_credentials::{
-///     ClientCredentials, ClientIdentity, HyperClient, HyperTransport,
+///     ClientCredentials,
+///     transport::{ClientIdentity, HyperClient, HyperTransport},
 /// };
 ///
 /// let identity = ClientIdentity::from_files("/run/tls/tls.crt", "/run/tls/tls.key")?;
@@ -190,7 +191,7 @@ impl ClientIdentity {
     }
 
     /// The certificate's thumbprint as bound tokens carry it (`x5t#S256`, RFC 8705 §3.1). Empty while
-    /// files that [configuration](crate::ClientCredentialsConfig) names have not been created.
+    /// files that [configuration](crate::config::ClientCredentialsConfig) names have not been created.
     pub fn thumbprint(&self) -> String {
         let sha_256 = cipher_suite::TLS13_AES_128_GCM_SHA256.tls13().expect("it is of TLS 1.3");
         let current = self.shared.current.load();
