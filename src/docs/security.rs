@@ -168,16 +168,16 @@
 //!   keeps the bytes until it is dropped.
 //! * A cache keeps its last token after the expiry, to recognize a server that returns the same
 //!   token again. The token is dropped when the next one arrives, or with the last handle. A
-//!   request in flight is a handle. An idle service keeps the token that it last used, or the token
-//!   from when it was cloned, until its next call, even if the cache dropped it.
+//!   request in flight is a handle. A cache also keeps the last four tokens that an API rejected, to
+//!   recognize them.
 //! * The `String` that the closure of [`Secret::from_fn`] returns is wiped, and so is an
 //!   assertion's. The data that the closure read from is yours, as are a PEM or JWK that you pass
 //!   by reference.
 //! * DPoP proofs are not wiped. Each is valid for one request only.
-//! * A replaced token is wiped when its last user drops it. The services of a layer share one copy for
-//!   each group of threads, and the first request with the next token removes all of these. A service
-//!   that was called more than once holds its own copy until its next call or its drop. An idle
-//!   clone holds none.
+//! * The services of a layer share one copy of the token for each group of threads. The first request
+//!   with the next token removes all of these. A service that was called more than once holds its own
+//!   copy until its next call, even if the cache dropped the token. A clone that was not called holds
+//!   none.
 //! * The last good secret, key or assertion from a file, and the last good assertion of a closure,
 //!   are kept for the case that a read fails.
 //! * A certificate's key ([`ClientIdentity`]) passes through the PEM decoder of rustls, whose
