@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 
-/// The settings of both. [`defaults`](crate::docs::defaults) gives the reason for each default.
+/// The settings of the cooldown and of the budget. Ranges are `(first, max)`. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
 pub(super) struct BackoffSettings {
     pub(super) cooldown: (Duration, Duration),
@@ -53,13 +53,13 @@ impl FailureBackoff {
         settings: &BackoffSettings,
     ) -> Self {
         let before = previous.map_or(0, |previous| previous.failures);
-        // The server was not asked, so it did not fail.
+        // No token request was sent, so the server did not fail.
         let overloaded = error.kind() == ErrorKind::Overloaded;
         let failures = if overloaded { before } else { before.saturating_add(1) };
-        let (first, most) = settings.cooldown;
-        let mut pause = doubled(first, if overloaded { 0 } else { failures - 1 }, most);
+        let (first, max) = settings.cooldown;
+        let mut pause = doubled(first, if overloaded { 0 } else { failures - 1 }, max);
         if error.is_terminal() {
-            pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, most));
+            pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, max));
         }
         let pause = pause.mul_f64(1.0 + 0.25 * draw);
         let retry_after = error.retry_after().unwrap_or_default();
@@ -88,9 +88,10 @@ impl FailureBackoff {
     }
 }
 
-/// How many acquisitions a full budget allows at once.
-const AT_ONCE: u32 = 3;
-/// The budget is full again after this time without a rejection.
+/// How many acquisitions a full budget allows without a wait.
+const BURST: u32 = 3;
+/// The budget is full again after this time without a rejection. The cache also refills it when a
+/// token reaches its scheduled refresh unrejected.
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 
 /// The budget of acquisitions that rejections and forced refreshes start.
@@ -115,11 +116,11 @@ impl RejectionBudget {
 
     /// How long until the budget allows an acquisition.
     pub(super) fn wait(&self, now: Instant, settings: &BackoffSettings) -> Duration {
-        let (Some(later), Some(last_at)) = (self.taken.checked_sub(AT_ONCE), self.last_at) else {
+        let (Some(later), Some(last_at)) = (self.taken.checked_sub(BURST), self.last_at) else {
             return Duration::ZERO;
         };
-        let (first, most) = settings.rejection_interval;
-        (last_at + doubled(first, later, most)).saturating_duration_since(now)
+        let (first, max) = settings.rejection_interval;
+        (last_at + doubled(first, later, max)).saturating_duration_since(now)
     }
 
     /// Takes one acquisition, which starts now or is postponed.
@@ -130,6 +131,7 @@ impl RejectionBudget {
 
     /// The last acquisition, which was postponed or failed, starts now. It is not counted again.
     pub(super) fn restart_last(&mut self, now: Instant) {
+        // It counts even if the budget was refilled since it was taken.
         self.taken = self.taken.max(1);
         self.last_at = Some(now);
         self.last_rejection_at.get_or_insert(now);
@@ -162,8 +164,8 @@ impl BackoffState {
     }
 }
 
-fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
-    first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(most.max(first))
+fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
+    first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(max.max(first))
 }
 
 #[cfg(test)]

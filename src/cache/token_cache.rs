@@ -14,7 +14,7 @@ use super::{
     readiness::Readiness,
     readiness_watch::ReadinessWatch,
     snapshot::Snapshot,
-    state::{Rejection, Require},
+    state::{Rejection, Requirement},
     token_wait::TokenWait,
 };
 use crate::{error::Error, event::Observer, source::CacheControl, sync::Arc, token::Token};
@@ -83,7 +83,7 @@ impl TokenCache {
         if let Some(snapshot) = self.inner.fresh(Instant::now()) {
             return snapshot.as_ref().map(|snapshot| self.inner.clone_token(snapshot));
         }
-        let snapshot = self.inner.current(Require::Unexpired);
+        let snapshot = self.inner.current(Requirement::Unexpired);
         snapshot.map(|snapshot| self.inner.clone_token(&snapshot))
     }
 
@@ -215,12 +215,12 @@ impl TokenCache {
     /// The cached token for a request that need not wait. Starts a refresh that is due, and no other
     /// acquisition.
     pub(crate) fn current_without_wait(&self) -> Option<Arc<Snapshot>> {
-        self.inner.current(Require::NoWait)
+        self.inner.current(Requirement::NoWait)
     }
 
     /// The cached token for a request that has waited, if neither clock says that it has expired.
     pub(crate) fn current_after_wait(&self) -> Option<Arc<Snapshot>> {
-        self.inner.current(Require::ValidByBothClocks)
+        self.inner.current(Requirement::ValidByBothClocks)
     }
 
     /// Waits for a token. Resolves to the value that `take` makes of its snapshot.

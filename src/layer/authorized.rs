@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, header::MaxSizeReached};
 use tokio::time::Instant;
 
 use super::{
-    authorize::{Authorized, NO_ROOM, append, resolve_conflict},
+    authorize::{append, resolve_conflict},
     challenge::Verdict,
-    settings::{HAS_OWN, Settings},
+    settings::Settings,
 };
 use crate::{
     cache::{Snapshot, TokenCache},
@@ -20,19 +20,21 @@ use crate::{
 /// A token with its header value, and with all that is needed to classify the response to it.
 ///
 /// It holds the cache, so a request in flight counts as a handle of the cache.
-// The alignment keeps the reference count in front of it on its own pair of cache lines.
+// The alignment keeps the `Arc` reference count, which precedes the value, on its own pair of cache
+// lines.
 #[repr(align(128))]
 pub struct AuthorizedToken {
     header: HeaderValue,
     snapshot: Arc<Snapshot>,
     settings: Arc<Settings>,
-    /// A copy of the snapshot's, so that a request reads one allocation.
+    /// Copied from the snapshot, so that a request reads one allocation.
     is_bound: bool,
     cache: TokenCache,
 }
 
 impl AuthorizedToken {
-    /// The copy of this thread's stripe.
+    /// For one stripe of threads. The reference count of its header value is shared with that stripe
+    /// only.
     pub(crate) fn for_stripe(
         snapshot: Arc<Snapshot>,
         cache: TokenCache,
@@ -42,7 +44,7 @@ impl AuthorizedToken {
         Self::new(header, snapshot, cache, settings)
     }
 
-    /// A copy with its own reference counts, for a service that is called often.
+    /// A copy with its own reference counts, for a service that is called again.
     pub(crate) fn for_service(&self) -> Self {
         Self {
             header: self.token().own_header_value(),
@@ -53,7 +55,7 @@ impl AuthorizedToken {
         }
     }
 
-    /// For a single request.
+    /// For a single request, which needs no copy of the token.
     pub(crate) fn for_request(
         snapshot: Arc<Snapshot>,
         cache: TokenCache,
@@ -84,13 +86,13 @@ impl AuthorizedToken {
         self.snapshot.is_sendable(now)
     }
 
-    /// Whether it has the token of this snapshot.
+    /// Whether its token is the one of this snapshot.
     pub(crate) fn has_token_of(&self, snapshot: &Snapshot) -> bool {
         self.token().is_same(snapshot.token())
     }
 
     /// Whether both were made from one snapshot.
-    pub(crate) fn has_snapshot_of(&self, other: &Self) -> bool {
+    pub(crate) fn shares_snapshot_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.snapshot, &other.snapshot)
     }
 
@@ -99,7 +101,7 @@ impl AuthorizedToken {
         self.snapshot.is_replaced()
     }
 
-    /// Whether each request needs a proof of possession as well.
+    /// Whether each request also needs a proof of possession (DPoP, RFC 9449).
     #[inline(always)]
     pub(crate) fn is_bound(&self) -> bool {
         self.is_bound
@@ -109,7 +111,7 @@ impl AuthorizedToken {
     ///
     /// # Errors
     ///
-    /// Says why the request must not be sent.
+    /// The reason why the request must not be sent.
     #[inline(always)]
     pub(crate) fn authorize<B>(&self, request: &mut Request<B>) -> Result<bool, &'static str> {
         match append(request.headers_mut(), self.settings.header_name.as_ref(), &self.header) {
@@ -125,19 +127,8 @@ impl AuthorizedToken {
         appended: Result<bool, MaxSizeReached>,
         headers: &mut HeaderMap,
     ) -> Result<bool, &'static str> {
-        let existing = self.settings.existing_authorization;
-        match resolve_conflict(
-            appended,
-            headers,
-            self.settings.header_name(),
-            &self.header,
-            existing,
-        ) {
-            Authorized::Ours => Ok(true),
-            Authorized::Own => Ok(false),
-            Authorized::Refused => Err(HAS_OWN),
-            Authorized::Full => Err(NO_ROOM),
-        }
+        let (name, own) = (self.settings.header_name(), self.settings.existing_authorization);
+        resolve_conflict(appended, headers, name, &self.header, own)
     }
 
     pub(crate) fn token(&self) -> &Token {

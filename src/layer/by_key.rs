@@ -44,14 +44,14 @@ where
         request: &Request<B>,
     ) -> Decision {
         let LayerShared { tokens: Self { tokens, pick, without_key }, settings, .. } = &**shared;
-        // Before a key is picked: the request needs none, and the key would start a cache.
+        // Checked first: such a request needs no token, and a key would create a cache.
         if settings.keeps_own_authorization(request) {
             return own_authorization(settings);
         }
         let Some(key) = pick(&RequestHead::of(request)) else {
             return shared.withhold(request, WithheldReason::NoKey, *without_key);
         };
-        // Nothing is shared between requests here, because each may have another key.
+        // Made for each request, because each may have another key.
         let (cache, settings) = (tokens.cache(&key), Arc::clone(settings));
         match cache.fresh(Instant::now()) {
             Some(snapshot) => {
@@ -62,7 +62,7 @@ where
         }
     }
 
-    /// Such a request has no cache, so no cache's observer sees it.
+    /// Withheld requests have no cache, so there is no cache's observer to notify.
     fn observer(&self) -> Observer {
         Observer::default()
     }

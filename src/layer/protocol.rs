@@ -24,15 +24,16 @@ pub(crate) mod sealed {
         /// The body of the response that the caller gets.
         type Body<R>;
 
-        /// Called with each request that carries a token.
+        /// A hook for each request that carries a token, before it is sent.
         #[inline(always)]
         fn prepare<B>(_: &mut Request<B>, _: &Arc<AuthorizedToken>) {}
 
-        /// The HTTP status that stands for the response's status.
+        /// The status to classify the response by. A response that reports a rejected token in another
+        /// way counts as a 401.
         fn status<R>(response: &Response<R>) -> StatusCode;
 
         /// The result that the caller gets. `token`: the one that the request was sent with.
-        // For a whole result, so that plain HTTP need not move it.
+        // Takes the whole result, so that plain HTTP need not move the response.
         fn finish<R, E: Into<BoxError>>(
             result: Poll<Result<Response<R>, E>>,
             token: &mut Option<Arc<AuthorizedToken>>,

@@ -4,9 +4,9 @@ use http::Request;
 use tokio::time::Instant;
 
 use super::{
-    authorize::ExistingAuthorization,
+    authorize::{ExistingAuthorization, HAS_OWN},
     authorized::AuthorizedToken,
-    settings::{HAS_OWN, Route, Settings, WithoutToken},
+    settings::{Route, Settings, WithoutToken},
     shared::LayerShared,
 };
 use crate::{
@@ -36,7 +36,7 @@ pub enum Decision {
     Refuse(&'static str),
 }
 
-/// The token that a service used last. A service keeps its own copy from its second call on, because
+/// The token that a service used last. A service keeps a copy only from its second call on, because
 /// most clones are called once.
 #[derive(Debug, Default)]
 pub struct LastToken {
@@ -48,14 +48,14 @@ pub(crate) mod sealed {
     use super::{Arc, Decision, LastToken, LayerShared, Observer, Request};
 
     pub trait Decide: Sized {
-        /// Decides about a request that is to carry a token.
+        /// Decides about a request that may carry a token.
         fn decide<B>(
             shared: &Arc<LayerShared<Self>>,
             last: &mut LastToken,
             request: &Request<B>,
         ) -> Decision;
 
-        /// Where events about requests without a token go.
+        /// The receiver of events about requests that must not carry a token.
         fn observer(&self) -> Observer;
     }
 }
@@ -75,7 +75,7 @@ impl<T: SelectCache> LayerShared<T> {
         }
     }
 
-    /// For a request that must not carry a token.
+    /// Decides about a request that must not carry a token, and reports it.
     #[cold]
     pub(crate) fn withhold<B>(
         &self,

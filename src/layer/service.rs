@@ -20,8 +20,7 @@ use crate::{cache::TokenCache, error::BoxError, sync::Arc};
 
 /// The service made by [`OAuthClientCredentialsLayer`](crate::OAuthClientCredentialsLayer).
 ///
-/// Clones are cheap and share one token. A service that is held across calls saves a few
-/// nanoseconds for each.
+/// Clones are cheap and share one token. Reusing one service saves a few nanoseconds per call.
 pub struct OAuthClientCredentials<S, P = EmptyBodies, T = TokenCache, M = Http> {
     inner: S,
     policy: P,
@@ -35,7 +34,7 @@ impl<S, P, T, M> OAuthClientCredentials<S, P, T, M> {
         Self { inner, policy, shared, last: LastToken::default(), protocol: PhantomData }
     }
 
-    /// The same around another service.
+    /// The same layer around another service.
     #[cfg(feature = "reqwest-middleware")]
     pub(crate) fn around<I>(&self, inner: I) -> OAuthClientCredentials<I, P, T, M>
     where
@@ -89,7 +88,7 @@ where
             Decision::Send(token) if P::REPLAYS || token.is_bound() => {
                 ResponseFuture::sending(token, policy, inner, request)
             }
-            // A replay is impossible, so nothing is kept.
+            // The request is never sent again, so no copy is kept.
             Decision::Send(token) => match token.authorize(&mut request) {
                 Ok(is_authorized) => {
                     if is_authorized {
@@ -100,8 +99,8 @@ where
                 Err(why) => ResponseFuture::refused(policy, why),
             },
             Decision::Wait(shared) => {
-                // The ready service may hold a permit that the token request needs. A clone holds
-                // none, so nothing is reserved while the request waits.
+                // Drops the ready service, and with it a permit that `poll_ready` may have acquired.
+                // The token request may need that permit. The clones hold none.
                 let idle = inner.clone();
                 *inner = idle.clone();
                 ResponseFuture::waiting(policy.clone(), shared, idle, request)
@@ -112,7 +111,7 @@ where
     }
 }
 
-/// A clone has not been called, so it keeps no token.
+/// A clone starts without a last token, because most clones are called once.
 impl<S: Clone, P: Clone, T, M> Clone for OAuthClientCredentials<S, P, T, M> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), self.policy.clone(), Arc::clone(&self.shared))

@@ -23,13 +23,14 @@ pub(crate) struct Settings {
     pub(crate) other_origin: WithoutToken,
     pub(crate) existing_authorization: ExistingAuthorization,
     pub(crate) classifier: ResponseClassifier,
-    /// `None`: `Authorization`.
+    /// The field that carries the token. `None`: `Authorization`, which is cheaper to insert as a
+    /// constant.
     pub(crate) header_name: Option<HeaderName>,
     pub(crate) throttle: Arc<Throttle>,
 }
 
-/// What to do with a request that must not carry the token: to another origin, or
-/// [one of these](crate::Origins).
+/// What to do with a request that must not carry the token, such as a request to another origin.
+/// [`Origins`](crate::Origins) lists all of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WithoutToken {
@@ -58,9 +59,9 @@ pub struct SkipToken;
 pub(crate) enum Route {
     /// With a token.
     Authorize,
-    /// Without one, because the caller asks for it.
+    /// Without a token, because the caller asks for that ([`SkipToken`]).
     Skip,
-    /// It must not carry a token.
+    /// It must not carry a token. [`WithoutToken`] says whether it is sent.
     Withhold(WithheldReason),
 }
 
@@ -94,7 +95,8 @@ impl Settings {
             && request.headers().contains_key(self.header_name())
     }
 
-    /// Reports a request that must not carry the token, unless it is expected to carry none.
+    /// Reports a request that must not carry the token. A request that would carry none anyway is
+    /// reported only if it is refused.
     pub(crate) fn report_withheld<B>(
         &self,
         request: &Request<B>,
@@ -127,9 +129,6 @@ impl Settings {
     }
 }
 
-/// The detail of the error for a request that carries its own authorization field.
-pub(crate) const HAS_OWN: &str = "it carries its own authorization field";
-
 /// The error of a request that was not sent.
 pub(crate) fn refusal(why: &'static str) -> BoxError {
     Error::new(ErrorKind::Refused).with_detail(why).into()
@@ -140,7 +139,7 @@ pub(crate) fn refusal(why: &'static str) -> BoxError {
 pub(crate) struct ResponseClassifier {
     pub(crate) rejections: RejectionPolicy,
     /// The token is for a proxy: 407 and `Proxy-Authenticate` count.
-    pub(crate) proxy: bool,
+    pub(crate) is_proxy: bool,
 }
 
 impl ResponseClassifier {
@@ -151,7 +150,8 @@ impl ResponseClassifier {
         headers: &HeaderMap,
         token: &Token,
     ) -> Verdict {
-        let field = if self.proxy { header::PROXY_AUTHENTICATE } else { header::WWW_AUTHENTICATE };
+        let field =
+            if self.is_proxy { header::PROXY_AUTHENTICATE } else { header::WWW_AUTHENTICATE };
         let scheme = token.token_type().scheme();
         classify(status, headers, &field, scheme, &self.rejections)
     }

@@ -1,5 +1,4 @@
-//! State that the services of a layer share: the tokens' source, the settings, and the current
-//! token, ready for requests.
+//! State that the services of a layer share: the cache, the settings and the current token.
 
 use std::sync::OnceLock;
 
@@ -25,12 +24,12 @@ pub struct LayerShared<T> {
 /// The current token, once for each stripe of threads, so that threads do not write to each
 /// other's reference counts.
 ///
-/// A token that was replaced does not stay here: the first thread that stores the next one removes
-/// it from all stripes.
+/// A replaced token does not stay here: the first thread that stores the next token removes it from
+/// all stripes.
 #[derive(Debug)]
 enum CurrentToken {
     Striped(OnceLock<Box<[ArcSwapOption<AuthorizedToken>]>>),
-    /// The state is that of a single request.
+    /// For a single request, which uses its token once.
     None,
 }
 
@@ -42,7 +41,7 @@ impl<T> LayerShared<T> {
 }
 
 impl LayerShared<TokenCache> {
-    /// For a single request.
+    /// For a single request that cannot use the state of its layer: one of a keyed cache, or a replay.
     pub(crate) fn for_request(cache: TokenCache, settings: Arc<Settings>) -> Self {
         Self { tokens: cache, settings, current: CurrentToken::None }
     }
@@ -66,30 +65,31 @@ impl LayerShared<TokenCache> {
         if let Some(token) = self.current.load().filter(|token| token.has_token_of(snapshot)) {
             return token;
         }
-        // Requests that waited share a token. One that is about to be replaced is not stored.
+        // Stored for the other requests that waited, unless it is about to be replaced.
         if snapshot.is_fresh(Instant::now()) && !snapshot.is_replaced() {
             return self.store(Arc::clone(snapshot));
         }
-        Arc::new(self.for_one(Arc::clone(snapshot)))
+        self.for_single_use(Arc::clone(snapshot))
     }
 
-    fn for_one(&self, snapshot: Arc<Snapshot>) -> AuthorizedToken {
-        AuthorizedToken::for_request(snapshot, self.tokens.clone(), Arc::clone(&self.settings))
+    fn for_single_use(&self, snapshot: Arc<Snapshot>) -> Arc<AuthorizedToken> {
+        let (cache, settings) = (self.tokens.clone(), Arc::clone(&self.settings));
+        Arc::new(AuthorizedToken::for_request(snapshot, cache, settings))
     }
 
     #[cold]
     pub(super) fn store(&self, snapshot: Arc<Snapshot>) -> Arc<AuthorizedToken> {
         let CurrentToken::Striped(slots) = &self.current else {
-            return Arc::new(self.for_one(snapshot));
+            return self.for_single_use(snapshot);
         };
         let (cache, settings) = (self.tokens.clone(), Arc::clone(&self.settings));
         let token = Arc::new(AuthorizedToken::for_stripe(snapshot, cache, settings));
         let slots = slots.get_or_init(|| (0..stripes()).map(|_| ArcSwapOption::empty()).collect());
         slots[stripe()].store(Some(Arc::clone(&token)));
         for slot in slots {
-            // An empty slot is written to as well: a thread that stores an older token after this
-            // write sees by it that the token was replaced, and removes it below.
-            if slot.load().as_ref().is_none_or(|other| !other.has_snapshot_of(&token)) {
+            // Empty slots are written too. A thread that stores an older token into one afterwards
+            // then sees that its token was replaced, and removes it below.
+            if slot.load().as_ref().is_none_or(|other| !other.shares_snapshot_with(&token)) {
                 slot.store(None);
             }
         }

@@ -1,4 +1,4 @@
-//! A request that waits, or that is sent again.
+//! A request that waits, is sent again or is refused.
 
 use std::{
     mem,
@@ -27,13 +27,14 @@ use crate::{
     sync::Arc,
 };
 
-/// How many tokens may expire while the inner service becomes ready. Each costs an acquisition.
+/// The request fails when this many tokens have expired before the inner service was ready. Each one
+/// costs an acquisition.
 const MAX_EXPIRED_TOKENS: u32 = 3;
 
 type StepResult<S, B, P> = Result<Step<S, B, P, <P as ReplayPolicy<B>>::Kept>, BoxError>;
 
 pin_project! {
-    /// A request that waits, or that is sent again.
+    /// A request that waits, is sent again or is refused.
     ///
     /// ```text
     /// WaitingForToken ──► Readying ──► Sending ──► the caller
@@ -81,7 +82,7 @@ where
         Self::new(policy, RetryBudget::FULL, Stage::Sending { future, sent: Some(sent) })
     }
 
-    /// The first sending was answered, and the token was rejected.
+    /// For a request whose first attempt was answered with a rejection of the token.
     pub(super) fn rejected(
         response: S::Response,
         token: Arc<AuthorizedToken>,
@@ -136,8 +137,8 @@ where
                 let token = if token.is_sendable(Instant::now()) {
                     Some(Arc::clone(token))
                 } else {
-                    // The token expired in the meantime. If a later one is cached the service stays
-                    // reserved, because it may take as long to become ready again.
+                    // The token expired in the meantime. If another one is cached, the ready service is
+                    // kept: it may take as long to become ready again.
                     shared.cache().current_after_wait().map(|it| shared.authorized(&it))
                 };
                 let pending = pending.take().expect(COMPLETED);
@@ -148,7 +149,8 @@ where
                         if *this.expired_tokens == MAX_EXPIRED_TOKENS {
                             return Poll::Ready(Err(service_too_slow().into()));
                         }
-                        // A clone reserves nothing while the request waits.
+                        // Replaces the ready service by a clone, so that nothing is reserved while the
+                        // request waits.
                         let service = pending.service.clone();
                         Step::Next(Stage::waiting_for_token(PendingRequest { service, ..pending }))
                     }
@@ -156,11 +158,11 @@ where
             }
             StageProj::Sending { future, sent } => {
                 let result = ready!(future.poll(cx));
-                let Sent { token, replay, proven } = sent.take().expect(COMPLETED);
+                let Sent { token, replay, proof_uri } = sent.take().expect(COMPLETED);
                 let Some(token) = token else {
                     return Poll::Ready(Ok(Step::done(result.map_err(Into::into))));
                 };
-                let has_nonce = match (&result, &proven) {
+                let has_nonce = match (&result, &proof_uri) {
                     (Ok(response), Some(uri)) => {
                         token.token().observe_response(uri, response.headers())
                     }
@@ -188,7 +190,7 @@ where
                         last.token.report_not_replayed(NotReplayedReason::NoOtherToken);
                         Step::done(last.result)
                     }
-                    // The body is restored only now, when the connection had time to drop it.
+                    // Restored only now: the connection has had time to drop the first body.
                     Some(snapshot) => last.restore(|pending| {
                         let token = pending.shared.authorized(&snapshot);
                         Stage::Readying { token, pending: Some(pending) }
@@ -222,8 +224,8 @@ where
 {
     let PendingRequest { mut service, request, .. } = pending;
     let prepared = prepare::<_, _, _, M>(&token, policy, &service, request, budget)?;
-    let Prepared { request, is_authorized, replay, proven } = prepared;
-    let sent = Sent { token: is_authorized.then_some(token), replay, proven };
+    let Prepared { request, is_authorized, replay, proof_uri } = prepared;
+    let sent = Sent { token: is_authorized.then_some(token), replay, proof_uri };
     Ok(Step::Next(Stage::Sending { future: service.call(request), sent: Some(sent) }))
 }
 

@@ -1,4 +1,4 @@
-//! The stages of a request that waits, or that is sent again, and what follows a sending.
+//! The stages of a request that waits or is sent again, and the transitions after each attempt.
 
 use http::{Request, Uri};
 use pin_project_lite::pin_project;
@@ -29,13 +29,13 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // No token is cached. Nothing of the inner service is reserved.
+        // No token is cached. The inner service is not ready, so nothing is reserved in it.
         WaitingForToken {
             #[pin]
             wait: TokenWait,
             pending: Option<PendingRequest<S, B>>,
         },
-        // The inner service becomes ready.
+        // Waits until the inner service is ready.
         Readying {
             token: Arc<AuthorizedToken>,
             pending: Option<PendingRequest<S, B>>,
@@ -46,36 +46,36 @@ pin_project! {
             future: S::Future,
             sent: Option<Sent<S, P, K>>,
         },
-        // The token was rejected.
+        // The token was rejected. Waits for another one.
         WaitingForReplacement {
             #[pin]
             replacement: Replacement,
-            last: Option<LastSending<S, S::Response, P, K>>,
+            last: Option<LastAttempt<S, S::Response, P, K>>,
         },
-        // The request must not be sent.
+        // The request is refused.
         Failed {
             error: Option<BoxError>,
         },
-        // The request is sent again with the same token. First the task of the connection runs
-        // once, so that it drops the first body.
+        // Yields once before the request is sent again. The task of the connection then runs and drops
+        // the first body, so that the replay policy can restore it.
         Yielding {
             yielded: bool,
-            last: Option<LastSending<S, S::Response, P, K>>,
+            last: Option<LastAttempt<S, S::Response, P, K>>,
         },
     }
 }
 
-/// What is known of a request that was sent.
+/// The state of a request that was sent.
 pub(super) struct Sent<S, P, K> {
     /// `None`: the request kept its own authorization field.
     pub(super) token: Option<Arc<AuthorizedToken>>,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
-    /// Where the request went, if it carried a proof.
-    pub(super) proven: Option<Uri>,
+    /// The URI of the request, if it carried a proof.
+    pub(super) proof_uri: Option<Uri>,
 }
 
-/// A sending that is to be followed by another.
-pub(super) struct LastSending<S, R, P, K> {
+/// An attempt that is followed by another one.
+pub(super) struct LastAttempt<S, R, P, K> {
     /// Returned if the request is not sent again after all.
     pub(super) result: Result<R, BoxError>,
     pub(super) token: Arc<AuthorizedToken>,
@@ -89,7 +89,7 @@ where
     S: Service<Request<B>>,
 {
     Next(Stage<S, B, P, K>),
-    /// The caller gets the result. `token`: the one that a successful request was sent with.
+    /// The caller gets the result. `token`: the token of a successful request.
     Return {
         result: Result<S::Response, BoxError>,
         token: Option<Arc<AuthorizedToken>>,
@@ -112,7 +112,7 @@ where
         let replacement = token.cache().replacement(token.token());
         Self::WaitingForReplacement {
             replacement,
-            last: Some(LastSending { result, token, replay }),
+            last: Some(LastAttempt { result, token, replay }),
         }
     }
 }
@@ -126,8 +126,8 @@ where
     }
 }
 
-impl<S, R, P, K> LastSending<S, R, P, K> {
-    /// Goes on with the next stage, or returns the result if the body could not be kept.
+impl<S, R, P, K> LastAttempt<S, R, P, K> {
+    /// Continues with the next stage, or returns the result if the body cannot be restored.
     pub(super) fn restore<B>(
         self,
         next: impl FnOnce(PendingRequest<S, B>) -> Stage<S, B, P, K>,
@@ -149,7 +149,7 @@ impl<S, R, P, K> LastSending<S, R, P, K> {
     }
 }
 
-/// Decides what follows a response that is not a success. `has_nonce`: it brought a nonce.
+/// Decides what follows a response that is not a success. `has_nonce`: it carried a DPoP nonce.
 #[cold]
 pub(super) fn after_response<S, B, P, K>(
     verdict: Verdict,
@@ -176,7 +176,7 @@ where
         }
         (_, Some(replay)) if may_replay => {
             *budget = budget.after_nonce();
-            let last = Some(LastSending { result, token, replay });
+            let last = Some(LastAttempt { result, token, replay });
             Step::Next(Stage::Yielding { yielded: false, last })
         }
         _ => {
@@ -215,7 +215,7 @@ where
             if budget.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
         {
             *budget = budget.after_lost_connection();
-            let last = Some(LastSending { result, token, replay });
+            let last = Some(LastAttempt { result, token, replay });
             Step::Next(Stage::Yielding { yielded: false, last })
         }
         _ => {

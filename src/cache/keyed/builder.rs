@@ -11,10 +11,10 @@ use quick_cache::{UnitWeighter, sync::Cache};
 use tokio::time::Instant;
 
 use super::{
-    cache::{Configure, KeyedInner, KeyedTokenCache, TICKS},
+    cache::{Configure, KeyedInner, KeyedTokenCache, TICKS_PER_IDLE_TIME},
     limiter::Limiter,
     registry::KeyRegistry,
-    source::{Make, Sources},
+    source::{MakeSource, Sources},
 };
 use crate::{
     cache::TokenCacheBuilder,
@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// So that a tick is at least a second.
-const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS as u64);
+const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS_PER_IDLE_TIME as u64);
 
 /// Builds a [`KeyedTokenCache`].
 ///
@@ -52,7 +52,7 @@ const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS as u64);
 /// ```
 #[must_use]
 pub struct KeyedTokenCacheBuilder<K> {
-    make: Box<Make<K>>,
+    make: Box<MakeSource<K>>,
     configure: Box<Configure<K>>,
     capacity: usize,
     idle_time: Duration,
@@ -145,7 +145,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 sources: Arc::new(Sources { make, limiter, retry_limiter }),
                 configure,
                 created_at: Instant::now(),
-                tick: idle_time / TICKS,
+                tick_length: idle_time / TICKS_PER_IDLE_TIME,
                 swept: AtomicU32::new(0),
             }),
         }

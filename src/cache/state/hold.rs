@@ -10,32 +10,32 @@ use crate::{
         schedule::{Arrival, Deadlines},
         settings::Settings,
         snapshot::{Replaced, Snapshot},
-        suspend::{Baseline, SuspendWatch},
+        suspend::{ClockSample, SuspendWatch},
     },
     event::Event,
     sync::{Arc, Striped},
     token::Token,
 };
 
-/// A token on its way into the cache.
-pub(super) struct Arrived {
+/// The snapshot of a new token, which is not cached yet.
+pub(super) struct NewSnapshot {
     pub(super) snapshot: Arc<Snapshot>,
-    /// The lifetime in force.
+    /// The lifetime that its deadlines are computed from.
     pub(super) lifetime: Duration,
-    /// The cached token was returned again.
+    /// Whether the server returned the cached token again.
     pub(super) is_same: bool,
 }
 
 impl State {
     /// The snapshot of a token that arrives now. `started`: when it was requested.
-    pub(super) fn arrive(
+    pub(super) fn new_snapshot(
         &self,
         token: Token,
         started: Instant,
         now: Instant,
         draw: f64,
         settings: &Settings,
-    ) -> Arrived {
+    ) -> NewSnapshot {
         let schedule = &settings.schedule;
         let is_same = self.holds(&token);
         let issued_at = token.issued_at().unwrap_or(started).min(now);
@@ -66,7 +66,7 @@ impl State {
             replaced: Replaced::default(),
             copies: Striped::default(),
         });
-        Arrived { snapshot, lifetime, is_same }
+        NewSnapshot { snapshot, lifetime, is_same }
     }
 
     /// Makes the token the held one. `requested`: both clocks when it was requested. Returns an event if
@@ -75,7 +75,7 @@ impl State {
         &mut self,
         snapshot: Arc<Snapshot>,
         is_same: bool,
-        requested: Baseline,
+        requested: ClockSample,
         now: Instant,
         settings: &Settings,
     ) -> Option<Event> {

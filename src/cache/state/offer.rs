@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::{Effects, State, hold::Arrived};
+use super::{Effects, State, hold::NewSnapshot};
 use crate::{
-    cache::{acquisition::Outcome, settings::Settings, suspend::Baseline},
+    cache::{acquisition::Outcome, settings::Settings, suspend::ClockSample},
     event::Event,
     sync::Arc,
     token::Token,
@@ -19,12 +19,11 @@ impl State {
     ///
     /// # One acquisition at a time
     ///
-    /// Requests that wait for an acquisition are served at once, but the acquisition is still running.
-    /// It stays the one in flight, so no second one starts within its bound. Requests that need to wait
-    /// later, because the offered token was rejected or has expired, must not find the outcome that the
-    /// first waiters got: they would not wait for the new token. So the state continues with a copy of
-    /// the acquisition that has the same number and no waiters. The result of the task, or the abandon
-    /// bound, ends that copy.
+    /// The offered token ends the wait of all waiters, but the acquisition still runs. It stays the one
+    /// in flight, so that no second one starts within its bound. Later requests may have to wait for it
+    /// too, because the offered token was rejected or has expired. They must not find the outcome of the
+    /// first waiters. So the state continues with a copy of the acquisition, which has the same number
+    /// and no waiters. The result of the task ends the copy, or waiters abandon it.
     pub(in crate::cache) fn offer(
         &mut self,
         token: Token,
@@ -35,18 +34,20 @@ impl State {
         let is_known = self.holds(&token)
             || self.recently_rejected.iter().any(|rejected| rejected.same_secret(&token))
             || self.is_cleared(&token, now);
-        let Arrived { snapshot, lifetime, .. } = self.arrive(token, now, now, draw, settings);
+        let NewSnapshot { snapshot, lifetime, .. } =
+            self.new_snapshot(token, now, now, draw, settings);
         if is_known || snapshot.expired_on_arrival || !self.is_improved_by(snapshot.issued_at, now)
         {
             return (false, Effects::default());
         }
         self.backoff.failure = None;
         self.rejection_pending = false;
-        self.suspect_until = None;
-        let suspended = self.hold(snapshot, false, Baseline::now(&settings.clock), now, settings);
+        self.replacement_wait_until = None;
+        let suspended =
+            self.hold(snapshot, false, ClockSample::now(&settings.clock), now, settings);
         let events = [Event::Offered { lifetime }].into_iter().chain(suspended).collect();
         let waited_for = self.acquisition.take();
-        self.acquisition = waited_for.as_ref().map(|it| Arc::new(it.overtaken()));
+        self.acquisition = waited_for.as_ref().map(|it| Arc::new(it.for_later_waiters()));
         let held = self.updated(now);
         let end = waited_for.map(|acquisition| (acquisition, Outcome::Token(held)));
         (true, Effects { start: None, end, events })
@@ -81,7 +82,7 @@ mod tests {
     use super::*;
     use crate::cache::{
         acquisition::Acquisition,
-        state::{Decision, Rejection, Require, Wish},
+        state::{Decision, Lookup, Rejection, Requirement},
     };
 
     const S: Duration = Duration::from_secs(1);
@@ -118,13 +119,13 @@ mod tests {
 
         fn held(&mut self) -> Option<String> {
             let (token, _) =
-                self.state.current(Require::Unexpired, self.now, false, &self.settings);
+                self.state.current(Requirement::Unexpired, self.now, false, &self.settings);
             token.map(|snapshot| snapshot.token().secret().to_owned())
         }
 
         fn wait(&mut self) -> (Arc<Acquisition>, bool) {
             let (decision, effects) =
-                self.state.decide(Wish::Token, self.now, true, &self.settings);
+                self.state.decide(Lookup::Token, self.now, true, &self.settings);
             let Decision::Wait { acquisition, .. } = decision else { panic!("a token is cached") };
             (acquisition, effects.start.is_some())
         }

@@ -48,7 +48,7 @@ impl State {
         let (rejection, action) =
             self.acquire_early(AcquisitionReason::Rejected, now, can_start, settings, &mut effects);
         let was_reported = match action {
-            RejectionAction::Joined => self.suspect_until.is_some(),
+            RejectionAction::Joined => self.replacement_wait_until.is_some(),
             RejectionAction::TooSoon { .. } => std::mem::replace(&mut self.too_soon_reported, true),
             RejectionAction::CoolingDown { .. } | RejectionAction::NoRuntime => {
                 std::mem::replace(&mut self.postponed_reported, true)
@@ -60,7 +60,7 @@ impl State {
             }
         };
         if let Rejection::Wait(_) = rejection {
-            self.suspect_until.get_or_insert(now + settings.rejected_token_wait);
+            self.replacement_wait_until.get_or_insert(now + settings.rejected_token_wait);
         }
         if !was_reported {
             effects.events.push(Event::Rejected { action });
@@ -140,7 +140,7 @@ impl State {
 #[cfg(all(test, not(oauth_loom)))]
 mod tests {
     use super::*;
-    use crate::cache::state::{Decision, Wish};
+    use crate::cache::state::{Decision, Lookup};
 
     fn complete(state: &mut State, acquisition: &Acquisition, secret: &str, now: Instant) -> Token {
         let lifetime = Duration::from_secs(86_400);
@@ -152,7 +152,7 @@ mod tests {
     /// A state with a token.
     fn with_token(now: Instant) -> (State, Token) {
         let mut state = State::default();
-        let (decision, _) = state.decide(Wish::Token, now, true, &Settings::default());
+        let (decision, _) = state.decide(Lookup::Token, now, true, &Settings::default());
         let Decision::Wait { acquisition, .. } = decision else { panic!("there is no token") };
         let token = complete(&mut state, &acquisition, "first", now);
         (state, token)
@@ -218,7 +218,7 @@ mod tests {
         };
         assert!(acquisition.plan.rejected.as_ref().is_some_and(|it| it.same_secret(&token)));
         let started =
-            |state: &mut State, now| state.decide(Wish::Token, now, true, &settings).1.start;
+            |state: &mut State, now| state.decide(Lookup::Token, now, true, &settings).1.start;
         for _ in 0..3 {
             let abandoned_at = acquisition.plan.abandoned_at;
             assert!(started(&mut state, abandoned_at - Duration::from_millis(1)).is_none());

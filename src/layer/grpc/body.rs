@@ -18,7 +18,7 @@ pin_project! {
     pub struct ResponseBody<R> {
         #[pin]
         body: R,
-        // Until the trailers came. `None` also if they say nothing about the token.
+        // Taken when the trailers arrive. `None` if the call carried no token, or has already failed.
         token: Option<Arc<AuthorizedToken>>,
     }
 }

@@ -98,7 +98,8 @@ impl Respond for Grpc {
         token: &mut Option<Arc<AuthorizedToken>>,
     ) -> Poll<Result<Response<ResponseBody<R>>, BoxError>> {
         result.map_err(Into::into).map_ok(|response| {
-            // Trailers after an error, or after a status in the header fields, say nothing more.
+            // A response that is an error, or has its status in the header fields, is already
+            // classified. Its trailers add nothing.
             let token = token.take().filter(|_| Self::status(&response).is_success());
             response.map(|body| ResponseBody::new(body, token))
         })

@@ -1,4 +1,4 @@
-//! The replay policies that need no state.
+//! The trait of replay policies, and the policies without settings.
 
 use std::convert::Infallible;
 
@@ -39,7 +39,7 @@ pub trait ReplayPolicy<B>: Clone {
     fn keep(&self, body: B) -> (B, Option<Self::Kept>);
 
     /// Returns the body to send again. It is called when another token, or a nonce, is available,
-    /// after the future of the first sending was dropped. `None`: the body could not be kept. The
+    /// after the future of the first attempt was dropped. `None`: the body cannot be restored. The
     /// caller then gets the API's response.
     fn restore(&self, kept: Self::Kept) -> Option<B>;
 }
@@ -57,7 +57,7 @@ pub struct EmptyBodies;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoReplay;
 
-/// Sends every request again, with a clone of its body that was made before the first sending.
+/// Sends every request again, with a clone of its body that was made before the first attempt.
 /// Use it for bodies that are cheap to clone, such as `Full<Bytes>`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneBodies;
@@ -71,7 +71,7 @@ impl<B: Body + Default> ReplayPolicy<B> for EmptyBodies {
 
     #[inline]
     fn keep(&self, body: B) -> (B, Option<()>) {
-        // The size does not tell: trailers may follow a body without data.
+        // A size of zero is not enough: trailers may follow a body without data.
         let kept = body.is_end_stream().then_some(());
         (body, kept)
     }

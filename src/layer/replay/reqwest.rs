@@ -30,7 +30,7 @@ impl ReplayPolicy<Body> for ReqwestBodies {
         let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) else {
             unreachable!("the bytes were just there");
         };
-        let bytes = frame.into_data().expect("they are no trailers");
+        let bytes = frame.into_data().expect("a body in memory has no trailers");
         (bytes.clone().into(), Some(bytes))
     }
 
