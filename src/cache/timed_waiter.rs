@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::acquisition::{Acquisition, Outcome, Waiter};
 use crate::{
     error::{Error, ErrorKind},
-    sync::Arc,
+    sync::{Arc, Handle},
 };
 
 pin_project! {
@@ -81,5 +81,6 @@ impl TimedWaiter {
 /// A timer on the current runtime. `None` without a runtime or without its time driver. tokio panics
 /// then, and has no way to check for a time driver.
 pub(super) fn new_timer(until: Instant) -> Option<Sleep> {
+    Handle::try_current().ok()?;
     catch_unwind(|| sleep_until(until)).ok()
 }

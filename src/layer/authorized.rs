@@ -37,30 +37,25 @@ impl AuthorizedToken {
     /// only.
     pub(crate) fn for_stripe(
         snapshot: Arc<Snapshot>,
-        cache: TokenCache,
-        settings: Arc<Settings>,
-    ) -> Self {
+        cache: &TokenCache,
+        settings: &Arc<Settings>,
+    ) -> Arc<Self> {
         let header = snapshot.clone_token().header_value();
         Self::new(header, snapshot, cache, settings)
     }
 
     /// A copy with its own reference counts, for a service that is called again.
-    pub(crate) fn for_service(&self) -> Self {
-        Self {
-            header: self.token().own_header_value(),
-            snapshot: Arc::clone(&self.snapshot),
-            settings: Arc::clone(&self.settings),
-            is_bound: self.is_bound,
-            cache: self.cache.clone(),
-        }
+    pub(crate) fn for_service(&self) -> Arc<Self> {
+        let header = self.token().own_header_value();
+        Self::new(header, Arc::clone(&self.snapshot), &self.cache, &self.settings)
     }
 
     /// For a single request, which needs no copy of the token.
     pub(crate) fn for_request(
         snapshot: Arc<Snapshot>,
-        cache: TokenCache,
-        settings: Arc<Settings>,
-    ) -> Self {
+        cache: &TokenCache,
+        settings: &Arc<Settings>,
+    ) -> Arc<Self> {
         let header = snapshot.token().header_value();
         Self::new(header, snapshot, cache, settings)
     }
@@ -68,11 +63,12 @@ impl AuthorizedToken {
     fn new(
         header: HeaderValue,
         snapshot: Arc<Snapshot>,
-        cache: TokenCache,
-        settings: Arc<Settings>,
-    ) -> Self {
+        cache: &TokenCache,
+        settings: &Arc<Settings>,
+    ) -> Arc<Self> {
         let is_bound = snapshot.token().is_bound();
-        Self { header, snapshot, settings, is_bound, cache }
+        let (cache, settings) = (cache.clone(), Arc::clone(settings));
+        Arc::new(Self { header, snapshot, settings, is_bound, cache })
     }
 
     /// Whether a request can be sent with it without asking the cache.
@@ -147,19 +143,11 @@ impl AuthorizedToken {
         self.settings.classifier.classify(status, headers, self.token())
     }
 
-    /// For a response whose request is not sent again: invalidates the token if it was rejected.
+    /// For a rejected token whose request is not sent again.
     #[cold]
-    #[inline(never)]
-    pub(crate) fn invalidate_if_rejected(
-        &self,
-        status: StatusCode,
-        headers: &HeaderMap,
-        not_replayed: NotReplayedReason,
-    ) {
-        if self.classify(status, headers) == Verdict::Rejected {
-            self.cache.invalidate(self.token());
-            self.report_not_replayed(not_replayed);
-        }
+    pub(crate) fn reject(&self, not_replayed: NotReplayedReason) {
+        self.cache.invalidate(self.token());
+        self.report_not_replayed(not_replayed);
     }
 
     #[cold]

@@ -18,13 +18,13 @@ use super::{
     prepare::{Prepared, RetryBudget, prepare},
     protocol::{Http, Protocol},
     replay::ReplayPolicy,
-    replay_request::ReplayRequest,
+    replay_request::{PendingRequest, ReplayRequest},
     settings::refusal,
-    shared::LayerShared,
+    shared::RequestTokens,
     slow::SlowRequest,
     stage::{COMPLETED, Sent},
 };
-use crate::{cache::TokenCache, error::BoxError, event::NotReplayedReason, sync::Arc};
+use crate::{error::BoxError, event::NotReplayedReason, sync::Arc};
 
 pin_project! {
     /// The future of [`OAuthClientCredentials`](crate::OAuthClientCredentials).
@@ -89,11 +89,11 @@ where
     #[cold]
     pub(super) fn waiting(
         policy: P,
-        shared: Arc<LayerShared<TokenCache>>,
+        tokens: RequestTokens,
         service: S,
         request: Request<B>,
     ) -> Self {
-        Self::slow(SlowRequest::waiting(policy, shared, service, request))
+        Self::slow(SlowRequest::waiting(policy, PendingRequest { tokens, service, request }))
     }
 
     #[cold]
@@ -208,10 +208,7 @@ fn handle_unsuccessful<T>(
     let Some(token) = token else { return false };
     match token.classify(status, headers) {
         Verdict::Rejected if replay.0.is_some() => return true,
-        Verdict::Rejected => {
-            token.cache().invalidate(token.token());
-            token.report_not_replayed(NotReplayedReason::Policy);
-        }
+        Verdict::Rejected => token.reject(NotReplayedReason::Policy),
         // A nonce is for a proof, and this request has none.
         Verdict::PassThrough | Verdict::UseNonce => {}
     }

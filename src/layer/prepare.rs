@@ -91,6 +91,6 @@ where
         add_proof(&mut request, token.token())?;
         proof_uri = Some(request.uri().clone());
     }
-    M::prepare(&mut request, token);
+    M::on_authorized(&mut request, token);
     Ok(Prepared { request, is_authorized, replay, proof_uri })
 }

@@ -9,9 +9,9 @@ use crate::{error::BoxError, sync::Arc};
 
 /// The protocol of a layer: [`Http`], or [`Grpc`](crate::grpc::Grpc). Other types cannot
 /// implement it.
-pub trait Protocol: sealed::Respond {}
+pub trait Protocol: sealed::ProtocolHooks {}
 
-impl<M: sealed::Respond> Protocol for M {}
+impl<M: sealed::ProtocolHooks> Protocol for M {}
 
 /// Plain HTTP, where a rejected token is a 401. The default.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,13 +20,13 @@ pub struct Http;
 pub(crate) mod sealed {
     use super::{Arc, AuthorizedToken, BoxError, Poll, Request, Response, StatusCode};
 
-    pub trait Respond {
+    pub trait ProtocolHooks {
         /// The body of the response that the caller gets.
         type Body<R>;
 
         /// A hook for each request that carries a token, before it is sent.
         #[inline(always)]
-        fn prepare<B>(_: &mut Request<B>, _: &Arc<AuthorizedToken>) {}
+        fn on_authorized<B>(_: &mut Request<B>, _: &Arc<AuthorizedToken>) {}
 
         /// The status to classify the response by. A response that reports a rejected token in another
         /// way counts as a 401.
@@ -41,7 +41,7 @@ pub(crate) mod sealed {
     }
 }
 
-impl sealed::Respond for Http {
+impl sealed::ProtocolHooks for Http {
     type Body<R> = R;
 
     #[inline(always)]

@@ -3,15 +3,14 @@
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use smallvec::SmallVec;
 
-use super::{replay::ReplayPolicy, shared::LayerShared};
-use crate::{cache::TokenCache, sync::Arc};
+use super::{replay::ReplayPolicy, shared::RequestTokens};
 
 /// Requests with at most this many header fields are kept without an allocation for the fields.
 const INLINE_FIELDS: usize = 8;
 
 /// A request that waits to be sent. Its service is not ready, so nothing is reserved in it.
 pub(super) struct PendingRequest<S, B> {
-    pub(super) shared: Arc<LayerShared<TokenCache>>,
+    pub(super) tokens: RequestTokens,
     pub(super) service: S,
     pub(super) request: Request<B>,
 }
@@ -87,16 +86,13 @@ impl<S, P, K> ReplayRequest<S, P, K> {
     }
 
     /// The request to send again. `None`: the policy cannot restore its body.
-    pub(super) fn restore<B>(
-        self,
-        shared: Arc<LayerShared<TokenCache>>,
-    ) -> Option<PendingRequest<S, B>>
+    pub(super) fn restore<B>(self, tokens: RequestTokens) -> Option<PendingRequest<S, B>>
     where
         P: ReplayPolicy<B, Kept = K>,
     {
         let Rest { service, policy, body } = self.rest.expect("`new` sets it");
         let body = policy.restore(body)?;
-        Some(PendingRequest { shared, service, request: self.head.restore(body) })
+        Some(PendingRequest { tokens, service, request: self.head.restore(body) })
     }
 }
 

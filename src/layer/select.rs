@@ -1,4 +1,4 @@
-//! The decision about each request: which token it is sent with, or why with none.
+//! Selects the action for each request: which token it is sent with, or why with none.
 
 use http::Request;
 use tokio::time::Instant;
@@ -7,7 +7,7 @@ use super::{
     authorize::{ExistingAuthorization, HAS_OWN},
     authorized::AuthorizedToken,
     settings::{Route, Settings, WithoutToken},
-    shared::LayerShared,
+    shared::{LayerShared, RequestTokens},
 };
 use crate::{
     cache::TokenCache,
@@ -19,17 +19,17 @@ use crate::{
 ///
 /// [`TokenCache`] selects itself. [`ByKey`](crate::layer::ByKey) selects one of many by a key of the
 /// request (feature `keyed`). Other types cannot implement it.
-pub trait SelectCache: sealed::Decide {}
+pub trait SelectCache: sealed::SelectAction {}
 
-impl<T: sealed::Decide> SelectCache for T {}
+impl<T: sealed::SelectAction> SelectCache for T {}
 
 /// What a service does with a request.
 #[derive(Debug)]
-pub enum Decision {
+pub enum Action {
     /// Send it with this token.
     Send(Arc<AuthorizedToken>),
     /// Wait for a token of this cache.
-    Wait(Arc<LayerShared<TokenCache>>),
+    Wait(RequestTokens),
     /// Send it without a token.
     Pass,
     /// Fail, with this reason.
@@ -45,15 +45,15 @@ pub struct LastToken {
 }
 
 pub(crate) mod sealed {
-    use super::{Arc, Decision, LastToken, LayerShared, Observer, Request};
+    use super::{Action, Arc, LastToken, LayerShared, Observer, Request};
 
-    pub trait Decide: Sized {
-        /// Decides about a request that may carry a token.
-        fn decide<B>(
+    pub trait SelectAction: Sized {
+        /// Selects the action for a request that may carry a token.
+        fn select<B>(
             shared: &Arc<LayerShared<Self>>,
             last: &mut LastToken,
             request: &Request<B>,
-        ) -> Decision;
+        ) -> Action;
 
         /// The receiver of events about requests that must not carry a token.
         fn observer(&self) -> Observer;
@@ -61,57 +61,56 @@ pub(crate) mod sealed {
 }
 
 impl<T: SelectCache> LayerShared<T> {
-    /// Decides about a request.
     #[inline(always)]
-    pub(crate) fn decide<B>(
+    pub(crate) fn select_action<B>(
         self: &Arc<Self>,
         last: &mut LastToken,
         request: &Request<B>,
-    ) -> Decision {
+    ) -> Action {
         match self.settings.route(request) {
-            Route::Authorize => T::decide(self, last, request),
-            Route::Skip => Decision::Pass,
+            Route::Authorize => T::select(self, last, request),
+            Route::Skip => Action::Pass,
             Route::Withhold(reason) => self.withhold(request, reason, self.settings.other_origin),
         }
     }
 
-    /// Decides about a request that must not carry a token, and reports it.
+    /// For a request that must not carry a token. Reports it.
     #[cold]
     pub(crate) fn withhold<B>(
         &self,
         request: &Request<B>,
         reason: WithheldReason,
         action: WithoutToken,
-    ) -> Decision {
+    ) -> Action {
         let refused = action == WithoutToken::Refuse;
         self.settings.report_withheld(request, reason, refused, &self.tokens.observer());
-        if refused { Decision::Refuse(reason.explanation()) } else { Decision::Pass }
+        if refused { Action::Refuse(reason.explanation()) } else { Action::Pass }
     }
 }
 
-/// The decision about a request that keeps its own authorization field.
-pub(crate) fn own_authorization(settings: &Settings) -> Decision {
+/// For a request that keeps its own authorization field.
+pub(crate) fn own_authorization(settings: &Settings) -> Action {
     match settings.existing_authorization {
-        ExistingAuthorization::Refuse => Decision::Refuse(HAS_OWN),
-        _ => Decision::Pass,
+        ExistingAuthorization::Refuse => Action::Refuse(HAS_OWN),
+        _ => Action::Pass,
     }
 }
 
-impl sealed::Decide for TokenCache {
+impl sealed::SelectAction for TokenCache {
     #[inline(always)]
-    fn decide<B>(
+    fn select<B>(
         shared: &Arc<LayerShared<Self>>,
         last: &mut LastToken,
         request: &Request<B>,
-    ) -> Decision {
+    ) -> Action {
         let now = Instant::now();
         if let Some(token) = last.fresh(now) {
-            return Decision::Send(token);
+            return Action::Send(token);
         }
         if let Some(token) = shared.fresh(now) {
-            return Decision::Send(last.keep(token));
+            return Action::Send(last.keep(token));
         }
-        decide_by_cache(shared, request)
+        select_by_cache(RequestTokens::Shared(Arc::clone(shared)), request)
     }
 
     fn observer(&self) -> Observer {
@@ -122,16 +121,13 @@ impl sealed::Decide for TokenCache {
 /// Asks the cache, under its lock. The request's own authorization is considered first, because
 /// such a request does not wait for a token.
 #[cold]
-pub(crate) fn decide_by_cache<B>(
-    shared: &Arc<LayerShared<TokenCache>>,
-    request: &Request<B>,
-) -> Decision {
-    if shared.settings.keeps_own_authorization(request) {
-        return own_authorization(&shared.settings);
+pub(crate) fn select_by_cache<B>(tokens: RequestTokens, request: &Request<B>) -> Action {
+    if tokens.settings().keeps_own_authorization(request) {
+        return own_authorization(tokens.settings());
     }
-    match shared.cache().current_without_wait() {
-        Some(snapshot) => Decision::Send(shared.authorized(&snapshot)),
-        None => Decision::Wait(Arc::clone(shared)),
+    match tokens.cache().current_without_wait() {
+        Some(snapshot) => Action::Send(tokens.authorized(&snapshot)),
+        None => Action::Wait(tokens),
     }
 }
 
@@ -148,7 +144,7 @@ impl LastToken {
     }
 
     fn keep(&mut self, token: Arc<AuthorizedToken>) -> Arc<AuthorizedToken> {
-        self.token = self.was_called.then(|| Arc::new(token.for_service()));
+        self.token = self.was_called.then(|| token.for_service());
         self.was_called = true;
         self.token.clone().unwrap_or(token)
     }

@@ -1,4 +1,5 @@
-//! The service: decides about each request, and calls the inner service if a token is cached.
+//! The service: selects an action for each request, and calls the inner service if a token is
+//! cached.
 
 use std::{
     fmt,
@@ -13,7 +14,7 @@ use super::{
     future::ResponseFuture,
     protocol::{Http, Protocol},
     replay::{EmptyBodies, ReplayPolicy},
-    select::{Decision, LastToken, SelectCache},
+    select::{Action, LastToken, SelectCache},
     shared::LayerShared,
 };
 use crate::{cache::TokenCache, error::BoxError, sync::Arc};
@@ -84,29 +85,29 @@ where
     #[inline]
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Self { inner, policy, shared, last, .. } = self;
-        match shared.decide(last, &request) {
-            Decision::Send(token) if P::REPLAYS || token.is_bound() => {
+        match shared.select_action(last, &request) {
+            Action::Send(token) if P::REPLAYS || token.is_bound() => {
                 ResponseFuture::sending(token, policy, inner, request)
             }
             // The request is never sent again, so no copy is kept.
-            Decision::Send(token) => match token.authorize(&mut request) {
+            Action::Send(token) => match token.authorize(&mut request) {
                 Ok(is_authorized) => {
                     if is_authorized {
-                        M::prepare(&mut request, &token);
+                        M::on_authorized(&mut request, &token);
                     }
                     ResponseFuture::calling(inner.call(request), is_authorized.then_some(token))
                 }
                 Err(why) => ResponseFuture::refused(policy, why),
             },
-            Decision::Wait(shared) => {
+            Action::Wait(tokens) => {
                 // Drops the ready service, and with it a permit that `poll_ready` may have acquired.
                 // The token request may need that permit. The clones hold none.
                 let idle = inner.clone();
                 *inner = idle.clone();
-                ResponseFuture::waiting(policy.clone(), shared, idle, request)
+                ResponseFuture::waiting(policy.clone(), tokens, idle, request)
             }
-            Decision::Pass => ResponseFuture::calling(inner.call(request), None),
-            Decision::Refuse(why) => ResponseFuture::refused(policy, why),
+            Action::Pass => ResponseFuture::calling(inner.call(request), None),
+            Action::Refuse(why) => ResponseFuture::refused(policy, why),
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::{
 
 /// The settings of a layer. Its services share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub(crate) origins: Origins,
     pub(crate) other_origin: WithoutToken,
     pub(crate) existing_authorization: ExistingAuthorization,

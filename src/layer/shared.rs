@@ -18,73 +18,61 @@ use crate::{
 pub struct LayerShared<T> {
     pub(crate) tokens: T,
     pub(crate) settings: Arc<Settings>,
-    current: CurrentToken,
+    /// The current token, once for each stripe of threads, so that threads do not write to each
+    /// other's reference counts.
+    ///
+    /// A replaced token does not stay here: the first thread that stores the next token removes it
+    /// from all stripes.
+    current: OnceLock<Box<[ArcSwapOption<AuthorizedToken>]>>,
 }
 
-/// The current token, once for each stripe of threads, so that threads do not write to each
-/// other's reference counts.
-///
-/// A replaced token does not stay here: the first thread that stores the next token removes it from
-/// all stripes.
+/// The tokens of a request that is not sent at once.
 #[derive(Debug)]
-enum CurrentToken {
-    Striped(OnceLock<Box<[ArcSwapOption<AuthorizedToken>]>>),
-    /// For a single request, which uses its token once.
-    None,
+pub enum RequestTokens {
+    /// Shared with the other requests of its layer.
+    Shared(Arc<LayerShared<TokenCache>>),
+    /// Of this request only: it has a key, or is sent again.
+    Single { cache: TokenCache, settings: Arc<Settings> },
 }
 
 impl<T> LayerShared<T> {
     pub(crate) fn new(tokens: T, settings: Settings) -> Self {
-        let current = CurrentToken::Striped(OnceLock::new());
-        Self { tokens, settings: Arc::new(settings), current }
+        Self { tokens, settings: Arc::new(settings), current: OnceLock::new() }
     }
 }
 
 impl LayerShared<TokenCache> {
-    /// For a single request that cannot use the state of its layer: one of a keyed cache, or a replay.
-    pub(crate) fn for_request(cache: TokenCache, settings: Arc<Settings>) -> Self {
-        Self { tokens: cache, settings, current: CurrentToken::None }
-    }
-
-    pub(crate) fn cache(&self) -> &TokenCache {
-        &self.tokens
-    }
-
     /// The current token, if a request can be sent with it without asking the cache.
     #[inline(never)]
     pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<AuthorizedToken>> {
-        let current = self.current.load();
-        if let Some(token) = current.filter(|token| token.is_fresh(now)) {
+        if let Some(token) = self.current().filter(|token| token.is_fresh(now)) {
             return Some(token);
         }
-        self.cache().fresh(now).map(|snapshot| self.store(snapshot))
+        self.tokens.fresh(now).map(|snapshot| self.store(snapshot))
     }
 
     /// A snapshot of the cache, ready for requests.
     pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
-        if let Some(token) = self.current.load().filter(|token| token.has_token_of(snapshot)) {
+        if let Some(token) = self.current().filter(|token| token.has_token_of(snapshot)) {
             return token;
         }
         // Stored for the other requests that waited, unless it is about to be replaced.
         if snapshot.is_fresh(Instant::now()) && !snapshot.is_replaced() {
             return self.store(Arc::clone(snapshot));
         }
-        self.for_single_use(Arc::clone(snapshot))
+        AuthorizedToken::for_request(Arc::clone(snapshot), &self.tokens, &self.settings)
     }
 
-    fn for_single_use(&self, snapshot: Arc<Snapshot>) -> Arc<AuthorizedToken> {
-        let (cache, settings) = (self.tokens.clone(), Arc::clone(&self.settings));
-        Arc::new(AuthorizedToken::for_request(snapshot, cache, settings))
+    #[inline(always)]
+    fn current(&self) -> Option<Arc<AuthorizedToken>> {
+        self.current.get()?[stripe()].load_full()
     }
 
     #[cold]
     pub(super) fn store(&self, snapshot: Arc<Snapshot>) -> Arc<AuthorizedToken> {
-        let CurrentToken::Striped(slots) = &self.current else {
-            return self.for_single_use(snapshot);
-        };
-        let (cache, settings) = (self.tokens.clone(), Arc::clone(&self.settings));
-        let token = Arc::new(AuthorizedToken::for_stripe(snapshot, cache, settings));
-        let slots = slots.get_or_init(|| (0..stripes()).map(|_| ArcSwapOption::empty()).collect());
+        let token = AuthorizedToken::for_stripe(snapshot, &self.tokens, &self.settings);
+        let empty = || (0..stripes()).map(|_| ArcSwapOption::empty()).collect();
+        let slots = self.current.get_or_init(empty);
         slots[stripe()].store(Some(Arc::clone(&token)));
         for slot in slots {
             // Empty slots are written too. A thread that stores an older token into one afterwards
@@ -100,12 +88,33 @@ impl LayerShared<TokenCache> {
     }
 }
 
-impl CurrentToken {
-    #[inline(always)]
-    fn load(&self) -> Option<Arc<AuthorizedToken>> {
+impl RequestTokens {
+    /// For a request that was sent with this token.
+    pub(crate) fn after(token: &AuthorizedToken) -> Self {
+        Self::Single { cache: token.cache().clone(), settings: Arc::clone(token.settings()) }
+    }
+
+    pub(crate) fn cache(&self) -> &TokenCache {
         match self {
-            Self::Striped(slots) => slots.get()?[stripe()].load_full(),
-            Self::None => None,
+            Self::Shared(shared) => &shared.tokens,
+            Self::Single { cache, .. } => cache,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        match self {
+            Self::Shared(shared) => &shared.settings,
+            Self::Single { settings, .. } => settings,
+        }
+    }
+
+    /// A snapshot of the cache, ready for requests.
+    pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
+        match self {
+            Self::Shared(shared) => shared.authorized(snapshot),
+            Self::Single { cache, settings } => {
+                AuthorizedToken::for_request(Arc::clone(snapshot), cache, settings)
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The stages of a request that waits or is sent again, and the transitions after each attempt.
+//! The stages of a request that waits or is sent again, and what follows each attempt.
 
 use http::{Request, Uri};
 use pin_project_lite::pin_project;
@@ -11,7 +11,7 @@ use super::{
     prepare::RetryBudget,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
-    shared::LayerShared,
+    shared::RequestTokens,
 };
 use crate::{
     cache::{Replacement, TokenWait},
@@ -33,12 +33,10 @@ pin_project! {
         WaitingForToken {
             #[pin]
             wait: TokenWait,
-            pending: Option<PendingRequest<S, B>>,
         },
         // Waits until the inner service is ready.
         Readying {
             token: Arc<AuthorizedToken>,
-            pending: Option<PendingRequest<S, B>>,
         },
         // The inner service was called.
         Sending {
@@ -52,15 +50,15 @@ pin_project! {
             replacement: Replacement,
             last: Option<LastAttempt<S, S::Response, P, K>>,
         },
-        // The request is refused.
-        Failed {
-            error: Option<BoxError>,
-        },
         // Yields once before the request is sent again. The task of the connection then runs and drops
         // the first body, so that the replay policy can restore it.
         Yielding {
             yielded: bool,
             last: Option<LastAttempt<S, S::Response, P, K>>,
+        },
+        // The request is refused.
+        Failed {
+            error: Option<BoxError>,
         },
     }
 }
@@ -74,7 +72,7 @@ pub(super) struct Sent<S, P, K> {
     pub(super) proof_uri: Option<Uri>,
 }
 
-/// An attempt that is followed by another one.
+/// An attempt that may be followed by another one.
 pub(super) struct LastAttempt<S, R, P, K> {
     /// Returned if the request is not sent again after all.
     pub(super) result: Result<R, BoxError>,
@@ -82,145 +80,111 @@ pub(super) struct LastAttempt<S, R, P, K> {
     pub(super) replay: Box<ReplayRequest<S, P, K>>,
 }
 
-/// What follows a stage.
-#[expect(clippy::large_enum_variant, reason = "a stage is moved into its place at once")]
-pub(super) enum Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    Next(Stage<S, B, P, K>),
-    /// The caller gets the result. `token`: the token of a successful request.
-    Return {
-        result: Result<S::Response, BoxError>,
-        token: Option<Arc<AuthorizedToken>>,
-    },
+/// What follows an attempt.
+pub(super) enum Next<S, R, P, K> {
+    /// The caller gets the result.
+    Return(Result<R, BoxError>),
+    /// The request waits for another token.
+    Replace(LastAttempt<S, R, P, K>),
+    /// The request is sent again with the same token.
+    Resend(LastAttempt<S, R, P, K>),
 }
 
 impl<S, B, P, K> Stage<S, B, P, K>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn waiting_for_token(pending: PendingRequest<S, B>) -> Self {
-        Self::WaitingForToken { wait: TokenWait::default(), pending: Some(pending) }
+    pub(super) fn waiting_for_token() -> Self {
+        Self::WaitingForToken { wait: TokenWait::default() }
     }
 
-    pub(super) fn waiting_for_replacement(
-        result: Result<S::Response, BoxError>,
-        token: Arc<AuthorizedToken>,
-        replay: Box<ReplayRequest<S, P, K>>,
-    ) -> Self {
-        let replacement = token.cache().replacement(token.token());
-        Self::WaitingForReplacement {
-            replacement,
-            last: Some(LastAttempt { result, token, replay }),
-        }
-    }
-}
-
-impl<S, B, P, K> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    pub(super) fn done(result: Result<S::Response, BoxError>) -> Self {
-        Self::Return { result, token: None }
+    pub(super) fn waiting_for_replacement(last: LastAttempt<S, S::Response, P, K>) -> Self {
+        let replacement = last.token.cache().replacement(last.token.token());
+        Self::WaitingForReplacement { replacement, last: Some(last) }
     }
 }
 
 impl<S, R, P, K> LastAttempt<S, R, P, K> {
-    /// Continues with the next stage, or returns the result if the body cannot be restored.
-    pub(super) fn restore<B>(
-        self,
-        next: impl FnOnce(PendingRequest<S, B>) -> Stage<S, B, P, K>,
-    ) -> Step<S, B, P, K>
+    /// The request to send again.
+    ///
+    /// # Errors
+    ///
+    /// The result of this attempt, if the body cannot be restored.
+    pub(super) fn restore<B>(self) -> Result<PendingRequest<S, B>, Result<R, BoxError>>
     where
-        S: Service<Request<B>, Response = R>,
         P: ReplayPolicy<B, Kept = K>,
     {
         let Self { result, token, replay } = self;
-        let (cache, settings) = (token.cache().clone(), Arc::clone(token.settings()));
-        let shared = Arc::new(LayerShared::for_request(cache, settings));
-        match replay.restore(shared) {
-            Some(pending) => Step::Next(next(pending)),
-            None => {
-                token.report_not_replayed(NotReplayedReason::BodyUnavailable);
-                Step::done(result)
-            }
-        }
+        replay.restore(RequestTokens::after(&token)).ok_or_else(|| {
+            token.report_not_replayed(NotReplayedReason::BodyUnavailable);
+            result
+        })
     }
 }
 
 /// Decides what follows a response that is not a success. `has_nonce`: it carried a DPoP nonce.
 #[cold]
-pub(super) fn after_response<S, B, P, K>(
+pub(super) fn after_response<S, R, P, K>(
     verdict: Verdict,
-    response: S::Response,
+    response: R,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
     budget: &mut RetryBudget,
     has_nonce: bool,
-) -> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
+) -> Next<S, R, P, K> {
     let result = Ok(response);
-    let may_replay = match verdict {
-        Verdict::PassThrough => return Step::done(result),
-        Verdict::UseNonce if !has_nonce => return Step::done(result),
-        Verdict::UseNonce => budget.nonce,
-        Verdict::Rejected => budget.token,
-    };
-    match (verdict, replay) {
-        (Verdict::Rejected, Some(replay)) if may_replay => {
+    match verdict {
+        Verdict::Rejected => {
+            let reason = not_replayed(budget.token);
+            let Some(replay) = replay.filter(|_| budget.token) else {
+                token.reject(reason);
+                return Next::Return(result);
+            };
             *budget = budget.after_rejection();
-            Step::Next(Stage::waiting_for_replacement(result, token, replay))
+            Next::Replace(LastAttempt { result, token, replay })
         }
-        (_, Some(replay)) if may_replay => {
+        Verdict::UseNonce if has_nonce => {
+            let reason = not_replayed(budget.nonce);
+            let Some(replay) = replay.filter(|_| budget.nonce) else {
+                token.report_not_replayed(reason);
+                return Next::Return(result);
+            };
             *budget = budget.after_nonce();
-            let last = Some(LastAttempt { result, token, replay });
-            Step::Next(Stage::Yielding { yielded: false, last })
+            Next::Resend(LastAttempt { result, token, replay })
         }
-        _ => {
-            if verdict == Verdict::Rejected {
-                token.cache().invalidate(token.token());
-            }
-            token.report_not_replayed(if may_replay {
-                NotReplayedReason::Policy
-            } else {
-                NotReplayedReason::AlreadyReplayed
-            });
-            Step::done(result)
-        }
+        Verdict::UseNonce | Verdict::PassThrough => Next::Return(result),
     }
+}
+
+/// `may_replay`: this kind of retry was left, so only the policy prevents it.
+fn not_replayed(may_replay: bool) -> NotReplayedReason {
+    if may_replay { NotReplayedReason::Policy } else { NotReplayedReason::AlreadyReplayed }
 }
 
 /// Decides what follows an error of a replay. The request is sent again if its connection was lost
 /// and the API cannot act on it twice.
 #[cold]
-pub(super) fn after_error<S, B, P, K>(
+pub(super) fn after_error<S, R, P, K>(
     error: BoxError,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
     budget: &mut RetryBudget,
-) -> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
+) -> Next<S, R, P, K> {
     let failure = Failure::of(&*error);
     let result = Err(error);
     if failure == Failure::Other {
-        return Step::done(result);
+        return Next::Return(result);
     }
     match replay {
         Some(replay)
             if budget.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
         {
             *budget = budget.after_lost_connection();
-            let last = Some(LastAttempt { result, token, replay });
-            Step::Next(Stage::Yielding { yielded: false, last })
+            Next::Resend(LastAttempt { result, token, replay })
         }
         _ => {
             token.report_not_replayed(NotReplayedReason::ConnectionLost);
-            Step::done(result)
+            Next::Return(result)
         }
     }
 }

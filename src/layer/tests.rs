@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::{
     OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
     authorized::AuthorizedToken,
-    select::{Decision, LastToken},
+    select::{Action, LastToken},
     settings::Settings,
     shared::LayerShared,
 };
@@ -42,8 +42,8 @@ async fn shared() -> Arc<LayerShared<TokenCache>> {
 /// The token of a call.
 fn call(shared: &Arc<LayerShared<TokenCache>>, last: &mut LastToken) -> Arc<AuthorizedToken> {
     let request = Request::get("https://api.example.com").body(()).unwrap();
-    match shared.decide(last, &request) {
-        Decision::Send(token) => token,
+    match shared.select_action(last, &request) {
+        Action::Send(token) => token,
         other => panic!("{other:?}"),
     }
 }
@@ -91,7 +91,7 @@ async fn an_old_token_stays_in_no_stripe() {
         .map(|_| in_other_thread(|| Arc::downgrade(&call(&shared, &mut LastToken::default()))))
         .collect();
     assert!(old.iter().all(|token| token.upgrade().is_some()));
-    shared.cache().force_refresh().await.unwrap();
+    shared.tokens.force_refresh().await.unwrap();
     call(&shared, &mut LastToken::default());
     assert!(old.iter().all(|token| token.upgrade().is_none()));
 }
@@ -100,8 +100,8 @@ async fn an_old_token_stays_in_no_stripe() {
 #[tokio::test]
 async fn a_token_that_is_stored_late_does_not_stay() {
     let shared = shared().await;
-    let old = shared.cache().fresh(Instant::now()).unwrap();
-    shared.cache().force_refresh().await.unwrap();
+    let old = shared.tokens.fresh(Instant::now()).unwrap();
+    shared.tokens.force_refresh().await.unwrap();
     let old = Arc::downgrade(&shared.store(old));
     assert!(old.upgrade().is_none());
     assert_eq!(call(&shared, &mut LastToken::default()).token().secret(), "t2");
@@ -110,7 +110,7 @@ async fn a_token_that_is_stored_late_does_not_stay() {
 #[tokio::test]
 async fn requests_that_waited_share_a_token() {
     let shared = shared().await;
-    let snapshot = shared.cache().fresh(Instant::now()).unwrap();
+    let snapshot = shared.tokens.fresh(Instant::now()).unwrap();
     let [first, second] = [(); 2].map(|()| shared.authorized(&snapshot));
     assert!(Arc::ptr_eq(&first, &second));
     assert!(Arc::ptr_eq(&first, &call(&shared, &mut LastToken::default())));
@@ -123,7 +123,7 @@ async fn a_service_that_was_idle_finds_the_next_token() {
     for _ in 0..2 {
         assert_eq!(call(&shared, &mut idle).token().secret(), "t1");
     }
-    shared.cache().force_refresh().await.unwrap();
+    shared.tokens.force_refresh().await.unwrap();
     assert_eq!(call(&shared, &mut idle).token().secret(), "t2");
     assert!(idle.token().is_some_and(|kept| kept.is_fresh(Instant::now())));
 }

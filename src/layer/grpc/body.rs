@@ -10,7 +10,11 @@ use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{event::NotReplayedReason, layer::authorized::AuthorizedToken, sync::Arc};
+use crate::{
+    event::NotReplayedReason,
+    layer::{authorized::AuthorizedToken, challenge::Verdict},
+    sync::Arc,
+};
 
 pin_project! {
     /// The response body of a [`Grpc`](super::Grpc) layer: the inner service's body, whose trailers
@@ -50,8 +54,9 @@ impl<R: Body> Body for ResponseBody<R> {
             && is_unauthenticated(trailers)
         {
             // Too late for a replay: the caller has read from the response.
-            let (status, reason) = (StatusCode::UNAUTHORIZED, NotReplayedReason::AnswerBegan);
-            token.invalidate_if_rejected(status, trailers, reason);
+            if token.classify(StatusCode::UNAUTHORIZED, trailers) == Verdict::Rejected {
+                token.reject(NotReplayedReason::AnswerBegan);
+            }
         }
         Poll::Ready(frame)
     }

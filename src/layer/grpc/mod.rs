@@ -70,7 +70,7 @@ use http::{Response, StatusCode};
 pub use self::body::ResponseBody;
 use self::body::is_unauthenticated;
 use super::{
-    authorized::AuthorizedToken, protocol::sealed::Respond, replay::EmptyBodies,
+    authorized::AuthorizedToken, protocol::sealed::ProtocolHooks, replay::EmptyBodies,
     service::OAuthClientCredentials,
 };
 use crate::{cache::TokenCache, error::BoxError, sync::Arc};
@@ -82,7 +82,7 @@ pub type OAuthGrpc<S, P = EmptyBodies, T = TokenCache> = OAuthClientCredentials<
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Grpc;
 
-impl Respond for Grpc {
+impl ProtocolHooks for Grpc {
     type Body<R> = ResponseBody<R>;
 
     fn status<R>(response: &Response<R>) -> StatusCode {
