@@ -1,5 +1,7 @@
 //! The stages of a request that waits or is sent again, and what follows each attempt.
 
+use std::pin::Pin;
+
 use http::{Request, Uri};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -44,10 +46,10 @@ pin_project! {
             future: S::Future,
             sent: Option<Sent<S, P, K>>,
         },
-        // The token was rejected. Waits for another one.
+        // The token was rejected. Waits for another one. Boxed, so that requests which wait for their
+        // first token are small.
         WaitingForReplacement {
-            #[pin]
-            replacement: Replacement,
+            replacement: Pin<Box<Replacement>>,
             last: Option<LastAttempt<S, S::Response, P, K>>,
         },
         // Yields once before the request is sent again. The task of the connection then runs and drops
@@ -99,7 +101,7 @@ where
     }
 
     pub(super) fn waiting_for_replacement(last: LastAttempt<S, S::Response, P, K>) -> Self {
-        let replacement = last.token.cache().replacement(last.token.token());
+        let replacement = Box::pin(last.token.cache().replacement(last.token.token()));
         Self::WaitingForReplacement { replacement, last: Some(last) }
     }
 }
