@@ -170,7 +170,7 @@ async fn a_signing_key_survives_a_file_that_is_not_regular() {
     assert_eq!(idp.token_requests(), 2);
 }
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 #[tokio::test(start_paused = true)]
 async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
     use tower_oauth2_client_credentials::transport::ClientIdentity;
@@ -204,7 +204,7 @@ async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
     };
 }
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 #[test]
 fn a_fifo_in_place_of_a_certificate_or_its_key_is_refused() {
     use tower_oauth2_client_credentials::transport::ClientIdentity;

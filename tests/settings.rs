@@ -144,7 +144,7 @@ fn a_later_choice_replaces_an_earlier_mistake() {
     good().authorization_details(" [ {\"type\":\"x\"} ] ").build().unwrap();
 }
 
-#[cfg(not(feature = "hyper"))]
+#[cfg(not(feature = "hyper-transport"))]
 #[test]
 fn without_the_hyper_feature_a_transport_must_be_given() {
     let builder = ClientCredentials::builder("https://idp/token").public_client("id");

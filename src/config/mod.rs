@@ -8,16 +8,16 @@ mod parameters;
 mod read;
 mod setting_names;
 mod sources;
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 mod transport;
 mod unknown_names;
 mod value;
 
 use std::fmt;
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use crate::transport::ClientIdentity;
 use crate::{
     cache::{TokenCache, TokenCacheBuilder},
@@ -43,7 +43,7 @@ use value::Value;
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 ///
 /// let config: ClientCredentialsConfig = toml::from_str(
@@ -70,7 +70,7 @@ pub struct ClientCredentialsConfig {
     /// The most likely origin of unknown variables, if there are any.
     unknown_origin: Option<VariableOrigin>,
     /// The configured certificate, one for token requests and API calls. Clones share it.
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     identity: Arc<OnceLock<ClientIdentity>>,
 }
 
@@ -96,7 +96,7 @@ impl ClientCredentialsConfig {
             None => return Err(self.missing(&["token_url", "issuer"], "set one of them")),
         };
         let mut builder = self.authenticate(builder)?;
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         {
             builder = self.connect(builder)?;
         }
@@ -127,7 +127,7 @@ impl ClientCredentialsConfig {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
     ///
     /// let config = ClientCredentialsConfig::from_vars(

@@ -25,15 +25,15 @@ pub(super) struct CacheSettings {
 }
 
 const NEEDS_HYPER: &str =
-    "it needs this crate's feature `hyper`; set it on your own transport instead";
+    "it needs this crate's feature `hyper-transport`; set it on your own transport instead";
 
 /// The settings that need a feature, the error without it, and whether it is on.
 const FEATURES: [(&str, &str, bool); 5] = [
     ("jwt_claims", "it needs this crate's feature `jwt`", cfg!(feature = "jwt")),
-    ("client_certificate_file", NEEDS_HYPER, cfg!(feature = "hyper")),
-    ("client_key_file", NEEDS_HYPER, cfg!(feature = "hyper")),
-    ("ca_file", NEEDS_HYPER, cfg!(feature = "hyper")),
-    ("proxy", NEEDS_HYPER, cfg!(feature = "hyper")),
+    ("client_certificate_file", NEEDS_HYPER, cfg!(feature = "hyper-transport")),
+    ("client_key_file", NEEDS_HYPER, cfg!(feature = "hyper-transport")),
+    ("ca_file", NEEDS_HYPER, cfg!(feature = "hyper-transport")),
+    ("proxy", NEEDS_HYPER, cfg!(feature = "hyper-transport")),
 ];
 
 const A_DURATION: &str =

@@ -188,7 +188,7 @@
 //! # From the configuration
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
 //! # let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/signing_keys/rsa2048-pkcs8.pem");

@@ -49,7 +49,7 @@
 //! servers. Use this crate's client for the API, so that one set of settings covers both:
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")]
+//! # #[cfg(feature = "hyper-transport")]
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! use bytes::Bytes;
 //! use http_body_util::Full;
@@ -72,7 +72,7 @@
 //! # drop((tokens, http_client));
 //! # Ok(())
 //! # }
-//! # #[cfg(not(feature = "hyper"))]
+//! # #[cfg(not(feature = "hyper-transport"))]
 //! # fn main() {}
 //! ```
 //!
@@ -361,7 +361,7 @@
 //! handles nonces.
 //!
 //! ```
-//! # #[cfg(all(feature = "dpop", feature = "hyper"))] {
+//! # #[cfg(all(feature = "dpop", feature = "hyper-transport"))] {
 //! use tower_oauth2_client_credentials::{ClientCredentials, dpop::DpopKey};
 //!
 //! let tokens = ClientCredentials::discover("https://idp.example.com")

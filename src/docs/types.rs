@@ -28,7 +28,7 @@
 //! | redirects above the layer | `FollowRedirect<OAuthClientCredentials<S>>` |
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
+//! # #[cfg(all(feature = "hyper-transport", feature = "reqwest-middleware"))]
 //! # mod fields {
 //! use axum::body::Body;
 //! use bytes::Bytes;
@@ -87,12 +87,12 @@
 //! #         Ok(())
 //! #     }
 //! # }
-//! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
+//! # #[cfg(all(feature = "hyper-transport", feature = "reqwest-middleware"))]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! #     fields::check()
 //! # }
-//! # #[cfg(not(all(feature = "hyper", feature = "reqwest-middleware")))]
+//! # #[cfg(not(all(feature = "hyper-transport", feature = "reqwest-middleware")))]
 //! # fn main() {}
 //! ```
 //!
@@ -154,7 +154,7 @@
 //! | `B: Sync` (under `ReqwestService`) | reqwest needs bodies that are `Sync` | `reqwest::Body::wrap`, or `http_body_util::combinators::BoxBody` |
 //! | `Future: Send` (at `tokio::spawn`) | the inner service's future is not `Send` | `tokio::task::spawn_local` |
 //! | two types named `Request` or `Service` | two versions of `http` or tower in the dependency tree | `cargo tree --duplicates` |
-//! | no `build` without a transport | the default features are off | [`transport`](crate::endpoint::ClientCredentialsBuilder::transport), or feature `hyper` |
+//! | no `build` without a transport | the default features are off | [`transport`](crate::endpoint::ClientCredentialsBuilder::transport), or feature `hyper-transport` |
 
 // Names for the links above.
 #[cfg(doc)]

@@ -25,7 +25,7 @@ const PREFERENCE: [SigningAlgorithm; 5] = [
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials, dpop::DpopKey,
 ///     jose::{SigningAlgorithm, SigningKey},

@@ -269,7 +269,7 @@ fn a_number_of_arbitrary_precision_is_one() {
 }
 
 /// The default transport gets the certificate. A mistake in its files is reported by its settings.
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 #[test]
 fn a_certificate_is_read_with_its_key() {
     let files = |key: &str| {
@@ -289,7 +289,7 @@ fn a_certificate_is_read_with_its_key() {
 }
 
 /// Over sockets, from the file to the API.
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 #[tokio::test]
 async fn from_the_settings_to_an_authorized_call() {
     use bytes::Bytes;

@@ -80,7 +80,7 @@ async fn the_endpoint_for_certificates_is_for_clients_with_one() {
         assert_eq!(idp.requests().last().unwrap().uri, endpoint);
     }
     // RFC 8705 §5: the alias is for every client with a certificate.
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     {
         use tower_oauth2_client_credentials::transport::ClientIdentity;
         let chain = include_str!("../signing_keys/ec256-certificate.pem");

@@ -12,9 +12,9 @@
 //! replace the first one. Each stack also needs one or two `use` statements.
 //!
 //! ```no_run
-//! # #[cfg(not(all(feature = "hyper", feature = "reqwest-middleware")))]
+//! # #[cfg(not(all(feature = "hyper-transport", feature = "reqwest-middleware")))]
 //! # fn main() {}
-//! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
+//! # #[cfg(all(feature = "hyper-transport", feature = "reqwest-middleware"))]
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # use tower::Layer;
 //! # use tower_oauth2_client_credentials::{endpoint::*, layer::*, replay::*, source::*, transport::*, *};

@@ -29,7 +29,7 @@ impl ClientCredentialsBuilder {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{
     ///     ClientCredentials,
     ///     jose::{SigningAlgorithm, SigningKey, SigningKeySource},
@@ -107,7 +107,7 @@ impl ClientCredentialsBuilder {
     /// Entra workload identity on Kubernetes:
     ///
     /// ```no_run
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use std::env::var;
     /// use tower_oauth2_client_credentials::ClientCredentials;
     ///
@@ -143,7 +143,7 @@ impl ClientCredentialsBuilder {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{BoxError, ClientCredentials};
     ///
     /// # async fn fetch_jwt_svid(_: &str) -> Result<String, BoxError> { Ok(String::new()) }
