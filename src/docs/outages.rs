@@ -78,4 +78,4 @@
 //! replayed. Set `SIM_SEEDS`, `SIM_FIRST_SEED` and `SIM_SECONDS` to run more.
 //!
 //! The tests named `p…` are in `tests/promises`. The tests of an hour are in `tests/simulator`, and
-//! `every_token_response_case` is in `tests/token_responses.rs`.
+//! `every_token_response_case` is in `tests/endpoint/token_responses.rs`.

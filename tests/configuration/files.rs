@@ -177,7 +177,7 @@ fn a_check_reads_what_is_in_the_files() {
 mod keys {
     use super::*;
 
-    const JWK: &str = include_str!("../signing_keys/rfc7517_a2.json");
+    const JWK: &str = include_str!("../credentials/signing_keys/rfc7517_a2.json");
 
     /// RFC 7517 App. A.2, without `alg` and `kid`.
     fn rsa_jwk() -> TempFile {

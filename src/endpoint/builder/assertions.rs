@@ -35,7 +35,7 @@ impl ClientCredentialsBuilder {
     ///     jose::{SigningAlgorithm, SigningKey, SigningKeySource},
     /// };
     ///
-    /// # let pem = include_str!("../../../tests/signing_keys/ec256-sec1.pem");
+    /// # let pem = include_str!("../../../tests/credentials/signing_keys/ec256-sec1.pem");
     /// let key = SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.with_key_id("2026-11");
     /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
     ///     .private_key_jwt("my-service", key, "https://idp.example.com")

@@ -18,7 +18,7 @@ use tower_oauth2_client_credentials::{
     testing::{Answer, AuthorizationServer},
 };
 
-use crate::support::{JWT_BEARER, Stage, traced};
+use super::support::{JWT_BEARER, Stage, traced};
 
 struct TempFile(PathBuf);
 

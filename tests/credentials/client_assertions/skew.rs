@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::{
     testing::Answer,
 };
 
-use crate::support::{ISSUER, Known, Stage};
+use super::support::{ISSUER, Known, Stage};
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tower::{ServiceBuilder, ServiceExt, timeout::error::Elapsed};
 
-use crate::{
+use crate::composition::{
     check::{Idle, composes, within},
     world::{Case, LATENCY, World, request, secs},
 };

@@ -14,7 +14,7 @@ use tower_oauth2_client_credentials::{
     testing::Answer,
 };
 
-use crate::support::{ISSUER, JWT_BEARER, Known, Stage, traced};
+use super::support::{ISSUER, JWT_BEARER, Known, Stage, traced};
 
 const EC256: &str = include_str!("../signing_keys/ec256-pkcs8.pem");
 

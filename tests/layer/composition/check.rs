@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tower::{Service, ServiceExt};
 use tower_oauth2_client_credentials::{BoxError, Error, ErrorKind};
 
-use crate::{
+use crate::composition::{
     bottom::Body,
     world::{Case, Tokens, World, request, secs},
 };
@@ -29,13 +29,13 @@ pub(crate) enum Idle {
 /// Checks a stack with the layer of one cache, and with the layer of a keyed cache.
 macro_rules! composes {
     ($idle:expr, |$world:ident, $ours:ident| $stack:expr) => {{
-        use $crate::{check::composes_with, world::Tokens};
-        let stack = |$world: &$crate::world::World| {
+        use $crate::composition::{check::composes_with, world::Tokens};
+        let stack = |$world: &$crate::composition::world::World| {
             let $ours = $world.ours();
             $stack
         };
         composes_with($idle, Tokens::One, stack).await;
-        let stack = |$world: &$crate::world::World| {
+        let stack = |$world: &$crate::composition::world::World| {
             let $ours = $world.keyed();
             $stack
         };

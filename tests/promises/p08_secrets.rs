@@ -4,11 +4,10 @@
 //! A separate binary that runs one test at a time: the first thread that reaches a callsite decides
 //! for the whole process whether it is enabled.
 
-#[path = "promises/support.rs"]
 #[allow(dead_code)] // The other half of it is for the other promises.
 mod support;
 
-#[path = "support/log.rs"]
+#[path = "../support/log.rs"]
 #[allow(dead_code)] // Each test uses a part of it.
 mod log;
 

@@ -3,7 +3,7 @@
 use tokio::{task::JoinSet, time::timeout};
 use tower::{ServiceBuilder, ServiceExt};
 
-use crate::{
+use crate::composition::{
     check::{Idle, composes, within},
     world::{Case, LATENCY, World, request},
 };

@@ -14,7 +14,7 @@ use tower::{
     load_shed::error::Overloaded,
 };
 
-use crate::{
+use crate::composition::{
     bottom::{Api, answer, rejection},
     check::{Idle, composes, within},
     world::{Case, LATENCY, World, request, secs},

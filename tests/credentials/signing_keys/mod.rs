@@ -137,7 +137,7 @@ fn keys_that_fit_no_pem_rule_are_refused() {
     let openssh = "-----BEGIN OPENSSH PRIVATE KEY-----\nAQID\n-----END OPENSSH PRIVATE KEY-----";
     refused(Algorithm::EdDsa, openssh, "ssh-keygen");
     let der = URL_SAFE_NO_PAD.decode("MIIE__8").unwrap();
-    crate::refused(SigningKey::from_pem(Algorithm::Es256, der), "not text");
+    self::refused(SigningKey::from_pem(Algorithm::Es256, der), "not text");
 }
 
 #[test]
@@ -172,8 +172,8 @@ fn keys_that_fit_no_jwk_rule_are_refused() {
     for no_jwk in ["", "[]", "null", "870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE", EC256_SEC1] {
         refused(no_jwk, "not a JSON object");
     }
-    crate::refused(SigningKey::from_jwk_as(Algorithm::Ps256, RFC_7517_A_2), "RS256 and not PS256");
-    crate::refused(SigningKey::from_jwk_as(Algorithm::Ps256, EC_JWK), "sign with ES256");
+    self::refused(SigningKey::from_jwk_as(Algorithm::Ps256, RFC_7517_A_2), "RS256 and not PS256");
+    self::refused(SigningKey::from_jwk_as(Algorithm::Ps256, EC_JWK), "sign with ES256");
     SigningKey::from_jwk_as(Algorithm::Ps256, without(RFC_7517_A_2, "alg")).unwrap();
     SigningKey::from_jwk(changed(EC_JWK, "key_ops", json!(["sign"]))).unwrap();
 }

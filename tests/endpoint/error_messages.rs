@@ -185,7 +185,7 @@ fn every_kind_is_in_the_table_once_and_says_what_to_do_in_one_line() {
         assert!(!message.contains('\n') && message.len() < 300, "{kind:?}");
     }
     // `ErrorKind` is `non_exhaustive` and can't be counted here, but its declaration can.
-    let declared = include_str!("../src/error/kind.rs")
+    let declared = include_str!("../../src/error/kind.rs")
         .split_once("pub enum ErrorKind {")
         .and_then(|(_, rest)| rest.split_once("\n}"))
         .map(|(body, _)| {

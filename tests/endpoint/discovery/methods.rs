@@ -112,7 +112,7 @@ async fn every_client_authentication_method_is_compared_with_the_metadata() {
 type Signing = Box<dyn Fn(ClientCredentialsBuilder) -> ClientCredentialsBuilder>;
 
 fn key_file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/signing_keys").join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/credentials/signing_keys").join(name)
 }
 
 #[tokio::test(start_paused = true)]

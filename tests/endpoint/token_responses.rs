@@ -1,5 +1,6 @@
 //! Every answer in `cases/token_responses.json`, over a real socket.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::{
@@ -33,7 +34,7 @@ fn variant(option: &str, builder: ClientCredentialsBuilder) -> Option<ClientCred
 
 #[tokio::test]
 async fn every_token_response_case() {
-    let cases: Value = serde_json::from_str(include_str!("cases/token_responses.json")).unwrap();
+    let cases: Value = serde_json::from_str(include_str!("../cases/token_responses.json")).unwrap();
     let cases = cases.as_array().unwrap();
     let (mut failures, mut variants) = (Vec::new(), 0);
     for case in cases {

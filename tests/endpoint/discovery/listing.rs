@@ -83,8 +83,8 @@ async fn the_endpoint_for_certificates_is_for_clients_with_one() {
     #[cfg(feature = "hyper-transport")]
     {
         use tower_oauth2_client_credentials::transport::ClientIdentity;
-        let chain = include_str!("../signing_keys/ec256-certificate.pem");
-        let key = include_str!("../signing_keys/ec256-pkcs8.pem");
+        let chain = include_str!("../../credentials/signing_keys/ec256-certificate.pem");
+        let key = include_str!("../../credentials/signing_keys/ec256-pkcs8.pem");
         let identity = || ClientIdentity::from_pem(chain, key).unwrap();
         let basic = || builder().client_secret_basic("id", "hunter2").client_identity(identity());
         for builder in [basic(), basic().prefer_mtls_endpoint(false)] {

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 use tower::{ServiceBuilder, ServiceExt, retry::Policy};
 use tower_oauth2_client_credentials::BoxError;
 
-use crate::{
+use crate::composition::{
     bottom::{Api, Body, answer, rejection},
     check::{Idle, composes, within},
     world::{World, request, secs},

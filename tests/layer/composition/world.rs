@@ -18,7 +18,7 @@ use tower_oauth2_client_credentials::{
     source::AcquireContext,
 };
 
-use crate::bottom::{Api, Body, answer, rejection};
+use crate::composition::bottom::{Api, Body, answer, rejection};
 
 pub(crate) const API: &str = "https://api.example.com/";
 

@@ -9,7 +9,7 @@ use tower_http::{
 };
 use tower_oauth2_client_credentials::{Error, ErrorKind, layer::WithoutToken};
 
-use crate::{
+use crate::composition::{
     bottom::{Api, Body, answer, rejection},
     check::{Idle, composes, within},
     world::{Case, World, request, secs},

@@ -4,7 +4,7 @@
 //! A separate binary, because the first thread that reaches a callsite decides for the whole
 //! process whether it is enabled.
 
-#[path = "support/log.rs"]
+#[path = "../support/log.rs"]
 #[allow(dead_code)] // Each test uses a part of it.
 mod log;
 

@@ -12,7 +12,7 @@ use tower::{
     load::{CompleteOnResponse, Constant, PeakEwma},
 };
 
-use crate::{
+use crate::composition::{
     bottom::{Api, Body, answer},
     check::{Idle, composes, cut, within},
     world::{Case, World, request, secs},

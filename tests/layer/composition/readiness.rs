@@ -11,7 +11,7 @@ use tower_http::{
 use tower_oauth2_client_credentials::BoxError;
 use tower_test::mock;
 
-use crate::{
+use crate::composition::{
     bottom::{Body, rejection},
     retry,
     world::{Case, Tokens, World, request, secs},
