@@ -1,6 +1,8 @@
 //! The cache by itself: settings, readiness, and sources that change its token. In virtual time.
 
+mod blocking;
 mod cache_handle;
+mod expiry;
 mod readiness;
 mod regressions;
 mod settings;
