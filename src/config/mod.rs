@@ -17,13 +17,17 @@ use std::fmt;
 #[cfg(feature = "hyper-transport")]
 use std::sync::{Arc, OnceLock};
 
+use http_body::Body;
+use tower_service::Service;
+
 #[cfg(feature = "hyper-transport")]
 use crate::transport::ClientIdentity;
 use crate::{
     cache::{TokenCache, TokenCacheBuilder},
     endpoint::{ClientCredentials, ClientCredentialsBuilder},
-    error::Error,
+    error::{BoxError, Error},
     source::TokenSource,
+    transport::TokenRequest,
 };
 
 use unknown_names::VariableOrigin;
@@ -167,15 +171,68 @@ impl ClientCredentialsConfig {
         Ok(builder)
     }
 
-    /// Builds the cache, when nothing needs to be set in code.
+    /// Builds the cache, when nothing needs to be set in code. Token requests are sent through the
+    /// default transport (feature `hyper-transport`).
     ///
     /// # Errors
     ///
     /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
     pub fn into_cache(self) -> Result<TokenCache, Error> {
+        self.finish(|builder| builder)
+    }
+
+    /// As [`into_cache`](Self::into_cache), with another transport for token requests, such as a
+    /// [`ReqwestService`](crate::transport::ReqwestService). It must not follow redirects.
+    ///
+    /// The settings `ca_file`, `proxy` and `client_certificate_file` are for the default transport. They
+    /// are refused here, since this transport does not know them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")] {
+    /// use tower_oauth2_client_credentials::{
+    ///     config::ClientCredentialsConfig, transport::ReqwestService,
+    /// };
+    ///
+    /// # let config = ClientCredentialsConfig::from_vars("OAUTH_", [
+    /// #     ("OAUTH_TOKEN_URL", "https://idp.example.com/token"),
+    /// #     ("OAUTH_CLIENT_ID", "my-service"),
+    /// #     ("OAUTH_CLIENT_SECRET", "s3cret"),
+    /// # ]);
+    /// # /*
+    /// let config = ClientCredentialsConfig::from_env();
+    /// # */
+    /// let http = ReqwestService::new(reqwest::Client::builder())?;
+    /// let tokens = config.into_cache_with(http.clone())?;
+    /// # let _ = tokens;
+    /// # }
+    /// # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+    /// ```
+    pub fn into_cache_with<S, B>(self, transport: S) -> Result<TokenCache, Error>
+    where
+        S: Service<TokenRequest, Response = http::Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        self.refuse_transport_settings()?;
+        self.finish(|builder| builder.transport(transport))
+    }
+
+    fn finish(
+        self,
+        change: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBuilder,
+    ) -> Result<TokenCache, Error> {
         let builder = self.builder()?;
         self.check_alone()?;
-        Ok(self.cache(builder.build()?)?.build())
+        Ok(self.cache(change(builder).build()?)?.build())
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) struct CacheSettings {
 const NEEDS_HYPER: &str =
     "it needs this crate's feature `hyper-transport`; set it on your own transport instead";
 
+const OF_DEFAULT_TRANSPORT: &str = "it is a setting of the default transport, but another one was \
+     given (into_cache_with); remove it, and set it on that transport";
+
 /// The settings that need a feature, the error without it, and whether it is on.
 const FEATURES: [(&str, &str, bool); 5] = [
     ("jwt_claims", "it needs this crate's feature `jwt`", cfg!(feature = "jwt")),
@@ -83,6 +86,15 @@ impl ClientCredentialsConfig {
         match FEATURES.iter().find(missing) {
             None => Ok(()),
             Some((setting, why, _)) => Err(self.wrong(setting, why)),
+        }
+    }
+
+    /// Refuses the settings that a transport given in code does not know.
+    pub(super) fn refuse_transport_settings(&self) -> Result<(), Error> {
+        let settings = ["ca_file", "proxy", "client_certificate_file", "client_key_file"];
+        match settings.into_iter().find(|setting| self.is_set(setting)) {
+            None => Ok(()),
+            Some(setting) => Err(self.wrong(setting, OF_DEFAULT_TRANSPORT)),
         }
     }
 

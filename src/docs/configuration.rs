@@ -120,7 +120,8 @@
 //! Durations are numbers of seconds (`30`, `0.5`), or text with a unit: `500ms`, `30s`, `5m`, `1h`,
 //! `1d`. Only `leeway` can be zero. `ca_file`, `proxy` and the certificate apply to the default
 //! transport. [`transport`](ClientCredentialsConfig::transport) applies them to the client of the
-//! API as well. These settings exist in code only: transports, observers, DPoP keys, and plain
+//! API as well. [`into_cache_with`](ClientCredentialsConfig::into_cache_with) takes another transport, and
+//! refuses them. These settings exist in code only: transports, observers, DPoP keys, and plain
 //! `http` to other hosts than loopback.
 //!
 //! # Which client authentication
