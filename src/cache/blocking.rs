@@ -20,7 +20,7 @@ const NOT_STARTED: &str = "the thread that acquires tokens for get_blocking coul
 /// The runtime, and the process that it runs in: a fork does not copy the thread that drives it.
 static RUNTIME: Mutex<Option<(u32, Handle)>> = Mutex::new(None);
 
-/// Waits for the future on the calling thread. Its acquisitions run on a thread of their own.
+/// Waits for the future on the calling thread. Another thread runs the acquisitions.
 pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = runtime()
         .map_err(|why| Error::new(ErrorKind::Runtime).with_advice(NOT_STARTED).with_source(why))?;

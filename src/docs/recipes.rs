@@ -338,6 +338,11 @@
 //! # }
 //! ```
 //!
+//! For a gauge of the remaining lifetime, report when the cached token expires:
+//! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no
+//! update until the token is replaced. `KeyedTokenCache::caches` (feature `keyed`) lists the caches of
+//! all keys.
+//!
 //! # Tokens from another source
 //!
 //! A [`TokenSource`] makes one acquisition. A closure is one. It can ask a metadata service, read a

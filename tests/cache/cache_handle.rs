@@ -120,7 +120,7 @@ async fn invalidating_during_a_refresh_keeps_the_newer_token_only() {
         tokio::spawn(async move { tokens.force_refresh().await })
     };
     sleep(S).await;
-    assert_eq!(secret(&tokens).await, "token-0", "the old one is used meanwhile");
+    assert_eq!(secret(&tokens).await, "token-0", "the old one is used until then");
     source.invalidate();
     assert!(tokens.current().is_none());
     assert_eq!(secret(&tokens).await, "token-1");

@@ -5,7 +5,7 @@
 //! tower-oauth2-client-credentials = "0.1"
 //! tower = { version = "0.5", features = ["util"] }
 //! tokio = { version = "1", features = ["full"] }
-//! tonic = { version = "0.14", features = ["tls-native-roots"] }
+//! tonic = { version = "0.14", features = ["tls-aws-lc", "tls-native-roots"] }
 //! tonic-health = "0.14"       # in place of your generated client
 //! ```
 //!
