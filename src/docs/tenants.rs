@@ -8,6 +8,7 @@
 //! * [Tenants with separate APIs](#tenants-with-separate-apis)
 //! * [When a tenant fails](#when-a-tenant-fails)
 //! * [Events and settings for each tenant](#events-and-settings-for-each-tenant)
+//! * [The state of all tenants](#the-state-of-all-tenants)
 //! * [Without the layer](#without-the-layer)
 //! * [Several APIs](#several-apis)
 //!
