@@ -303,7 +303,8 @@ impl ClientCredentialsBuilder {
             #[cfg(not(feature = "hyper-transport"))]
             None => {
                 return Err(config_error(
-                    "transport: none was given; call transport(…), or turn the feature `hyper-transport` on",
+                    "transport: none was given; call transport(…), or into_cache_with(…) of a configuration, or \
+                     turn the feature `hyper-transport` on",
                 ));
             }
         };
