@@ -7,9 +7,9 @@
 //! # Quick start
 //!
 //! ```
-//! # #[cfg(not(feature = "hyper"))]
+//! # #[cfg(not(feature = "hyper-transport"))]
 //! # fn main() {}
-//! # #[cfg(feature = "hyper")]
+//! # #[cfg(feature = "hyper-transport")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # use bytes::Bytes;
@@ -99,7 +99,7 @@
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
-//! | `hyper` | yes | [`HyperTransport`](transport::HyperTransport) and [`HyperClient`](transport::HyperClient): hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](endpoint::ClientCredentialsBuilder::transport) takes any Tower service. |
+//! | `hyper-transport` | yes | [`HyperTransport`](transport::HyperTransport) and [`HyperClient`](transport::HyperClient): hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](endpoint::ClientCredentialsBuilder::transport) takes any Tower service. |
 //! | `jwt` | no | Client assertions that this crate signs: [`private_key_jwt`](endpoint::ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](endpoint::ClientCredentialsBuilder::client_secret_jwt). |
 //! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](endpoint::ClientCredentialsBuilder::dpop). |
 //! | `keyed` | no | One token for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
@@ -131,7 +131,7 @@
 // Without these features some links have no target; the full documentation has them all.
 #![cfg_attr(
     not(all(
-        feature = "hyper",
+        feature = "hyper-transport",
         feature = "jwt",
         feature = "dpop",
         feature = "keyed",
@@ -199,6 +199,6 @@ impl ClientCredentials {
     }
 }
 
-#[cfg(all(doctest, feature = "hyper"))]
+#[cfg(all(doctest, feature = "hyper-transport"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -10,5 +10,5 @@ pub(crate) const MAX_DURATION: Duration = Duration::from_secs(10 * 365 * 24 * 60
 pub(crate) const MAX_CREDENTIAL_BYTES: usize = 64 * 1024;
 
 /// Maximum size of certificates in bytes. Long chains of large certificates have a tenth of it.
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 pub(crate) const MAX_CERTIFICATE_BYTES: usize = 1024 * 1024;

@@ -94,6 +94,11 @@ impl fmt::Debug for AcquireContext {
 /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
 /// # }).unwrap();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of tokens",
+    label = "not a `TokenSource`",
+    note = "a source is `ClientCredentials`, or a closure `Fn(AcquireContext) -> impl Future<Output = Result<Token, Error>> + Send` that is `Send + Sync + 'static`"
+)]
 pub trait TokenSource: Send + Sync + 'static {
     /// Acquires one token.
     ///

@@ -6,7 +6,7 @@ mod proof;
 use std::{
     fmt,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -71,6 +71,8 @@ struct Inner {
     lifetime: Option<Duration>,
     refresh_in: Option<Duration>,
     issued_at: Option<Instant>,
+    /// The same moment on the wall clock.
+    issued_at_wall: Option<SystemTime>,
     age: Duration,
     scope: Option<Arc<str>>,
     proof: Option<Arc<dyn ProofOfPossession>>,
@@ -119,6 +121,7 @@ impl Token {
                 lifetime: None,
                 refresh_in: None,
                 issued_at: None,
+                issued_at_wall: None,
                 age: Duration::ZERO,
                 scope: None,
                 proof: None,
@@ -145,7 +148,11 @@ impl Token {
     /// the instant before it asked its source.
     #[must_use]
     pub fn with_issued_at(self, issued_at: Instant) -> Self {
-        self.with(|inner| inner.issued_at = Some(issued_at))
+        let ago = issued_at.elapsed();
+        self.with(|inner| {
+            inner.issued_at = Some(issued_at);
+            inner.issued_at_wall = SystemTime::now().checked_sub(ago);
+        })
     }
 
     /// Age of the response, if it states no lifetime to subtract it from.
@@ -178,6 +185,38 @@ impl Token {
     /// The lifetime that the server stated, if it did.
     pub fn lifetime(&self) -> Option<Duration> {
         self.inner.lifetime
+    }
+
+    /// When the token expires, by the system's clock: its lifetime after
+    /// [`issued_at`](Self::with_issued_at). `None` if the server stated no lifetime, or if neither the
+    /// source nor a cache has set `issued_at`.
+    ///
+    /// It is a timestamp for metrics, logs and the libraries that take a token with its expiry. A cache
+    /// stops using the token earlier, by the [leeway](crate::cache::TokenCacheBuilder::leeway).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_oauth2_client_credentials::{Error, TokenCache};
+    ///
+    /// /// The value of a gauge: seconds since 1970, or 0 without a token.
+    /// fn expiry_timestamp(tokens: &TokenCache) -> u64 {
+    ///     let expires_at = tokens.peek().and_then(|token| token.expires_at());
+    ///     let since = expires_at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    ///     since.as_ref().map_or(0, Duration::as_secs)
+    /// }
+    /// # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
+    /// # let tokens = TokenCache::new(|_: AcquireContext| async {
+    /// #     Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
+    /// # });
+    /// # assert_eq!(expiry_timestamp(&tokens), 0);
+    /// # tokens.get_blocking()?;
+    /// # assert!(expiry_timestamp(&tokens) > 1_700_000_000);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.inner.issued_at_wall?.checked_add(self.inner.lifetime?)
     }
 
     /// The server's refresh hint, if it gave one.

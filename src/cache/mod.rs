@@ -38,12 +38,13 @@
 //
 // # Imports
 //
-// They run one way: `keyed → builder → token_cache → {get, readiness_watch} → token_wait → inner →
+// They run one way: `keyed → builder → token_cache → {get, blocking, readiness_watch} → token_wait → inner →
 // {state, call_source, key_entry} → timed_waiter → acquisition → {settings, snapshot, readiness} →
 // {schedule, backoff, suspend}`.
 
 mod acquisition;
 mod backoff;
+mod blocking;
 mod builder;
 mod call_source;
 mod get;

@@ -9,6 +9,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
+    blocking,
     get::{Get, Replacement},
     inner::CacheInner,
     readiness::Readiness,
@@ -97,6 +98,37 @@ impl TokenCache {
     /// if no token is cached.
     pub fn get(&self) -> Get {
         Get::new(Arc::clone(&self.inner))
+    }
+
+    /// A token, for programs without a runtime: [`get`](Self::get) that blocks the calling thread.
+    ///
+    /// The first call that needs a token starts a thread with a current-thread runtime. It serves all
+    /// caches of the process, and also refreshes tokens in the background. A cached token is returned
+    /// without it.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get). [`Runtime`](crate::ErrorKind::Runtime) inside an async context, which the
+    /// call would block, and if the thread cannot be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{Error, Token, TokenCache, source::AcquireContext};
+    ///
+    /// fn main() -> Result<(), Error> {
+    ///     let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
+    ///     assert_eq!(tokens.get_blocking()?.secret(), "abc");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn get_blocking(&self) -> Result<Token, Error> {
+        blocking::check_outside_of_runtimes()?;
+        if let Some(snapshot) = self.inner.fresh(Instant::now()).as_deref().and_then(Option::as_ref)
+        {
+            return Ok(self.inner.clone_token(snapshot));
+        }
+        blocking::block_on(self.get())
     }
 
     /// Acquires the first token before the first request, at startup.

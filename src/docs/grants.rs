@@ -87,13 +87,13 @@
 //!
 //! const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 //!
-//! # let pem = include_str!("../../tests/signing_keys/rsa2048-pkcs8.pem");
+//! # let pem = include_str!("../../tests/credentials/signing_keys/rsa2048-pkcs8.pem");
 //! # let account = serde_json::json!({
 //! #     "type": "service_account", "private_key_id": "2026-11", "private_key": pem,
 //! #     "client_email": "svc@project.iam.gserviceaccount.com",
 //! # }).to_string();
 //! # let public = jsonwebtoken::DecodingKey::from_rsa_pem(
-//! #     include_bytes!("../../tests/signing_keys/rsa2048-public.pem"))?;
+//! #     include_bytes!("../../tests/credentials/signing_keys/rsa2048-public.pem"))?;
 //! # let idp = AuthorizationServer::builder()
 //! #     .extension_grant(JWT_BEARER, move |request| {
 //! #         let jwt = request.form_value("assertion").ok_or("invalid_request")?;
@@ -188,10 +188,10 @@
 //! # From the configuration
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
-//! # let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/signing_keys/rsa2048-pkcs8.pem");
+//! # let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/credentials/signing_keys/rsa2048-pkcs8.pem");
 //! # let text = |text: &str| text.replace("/run/secrets/key.pem", key);
 //! let config: ClientCredentialsConfig = toml::from_str(
 //!     # &text(

@@ -77,5 +77,5 @@
 //! checks that at every request, answer and acquisition. A failing seed is printed and can be
 //! replayed. Set `SIM_SEEDS`, `SIM_FIRST_SEED` and `SIM_SECONDS` to run more.
 //!
-//! The tests named `p…` are in `tests/promises`. The tests of an hour are in `tests/simulator`, and
-//! `every_token_response_case` is in `tests/token_responses.rs`.
+//! The tests named `p…` are in `tests/promises`, those of an hour in `tests/simulator`. The others are
+//! in `tests/endpoint`, such as `every_token_response_case`, and next to the code in `src`.

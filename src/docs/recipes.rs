@@ -49,7 +49,7 @@
 //! servers. Use this crate's client for the API, so that one set of settings covers both:
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")]
+//! # #[cfg(feature = "hyper-transport")]
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! use bytes::Bytes;
 //! use http_body_util::Full;
@@ -72,7 +72,7 @@
 //! # drop((tokens, http_client));
 //! # Ok(())
 //! # }
-//! # #[cfg(not(feature = "hyper"))]
+//! # #[cfg(not(feature = "hyper-transport"))]
 //! # fn main() {}
 //! ```
 //!
@@ -338,6 +338,11 @@
 //! # }
 //! ```
 //!
+//! For a gauge of the remaining lifetime, report when the cached token expires:
+//! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no
+//! update until the token is replaced. `KeyedTokenCache::caches` (feature `keyed`) lists the caches of
+//! all keys.
+//!
 //! # Tokens from another source
 //!
 //! A [`TokenSource`] makes one acquisition. A closure is one. It can ask a metadata service, read a
@@ -361,7 +366,7 @@
 //! handles nonces.
 //!
 //! ```
-//! # #[cfg(all(feature = "dpop", feature = "hyper"))] {
+//! # #[cfg(all(feature = "dpop", feature = "hyper-transport"))] {
 //! use tower_oauth2_client_credentials::{ClientCredentials, dpop::DpopKey};
 //!
 //! let tokens = ClientCredentials::discover("https://idp.example.com")

@@ -8,6 +8,7 @@
 //! * [Tenants with separate APIs](#tenants-with-separate-apis)
 //! * [When a tenant fails](#when-a-tenant-fails)
 //! * [Events and settings for each tenant](#events-and-settings-for-each-tenant)
+//! * [The state of all tenants](#the-state-of-all-tenants)
 //! * [Without the layer](#without-the-layer)
 //! * [Several APIs](#several-apis)
 //!
@@ -153,6 +154,24 @@
 //!     })
 //!     .build();
 //! # drop(tokens);
+//! ```
+//!
+//! # The state of all tenants
+//!
+//! [`KeyedTokenCache::caches`] lists the keys with their caches, for gauges and an admin page. It requests
+//! no token:
+//!
+//! ```
+//! use tower_oauth2_client_credentials::{KeyedTokenCache, cache::Readiness};
+//!
+//! fn failing(tokens: &KeyedTokenCache<u64>) -> Vec<u64> {
+//!     let caches = tokens.caches().into_iter();
+//!     let failed = caches.filter(|(_, cache)| cache.readiness() == Readiness::Failed);
+//!     failed.map(|(tenant, _)| tenant).collect()
+//! }
+//! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
+//! # let source = |_: &u64| Ok(|_: AcquireContext| async { Token::bearer("abc") });
+//! # assert!(failing(&KeyedTokenCache::new(source)).is_empty());
 //! ```
 //!
 //! # Without the layer

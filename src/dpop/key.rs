@@ -25,7 +25,7 @@ const PREFERENCE: [SigningAlgorithm; 5] = [
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials, dpop::DpopKey,
 ///     jose::{SigningAlgorithm, SigningKey},
@@ -37,7 +37,7 @@ const PREFERENCE: [SigningAlgorithm; 5] = [
 ///     .build()?;
 ///
 /// // Or a key that outlives the process, if the server registers it for the client:
-/// # let pem = include_str!("../../tests/signing_keys/ec256-sec1.pem");
+/// # let pem = include_str!("../../tests/credentials/signing_keys/ec256-sec1.pem");
 /// let key = DpopKey::from(SigningKey::from_pem(SigningAlgorithm::Es256, pem)?);
 /// # let _ = (source, key);
 /// # }

@@ -8,7 +8,7 @@ use std::{
 use http::HeaderMap;
 use tokio::time::Instant;
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use super::certificate_binding::CertificateBinding;
 #[cfg(feature = "dpop")]
 use super::dpop::{DpopAttempt, DpopConfig};
@@ -37,7 +37,7 @@ use crate::{
 /// A client of one token endpoint.
 pub(super) struct EndpointClient {
     pub(super) endpoint: Endpoint,
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     pub(super) binding: Option<CertificateBinding>,
     #[cfg(feature = "dpop")]
     pub(super) dpop: DpopConfig,
@@ -92,7 +92,7 @@ impl EndpointClient {
     }
 
     pub(super) async fn attempt(&self, context: &ReadContext) -> Result<Token, Error> {
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         if let Some(binding) = &self.binding {
             binding.refresh(context).await?;
         }

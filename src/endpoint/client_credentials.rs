@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{attempt::EndpointClient, discovery::ServerMetadata, retry, token_endpoint::Endpoint};
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use crate::source::CacheHandle;
 use crate::{
     error::{Error, ErrorKind, sanitise},
@@ -21,7 +21,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 ///
 /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
@@ -82,7 +82,7 @@ impl TokenSource for ClientCredentials {
         })
     }
 
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     fn attach(&self, cache: CacheHandle) {
         if let Some(binding) = &self.client.binding {
             binding.attach(cache);

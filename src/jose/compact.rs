@@ -250,5 +250,5 @@ mod tests {
     }
 
     #[cfg(feature = "jwt")]
-    const RFC_7515_A_2: &str = include_str!("../../tests/signing_keys/rfc7515_a2.json");
+    const RFC_7515_A_2: &str = include_str!("../../tests/credentials/signing_keys/rfc7515_a2.json");
 }

@@ -31,11 +31,11 @@ impl Failure {
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return Self::of_io(error);
         }
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
             return if error.is_connect() { Self::NotSent } else { Self::Other };
         }
-        #[cfg(any(feature = "hyper", feature = "testing"))]
+        #[cfg(any(feature = "hyper-transport", feature = "testing"))]
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
             return match error {
                 error if error.is_canceled() => Self::NotSent,

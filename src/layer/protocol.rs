@@ -9,6 +9,11 @@ use crate::{error::BoxError, sync::Arc};
 
 /// The protocol of a layer: [`Http`], or [`Grpc`](crate::grpc::Grpc). Other types cannot
 /// implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a protocol of the layer",
+    label = "not `Http` or `Grpc`",
+    note = "`Http` is the default; the layer's `grpc()` chooses `Grpc`"
+)]
 pub trait Protocol: sealed::ProtocolHooks {}
 
 impl<M: sealed::ProtocolHooks> Protocol for M {}
@@ -20,6 +25,12 @@ pub struct Http;
 pub(crate) mod sealed {
     use super::{Arc, AuthorizedToken, BoxError, Poll, Request, Response, StatusCode};
 
+    // The compiler names this trait when the public one is missing.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a protocol of the layer",
+        label = "not `Http` or `Grpc`",
+        note = "`Http` is the default; the layer's `grpc()` chooses `Grpc`"
+    )]
     pub trait ProtocolHooks {
         /// The body of the response that the caller gets.
         type Body<R>;

@@ -19,6 +19,11 @@ use crate::{
 ///
 /// [`TokenCache`] selects itself. [`ByKey`](crate::layer::ByKey) selects one of many by a key of the
 /// request (feature `keyed`). Other types cannot implement it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not select a token cache",
+    label = "not a `TokenCache` or `ByKey`",
+    note = "use `OAuthClientCredentialsLayer::new` with a `TokenCache`, or `keyed` with a key `Clone + Eq + Hash + Send + Sync` and a closure `Fn(&RequestHead<'_>) -> Option<K>`"
+)]
 pub trait SelectCache: sealed::SelectAction {}
 
 impl<T: sealed::SelectAction> SelectCache for T {}
@@ -47,6 +52,12 @@ pub struct LastToken {
 pub(crate) mod sealed {
     use super::{Action, Arc, LastToken, LayerShared, Observer, Request};
 
+    // The compiler names this trait when the public one is missing.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not select a token cache",
+        label = "not a `TokenCache` or `ByKey`",
+        note = "use `OAuthClientCredentialsLayer::new` with a `TokenCache`, or `keyed` with a key `Clone + Eq + Hash + Send + Sync` and a closure `Fn(&RequestHead<'_>) -> Option<K>`"
+    )]
     pub trait SelectAction: Sized {
         /// Selects the action for a request that may carry a token.
         fn select<B>(

@@ -177,7 +177,7 @@ fn a_check_reads_what_is_in_the_files() {
 mod keys {
     use super::*;
 
-    const JWK: &str = include_str!("../signing_keys/rfc7517_a2.json");
+    const JWK: &str = include_str!("../credentials/signing_keys/rfc7517_a2.json");
 
     /// RFC 7517 App. A.2, without `alg` and `kid`.
     fn rsa_jwk() -> TempFile {
@@ -271,7 +271,7 @@ mod keys {
     }
 }
 
-#[cfg(all(feature = "hyper", feature = "testing-tls"))]
+#[cfg(all(feature = "hyper-transport", feature = "testing-tls"))]
 mod certificates {
     use tower_oauth2_client_credentials::TokenSource as _;
 

@@ -86,6 +86,6 @@ impl Drop for TempFile {
 
 /// One of the keys of the key tests.
 pub(crate) fn key_file(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signing_keys");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/credentials/signing_keys");
     folder.join(name).to_str().unwrap().to_owned()
 }

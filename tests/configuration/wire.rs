@@ -269,7 +269,7 @@ fn a_number_of_arbitrary_precision_is_one() {
 }
 
 /// The default transport gets the certificate. A mistake in its files is reported by its settings.
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 #[test]
 fn a_certificate_is_read_with_its_key() {
     let files = |key: &str| {
@@ -289,7 +289,7 @@ fn a_certificate_is_read_with_its_key() {
 }
 
 /// Over sockets, from the file to the API.
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 #[tokio::test]
 async fn from_the_settings_to_an_authorized_call() {
     use bytes::Bytes;
@@ -323,4 +323,27 @@ async fn from_the_settings_to_an_authorized_call() {
     let request = http::Request::get(format!("{url}/things")).body(Empty::new()).unwrap();
     assert_eq!(client.oneshot(request).await.unwrap().status(), 200);
     assert_eq!((idp.token_requests(), api.accepted()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_over_another_transport_needs_no_default_one() {
+    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let vars = [
+        ("OAUTH_TOKEN_URL", "https://idp.test/token"),
+        ("OAUTH_CLIENT_ID", "my-service"),
+        ("OAUTH_CLIENT_SECRET", "s3cret"),
+    ];
+    let tokens = env_of(&vars).into_cache_with(idp.service()).unwrap();
+    tokens.get().await.unwrap();
+    assert_eq!(idp.token_requests(), 1);
+    // That transport would ignore these.
+    for (setting, value) in [("OAUTH_CA_FILE", "ca.pem"), ("OAUTH_PROXY", "none")] {
+        let config = env_of(&[&vars[..], &[(setting, value)]].concat());
+        let text = config.into_cache_with(idp.service()).unwrap_err().to_string();
+        assert!(text.contains(&format!("{setting}: it is a setting of the default")), "{text}");
+        assert!(text.contains("set it on that transport"), "{text}");
+    }
+    // As `into_cache`, it reports settings that nothing can complete.
+    let error = env_of(&vars[..2]).into_cache_with(idp.service()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
 }

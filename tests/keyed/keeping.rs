@@ -10,8 +10,8 @@ use std::{
 };
 
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, Event, KeyedTokenCache, Token, TokenCache, event::AcquisitionReason,
-    source::AcquireContext,
+    Error, ErrorKind, Event, KeyedTokenCache, Token, TokenCache, cache::Readiness,
+    event::AcquisitionReason, source::AcquireContext,
 };
 
 use super::support::{Idp, all, churn};
@@ -216,4 +216,23 @@ async fn each_cache_has_its_settings_and_an_observer_that_knows_the_key() {
     let mut keys = events.lock().unwrap().clone();
     keys.sort();
     assert_eq!(keys, [2, 4]);
+}
+
+/// For gauges and readiness probes of all tenants.
+#[tokio::test(start_paused = true)]
+async fn the_kept_caches_can_be_listed_without_a_token_request() {
+    let idp = Idp::new();
+    let tokens = idp.builder().build();
+    idp.set_down(2, true);
+    tokens.get(&1).await.unwrap();
+    tokens.get(&2).await.unwrap_err();
+    tokens.cache(&3);
+    let before = idp.all_requests();
+    let mut listed: Vec<_> =
+        tokens.caches().into_iter().map(|(key, cache)| (key, cache.readiness())).collect();
+    listed.sort_by_key(|(key, _)| *key);
+    assert_eq!(listed, [(1, Readiness::Ready), (2, Readiness::Failed), (3, Readiness::Idle)]);
+    assert_eq!(idp.all_requests(), before);
+    tokens.remove(&1);
+    assert_eq!(tokens.caches().len(), 2);
 }

@@ -1,5 +1,5 @@
 //! Mutual TLS (RFC 8705) over real sockets: client authentication, bound tokens, rotation.
-#![cfg(all(feature = "hyper", feature = "testing-tls"))]
+#![cfg(all(feature = "hyper-transport", feature = "testing-tls"))]
 #![allow(missing_docs, unreachable_pub)]
 
 mod configured;

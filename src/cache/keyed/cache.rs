@@ -151,6 +151,35 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         }
     }
 
+    /// The keys whose caches are kept, with their caches, in no order. Not a use of the caches, and
+    /// requests no token.
+    ///
+    /// It clones each key, so it is for metrics and readiness probes. Drop the caches soon: one that
+    /// is still in use is not dropped after its idle time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
+    /// # let tokens = KeyedTokenCache::new(|_: &&str| {
+    /// #     Ok(|_: AcquireContext| std::future::ready(Token::bearer("abc")))
+    /// # });
+    /// tokens.get(&"tenant-a").await?;
+    /// for (tenant, cache) in tokens.caches() {
+    ///     let expires_at = cache.peek().and_then(|token| token.expires_at());
+    ///     println!("{tenant}: {:?}, expires at {expires_at:?}", cache.readiness());
+    /// }
+    /// # assert_eq!(tokens.caches().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn caches(&self) -> Vec<(K, TokenCache)> {
+        self.inner.recent.iter().collect()
+    }
+
     /// How many caches are kept.
     pub fn len(&self) -> usize {
         self.inner.recent.len()

@@ -53,6 +53,9 @@ impl State {
             same_token: is_same,
             draw,
         });
+        // So that a token of a source without a clock has an expiry too.
+        let token =
+            if token.issued_at().is_none() { token.with_issued_at(issued_at) } else { token };
         let snapshot = Arc::new(Snapshot {
             token,
             revalidate_at: refresh_at,

@@ -9,7 +9,7 @@
 //! service-account token for the audience `api://AzureADTokenExchange`.
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use std::env::var;
 //! use tower_oauth2_client_credentials::ClientCredentials;
 //!
@@ -27,7 +27,7 @@
 //! With a registered certificate:
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials,
 //!     jose::{SigningAlgorithm, SigningKeySource},
@@ -61,7 +61,7 @@
 //! # Salesforce
 //!
 //! ```
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use std::time::Duration;
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache, client_auth::Secret,
@@ -101,7 +101,7 @@
 //! With the certificate of a service binding (`credential-type` `x509`):
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use tower_oauth2_client_credentials::{ClientCredentials, transport::ClientIdentity};
 //!
 //! // `certurl`, and the path
@@ -132,7 +132,7 @@
 //! 8693). Both are [extension grants](crate::docs::grants#google-a-service-account):
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials, endpoint::SignedJwt,
 //!     jose::{SigningAlgorithm, SigningKeySource},

@@ -13,7 +13,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use http_body::Body;
 use tower_service::Service;
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use super::certificate_binding::CertificateBinding;
 #[cfg(feature = "dpop")]
 use super::dpop::DpopConfig;
@@ -53,7 +53,7 @@ pub struct ClientCredentialsBuilder {
     /// Whether `url` is the issuer.
     discover: bool,
     discovery: DiscoverySettings,
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     binding: Option<CertificateBinding>,
     #[cfg(feature = "dpop")]
     dpop: DpopConfig,
@@ -67,7 +67,7 @@ pub struct ClientCredentialsBuilder {
     /// Whether that transport is known to have a client certificate.
     transport_has_certificate: bool,
     /// The settings of the default transport.
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     default_transport: Option<transport::HyperTransportBuilder>,
     retry: RetryPolicy,
     read_policy: ReadPolicy,
@@ -105,7 +105,7 @@ impl ClientCredentials {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
     ///
     /// let source = ClientCredentials::discover("https://idp.example.com/realms/prod")
@@ -125,7 +125,7 @@ impl ClientCredentialsBuilder {
             url,
             discover,
             discovery: DiscoverySettings::default(),
-            #[cfg(feature = "hyper")]
+            #[cfg(feature = "hyper-transport")]
             binding: None,
             #[cfg(feature = "dpop")]
             dpop: DpopConfig::default(),
@@ -136,7 +136,7 @@ impl ClientCredentialsBuilder {
             parameters: Parameters::default(),
             transport: None,
             transport_has_certificate: false,
-            #[cfg(feature = "hyper")]
+            #[cfg(feature = "hyper-transport")]
             default_transport: None,
             retry: RetryPolicy::default(),
             read_policy: ReadPolicy::default(),
@@ -157,7 +157,7 @@ impl ClientCredentialsBuilder {
         B::Error: Into<BoxError>,
     {
         self.transport_has_certificate = false;
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         {
             self.transport_has_certificate = transport::has_client_identity(&service);
         }
@@ -295,22 +295,23 @@ impl ClientCredentialsBuilder {
         }
         let transport = match self.transport {
             Some(transport) => transport,
-            #[cfg(feature = "hyper")]
+            #[cfg(feature = "hyper-transport")]
             None => {
                 let binding = self.binding.as_ref();
                 default_transport(endpoint.uri(), binding, self.default_transport)?
             }
-            #[cfg(not(feature = "hyper"))]
+            #[cfg(not(feature = "hyper-transport"))]
             None => {
                 return Err(config_error(
-                    "transport: none was given; call transport(…), or turn the feature `hyper` on",
+                    "transport: none was given; call transport(…), or into_cache_with(…) of a configuration, or \
+                     turn the feature `hyper-transport` on",
                 ));
             }
         };
         Ok(ClientCredentials {
             client: Arc::new(EndpointClient {
                 endpoint,
-                #[cfg(feature = "hyper")]
+                #[cfg(feature = "hyper-transport")]
                 binding: self.binding,
                 #[cfg(feature = "dpop")]
                 dpop: self.dpop,
@@ -329,7 +330,7 @@ impl ClientCredentialsBuilder {
     }
 
     fn has_client_certificate(&self) -> bool {
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         if self.binding.is_some() {
             return true;
         }
@@ -341,7 +342,7 @@ fn config_error(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::new(ErrorKind::Config).with_detail(detail)
 }
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 fn default_transport(
     url: &http::Uri,
     binding: Option<&CertificateBinding>,

@@ -30,7 +30,7 @@ const ADDED_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials, endpoint::SignedJwt,
 ///     jose::{SigningAlgorithm, SigningKeySource},

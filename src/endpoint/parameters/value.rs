@@ -45,7 +45,7 @@ impl ParameterValue {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{
     ///     BoxError, ClientCredentials, endpoint::ParameterValue,
     /// };

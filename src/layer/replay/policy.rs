@@ -27,6 +27,12 @@ use http_body::Body;
 /// let second = small.restore(kept.unwrap());
 /// # drop((first, second));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot replay bodies of type `{B}`",
+    label = "not a replay policy for `{B}`",
+    note = "`EmptyBodies`, the default, needs `{B}: Body + Default`, and `CloneBodies` needs `{B}: Clone`",
+    note = "for other bodies choose a policy of the layer: `.replay(NoReplay)`, `.replay(BufferBodies::new(…))`, or a closure `Fn(&{B}) -> Option<{B}>`"
+)]
 pub trait ReplayPolicy<B>: Clone {
     /// The state that is kept of a body while its request is in flight.
     type Kept;

@@ -7,7 +7,7 @@ mod server;
 
 use std::{env, ffi::OsString, fmt, sync::Arc};
 
-#[cfg(any(feature = "hyper", test))]
+#[cfg(any(feature = "hyper-transport", test))]
 pub(super) use self::server::Protocol;
 pub(super) use self::server::ProxyServer;
 use crate::{
@@ -79,7 +79,7 @@ impl ProxySettings {
     }
 
     /// The mistake in a given URL.
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         match &self.0 {
             Choice::Fixed(Err(why)) => Some(why),

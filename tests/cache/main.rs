@@ -1,0 +1,11 @@
+//! The cache by itself: settings, readiness, and sources that change its token. In virtual time.
+
+mod blocking;
+mod cache_handle;
+mod expiry;
+mod readiness;
+mod regressions;
+mod settings;
+#[path = "../promises/support.rs"]
+#[allow(dead_code)] // The promises use the rest.
+mod support;

@@ -1,0 +1,10 @@
+//! Requesting tokens from an authorization server: requests, responses, settings, discovery.
+
+mod acquisition;
+mod discovery;
+mod error_messages;
+mod extension_grants;
+mod regressions;
+mod settings;
+mod token_requests;
+mod token_responses;
