@@ -3,13 +3,16 @@
 use std::{
     future::{Future, pending},
     io, process,
-    sync::{Mutex, PoisonError},
+    sync::LazyLock,
     thread,
 };
 
 use tokio::runtime::{Builder, Handle};
 
-use crate::error::{Error, ErrorKind};
+use crate::{
+    error::{Error, ErrorKind},
+    sync::{Mutex, lock},
+};
 
 const INSIDE_A_RUNTIME: &str = "get_blocking was called inside an async context, which it would \
      block; await get(), or on a blocking thread use Handle::current().block_on(cache.get())";
@@ -18,7 +21,7 @@ const NOT_STARTED: &str = "the thread that acquires tokens for get_blocking coul
      check the limits of the process for threads and files";
 
 /// The runtime, and the process that it runs in: a fork does not copy the thread that drives it.
-static RUNTIME: Mutex<Option<(u32, Handle)>> = Mutex::new(None);
+static RUNTIME: LazyLock<Mutex<Option<(u32, Handle)>>> = LazyLock::new(|| Mutex::new(None));
 
 /// Waits for the future on the calling thread. Another thread runs the acquisitions.
 pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
@@ -36,7 +39,7 @@ pub(super) fn check_outside_of_runtimes() -> Result<(), Error> {
 }
 
 fn runtime() -> io::Result<Handle> {
-    let mut running = RUNTIME.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut running = lock(&RUNTIME);
     match &*running {
         Some((process, handle)) if *process == process::id() => Ok(handle.clone()),
         _ => {

@@ -6,8 +6,9 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 use super::key_entry::KeyEntry;
 use super::{inner::CacheInner, settings::Settings, token_cache::TokenCache};
 use crate::{
-    clock::{Clock, MAX_SETTING, WallClock},
+    clock::{Clock, WallClock},
     event::{Event, Observer},
+    limits::MAX_SETTING,
     source::{CacheHandle, ErasedSource, TokenSource},
     sync::Arc,
 };

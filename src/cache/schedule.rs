@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock::MAX_LIFETIME;
+use crate::limits::MAX_LIFETIME;
 
 /// The longest lead, as a share of the lifetime. However slow the endpoint is, the rest of the lifetime
 /// passes before a refresh.

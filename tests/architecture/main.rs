@@ -17,7 +17,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("middleware", "layer cache event error sync"),
     ("layer", "cache net token event error sync"),
     ("config", "endpoint cache source client_auth jose transport secret_file limits error"),
-    ("cache", "source token clock event error sync"),
+    ("cache", "source token clock limits event error sync"),
     (
         "endpoint",
         "source client_auth dpop jose skew transport clock net secret_file limits sync token error event",

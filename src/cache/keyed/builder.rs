@@ -18,8 +18,8 @@ use super::{
 };
 use crate::{
     cache::TokenCacheBuilder,
-    clock::MAX_SETTING,
     error::Error,
+    limits::MAX_SETTING,
     source::{ErasedSource, TokenSource},
     sync::{Arc, Mutex},
 };
