@@ -195,8 +195,8 @@ impl CacheHandle {
     ///
     /// The token counts as issued at its [`issued_at`](Token::with_issued_at), and without one, now.
     /// Requests that wait for an acquisition get the offered token. The acquisition itself goes on;
-    /// its result is dropped if it was issued before the offered token. A token that is used ends
-    /// the cooldown after a failure.
+    /// its result is dropped if it was issued before the offered token, or was rejected. A cooldown
+    /// after a failure stays, because an offer says nothing about the authorization server.
     pub fn offer(&self, token: Token) -> bool {
         self.0.upgrade().is_some_and(|cache| cache.offer(token))
     }

@@ -87,6 +87,11 @@ impl AuthorizedToken {
         self.token().is_same(snapshot.token())
     }
 
+    /// Whether it was made from this snapshot.
+    pub(crate) fn is_from(&self, snapshot: &Arc<Snapshot>) -> bool {
+        Arc::ptr_eq(&self.snapshot, snapshot)
+    }
+
     /// Whether both were made from one snapshot.
     pub(crate) fn shares_snapshot_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.snapshot, &other.snapshot)

@@ -53,11 +53,16 @@ impl LayerShared<TokenCache> {
 
     /// A snapshot of the cache, ready for requests.
     pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
-        if let Some(token) = self.current().filter(|token| token.has_token_of(snapshot)) {
+        let now = Instant::now();
+        // A source may return one token twice. The first snapshot of it has expired then.
+        let is_usable = |token: &Arc<AuthorizedToken>| {
+            token.is_from(snapshot) || token.has_token_of(snapshot) && token.is_fresh(now)
+        };
+        if let Some(token) = self.current().filter(is_usable) {
             return token;
         }
         // Stored for the other requests that waited, unless it is about to be replaced.
-        if snapshot.is_fresh(Instant::now()) && !snapshot.is_replaced() {
+        if snapshot.is_fresh(now) && !snapshot.is_replaced() {
             return self.store(Arc::clone(snapshot));
         }
         AuthorizedToken::for_request(Arc::clone(snapshot), &self.tokens, &self.settings)

@@ -183,6 +183,7 @@ where
                         Ok(pending) => {
                             let token = pending.tokens.authorized(&snapshot);
                             *this.pending = Some(pending);
+                            *this.expired_tokens = 0;
                             this.stage.set(Stage::Readying { token });
                         }
                         Err(result) => break result,
@@ -196,6 +197,7 @@ where
                     match last.take().expect(COMPLETED).restore() {
                         Ok(pending) => {
                             *this.pending = Some(pending);
+                            *this.expired_tokens = 0;
                             // The token may have been replaced in the meantime.
                             this.stage.set(Stage::waiting_for_token());
                         }

@@ -7,8 +7,10 @@ use std::{
     time::Duration,
 };
 
-use http::Request;
+use http::{Request, Response};
+use http_body_util::Empty;
 use tokio::time::Instant;
+use tower::{Layer, ServiceExt};
 
 use super::{
     OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
@@ -19,6 +21,7 @@ use super::{
 };
 use crate::{
     cache::TokenCache,
+    error::BoxError,
     source::AcquireContext,
     sync::{Arc, stripe, stripes},
     token::Token,
@@ -133,7 +136,7 @@ async fn a_service_that_was_idle_finds_the_next_token() {
 async fn the_last_service_drops_the_shared_state() {
     let cache = cache().await;
     let layer = OAuthClientCredentialsLayer::new(cache, Origins::any());
-    let service: OAuthClientCredentials<()> = tower_layer::Layer::layer(&layer, ());
+    let service: OAuthClientCredentials<()> = layer.layer(());
     let shared = Arc::downgrade(service.shared());
     let token = Arc::downgrade(&call(service.shared(), &mut LastToken::default()));
     let clone = service.clone();
@@ -141,4 +144,26 @@ async fn the_last_service_drops_the_shared_state() {
     assert!(shared.upgrade().is_some() && token.upgrade().is_some());
     drop(clone);
     assert!(shared.upgrade().is_none() && token.upgrade().is_none());
+}
+
+/// A source that keeps its token returns one that has expired. Its waiters get it once.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_returned_again_after_its_expiry_is_used_once() {
+    let token = Token::bearer("kept").unwrap().with_issued_at(Instant::now());
+    let token = token.with_lifetime(Duration::from_secs(10));
+    let cache = TokenCache::new(move |_: AcquireContext| {
+        let token = token.clone();
+        async move { Ok(token) }
+    });
+    cache.warm_up().await.unwrap();
+    let api = tower::service_fn(|request: Request<Empty<&'static [u8]>>| async move {
+        assert_eq!(request.headers()["authorization"], "Bearer kept");
+        Ok::<_, BoxError>(Response::new(()))
+    });
+    let client = OAuthClientCredentialsLayer::new(cache, Origins::any()).layer(api);
+    for _ in 0..2 {
+        let request = Request::get("https://api.example.com").body(Empty::new()).unwrap();
+        client.clone().oneshot(request).await.unwrap();
+        tokio::time::advance(Duration::from_secs(11)).await;
+    }
 }

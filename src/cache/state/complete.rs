@@ -80,7 +80,7 @@ impl State {
         };
         let is_expired = snapshot.expired_on_arrival;
         self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
-        if acquisition.overtaken && self.keeps_offered(snapshot.issued_at, now) {
+        if acquisition.overtaken && self.keeps_offered(&snapshot, now) {
             return (Outcome::Token(self.updated(now)), vec![event]);
         }
         if is_expired && !is_same && self.has_unexpired(now) {

@@ -56,6 +56,8 @@ pub(in crate::cache) struct State {
     held_rejected: bool,
     /// The last rejected tokens, which a source must not offer again.
     recently_rejected: Vec<Token>,
+    /// The token that an offered one replaced last. Its rejection may arrive late.
+    replaced_by_offer: Option<Token>,
     /// Until then, requests wait for the acquisition in flight rather than use the held token: an API
     /// rejected it, or it has expired by the wall clock.
     replacement_wait_until: Option<Instant>,

@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 use super::{Effects, State, hold::NewSnapshot};
 use crate::{
-    cache::{acquisition::Outcome, settings::Settings, suspend::ClockSample},
+    cache::{acquisition::Outcome, settings::Settings, snapshot::Snapshot, suspend::ClockSample},
     event::Event,
     sync::Arc,
     token::Token,
@@ -31,16 +31,16 @@ impl State {
         draw: f64,
         settings: &Settings,
     ) -> (bool, Effects) {
-        let is_known = self.holds(&token)
-            || self.recently_rejected.iter().any(|rejected| rejected.same_secret(&token))
-            || self.is_cleared(&token, now);
+        let is_known =
+            self.holds(&token) || self.was_rejected(&token) || self.is_cleared(&token, now);
         let NewSnapshot { snapshot, lifetime, .. } =
             self.new_snapshot(token, now, now, draw, settings);
         if is_known || snapshot.expired_on_arrival || !self.is_improved_by(snapshot.issued_at, now)
         {
             return (false, Effects::default());
         }
-        self.backoff.failure = None;
+        self.replaced_by_offer = self.held.as_ref().map(|held| held.token().clone());
+        // The backoff stays: an offer says nothing about the authorization server.
         self.rejection_pending = false;
         self.replacement_wait_until = None;
         let suspended =
@@ -60,18 +60,26 @@ impl State {
     }
 
     /// Whether the held token, which was offered during an acquisition, is better than its result.
-    pub(super) fn keeps_offered(&self, issued_at: Instant, now: Instant) -> bool {
+    pub(super) fn keeps_offered(&self, result: &Snapshot, now: Instant) -> bool {
         self.has_unexpired(now)
             && !self.held_rejected
-            && self.held.as_ref().is_some_and(|held| issued_at < held.issued_at)
+            && (self.was_rejected(result.token())
+                || self.held.as_ref().is_some_and(|held| result.issued_at < held.issued_at))
     }
 
     /// Remembers a rejected token, so that it is not used again if it is offered.
     pub(super) fn remember_rejected(&mut self, token: &Token) {
+        if self.was_rejected(token) {
+            return;
+        }
         if self.recently_rejected.len() == REMEMBERED {
             self.recently_rejected.remove(0);
         }
         self.recently_rejected.push(token.clone());
+    }
+
+    pub(super) fn was_rejected(&self, token: &Token) -> bool {
+        self.recently_rejected.iter().any(|rejected| rejected.same_secret(token))
     }
 }
 
@@ -189,14 +197,45 @@ mod tests {
     }
 
     #[test]
-    fn the_cooldown_after_a_failure_ends() {
+    fn the_cooldown_after_a_failure_stays() {
         let mut cache = Cache::new();
         let (acquisition, _) = cache.wait();
         let failure = crate::error::Error::new(crate::error::ErrorKind::ServerError);
         let now = cache.now;
         cache.state.complete(&acquisition, Some(Err(failure)), now, 0.5, &cache.settings);
         assert!(cache.offer("offered", Duration::ZERO).0);
-        assert_eq!(cache.state.readiness(now).readiness, crate::cache::Readiness::Ready);
+        // A rejection of the offered token starts no acquisition before the cooldown ends.
+        let offered = Token::bearer("offered").unwrap();
+        let (_, effects) = cache.state.reject(&offered, now, true, &cache.settings);
+        assert!(effects.start.is_none());
+    }
+
+    /// It was replaced by an offer before its rejection arrived.
+    #[test]
+    fn a_token_whose_rejection_arrived_late_is_not_used_again() {
+        let mut cache = Cache::new();
+        assert!(cache.offer("first", S).0);
+        assert!(cache.offer("second", Duration::ZERO).0);
+        for rejected in ["first", "second"] {
+            let rejected = Token::bearer(rejected).unwrap();
+            cache.state.reject(&rejected, cache.now, true, &cache.settings);
+        }
+        cache.now += S;
+        assert!(!cache.offer("first", Duration::ZERO).0);
+    }
+
+    /// A server that returns its cached token again.
+    #[test]
+    fn a_late_result_that_was_rejected_does_not_replace_an_offered_token() {
+        let mut cache = Cache::new();
+        assert!(cache.offer("first", S).0);
+        let first = Token::bearer("first").unwrap();
+        let (rejection, _) = cache.state.reject(&first, cache.now, true, &cache.settings);
+        let Rejection::Wait(acquisition) = rejection else { panic!("no acquisition") };
+        assert!(cache.offer("second", Duration::ZERO).0);
+        cache.now += S;
+        cache.complete(&acquisition, "first", Duration::ZERO);
+        assert!(cache.state.holds(&Token::bearer("second").unwrap()));
     }
 
     /// And the acquisition remains the one in flight.

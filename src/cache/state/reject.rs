@@ -35,6 +35,11 @@ impl State {
     ) -> (Rejection, Effects) {
         let mut effects = self.abandon(now);
         if !self.holds(token) {
+            // It may be offered again. Only tokens that this cache held are remembered, so that other
+            // ones cannot displace them.
+            if self.replaced_by_offer.as_ref().is_some_and(|replaced| replaced.same_secret(token)) {
+                self.remember_rejected(token);
+            }
             let newer = self.held.clone().filter(|held| now < held.expires_at);
             return (newer.map_or(Rejection::Stale, Rejection::Newer), effects);
         }

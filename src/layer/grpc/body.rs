@@ -50,8 +50,10 @@ impl<R: Body> Body for ResponseBody<R> {
         let frame = ready!(this.body.poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(trailers) = frame.trailers_ref()
-            && let Some(token) = this.token.take()
             && is_unauthenticated(trailers)
+            && let Some(token) = this.token.take()
+            // A rejection of a token that was replaced says nothing about the cached one.
+            && token.cache().peek().is_some_and(|cached| cached.same_secret(token.token()))
         {
             // Too late for a replay: the caller has read from the response.
             if token.classify(StatusCode::UNAUTHORIZED, trailers) == Verdict::Rejected {

@@ -16,7 +16,7 @@
 //!
 //! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decide. A closure of
 //! [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) gets the status 401 and these header fields or
-//! trailers. The caller's response keeps its status 200. An HTTP 401, which proxies send, is a
+//! trailers. The caller's response keeps its status. An HTTP 401, which proxies send, is a
 //! rejection too.
 //!
 //! The layer works with any client that uses HTTP types, such as a tonic `Channel`: see
