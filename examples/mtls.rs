@@ -3,7 +3,7 @@
 //! embedded.
 //!
 //! ```sh
-//! cargo run --example mtls --features testing-tls
+//! cargo run --example mtls --features testing-rustls
 //! ```
 //!
 //! For real servers, keep the function `client` and change:

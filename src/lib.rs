@@ -69,7 +69,7 @@
 //!
 //! fn log(error: &BoxError) {
 //!     match Error::find(&**error) {
-//!         Some(ours) if ours.is_terminal() => eprintln!("needs an operator: {ours}"),
+//!         Some(ours) if ours.is_permanent() => eprintln!("needs an operator: {ours}"),
 //!         Some(ours) => eprintln!("no token at present: {ours}"),
 //!         None => eprintln!("the inner client failed: {error}"),
 //!     }
@@ -105,8 +105,9 @@
 //! | `keyed` | no | One token for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
 //! | `reqwest` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests. |
 //! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`](middleware::OAuthClientCredentialsMiddleware) for clients of reqwest-middleware. |
+//! | `rustls` | no | [`build_tls_config`](transport::HyperTransportBuilder::build_tls_config): the TLS settings of the default transport, for other clients of rustls. |
 //! | `testing` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
-//! | `testing-tls` | no | TLS and client certificates for these mocks. |
+//! | `testing-rustls` | no | TLS and client certificates for these mocks. |
 //!
 //! Provided assertions (files, closures), client certificates, public clients and discovery need no
 //! other feature.
@@ -135,7 +136,8 @@
         feature = "jwt",
         feature = "dpop",
         feature = "keyed",
-        feature = "reqwest-middleware"
+        feature = "reqwest-middleware",
+        feature = "rustls"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]

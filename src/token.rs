@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::proof::DPOP;
 use crate::{
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     limits::MAX_CREDENTIAL_BYTES,
 };
 
@@ -99,14 +99,14 @@ impl Token {
     pub fn new(token_type: TokenType, secret: impl Into<String>) -> Result<Self, Error> {
         let secret = Zeroizing::new(secret.into());
         if secret.is_empty() {
-            return Err(Error::new(ErrorKind::MissingAccessToken));
+            return Err(Error::of(Problem::MissingAccessToken));
         }
         if secret.len() > MAX_CREDENTIAL_BYTES {
-            return Err(Error::new(ErrorKind::InvalidTokenValue)
+            return Err(Error::of(Problem::InvalidTokenValue)
                 .with_detail("the token is longer than 64 KiB"));
         }
         if !secret.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
-            return Err(Error::new(ErrorKind::InvalidTokenValue)
+            return Err(Error::of(Problem::InvalidTokenValue)
                 .with_detail("the token has a byte that must not be in a header field"));
         }
         let scheme = token_type.scheme();

@@ -326,7 +326,7 @@
 //!         Event::Acquired { .. } | Event::RefreshedAhead { .. } => {
 //!             counter.fetch_add(1, Ordering::Relaxed);
 //!         }
-//!         Event::Failed { error, failures, .. } if error.is_terminal() || *failures > 5 => {
+//!         Event::Failed { error, failures, .. } if error.is_permanent() || *failures > 5 => {
 //!             eprintln!("someone must look at this: {error}");
 //!         }
 //!         _ => {}

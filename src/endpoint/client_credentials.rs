@@ -6,7 +6,7 @@ use super::{attempt::EndpointClient, discovery::ServerMetadata, retry, token_end
 #[cfg(feature = "hyper-transport")]
 use crate::source::CacheHandle;
 use crate::{
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     event::Observer,
     source::{AcquireContext, TokenSource},
     token::Token,
@@ -51,7 +51,7 @@ impl ClientCredentials {
         let context = client.context(&observer);
         tokio::time::timeout(client.retry.attempt_timeout, cache.metadata(&context))
             .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::AcquisitionTimeout)))
+            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)))
             .map(Some)
     }
 }

@@ -6,7 +6,7 @@ use http::{
 };
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     token::{DPOP, Token},
 };
 
@@ -131,7 +131,7 @@ pub(crate) fn add_proof<B>(request: &mut Request<B>, token: &Token) -> Result<()
     let Some(proof) = token.prove(request.method(), request.uri())? else { return Ok(()) };
     match request.headers_mut().try_insert(DPOP, proof) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Error::new(ErrorKind::Refused).with_detail(NO_ROOM)),
+        Err(_) => Err(Error::of(Problem::Refused).with_detail(NO_ROOM)),
     }
 }
 

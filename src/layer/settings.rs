@@ -11,7 +11,7 @@ use super::{
     throttle::Throttle,
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     event::{Event, NotReplayedReason, Observer, WithheldReason},
     token::Token,
 };
@@ -131,7 +131,7 @@ impl Settings {
 
 /// The error of a request that was not sent.
 pub(crate) fn refusal(why: &'static str) -> BoxError {
-    Error::new(ErrorKind::Refused).with_detail(why).into()
+    Error::of(Problem::Refused).with_detail(why).into()
 }
 
 /// Decides what a response says about the token.

@@ -271,7 +271,7 @@ mod keys {
     }
 }
 
-#[cfg(all(feature = "hyper-transport", feature = "testing-tls"))]
+#[cfg(all(feature = "hyper-transport", feature = "testing-rustls"))]
 mod certificates {
     use tower_oauth2_client_credentials::TokenSource as _;
 

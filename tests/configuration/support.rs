@@ -53,7 +53,7 @@ pub(crate) async fn token_request(config: &ClientCredentialsConfig) -> RecordedR
 pub(crate) fn mistake(config: &ClientCredentialsConfig) -> String {
     let error = refused(config);
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.is_terminal());
+    assert!(error.is_permanent());
     error.to_string().strip_prefix("config: a setting is wrong; ").unwrap().to_owned()
 }
 

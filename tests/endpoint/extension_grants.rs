@@ -281,7 +281,7 @@ async fn secret_parameters_are_in_no_error_and_no_event() {
         let builder = client(&idp).no_client_authentication().grant_type("x");
         let source = builder.parameter("assertion", value).build().unwrap();
         let error = source.acquire(asking).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+        assert_eq!(error.code(), "invalid_grant");
         let shown = format!("{error} {error:?} {source:?} {:?}", events.lock().unwrap());
         let sent = sent.lock().unwrap().clone();
         assert!(!sent.is_empty() && !shown.contains(&*sent), "{sent}: {shown}");
@@ -344,7 +344,7 @@ async fn a_token_that_is_not_an_access_token_is_refused_with_advice() {
         let builder = || client(&idp).public_client("me").grant_type(TOKEN_EXCHANGE);
         let error = acquire(builder()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnsupportedTokenType);
-        assert!(error.is_terminal());
+        assert!(error.is_permanent());
         let text = error.to_string();
         for advice in ["N_A", "requested_token_type=", "token_type_override"] {
             assert!(text.contains(advice), "{text}");

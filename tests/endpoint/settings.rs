@@ -28,7 +28,7 @@ fn good() -> ClientCredentialsBuilder {
 fn config_error(builder: ClientCredentialsBuilder) -> String {
     let error: Error = builder.build().expect_err("a mistake in the settings");
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.is_terminal() && !error.is_retryable());
+    assert!(error.is_permanent() && !error.is_retryable());
     error.to_string()
 }
 

@@ -7,7 +7,7 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ErrorKind, Event, Token,
+    BoxError, ClientCredentials, Event, Token,
     endpoint::ClientCredentialsBuilder,
     transport::{ClientIdentity, HyperClient, TokenRequest, TokenRequestBody},
 };
@@ -102,7 +102,7 @@ fn a_wrong_certificate_and_none_are_refused() {
             for builder in builders {
                 let builder = builder.transport(tap.clone()).attempts(1);
                 let error = acquire(builder).await.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::InvalidClient, "{name}");
+                assert_eq!(error.code(), "invalid_client", "{name}");
             }
         }
     });

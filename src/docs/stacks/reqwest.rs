@@ -78,7 +78,7 @@
 //!   ```
 //!   # #[cfg(feature = "reqwest-middleware")]
 //!   fn needs_an_operator(error: &reqwest_middleware::Error) -> bool {
-//!       tower_oauth2_client_credentials::Error::find(error).is_some_and(|it| it.is_terminal())
+//!       tower_oauth2_client_credentials::Error::find(error).is_some_and(|it| it.is_permanent())
 //!   }
 //!   ```
 //!

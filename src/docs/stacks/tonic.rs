@@ -93,7 +93,7 @@
 //!     // The text is for the log. The refused credentials are not the caller's, so the
 //!     // status is not `UNAUTHENTICATED`.
 //!     eprintln!("no token: {ours}");
-//!     if ours.is_terminal() {
+//!     if ours.is_permanent() {
 //!         Status::internal("this service has no valid credentials")
 //!     } else {
 //!         Status::unavailable("this service has no token for now")
@@ -107,8 +107,8 @@
 //!
 //! let channel = ServiceBuilder::new().map_err(status).layer(layer).service(channel);
 //! # let _ = channel;
-//! # let terminal = Error::new(tower_oauth2_client_credentials::ErrorKind::Credentials);
-//! # assert_ne!(status(terminal.into()).code(), tonic::Code::Unauthenticated);
+//! # let permanent = Error::new(tower_oauth2_client_credentials::ErrorKind::Credentials);
+//! # assert_ne!(status(permanent.into()).code(), tonic::Code::Unauthenticated);
 //! ```
 //!
 //! # Deadlines

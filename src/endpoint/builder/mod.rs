@@ -30,7 +30,7 @@ use super::{
 use crate::{
     client_auth::{AssertionSettings, ClientAuth},
     clock::{SystemClock, WallClock},
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     skew::Skew,
     token::TokenType,
     transport::{self, TokenRequest, Transport},
@@ -339,7 +339,7 @@ impl ClientCredentialsBuilder {
 }
 
 fn config_error(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Config).with_detail(detail)
+    Error::of(Problem::Config).with_detail(detail)
 }
 
 #[cfg(feature = "hyper-transport")]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::jwt::SignedJwt;
 use crate::{
     client_auth::{Draft, Secret},
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
 };
 
 /// A shorter text is a word that messages need, and not a secret.
@@ -38,6 +38,10 @@ enum Kind {
 }
 
 impl ParameterValue {
+    pub(crate) fn from_wiped(text: Zeroizing<String>) -> Self {
+        Self(Kind::Text(text))
+    }
+
     /// A value from an async closure, such as the platform's token for an exchange (RFC 8693). The
     /// closure is called for each attempt, within the attempt's timeout. Its failure is an error of kind
     /// `Credentials`, which must not contain a secret.
@@ -84,7 +88,7 @@ impl ParameterValue {
             }
             Kind::Closure(provide) => {
                 let value = provide().await.map_err(|cause| {
-                    named(name, Error::new(ErrorKind::Credentials).with_source(cause))
+                    named(name, Error::of(Problem::Credentials).with_source(cause))
                 })?;
                 Zeroizing::new(value)
             }
@@ -94,7 +98,7 @@ impl ParameterValue {
         if value.is_empty() {
             let why =
                 format!("parameter {name:?}: its value is empty; check the source of the value");
-            return Err(Error::new(ErrorKind::Credentials).with_detail(why));
+            return Err(Error::of(Problem::Credentials).with_detail(why));
         }
         draft.form.push(name.to_owned(), &value);
         if self.may_be_secret(&value) {
@@ -150,7 +154,7 @@ fn named(name: &str, error: Error) -> Error {
 
 impl From<String> for ParameterValue {
     fn from(text: String) -> Self {
-        Zeroizing::new(text).into()
+        Self::from_wiped(Zeroizing::new(text))
     }
 }
 
@@ -163,12 +167,6 @@ impl From<&str> for ParameterValue {
 impl From<&String> for ParameterValue {
     fn from(text: &String) -> Self {
         text.clone().into()
-    }
-}
-
-impl From<Zeroizing<String>> for ParameterValue {
-    fn from(text: Zeroizing<String>) -> Self {
-        Self(Kind::Text(text))
     }
 }
 

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 use http::{Uri, uri::Scheme};
 
 pub(crate) use self::request::destination;
-use crate::error::{Error, ErrorKind, sanitise};
+use crate::error::{Error, Problem, sanitise};
 use parts::OriginParts;
 
 /// The origins that a token may be sent to: scheme, host and effective port (RFC 6454 §4).
@@ -119,7 +119,7 @@ impl Origins {
             .map(|text| Origin::parse(text.as_ref(), plain_http))
             .collect::<Result<Arc<[_]>, _>>()?;
         if origins.is_empty() {
-            return Err(Error::new(ErrorKind::Config)
+            return Err(Error::of(Problem::Config)
                 .with_detail("the list of origins is empty, so the token could go nowhere"));
         }
         Ok(Self(Rule::Named(origins)))
@@ -153,8 +153,7 @@ impl Origins {
 impl Origin {
     fn parse(text: &str, plain_http: bool) -> Result<Self, Error> {
         let refuse = |why: &str| {
-            Error::new(ErrorKind::Config)
-                .with_detail(format!("the origin {} {why}", redacted(text)))
+            Error::of(Problem::Config).with_detail(format!("the origin {} {why}", redacted(text)))
         };
         // `http::Uri` drops a fragment silently, so the text is checked.
         if text.contains('#') {

@@ -94,8 +94,8 @@ impl AuthorizationServerBuilder {
 
     /// A client that authenticates with a certificate for this DNS name (`tls_client_auth` with
     /// `tls_client_auth_san_dns`, RFC 8705 §2.1.2), of an authority that the TLS listener trusts.
-    #[cfg(feature = "testing-tls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "testing-tls")))]
+    #[cfg(feature = "testing-rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing-rustls")))]
     pub fn tls_client(self, id: impl Into<String>, dns_name: impl Into<String>) -> Self {
         self.known(id.into(), Proof::Name(dns_name.into()))
     }

@@ -23,7 +23,7 @@ pub(super) enum Proof {
     Certificate(Bytes),
     /// With a certificate for this DNS name, of an authority that the TLS listener trusts
     /// (`tls_client_auth`, RFC 8705 §2.1).
-    #[cfg(feature = "testing-tls")]
+    #[cfg(feature = "testing-rustls")]
     Name(String),
 }
 
@@ -107,7 +107,7 @@ impl Presented {
             (Proof::Secret(known), Self::Secret { secret, .. }) => known == secret,
             (Proof::None, Self::Public { .. }) => true,
             (Proof::Certificate(known), Self::Public { .. }) => certificate == Some(known),
-            #[cfg(feature = "testing-tls")]
+            #[cfg(feature = "testing-rustls")]
             (Proof::Name(name), Self::Public { .. }) => {
                 certificate.is_some_and(|it| crate::testing::certificate::is_for(it, name))
             }

@@ -3,25 +3,20 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use http_body::Body;
-use rustls::client::Resumption;
 use rustls_pki_types::CertificateDer;
 
 use super::{
     client::HyperClient,
     connect::Connector,
-    identity::{ClientIdentity, IdentityResolver},
+    identity::ClientIdentity,
     tls::{self, Tls, parse_pem},
     transport::HyperTransport,
 };
-use crate::{
-    error::{Error, ErrorKind},
-    transport::proxy::ProxySettings,
-};
+use crate::{error::Error, transport::proxy::ProxySettings};
 
 /// Enough for a handshake over a slow link with one retried name lookup. Two connection attempts fit
 /// in the 10 s of one token request.
@@ -34,7 +29,7 @@ pub struct HyperTransportBuilder {
     extra: Vec<CertificateDer<'static>>,
     proxy: ProxySettings,
     connect_timeout: Duration,
-    identity: Option<ClientIdentity>,
+    pub(super) identity: Option<ClientIdentity>,
     error: Option<Error>,
 }
 
@@ -182,31 +177,7 @@ impl HyperTransportBuilder {
         Ok(HyperClient::new(connector, identity))
     }
 
-    /// Builds only the TLS settings, for another client (`reqwest`, `tonic`, …), with the same root
-    /// certificates and client certificate. Set proxy and timeouts on that client. ALPN is empty.
-    ///
-    /// Each new connection shows the current certificate, and sessions are not resumed. An existing
-    /// connection keeps its certificate, and a token that is bound to a newer certificate is refused on
-    /// it. So make a new client in [`on_rotation`](ClientIdentity::on_rotation).
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build), and if there are no root certificates at all.
-    pub fn build_tls_config(self) -> Result<rustls::ClientConfig, Error> {
-        let (tls, identity) = (self.tls()?, self.identity);
-        if let Some(text) = tls.missing_roots {
-            return Err(Error::new(ErrorKind::Config).with_detail(text));
-        }
-        Ok(match identity {
-            None => tls.config,
-            Some(identity) => {
-                let certificate = Arc::new(IdentityResolver(identity));
-                tls::with_client_certificate(&tls.config, certificate, Resumption::disabled())
-            }
-        })
-    }
-
-    fn tls(&self) -> Result<Tls, Error> {
+    pub(super) fn tls(&self) -> Result<Tls, Error> {
         match &self.error {
             Some(error) => Err(error.clone()),
             None => Tls::new(self.only.clone(), self.extra.clone()),

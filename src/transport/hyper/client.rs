@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,7 +12,6 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, ResponseFuture},
     rt::{TokioExecutor, TokioTimer},
@@ -19,6 +19,7 @@ use hyper_util::{
 use tower_service::Service;
 
 use super::{
+    body::HyperBody,
     connect::Connector,
     failure::{Failure, host_and_port},
     identity::ClientIdentity,
@@ -145,7 +146,7 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Incoming>;
+    type Response = Response<HyperBody>;
     type Error = BoxError;
     type Future = HyperClientFuture;
 
@@ -171,14 +172,15 @@ pub struct HyperClientFuture {
 }
 
 impl Future for HyperClientFuture {
-    type Output = Result<Response<Incoming>, BoxError>;
+    type Output = Result<Response<HyperBody>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(Pin::new(&mut self.response).poll(cx));
-        Poll::Ready(
-            response
-                .map_err(|error| Failure::request(&error, &self.host).with_source(error).into()),
-        )
+        let host = mem::take(&mut self.host);
+        Poll::Ready(match response {
+            Ok(response) => Ok(response.map(|body| HyperBody::of_api(body, host))),
+            Err(error) => Err(Failure::request(&error, &host).with_source(error).into()),
+        })
     }
 }
 

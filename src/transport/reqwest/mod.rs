@@ -18,7 +18,7 @@ use tower_service::Service;
 pub use self::future::ReqwestFuture;
 use self::future::{refused, refused_by_reqwest};
 use super::proxy::ProxySettings;
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::error::{BoxError, Error, Problem};
 
 /// reqwest's client as a service over the types of the `http` crate: below the layer, and as the
 /// [transport](crate::endpoint::ClientCredentialsBuilder::transport) of token requests. So one set of
@@ -112,7 +112,7 @@ impl ReqwestService {
         let builder = connections::configure(builder, &proxy)?;
         match builder.redirect(Policy::none()).build() {
             Ok(client) => Ok(Self { client }),
-            Err(error) => Err(Error::new(ErrorKind::Config)
+            Err(error) => Err(Error::of(Problem::Config)
                 .with_detail("reqwest's client cannot be built; see the cause")
                 .with_source(error)),
         }

@@ -11,7 +11,7 @@ async fn a_method_that_the_server_does_not_list_is_a_warning_and_a_hint() {
     let (observing, events) = observed();
     for _ in 0..2 {
         let error = source.acquire(observing.clone()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
         let hint = "; its metadata lists no client_secret_basic but private_key_jwt, none \
                     (token_endpoint_auth_methods_supported) (HTTP 401: ";
         assert!(error.to_string().contains(hint), "{error}");
@@ -47,8 +47,8 @@ async fn wrong_metadata_is_an_error_in_the_strict_mode_only() {
         strict(says_nothing).await.unwrap();
     }
     let error = strict(json!(["client_secret_post", "tls_client_auth"])).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnsupportedAuthMethod);
-    assert!(error.is_terminal() && !error.is_retryable());
+    assert_eq!(error.code(), "unsupported_auth_method");
+    assert!(error.is_permanent() && !error.is_retryable());
     let listed = "lists no client_secret_basic but client_secret_post, tls_client_auth";
     assert!(error.to_string().contains(listed), "{error}");
 }

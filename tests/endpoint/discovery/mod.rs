@@ -121,8 +121,8 @@ async fn a_document_of_another_issuer_is_not_used() {
     for other in ["https://idp.test/T", "https://idp.test/t/", "https://evil.test/t"] {
         idp.set_metadata("issuer", json!(other));
         let error = failure(client(&idp)).await;
-        assert_eq!(error.kind(), ErrorKind::IssuerMismatch);
-        assert!(error.is_terminal() && error.to_string().contains(other), "{error}");
+        assert_eq!(error.code(), "issuer_mismatch");
+        assert!(error.is_permanent() && error.to_string().contains(other), "{error}");
     }
     assert_eq!(idp.token_requests(), 0);
 

@@ -2,6 +2,7 @@
 //! It is read again when its files are replaced.
 
 mod load;
+#[cfg(feature = "rustls")]
 mod resolver;
 
 use std::{
@@ -21,9 +22,10 @@ use rustls_pki_types::CertificateDer;
 use tokio::{runtime::Handle, time::Instant};
 
 use self::load::{Files, LoadError};
+#[cfg(feature = "rustls")]
 pub(super) use self::resolver::IdentityResolver;
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     event::{Event, Observer},
     secret_file::{READ_TIMEOUT, ReadContext, SecretFile},
     sync::{Mutex, lock},
@@ -136,7 +138,7 @@ impl ClientIdentity {
     /// together.
     pub fn from_pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, Error> {
         let key = load::parse(chain.as_ref(), key.as_ref()).map_err(|why| {
-            Error::new(ErrorKind::Config).with_detail(format!("client identity: {why}"))
+            Error::of(Problem::Config).with_detail(format!("client identity: {why}"))
         })?;
         Ok(Self::new(None, Some(key)))
     }
@@ -324,7 +326,7 @@ impl ClientIdentity {
 }
 
 fn unreadable(error: LoadError) -> Error {
-    Error::new(ErrorKind::Credentials).with_detail(format!("client identity: {}", error.text))
+    Error::of(Problem::Credentials).with_detail(format!("client identity: {}", error.text))
 }
 
 fn report(loaded: Result<bool, Error>, observer: &Observer) {
