@@ -16,8 +16,8 @@
 //! # use http::Request;
 //! # use http_body_util::Empty;
 //! # use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
 //! # let (token_url, api) = (token_server.token_url(), api_server.url());
 //! # let http_client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();

@@ -24,14 +24,14 @@
 //! use bytes::Bytes;
 //! use http::{Request, StatusCode};
 //! use http_body_util::{Empty, Full};
-//! use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer, ProtectedApi};
+//! use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer, RegisteredClient, ProtectedApi};
 //! use tower_service::Service;
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 //! # runtime.block_on(async {
 //! # tokio::time::pause();
 //! let idp = AuthorizationServer::builder()
-//!     .client("my-service", "s3cret")
+//!     .client(RegisteredClient::new("my-service").secret("s3cret"))
 //!     .lifetime(Duration::from_secs(60))
 //!     .build();
 //! let api = ProtectedApi::new(&idp);
@@ -84,5 +84,6 @@ pub use exchange::{Answering, ConnectionClosed};
 pub use listening::Listening;
 pub use recorded::{ClientCertificate, RecordedRequest};
 pub use server::{
-    AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService, WellKnown,
+    AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService, RegisteredClient,
+    WellKnown,
 };

@@ -27,7 +27,7 @@ use tower_oauth2_client_credentials::{
     event::AcquisitionReason,
     replay::ReplayPolicy,
     source::AcquireContext,
-    testing::{AnswerBody, AuthorizationServer, DpopVerifier, ProtectedApi},
+    testing::{AnswerBody, AuthorizationServer, DpopVerifier, ProtectedApi, RegisteredClient},
 };
 
 use crate::canaries;
@@ -65,8 +65,10 @@ impl Stage {
     pub(crate) fn new() -> Self {
         canaries::listen();
         let (at_idp, at_api) = (DpopVerifier::new(verified), DpopVerifier::new(verified));
-        let idp =
-            AuthorizationServer::builder().client("me", "s3cret").dpop(at_idp.clone()).build();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("me").secret("s3cret"))
+            .dpop(at_idp.clone())
+            .build();
         let api = ProtectedApi::builder(&idp).dpop(at_api.clone()).build();
         Self { idp, at_idp, api, at_api }
     }

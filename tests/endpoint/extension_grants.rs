@@ -26,7 +26,7 @@ use tower_oauth2_client_credentials::{
     event::{AcquisitionReason, Observer},
     jose::{SigningAlgorithm, SigningKey, SigningKeySource},
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer, RecordedRequest},
+    testing::{Answer, AuthorizationServer, RecordedRequest, RegisteredClient},
     token::TokenType,
 };
 
@@ -46,7 +46,7 @@ async fn acquire(builder: ClientCredentialsBuilder) -> Result<Token, Error> {
 
 fn accepting(grant_type: &str) -> AuthorizationServer {
     AuthorizationServer::builder()
-        .client("my-service", "s3cret")
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
         .extension_grant(grant_type, |_| Ok(()))
         .build()
 }

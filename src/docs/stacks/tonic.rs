@@ -25,8 +25,8 @@
 //! async fn main() -> Result<(), BoxError> {
 //!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
 //! # use tonic::transport::{Server, server::TcpIncoming};
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let token_server = idp.listen().await?;
 //! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! # let (token_url, api) = (token_server.token_url(), format!("http://{}", listener.local_addr()?));

@@ -2,11 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
 use super::{
     authorization_server::{AuthorizationServer, Config},
-    client::{Client, Proof},
+    client::RegisteredClient,
 };
 use crate::testing::{DpopVerifier, RecordedRequest};
 
@@ -18,10 +16,10 @@ use crate::testing::{DpopVerifier, RecordedRequest};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::testing::AuthorizationServer;
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 ///
 /// let idp = AuthorizationServer::builder()
-///     .client("my-service", "s3cret")
+///     .client(RegisteredClient::new("my-service").secret("s3cret"))
 ///     .lifetime(Duration::from_millis(1500))
 ///     .same_token(true)
 ///     .path("/oauth2/token")
@@ -75,33 +73,10 @@ impl AuthorizationServerBuilder {
         }
     }
 
-    /// A client that may ask, by `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1).
-    /// Several may be given; with none, any client that names itself is accepted.
-    pub fn client(self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.known(id.into(), Proof::Secret(secret.into()))
-    }
-
-    /// A client that may ask with its id alone.
-    pub fn public_client(self, id: impl Into<String>) -> Self {
-        self.known(id.into(), Proof::None)
-    }
-
-    /// A client that proves itself with exactly this certificate, in DER
-    /// (`self_signed_tls_client_auth`, RFC 8705 §2.2).
-    pub fn self_signed_client(self, id: impl Into<String>, certificate: Bytes) -> Self {
-        self.known(id.into(), Proof::Certificate(certificate))
-    }
-
-    /// A client that authenticates with a certificate for this DNS name (`tls_client_auth` with
-    /// `tls_client_auth_san_dns`, RFC 8705 §2.1.2), of an authority that the TLS listener trusts.
-    #[cfg(feature = "testing-rustls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "testing-rustls")))]
-    pub fn tls_client(self, id: impl Into<String>, dns_name: impl Into<String>) -> Self {
-        self.known(id.into(), Proof::Name(dns_name.into()))
-    }
-
-    fn known(mut self, id: String, proof: Proof) -> Self {
-        self.config.clients.push(Client { id, proof });
+    /// A client that may request tokens. Several may be given. With none, any client that names itself
+    /// is accepted.
+    pub fn client(mut self, client: RegisteredClient) -> Self {
+        self.config.clients.push(client);
         self
     }
 

@@ -12,7 +12,7 @@ use rustls_pki_types::CertificateDer;
 use super::{
     client::HyperClient,
     connect::Connector,
-    identity::ClientIdentity,
+    identity::{ChainAndKey, ClientIdentity},
     tls::{self, Tls, parse_pem},
     transport::HyperTransport,
 };
@@ -133,8 +133,11 @@ impl HyperTransportBuilder {
 
     /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_pem`]. Its error is an
     /// error of [`build`](Self::build).
-    pub fn client_identity_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
-        self.identity = self.keep_error(ClientIdentity::from_pem(chain, key));
+    pub fn client_identity_pem(
+        mut self,
+        pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>,
+    ) -> Self {
+        self.identity = self.keep_error(ClientIdentity::from_pem(pem));
         self
     }
 
@@ -142,10 +145,9 @@ impl HyperTransportBuilder {
     /// reads the files here. Its error is an error of [`build`](Self::build).
     pub fn client_identity_files(
         mut self,
-        chain: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
+        paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
     ) -> Self {
-        self.identity = self.keep_error(ClientIdentity::from_files(chain, key));
+        self.identity = self.keep_error(ClientIdentity::from_files(paths));
         self
     }
 

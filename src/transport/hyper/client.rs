@@ -59,10 +59,10 @@ use crate::{
 /// use tower::ServiceBuilder;
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials, OAuthClientCredentialsLayer, Origins,
-///     transport::{ClientIdentity, HyperTransport},
+///     transport::{ChainAndKey, ClientIdentity, HyperTransport},
 /// };
 ///
-/// let identity = ClientIdentity::from_files("/run/tls/tls.crt", "/run/tls/tls.key")?;
+/// let identity = ClientIdentity::from_files(ChainAndKey { chain: "/run/tls/tls.crt", key: "/run/tls/tls.key" })?;
 /// let tokens = ClientCredentials::builder("https://mtls.idp.example.com/token")
 ///     .tls_client_auth("my-service")
 ///     .client_identity(identity.clone())

@@ -23,6 +23,6 @@ pub use body::HyperBody;
 pub use builder::HyperTransportBuilder;
 pub use client::{HyperClient, HyperClientFuture};
 pub(super) use failure::Failure;
-pub use identity::ClientIdentity;
+pub use identity::{ChainAndKey, ClientIdentity};
 pub(crate) use transport::has_client_identity;
 pub use transport::{HyperTransport, HyperTransportFuture};

@@ -45,7 +45,7 @@ use crate::error::{BoxError, Error, Problem};
 /// # Examples
 ///
 /// ```
-/// # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+/// # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
 /// use http::Request;
 /// use tower::{ServiceBuilder, ServiceExt};
 /// use tower_oauth2_client_credentials::{
@@ -55,7 +55,7 @@ use crate::error::{BoxError, Error, Problem};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
-/// # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+/// # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 /// # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
 /// # let (token_url, api) = (token_server.token_url(), api_server.url());
 /// let http = ReqwestService::new(reqwest::Client::builder())?;

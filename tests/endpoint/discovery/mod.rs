@@ -20,7 +20,7 @@ use tower_oauth2_client_credentials::{
     endpoint::ClientCredentialsBuilder,
     event::{AcquisitionReason, Observer},
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer, ClientCertificate, WellKnown},
+    testing::{Answer, AuthorizationServer, ClientCertificate, RegisteredClient, WellKnown},
     transport::TokenRequest,
 };
 
@@ -219,7 +219,9 @@ async fn the_more_specific_of_two_failures_is_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_location_that_resets_does_not_hide_the_second() {
-    let idp = AuthorizationServer::builder().client("id", "hunter2").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("id").secret("hunter2"))
+        .build();
     idp.script_metadata([Answer::CloseConnection, Answer::CloseConnection]);
     acquire(&client(&idp).attempts(1).build().unwrap()).await.unwrap();
     let asked = asked(&idp);
