@@ -115,10 +115,7 @@ mod library {
     use std::{future::Future, pin::Pin, sync::Arc, time::Duration};
 
     use tokio::time::timeout;
-    use tower_oauth2_client_credentials::{
-        BoxError,
-        testing::{AuthorizationServer, RegisteredClient},
-    };
+    use tower_oauth2_client_credentials::{BoxError, testing::AuthorizationServer};
 
     type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

@@ -196,6 +196,7 @@ pub use token::Token;
 impl ClientCredentials {
     /// A cache over this source with the default settings. [`TokenCache::builder`] takes others.
     // In this file, because `endpoint` and `cache` do not know each other.
+    #[must_use = "an acquisition starts when the cache is used"]
     pub fn into_cache(self) -> TokenCache {
         TokenCache::new(self)
     }

@@ -25,7 +25,8 @@ const MIN_REJECTION_INTERVAL: Duration = Duration::from_secs(1);
 /// Builds a [`TokenCache`].
 ///
 /// [`docs::defaults`](crate::docs::defaults) gives the reason for each default. Durations above a
-/// year count as a year. The ends of a range may come in any order.
+/// year count as a year, and any other value beyond its bound counts as the bound. The ends of a range
+/// may come in any order. So no setting can be a mistake, and [`build`](Self::build) cannot fail.
 ///
 /// # Examples
 ///
@@ -195,6 +196,7 @@ impl TokenCacheBuilder {
     }
 
     /// Builds the cache. It requests no token yet.
+    #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> TokenCache {
         Self::attach(self.into_inner())
     }

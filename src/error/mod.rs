@@ -74,6 +74,7 @@ impl Error {
     /// assert_eq!((error.kind(), error.code()), (ErrorKind::OAuth, "invalid_scope"));
     /// assert!(error.is_permanent());
     /// ```
+    #[must_use = "return the error"]
     pub fn new(kind: ErrorKind) -> Self {
         Self::of(kind.problem())
     }
@@ -99,6 +100,7 @@ impl Error {
 
     /// Wraps the error of your own [`TokenSource`](crate::TokenSource). It is retryable, and
     /// [`source()`](StdError::source) returns the cause.
+    #[must_use = "return the error"]
     pub fn from_source(cause: impl Into<BoxError>) -> Self {
         Self::of(Problem::Source).with_source(cause)
     }

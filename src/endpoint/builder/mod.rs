@@ -274,16 +274,8 @@ impl ClientCredentialsBuilder {
             ));
         }
         self.parameters.check().map_err(config_error)?;
-        if self.retry.attempts == 0 || self.retry.attempt_timeout.is_zero() || self.body_cap == 0 {
-            return Err(config_error("attempts, attempt_timeout, body_cap: none can be zero"));
-        }
-        let lifetimes = [self.read_policy.token_lifetime, self.read_policy.lifetime_cap];
-        if lifetimes.into_iter().flatten().any(|lifetime| lifetime < MIN_LIFETIME) {
-            return Err(config_error(
-                "token_lifetime, lifetime_cap: neither can be below 1 s, as tokens would be refreshed \
-                 in a loop",
-            ));
-        }
+        let bounds = check_bounds(&self.retry, self.body_cap, &self.read_policy);
+        bounds.map_err(config_error)?;
         if self.read_policy.token_type_override == Some(TokenType::Dpop) {
             return Err(config_error("token_type_override: DPoP tokens need a proof; use Bearer"));
         }
@@ -336,6 +328,36 @@ impl ClientCredentialsBuilder {
         }
         self.transport_has_certificate
     }
+}
+
+fn check_bounds(
+    retry: &RetryPolicy,
+    body_cap: usize,
+    policy: &ReadPolicy,
+) -> Result<(), &'static str> {
+    if retry.attempts == 0 {
+        return Err("attempts: it is zero, so nothing would be sent; set 1 or more");
+    }
+    if retry.attempt_timeout.is_zero() {
+        return Err(
+            "attempt_timeout: it is zero, so every attempt would fail; set a second or more",
+        );
+    }
+    if body_cap == 0 {
+        return Err("body_cap: it is zero, so every response would fail; set 1 MiB");
+    }
+    let is_short = |lifetime: Option<Duration>| lifetime.is_some_and(|it| it < MIN_LIFETIME);
+    if is_short(policy.token_lifetime) {
+        return Err(
+            "token_lifetime: it is below 1 s, so tokens would be refreshed in a loop; set \
+                    1 s or more",
+        );
+    }
+    if is_short(policy.lifetime_cap) {
+        return Err("lifetime_cap: it is below 1 s, so tokens would be refreshed in a loop; set \
+                    1 s or more");
+    }
+    Ok(())
 }
 
 fn config_error(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {

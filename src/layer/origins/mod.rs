@@ -98,6 +98,7 @@ impl Origins {
     ///
     /// A request whose `Host` differs from its URI's authority carries no token, because no list says
     /// which other hosts are trusted. Name both origins with [`parse`](Self::parse) instead.
+    #[must_use = "pass it to the layer"]
     pub fn any() -> Self {
         Self(Rule::Any)
     }
@@ -105,6 +106,7 @@ impl Origins {
     /// Only URIs without an authority, as used with one fixed connection (a tonic `Channel`,
     /// `hyper::client::conn`). The connection decides where requests go. It has to be encrypted or
     /// local. `Host` is not compared, because there is no authority to compare it with.
+    #[must_use = "pass it to the layer"]
     pub fn fixed_upstream() -> Self {
         Self(Rule::FixedUpstream)
     }

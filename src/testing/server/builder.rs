@@ -160,27 +160,17 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// The path in the issuer identifier; default none. `""`, or it starts with `/`.
-    ///
-    /// # Panics
-    ///
-    /// If it does neither.
+    /// The path in the issuer identifier; default none. A leading slash is added if it is missing.
     pub fn issuer_path(mut self, path: impl Into<String>) -> Self {
-        self.config.issuer_path = path.into();
-        let path = &self.config.issuer_path;
-        assert!(path.is_empty() || path.starts_with('/'), "a path starts with a slash");
+        let path = path.into();
+        self.config.issuer_path = if path.is_empty() { path } else { with_slash(path) };
         self
     }
 
     /// The path of the token endpoint; default `/token`. Every other path than this and those of
-    /// the metadata is answered 404.
-    ///
-    /// # Panics
-    ///
-    /// If it does not start with `/`.
+    /// the metadata is answered 404. A leading slash is added if it is missing.
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.config.path = path.into();
-        assert!(self.config.path.starts_with('/'), "a path starts with a slash");
+        self.config.path = with_slash(path.into());
         self
     }
 
@@ -218,12 +208,17 @@ impl AuthorizationServerBuilder {
     }
 
     /// The server.
+    #[must_use = "the server answers through its service or its socket"]
     pub fn build(self) -> AuthorizationServer {
         AuthorizationServer::with(self.config, self.lifetime, self.delay)
     }
 }
 
 /// Shows no secret.
+fn with_slash(path: String) -> String {
+    if path.starts_with('/') { path } else { format!("/{path}") }
+}
+
 impl fmt::Debug for AuthorizationServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationServerBuilder")

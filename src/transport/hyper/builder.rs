@@ -16,13 +16,19 @@ use super::{
     tls::{self, Tls, parse_pem},
     transport::HyperTransport,
 };
-use crate::{error::Error, transport::proxy::ProxySettings};
+use crate::{
+    error::{Error, Problem},
+    transport::proxy::ProxySettings,
+};
 
 /// Enough for a handshake over a slow link with one retried name lookup. Two connection attempts fit
 /// in the 10 s of one token request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The settings of a [`HyperTransport`].
+const ZERO_TIMEOUT: &str =
+    "connect_timeout: it is zero, so no connection would be made; set a second or more";
+
+/// The settings of a [`HyperTransport`]. [`build`](Self::build) reports the first mistake.
 #[must_use = "nothing happens before `build`"]
 pub struct HyperTransportBuilder {
     only: Option<Vec<CertificateDer<'static>>>,
@@ -118,8 +124,11 @@ impl HyperTransportBuilder {
     }
 
     /// How long a new connection may take, name lookup, proxy and TLS handshake included; 5 s by
-    /// default.
+    /// default. Zero is an error of [`build`](Self::build).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        if timeout.is_zero() {
+            self.keep_error::<()>(Err(Error::of(Problem::Config).with_detail(ZERO_TIMEOUT)));
+        }
         self.connect_timeout = timeout;
         self
     }
