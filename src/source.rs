@@ -19,6 +19,21 @@ use crate::{
 const DEFAULT_NAME: &str = "oauth";
 
 /// The circumstances of one acquisition.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     Error, Token, TokenSource,
+///     event::AcquisitionReason,
+///     source::AcquireContext,
+/// };
+///
+/// /// One token, without a cache.
+/// async fn acquire(source: &impl TokenSource) -> Result<Token, Error> {
+///     source.acquire(AcquireContext::new(AcquisitionReason::Forced)).await
+/// }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AcquireContext {

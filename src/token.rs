@@ -21,6 +21,16 @@ use crate::{
 };
 
 /// How a token is presented to the API (RFC 6749 §7.1).
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::token::{Token, TokenType};
+///
+/// let token = Token::new(TokenType::Dpop, "2YotnFZFEjr1zCsicMWpAA")?;
+/// assert_eq!(token.token_type().scheme(), "DPoP");
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenType {

@@ -190,6 +190,21 @@ impl TokenCacheBuilder {
 
     /// Receives [`Event`]s, in addition to `tracing`. It runs on the task that caused the event, outside
     /// of every lock: keep it short, and do not block. A panic in it is caught and logged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{Event, Token, TokenCache, source::AcquireContext};
+    ///
+    /// let cache = TokenCache::builder(|_: AcquireContext| async { Token::bearer("abc") })
+    ///     .observer(|event| match event {
+    ///         Event::Failed { error, failures, .. } => eprintln!("failure {failures}: {error}"),
+    ///         Event::Acquired { took, .. } => println!("acquired in {took:?}"),
+    ///         _ => {}
+    ///     })
+    ///     .build();
+    /// # drop(cache);
+    /// ```
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.settings.observer = Observer::new(observer);
         self

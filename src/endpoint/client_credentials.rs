@@ -44,6 +44,19 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// Kind `Discovery`, `IssuerMismatch` or `AcquisitionTimeout`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{ClientCredentials, Error};
+    ///
+    /// async fn print_methods(source: &ClientCredentials) -> Result<(), Error> {
+    ///     if let Some(metadata) = source.server_metadata().await? {
+    ///         println!("{}: {:?}", metadata.issuer(), metadata.token_endpoint_auth_methods());
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn server_metadata(&self) -> Result<Option<ServerMetadata>, Error> {
         let client = &*self.client;
         let Endpoint::Discovered(cache) = &client.endpoint else { return Ok(None) };

@@ -1,7 +1,5 @@
 //! The public kinds of failures.
 
-use super::problem::Problem;
-
 /// The kind of an [`Error`](crate::Error).
 ///
 /// A permanent error needs an operator: later requests fail in the same way until something is
@@ -95,31 +93,6 @@ pub enum ErrorKind {
     Refused,
 }
 
-impl ErrorKind {
-    /// The problem of an error that is made with the kind alone.
-    pub(super) fn problem(self) -> Problem {
-        match self {
-            Self::OAuth => Problem::OtherOAuthError,
-            Self::RateLimited => Problem::RateLimited,
-            Self::HttpStatus => Problem::HttpStatus,
-            Self::Redirect => Problem::Redirect,
-            Self::InvalidResponse => Problem::MalformedBody,
-            Self::UnsupportedTokenType => Problem::UnsupportedTokenType,
-            Self::Transport => Problem::Transport,
-            Self::AcquisitionTimeout => Problem::AcquisitionTimeout,
-            Self::WaitTimeout => Problem::WaitTimeout,
-            Self::Overloaded => Problem::Overloaded,
-            Self::Panicked => Problem::Panicked,
-            Self::Runtime => Problem::Runtime,
-            Self::Credentials => Problem::Credentials,
-            Self::Discovery => Problem::Discovery,
-            Self::Source => Problem::Source,
-            Self::Config => Problem::Config,
-            Self::Refused => Problem::Refused,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};
@@ -127,7 +100,7 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::error::Error;
+    use crate::error::{Error, Problem};
 
     /// The rows of the table in the documentation: name, cells.
     fn rows() -> Vec<(&'static str, Vec<&'static str>)> {

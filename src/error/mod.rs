@@ -1,6 +1,7 @@
 //! The error type: opaque, and cheap to clone, since all waiters of an acquisition share it. Messages
 //! are written for an operator who reads them in a log.
 
+mod advice;
 mod chain;
 mod find;
 mod kind;
@@ -27,7 +28,14 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// There is no token, or a request was not sent.
 ///
 /// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
-/// the errors of other middleware:
+/// the errors of other middleware.
+///
+/// `Display` is the message: the problem, and what to do. `Debug` is the message and its causes, so
+/// that a `main` that returns a [`BoxError`] prints both. Both never show a token, a secret or a key.
+/// Text of a server is stripped of invisible characters and shortened. It is left out if it repeats a
+/// part of a secret.
+///
+/// # Examples
 ///
 /// ```
 /// use tower_oauth2_client_credentials::{BoxError, Error};
@@ -36,11 +44,6 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 ///     Error::find(&**error).is_some_and(Error::is_permanent)
 /// }
 /// ```
-///
-/// `Display` is the message: the problem, and what to do. `Debug` is the message and its causes, so
-/// that a `main` that returns a [`BoxError`] prints both. Both never show a token, a secret or a key.
-/// Text of a server is stripped of invisible characters and shortened. It is left out if it repeats a
-/// part of a secret.
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,
@@ -76,7 +79,7 @@ impl Error {
     /// ```
     #[must_use = "return the error"]
     pub fn new(kind: ErrorKind) -> Self {
-        Self::of(kind.problem())
+        Self::of(Problem::of_kind(kind))
     }
 
     /// An error that reports a problem.

@@ -11,6 +11,20 @@ use crate::{
 };
 
 /// What to do with a request that carries its own authorization field.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     OAuthClientCredentialsLayer, Origins, TokenCache, layer::ExistingAuthorization,
+/// };
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any())
+///     .existing_authorization(ExistingAuthorization::Replace);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExistingAuthorization {

@@ -31,6 +31,20 @@ pub struct Settings {
 
 /// What to do with a request that must not carry the token, such as a request to another origin.
 /// [`Origins`](crate::Origins) lists all of them.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     OAuthClientCredentialsLayer, Origins, TokenCache, layer::WithoutToken,
+/// };
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any())
+///     .other_origin(WithoutToken::Refuse);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WithoutToken {

@@ -2,6 +2,7 @@
 //! forbidden.
 
 mod circles;
+mod examples;
 mod tokens;
 
 use std::{

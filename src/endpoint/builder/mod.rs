@@ -1,6 +1,7 @@
 //! The builder of [`ClientCredentials`]. Mistakes are reported by `build`.
 
 mod assertions;
+mod bounds;
 mod certificates;
 mod client_auth;
 mod discovery;
@@ -41,11 +42,23 @@ const BODY_CAP: usize = 1024 * 1024;
 
 /// Minimum base of the backoff, since retries without a pause would be a loop.
 const MIN_RETRY_BASE: Duration = Duration::from_millis(10);
-/// Minimum lifetime setting. Tokens with a shorter one would be refreshed in a loop.
-const MIN_LIFETIME: Duration = Duration::from_secs(1);
-
 /// Builds a [`ClientCredentials`]. A later call of a setting replaces the earlier one, unless the
 /// setting is repeatable.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "hyper-transport")] {
+/// use tower_oauth2_client_credentials::ClientCredentials;
+///
+/// let source = ClientCredentials::builder("https://idp.example.com/token")
+///     .client_secret_basic("my-service", "s3cret")
+///     .scope("invoices:read")
+///     .build()?;
+/// # drop(source);
+/// # }
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
 #[must_use = "nothing is built before `build`"]
 pub struct ClientCredentialsBuilder {
     /// The token URL or the issuer.
@@ -274,7 +287,7 @@ impl ClientCredentialsBuilder {
             ));
         }
         self.parameters.check().map_err(config_error)?;
-        let bounds = check_bounds(&self.retry, self.body_cap, &self.read_policy);
+        let bounds = bounds::check(&self.retry, self.body_cap, &self.read_policy);
         bounds.map_err(config_error)?;
         if self.read_policy.token_type_override == Some(TokenType::Dpop) {
             return Err(config_error("token_type_override: DPoP tokens need a proof; use Bearer"));
@@ -328,36 +341,6 @@ impl ClientCredentialsBuilder {
         }
         self.transport_has_certificate
     }
-}
-
-fn check_bounds(
-    retry: &RetryPolicy,
-    body_cap: usize,
-    policy: &ReadPolicy,
-) -> Result<(), &'static str> {
-    if retry.attempts == 0 {
-        return Err("attempts: it is zero, so nothing would be sent; set 1 or more");
-    }
-    if retry.attempt_timeout.is_zero() {
-        return Err(
-            "attempt_timeout: it is zero, so every attempt would fail; set a second or more",
-        );
-    }
-    if body_cap == 0 {
-        return Err("body_cap: it is zero, so every response would fail; set 1 MiB");
-    }
-    let is_short = |lifetime: Option<Duration>| lifetime.is_some_and(|it| it < MIN_LIFETIME);
-    if is_short(policy.token_lifetime) {
-        return Err(
-            "token_lifetime: it is below 1 s, so tokens would be refreshed in a loop; set \
-                    1 s or more",
-        );
-    }
-    if is_short(policy.lifetime_cap) {
-        return Err("lifetime_cap: it is below 1 s, so tokens would be refreshed in a loop; set \
-                    1 s or more");
-    }
-    Ok(())
 }
 
 fn config_error(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {

@@ -22,6 +22,16 @@ const REGISTERED_NAME: &str = "urn:ietf:params:oauth:";
 /// It is a text, a [`Secret`] (a value, a closure or a file), an async closure
 /// ([`from_fn`](Self::from_fn)), or a JWT that is signed for each attempt (`SignedJwt`, feature
 /// `jwt`). Except for texts, the value is read again for each attempt. `Debug` shows no value.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{client_auth::Secret, endpoint::ParameterValue};
+///
+/// let public: ParameterValue = "urn:ietf:params:oauth:token-type:jwt".into();
+/// let confidential: ParameterValue = Secret::from_file("/run/secrets/api-key").into();
+/// # drop((public, confidential));
+/// ```
 #[derive(Clone)]
 pub struct ParameterValue(Kind);
 

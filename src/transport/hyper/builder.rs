@@ -29,6 +29,20 @@ const ZERO_TIMEOUT: &str =
     "connect_timeout: it is zero, so no connection would be made; set a second or more";
 
 /// The settings of a [`HyperTransport`]. [`build`](Self::build) reports the first mistake.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::transport::HyperTransport;
+///
+/// let transport = HyperTransport::builder()
+///     .proxy("http://proxy.internal:3128")
+///     .connect_timeout(Duration::from_secs(2))
+///     .build()?;
+/// # drop(transport);
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
 #[must_use = "nothing happens before `build`"]
 pub struct HyperTransportBuilder {
     only: Option<Vec<CertificateDer<'static>>>,

@@ -49,6 +49,15 @@ use crate::{
 ///
 /// User and password in a proxy URL are percent-encoded, and are sent to the proxy as
 /// `Proxy-Authorization` (Basic). `Debug` and errors do not show them.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::transport::ProxySettings;
+///
+/// let proxy = ProxySettings::fixed("http://user:s3cret@proxy.internal:3128");
+/// assert!(!format!("{proxy:?}").contains("s3cret"));
+/// ```
 #[derive(Clone)]
 pub struct ProxySettings(Choice);
 
