@@ -64,6 +64,20 @@ fn has_example(documentation: &str) -> bool {
     examples.lines().any(|line| matches!(line, "```" | "```no_run"))
 }
 
+/// The names of all public structs and enums.
+pub(crate) fn public_types() -> Vec<String> {
+    let sealed = |name: &str| {
+        WITHOUT.iter().any(|(excused, why)| *excused == name && *why == "inside a sealed trait")
+    };
+    let sources = sources();
+    let all = sources.iter().flat_map(|source| {
+        let traits: Vec<_> = source.text.split("pub trait ").skip(1).collect();
+        let items = items(&source.text).into_iter();
+        items.filter(move |(name, _)| !traits.iter().any(|rest| rest.starts_with(name)))
+    });
+    all.map(|(name, _)| name.to_owned()).filter(|name| !sealed(name)).collect()
+}
+
 #[test]
 fn each_public_type_has_an_example_or_a_reason() {
     let sources = sources();
