@@ -58,7 +58,7 @@ impl HyperTransport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`], if TLS cannot be set up.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), if TLS cannot be set up.
     pub fn new() -> Result<Self, Error> {
         Self::builder().build()
     }

@@ -13,7 +13,7 @@ impl HyperTransportBuilder {
     ///
     /// Each new connection shows the current certificate, and sessions are not resumed. An existing
     /// connection keeps its certificate, and a token that is bound to a newer certificate is refused on
-    /// it. So make a new client in [`on_rotation`](ClientIdentity::on_rotation).
+    /// it. So make a new client in [`on_rotation`](crate::transport::ClientIdentity::on_rotation).
     ///
     /// Needs the feature `rustls`, since the result is a type of that crate.
     ///

@@ -95,7 +95,7 @@ impl ReqwestService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`], if TLS can't be set up, a setting of the builder is wrong, the builder
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), if TLS can't be set up, a setting of the builder is wrong, the builder
     /// has a proxy, or a proxy URL is malformed (the error names the environment's variable).
     pub fn new(builder: ClientBuilder) -> Result<Self, Error> {
         Self::with_proxy(builder, ProxySettings::from_env())
