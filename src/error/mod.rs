@@ -148,7 +148,7 @@ impl Error {
         self.with(|inner| inner.server_text = Some(text))
     }
 
-    /// The HTTP status of the answer.
+    /// The HTTP status of the answer. It does not change whether the error is retryable or permanent.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         self.with(|inner| inner.status = Some(status))

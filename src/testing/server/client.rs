@@ -176,6 +176,13 @@ impl Presented {
 mod tests {
     use super::*;
 
+    #[test]
+    fn debug_of_a_client_does_not_show_its_secret() {
+        let client = RegisteredClient::new("my-service").secret("hunter2");
+        let text = format!("{client:?} {client:#?}");
+        assert!(text.contains("my-service") && !text.contains("hunter2"), "{text}");
+    }
+
     fn basic(credentials: &str, raw: bool) -> Option<(String, String)> {
         read_basic(format!("Basic {}", STANDARD.encode(credentials)).as_bytes(), raw)
     }

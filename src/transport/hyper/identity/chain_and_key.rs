@@ -31,3 +31,14 @@ impl<C, K> fmt::Debug for ChainAndKey<C, K> {
         f.debug_struct("ChainAndKey").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_neither_part() {
+        let pem = ChainAndKey { chain: "a certificate", key: "a private key" };
+        assert_eq!(format!("{pem:?} {pem:#?}"), "ChainAndKey { .. } ChainAndKey { .. }");
+    }
+}
