@@ -13,7 +13,7 @@
 ///
 /// | kind | permanent or transient | status for your caller | what to do |
 /// | --- | --- | --- | --- |
-/// | [`OAuth`](Self::OAuth) | either | 500 if permanent, else 503 | Look at [`Error::oauth_code`](crate::Error::oauth_code): check credentials, scope and the client's registration. `server_error` and `temporarily_unavailable` are transient. |
+/// | [`OAuth`](Self::OAuth) | either | 500 if permanent, else 503 | See [`Error::oauth_code`](crate::Error::oauth_code). Check credentials, scope and the client's registration. `server_error` and `temporarily_unavailable` are transient. |
 /// | [`RateLimited`](Self::RateLimited) | transient | 503 | Share one cache between clients, and check how many instances run. |
 /// | [`HttpStatus`](Self::HttpStatus) | either | 502 | Check the token URL. A 401 or 403 is permanent: check the credentials. |
 /// | [`Redirect`](Self::Redirect) | permanent | 500 | Set the token URL to the final address. |
@@ -23,7 +23,7 @@
 /// | [`AcquisitionTimeout`](Self::AcquisitionTimeout) | transient | 504 | Wait. If it lasts, check the authorization server. |
 /// | [`WaitTimeout`](Self::WaitTimeout) | transient | 504 | Wait. The acquisition goes on for later requests. |
 /// | [`Overloaded`](Self::Overloaded) | transient | 503 | Allow more acquisitions at once, and check where so many keys come from. |
-/// | [`Panicked`](Self::Panicked) | transient | 500 | Mend the token source. Its panic message is on standard error. |
+/// | [`Panicked`](Self::Panicked) | transient | 500 | Fix the token source. Its panic message is on standard error. |
 /// | [`Runtime`](Self::Runtime) | transient | 500 | Call from within a running tokio runtime with its time driver enabled. |
 /// | [`Credentials`](Self::Credentials) | transient | 500 | Check the file or closure that provides the secret, key or assertion. |
 /// | [`Discovery`](Self::Discovery) | either | 502 | Check the issuer, or give the token URL. Another issuer or an unlisted authentication method is permanent. |

@@ -227,7 +227,7 @@ impl Error {
     }
 
     /// The OAuth error code that the authorization server gave, such as `invalid_client`
-    /// (RFC 6749 §5.2).
+    /// (RFC 6749 §5.2). `None` if it gave none, or one that repeats a part of a secret.
     pub fn oauth_code(&self) -> Option<&str> {
         self.inner.oauth_code.as_deref()
     }

@@ -63,3 +63,27 @@ fn the_cause_is_behind_source_and_not_in_the_text() {
     assert!(!error.to_string().contains("disk full"));
     assert!(error.is_retryable());
 }
+
+#[test]
+fn a_registered_code_decides_and_the_kind_tells_that_there_was_a_code() {
+    let oauth = |code| Error::new(ErrorKind::OAuth).with_oauth_code(code, None);
+    for (code, name, permanent) in [
+        ("invalid_scope", "invalid_scope", true),
+        ("server_error", "server_error", false),
+        ("temporarily_unavailable", "temporarily_unavailable", false),
+        ("unregistered", "other_oauth_error", true),
+    ] {
+        let error = oauth(code);
+        assert_eq!((error.kind(), error.code()), (ErrorKind::OAuth, name));
+        assert_eq!((error.is_permanent(), error.is_retryable()), (permanent, !permanent), "{code}");
+        assert_eq!(error.oauth_code(), Some(code));
+    }
+    // The status decided here, so an unregistered code changes neither the name nor the retries.
+    let failing = Error::of(Problem::ServerError);
+    assert_eq!(failing.kind(), ErrorKind::HttpStatus);
+    let failing = failing.with_oauth_code("busy", None);
+    assert_eq!((failing.kind(), failing.code()), (ErrorKind::OAuth, "server_error"));
+    let throttled = Error::of(Problem::RateLimited).with_oauth_code("slow_down", None);
+    assert_eq!(throttled.kind(), ErrorKind::RateLimited);
+    assert!(!failing.is_permanent() && failing.is_retryable() && throttled.is_retryable());
+}
