@@ -16,11 +16,21 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::proof::DPOP;
 use crate::{
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     limits::MAX_CREDENTIAL_BYTES,
 };
 
 /// How a token is presented to the API (RFC 6749 §7.1).
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::token::{Token, TokenType};
+///
+/// let token = Token::new(TokenType::Dpop, "2YotnFZFEjr1zCsicMWpAA")?;
+/// assert_eq!(token.token_type().scheme(), "DPoP");
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenType {
@@ -99,14 +109,14 @@ impl Token {
     pub fn new(token_type: TokenType, secret: impl Into<String>) -> Result<Self, Error> {
         let secret = Zeroizing::new(secret.into());
         if secret.is_empty() {
-            return Err(Error::new(ErrorKind::MissingAccessToken));
+            return Err(Error::of(Problem::MissingAccessToken));
         }
         if secret.len() > MAX_CREDENTIAL_BYTES {
-            return Err(Error::new(ErrorKind::InvalidTokenValue)
+            return Err(Error::of(Problem::InvalidTokenValue)
                 .with_detail("the token is longer than 64 KiB"));
         }
         if !secret.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
-            return Err(Error::new(ErrorKind::InvalidTokenValue)
+            return Err(Error::of(Problem::InvalidTokenValue)
                 .with_detail("the token has a byte that must not be in a header field"));
         }
         let scheme = token_type.scheme();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Problem};
 
 /// The settings of the cooldown and of the budget. Ranges are `(first, max)`. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
@@ -54,11 +54,11 @@ impl FailureBackoff {
     ) -> Self {
         let before = previous.map_or(0, |previous| previous.failures);
         // No token request was sent, so the server did not fail.
-        let overloaded = error.kind() == ErrorKind::Overloaded;
+        let overloaded = error.problem() == Problem::Overloaded;
         let failures = if overloaded { before } else { before.saturating_add(1) };
         let (first, max) = settings.cooldown;
         let mut pause = doubled(first, if overloaded { 0 } else { failures - 1 }, max);
-        if error.is_terminal() {
+        if error.is_permanent() {
             pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, max));
         }
         let pause = pause.mul_f64(1.0 + 0.25 * draw);
@@ -173,14 +173,14 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::error::Problem;
 
     /// The count of failures and the pause in seconds, of one error after another.
-    fn after_each(kinds: &[ErrorKind], draw: f64) -> Vec<(u32, f64)> {
+    fn after_each(kinds: &[Problem], draw: f64) -> Vec<(u32, f64)> {
         let now = Instant::now();
         let mut cooldown = None;
         let after = kinds.iter().map(|kind| {
-            let error = Error::new(*kind);
+            let error = Error::of(*kind);
             let next = FailureBackoff::after(
                 cooldown.as_ref(),
                 error,
@@ -196,45 +196,45 @@ mod tests {
         after.collect()
     }
 
-    fn pauses(kind: ErrorKind, draw: f64) -> Vec<f64> {
+    fn pauses(kind: Problem, draw: f64) -> Vec<f64> {
         after_each(&[kind; 9], draw).into_iter().map(|(_, pause)| pause).collect()
     }
 
     #[test]
     fn a_cooldown_doubles_from_one_second_to_sixty_with_a_quarter_of_jitter() {
-        let kind = ErrorKind::ServerError;
+        let kind = Problem::ServerError;
         assert_eq!(pauses(kind, 0.0), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
         assert_eq!(pauses(kind, 1.0), [1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 75.0, 75.0, 75.0]);
     }
 
     #[test]
     fn overload_does_not_count_as_a_failure() {
-        assert_eq!(pauses(ErrorKind::Overloaded, 0.0), [1.0; 9]);
+        assert_eq!(pauses(Problem::Overloaded, 0.0), [1.0; 9]);
     }
 
     #[test]
     fn a_permanent_error_after_overload_begins_at_thirty_seconds() {
-        let after = after_each(&[ErrorKind::Overloaded, ErrorKind::InvalidClient], 0.0);
+        let after = after_each(&[Problem::Overloaded, Problem::InvalidClient], 0.0);
         assert_eq!(after, [(0, 1.0), (1, 30.0)]);
     }
 
     #[test]
     fn overload_keeps_the_count_of_failures() {
-        use ErrorKind::{Overloaded, ServerError};
+        use Problem::{Overloaded, ServerError};
         let after = after_each(&[ServerError, ServerError, Overloaded, ServerError], 0.0);
         assert_eq!(after, [(1, 1.0), (2, 2.0), (2, 1.0), (3, 4.0)]);
     }
 
     #[test]
     fn permanent_errors_begin_at_thirty_seconds() {
-        assert_eq!(pauses(ErrorKind::InvalidClient, 0.0)[..4], [30.0, 60.0, 60.0, 60.0]);
+        assert_eq!(pauses(Problem::InvalidClient, 0.0)[..4], [30.0, 60.0, 60.0, 60.0]);
     }
 
     #[test]
     fn retry_after_counts_if_longer_up_to_its_cap() {
         let now = Instant::now();
         let after = |secs| {
-            let error = Error::new(ErrorKind::RateLimited)
+            let error = Error::of(Problem::RateLimited)
                 .with_status(StatusCode::TOO_MANY_REQUESTS)
                 .with_retry_after(Some(Duration::from_secs(secs)));
             let cooldown =
@@ -252,7 +252,7 @@ mod tests {
         let now = Instant::now();
         let mut cooldown: Option<FailureBackoff> = None;
         for _ in 0..1000 {
-            let error = Error::new(ErrorKind::Transport);
+            let error = Error::of(Problem::Transport);
             cooldown = Some(FailureBackoff::after(
                 cooldown.as_ref(),
                 error,

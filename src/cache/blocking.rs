@@ -10,7 +10,7 @@ use std::{
 use tokio::runtime::{Builder, Handle};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     sync::{Mutex, lock},
 };
 
@@ -26,14 +26,14 @@ static RUNTIME: LazyLock<Mutex<Option<(u32, Handle)>>> = LazyLock::new(|| Mutex:
 /// Waits for the future on the calling thread. Another thread runs the acquisitions.
 pub(super) fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let runtime = runtime()
-        .map_err(|why| Error::new(ErrorKind::Runtime).with_advice(NOT_STARTED).with_source(why))?;
+        .map_err(|why| Error::of(Problem::Runtime).with_advice(NOT_STARTED).with_source(why))?;
     runtime.block_on(future)
 }
 
 /// An error within a runtime, where blocking would stop other tasks, or panic.
 pub(super) fn check_outside_of_runtimes() -> Result<(), Error> {
     match Handle::try_current() {
-        Ok(_) => Err(Error::new(ErrorKind::Runtime).with_advice(INSIDE_A_RUNTIME)),
+        Ok(_) => Err(Error::of(Problem::Runtime).with_advice(INSIDE_A_RUNTIME)),
         Err(_) => Ok(()),
     }
 }

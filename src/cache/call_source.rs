@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{acquisition::Acquisition, settings::Settings, suspend::ClockSample};
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     source::{AcquireContext, BoxFuture, ErasedSource},
     sync::Arc,
     token::Token,
@@ -45,7 +45,7 @@ pub(super) async fn call_source(
     let acquiring = CatchPanic::new(source, context);
     Some(match tokio::time::timeout_at(plan.ends_by, acquiring).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(Error::new(ErrorKind::AcquisitionTimeout)),
+        Err(_elapsed) => Err(Error::of(Problem::AcquisitionTimeout)),
     })
 }
 
@@ -67,7 +67,7 @@ impl Future for CatchPanic<'_> {
             .0
             .as_mut()
             .and_then(|future| catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))).ok());
-        polled.unwrap_or_else(|| Poll::Ready(Err(Error::new(ErrorKind::Panicked))))
+        polled.unwrap_or_else(|| Poll::Ready(Err(Error::of(Problem::Panicked))))
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::acquisition::{Acquisition, Outcome, Waiter};
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     sync::{Arc, Handle},
 };
 
@@ -70,7 +70,7 @@ impl TimedWaiter {
             }
         }
         let Some(timer) = new_timer(until) else {
-            return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
+            return Poll::Ready(Err(Error::of(Problem::Runtime)));
         };
         this.timer.set(Some(timer));
         let timer = this.timer.as_pin_mut().expect("it was just set");

@@ -17,7 +17,7 @@ use super::{
     timed_waiter::TimedWaiter,
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     sync::Arc,
 };
 
@@ -104,14 +104,14 @@ impl TokenWait {
                     }
                     Ok(Some(Outcome::Failed(error))) => lookup = Lookup::UnexpiredOr(error.clone()),
                     Ok(Some(Outcome::Lost)) if lost_count == MAX_LOST => {
-                        return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
+                        return Poll::Ready(Err(Error::of(Problem::Runtime)));
                     }
                     Ok(Some(Outcome::Lost)) => {
                         lost_count += 1;
                         *this.joins_next = *this.wants_new;
                     }
                     Ok(None) if Instant::now() >= deadline => {
-                        lookup = Lookup::UnexpiredOr(Error::new(ErrorKind::WaitTimeout));
+                        lookup = Lookup::UnexpiredOr(Error::of(Problem::WaitTimeout));
                     }
                     Ok(None) => {
                         this.waiter.as_mut().leave();

@@ -196,7 +196,10 @@ impl ClientCredentialsConfig {
     fn client_secret(&self, known: &MethodInfo) -> Result<Secret, Error> {
         match self.one_of("client_secret", "client_secret_file")? {
             None => Err(self.missing(&SECRET, &format!("{} needs one of them", known.name))),
-            Some("client_secret") => Ok(self.secret("client_secret")?.unwrap_or_default().into()),
+            Some("client_secret") => Ok(self
+                .secret("client_secret")?
+                .map(Secret::from_wiped)
+                .unwrap_or_else(|| "".into())),
             Some(file) => match self.file(file)? {
                 Some(file) => Ok(Secret::in_file(file)),
                 None => Err(self.needs(&SECRET, known)),

@@ -12,7 +12,7 @@ use super::{
 use crate::{
     client_auth::form_decoded,
     endpoint,
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
 };
 
 /// The settings of a cache.
@@ -271,7 +271,7 @@ impl ClientCredentialsConfig {
 }
 
 pub(super) fn config_error(detail: String) -> Error {
-    Error::new(ErrorKind::Config).with_detail(detail)
+    Error::of(Problem::Config).with_detail(detail)
 }
 
 /// `90`, `1.5`, `500ms`, `30s`, `5m`, `1h`, `1d`.

@@ -37,12 +37,12 @@
 //!
 //! ```
 //! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # let idp = AuthorizationServer::builder()
-//! #     .client("CLIENT_ID", "s3cret")
+//! #     .client(RegisteredClient::new("CLIENT_ID").secret("s3cret"))
 //! #     .extension_grant("account_credentials", |request| {
 //! #         match request.form_value("account_id") {
 //! #             Some("ACCOUNT_ID") => Ok(()),
@@ -146,14 +146,14 @@
 //!
 //! ```
 //! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 //!
 //! const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # let idp = AuthorizationServer::builder()
-//! #     .client("my-service", "s3cret")
+//! #     .client(RegisteredClient::new("my-service").secret("s3cret"))
 //! #     .extension_grant(TOKEN_EXCHANGE, |request| {
 //! #         match (request.form_value("subject_token"), request.form_value("subject_token_type")) {
 //! #             (Some("a.b.c"), Some("urn:ietf:params:oauth:token-type:jwt")) => Ok(()),

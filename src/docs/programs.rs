@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use tower_oauth2_client_credentials::{BoxError, ClientCredentials, Error, TokenCache};
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 //!
 //! /// The value of an `Authorization` field.
 //! fn authorization(tokens: &TokenCache) -> Result<String, Error> {
@@ -20,7 +20,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let (token_url, transport) = (idp.token_url(), idp.service());
 //! let tokens = ClientCredentials::builder(token_url)
 //!     .client_secret_basic("my-service", "s3cret")

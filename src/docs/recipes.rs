@@ -141,11 +141,11 @@
 //! use tower_oauth2_client_credentials::{
 //!     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
 //! };
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let transport = idp.service();
 //! # let http_client = tower::service_fn(|request: Request<Empty<Bytes>>| async move {
 //! #     let token = request.headers()[AUTHORIZATION].to_str().unwrap().to_owned();
@@ -326,7 +326,7 @@
 //!         Event::Acquired { .. } | Event::RefreshedAhead { .. } => {
 //!             counter.fetch_add(1, Ordering::Relaxed);
 //!         }
-//!         Event::Failed { error, failures, .. } if error.is_terminal() || *failures > 5 => {
+//!         Event::Failed { error, failures, .. } if error.is_permanent() || *failures > 5 => {
 //!             eprintln!("someone must look at this: {error}");
 //!         }
 //!         _ => {}

@@ -26,14 +26,14 @@
 //! use tower_oauth2_client_credentials::{
 //!     BoxError, ClientCredentials, KeyedTokenCache, OAuthClientCredentialsLayer, Origins,
 //! };
-//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
 //!
 //! #[derive(Clone, PartialEq, Eq, Hash)]
 //! struct Tenant(Arc<str>);
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("blue", "secret of blue").path("/blue/token").build();
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("blue").secret("secret of blue")).path("/blue/token").build();
 //! # let (transport, api) = (idp.service(), ProtectedApi::new(&idp));
 //! # let http_client = api.service();
 //! let tokens = KeyedTokenCache::new(move |tenant: &Tenant| {

@@ -25,7 +25,7 @@ use super::{
 use crate::{
     client_auth::ClientAuth,
     clock::WallClock,
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     event::{Event, Observer},
     secret_file::{READ_TIMEOUT, ReadContext},
     skew::Skew,
@@ -100,8 +100,9 @@ impl EndpointClient {
         let token = self.request_token(&endpoint, context).await;
         token.map_err(|error| match &endpoint.metadata {
             Some(metadata) => {
-                use ErrorKind as K;
-                if let K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody = error.kind()
+                use Problem as K;
+                if let K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody =
+                    error.problem()
                 {
                     self.endpoint.mark_stale();
                 }

@@ -6,7 +6,7 @@ use super::{attempt::EndpointClient, discovery::ServerMetadata, retry, token_end
 #[cfg(feature = "hyper-transport")]
 use crate::source::CacheHandle;
 use crate::{
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     event::Observer,
     source::{AcquireContext, TokenSource},
     token::Token,
@@ -44,6 +44,19 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// Kind `Discovery`, `IssuerMismatch` or `AcquisitionTimeout`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{ClientCredentials, Error};
+    ///
+    /// async fn print_methods(source: &ClientCredentials) -> Result<(), Error> {
+    ///     if let Some(metadata) = source.server_metadata().await? {
+    ///         println!("{}: {:?}", metadata.issuer(), metadata.token_endpoint_auth_methods());
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn server_metadata(&self) -> Result<Option<ServerMetadata>, Error> {
         let client = &*self.client;
         let Endpoint::Discovered(cache) = &client.endpoint else { return Ok(None) };
@@ -51,7 +64,7 @@ impl ClientCredentials {
         let context = client.context(&observer);
         tokio::time::timeout(client.retry.attempt_timeout, cache.metadata(&context))
             .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::AcquisitionTimeout)))
+            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)))
             .map(Some)
     }
 }

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     event::Event,
     source::AcquireContext,
 };
@@ -83,7 +83,7 @@ async fn run_attempt<T>(
         None => attempt.await,
         Some(end) => timeout_at(end, attempt)
             .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::AcquisitionTimeout))),
+            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout))),
     }
 }
 

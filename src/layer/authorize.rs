@@ -6,11 +6,25 @@ use http::{
 };
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     token::{DPOP, Token},
 };
 
 /// What to do with a request that carries its own authorization field.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     OAuthClientCredentialsLayer, Origins, TokenCache, layer::ExistingAuthorization,
+/// };
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any())
+///     .existing_authorization(ExistingAuthorization::Replace);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExistingAuthorization {
@@ -131,7 +145,7 @@ pub(crate) fn add_proof<B>(request: &mut Request<B>, token: &Token) -> Result<()
     let Some(proof) = token.prove(request.method(), request.uri())? else { return Ok(()) };
     match request.headers_mut().try_insert(DPOP, proof) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Error::new(ErrorKind::Refused).with_detail(NO_ROOM)),
+        Err(_) => Err(Error::of(Problem::Refused).with_detail(NO_ROOM)),
     }
 }
 

@@ -22,6 +22,25 @@ use crate::{cache::TokenCache, error::BoxError, sync::Arc};
 /// The service made by [`OAuthClientCredentialsLayer`](crate::OAuthClientCredentialsLayer).
 ///
 /// Clones are cheap and share one token. Reusing one service saves a few nanoseconds per call.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     OAuthClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
+/// };
+/// use tower_layer::Layer;
+///
+/// struct Invoices<S> {
+///     client: OAuthClientCredentials<S>,
+/// }
+///
+/// impl<S> Invoices<S> {
+///     fn new(tokens: TokenCache, client: S) -> Self {
+///         Self { client: OAuthClientCredentialsLayer::new(tokens, Origins::any()).layer(client) }
+///     }
+/// }
+/// ```
 pub struct OAuthClientCredentials<S, P = EmptyBodies, T = TokenCache, M = Http> {
     inner: S,
     policy: P,

@@ -11,7 +11,7 @@ use super::{
     throttle::Throttle,
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     event::{Event, NotReplayedReason, Observer, WithheldReason},
     token::Token,
 };
@@ -31,6 +31,20 @@ pub struct Settings {
 
 /// What to do with a request that must not carry the token, such as a request to another origin.
 /// [`Origins`](crate::Origins) lists all of them.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     OAuthClientCredentialsLayer, Origins, TokenCache, layer::WithoutToken,
+/// };
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any())
+///     .other_origin(WithoutToken::Refuse);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WithoutToken {
@@ -131,7 +145,7 @@ impl Settings {
 
 /// The error of a request that was not sent.
 pub(crate) fn refusal(why: &'static str) -> BoxError {
-    Error::new(ErrorKind::Refused).with_detail(why).into()
+    Error::of(Problem::Refused).with_detail(why).into()
 }
 
 /// Decides what a response says about the token.

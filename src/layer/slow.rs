@@ -20,7 +20,7 @@ use super::{
     stage::{COMPLETED, LastAttempt, Next, Sent, Stage, StageProj, after_error, after_response},
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     event::NotReplayedReason,
     sync::Arc,
 };
@@ -232,6 +232,6 @@ where
 
 #[cold]
 fn service_too_slow() -> Error {
-    Error::new(ErrorKind::WaitTimeout)
+    Error::of(Problem::WaitTimeout)
         .with_detail("the inner service took longer to become ready than the token's lifetime")
 }

@@ -23,7 +23,8 @@ pub(crate) use failure::{describe, may_send_again, never_connected};
 pub(crate) use hyper::has_client_identity;
 #[cfg(feature = "hyper-transport")]
 pub use hyper::{
-    ClientIdentity, HyperClient, HyperClientFuture, HyperTransport, HyperTransportBuilder,
+    ChainAndKey, ClientIdentity, HyperBody, HyperClient, HyperClientFuture, HyperTransport,
+    HyperTransportBuilder, HyperTransportFuture,
 };
 #[cfg(any(feature = "hyper-transport", feature = "reqwest"))]
 pub use proxy::ProxySettings;

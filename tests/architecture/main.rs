@@ -1,7 +1,9 @@
 //! Checks the structure of `src/`: imports run one way, files stay small, and some words are
 //! forbidden.
 
+mod auto_traits;
 mod circles;
+mod examples;
 mod tokens;
 
 use std::{

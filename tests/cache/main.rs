@@ -6,6 +6,7 @@ mod expiry;
 mod readiness;
 mod regressions;
 mod settings;
+mod shared_source;
 #[path = "../promises/support.rs"]
 #[allow(dead_code)] // The promises use the rest.
 mod support;

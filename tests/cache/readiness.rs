@@ -44,7 +44,7 @@ impl TokenSource for Idp {
         let number = self.asked.fetch_add(1, SeqCst) + 1;
         sleep(S).await;
         if self.down.load(SeqCst) {
-            return Err(Error::new(ErrorKind::ServerError));
+            return Err(Error::new(ErrorKind::OAuth).with_oauth_code("server_error", None));
         }
         Ok(Token::bearer(format!("token-{number}"))?.with_lifetime(1000 * S))
     }

@@ -9,8 +9,8 @@ use tower_oauth2_client_credentials::{
 };
 
 use crate::support::{
-    Answer, Api, Idp, call, failure, layered, poll_once, rejection, secs, settle, since, throttled,
-    token,
+    Answer, Api, Idp, call, failure, layered, oauth, poll_once, rejection, secs, settle, since,
+    throttled, token,
 };
 
 /// The time in seconds after which a token is no longer current, without requests in between.
@@ -88,7 +88,7 @@ async fn suspect_wait_is_how_long_others_wait_for_a_replacement() {
 #[tokio::test(start_paused = true)]
 async fn probe_wait_is_how_long_others_wait_for_a_probe() {
     let idp = Idp::new(|asked| match asked.nth {
-        1 => failure(ErrorKind::ServerError),
+        1 => failure(oauth("server_error")),
         _ => Answer::never(),
     });
     let cache = idp.builder().probe_wait(secs(4.0)).build();
@@ -97,7 +97,7 @@ async fn probe_wait_is_how_long_others_wait_for_a_probe() {
     let mut probe = Box::pin(cache.get());
     assert!(poll_once(&mut probe).await.is_pending());
     let start = Instant::now();
-    assert_eq!(cache.get().await.unwrap_err().kind(), ErrorKind::ServerError);
+    assert_eq!(cache.get().await.unwrap_err().code(), "server_error");
     assert_eq!(since(start).round(), 4.0);
 }
 
@@ -122,10 +122,10 @@ async fn cooldown(builder: TokenCacheBuilder) -> f64 {
 
 #[tokio::test(start_paused = true)]
 async fn cooldowns_begin_where_they_are_set_to() {
-    let failing = |kind| Idp::new(move |_| failure(kind)).builder();
-    let server = cooldown(failing(ErrorKind::ServerError).cooldown(secs(7.0)..=secs(9.0))).await;
+    let failing = |error: Error| Idp::new(move |_| failure(error.clone())).builder();
+    let server = cooldown(failing(oauth("server_error")).cooldown(secs(7.0)..=secs(9.0))).await;
     assert!((7.0..=8.75).contains(&server), "{server}");
-    let permanent = failing(ErrorKind::InvalidClient).permanent_error_cooldown(secs(5.0));
+    let permanent = failing(oauth("invalid_client")).permanent_error_cooldown(secs(5.0));
     let permanent = cooldown(permanent).await;
     assert!((5.0..=6.25).contains(&permanent), "{permanent}");
 }
@@ -162,7 +162,7 @@ async fn the_refreshes_and_cooldowns_of_a_hundred_caches_spread() {
     for _ in 0..100 {
         let idp = Idp::healthy(1000.0, 0.0);
         refreshes_at.push(refreshes(idp.builder(), &idp, 4.0).await);
-        cooldowns.push(cooldown(Idp::new(|_| failure(ErrorKind::ServerError)).builder()).await);
+        cooldowns.push(cooldown(Idp::new(|_| failure(oauth("server_error"))).builder()).await);
     }
     for (values, low, high) in [(&mut refreshes_at, 370.0, 824.0), (&mut cooldowns, 1.0, 1.25)] {
         values.sort_by(f64::total_cmp);
@@ -233,7 +233,7 @@ async fn a_source_invalidates_the_tokens_of_all_its_caches() {
 async fn p5_a_token_is_used_until_its_expiry_and_not_at_it() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 100.0),
-        _ => failure(ErrorKind::ServerError),
+        _ => failure(oauth("server_error")),
     });
     let cache = idp.cache();
     cache.get().await.unwrap();

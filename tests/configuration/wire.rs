@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_oauth2_client_credentials::{
     ErrorKind, TokenCache,
     config::ClientCredentialsConfig,
-    testing::{Answer, AuthorizationServer, RecordedRequest, WellKnown},
+    testing::{Answer, AuthorizationServer, RecordedRequest, RegisteredClient, WellKnown},
 };
 
 use crate::support::{App, TempFile, app, env_of, json, key_file, token_request};
@@ -228,7 +228,9 @@ async fn an_issuer_is_discovered() {
 /// Each setting with a duration, in one of its notations.
 #[tokio::test(start_paused = true)]
 async fn durations_and_counts_are_what_the_builders_take() {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let config = with(json!({
         "client_secret": "s3cret", "attempts": 2, "attempt_timeout": 1.5, "lifetime_cap": "1h",
         "acquisition_timeout": "20s", "wait_timeout": "500ms", "leeway": 5, "default_lifetime": "2m",
@@ -300,7 +302,9 @@ async fn from_the_settings_to_an_authorized_call() {
         OAuthClientCredentialsLayer, Origins, testing::ProtectedApi,
     };
 
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await.unwrap(), api.listen().await.unwrap());
     let secret = TempFile::new("s3cret\n");
@@ -327,7 +331,9 @@ async fn from_the_settings_to_an_authorized_call() {
 
 #[tokio::test(start_paused = true)]
 async fn a_cache_over_another_transport_needs_no_default_one() {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let vars = [
         ("OAUTH_TOKEN_URL", "https://idp.test/token"),
         ("OAUTH_CLIENT_ID", "my-service"),

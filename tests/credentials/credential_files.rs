@@ -17,7 +17,7 @@ use tower_oauth2_client_credentials::{
     endpoint::ClientCredentialsBuilder,
     event::{AcquisitionReason, Observer},
     source::AcquireContext,
-    testing::AuthorizationServer,
+    testing::{AuthorizationServer, RegisteredClient},
 };
 
 struct Folder(PathBuf);
@@ -118,7 +118,10 @@ async fn a_mounted_secret_is_followed_and_survives_a_file_that_is_not_regular() 
     };
     link("v1", "..data");
     link("..data/secret", "secret");
-    let idp = AuthorizationServer::builder().client("me", "first").client("me", "second").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("me").secret("first"))
+        .client(RegisteredClient::new("me").secret("second"))
+        .build();
     let path = folder.path("secret");
     let source = builder(&idp).client_secret_post("me", Secret::from_file(&path)).build().unwrap();
     let events = Arc::new(Mutex::new(Vec::new()));
@@ -173,13 +176,13 @@ async fn a_signing_key_survives_a_file_that_is_not_regular() {
 #[cfg(feature = "hyper-transport")]
 #[tokio::test(start_paused = true)]
 async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
-    use tower_oauth2_client_credentials::transport::ClientIdentity;
+    use tower_oauth2_client_credentials::transport::{ChainAndKey, ClientIdentity};
 
     let folder = Folder::new("certificate");
     let (chain, key) = (folder.path("tls.crt"), folder.path("tls.key"));
     fs::write(&chain, include_str!("signing_keys/ec256-certificate.pem")).unwrap();
     fs::write(&key, include_str!("signing_keys/ec256-pkcs8.pem")).unwrap();
-    let identity = ClientIdentity::from_files(&chain, &key).unwrap();
+    let identity = ClientIdentity::from_files(ChainAndKey { chain: &chain, key: &key }).unwrap();
     let thumbprint = identity.thumbprint();
     fs::remove_file(&chain).unwrap();
     folder.fifo("tls.crt");
@@ -207,14 +210,14 @@ async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
 #[cfg(feature = "hyper-transport")]
 #[test]
 fn a_fifo_in_place_of_a_certificate_or_its_key_is_refused() {
-    use tower_oauth2_client_credentials::transport::ClientIdentity;
+    use tower_oauth2_client_credentials::transport::{ChainAndKey, ClientIdentity};
 
     let folder = Folder::new("identity");
     let fifo = folder.fifo("fifo");
     let certificate = folder.path("certificate");
     fs::write(&certificate, include_str!("signing_keys/ec256-certificate.pem")).unwrap();
     for (chain, key) in [(&fifo, &certificate), (&certificate, &fifo)] {
-        let error = ClientIdentity::from_files(chain, key).unwrap_err();
+        let error = ClientIdentity::from_files(ChainAndKey { chain, key }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Credentials);
         let expected = format!("{}: it is a FIFO, and only", fifo.display());
         assert!(error.to_string().contains(&expected), "{error}");

@@ -26,7 +26,7 @@ use tower_oauth2_client_credentials::{
     event::{AcquisitionReason, Observer},
     jose::{SigningAlgorithm, SigningKey, SigningKeySource},
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer, RecordedRequest},
+    testing::{Answer, AuthorizationServer, RecordedRequest, RegisteredClient},
     token::TokenType,
 };
 
@@ -46,7 +46,7 @@ async fn acquire(builder: ClientCredentialsBuilder) -> Result<Token, Error> {
 
 fn accepting(grant_type: &str) -> AuthorizationServer {
     AuthorizationServer::builder()
-        .client("my-service", "s3cret")
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
         .extension_grant(grant_type, |_| Ok(()))
         .build()
 }
@@ -281,7 +281,7 @@ async fn secret_parameters_are_in_no_error_and_no_event() {
         let builder = client(&idp).no_client_authentication().grant_type("x");
         let source = builder.parameter("assertion", value).build().unwrap();
         let error = source.acquire(asking).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+        assert_eq!(error.code(), "invalid_grant");
         let shown = format!("{error} {error:?} {source:?} {:?}", events.lock().unwrap());
         let sent = sent.lock().unwrap().clone();
         assert!(!sent.is_empty() && !shown.contains(&*sent), "{sent}: {shown}");
@@ -344,7 +344,7 @@ async fn a_token_that_is_not_an_access_token_is_refused_with_advice() {
         let builder = || client(&idp).public_client("me").grant_type(TOKEN_EXCHANGE);
         let error = acquire(builder()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnsupportedTokenType);
-        assert!(error.is_terminal());
+        assert!(error.is_permanent());
         let text = error.to_string();
         for advice in ["N_A", "requested_token_type=", "token_type_override"] {
             assert!(text.contains(advice), "{text}");

@@ -2,7 +2,6 @@
 
 mod acquisition;
 mod discovery;
-mod error_messages;
 mod extension_grants;
 mod regressions;
 mod settings;

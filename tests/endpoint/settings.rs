@@ -28,7 +28,7 @@ fn good() -> ClientCredentialsBuilder {
 fn config_error(builder: ClientCredentialsBuilder) -> String {
     let error: Error = builder.build().expect_err("a mistake in the settings");
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.is_terminal() && !error.is_retryable());
+    assert!(error.is_permanent() && !error.is_retryable());
     error.to_string()
 }
 
@@ -91,7 +91,16 @@ fn every_mistake_is_a_config_error() {
     ] {
         let message = config_error(builder);
         assert!(message.contains(mistake), "{mistake}: {message}");
+        assert_form(&message);
     }
+}
+
+/// All builders write a mistake as `setting: problem; what to do`.
+fn assert_form(message: &str) {
+    let detail = message.strip_prefix("config: a setting is wrong; ").expect(message);
+    let (setting, rest) = detail.split_once(": ").expect(message);
+    let (problem, advice) = rest.rsplit_once("; ").expect(message);
+    assert!([setting, problem, advice].iter().all(|part| !part.is_empty()), "{message}");
 }
 
 /// Mistakes in a JWT that is signed as a parameter.
@@ -113,6 +122,7 @@ fn mistakes_in_a_signed_jwt_name_the_parameter() {
         assert!(message.contains("parameter \"assertion\": "), "{message}");
         assert!(message.contains(mistake), "{mistake}: {message}");
         assert!(!message.contains("hunter2"), "{message}");
+        assert_form(&message);
     }
     let issuer =
         tower_oauth2_client_credentials::client_auth::AssertionAudience::discovered_issuer();

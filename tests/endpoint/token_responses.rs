@@ -170,7 +170,7 @@ fn check_token(expect: &Value, token: &Token, compare: &mut dyn FnMut(&str, &Val
 }
 
 fn check_error(expect: &Value, error: &Error, compare: &mut dyn FnMut(&str, &Value, Value)) {
-    let kind = error.kind().as_str();
+    let kind = error.code();
     if !list(&expect["also_ok_kinds"]).contains(&kind) {
         compare("error_kind", &expect["error_kind"], kind.into());
         compare("retryable", &expect["retryable"], error.is_retryable().into());

@@ -10,7 +10,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn, util::BoxCloneService};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
-    testing::{Answer, AuthorizationServer, ProtectedApi},
+    testing::{Answer, AuthorizationServer, ProtectedApi, RegisteredClient},
 };
 
 type Body = Empty<Bytes>;
@@ -44,7 +44,9 @@ struct Side {
 
 impl Side {
     fn new(origin: &'static str) -> Self {
-        let idp = AuthorizationServer::builder().client(origin, "s3cret").build();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new(origin).secret("s3cret"))
+            .build();
         let api = ProtectedApi::builder(&idp).resource(|it| answer(it.uri.path())).build();
         Self { idp, api, origin }
     }

@@ -13,14 +13,16 @@ use http::{Request, Response};
 use tokio::{sync::Semaphore, time::sleep};
 use tower::{Layer, Service, ServiceExt, limit::ConcurrencyLimit};
 use tower_oauth2_client_credentials::{
-    BoxError, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    BoxError, Error, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
     layer::ResponseFuture,
     replay::{EmptyBodies, NoReplay},
     source::AcquireContext,
 };
 use tower_test::mock;
 
-use crate::support::{Api, Body, Idp, call, failure, layered, poll_once, rejection, request, secs};
+use crate::support::{
+    Api, Body, Idp, call, failure, layered, oauth, poll_once, rejection, request, secs,
+};
 
 type Mock = mock::Mock<Request<Body>, Response<Body>>;
 type Handle = mock::Handle<Request<Body>, Response<Body>>;
@@ -277,10 +279,10 @@ async fn the_inner_services_error_passes_unchanged() {
 
 #[tokio::test(start_paused = true)]
 async fn our_error_is_found_by_downcast() {
-    let cache = Idp::new(|_| failure(ErrorKind::InvalidClient)).cache();
+    let cache = Idp::new(|_| failure(oauth("invalid_client"))).cache();
     let error = call(&layered(&cache, Api::ok())).await.unwrap_err();
     let error = error.downcast_ref::<Error>().expect("an error of this crate");
-    assert!(error.kind() == ErrorKind::InvalidClient && error.is_terminal());
+    assert!(error.code() == "invalid_client" && error.is_permanent());
 }
 
 /// Without replay any request body works, and any response body always does.

@@ -19,7 +19,7 @@ use std::{
 
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    Error, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
     event::{AcquisitionReason, Observer},
     layer::{ExistingAuthorization, RejectionPolicy, WithoutToken},
     replay::{BufferBodies, Tee},
@@ -31,7 +31,8 @@ use tracing_subscriber::fmt::format::FmtSpan;
 
 use log::Log;
 use support::{
-    Api, Body, Idp, call, failure, layered, named, poll_once, rejection, request, secs, settle,
+    Api, Body, Idp, call, failure, layered, named, oauth, poll_once, rejection, request, secs,
+    settle,
 };
 
 const CANARY: &str = "canary-4e1f0a77";
@@ -82,7 +83,7 @@ fn p8_no_token_is_shown_anywhere() {
     traced(Level::TRACE, |log| async move {
         let shown = Shown(log);
         let idp = Idp::new(|asked| match asked.nth % 4 {
-            0 => failure(ErrorKind::ServerError).after(0.1),
+            0 => failure(oauth("server_error")).after(0.1),
             nth => named(format!("{CANARY}-{nth}"), 100.0).after(0.1),
         });
         let observed = shown.clone();

@@ -29,6 +29,9 @@ const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS_PER_IDLE_TIME as u64);
 
 /// Builds a [`KeyedTokenCache`].
 ///
+/// A count or duration beyond its bound counts as the bound, so no setting can be a mistake. Durations
+/// above a year count as a year.
+///
 /// # Examples
 ///
 /// ```
@@ -94,7 +97,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     }
 
     /// How many caches are kept, approximately. Also for how many keys without a cache the backoff is
-    /// remembered, and how many acquisitions wait until they can start. Default: 10,000.
+    /// remembered, and how many acquisitions wait until they can start. At least one. Default:
+    /// 10,000.
     pub fn capacity(mut self, keys: usize) -> Self {
         self.capacity = keys.max(1);
         self
@@ -128,6 +132,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     }
 
     /// Builds the keyed cache. It has no key yet.
+    #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> KeyedTokenCache<K> {
         let Self { make, configure, capacity, idle_time, acquisitions } = self;
         let [limiter, retry_limiter] = [(); 2].map(|()| Limiter::new(acquisitions, capacity));

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     sync::{Arc, Mutex, lock},
 };
 
@@ -129,7 +129,7 @@ impl Limiter {
             // Checks again after a notification and after a timeout alike.
             let _ = timeout_at(check_at, place.notify.notified()).await;
             if give_up.is_some_and(|at| Instant::now() >= at) {
-                return Err(Error::new(ErrorKind::Overloaded));
+                return Err(Error::of(Problem::Overloaded));
             }
         }
     }
@@ -137,7 +137,7 @@ impl Limiter {
     fn enter(&self, now: Instant) -> Result<Place<'_>, Error> {
         let mut queue = lock(&self.queue);
         if queue.waiting.len() >= self.max_waiting.saturating_add(queue.available) {
-            return Err(Error::new(ErrorKind::Overloaded));
+            return Err(Error::of(Problem::Overloaded));
         }
         let (ticket, notify) = (queue.next_ticket, Arc::<Notify>::default());
         queue.next_ticket += 1;
@@ -209,7 +209,7 @@ mod tests {
         assert!(is_pending(late.as_mut()));
         drop(held);
         tokio::time::advance(Duration::from_secs(6)).await;
-        assert!(late.await.is_err_and(|error| error.kind() == ErrorKind::Overloaded));
+        assert!(late.await.is_err_and(|error| error.problem() == Problem::Overloaded));
         assert!(!is_pending(pin!(limiter.acquire(None))));
     }
 

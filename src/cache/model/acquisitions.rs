@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use super::*;
 use crate::{
     cache::acquisition::{Acquisition, Outcome, Waiter},
-    error::ErrorKind,
+    error::Problem,
 };
 
 /// A task that waited for an acquisition.
@@ -53,7 +53,7 @@ fn all_were_woken(
 }
 
 fn failure() -> Outcome {
-    Outcome::Failed(Error::new(ErrorKind::ServerError))
+    Outcome::Failed(Error::of(Problem::ServerError))
 }
 
 #[test]

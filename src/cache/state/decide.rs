@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Effects, State};
 use crate::{
     cache::{acquisition::Acquisition, settings::Settings, snapshot::Snapshot},
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     event::AcquisitionReason,
     sync::Arc,
 };
@@ -108,7 +108,7 @@ impl State {
             return (Decision::Fail(failure.remembered(now)), effects);
         }
         if !can_start {
-            return (Decision::Fail(Error::new(ErrorKind::Runtime)), effects);
+            return (Decision::Fail(Error::of(Problem::Runtime)), effects);
         }
         let acquisition = self.start(AcquisitionReason::Missing, now, settings);
         effects.start = Some(Arc::clone(&acquisition));

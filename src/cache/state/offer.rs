@@ -200,7 +200,7 @@ mod tests {
     fn the_cooldown_after_a_failure_stays() {
         let mut cache = Cache::new();
         let (acquisition, _) = cache.wait();
-        let failure = crate::error::Error::new(crate::error::ErrorKind::ServerError);
+        let failure = crate::error::Error::of(crate::error::Problem::ServerError);
         let now = cache.now;
         cache.state.complete(&acquisition, Some(Err(failure)), now, 0.5, &cache.settings);
         assert!(cache.offer("offered", Duration::ZERO).0);

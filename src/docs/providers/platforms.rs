@@ -102,13 +102,13 @@
 //!
 //! ```no_run
 //! # #[cfg(feature = "hyper-transport")] {
-//! use tower_oauth2_client_credentials::{ClientCredentials, transport::ClientIdentity};
+//! use tower_oauth2_client_credentials::{ClientCredentials, transport::{ChainAndKey, ClientIdentity}};
 //!
 //! // `certurl`, and the path
 //! let url = "https://SUBDOMAIN.authentication.cert.eu20.hana.ondemand.com/oauth/token";
 //! let source = ClientCredentials::builder(url)
 //!     .tls_client_auth("sb-my-app!t1234") // `clientid`
-//!     .client_identity(ClientIdentity::from_files("/run/xsuaa/crt.pem", "/run/xsuaa/key.pem")?)
+//!     .client_identity(ClientIdentity::from_files(ChainAndKey { chain: "/run/xsuaa/crt.pem", key: "/run/xsuaa/key.pem" })?)
 //!     .build()?;
 //! # drop(source);
 //! # }

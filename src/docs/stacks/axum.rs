@@ -50,8 +50,8 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), BoxError> {
 //!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
-//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
 //! # let (token_url, api) = (&*token_server.token_url(), &*api_server.url());
 //!     let tokens = ClientCredentials::builder(token_url)

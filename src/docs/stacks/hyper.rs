@@ -34,8 +34,8 @@
 //! #[tokio::main]
 //! async fn main() -> Result<(), BoxError> {
 //!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
-//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
 //! # let (token_url, api) = (&*token_server.token_url(), &*api_server.url());
 //!     let tokens = ClientCredentials::builder(token_url)
@@ -70,7 +70,7 @@
 //!
 //! ```
 //! # use tower_oauth2_client_credentials::{
-//! #     ClientCredentials, testing::{AuthorizationServer, ProtectedApi},
+//! #     ClientCredentials, testing::{AuthorizationServer, RegisteredClient, ProtectedApi},
 //! # };
 //! use bytes::Bytes;
 //! use http::Request;
@@ -83,7 +83,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let tokens = ClientCredentials::builder(idp.token_url())
 //! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
 //! # let listening = ProtectedApi::new(&idp).listen().await?;

@@ -25,8 +25,8 @@
 //! async fn main() -> Result<(), BoxError> {
 //!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
 //! # use tonic::transport::{Server, server::TcpIncoming};
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let token_server = idp.listen().await?;
 //! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
 //! # let (token_url, api) = (token_server.token_url(), format!("http://{}", listener.local_addr()?));
@@ -93,7 +93,7 @@
 //!     // The text is for the log. The refused credentials are not the caller's, so the
 //!     // status is not `UNAUTHENTICATED`.
 //!     eprintln!("no token: {ours}");
-//!     if ours.is_terminal() {
+//!     if ours.is_permanent() {
 //!         Status::internal("this service has no valid credentials")
 //!     } else {
 //!         Status::unavailable("this service has no token for now")
@@ -107,8 +107,8 @@
 //!
 //! let channel = ServiceBuilder::new().map_err(status).layer(layer).service(channel);
 //! # let _ = channel;
-//! # let terminal = Error::new(tower_oauth2_client_credentials::ErrorKind::Credentials);
-//! # assert_ne!(status(terminal.into()).code(), tonic::Code::Unauthenticated);
+//! # let permanent = Error::new(tower_oauth2_client_credentials::ErrorKind::Credentials);
+//! # assert_ne!(status(permanent.into()).code(), tonic::Code::Unauthenticated);
 //! ```
 //!
 //! # Deadlines

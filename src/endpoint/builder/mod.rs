@@ -1,6 +1,7 @@
 //! The builder of [`ClientCredentials`]. Mistakes are reported by `build`.
 
 mod assertions;
+mod bounds;
 mod certificates;
 mod client_auth;
 mod discovery;
@@ -30,7 +31,7 @@ use super::{
 use crate::{
     client_auth::{AssertionSettings, ClientAuth},
     clock::{SystemClock, WallClock},
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     skew::Skew,
     token::TokenType,
     transport::{self, TokenRequest, Transport},
@@ -41,11 +42,23 @@ const BODY_CAP: usize = 1024 * 1024;
 
 /// Minimum base of the backoff, since retries without a pause would be a loop.
 const MIN_RETRY_BASE: Duration = Duration::from_millis(10);
-/// Minimum lifetime setting. Tokens with a shorter one would be refreshed in a loop.
-const MIN_LIFETIME: Duration = Duration::from_secs(1);
-
 /// Builds a [`ClientCredentials`]. A later call of a setting replaces the earlier one, unless the
 /// setting is repeatable.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "hyper-transport")] {
+/// use tower_oauth2_client_credentials::ClientCredentials;
+///
+/// let source = ClientCredentials::builder("https://idp.example.com/token")
+///     .client_secret_basic("my-service", "s3cret")
+///     .scope("invoices:read")
+///     .build()?;
+/// # drop(source);
+/// # }
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
 #[must_use = "nothing is built before `build`"]
 pub struct ClientCredentialsBuilder {
     /// The token URL or the issuer.
@@ -274,16 +287,8 @@ impl ClientCredentialsBuilder {
             ));
         }
         self.parameters.check().map_err(config_error)?;
-        if self.retry.attempts == 0 || self.retry.attempt_timeout.is_zero() || self.body_cap == 0 {
-            return Err(config_error("attempts, attempt_timeout, body_cap: none can be zero"));
-        }
-        let lifetimes = [self.read_policy.token_lifetime, self.read_policy.lifetime_cap];
-        if lifetimes.into_iter().flatten().any(|lifetime| lifetime < MIN_LIFETIME) {
-            return Err(config_error(
-                "token_lifetime, lifetime_cap: neither can be below 1 s, as tokens would be refreshed \
-                 in a loop",
-            ));
-        }
+        let bounds = bounds::check(&self.retry, self.body_cap, &self.read_policy);
+        bounds.map_err(config_error)?;
         if self.read_policy.token_type_override == Some(TokenType::Dpop) {
             return Err(config_error("token_type_override: DPoP tokens need a proof; use Bearer"));
         }
@@ -339,7 +344,7 @@ impl ClientCredentialsBuilder {
 }
 
 fn config_error(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Config).with_detail(detail)
+    Error::of(Problem::Config).with_detail(detail)
 }
 
 #[cfg(feature = "hyper-transport")]

@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 use http::{Uri, uri::Scheme};
 
 pub(crate) use self::request::destination;
-use crate::error::{Error, ErrorKind, sanitise};
+use crate::error::{Error, Problem, sanitise};
 use parts::OriginParts;
 
 /// The origins that a token may be sent to: scheme, host and effective port (RFC 6454 §4).
@@ -62,7 +62,7 @@ impl Origins {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for an empty list and for anything but a scheme, a host and maybe a
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for an empty list and for anything but a scheme, a host and maybe a
     /// port: an origin has no path (tokens are not restricted by path), query, fragment or
     /// userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`, `127.0.0.0/8`,
     /// `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is used.
@@ -98,6 +98,7 @@ impl Origins {
     ///
     /// A request whose `Host` differs from its URI's authority carries no token, because no list says
     /// which other hosts are trusted. Name both origins with [`parse`](Self::parse) instead.
+    #[must_use = "pass it to the layer"]
     pub fn any() -> Self {
         Self(Rule::Any)
     }
@@ -105,6 +106,7 @@ impl Origins {
     /// Only URIs without an authority, as used with one fixed connection (a tonic `Channel`,
     /// `hyper::client::conn`). The connection decides where requests go. It has to be encrypted or
     /// local. `Host` is not compared, because there is no authority to compare it with.
+    #[must_use = "pass it to the layer"]
     pub fn fixed_upstream() -> Self {
         Self(Rule::FixedUpstream)
     }
@@ -119,7 +121,7 @@ impl Origins {
             .map(|text| Origin::parse(text.as_ref(), plain_http))
             .collect::<Result<Arc<[_]>, _>>()?;
         if origins.is_empty() {
-            return Err(Error::new(ErrorKind::Config)
+            return Err(Error::of(Problem::Config)
                 .with_detail("the list of origins is empty, so the token could go nowhere"));
         }
         Ok(Self(Rule::Named(origins)))
@@ -153,8 +155,7 @@ impl Origins {
 impl Origin {
     fn parse(text: &str, plain_http: bool) -> Result<Self, Error> {
         let refuse = |why: &str| {
-            Error::new(ErrorKind::Config)
-                .with_detail(format!("the origin {} {why}", redacted(text)))
+            Error::of(Problem::Config).with_detail(format!("the origin {} {why}", redacted(text)))
         };
         // `http::Uri` drops a fragment silently, so the text is checked.
         if text.contains('#') {

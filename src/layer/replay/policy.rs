@@ -56,15 +56,48 @@ pub trait ReplayPolicy<B>: Clone {
 ///
 /// `B::default()` has to be an empty body, as it is for the body types of http-body-util, axum
 /// and reqwest. If it is not empty the request is not sent again.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins, TokenCache, replay::EmptyBodies};
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(EmptyBodies);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyBodies;
 
 /// Sends no request again, for any body type.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins, TokenCache, replay::NoReplay};
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(NoReplay);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoReplay;
 
 /// Sends every request again, with a clone of its body that was made before the first attempt.
 /// Use it for bodies that are cheap to clone, such as `Full<Bytes>`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins, TokenCache, replay::CloneBodies};
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(CloneBodies);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneBodies;
 

@@ -13,6 +13,17 @@ use super::policy::ReplayPolicy;
 
 /// Sends requests again whose [`reqwest::Body`] is in memory. Streams are not sent again. The bytes
 /// are shared and not copied.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins, TokenCache, replay::ReqwestBodies};
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(ReqwestBodies);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReqwestBodies;
 

@@ -83,7 +83,7 @@ async fn the_client_secret_signs_without_being_sent() {
 
         let wrong = stage.client().client_secret_jwt("me", "wrong", algorithm, ISSUER);
         let error = wrong.build().unwrap().acquire(stage.acquire()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
     }
 }
 
@@ -234,7 +234,7 @@ async fn a_wrong_key_or_audience_is_refused_and_not_retried() {
     ] {
         let before = stage.idp.token_requests();
         let error = source.build().unwrap().acquire(stage.acquire()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
         assert_eq!(stage.idp.token_requests(), before + 1);
     }
 }
@@ -359,7 +359,7 @@ async fn p8_no_key_secret_or_assertion_is_shown() {
         shown += &format!("{builder:?}");
         let source = builder.build().unwrap();
         let error = source.acquire(stage.acquire()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
         shown += &format!("{source:?} {error} {error:?}");
     }
     assert_eq!(shown.matches("repeats part of a secret").count(), 6, "{shown}");

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Response;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    ErrorKind, Event, TokenSource as _,
+    Event, TokenSource as _,
     jose::{SigningAlgorithm, SigningKey},
     testing::Answer,
 };
@@ -89,7 +89,7 @@ async fn a_correct_clock_is_not_changed_and_its_refusals_are_final() {
         .build()
         .unwrap();
     let error = source.acquire(stage.acquire()).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::InvalidClient, false));
+    assert_eq!((error.code(), error.is_retryable()), ("invalid_client", false));
     assert_eq!((stage.idp.token_requests(), skews(&stage)), (1, vec![]));
 }
 

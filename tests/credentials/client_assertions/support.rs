@@ -18,7 +18,7 @@ use tower_oauth2_client_credentials::{
     event::{AcquisitionReason, Observer},
     jose::SigningKey,
     source::AcquireContext,
-    testing::{AuthorizationServer, RecordedRequest},
+    testing::{AuthorizationServer, RecordedRequest, RegisteredClient},
 };
 
 pub(crate) const ISSUER: &str = "https://idp.test";
@@ -83,7 +83,7 @@ impl Stage {
             Ok(())
         };
         let idp = AuthorizationServer::builder()
-            .client("somebody-else", "s3cret")
+            .client(RegisteredClient::new("somebody-else").secret("s3cret"))
             .verify_assertion(verify)
             .build();
         Self { idp, clock, events: Arc::default(), accepted }

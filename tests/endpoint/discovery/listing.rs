@@ -4,14 +4,16 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn a_method_that_the_server_does_not_list_is_a_warning_and_a_hint() {
-    let idp = AuthorizationServer::builder().client("id", "another").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("id").secret("another"))
+        .build();
     idp.set_metadata("token_endpoint_auth_methods_supported", json!(["private_key_jwt", "none"]));
     idp.set_metadata("grant_types_supported", json!(["authorization_code"]));
     let source = client(&idp).build().unwrap();
     let (observing, events) = observed();
     for _ in 0..2 {
         let error = source.acquire(observing.clone()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
         let hint = "; its metadata lists no client_secret_basic but private_key_jwt, none \
                     (token_endpoint_auth_methods_supported) (HTTP 401: ";
         assert!(error.to_string().contains(hint), "{error}");
@@ -34,7 +36,9 @@ async fn a_method_that_the_server_does_not_list_is_a_warning_and_a_hint() {
 #[tokio::test(start_paused = true)]
 async fn wrong_metadata_is_an_error_in_the_strict_mode_only() {
     let strict = |methods: serde_json::Value| async move {
-        let idp = AuthorizationServer::builder().client("id", "hunter2").build();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("id").secret("hunter2"))
+            .build();
         idp.set_metadata("token_endpoint_auth_methods_supported", methods);
         idp.set_metadata("grant_types_supported", json!(["implicit"]));
         acquire(&client(&idp).build().unwrap()).await.unwrap();
@@ -47,8 +51,8 @@ async fn wrong_metadata_is_an_error_in_the_strict_mode_only() {
         strict(says_nothing).await.unwrap();
     }
     let error = strict(json!(["client_secret_post", "tls_client_auth"])).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::UnsupportedAuthMethod);
-    assert!(error.is_terminal() && !error.is_retryable());
+    assert_eq!(error.code(), "unsupported_auth_method");
+    assert!(error.is_permanent() && !error.is_retryable());
     let listed = "lists no client_secret_basic but client_secret_post, tls_client_auth";
     assert!(error.to_string().contains(listed), "{error}");
 }
@@ -57,8 +61,8 @@ async fn wrong_metadata_is_an_error_in_the_strict_mode_only() {
 async fn the_endpoint_for_certificates_is_for_clients_with_one() {
     let certificate = Bytes::from_static(b"stands for DER");
     let idp = AuthorizationServer::builder()
-        .client("id", "hunter2")
-        .self_signed_client("tls", certificate.clone())
+        .client(RegisteredClient::new("id").secret("hunter2"))
+        .client(RegisteredClient::new("tls").certificate(certificate.clone()))
         .build();
     let alias = json!({"token_endpoint": "https://mtls.idp.test/token"});
     idp.set_metadata("mtls_endpoint_aliases", alias);
@@ -82,10 +86,10 @@ async fn the_endpoint_for_certificates_is_for_clients_with_one() {
     // RFC 8705 §5: the alias is for every client with a certificate.
     #[cfg(feature = "hyper-transport")]
     {
-        use tower_oauth2_client_credentials::transport::ClientIdentity;
+        use tower_oauth2_client_credentials::transport::{ChainAndKey, ClientIdentity};
         let chain = include_str!("../../credentials/signing_keys/ec256-certificate.pem");
         let key = include_str!("../../credentials/signing_keys/ec256-pkcs8.pem");
-        let identity = || ClientIdentity::from_pem(chain, key).unwrap();
+        let identity = || ClientIdentity::from_pem(ChainAndKey { chain, key }).unwrap();
         let basic = || builder().client_secret_basic("id", "hunter2").client_identity(identity());
         for builder in [basic(), basic().prefer_mtls_endpoint(false)] {
             acquire(&builder.build().unwrap()).await.unwrap();

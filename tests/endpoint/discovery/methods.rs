@@ -68,8 +68,8 @@ async fn judged(
     let strict = acquire(&builder().strict_metadata(true).build().unwrap()).await;
     assert_eq!(idp.token_requests(), u64::from(strict.is_ok()));
     let strict = strict.map(drop).map_err(|error| {
-        assert_eq!(error.kind(), ErrorKind::UnsupportedAuthMethod);
-        assert!(error.is_terminal() && !error.is_retryable());
+        assert_eq!(error.code(), "unsupported_auth_method");
+        assert!(error.is_permanent() && !error.is_retryable());
         error.to_string()
     });
     let (observing, events) = observed();

@@ -20,7 +20,7 @@ use tower_oauth2_client_credentials::{
     endpoint::ClientCredentialsBuilder,
     event::{AcquisitionReason, Observer},
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer, ClientCertificate, WellKnown},
+    testing::{Answer, AuthorizationServer, ClientCertificate, RegisteredClient, WellKnown},
     transport::TokenRequest,
 };
 
@@ -121,8 +121,8 @@ async fn a_document_of_another_issuer_is_not_used() {
     for other in ["https://idp.test/T", "https://idp.test/t/", "https://evil.test/t"] {
         idp.set_metadata("issuer", json!(other));
         let error = failure(client(&idp)).await;
-        assert_eq!(error.kind(), ErrorKind::IssuerMismatch);
-        assert!(error.is_terminal() && error.to_string().contains(other), "{error}");
+        assert_eq!(error.code(), "issuer_mismatch");
+        assert!(error.is_permanent() && error.to_string().contains(other), "{error}");
     }
     assert_eq!(idp.token_requests(), 0);
 
@@ -219,7 +219,9 @@ async fn the_more_specific_of_two_failures_is_reported() {
 
 #[tokio::test(start_paused = true)]
 async fn a_first_location_that_resets_does_not_hide_the_second() {
-    let idp = AuthorizationServer::builder().client("id", "hunter2").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("id").secret("hunter2"))
+        .build();
     idp.script_metadata([Answer::CloseConnection, Answer::CloseConnection]);
     acquire(&client(&idp).attempts(1).build().unwrap()).await.unwrap();
     let asked = asked(&idp);

@@ -113,7 +113,7 @@ impl World {
             async move {
                 sleep(LATENCY).await;
                 if !works() {
-                    return Err(Error::new(ErrorKind::ServerError));
+                    return Err(Error::new(ErrorKind::OAuth).with_oauth_code("server_error", None));
                 }
                 Ok(Token::bearer(format!("t{nth}"))?.with_lifetime(life))
             }
