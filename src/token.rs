@@ -262,6 +262,11 @@ impl Token {
         Self { inner: Arc::new(inner) }
     }
 
+    /// The same token without its proof of possession.
+    pub(crate) fn without_proof(&self) -> Self {
+        self.clone().with(|inner| inner.proof = None)
+    }
+
     pub(crate) fn issued_at(&self) -> Option<Instant> {
         self.inner.issued_at
     }

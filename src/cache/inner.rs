@@ -72,6 +72,7 @@ impl CacheInner {
         // Read under the lock, so that the time of the state never runs backwards.
         let now = Instant::now();
         let readiness = state.readiness(now);
+        let previous = state.foreign_values();
         let suspended = state.observe_clocks(now, &self.settings);
         let (result, effects) = step(&mut state, now);
         let readiness_changed = state.readiness(now) != readiness;
@@ -92,7 +93,7 @@ impl CacheInner {
             self.snapshot.swap(Some(held))
         });
         drop(state);
-        drop((published, outdated));
+        drop((published, outdated, previous));
         if let Some((acquisition, outcome)) = effects.end {
             acquisition.end(outcome);
         }
@@ -147,6 +148,8 @@ impl CacheInner {
 
     fn complete(self: &Arc<Self>, acquisition: &Acquisition, result: Option<Result<Token, Error>>) {
         let draw = fastrand::f64();
+        // Outlives the lock, see `State::foreign_values`.
+        let _result = result.clone();
         self.step(|state, now| {
             ((), state.complete(acquisition, result, now, draw, &self.settings))
         });
@@ -225,6 +228,8 @@ impl CacheControl for CacheInner {
 
     fn offer(self: Arc<Self>, token: Token) -> bool {
         let draw = fastrand::f64();
+        // Outlives the lock, see `State::foreign_values`.
+        let _offered = token.clone();
         let accepted = self.step(|state, now| state.offer(token, now, draw, &self.settings));
         if accepted {
             // The next refresh is due at another time.

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod cache_handle;
+mod destructors;
 mod expiry;
 mod readiness;
 mod regressions;

@@ -209,6 +209,14 @@ impl State {
         self.acquisition.clone()
     }
 
+    /// Clones of the values that may own code of the user, such as a proof of possession or the error of
+    /// a token source. The caller of a step drops them without the lock, because a destructor that calls
+    /// the cache would wait for the lock forever.
+    pub(in crate::cache) fn foreign_values(&self) -> impl Sized + use<> {
+        let error = self.backoff.failure.as_ref().map(|failure| failure.error.clone());
+        (self.held.clone(), self.acquisition.clone(), error)
+    }
+
     fn has_unexpired(&self, now: Instant) -> bool {
         self.held.as_ref().is_some_and(|held| now < held.expires_at)
     }

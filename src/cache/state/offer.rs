@@ -39,7 +39,7 @@ impl State {
         {
             return (false, Effects::default());
         }
-        self.replaced_by_offer = self.held.as_ref().map(|held| held.token().clone());
+        self.replaced_by_offer = self.held.as_ref().map(|held| held.token().without_proof());
         // The backoff stays: an offer says nothing about the authorization server.
         self.rejection_pending = false;
         self.replacement_wait_until = None;
@@ -75,7 +75,8 @@ impl State {
         if self.recently_rejected.len() == REMEMBERED {
             self.recently_rejected.remove(0);
         }
-        self.recently_rejected.push(token.clone());
+        // Not the proof: its destructor must not run under the lock.
+        self.recently_rejected.push(token.without_proof());
     }
 
     pub(super) fn was_rejected(&self, token: &Token) -> bool {
