@@ -1,0 +1,6 @@
+//! A token that the processes of a fleet share through a store.
+
+mod traits;
+
+pub(crate) use traits::ErasedStore;
+pub use traits::{Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry};
