@@ -1,0 +1,22 @@
+//! Seals the entries of a store, so that a reader of the store sees no token.
+//!
+//! An envelope is one of
+//!
+//! ```text
+//! sealed:      0x01 ‖ key id (8 bytes) ‖ nonce (12 bytes) ‖ ciphertext ‖ tag (16 bytes)
+//! plain text:  0x00 ‖ entry id (32 bytes) ‖ content
+//! ```
+//!
+//! The version, the key id and the entry id are the associated data of a sealed one. So an envelope
+//! that is copied to another entry does not open.
+
+mod envelope;
+mod error;
+mod key;
+mod keys;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use error::OpenError;
+pub use key::SealingKey;
+pub(crate) use keys::Sealing;
