@@ -1,9 +1,9 @@
 //! The store that processes share, as a trait.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future, sync::Weak, time::Duration};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::watch;
 
 use crate::{error::BoxError, source::BoxFuture};
 
@@ -69,6 +69,8 @@ pub enum Lease {
     },
     /// Another process has the lease.
     Held {
+        /// That process.
+        owner: LeaseOwner,
         /// When the lease ends unless its owner renews it.
         remaining: Duration,
         /// The entry now.
@@ -99,25 +101,91 @@ impl std::error::Error for StoreError {
     }
 }
 
-/// Receives the entries that other processes write.
-#[derive(Clone, Debug)]
-pub struct Announcements(mpsc::Sender<(EntryId, StoredEntry)>);
+/// Receives the announcements of one entry. It does not keep its receiver alive.
+///
+/// # Examples
+///
+/// A store with one connection for all subscriptions keeps the handles, and drops those that have
+/// ended:
+///
+/// ```
+/// use std::sync::Mutex;
+/// use tower_oauth2_client_credentials::store::{Announcements, EntryId, StoredEntry};
+///
+/// struct Subscriptions(Mutex<Vec<Announcements>>);
+///
+/// impl Subscriptions {
+///     fn announce(&self, id: EntryId, entry: &StoredEntry) {
+///         // Cloned, because a receiver may do anything.
+///         let all = self.0.lock().unwrap().clone();
+///         for announcements in all {
+///             let _is_open = announcements.announce(id, entry.clone());
+///         }
+///         self.0.lock().unwrap().retain(|it| !it.is_closed());
+///     }
+/// }
+/// # drop(Subscriptions(Mutex::default()));
+/// ```
+#[derive(Clone)]
+pub struct Announcements {
+    id: EntryId,
+    receiver: Weak<dyn ReceiveAnnouncement>,
+    /// Closed when the receiver is dropped.
+    closed: watch::Receiver<()>,
+}
+
+/// The side of a subscription that the store does not see.
+pub(crate) trait ReceiveAnnouncement: Send + Sync {
+    /// Never waits.
+    fn receive(&self, entry: StoredEntry);
+}
 
 impl Announcements {
-    pub(crate) fn new(sender: mpsc::Sender<(EntryId, StoredEntry)>) -> Self {
-        Self(sender)
+    /// `closed`: its sender is dropped with the receiver.
+    pub(crate) fn new(
+        id: EntryId,
+        receiver: Weak<dyn ReceiveAnnouncement>,
+        closed: watch::Receiver<()>,
+    ) -> Self {
+        Self { id, receiver, closed }
     }
 
-    /// Delivers an entry. One that finds the queue full is dropped, because polls find it too.
+    /// The entry whose announcements are wanted.
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// Delivers an entry. Those of other ids are dropped. Never waits, but runs code of the receiver:
+    /// call it without a lock.
+    ///
     /// Returns whether the receiver still exists: a subscription ends when it does not.
-    #[must_use = "false means that the subscription can end"]
     pub fn announce(&self, id: EntryId, entry: StoredEntry) -> bool {
-        !matches!(self.0.try_send((id, entry)), Err(mpsc::error::TrySendError::Closed(_)))
+        if id != self.id {
+            return !self.is_closed();
+        }
+        let Some(receiver) = self.receiver.upgrade() else { return false };
+        receiver.receive(entry);
+        true
     }
 
-    /// Completes when the receiver no longer exists.
+    /// Whether the receiver was dropped.
+    pub fn is_closed(&self) -> bool {
+        self.receiver.strong_count() == 0
+    }
+
+    /// Completes when the receiver was dropped.
     pub async fn closed(&self) {
-        self.0.closed().await;
+        let mut closed = self.closed.clone();
+        while closed.changed().await.is_ok() {}
+    }
+}
+
+impl fmt::Debug for Announcements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Announcements")
+            .field("id", &self.id)
+            .field("is_closed", &self.is_closed())
+            .finish()
     }
 }
 
@@ -164,8 +232,11 @@ pub trait Store: Send + Sync + 'static {
         keep: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Starts to deliver the entries that are written. Returns at once, and reconnects by itself.
-    /// A store without announcements drops the handle: its readers poll.
+    /// Starts to deliver the entries that are written under the id of the handle. Returns at once, and
+    /// reconnects by itself. A store without announcements drops the handle: its readers poll.
+    ///
+    /// It is called once for each source and entry, so a store shares one connection between all
+    /// subscriptions.
     fn subscribe(&self, announcements: Announcements) {
         drop(announcements);
     }
