@@ -11,6 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
+pub(crate) use self::sharing::Obstacle;
 pub use self::sharing::Sharing;
 use crate::{
     error::Error,
@@ -67,6 +68,9 @@ pub struct AcquireContext {
     /// [`end_cooldown`](crate::TokenCache::end_cooldown) was called since the last acquisition.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) ends_cooldown: bool,
+    /// The acquisition counts towards the budget of rejections.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) is_budgeted: bool,
     /// The settings of the cache's schedule.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) timing: Timing,
@@ -85,6 +89,7 @@ impl AcquireContext {
             current: None,
             issued_after: None,
             ends_cooldown: false,
+            is_budgeted: reason.is_early(),
             timing: Timing::default(),
         }
     }

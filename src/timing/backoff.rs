@@ -102,7 +102,7 @@ pub(crate) struct RejectionBudget {
     /// When the last of them started or was postponed.
     pub(crate) last_at: Option<Instant>,
     /// `last_at` before the last of them was taken.
-    previous_at: Option<Instant>,
+    pub(crate) previous_at: Option<Instant>,
     /// The last rejection or forced refresh, also if it started no acquisition.
     pub(crate) last_rejection_at: Option<Instant>,
 }
