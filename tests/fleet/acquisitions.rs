@@ -25,8 +25,9 @@ async fn five_lives_cost_five_token_requests() {
     let asked = fleet.server.asked();
     for pair in asked.windows(2) {
         let life = (pair[1].at - pair[0].at).as_secs_f64();
-        // The lead is 15 % to 30 % of the lifetime before the expiry, which is 30 s early.
-        assert!((2490.0..=3031.0).contains(&life), "{life}");
+        // The lead is 15 % to 30 % of the lifetime before the expiry, which is 30 s early. Processes
+        // that did not acquire the token refresh it up to 5 s later.
+        assert!((2490.0..3037.0).contains(&life), "{life}");
     }
 }
 

@@ -28,6 +28,8 @@ async fn the_sealing_key_rotates_while_the_fleet_runs() {
                 processes[number] = start(&keys);
                 assert_eq!(traffic(&fleet, &processes, 1.0, 30.0).await, 0);
             }
+            // The life of a token, so that the entry is sealed again.
+            assert_eq!(traffic(&fleet, &processes, 1.0, 100.0).await, 0);
         }
         let tokens: std::collections::HashSet<_> = cached(&processes).into_iter().collect();
         assert_eq!(tokens.len(), 1);
