@@ -1,8 +1,14 @@
 //! A token that the processes of a fleet share through a store.
 
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+mod redis;
 mod sealing;
 mod traits;
 
+#[cfg(feature = "redis")]
+#[cfg_attr(docsrs, doc(cfg(feature = "redis")))]
+pub use redis::{RedisStore, RedisStoreBuilder};
 pub use sealing::SealingKey;
 pub(crate) use traits::ErasedStore;
 pub use traits::{Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry};

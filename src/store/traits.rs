@@ -115,6 +115,11 @@ impl Announcements {
         !matches!(self.0.try_send((id, entry)), Err(mpsc::error::TrySendError::Closed(_)))
     }
 
+    /// Whether the receiver no longer exists.
+    pub fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
     /// Completes when the receiver no longer exists.
     pub async fn closed(&self) {
         self.0.closed().await;
