@@ -12,7 +12,8 @@ use crate::{error::BoxError, source::BoxFuture};
 pub struct EntryId([u8; 32]);
 
 impl EntryId {
-    pub(crate) fn new(hash: [u8; 32]) -> Self {
+    /// The name that has this hash. `Shared` makes names itself. Tests of a store need others.
+    pub fn new(hash: [u8; 32]) -> Self {
         Self(hash)
     }
 
@@ -108,6 +109,25 @@ impl Announcements {
         Self(sender)
     }
 
+    /// A handle and its receiver, for tests of a store. The queue holds 64 entries.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::store::{Announcements, EntryId, StoredEntry};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let (announcements, mut receiver) = Announcements::channel();
+    /// let (id, entry) = (EntryId::new([7; 32]), StoredEntry::new(1, "sealed".into()));
+    /// assert!(announcements.announce(id, entry.clone()));
+    /// assert_eq!(receiver.recv().await, Some((id, entry)));
+    /// # });
+    /// ```
+    pub fn channel() -> (Self, AnnouncementReceiver) {
+        let (sender, receiver) = mpsc::channel(64);
+        (Self::new(sender), AnnouncementReceiver(receiver))
+    }
+
     /// Delivers an entry. One that finds the queue full is dropped, because polls find it too.
     /// Returns whether the receiver still exists: a subscription ends when it does not.
     #[must_use = "false means that the subscription can end"]
@@ -123,6 +143,18 @@ impl Announcements {
     /// Completes when the receiver no longer exists.
     pub async fn closed(&self) {
         self.0.closed().await;
+    }
+}
+
+/// Receives what a store delivers to its [`Announcements`], for tests of a store.
+/// [`Announcements::channel`] has the example.
+#[derive(Debug)]
+pub struct AnnouncementReceiver(mpsc::Receiver<(EntryId, StoredEntry)>);
+
+impl AnnouncementReceiver {
+    /// The next entry. `None`: the store has dropped the handle.
+    pub async fn recv(&mut self) -> Option<(EntryId, StoredEntry)> {
+        self.0.recv().await
     }
 }
 
