@@ -170,7 +170,8 @@ impl RedisStoreBuilder {
         Ok(RedisStore::from_parts(
             SharedConnection::new(Connect {
                 address,
-                login: login.set_lib_name("tower-oauth2-client-credentials", VERSION),
+                // `CLIENT SETINFO` would be one more permission.
+                login: login.set_skip_set_lib_name(),
                 password: self.password,
                 connector,
                 connect_timeout: self.connect_timeout,
@@ -180,8 +181,6 @@ impl RedisStoreBuilder {
         ))
     }
 }
-
-const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 fn mistake(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::of(Problem::Config).with_detail(detail)

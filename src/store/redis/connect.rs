@@ -40,8 +40,12 @@ impl Connect {
                 .set_connection_timeout(None)
                 .set_response_timeout(Some(self.response_timeout));
             let made = MultiplexedConnection::new_with_config(&login, stream, settings).await;
-            let (connection, driver) = made.map_err(|error| failure(&error, &login))?;
+            let (mut connection, driver) = made.map_err(|error| failure(&error, &login))?;
             tokio::spawn(driver);
+            // Without a login, nothing has been answered yet. TLS 1.3 refuses a client certificate
+            // after the handshake.
+            let answer = redis::cmd("PING").exec_async(&mut connection).await;
+            answer.map_err(|error| failure(&error, &login))?;
             Ok(connection)
         })
         .await

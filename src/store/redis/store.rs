@@ -37,7 +37,7 @@ use crate::store::traits::{
 /// ```text
 /// ACL SETUSER tokens on >PASSWORD resetkeys ~oauth2-tokens:* resetchannels &oauth2-tokens:* -@all
 ///   +eval +evalsha +script|load +exists +get +set +del +pttl +pexpire +time
-///   +hset +hmget +hstrlen +publish +subscribe +ping +select +client|setinfo
+///   +hset +hmget +hstrlen +publish +subscribe +ping +select
 /// ```
 ///
 /// Without `publish` and `subscribe`, processes poll, and learn of a new token a little later.
