@@ -175,6 +175,7 @@ mod sync;
 #[cfg(feature = "testing")]
 #[cfg_attr(docsrs, doc(cfg(feature = "testing")))]
 pub mod testing;
+mod timing;
 pub mod token;
 pub mod transport;
 

@@ -1,5 +1,7 @@
 //! The seam between how a token is acquired and how it is cached.
 
+mod sharing;
+
 use std::{
     fmt,
     future::Future,
@@ -9,9 +11,12 @@ use std::{
 
 use tokio::time::Instant;
 
+pub(crate) use self::sharing::Obstacle;
+pub use self::sharing::Sharing;
 use crate::{
     error::Error,
     event::{AcquisitionReason, Observer},
+    timing::Timing,
     token::Token,
 };
 
@@ -54,6 +59,21 @@ pub struct AcquireContext {
     ///
     /// A source that keeps tokens must not return this one again.
     pub rejected: Option<Token>,
+    /// The cached token, if it has not expired.
+    ///
+    /// It is due to be refreshed, or was rejected, or a caller asked for another one.
+    pub current: Option<Token>,
+    /// When the cache last discarded its token. Tokens that were issued before are of no use to it.
+    pub issued_after: Option<Instant>,
+    /// [`end_cooldown`](crate::TokenCache::end_cooldown) was called since the last acquisition.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) ends_cooldown: bool,
+    /// The acquisition counts towards the budget of rejections.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) is_budgeted: bool,
+    /// The settings of the cache's schedule.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) timing: Timing,
 }
 
 impl AcquireContext {
@@ -66,6 +86,11 @@ impl AcquireContext {
             observer: Observer::default(),
             client: Arc::from(DEFAULT_NAME),
             rejected: None,
+            current: None,
+            issued_after: None,
+            ends_cooldown: false,
+            is_budgeted: reason.is_early(),
+            timing: Timing::default(),
         }
     }
 }
@@ -87,7 +112,8 @@ impl fmt::Debug for AcquireContext {
 /// [`ClientCredentials`](crate::ClientCredentials) is a source. A closure is one, and so is an
 /// [`Arc`] of a source. A decorator, such
 /// as a shared store or a counter, is a source around another source; it passes
-/// [`attach`](Self::attach) and [`name`](Self::name) on.
+/// [`attach`](Self::attach), [`name`](Self::name), [`sharing`](Self::sharing) and
+/// [`adopt`](Self::adopt) on.
 ///
 /// A source caches nothing. [`TokenCache`](crate::TokenCache) decides when to acquire, and runs one
 /// acquisition at a time.
@@ -140,6 +166,23 @@ pub trait TokenSource: Send + Sync + 'static {
     /// from elsewhere, such as from another process. A decorator passes it on to the inner source.
     fn attach(&self, cache: CacheHandle) {
         drop(cache);
+    }
+
+    /// The properties that determine the token, for processes that share it through a store (feature
+    /// `store`). Default: unknown, so that sharing needs a namespace.
+    ///
+    /// A decorator passes it on, unless it changes the token.
+    fn sharing(&self) -> Sharing {
+        Sharing::default()
+    }
+
+    /// Completes a token that another process acquired from the same source. Default: the token as it
+    /// is.
+    ///
+    /// A source whose tokens are bound to a key adds its proof of possession. A decorator passes the
+    /// call on.
+    fn adopt(&self, token: Token) -> Token {
+        token
     }
 }
 
@@ -265,6 +308,14 @@ impl<S: TokenSource> TokenSource for Arc<S> {
 
     fn attach(&self, cache: CacheHandle) {
         TokenSource::attach(&**self, cache);
+    }
+
+    fn sharing(&self) -> Sharing {
+        TokenSource::sharing(&**self)
+    }
+
+    fn adopt(&self, token: Token) -> Token {
+        TokenSource::adopt(&**self, token)
     }
 }
 

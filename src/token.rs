@@ -2,6 +2,8 @@
 //! [`TokenCache`](crate::TokenCache) caches it.
 
 mod proof;
+mod shared;
+mod shared_terms;
 
 use std::{
     fmt,
@@ -14,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-pub(crate) use self::proof::DPOP;
+pub(crate) use self::{proof::DPOP, shared_terms::SharedTerms};
 use crate::{
     error::{Error, Problem, sanitise},
     limits::MAX_CREDENTIAL_BYTES,
@@ -86,6 +88,8 @@ struct Inner {
     age: Duration,
     scope: Option<Arc<str>>,
     proof: Option<Arc<dyn ProofOfPossession>>,
+    /// Boxed, since few tokens have any.
+    shared: Option<Box<SharedTerms>>,
     /// Created on first use.
     header: OnceLock<HeaderValue>,
 }
@@ -135,6 +139,7 @@ impl Token {
                 age: Duration::ZERO,
                 scope: None,
                 proof: None,
+                shared: None,
                 header: OnceLock::new(),
             }),
         })

@@ -31,11 +31,19 @@ pub(super) struct Plan {
     pub(super) reason: AcquisitionReason,
     /// A rejection or a forced refresh asked for it. If it fails, another one is due.
     pub(super) retry_owed: bool,
+    /// It was taken from the budget of rejections.
+    pub(super) is_budgeted: bool,
     /// The previous acquisition failed. The source makes one attempt, and other requests wait only
     /// briefly.
     pub(super) probe: bool,
     /// The cached token, if an API rejected it.
     pub(super) rejected: Option<Token>,
+    /// The cached token, if it has not expired.
+    pub(super) current: Option<Token>,
+    /// Tokens that were requested earlier are discarded.
+    pub(super) issued_after: Option<Instant>,
+    /// The cooldown before it was ended by hand.
+    pub(super) ends_cooldown: bool,
     /// When the source is called. Later than now if the last token was expired on arrival.
     pub(super) starts_at: Instant,
     /// The bound of the acquisition.
@@ -81,8 +89,12 @@ impl Acquisition {
             id: 1,
             reason: AcquisitionReason::Missing,
             retry_owed: false,
+            is_budgeted: false,
             probe: false,
             rejected: None,
+            current: None,
+            issued_after: None,
+            ends_cooldown: false,
             starts_at: now,
             ends_by: now,
             abandoned_at: now,

@@ -75,28 +75,28 @@ impl TokenCacheBuilder {
 
     /// The lifetime of a token if the server does not state it. At least 1 s. Default: 5 minutes.
     pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
-        self.settings.schedule.default_lifetime = lifetime.clamp(MIN_LIFETIME, MAX_SETTING);
+        self.settings.timing.schedule.default_lifetime = lifetime.clamp(MIN_LIFETIME, MAX_SETTING);
         self
     }
 
     /// How long before the end of its lifetime a token is no longer used. At most 10 % of its lifetime.
     /// Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
-        self.settings.schedule.leeway = leeway;
+        self.settings.timing.schedule.leeway = leeway;
         self
     }
 
     /// How long before its expiry a token is refreshed, as a share of its lifetime. The share is drawn
     /// from this range for each token, within 0 to 0.6. Default: 0.15 to 0.30.
     pub fn refresh_lead(mut self, shares: RangeInclusive<f64>) -> Self {
-        self.settings.schedule.lead = ordered_shares(shares);
+        self.settings.timing.schedule.lead = ordered_shares(shares);
         self
     }
 
     /// The same for a cache's first token. Default: 0.15 to 0.60, so that a fleet which is started
     /// together does not refresh together.
     pub fn first_refresh_lead(mut self, shares: RangeInclusive<f64>) -> Self {
-        self.settings.schedule.first_lead = ordered_shares(shares);
+        self.settings.timing.schedule.first_lead = ordered_shares(shares);
         self
     }
 
@@ -130,26 +130,26 @@ impl TokenCacheBuilder {
     /// failure up to the last, and each lengthened by up to a quarter at random. At least 100 ms.
     /// Default: 1 s to 60 s.
     pub fn cooldown(mut self, range: RangeInclusive<Duration>) -> Self {
-        self.settings.backoff.cooldown = ordered(range);
+        self.settings.timing.backoff.cooldown = ordered(range);
         self
     }
 
     /// Minimum initial cooldown after an error that needs operator action, such as
     /// `invalid_client`. At least 100 ms. Default: 30 s.
     pub fn permanent_error_cooldown(mut self, first: Duration) -> Self {
-        self.settings.backoff.permanent_error_cooldown = cooldown(first);
+        self.settings.timing.backoff.permanent_error_cooldown = cooldown(first);
         self
     }
 
     /// The longest `Retry-After` that is honored without a valid token. Default: 5 minutes.
     pub fn retry_after_cap(mut self, cap: Duration) -> Self {
-        self.settings.backoff.retry_after_cap = cap.min(MAX_SETTING);
+        self.settings.timing.backoff.retry_after_cap = cap.min(MAX_SETTING);
         self
     }
 
     /// The longest `Retry-After` that is honored while a valid token is cached. Default: 1 hour.
     pub fn retry_after_cap_with_token(mut self, cap: Duration) -> Self {
-        self.settings.backoff.retry_after_cap_with_token = cap.min(MAX_SETTING);
+        self.settings.timing.backoff.retry_after_cap_with_token = cap.min(MAX_SETTING);
         self
     }
 
@@ -164,7 +164,7 @@ impl TokenCacheBuilder {
     pub fn rejection_interval(mut self, interval: RangeInclusive<Duration>) -> Self {
         let (first, longest) = ordered(interval);
         let at_least = |interval: Duration| interval.max(MIN_REJECTION_INTERVAL);
-        self.settings.backoff.rejection_interval = (at_least(first), at_least(longest));
+        self.settings.timing.backoff.rejection_interval = (at_least(first), at_least(longest));
         self
     }
 

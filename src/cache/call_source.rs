@@ -40,6 +40,11 @@ pub(super) async fn call_source(
         observer: settings.observer.clone(),
         client: Arc::clone(client),
         rejected: plan.rejected.clone(),
+        current: plan.current.clone(),
+        issued_after: plan.issued_after,
+        ends_cooldown: plan.ends_cooldown,
+        is_budgeted: plan.is_budgeted,
+        timing: settings.timing.clone(),
     };
     acquisition.called_at.get_or_init(|| ClockSample::now(&settings.clock));
     let acquiring = CatchPanic::new(source, context);

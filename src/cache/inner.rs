@@ -79,7 +79,7 @@ impl CacheInner {
         let held = state.update_held(now).cloned();
         #[cfg(feature = "keyed")]
         if let Some(entry) = &self.key_entry {
-            entry.store(state.backoff().clone(), &self.settings.backoff);
+            entry.store(state.backoff().clone(), &self.settings.timing.backoff);
         }
         let published = self.snapshot.load();
         let held = held.filter(|held| {

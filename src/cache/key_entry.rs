@@ -4,8 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use tokio::time::Instant;
 
-use super::backoff::{BackoffSettings, BackoffState};
-use crate::sync::{Arc, Mutex, lock};
+use crate::{
+    sync::{Arc, Mutex, lock},
+    timing::{BackoffSettings, BackoffState},
+};
 
 /// The data that a keyed cache needs about each of its caches.
 pub(super) struct KeyEntry {

@@ -40,10 +40,9 @@
 //
 // They run one way: `keyed → builder → token_cache → {get, blocking, readiness_watch} → token_wait → inner →
 // {state, call_source, key_entry} → timed_waiter → acquisition → {settings, snapshot, readiness} →
-// {schedule, backoff, suspend}`.
+// suspend`.
 
 mod acquisition;
-mod backoff;
 mod blocking;
 mod builder;
 mod call_source;
@@ -57,7 +56,6 @@ mod keyed;
 mod model;
 mod readiness;
 mod readiness_watch;
-mod schedule;
 mod settings;
 mod snapshot;
 mod state;

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
-use super::{backoff::BackoffSettings, schedule::Schedule};
-use crate::{clock::Clock, event::Observer};
+use crate::{clock::Clock, event::Observer, timing::Timing};
 
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
-    pub(super) schedule: Schedule,
-    pub(super) backoff: BackoffSettings,
+    pub(super) timing: Timing,
     pub(super) acquisition_timeout: Duration,
     pub(super) wait_timeout: Duration,
     pub(super) rejected_token_wait: Duration,
@@ -21,8 +19,7 @@ pub(super) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            schedule: Schedule::default(),
-            backoff: BackoffSettings::default(),
+            timing: Timing::default(),
             acquisition_timeout: Duration::from_secs(25),
             wait_timeout: Duration::from_secs(30),
             rejected_token_wait: Duration::from_secs(1),

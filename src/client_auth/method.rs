@@ -52,6 +52,11 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Whether a closure provides its secret, key or assertion.
+    fn has_closure(&self) -> bool {
+        false
+    }
+
     /// Whether the request contains the time. Then a wrong clock can be the reason of a refusal.
     fn has_times(&self) -> bool {
         false

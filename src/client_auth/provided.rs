@@ -168,6 +168,10 @@ impl ClientAuth for ProvidedAssertion {
         })
     }
 
+    fn has_closure(&self) -> bool {
+        matches!(self.source, AssertionSource::Provider(_))
+    }
+
     fn configure(&mut self, settings: &AssertionSettings) {
         self.settings = settings.clone();
     }

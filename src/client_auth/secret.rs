@@ -71,6 +71,10 @@ impl Secret {
         matches!(&self.0, Kind::Value(value) if usable(value, "").is_err())
     }
 
+    pub(crate) fn is_closure(&self) -> bool {
+        matches!(self.0, Kind::Provider(_))
+    }
+
     /// # Errors
     ///
     /// Kind `Credentials`, when the closure fails, or the file can't be read, is too long or not

@@ -85,6 +85,13 @@ impl ClientAuth for SignedAssertion {
         }
     }
 
+    fn has_closure(&self) -> bool {
+        match &self.credential {
+            Credential::Key(source) => source.is_closure(),
+            Credential::Secret(secret, _) => secret.is_closure(),
+        }
+    }
+
     fn configure(&mut self, settings: &AssertionSettings) {
         self.settings = settings.clone();
     }

@@ -22,6 +22,10 @@ impl ClientAuth for SecretPost {
         self.secret.is_blank().then_some(BLANK_SECRET)
     }
 
+    fn has_closure(&self) -> bool {
+        self.secret.is_closure()
+    }
+
     fn method(&self) -> Option<&'static str> {
         Some("client_secret_post")
     }
@@ -49,6 +53,10 @@ pub(crate) struct SecretBasic {
 impl ClientAuth for SecretBasic {
     fn mistake(&self) -> Option<&'static str> {
         self.secret.is_blank().then_some(BLANK_SECRET)
+    }
+
+    fn has_closure(&self) -> bool {
+        self.secret.is_closure()
     }
 
     fn method(&self) -> Option<&'static str> {

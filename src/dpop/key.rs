@@ -64,6 +64,14 @@ impl DpopKey {
         Self(Kind::Generated(Arc::default()))
     }
 
+    /// The key, unless it is generated.
+    pub(crate) fn given(&self) -> Option<&SigningKey> {
+        match &self.0 {
+            Kind::Given(key) => Some(key),
+            Kind::Generated(_) => None,
+        }
+    }
+
     /// The signing key for the algorithms that the server lists. An empty list allows all.
     ///
     /// # Errors

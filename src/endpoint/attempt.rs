@@ -208,6 +208,12 @@ impl EndpointClient {
         Ok(Exchanged { headers: parts.headers, token })
     }
 
+    /// Attaches proofs to a token that another process acquired.
+    #[cfg(feature = "dpop")]
+    pub(super) fn adopt(&self, token: Token) -> Token {
+        self.dpop.adopt(token, &self.clock, &self.skew)
+    }
+
     /// The event of a granted scope that lacks a requested one. Some servers separate scopes by
     /// commas.
     pub(super) fn scope_narrowed(&self, token: &Token) -> Option<Event> {

@@ -8,7 +8,7 @@ use crate::source::CacheHandle;
 use crate::{
     error::{Error, Problem, sanitise},
     event::Observer,
-    source::{AcquireContext, TokenSource},
+    source::{AcquireContext, Sharing, TokenSource},
     token::Token,
 };
 
@@ -100,6 +100,17 @@ impl TokenSource for ClientCredentials {
         if let Some(binding) = &self.client.binding {
             binding.attach(cache);
         }
+    }
+
+    /// The token URL or issuer, the client id and its way of authentication, the parameters, and the
+    /// thumbprint of the key or certificate.
+    fn sharing(&self) -> Sharing {
+        self.client.sharing()
+    }
+
+    #[cfg(feature = "dpop")]
+    fn adopt(&self, token: Token) -> Token {
+        self.client.adopt(token)
     }
 }
 

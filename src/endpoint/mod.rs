@@ -21,6 +21,7 @@ mod response;
 mod retry;
 mod retry_after;
 mod server_message;
+mod sharing;
 mod token_endpoint;
 mod token_type;
 mod transport_error;

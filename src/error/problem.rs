@@ -78,8 +78,8 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    /// All problems, for tests.
-    #[cfg(test)]
+    /// All problems.
+    #[cfg(any(test, feature = "store"))]
     pub(crate) const ALL: [Self; 35] = [
         Self::InvalidClient,
         Self::InvalidRequest,
@@ -158,6 +158,12 @@ impl Problem {
             K::Config => "config",
             K::Refused => "refused",
         }
+    }
+
+    /// The problem with this stable name.
+    #[cfg(feature = "store")]
+    pub(crate) fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|problem| problem.as_str() == name)
     }
 
     /// The kind that users match on. `has_code` means that the answer had an OAuth error code.

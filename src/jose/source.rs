@@ -87,6 +87,10 @@ impl SigningKeySource {
         Self::new(Kind::File(Arc::new(FileKey { file, algorithm, advice })))
     }
 
+    pub(crate) fn is_closure(&self) -> bool {
+        matches!(self.kind, Kind::Provider(_))
+    }
+
     /// Reads the key if it is in a file. Blocks the thread for a bounded time.
     ///
     /// # Errors

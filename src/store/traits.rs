@@ -1,9 +1,14 @@
 //! The store that processes share, as a trait.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::{error::BoxError, source::BoxFuture};
 
@@ -12,7 +17,7 @@ use crate::{error::BoxError, source::BoxFuture};
 pub struct EntryId([u8; 32]);
 
 impl EntryId {
-    /// The name that has this hash. `Shared` makes names itself. Tests of a store need others.
+    /// The name that has this hash. `Shared` makes names by itself; tests of a store need others.
     pub fn new(hash: [u8; 32]) -> Self {
         Self(hash)
     }
@@ -70,6 +75,8 @@ pub enum Lease {
     },
     /// Another process has the lease.
     Held {
+        /// That process.
+        owner: LeaseOwner,
         /// When the lease ends unless its owner renews it.
         remaining: Duration,
         /// The entry now.
@@ -100,16 +107,56 @@ impl std::error::Error for StoreError {
     }
 }
 
-/// Receives the entries that other processes write.
-#[derive(Clone, Debug)]
-pub struct Announcements(mpsc::Sender<(EntryId, StoredEntry)>);
+/// Receives the announcements of one entry. It does not keep its receiver alive.
+///
+/// # Examples
+///
+/// A store with one connection for all subscriptions keeps the handles, and drops those that have
+/// ended:
+///
+/// ```
+/// use std::sync::Mutex;
+/// use tower_oauth2_client_credentials::store::{Announcements, EntryId, StoredEntry};
+///
+/// struct Subscriptions(Mutex<Vec<Announcements>>);
+///
+/// impl Subscriptions {
+///     fn announce(&self, id: EntryId, entry: &StoredEntry) {
+///         // Cloned, because a receiver may do anything.
+///         let all = self.0.lock().unwrap().clone();
+///         for announcements in all {
+///             let _is_open = announcements.announce(id, entry.clone());
+///         }
+///         self.0.lock().unwrap().retain(|it| !it.is_closed());
+///     }
+/// }
+/// # drop(Subscriptions(Mutex::default()));
+/// ```
+#[derive(Clone)]
+pub struct Announcements {
+    id: EntryId,
+    receiver: Weak<dyn ReceiveAnnouncement>,
+    /// Closed when the receiver is dropped.
+    closed: watch::Receiver<()>,
+}
+
+/// The side of a subscription that the store does not see.
+pub(crate) trait ReceiveAnnouncement: Send + Sync {
+    /// Never waits.
+    fn receive(&self, entry: StoredEntry);
+}
 
 impl Announcements {
-    pub(crate) fn new(sender: mpsc::Sender<(EntryId, StoredEntry)>) -> Self {
-        Self(sender)
+    /// `closed`: its sender is dropped with the receiver.
+    pub(crate) fn new(
+        id: EntryId,
+        receiver: Weak<dyn ReceiveAnnouncement>,
+        closed: watch::Receiver<()>,
+    ) -> Self {
+        Self { id, receiver, closed }
     }
 
-    /// A handle and its receiver, for tests of a store. The queue holds 64 entries.
+    /// A handle with its receiver, for tests of a store. The queue holds 64 entries.
     ///
     /// # Examples
     ///
@@ -117,44 +164,99 @@ impl Announcements {
     /// use tower_oauth2_client_credentials::store::{Announcements, EntryId, StoredEntry};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
-    /// let (announcements, mut receiver) = Announcements::channel();
     /// let (id, entry) = (EntryId::new([7; 32]), StoredEntry::new(1, "sealed".into()));
+    /// let (announcements, mut receiver) = Announcements::channel(id);
     /// assert!(announcements.announce(id, entry.clone()));
-    /// assert_eq!(receiver.recv().await, Some((id, entry)));
+    /// assert_eq!(receiver.recv().await, entry);
     /// # });
     /// ```
-    pub fn channel() -> (Self, AnnouncementReceiver) {
-        let (sender, receiver) = mpsc::channel(64);
-        (Self::new(sender), AnnouncementReceiver(receiver))
+    pub fn channel(id: EntryId) -> (Self, AnnouncementReceiver) {
+        let (sender, entries) = mpsc::channel(64);
+        let (closes, closed) = watch::channel(());
+        let queue: Arc<dyn ReceiveAnnouncement> = Arc::new(Queue(sender));
+        let announcements = Self::new(id, Arc::downgrade(&queue), closed);
+        (announcements, AnnouncementReceiver { entries, _queue: queue, _closes: closes })
     }
 
-    /// Delivers an entry. One that finds the queue full is dropped, because polls find it too.
+    /// The entry whose announcements are wanted.
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
+    /// Delivers an entry. Those of other ids are dropped. Never waits, but runs code of the receiver:
+    /// call it without a lock.
+    ///
     /// Returns whether the receiver still exists: a subscription ends when it does not.
-    #[must_use = "false means that the subscription can end"]
     pub fn announce(&self, id: EntryId, entry: StoredEntry) -> bool {
-        !matches!(self.0.try_send((id, entry)), Err(mpsc::error::TrySendError::Closed(_)))
+        if id != self.id {
+            return !self.is_closed();
+        }
+        let Some(receiver) = self.receiver.upgrade() else { return false };
+        receiver.receive(entry);
+        true
     }
 
-    /// Whether the receiver no longer exists.
+    /// Whether the receiver was dropped.
     pub fn is_closed(&self) -> bool {
-        self.0.is_closed()
+        self.receiver.strong_count() == 0
     }
 
-    /// Completes when the receiver no longer exists.
+    /// Completes when the receiver was dropped.
     pub async fn closed(&self) {
-        self.0.closed().await;
+        let mut closed = self.closed.clone();
+        while closed.changed().await.is_ok() {}
     }
 }
 
-/// Receives what a store delivers to its [`Announcements`], for tests of a store.
-/// [`Announcements::channel`] has the example.
-#[derive(Debug)]
-pub struct AnnouncementReceiver(mpsc::Receiver<(EntryId, StoredEntry)>);
+/// Entries that wait for an [`AnnouncementReceiver`]. One that finds no place is dropped.
+struct Queue(mpsc::Sender<StoredEntry>);
+
+impl ReceiveAnnouncement for Queue {
+    fn receive(&self, entry: StoredEntry) {
+        let _ = self.0.try_send(entry);
+    }
+}
+
+/// Receives what a store delivers, for tests of a store. Its subscription ends when it is dropped.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::store::{Announcements, EntryId};
+///
+/// let (announcements, receiver) = Announcements::channel(EntryId::new([7; 32]));
+/// drop(receiver);
+/// assert!(announcements.is_closed());
+/// ```
+pub struct AnnouncementReceiver {
+    entries: mpsc::Receiver<StoredEntry>,
+    _queue: Arc<dyn ReceiveAnnouncement>,
+    _closes: watch::Sender<()>,
+}
 
 impl AnnouncementReceiver {
-    /// The next entry. `None`: the store has dropped the handle.
-    pub async fn recv(&mut self) -> Option<(EntryId, StoredEntry)> {
-        self.0.recv().await
+    /// The next entry.
+    pub async fn recv(&mut self) -> StoredEntry {
+        match self.entries.recv().await {
+            Some(entry) => entry,
+            // Unreachable: the queue lives as long as this receiver.
+            None => std::future::pending().await,
+        }
+    }
+}
+
+impl fmt::Debug for AnnouncementReceiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnnouncementReceiver").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Announcements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Announcements")
+            .field("id", &self.id)
+            .field("is_closed", &self.is_closed())
+            .finish()
     }
 }
 
@@ -170,6 +272,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<StoredEntry>, StoreError>> + Send;
 
     /// Takes the lease of an entry if no process has it, in one atomic step with reading the entry.
+    /// A lease of the same owner is granted again, so that a request can be repeated if its answer
+    /// was lost.
     fn lease(
         &self,
         id: EntryId,
@@ -201,8 +305,11 @@ pub trait Store: Send + Sync + 'static {
         keep: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Starts to deliver the entries that are written. Returns at once, and reconnects by itself.
-    /// A store without announcements drops the handle: its readers poll.
+    /// Starts to deliver the entries that are written under the id of the handle. Returns at once, and
+    /// reconnects by itself. A store without announcements drops the handle: its readers poll.
+    ///
+    /// It is called once for each source and entry, so a store shares one connection between all
+    /// subscriptions.
     fn subscribe(&self, announcements: Announcements) {
         drop(announcements);
     }

@@ -21,7 +21,7 @@ use tower_oauth2_client_credentials::{
         WithoutToken,
     },
     replay::{BufferBodies, Buffered, CloneBodies, EmptyBodies, NoReplay, Tee},
-    source::{AcquireContext, CacheHandle},
+    source::{AcquireContext, CacheHandle, Sharing},
     token::TokenType,
     transport::{TokenRequest, TokenRequestBody},
 };
@@ -55,7 +55,7 @@ mod basics {
             ExistingAuthorization, Grpc, Http, NoReplay, NotReplayedReason,
             OAuthClientCredentials<Inner>, OAuthClientCredentialsLayer, OAuthGrpc<Inner>, Observer,
             Origins, ParameterValue, Readiness, ReadinessWatch, RejectionAction, RejectionPolicy,
-            RequestHead<'_>, ResponseBody<Body>, Secret, ServerMetadata, SkipToken, SystemClock,
+            RequestHead<'_>, ResponseBody<Body>, Secret, ServerMetadata, Sharing, SkipToken, SystemClock,
             Tee<Body>, Token, TokenCache, TokenCacheBuilder, TokenRequest, TokenRequestBody,
             TokenType, WithheldReason, WithoutToken,
             ResponseFuture<Inner, Body, EmptyBodies>,

@@ -53,16 +53,16 @@ async fn a_lease_excludes_others_until_it_is_released<S: Store + Clone>(a: &S, b
     let id = id();
     let (generation, found) = granted(a.lease(id, owner(1), MINUTE).await.unwrap());
     assert_eq!(found, None);
-    let (remaining, found) = held(b.lease(id, owner(2), MINUTE).await.unwrap());
+    let (remaining, found) = held(b.lease(id, owner(2), MINUTE).await.unwrap(), owner(1));
     assert!(remaining > MINUTE / 2 && remaining <= MINUTE, "{remaining:?}");
     assert_eq!(found, None);
     assert!(a.write(id, entry(generation, "new"), MINUTE).await.unwrap());
     // The entry comes with both answers.
-    let (_, found) = held(b.lease(id, owner(2), MINUTE).await.unwrap());
+    let (_, found) = held(b.lease(id, owner(2), MINUTE).await.unwrap(), owner(1));
     assert_eq!(found, Some(entry(generation, "new")));
     // Of another owner: it has no effect.
     b.release(id, owner(2)).await.unwrap();
-    held(b.lease(id, owner(2), MINUTE).await.unwrap());
+    held(b.lease(id, owner(2), MINUTE).await.unwrap(), owner(1));
     // Another entry has another lease.
     granted(b.lease(crate::support::id(), owner(2), MINUTE).await.unwrap());
     a.release(id, owner(1)).await.unwrap();
@@ -70,7 +70,7 @@ async fn a_lease_excludes_others_until_it_is_released<S: Store + Clone>(a: &S, b
     assert_eq!(found, Some(entry(generation, "new")));
     // Late, of an owner that has lost the lease.
     a.release(id, owner(1)).await.unwrap();
-    held(a.lease(id, owner(1), MINUTE).await.unwrap());
+    held(a.lease(id, owner(1), MINUTE).await.unwrap(), owner(2));
     // The command is repeated if its answer was lost.
     granted(b.lease(id, owner(2), MINUTE).await.unwrap());
 }
@@ -98,11 +98,11 @@ async fn a_lease_is_renewed_by_its_owner_only<S: Store + Clone>(a: &S, b: &S) {
     assert!(!a.renew(id, owner(1), MINUTE).await.unwrap());
     granted(a.lease(id, owner(1), MINUTE).await.unwrap());
     assert!(a.renew(id, owner(1), 10 * MINUTE).await.unwrap());
-    let (remaining, _) = held(b.lease(id, owner(2), MINUTE).await.unwrap());
+    let (remaining, _) = held(b.lease(id, owner(2), MINUTE).await.unwrap(), owner(1));
     assert!(remaining > 9 * MINUTE && remaining <= 10 * MINUTE, "{remaining:?}");
     assert!(!b.renew(id, owner(2), 20 * MINUTE).await.unwrap());
     assert!(a.renew(id, owner(1), MINUTE).await.unwrap());
-    let (remaining, _) = held(b.lease(id, owner(2), MINUTE).await.unwrap());
+    let (remaining, _) = held(b.lease(id, owner(2), MINUTE).await.unwrap(), owner(1));
     assert!(remaining <= MINUTE, "{remaining:?}");
     a.release(id, owner(1)).await.unwrap();
     assert!(!a.renew(id, owner(1), MINUTE).await.unwrap());

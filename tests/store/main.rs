@@ -3,6 +3,7 @@
 
 mod conformance;
 mod file;
+mod memory;
 mod redis_access;
 mod redis_garbage;
 mod redis_outages;

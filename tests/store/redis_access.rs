@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tower_oauth2_client_credentials::{
     client_auth::Secret,
-    store::{Announcements, RedisStore, Store as _},
+    store::{AnnouncementReceiver, Announcements, EntryId, RedisStore, Store as _},
     transport::{ChainAndKey, ClientIdentity},
 };
 
@@ -135,11 +135,12 @@ fn limited(server: &RedisServer) -> RedisStore {
 async fn the_documented_permissions_are_enough() {
     let server = RedisServer::start([]);
     server.set(&acl(&[]));
-    let (announcements, mut received) = Announcements::channel();
+    let id = id();
+    let (announcements, mut received) = Announcements::channel(id);
     let store = limited(&server);
     store.subscribe(announcements);
     conforms(limited(&server), limited(&server)).await;
-    received_eventually(&store, &mut received).await;
+    received_eventually(&store, id, &mut received).await;
     assert_eq!(server.admin::<Vec<redis::Value>>("ACL LOG"), []);
 }
 
@@ -151,7 +152,7 @@ async fn an_acl_without_pub_sub_does_not_stop_sharing() {
         let server = RedisServer::start([]);
         server.set(&acl(without));
         let store = limited(&server);
-        let (announcements, _received) = Announcements::channel();
+        let (announcements, _received) = Announcements::channel(id());
         store.subscribe(announcements);
         conforms(store, limited(&server)).await;
     }
@@ -233,22 +234,24 @@ async fn stores_with_different_prefixes_share_nothing() {
     }
 }
 
-/// Writes until the receiver gets an entry, since a subscription starts in the background.
+/// Writes until the receiver gets an entry, since a subscription starts in the background. Returns
+/// the generation of the last one.
 pub(crate) async fn received_eventually(
     writer: &RedisStore,
-    received: &mut tower_oauth2_client_credentials::store::AnnouncementReceiver,
-) {
-    let id = id();
-    for generation in 1..200 {
-        writer.write(id, entry(generation, "announced"), MINUTE).await.unwrap();
+    id: EntryId,
+    received: &mut AnnouncementReceiver,
+) -> u64 {
+    let first = writer.read(id).await.unwrap().map_or(1, |entry| entry.generation + 1);
+    for generation in first..first + 200 {
+        let written = writer.write(id, entry(generation, "announced"), MINUTE).await;
+        assert!(written.unwrap());
         let limit = Duration::from_millis(100);
-        // Entries of other tests are received too.
-        while let Ok(message) = tokio::time::timeout(limit, received.recv()).await {
-            let (of, entry) = message.unwrap();
-            if of == id {
-                assert_eq!(entry.value, "announced");
-                return;
+        if let Ok(mut received_entry) = tokio::time::timeout(limit, received.recv()).await {
+            while received_entry.generation < generation {
+                received_entry = received.recv().await;
             }
+            assert_eq!(received_entry, entry(generation, "announced"));
+            return generation;
         }
     }
     panic!("nothing was received");

@@ -58,13 +58,16 @@ async fn a_key_that_is_not_an_entry_is_an_error_and_stays() {
 async fn a_lease_that_never_ends_is_replaced_and_another_type_is_an_error() {
     let server = RedisServer::start([]);
     let store = server.store();
-    let (forever, list) = (id(), id());
+    let (forever, list, text) = (id(), id(), id());
     server.set(&format!("SET {}:lease x", key(forever)));
     granted(store.lease(forever, owner(1), MINUTE).await.unwrap());
-    held(store.lease(forever, owner(2), MINUTE).await.unwrap());
+    held(store.lease(forever, owner(2), MINUTE).await.unwrap(), owner(1));
     server.set(&format!("RPUSH {}:lease x", key(list)));
-    let text = cause(&store.lease(list, owner(1), MINUTE).await.unwrap_err());
-    assert!(text.contains("is not an entry of ours"), "{text}");
+    server.set(&format!("SET {}:lease x PX 60000", key(text)));
+    for id in [list, text] {
+        let text = cause(&store.lease(id, owner(1), MINUTE).await.unwrap_err());
+        assert!(text.contains("is not an entry of ours"), "{text}");
+    }
 }
 
 #[tokio::test]
@@ -72,26 +75,23 @@ async fn a_lease_that_never_ends_is_replaced_and_another_type_is_an_error() {
 async fn messages_of_others_are_ignored() {
     let server = RedisServer::start([]);
     let store = server.store();
-    let (announcements, mut received) = Announcements::channel();
+    let id = id();
+    let (announcements, mut received) = Announcements::channel(id);
     store.subscribe(announcements);
-    received_eventually(&store, &mut received).await;
+    let last = received_eventually(&store, id, &mut received).await;
     for message in ["x", &"x".repeat(39), &"x".repeat(600_000)] {
         let heard =
             server.admin::<u32>(&format!("PUBLISH oauth2-tokens:announcements:0 {message}"));
         assert_eq!(heard, 1);
     }
     // A write that is refused is not announced.
-    let id = id();
-    assert!(store.write(id, entry(5, "five"), MINUTE).await.unwrap());
-    assert!(!store.write(id, entry(4, "four"), MINUTE).await.unwrap());
-    assert!(store.write(id, entry(6, "six"), MINUTE).await.unwrap());
-    let mut next = async || loop {
-        let (of, entry) = received.recv().await.unwrap();
-        if of == id {
-            return entry;
-        }
-    };
-    assert_eq!((next().await, next().await), (entry(5, "five"), entry(6, "six")));
+    assert!(store.write(id, entry(last + 2, "first"), MINUTE).await.unwrap());
+    assert!(!store.write(id, entry(last + 1, "refused"), MINUTE).await.unwrap());
+    // Another entry is announced to its receivers only.
+    assert!(store.write(crate::support::id(), entry(last + 3, "other"), MINUTE).await.unwrap());
+    assert!(store.write(id, entry(last + 3, "second"), MINUTE).await.unwrap());
+    let both = (received.recv().await, received.recv().await);
+    assert_eq!(both, (entry(last + 2, "first"), entry(last + 3, "second")));
 }
 
 #[tokio::test]

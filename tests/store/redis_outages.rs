@@ -18,10 +18,9 @@ const BOUND: Duration = Duration::from_millis(250);
 async fn after_a_restart_commands_and_announcements_resume() {
     let mut server = RedisServer::start([]);
     let (store, id) = (server.store(), id());
-    let (announcements, mut received) = Announcements::channel();
+    let (announcements, mut received) = Announcements::channel(id);
     store.subscribe(announcements);
-    received_eventually(&store, &mut received).await;
-    store.write(id, entry(1, "x"), MINUTE).await.unwrap();
+    received_eventually(&store, id, &mut received).await;
 
     server.kill();
     let start = Instant::now();
@@ -37,7 +36,7 @@ async fn after_a_restart_commands_and_announcements_resume() {
     // Its memory is empty.
     let read = eventually("the connection", || async { store.read(id).await.ok() }).await;
     assert_eq!(read, None);
-    received_eventually(&store, &mut received).await;
+    received_eventually(&store, id, &mut received).await;
 }
 
 #[tokio::test]

@@ -42,10 +42,13 @@ pub(crate) fn granted(lease: Lease) -> (u64, Option<StoredEntry>) {
     }
 }
 
-/// The remaining time of a lease that another owner has.
-pub(crate) fn held(lease: Lease) -> (Duration, Option<StoredEntry>) {
+/// The remaining time of a lease that `of` has.
+pub(crate) fn held(lease: Lease, of: LeaseOwner) -> (Duration, Option<StoredEntry>) {
     match lease {
-        Lease::Held { remaining, entry } => (remaining, entry),
+        Lease::Held { owner, remaining, entry } => {
+            assert_eq!(owner, of);
+            (remaining, entry)
+        }
         granted => panic!("{granted:?}"),
     }
 }

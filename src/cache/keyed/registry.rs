@@ -61,7 +61,7 @@ impl<K: Clone + Eq + Hash> KeyRegistry<K> {
         let Some(key_entry) = &new.inner.key_entry else { return new.clone() };
         if let Some(dropped) = self.entries.get(key) {
             let backoff = dropped.backoff.load();
-            key_entry.store(backoff.clone(), &new.inner.settings.backoff);
+            key_entry.store(backoff.clone(), &new.inner.settings.timing.backoff);
             lock(&new.inner.state).set_backoff(backoff);
         } else if self.entries.len() >= self.prune_at {
             self.prune(now);

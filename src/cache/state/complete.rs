@@ -8,12 +8,12 @@ use super::{Effects, State, hold::NewSnapshot};
 use crate::{
     cache::{
         acquisition::{Acquisition, Outcome},
-        backoff::FailureBackoff,
         settings::Settings,
         suspend::ClockSample,
     },
     error::Error,
     event::{AcquisitionReason, Event},
+    timing::FailureBackoff,
     token::Token,
 };
 
@@ -65,6 +65,14 @@ impl State {
     ) -> (Outcome, Vec<Event>) {
         self.backoff.failure = None;
         self.rejection_pending = false;
+        let plan = &acquisition.plan;
+        if plan.is_budgeted
+            && token.shared_terms().is_some_and(|terms| terms.from_store)
+            && plan.rejected.as_ref().is_none_or(|rejected| !rejected.same_secret(&token))
+        {
+            // No token request was sent.
+            self.backoff.budget.refund();
+        }
         let started = acquisition.plan.starts_at;
         let NewSnapshot { snapshot, lifetime, is_same } =
             self.new_snapshot(token, started, now, draw, settings);
@@ -102,8 +110,9 @@ impl State {
     ) -> (Outcome, Vec<Event>) {
         // Another acquisition is still due. The cooldown delays it.
         self.rejection_pending |= acquisition.plan.retry_owed;
-        let previous = self.backoff.failure.as_ref();
-        let failure = FailureBackoff::after(previous, error.clone(), now, draw, &settings.backoff);
+        let before = self.backoff.failure.as_ref().map_or(0, |failure| failure.failures);
+        let failure =
+            FailureBackoff::after(before, error.clone(), now, draw, &settings.timing.backoff);
         let event = Event::Failed {
             reason: acquisition.plan.reason,
             took: now.saturating_duration_since(acquisition.plan.starts_at),

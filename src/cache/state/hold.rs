@@ -7,13 +7,13 @@ use tokio::time::Instant;
 use super::State;
 use crate::{
     cache::{
-        schedule::{Arrival, Deadlines},
         settings::Settings,
         snapshot::{Replaced, Snapshot},
         suspend::{ClockSample, SuspendWatch},
     },
     event::Event,
     sync::{Arc, Striped},
+    timing::{Arrival, Deadlines},
     token::Token,
 };
 
@@ -36,10 +36,11 @@ impl State {
         draw: f64,
         settings: &Settings,
     ) -> NewSnapshot {
-        let schedule = &settings.schedule;
+        let schedule = &settings.timing.schedule;
         let is_same = self.holds(&token);
         let issued_at = token.issued_at().unwrap_or(started).min(now);
         let stated = token.lifetime();
+        let terms = token.shared_terms().copied().unwrap_or_default();
         let Deadlines { refresh_at, expires_at, lifetime } = schedule.deadlines(&Arrival {
             issued_at,
             arrived_at: now,
@@ -48,10 +49,12 @@ impl State {
             refresh_in: token.refresh_in(),
             // Includes the wait for a permit in a keyed cache. The next acquisition may wait as long,
             // and the lead must cover it.
-            took: now.saturating_duration_since(started),
-            first: !self.has_had_token,
+            took: terms.took.unwrap_or_else(|| now.saturating_duration_since(started)),
+            first: !self.has_had_token || terms.spread,
             same_token: is_same,
             draw,
+            refresh_at: terms.refresh_at,
+            expires_by: terms.expires_by,
         });
         // So that a token of a source without a clock has an expiry too.
         let token =

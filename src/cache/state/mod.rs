@@ -29,7 +29,6 @@ pub(super) use self::{
 };
 use super::{
     acquisition::{Acquisition, Outcome, Plan},
-    backoff::{BackoffState, FailureBackoff, RejectionBudget},
     readiness::{Readiness, ReadinessUntil},
     settings::Settings,
     snapshot::Snapshot,
@@ -38,6 +37,7 @@ use super::{
 use crate::{
     event::{AcquisitionReason, Event},
     sync::Arc,
+    timing::{BackoffState, FailureBackoff, RejectionBudget},
     token::Token,
 };
 
@@ -72,6 +72,8 @@ pub(in crate::cache) struct State {
     postponed_reported: bool,
     /// When a cooldown was last ended by hand.
     cooldown_ended_at: Option<Instant>,
+    /// No acquisition has started since then.
+    cooldown_ended: bool,
     /// Tokens that were requested before this time are discarded.
     cleared_at: Option<Instant>,
     /// Compares both clocks since the held token was requested.
@@ -154,9 +156,17 @@ impl State {
             id: self.started,
             reason,
             retry_owed: was_pending || reason.is_early(),
+            is_budgeted: was_pending || reason.is_early(),
             // With no failure counted, the last acquisition never reached the server.
             probe: self.backoff.failure.as_ref().is_some_and(|failure| failure.failures > 0),
             rejected: held.map(|held| held.token().clone()),
+            current: self
+                .held
+                .as_ref()
+                .filter(|it| now < it.expires_at)
+                .map(|it| it.token().clone()),
+            issued_after: self.cleared_at,
+            ends_cooldown: std::mem::take(&mut self.cooldown_ended),
             starts_at,
             ends_by,
             abandoned_at: ends_by + ABANDON_AFTER,
@@ -190,6 +200,7 @@ impl State {
             return false;
         }
         self.cooldown_ended_at = Some(now);
+        self.cooldown_ended = true;
         failure.end(now);
         true
     }

@@ -35,8 +35,7 @@ impl State {
             self.holds(&token) || self.was_rejected(&token) || self.is_cleared(&token, now);
         let NewSnapshot { snapshot, lifetime, .. } =
             self.new_snapshot(token, now, now, draw, settings);
-        if is_known || snapshot.expired_on_arrival || !self.is_improved_by(snapshot.issued_at, now)
-        {
+        if is_known || snapshot.expired_on_arrival || !self.is_improved_by(&snapshot, now) {
             return (false, Effects::default());
         }
         self.replaced_by_offer = self.held.as_ref().map(|held| held.token().without_proof());
@@ -53,10 +52,10 @@ impl State {
         (true, Effects { start: None, end, events })
     }
 
-    /// Whether a token that was issued then is better than the held one.
-    fn is_improved_by(&self, issued_at: Instant, now: Instant) -> bool {
+    /// Whether a token is better than the held one.
+    fn is_improved_by(&self, offered: &Snapshot, now: Instant) -> bool {
         let held = self.held.as_ref().filter(|_| self.has_unexpired(now) && !self.held_rejected);
-        held.is_none_or(|held| held.issued_at < issued_at)
+        held.is_none_or(|held| is_older(held, offered))
     }
 
     /// Whether the held token, which was offered during an acquisition, is better than its result.
@@ -64,7 +63,7 @@ impl State {
         self.has_unexpired(now)
             && !self.held_rejected
             && (self.was_rejected(result.token())
-                || self.held.as_ref().is_some_and(|held| result.issued_at < held.issued_at))
+                || self.held.as_ref().is_some_and(|held| is_older(result, held)))
     }
 
     /// Remembers a rejected token, so that it is not used again if it is offered.
@@ -81,6 +80,16 @@ impl State {
 
     pub(super) fn was_rejected(&self, token: &Token) -> bool {
         self.recently_rejected.iter().any(|rejected| rejected.same_secret(token))
+    }
+}
+
+/// Whether one token is older than another. Tokens of one entry of a store have generations, which
+/// do not depend on the clocks of hosts.
+fn is_older(one: &Snapshot, other: &Snapshot) -> bool {
+    let generation = |it: &Snapshot| it.token().shared_terms()?.generation;
+    match (generation(one), generation(other)) {
+        (Some(one), Some(other)) => one < other,
+        _ => one.issued_at < other.issued_at,
     }
 }
 

@@ -102,7 +102,7 @@ impl State {
         if let Some(acquisition) = &self.acquisition {
             return (Rejection::Wait(Arc::clone(acquisition)), RejectionAction::Joined);
         }
-        let too_soon = self.backoff.budget.wait(now, &settings.backoff);
+        let too_soon = self.backoff.budget.wait(now, &settings.timing.backoff);
         // While an acquisition is pending, the rejected token is not a fresh one.
         if !too_soon.is_zero() && !self.rejection_pending {
             return (Rejection::NotReplaced, RejectionAction::TooSoon { next_in: too_soon });

@@ -122,6 +122,14 @@ impl ParameterValue {
         Ok(())
     }
 
+    /// The text, if it is one.
+    pub(in crate::endpoint) fn public_text(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
     fn may_be_secret(&self, value: &str) -> bool {
         match &self.0 {
             Kind::Text(_) => value.len() >= MIN_SECRET_CHARS && !value.starts_with(REGISTERED_NAME),

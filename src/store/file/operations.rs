@@ -36,7 +36,9 @@ pub(super) fn lease(files: &Files, owner: LeaseOwner, duration: Duration) -> io:
     let entry = entry(files)?;
     let now = now();
     match current_lease(files, now)? {
-        Some((lease, remaining)) if lease.owner != owner => Ok(Lease::Held { remaining, entry }),
+        Some((lease, remaining)) if lease.owner != owner => {
+            Ok(Lease::Held { owner: lease.owner, remaining, entry })
+        }
         _ => {
             let least = entry.as_ref().map_or(0, |entry| entry.generation.saturating_add(1));
             write_lease(files, owner, now, duration)?;

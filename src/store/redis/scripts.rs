@@ -44,13 +44,17 @@ local holder = redis.call('GET', KEYS[2])
 local remaining = redis.call('PTTL', KEYS[2])
 -- A lease without an end is not ours, and would never end.
 if holder and holder ~= ARGV[2] and remaining >= 0 then
-  return {0, remaining, found[1], found[2]}
+  if not string.match(holder, '^%x+$') or #holder ~= 32 then
+    return redis.error_reply('NOTANENTRY the key is not a lease')
+  end
+  -- A missing entry ends the array, so it is last.
+  return {0, remaining, holder, found[1], found[2]}
 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 local now = redis.call('TIME')
 local generation = now[1] * 1000 + math.floor(now[2] / 1000)
 if found[1] and found[1] >= generation then generation = found[1] + 1 end
-return {1, generation, found[1], found[2]}
+return {1, generation, ARGV[2], found[1], found[2]}
 "
     ))
 });
@@ -201,11 +205,13 @@ pub(super) fn lease(answer: Value) -> Result<Lease, ParsingError> {
     let mut fields = fields.into_iter();
     let mut number = || from_redis_value::<u64>(fields.next().unwrap_or(Value::Nil));
     let (granted, number) = (number()?, number()?);
+    let owner: String = from_redis_value(fields.next().unwrap_or(Value::Nil))?;
     let entry = fields_of_entry(fields.next(), fields.next())?;
-    Ok(match granted {
-        0 => Lease::Held { remaining: Duration::from_millis(number), entry },
-        _ => Lease::Granted { generation: number, entry },
-    })
+    if granted != 0 {
+        return Ok(Lease::Granted { generation: number, entry });
+    }
+    let owner = u128::from_str_radix(&owner, 16).map_err(|error| error.to_string())?;
+    Ok(Lease::Held { owner: LeaseOwner(owner), remaining: Duration::from_millis(number), entry })
 }
 
 fn fields_of_entry(

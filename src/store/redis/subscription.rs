@@ -1,6 +1,6 @@
 //! Receives announcements, over one connection for all receivers of a store.
 
-use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use futures_core::Stream as _;
 use redis::aio::PubSubStream;
@@ -8,7 +8,7 @@ use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
 
 use super::{connection::SharedConnection, error::Failure, scripts};
 use crate::{
-    store::traits::Announcements,
+    store::traits::{Announcements, EntryId},
     sync::{Mutex, lock},
 };
 
@@ -24,9 +24,12 @@ const CHECK_EVERY: Duration = Duration::from_secs(15);
 pub(super) struct Subscription {
     connection: Arc<SharedConnection>,
     channel: Box<str>,
-    receivers: Arc<Mutex<Vec<Announcements>>>,
+    receivers: Arc<Receivers>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
+
+/// The receivers of each entry.
+type Receivers = Mutex<HashMap<EntryId, Vec<Announcements>>>;
 
 impl Subscription {
     pub(super) fn new(connection: Arc<SharedConnection>, channel: Box<str>) -> Self {
@@ -34,7 +37,7 @@ impl Subscription {
     }
 
     pub(super) fn add(&self, receiver: Announcements) {
-        lock(&self.receivers).push(receiver);
+        lock(&self.receivers).entry(receiver.id()).or_default().push(receiver);
         self.ensure_running();
     }
 
@@ -60,17 +63,16 @@ impl Drop for Subscription {
 }
 
 /// Whether no receiver is left. Forgets those that are gone.
-fn is_empty(receivers: &Mutex<Vec<Announcements>>) -> bool {
+fn is_empty(receivers: &Receivers) -> bool {
     let mut receivers = lock(receivers);
-    receivers.retain(|receiver| !receiver.is_closed());
+    receivers.retain(|_, of_entry| {
+        of_entry.retain(|receiver| !receiver.is_closed());
+        !of_entry.is_empty()
+    });
     receivers.is_empty()
 }
 
-async fn serve(
-    connection: Arc<SharedConnection>,
-    channel: Box<str>,
-    receivers: Arc<Mutex<Vec<Announcements>>>,
-) {
+async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: Arc<Receivers>) {
     let mut pause = MIN_PAUSE;
     let mut is_reported = false;
     while !is_empty(&receivers) {
@@ -110,10 +112,14 @@ async fn next(messages: &mut PubSubStream) -> Option<redis::Msg> {
     poll_fn(|cx| Pin::new(&mut *messages).poll_next(cx)).await
 }
 
-fn deliver(receivers: &Mutex<Vec<Announcements>>, message: &redis::Msg) {
+fn deliver(receivers: &Receivers, message: &redis::Msg) {
     // Others may publish to the channel.
     let Some((id, entry)) = scripts::announced(message.get_payload_bytes()) else { return };
-    lock(receivers).retain(|receiver| receiver.announce(id, entry.clone()));
+    // Called without the lock, since a receiver may do anything.
+    let of_entry = lock(receivers).get(&id).cloned().unwrap_or_default();
+    for receiver in of_entry {
+        receiver.announce(id, entry.clone());
+    }
 }
 
 fn report(connection: &SharedConnection, failure: &Failure) {

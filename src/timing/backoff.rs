@@ -9,12 +9,12 @@ use crate::error::{Error, Problem};
 
 /// The settings of the cooldown and of the budget. Ranges are `(first, max)`. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
-pub(super) struct BackoffSettings {
-    pub(super) cooldown: (Duration, Duration),
-    pub(super) permanent_error_cooldown: Duration,
-    pub(super) retry_after_cap: Duration,
-    pub(super) retry_after_cap_with_token: Duration,
-    pub(super) rejection_interval: (Duration, Duration),
+pub(crate) struct BackoffSettings {
+    pub(crate) cooldown: (Duration, Duration),
+    pub(crate) permanent_error_cooldown: Duration,
+    pub(crate) retry_after_cap: Duration,
+    pub(crate) retry_after_cap_with_token: Duration,
+    pub(crate) rejection_interval: (Duration, Duration),
 }
 
 impl Default for BackoffSettings {
@@ -31,28 +31,28 @@ impl Default for BackoffSettings {
 
 /// The cooldown after failed acquisitions. A success ends it.
 #[derive(Clone, Debug)]
-pub(super) struct FailureBackoff {
+pub(crate) struct FailureBackoff {
     /// How many acquisitions failed in a row.
-    pub(super) failures: u32,
+    pub(crate) failures: u32,
     /// The last failure.
-    pub(super) error: Error,
+    pub(crate) error: Error,
     /// The end of the cooldown if no valid token is cached.
-    until: Instant,
+    pub(crate) until: Instant,
     /// The end of the cooldown while a valid token is cached. It may be later: a long `Retry-After`
     /// then fails no request.
-    until_with_token: Instant,
+    pub(crate) until_with_token: Instant,
 }
 
 impl FailureBackoff {
-    /// The state after another failure. `draw` is uniform in `[0, 1)`.
-    pub(super) fn after(
-        previous: Option<&Self>,
+    /// The state after another failure. `before`: how many failed in a row before it. `draw` is uniform
+    /// in `[0, 1)`.
+    pub(crate) fn after(
+        before: u32,
         error: Error,
         now: Instant,
         draw: f64,
         settings: &BackoffSettings,
     ) -> Self {
-        let before = previous.map_or(0, |previous| previous.failures);
         // No token request was sent, so the server did not fail.
         let overloaded = error.problem() == Problem::Overloaded;
         let failures = if overloaded { before } else { before.saturating_add(1) };
@@ -72,18 +72,18 @@ impl FailureBackoff {
     }
 
     /// Allows the next attempt now.
-    pub(super) fn end(&mut self, now: Instant) {
+    pub(crate) fn end(&mut self, now: Instant) {
         self.until = self.until.min(now);
         self.until_with_token = self.until_with_token.min(now);
     }
 
     /// The end of the cooldown, with or without a valid cached token.
-    pub(super) fn until(&self, with_token: bool) -> Instant {
+    pub(crate) fn until(&self, with_token: bool) -> Instant {
         if with_token { self.until_with_token } else { self.until }
     }
 
     /// The last failure, with the time until the next attempt.
-    pub(super) fn remembered(&self, now: Instant) -> Error {
+    pub(crate) fn remembered(&self, now: Instant) -> Error {
         self.error.clone().with_next_attempt_in(self.until.saturating_duration_since(now))
     }
 }
@@ -96,18 +96,20 @@ const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 
 /// The budget of acquisitions that rejections and forced refreshes start.
 #[derive(Clone, Debug, Default)]
-pub(super) struct RejectionBudget {
+pub(crate) struct RejectionBudget {
     /// Acquisitions since the budget was full.
-    taken: u32,
+    pub(crate) taken: u32,
     /// When the last of them started or was postponed.
-    last_at: Option<Instant>,
+    pub(crate) last_at: Option<Instant>,
+    /// `last_at` before the last of them was taken.
+    pub(crate) previous_at: Option<Instant>,
     /// The last rejection or forced refresh, also if it started no acquisition.
-    last_rejection_at: Option<Instant>,
+    pub(crate) last_rejection_at: Option<Instant>,
 }
 
 impl RejectionBudget {
     /// Records a rejection or a forced refresh.
-    pub(super) fn record_rejection(&mut self, now: Instant) {
+    pub(crate) fn record_rejection(&mut self, now: Instant) {
         if self.full_at().is_some_and(|at| now >= at) {
             *self = Self::default();
         }
@@ -115,7 +117,7 @@ impl RejectionBudget {
     }
 
     /// How long until the budget allows an acquisition.
-    pub(super) fn wait(&self, now: Instant, settings: &BackoffSettings) -> Duration {
+    pub(crate) fn wait(&self, now: Instant, settings: &BackoffSettings) -> Duration {
         let (Some(later), Some(last_at)) = (self.taken.checked_sub(BURST), self.last_at) else {
             return Duration::ZERO;
         };
@@ -124,13 +126,20 @@ impl RejectionBudget {
     }
 
     /// Takes one acquisition, which starts now or is postponed.
-    pub(super) fn take(&mut self, now: Instant) {
+    pub(crate) fn take(&mut self, now: Instant) {
         self.taken = self.taken.saturating_add(1);
-        self.last_at = Some(now);
+        self.previous_at = self.last_at.replace(now);
+    }
+
+    /// Returns the last acquisition, which sent no token request: another process had acquired the
+    /// token.
+    pub(crate) fn refund(&mut self) {
+        self.taken = self.taken.saturating_sub(1);
+        self.last_at = self.previous_at;
     }
 
     /// The last acquisition, which was postponed or failed, starts now. It is not counted again.
-    pub(super) fn restart_last(&mut self, now: Instant) {
+    pub(crate) fn restart_last(&mut self, now: Instant) {
         // It counts even if the budget was refilled since it was taken.
         self.taken = self.taken.max(1);
         self.last_at = Some(now);
@@ -138,7 +147,7 @@ impl RejectionBudget {
     }
 
     /// When the budget is full again if there is no further rejection.
-    pub(super) fn full_at(&self) -> Option<Instant> {
+    pub(crate) fn full_at(&self) -> Option<Instant> {
         self.last_rejection_at.map(|at| at + REFILLED_AFTER)
     }
 }
@@ -146,19 +155,19 @@ impl RejectionBudget {
 /// When a cache may acquire next. In a keyed cache it outlives the cache: the next cache of the same
 /// key continues with it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct BackoffState {
+pub(crate) struct BackoffState {
     /// Set after a failed acquisition, until one succeeds.
-    pub(super) failure: Option<FailureBackoff>,
-    pub(super) budget: RejectionBudget,
+    pub(crate) failure: Option<FailureBackoff>,
+    pub(crate) budget: RejectionBudget,
     /// The next acquisition starts no sooner: the last token was expired on arrival.
-    pub(super) not_before: Option<Instant>,
+    pub(crate) not_before: Option<Instant>,
 }
 
 #[cfg(feature = "keyed")]
 impl BackoffState {
     /// When it can be forgotten without causing further token requests: one maximum cooldown after the
     /// cooldown ends, and when the budget is full.
-    pub(super) fn forget_at(&self, settings: &BackoffSettings) -> Option<Instant> {
+    pub(crate) fn forget_at(&self, settings: &BackoffSettings) -> Option<Instant> {
         let failure = self.failure.as_ref().map(|it| it.until + settings.cooldown.1);
         failure.max(self.budget.full_at()).max(self.not_before)
     }
@@ -182,7 +191,7 @@ mod tests {
         let after = kinds.iter().map(|kind| {
             let error = Error::of(*kind);
             let next = FailureBackoff::after(
-                cooldown.as_ref(),
+                cooldown.as_ref().map_or(0, |it: &FailureBackoff| it.failures),
                 error,
                 now,
                 draw,
@@ -237,8 +246,7 @@ mod tests {
             let error = Error::of(Problem::RateLimited)
                 .with_status(StatusCode::TOO_MANY_REQUESTS)
                 .with_retry_after(Some(Duration::from_secs(secs)));
-            let cooldown =
-                FailureBackoff::after(None, error, now, 0.0, &BackoffSettings::default());
+            let cooldown = FailureBackoff::after(0, error, now, 0.0, &BackoffSettings::default());
             [false, true].map(|with_token| (cooldown.until(with_token) - now).as_secs())
         };
         assert_eq!(after(0), [1, 1]);
@@ -254,7 +262,7 @@ mod tests {
         for _ in 0..1000 {
             let error = Error::of(Problem::Transport);
             cooldown = Some(FailureBackoff::after(
-                cooldown.as_ref(),
+                cooldown.as_ref().map_or(0, |it: &FailureBackoff| it.failures),
                 error,
                 now,
                 0.5,
@@ -298,6 +306,20 @@ mod tests {
             now += Duration::from_secs(quiet);
             assert_eq!(waits(&mut budget, &mut now, 4), expected, "{quiet} s");
         }
+    }
+
+    #[test]
+    fn an_acquisition_that_is_refunded_does_not_count() {
+        let (mut now, mut budget) = (Instant::now(), RejectionBudget::default());
+        let settings = BackoffSettings::default();
+        assert_eq!(waits(&mut budget, &mut now, 4), [0, 0, 0, 60]);
+        now += Duration::from_secs(130);
+        budget.take(now);
+        budget.refund();
+        assert!(budget.wait(now, &settings).is_zero(), "120 s after the last that counts");
+        now += Duration::from_secs(20);
+        budget.take(now);
+        assert_eq!(budget.wait(now, &settings), Duration::from_secs(240));
     }
 
     #[test]

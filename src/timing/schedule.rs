@@ -11,14 +11,18 @@ use crate::limits::MAX_LIFETIME;
 /// passes before a refresh.
 const MAX_LEAD: f64 = 0.6;
 
+/// The minimum time between the arrival of a token and its refresh, if a fleet has decided when to
+/// refresh it. The refresh may be due on arrival, because the token may be old.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+
 /// The settings of the schedule. The *lead* is how long before its expiry a token is refreshed. Leads
 /// are ranges of shares of the lifetime, from lowest to highest. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
-pub(super) struct Schedule {
-    pub(super) default_lifetime: Duration,
-    pub(super) leeway: Duration,
-    pub(super) lead: (f64, f64),
-    pub(super) first_lead: (f64, f64),
+pub(crate) struct Schedule {
+    pub(crate) default_lifetime: Duration,
+    pub(crate) leeway: Duration,
+    pub(crate) lead: (f64, f64),
+    pub(crate) first_lead: (f64, f64),
 }
 
 impl Default for Schedule {
@@ -34,37 +38,42 @@ impl Default for Schedule {
 
 /// A token's properties when it arrives.
 #[derive(Clone, Debug)]
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// The instant before the token request was sent, minus the response's `Age`.
-    pub(super) issued_at: Instant,
-    pub(super) arrived_at: Instant,
-    pub(super) lifetime: Option<Duration>,
-    pub(super) refresh_in: Option<Duration>,
+    pub(crate) issued_at: Instant,
+    pub(crate) arrived_at: Instant,
+    pub(crate) lifetime: Option<Duration>,
+    pub(crate) refresh_in: Option<Duration>,
     /// How long the acquisition took.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
     /// The cache's first token. Its lead varies more, which spreads instances that started together.
-    pub(super) first: bool,
+    pub(crate) first: bool,
     /// The server returned the cached token again.
-    pub(super) same_token: bool,
+    pub(crate) same_token: bool,
     /// Drawn once for this token, uniform in `[0, 1)`.
-    pub(super) draw: f64,
+    pub(crate) draw: f64,
+    /// When to refresh it, decided for all processes of a fleet. It replaces the draw.
+    pub(crate) refresh_at: Option<Instant>,
+    /// The token is not used later than this, whatever its lifetime is.
+    pub(crate) expires_by: Option<Instant>,
 }
 
 /// When to refresh a token, and when to stop using it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Deadlines {
-    pub(super) refresh_at: Instant,
-    pub(super) expires_at: Instant,
+pub(crate) struct Deadlines {
+    pub(crate) refresh_at: Instant,
+    pub(crate) expires_at: Instant,
     /// The lifetime that the deadlines are computed from.
-    pub(super) lifetime: Duration,
+    pub(crate) lifetime: Duration,
 }
 
 impl Schedule {
-    pub(super) fn deadlines(&self, arrival: &Arrival) -> Deadlines {
+    pub(crate) fn deadlines(&self, arrival: &Arrival) -> Deadlines {
         let lifetime = arrival.lifetime.unwrap_or(self.default_lifetime).min(MAX_LIFETIME);
         let leeway = self.leeway.min(lifetime / 10);
         let usable = lifetime - leeway;
         let expires_at = arrival.issued_at + usable;
+        let expires_at = arrival.expires_by.map_or(expires_at, |at| at.min(expires_at));
         let left = expires_at.saturating_duration_since(arrival.arrived_at);
 
         let (low, high) = if arrival.first { self.first_lead } else { self.lead };
@@ -78,9 +87,13 @@ impl Schedule {
             refresh_in = refresh_in.min(hint);
         }
         // No hint, slow endpoint or nearly expired token can cause a loop of refreshes.
-        let earliest = arrival.arrived_at + if arrival.same_token { left / 2 } else { left / 3 };
-        let refresh_at =
-            (arrival.issued_at + refresh_in).max(earliest).min(expires_at.max(earliest));
+        let (planned, pause) = match arrival.refresh_at {
+            Some(common) => (common, MIN_PAUSE.min(left / 3)),
+            None if arrival.same_token => (arrival.issued_at + refresh_in, left / 2),
+            None => (arrival.issued_at + refresh_in, left / 3),
+        };
+        let earliest = arrival.arrived_at + pause;
+        let refresh_at = planned.max(earliest).min(expires_at.max(earliest));
         Deadlines { refresh_at, expires_at, lifetime }
     }
 }
@@ -99,6 +112,8 @@ mod tests {
             first: false,
             same_token: false,
             draw: 0.0,
+            refresh_at: None,
+            expires_by: None,
         }
     }
 
@@ -165,6 +180,21 @@ mod tests {
         assert_eq!(seconds(&one), (15.0, 18.0));
         one.refresh_in = Some(Duration::ZERO);
         assert_eq!(seconds(&one), (14.0, 18.0));
+    }
+
+    #[test]
+    fn a_common_refresh_replaces_the_draw_and_may_be_due_a_second_after_the_arrival() {
+        let start = Instant::now();
+        let mut one = arrival(start, 3600.0);
+        one.arrived_at += Duration::from_secs(100);
+        for (common, expected) in [(2000, 2000.0), (50, 101.0), (5000, 3570.0)] {
+            one.refresh_at = Some(start + Duration::from_secs(common));
+            assert_eq!(seconds(&one), (expected, 3570.0));
+        }
+        one.expires_by = Some(start + Duration::from_secs(101));
+        let (refresh, expiry) = seconds(&one);
+        assert_eq!(expiry, 101.0);
+        assert!(refresh > 100.0 && refresh <= 101.0, "{refresh}");
     }
 
     #[test]

@@ -1,0 +1,70 @@
+//! The properties that determine a token of a token endpoint.
+
+use super::{attempt::EndpointClient, token_endpoint::Endpoint};
+use crate::source::Sharing;
+
+impl EndpointClient {
+    /// The properties that determine the token. They contain no secret.
+    pub(super) fn sharing(&self) -> Sharing {
+        let parameters = &self.parameters;
+        let kind = match &self.endpoint {
+            Endpoint::Fixed(_) => "token_url",
+            Endpoint::Discovered(_) => "issuer",
+        };
+        let mut sharing = Sharing::new()
+            .with(kind, self.endpoint.uri().to_string())
+            .with("grant_type", parameters.grant_type());
+        let named = [
+            ("client_id", self.client_id.as_deref()),
+            ("auth_method", self.auth.method()),
+            ("scope", parameters.scope()),
+            ("audience", parameters.audience.as_deref()),
+            ("authorization_details", parameters.authorization_details.as_deref()),
+        ];
+        for (name, value) in named {
+            if let Some(value) = value {
+                sharing = sharing.with(name, value);
+            }
+        }
+        for resource in &parameters.resource {
+            sharing = sharing.with("resource", resource);
+        }
+        for (name, value) in &parameters.extra {
+            sharing = match value.public_text() {
+                // As in the token request, in which an empty one is omitted.
+                Some("") => sharing,
+                Some(text) => sharing.with("parameter", name).with("value", text),
+                None => sharing
+                    .with("parameter", name)
+                    .needs_namespace(format!("the value of parameter {name:?} may be secret")),
+            };
+        }
+        if self.auth.has_closure() {
+            let reason = "a closure provides the credential, which may be that of any client";
+            sharing = sharing.needs_namespace(reason);
+        }
+        self.bound_to(sharing)
+    }
+
+    /// Adds the key or certificate that the token may be bound to.
+    fn bound_to(&self, mut sharing: Sharing) -> Sharing {
+        #[cfg(feature = "dpop")]
+        if let Some(key) = &self.dpop.key {
+            sharing = match key.given() {
+                Some(key) => sharing.with("dpop", key.thumbprint()),
+                None => sharing.never(
+                    "its tokens are bound to a generated DPoP key, which no other process has; \
+                     pass a key that all processes have",
+                ),
+            };
+        }
+        #[cfg(feature = "hyper-transport")]
+        if let Some(binding) = &self.binding {
+            return sharing.with("certificate", binding.identity().thumbprint());
+        }
+        if self.has_client_certificate || self.auth.uses_mtls() {
+            sharing = sharing.needs_namespace("the certificate of the transport is not known");
+        }
+        sharing
+    }
+}

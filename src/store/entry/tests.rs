@@ -1,0 +1,179 @@
+use std::time::Duration;
+
+use http::StatusCode;
+use tokio::time::Instant;
+
+use super::*;
+use crate::{
+    error::{Error, Problem},
+    timing::{BackoffSettings, Deadlines, FailureBackoff, RejectionBudget},
+    token::{Token, TokenType},
+};
+
+const S: Duration = Duration::from_secs(1);
+
+fn now() -> Moment {
+    // So that instants in the past exist.
+    Moment { instant: Instant::now() + 100_000 * S, wall: 1_795_521_600_000 }
+}
+
+fn later(now: Moment, by: Duration) -> Moment {
+    Moment { instant: now.instant + by, wall: now.wall + by.as_millis() as u64 }
+}
+
+fn document(now: Moment) -> Document {
+    let token = Token::new(TokenType::Dpop, "s3cr3t")
+        .unwrap()
+        .with_lifetime(3600 * S)
+        .with_refresh_in(1800 * S)
+        .with_scope("a b");
+    let issued_at = now.instant - 10 * S;
+    let deadlines = Deadlines {
+        refresh_at: issued_at + 3000 * S,
+        expires_at: issued_at + 3570 * S,
+        lifetime: 3600 * S,
+    };
+    let mut budget = RejectionBudget::default();
+    budget.record_rejection(now.instant);
+    budget.take(now.instant);
+    Document {
+        token: Some(StoredToken::new(&token, issued_at, &deadlines, now)),
+        failure: Some(failure(Problem::InvalidClient, now)),
+        budget: StoredBudget::new(&budget, now),
+    }
+}
+
+fn failure(problem: Problem, now: Moment) -> StoredFailure {
+    let error = Error::of(problem)
+        .with_status(StatusCode::UNAUTHORIZED)
+        .with_server_text("text of the server")
+        .with_oauth_code("invalid_client", Some("more text"))
+        .with_retry_after(Some(100 * S));
+    let backoff = FailureBackoff::after(2, error, now.instant, 0.0, &BackoffSettings::default());
+    StoredFailure::new(&backoff, now)
+}
+
+#[test]
+fn a_document_survives_its_encoding() {
+    let now = now();
+    let document = document(now);
+    let encoded = document.encode();
+    assert_eq!(encoded.capacity() >= encoded.len(), true);
+    let decoded = Document::decode(&encoded).unwrap();
+    assert_eq!((&decoded.failure, &decoded.budget), (&document.failure, &document.budget));
+    let (decoded, token) = (decoded.token.unwrap(), document.token.unwrap());
+    assert!(decoded.token.same_secret(&token.token));
+    assert_eq!(decoded.token.token_type(), TokenType::Dpop);
+    assert_eq!(decoded.token.scope(), Some("a b"));
+    let times = |it: &StoredToken| (it.issued_at, it.expires_at, it.refresh_at, it.was_rejected);
+    assert_eq!(times(&decoded), times(&token));
+    let cached = decoded.for_cache(7, 5 * S, later(now, 90 * S));
+    assert_eq!(cached.lifetime(), Some(3600 * S));
+    assert_eq!(cached.refresh_in(), Some(1800 * S));
+    assert_eq!(cached.issued_at(), Some(now.instant - 10 * S));
+    let terms = cached.shared_terms().unwrap();
+    assert_eq!((terms.generation, terms.from_store), (Some(7), true));
+    assert_eq!(terms.refresh_at, Some(now.instant + 2990 * S));
+    assert_eq!(terms.expires_by, Some(now.instant + 3585 * S));
+}
+
+/// The buffer that holds a token is wiped. One that grew would have left a copy.
+#[test]
+fn the_buffer_of_an_encoding_does_not_grow() {
+    let document = document(now());
+    let encoded = document.encode();
+    let token = document.token.unwrap();
+    let most = 1
+        + token.encoded_len()
+        + failure::BYTES
+        + budget::BYTES
+        + 5 * (token::FIELDS + failure::FIELDS + budget::FIELDS);
+    assert!(encoded.len() <= most, "{} {most}", encoded.len());
+}
+
+#[test]
+fn no_text_of_a_server_is_in_a_document() {
+    let encoded = document(now()).encode();
+    for text in ["text of the server", "more text"] {
+        assert!(!encoded.windows(text.len()).any(|part| part == text.as_bytes()), "{text}");
+    }
+}
+
+#[test]
+fn a_document_that_is_cut_off_or_of_another_version_is_refused() {
+    let encoded = document(now()).encode();
+    let cut = (0..encoded.len()).filter(|length| Document::decode(&encoded[..*length]).is_some());
+    assert_eq!(cut.count(), 0);
+    let mut other = encoded.to_vec();
+    other[0] = 2;
+    assert!(Document::decode(&other).is_none());
+    let unknown_field = [&encoded[..], &[200, 0, 0, 0, 1, 7]].concat();
+    assert!(Document::decode(&unknown_field).is_some());
+}
+
+#[test]
+fn random_bytes_are_refused_without_a_panic() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..20_000 {
+        let mut bytes = vec![0; random.usize(0..100)];
+        random.fill(&mut bytes);
+        if let Some(first) = bytes.first_mut() {
+            *first = 1;
+        }
+        Document::decode(&bytes);
+    }
+}
+
+#[test]
+fn an_error_crosses_processes_without_text_and_with_the_rest_of_its_cooldown() {
+    let now = now();
+    let failure = failure(Problem::InvalidClient, now);
+    let settings = BackoffSettings::default();
+    let error = |now| failure.error(false, 5 * S, &settings, now);
+    let error_later = error(later(now, 40 * S)).unwrap();
+    assert_eq!(error_later.retry_after(), Some(60 * S));
+    assert_eq!(error_later.oauth_code(), Some("invalid_client"));
+    assert_eq!(error_later.status(), Some(StatusCode::UNAUTHORIZED));
+    assert!(error_later.is_permanent() && !error_later.is_retryable());
+    let text = error_later.to_string();
+    assert!(text.contains("another process of the fleet got this error 40 s ago"), "{text}");
+    assert!(!text.contains("text of the server"), "{text}");
+    assert!(error(later(now, 100 * S)).is_none(), "the cooldown has ended");
+}
+
+#[test]
+fn a_failure_of_a_wrong_clock_does_not_stop_the_fleet() {
+    let now = now();
+    let ahead = failure(Problem::ServerError, later(now, 3600 * S));
+    assert!(ahead.error(false, 5 * S, &BackoffSettings::default(), now).is_none());
+    let little_ahead = failure(Problem::ServerError, later(now, 3 * S));
+    assert!(little_ahead.error(false, 5 * S, &BackoffSettings::default(), now).is_some());
+}
+
+#[test]
+fn a_budget_keeps_its_times_on_another_clock() {
+    let now = now();
+    let settings = BackoffSettings::default();
+    let mut budget = RejectionBudget::default();
+    for _ in 0..3 {
+        budget.record_rejection(now.instant);
+        budget.take(now.instant);
+    }
+    let stored = StoredBudget::new(&budget, now);
+    // A process that started at another time.
+    let other = Moment { instant: now.instant - 5000 * S, wall: now.wall + 20_000 };
+    assert_eq!(stored.budget(other).wait(other.instant, &settings), 40 * S);
+    let behind = Moment { instant: now.instant, wall: now.wall - 3_600_000 };
+    assert_eq!(stored.budget(behind).wait(behind.instant, &settings), 60 * S);
+}
+
+#[test]
+fn an_entry_is_kept_as_long_as_any_part_is_of_use() {
+    let (now, settings) = (now(), BackoffSettings::default());
+    let mut document = document(now);
+    assert_eq!(document.keep(&settings, now), 3590 * S + 60 * S);
+    document.token = None;
+    assert_eq!(document.keep(&settings, now), 1800 * S + 60 * S);
+    document.budget = StoredBudget::default();
+    assert_eq!(document.keep(&settings, now), 220 * S + 60 * S);
+}

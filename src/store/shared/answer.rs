@@ -1,0 +1,134 @@
+//! Whether the content of an entry answers an acquisition: by its token, or by a failure whose
+//! cooldown lasts.
+
+use std::time::Duration;
+
+use super::{core::Core, entry::Generation};
+use crate::{
+    error::Error,
+    event::AcquisitionReason,
+    source::AcquireContext,
+    store::entry::{Document, Moment, StoredToken},
+    timing::Arrival,
+    token::{SharedTerms, Token},
+};
+
+/// Maximum delay of a refresh by a process that did not acquire the token, so that the announcement of
+/// the next one usually arrives before this process asks. It is at most a share of the lifetime too.
+const MAX_JITTER: Duration = Duration::from_secs(5);
+const MAX_JITTER_SHARE: f64 = 0.01;
+
+/// One acquisition, as its cache asks for it.
+pub(super) struct Question<'a> {
+    pub(super) core: &'a Core,
+    pub(super) context: &'a AcquireContext,
+}
+
+impl Question<'_> {
+    /// The result of the acquisition, if the entry has one.
+    pub(super) fn answer(&self, generation: &Generation) -> Option<Result<Token, Error>> {
+        let now = Moment::now(&self.core.settings.clock);
+        let document = &generation.document;
+        if let Some(token) = self.token(generation, now) {
+            self.core.health.shares(&self.context.client);
+            return Some(Ok(token));
+        }
+        if let Some(error) = self.failure(document, now) {
+            self.core.health.shares(&self.context.client);
+            return Some(Err(error));
+        }
+        let is_known = document.token.as_ref().is_some_and(|it| it.was_rejected);
+        if is_known && !self.budget_allows(document, now) {
+            return self.unchanged().map(Ok);
+        }
+        None
+    }
+
+    /// The token of the entry, if it is of use.
+    fn token(&self, generation: &Generation, now: Moment) -> Option<Token> {
+        let stored = generation.document.token.as_ref()?;
+        let (context, settings) = (self.context, &self.core.settings);
+        let is_from_future = stored.is_from_future(settings.clock_skew, now);
+        self.core.health.clock(&context.client, is_from_future);
+        let is_known = |token: &Option<Token>| {
+            token.as_ref().is_some_and(|token| token.same_secret(&stored.token))
+        };
+        if is_from_future || is_known(&context.rejected) || is_known(&context.current) {
+            return None;
+        }
+        // The refresh of this token is due too.
+        let is_scheduled =
+            context.reason == AcquisitionReason::Refresh && context.rejected.is_none();
+        if is_scheduled && now.wall >= stored.refresh_at {
+            return None;
+        }
+        if let Some(after) = context.issued_after
+            && stored.issued_at(now).is_none_or(|issued_at| issued_at < after)
+        {
+            return None;
+        }
+        let token =
+            self.jittered(stored.for_cache(generation.number, settings.clock_skew, now), stored);
+        if self.expires_at(&token, now) <= now.instant {
+            return None;
+        }
+        self.core.adopt(token)
+    }
+
+    /// When a cache stops using the token.
+    fn expires_at(&self, token: &Token, now: Moment) -> tokio::time::Instant {
+        let terms = token.shared_terms().copied().unwrap_or_default();
+        let schedule = &self.context.timing.schedule;
+        let deadlines = schedule.deadlines(&Arrival {
+            issued_at: token.issued_at().unwrap_or(now.instant),
+            arrived_at: now.instant,
+            lifetime: token.lifetime(),
+            refresh_in: None,
+            took: Duration::ZERO,
+            first: false,
+            same_token: false,
+            draw: 0.0,
+            refresh_at: terms.refresh_at,
+            expires_by: terms.expires_by,
+        });
+        deadlines.expires_at
+    }
+
+    fn jittered(&self, token: Token, stored: &StoredToken) -> Token {
+        let lifetime = Duration::from_millis(stored.expires_at.saturating_sub(stored.issued_at));
+        let jitter = MAX_JITTER.min(lifetime.mul_f64(MAX_JITTER_SHARE)).mul_f64(fastrand::f64());
+        let terms = token.shared_terms().copied().unwrap_or_default();
+        let refresh_at = terms.refresh_at.map(|at| at + jitter);
+        token.with_shared_terms(SharedTerms { refresh_at, ..terms })
+    }
+
+    /// The failure of another process, while its cooldown lasts.
+    fn failure(&self, document: &Document, now: Moment) -> Option<Error> {
+        if self.context.ends_cooldown {
+            return None;
+        }
+        let with_token = self.context.current.is_some();
+        let skew = self.core.settings.clock_skew;
+        document.failure.as_ref()?.error(with_token, skew, &self.context.timing.backoff, now)
+    }
+
+    /// Whether the fleet may acquire for a rejection or a forced refresh now. Other acquisitions may
+    /// always.
+    pub(super) fn budget_allows(&self, document: &Document, now: Moment) -> bool {
+        if !self.context.is_budgeted {
+            return true;
+        }
+        let mut budget = document.budget.budget(now);
+        budget.record_rejection(now.instant);
+        // The acquisition after a failure is the one that was taken from the budget.
+        document.failure.is_some()
+            || budget.wait(now.instant, &self.context.timing.backoff).is_zero()
+    }
+
+    /// The cached token again, so that the cache goes on with it.
+    pub(super) fn unchanged(&self) -> Option<Token> {
+        let token = self.context.rejected.as_ref().or(self.context.current.as_ref())?.clone();
+        let terms = token.shared_terms().copied().unwrap_or_default();
+        Some(token.with_shared_terms(SharedTerms { from_store: false, ..terms }))
+    }
+}

@@ -1,0 +1,166 @@
+//! The builder of [`Shared`].
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use super::{Shared, core::Core, settings::Settings};
+use crate::{
+    clock::{Clock, WallClock},
+    error::{Error, Problem},
+    source::TokenSource,
+    store::{
+        sealing::{Sealing, SealingKey},
+        traits::{ErasedStore, Store},
+    },
+};
+
+/// The bound of each operation of the store.
+const STORE_TIMEOUT: Duration = Duration::from_millis(250);
+/// By how much the clocks of hosts may differ.
+const CLOCK_SKEW: Duration = Duration::from_secs(5);
+/// How long the death of a process delays the others.
+const LEASE: Duration = Duration::from_secs(5);
+
+/// Builds a [`Shared`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::{
+///     Token,
+///     source::AcquireContext,
+///     store::{MemoryStore, SealingKey, Shared},
+/// };
+///
+/// # let (old, new) = ([*b"not a real key, just an example.", *b"not a real key either, be warned"]).map(SealingKey::from_bytes).into();
+/// let shared = Shared::builder(|_: AcquireContext| async { Token::bearer("abc") }, MemoryStore::new())
+///     .sealed_with([new?, old?]) // the first seals, all open
+///     .namespace("billing, production")
+///     .store_timeout(Duration::from_millis(100))
+///     .build()?;
+/// # drop(shared);
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
+#[must_use = "nothing is built before `build`"]
+pub struct SharedBuilder<S> {
+    source: S,
+    store: Arc<dyn ErasedStore>,
+    sealing: Option<Result<Sealing, Error>>,
+    namespace: Option<String>,
+    store_timeout: Duration,
+    clock_skew: Duration,
+    lease: Duration,
+    clock: Clock,
+}
+
+impl<S: TokenSource> SharedBuilder<S> {
+    pub(super) fn new(source: S, store: impl Store) -> Self {
+        Self {
+            source,
+            store: Arc::new(store),
+            sealing: None,
+            namespace: None,
+            store_timeout: STORE_TIMEOUT,
+            clock_skew: CLOCK_SKEW,
+            lease: LEASE,
+            clock: Clock::default(),
+        }
+    }
+
+    /// The keys of the fleet. The first one seals, and all of them open. Either this or
+    /// [`plain_text`](Self::plain_text) is required.
+    ///
+    /// Keys can change while the fleet runs, in three steps: add the new key behind the old one in all
+    /// processes; put it first; remove the old one.
+    pub fn sealed_with(mut self, keys: impl IntoIterator<Item = SealingKey>) -> Self {
+        self.sealing = Some(Sealing::new(keys));
+        self
+    }
+
+    /// Stores tokens as plain text. Anyone who can read the store can then use them, and anyone who can
+    /// write to it can give this process a token.
+    pub fn plain_text(mut self) -> Self {
+        self.sealing = Some(Ok(Sealing::PlainText));
+        self
+    }
+
+    /// Separates this client from others with the same settings, such as those of another
+    /// environment. It is hashed, and must not contain a secret. Default: none.
+    ///
+    /// It is required if the settings do not determine the token: with a parameter that may be secret,
+    /// a credential from a closure, or a custom source without
+    /// [`sharing`](TokenSource::sharing).
+    pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
+        self.namespace = Some(namespace.into());
+        self
+    }
+
+    /// How long this process waits for each operation of the store, before it acquires a token without
+    /// it. Default: 250 ms.
+    pub fn store_timeout(mut self, timeout: Duration) -> Self {
+        self.store_timeout = timeout;
+        self
+    }
+
+    /// By how much the clocks of two hosts may differ. A token of another process is not used in the
+    /// last part of its lifetime that is as long. Default: 5 s.
+    pub fn clock_skew(mut self, skew: Duration) -> Self {
+        self.clock_skew = skew;
+        self
+    }
+
+    /// How long a process that stopped delays the others. A process that acquires a token renews its
+    /// lease each third of this time. At least 1 s. Default: 5 s.
+    pub fn lease(mut self, lease: Duration) -> Self {
+        self.lease = lease;
+        self
+    }
+
+    /// The wall clock, by which processes compare times. Default: the system's clock.
+    pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
+        self.clock = Clock::new(clock);
+        self
+    }
+
+    /// Checks the settings. The store is not used yet.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Config`, naming the setting and what to do: if neither keys nor plain text were chosen,
+    /// the source needs a namespace, its token cannot be shared (such as one that is bound to a
+    /// generated DPoP key), or a bound is zero.
+    pub fn build(self) -> Result<Shared<S>, Error> {
+        let sealing = self.sealing.unwrap_or_else(|| {
+            Err(Error::of(Problem::Config).with_detail(
+                "sealing: neither keys nor plain text were chosen; call sealed_with, or plain_text",
+            ))
+        });
+        let settings = Settings {
+            sealing: sealing?,
+            namespace: self.namespace,
+            store_timeout: self.store_timeout,
+            clock_skew: self.clock_skew,
+            lease: self.lease,
+            clock: self.clock,
+        };
+        settings.check()?;
+        let source = Arc::new(self.source);
+        let core = Arc::new(Core::new(self.store, settings, {
+            let source = Arc::clone(&source);
+            move |token| source.adopt(token)
+        }));
+        core.entry(&source.sharing())?;
+        Ok(Shared { source, core })
+    }
+}
+
+impl<S> fmt::Debug for SharedBuilder<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedBuilder")
+            .field("namespace", &self.namespace)
+            .field("store_timeout", &self.store_timeout)
+            .field("clock_skew", &self.clock_skew)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
+}

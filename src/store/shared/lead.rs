@@ -1,0 +1,211 @@
+//! The acquisition of the process that has the lease.
+
+use std::{
+    future::{Future, poll_fn},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    answer::Question,
+    core::Core,
+    entry::{Entry, Generation},
+    lease_guard::LeaseGuard,
+};
+use crate::{
+    error::Error,
+    source::{AcquireContext, TokenSource},
+    store::entry::{Document, Moment, StoredBudget, StoredFailure, StoredToken},
+    timing::{Arrival, Deadlines, FailureBackoff, RejectionBudget},
+    token::{SharedTerms, Token},
+};
+
+pub(super) struct Leader<'a, S> {
+    pub(super) source: &'a S,
+    pub(super) core: &'a Arc<Core>,
+    pub(super) entry: &'a Entry,
+    pub(super) context: &'a AcquireContext,
+    pub(super) guard: LeaseGuard,
+    /// The generation of the lease.
+    pub(super) number: u64,
+    /// The entry when the lease was granted.
+    pub(super) document: Document,
+}
+
+impl<S: TokenSource> Leader<'_, S> {
+    pub(super) async fn acquire(mut self) -> Result<Token, Error> {
+        let question = Question { core: self.core, context: self.context };
+        let now = self.now();
+        if !question.budget_allows(&self.document, now)
+            && let Some(unchanged) = question.unchanged()
+        {
+            self.remember_rejection(&unchanged, now).await;
+            return Ok(unchanged);
+        }
+        self.document.budget = StoredBudget::new(&self.budget_after(now), now);
+        let called_at = Instant::now();
+        let acquired = self.call_source().await;
+        if self.core.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
+            // The certificate was replaced. The token belongs to another entry.
+            self.guard.release().await;
+            return acquired;
+        }
+        match acquired {
+            Ok(token) => self.succeed(token, called_at).await,
+            Err(error) => self.fail(error).await,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        Moment::now(&self.core.settings.clock)
+    }
+
+    /// Calls the source, and renews the lease until it has a result.
+    async fn call_source(&self) -> Result<Token, Error> {
+        let mut context = self.context.clone();
+        // Leaves time to store a failure, before the cache gives the acquisition up.
+        let reserve = self.core.settings.store_timeout;
+        let left = context.deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        context.deadline =
+            left.map(|left| Instant::now() + left.saturating_sub(reserve.min(left / 4)));
+        let mut acquiring = pin!(self.source.acquire(context));
+        let mut keeping = pin!(self.guard.keep());
+        poll_fn(|cx| match acquiring.as_mut().poll(cx) {
+            Poll::Ready(acquired) => Poll::Ready(acquired),
+            Poll::Pending => keeping.as_mut().poll(cx).map(|()| unreachable!("it keeps the lease")),
+        })
+        .await
+    }
+
+    /// The budget of the fleet after this acquisition. It is full again when a token has reached its
+    /// refresh unrejected.
+    fn budget_after(&self, now: Moment) -> RejectionBudget {
+        let Document { token, failure, .. } = &self.document;
+        let mut budget = self.document.budget.budget(now);
+        if !self.context.is_budgeted {
+            let is_refilled = self.context.rejected.is_none()
+                && token.as_ref().is_some_and(|it| !it.was_rejected && now.wall >= it.refresh_at);
+            return if is_refilled { RejectionBudget::default() } else { budget };
+        }
+        budget.record_rejection(now.instant);
+        if failure.is_some() {
+            budget.restart_last(now.instant);
+        } else {
+            budget.take(now.instant);
+        }
+        budget
+    }
+
+    /// The budget does not allow an acquisition. The next refresh of this token must not refill it.
+    async fn remember_rejection(mut self, rejected: &Token, now: Moment) {
+        let stored = self.document.token.as_mut().filter(|it| it.token.same_secret(rejected));
+        if let Some(stored) = stored
+            && !std::mem::replace(&mut stored.was_rejected, true)
+        {
+            let mut budget = self.document.budget.budget(now);
+            budget.record_rejection(now.instant);
+            self.document.budget = StoredBudget::new(&budget, now);
+            // Without it, each process that sees the rejection asks once for the lease.
+            let _is_written = self.write(now).await;
+        }
+        self.guard.release().await;
+    }
+
+    async fn succeed(mut self, token: Token, called_at: Instant) -> Result<Token, Error> {
+        let now = self.now();
+        let issued_at = token.issued_at().unwrap_or(called_at).min(now.instant);
+        let took = now.instant.saturating_duration_since(called_at);
+        let deadlines = self.deadlines(&token, issued_at, took, now);
+        let token =
+            if token.issued_at().is_none() { token.with_issued_at(issued_at) } else { token };
+        let token = token.with_shared_terms(SharedTerms {
+            generation: Some(self.number),
+            refresh_at: Some(deadlines.refresh_at),
+            took: Some(took),
+            ..SharedTerms::default()
+        });
+        if deadlines.expires_at <= now.instant {
+            // Of no use to others.
+            self.guard.release().await;
+            return Ok(token);
+        }
+        let mut stored = StoredToken::new(&token, issued_at, &deadlines, now);
+        stored.was_rejected =
+            self.context.rejected.as_ref().is_some_and(|it| it.same_secret(&token));
+        self.document.token = Some(stored);
+        self.document.failure = None;
+        match self.write(now).await {
+            Some(true) => {
+                self.core.health.shares(&self.context.client);
+                self.guard.release().await;
+                Ok(token)
+            }
+            // This process was stopped, and another one has acquired a later token.
+            Some(false) => {
+                let newer = self.entry.read(self.core).await;
+                let question = Question { core: self.core, context: self.context };
+                let newer = newer.ok().and_then(Result::ok).flatten();
+                let newer = newer.and_then(|newer| question.answer(&newer)?.ok());
+                Ok(newer.unwrap_or(token))
+            }
+            None => Ok(token),
+        }
+    }
+
+    fn deadlines(
+        &self,
+        token: &Token,
+        issued_at: Instant,
+        took: Duration,
+        now: Moment,
+    ) -> Deadlines {
+        let is_same =
+            |other: &Option<Token>| other.as_ref().is_some_and(|other| other.same_secret(token));
+        let schedule = &self.context.timing.schedule;
+        let default = schedule.default_lifetime.saturating_sub(token.age());
+        schedule.deadlines(&Arrival {
+            issued_at,
+            arrived_at: now.instant,
+            lifetime: token.lifetime().or(Some(default)),
+            refresh_in: token.refresh_in(),
+            took,
+            // The fleet has one token, so its refreshes need no spread.
+            first: false,
+            same_token: is_same(&self.context.current) || is_same(&self.context.rejected),
+            draw: fastrand::f64(),
+            refresh_at: None,
+            expires_by: None,
+        })
+    }
+
+    async fn fail(mut self, error: Error) -> Result<Token, Error> {
+        if StoredFailure::is_shared(&error) {
+            let now = self.now();
+            let before = self.document.failure.as_ref().map_or(0, |failure| failure.failures);
+            let backoff = &self.context.timing.backoff;
+            let draw = fastrand::f64();
+            let failure = FailureBackoff::after(before, error.clone(), now.instant, draw, backoff);
+            self.document.failure = Some(StoredFailure::new(&failure, now));
+            let _is_written = self.write(now).await;
+        }
+        self.guard.release().await;
+        Err(error)
+    }
+
+    /// Whether the document was written. `None`: the store failed.
+    async fn write(&self, now: Moment) -> Option<bool> {
+        let keep = self.document.keep(&self.context.timing.backoff, now);
+        let generation = Generation { number: self.number, document: self.document.clone() };
+        match self.entry.write(self.core, generation, keep).await {
+            Ok(is_newest) => Some(is_newest),
+            Err(why) => {
+                self.core.health.stopped(&self.context.client, &why);
+                None
+            }
+        }
+    }
+}

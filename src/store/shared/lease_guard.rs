@@ -1,0 +1,77 @@
+//! A lease that is released when it is dropped.
+
+use std::{sync::Arc, time::Duration};
+
+use super::core::Core;
+use crate::{
+    error::{Error, Problem},
+    store::traits::{EntryId, LeaseOwner},
+};
+
+/// The lease of one acquisition. Dropped without [`release`](Self::release), such as with the future of
+/// the acquisition, it is released in the background. If there is no runtime, it lapses.
+pub(super) struct LeaseGuard {
+    core: Arc<Core>,
+    id: EntryId,
+    pub(super) owner: LeaseOwner,
+    is_held: bool,
+}
+
+impl LeaseGuard {
+    /// Made before the lease is requested, since a request that is given up may succeed.
+    ///
+    /// # Errors
+    ///
+    /// Kind `Credentials`, if the random number generator fails.
+    pub(super) fn new(core: &Arc<Core>, id: EntryId) -> Result<Self, Error> {
+        let mut owner = [0; 16];
+        aws_lc_rs::rand::fill(&mut owner).map_err(|_| {
+            Error::of(Problem::Credentials)
+                .with_detail("lease: the cryptographic library has no random numbers; restart")
+        })?;
+        let owner = LeaseOwner(u128::from_be_bytes(owner));
+        Ok(Self { core: Arc::clone(core), id, owner, is_held: true })
+    }
+
+    /// Another process has the lease.
+    pub(super) fn forget(mut self) {
+        self.is_held = false;
+    }
+
+    /// Renews the lease each third of its duration, until it is lost. Never completes.
+    pub(super) async fn keep(&self) {
+        let Core { store, settings, .. } = &*self.core;
+        loop {
+            tokio::time::sleep(settings.lease / 3).await;
+            let renewal = store.renew(self.id, self.owner, settings.lease);
+            let renewed = tokio::time::timeout(settings.store_timeout, renewal).await;
+            // A store that fails now may answer the next time.
+            if let Ok(Ok(false)) = renewed {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    pub(super) async fn release(mut self) {
+        let (core, id, owner) = (Arc::clone(&self.core), self.id, self.owner);
+        let bound = core.settings.store_timeout;
+        let released = tokio::time::timeout(bound, core.store.release(id, owner)).await;
+        self.is_held = released.is_err();
+    }
+}
+
+impl Drop for LeaseGuard {
+    fn drop(&mut self) {
+        if !self.is_held {
+            return;
+        }
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let (core, id, owner) = (Arc::clone(&self.core), self.id, self.owner);
+        // Longer than the bound of an operation, because nobody waits.
+        let bound = core.settings.lease.max(Duration::from_secs(1));
+        runtime.spawn(async move {
+            // If it fails, the lease lapses.
+            let _ = tokio::time::timeout(bound, core.store.release(id, owner)).await;
+        });
+    }
+}

@@ -1,0 +1,17 @@
+//! When a token is refreshed, and when the next acquisition may start: pure functions that a cache
+//! and the processes of a fleet share.
+
+mod backoff;
+mod schedule;
+
+pub(crate) use self::{
+    backoff::{BackoffSettings, BackoffState, FailureBackoff, RejectionBudget},
+    schedule::{Arrival, Deadlines, Schedule},
+};
+
+/// The settings of a cache that its source may need.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Timing {
+    pub(crate) schedule: Schedule,
+    pub(crate) backoff: BackoffSettings,
+}
