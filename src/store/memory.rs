@@ -105,7 +105,7 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let started_ms = since_1970.map_or(0, |since| millis(since));
+        let started_ms = since_1970.map_or(0, millis);
         Self(Arc::new(Inner {
             started_ms,
             started: Instant::now(),

@@ -1,5 +1,6 @@
 //! A token that the processes of a fleet share through a store.
 
+mod announcements;
 mod entry;
 #[cfg(feature = "file-store")]
 mod file;
@@ -11,6 +12,7 @@ mod report;
 mod sealing;
 mod shared;
 mod traits;
+mod values;
 
 #[cfg(feature = "file-store")]
 #[cfg_attr(docsrs, doc(cfg(feature = "file-store")))]
