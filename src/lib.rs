@@ -93,6 +93,7 @@
 //! | [`event`], [`token`], [`clock`] | events, tokens, the wall clock |
 //! | `jose`, `dpop` | signing keys; tokens that are bound to a key |
 //! | `middleware` | a middleware for reqwest-middleware |
+//! | `store` | one token for all processes of a fleet |
 //! | `testing` | a mock authorization server and API |
 //!
 //! # Features
@@ -106,6 +107,9 @@
 //! | `reqwest` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests. |
 //! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`](middleware::OAuthClientCredentialsMiddleware) for clients of reqwest-middleware. |
 //! | `rustls` | no | [`build_tls_config`](transport::HyperTransportBuilder::build_tls_config): the TLS settings of the default transport, for other clients of rustls. |
+//! | `store` | no | [`store`]: one token for all processes of a fleet; the trait of a store, and one in memory. |
+//! | `redis` | no | [`RedisStore`](store::RedisStore): shared tokens in Redis or Valkey. |
+//! | `file-store` | no | [`FileStore`](store::FileStore): shared tokens in files, for processes of one machine. |
 //! | `testing` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
 //! | `testing-rustls` | no | TLS and client certificates for these mocks. |
 //!

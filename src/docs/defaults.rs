@@ -204,6 +204,21 @@
 //! | TCP | keepalive after 15 s, twice, 5 s apart; sent data must be acknowledged within 30 s (Linux) (*fixed*) | A lost peer is noticed within 30 s. |
 //! | HTTP/2 PING of API clients ([`HyperClient`], [`ReqwestService`]) | after 15 s of silence, answered within 10 s, while requests are in flight (*fixed*) | Finds a lost peer where a middlebox keeps TCP alive. Idle connections cost nothing. |
 //!
+//! # A store of shared tokens
+//!
+//! `RedisStore` (feature `redis`) and `FileStore` (feature `file-store`).
+//!
+//! | setting | default | why |
+//! | --- | --- | --- |
+//! | `connect_timeout` | 2 s, login included | A name lookup, a TLS handshake and a login over a slow link. Callers wait for less, and the connection is then ready for the next one. |
+//! | `response_timeout` | 1 s | A script takes less than a millisecond. Longer than callers wait, so that their setting counts. |
+//! | `prefix` | `oauth2-tokens` | An ACL can name it. Ids of entries are hashes, so services may share it. |
+//! | after a failed connection | operations fail at once for 100 ms, doubled up to 2 s (*fixed*) | A Redis that is down is asked rarely, and sharing resumes within seconds. |
+//! | after a failed subscription | the next one after 1 s, doubled up to 30 s, half of it to one and a half at random (*fixed*) | Without announcements, processes poll while they wait. |
+//! | check of a silent subscription | every 15 s (*fixed*) | A lost peer is noticed by then. |
+//! | longest value | 512 KiB (*fixed*) | Twice the longest entry. |
+//! | lock of a file | 2 s (*fixed*) | Its holder needs milliseconds, unless it is stopped. |
+//!
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
 //! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout
 //! [`assertion_lifetime`]: ClientCredentialsBuilder::assertion_lifetime

@@ -105,7 +105,7 @@ impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
         let since_1970 = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let started_ms = since_1970.map_or(0, |since| millis(since));
+        let started_ms = since_1970.map_or(0, millis);
         Self(Arc::new(Inner {
             started_ms,
             started: Instant::now(),
@@ -212,7 +212,7 @@ impl Store for MemoryStore {
         let now = Instant::now();
         let mut state = lock(&self.0.state);
         let entry = state.entry(id, now);
-        if let Some(held) = state.lease_of(id, now) {
+        if let Some(held) = state.lease_of(id, now).filter(|held| held.owner != owner) {
             return Ok(Lease::Held { owner: held.owner, remaining: held.until - now, entry });
         }
         state.leases.insert(id, HeldLease { owner, until: now + duration });

@@ -1,198 +1,84 @@
 //! The store that processes share, as a trait.
 
-use std::{fmt, future::Future, sync::Weak, time::Duration};
+use std::{future::Future, time::Duration};
 
-use bytes::Bytes;
-use tokio::sync::watch;
-
-use crate::{error::BoxError, source::BoxFuture};
-
-/// The name of an entry: a hash of everything that determines its token. It holds no secret.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct EntryId([u8; 32]);
-
-impl EntryId {
-    pub(crate) fn new(hash: [u8; 32]) -> Self {
-        Self(hash)
-    }
-
-    /// The bytes of the hash.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl fmt::Display for EntryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for EntryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EntryId({self})")
-    }
-}
-
-/// The owner of a lease: a random value of one acquisition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LeaseOwner(pub u128);
-
-/// An entry as a store keeps it. The store cannot read the value, unless it was written as plain text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoredEntry {
-    /// Greater for later entries: the time of the lease under which the entry was written, in
-    /// milliseconds on the store's clock.
-    pub generation: u64,
-    /// The sealed value.
-    pub value: Bytes,
-}
-
-impl StoredEntry {
-    /// An entry of this generation.
-    pub fn new(generation: u64, value: Bytes) -> Self {
-        Self { generation, value }
-    }
-}
-
-/// The answer to a request for a lease, with the entry at that moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lease {
-    /// The caller has the lease, and no other process until it ends.
-    Granted {
-        /// The generation of an entry that is written under this lease: the store's clock in
-        /// milliseconds, and greater than the generation of `entry`.
-        generation: u64,
-        /// The entry now.
-        entry: Option<StoredEntry>,
-    },
-    /// Another process has the lease.
-    Held {
-        /// That process.
-        owner: LeaseOwner,
-        /// When the lease ends unless its owner renews it.
-        remaining: Duration,
-        /// The entry now.
-        entry: Option<StoredEntry>,
-    },
-}
-
-/// A store failed: it is unreachable, full or read-only, or its answer is not an answer.
-#[derive(Debug)]
-pub struct StoreError(BoxError);
-
-impl StoreError {
-    /// An error with this cause. Its text must hold no secret, such as a password in a URL.
-    pub fn new(cause: impl Into<BoxError>) -> Self {
-        Self(cause.into())
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the store of shared tokens failed")
-    }
-}
-
-impl std::error::Error for StoreError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&*self.0)
-    }
-}
-
-/// Receives the announcements of one entry. It does not keep its receiver alive.
-///
-/// # Examples
-///
-/// A store with one connection for all subscriptions keeps the handles, and drops those that have
-/// ended:
-///
-/// ```
-/// use std::sync::Mutex;
-/// use tower_oauth2_client_credentials::store::{Announcements, EntryId, StoredEntry};
-///
-/// struct Subscriptions(Mutex<Vec<Announcements>>);
-///
-/// impl Subscriptions {
-///     fn announce(&self, id: EntryId, entry: &StoredEntry) {
-///         // Cloned, because a receiver may do anything.
-///         let all = self.0.lock().unwrap().clone();
-///         for announcements in all {
-///             let _is_open = announcements.announce(id, entry.clone());
-///         }
-///         self.0.lock().unwrap().retain(|it| !it.is_closed());
-///     }
-/// }
-/// # drop(Subscriptions(Mutex::default()));
-/// ```
-#[derive(Clone)]
-pub struct Announcements {
-    id: EntryId,
-    receiver: Weak<dyn ReceiveAnnouncement>,
-    /// Closed when the receiver is dropped.
-    closed: watch::Receiver<()>,
-}
-
-/// The side of a subscription that the store does not see.
-pub(crate) trait ReceiveAnnouncement: Send + Sync {
-    /// Never waits.
-    fn receive(&self, entry: StoredEntry);
-}
-
-impl Announcements {
-    /// `closed`: its sender is dropped with the receiver.
-    pub(crate) fn new(
-        id: EntryId,
-        receiver: Weak<dyn ReceiveAnnouncement>,
-        closed: watch::Receiver<()>,
-    ) -> Self {
-        Self { id, receiver, closed }
-    }
-
-    /// The entry whose announcements are wanted.
-    pub fn id(&self) -> EntryId {
-        self.id
-    }
-
-    /// Delivers an entry. Those of other ids are dropped. Never waits, but runs code of the receiver:
-    /// call it without a lock.
-    ///
-    /// Returns whether the receiver still exists: a subscription ends when it does not.
-    pub fn announce(&self, id: EntryId, entry: StoredEntry) -> bool {
-        if id != self.id {
-            return !self.is_closed();
-        }
-        let Some(receiver) = self.receiver.upgrade() else { return false };
-        receiver.receive(entry);
-        true
-    }
-
-    /// Whether the receiver was dropped.
-    pub fn is_closed(&self) -> bool {
-        self.receiver.strong_count() == 0
-    }
-
-    /// Completes when the receiver was dropped.
-    pub async fn closed(&self) {
-        let mut closed = self.closed.clone();
-        while closed.changed().await.is_ok() {}
-    }
-}
-
-impl fmt::Debug for Announcements {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Announcements")
-            .field("id", &self.id)
-            .field("is_closed", &self.is_closed())
-            .finish()
-    }
-}
+pub(crate) use super::announcements::ReceiveAnnouncement;
+pub use super::{
+    announcements::{AnnouncementReceiver, Announcements},
+    values::{EntryId, Lease, LeaseOwner, StoreError, StoredEntry},
+};
+use crate::source::BoxFuture;
 
 /// Keeps entries and leases for the processes of a fleet.
 ///
+/// [`MemoryStore`](crate::store::MemoryStore) shows all operations in one file.
+///
 /// The caller bounds the duration of each operation. An operation that is dropped may still happen.
 /// A store that cannot answer returns an error: an error is never taken for a missing entry.
+///
+/// # Examples
+///
+/// A store that counts the errors of another one:
+///
+/// ```
+/// use std::{sync::atomic::{AtomicU64, Ordering}, time::Duration};
+/// use tower_oauth2_client_credentials::store::{
+///     Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
+/// };
+///
+/// struct Counted<S> {
+///     inner: S,
+///     errors: AtomicU64,
+/// }
+///
+/// impl<S> Counted<S> {
+///     fn count<T>(&self, result: Result<T, StoreError>) -> Result<T, StoreError> {
+///         self.errors.fetch_add(u64::from(result.is_err()), Ordering::Relaxed);
+///         result
+///     }
+/// }
+///
+/// impl<S: Store> Store for Counted<S> {
+///     async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {
+///         self.count(self.inner.read(id).await)
+///     }
+///
+///     async fn lease(
+///         &self,
+///         id: EntryId,
+///         owner: LeaseOwner,
+///         duration: Duration,
+///     ) -> Result<Lease, StoreError> {
+///         self.count(self.inner.lease(id, owner, duration).await)
+///     }
+///
+///     async fn renew(
+///         &self,
+///         id: EntryId,
+///         owner: LeaseOwner,
+///         duration: Duration,
+///     ) -> Result<bool, StoreError> {
+///         self.count(self.inner.renew(id, owner, duration).await)
+///     }
+///
+///     async fn release(&self, id: EntryId, owner: LeaseOwner) -> Result<(), StoreError> {
+///         self.count(self.inner.release(id, owner).await)
+///     }
+///
+///     async fn write(
+///         &self,
+///         id: EntryId,
+///         entry: StoredEntry,
+///         keep: Duration,
+///     ) -> Result<bool, StoreError> {
+///         self.count(self.inner.write(id, entry, keep).await)
+///     }
+///
+///     fn subscribe(&self, announcements: Announcements) {
+///         self.inner.subscribe(announcements);
+///     }
+/// }
+/// ```
 pub trait Store: Send + Sync + 'static {
     /// The entry now.
     fn read(
@@ -201,6 +87,8 @@ pub trait Store: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<StoredEntry>, StoreError>> + Send;
 
     /// Takes the lease of an entry if no process has it, in one atomic step with reading the entry.
+    /// A lease of the same owner is granted again, so that a request can be repeated if its answer
+    /// was lost.
     fn lease(
         &self,
         id: EntryId,

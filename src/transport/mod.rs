@@ -19,6 +19,8 @@ mod service;
 
 pub use body::TokenRequestBody;
 pub(crate) use failure::{describe, may_send_again, never_connected};
+#[cfg(feature = "redis")]
+pub(crate) use hyper::StreamConnector;
 #[cfg(feature = "hyper-transport")]
 pub(crate) use hyper::has_client_identity;
 #[cfg(feature = "hyper-transport")]

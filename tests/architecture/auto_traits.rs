@@ -76,6 +76,8 @@ mod basics {
             super::hyper::NAMES,
             #[cfg(feature = "reqwest-middleware")]
             super::reqwest::NAMES,
+            #[cfg(all(feature = "redis", feature = "file-store"))]
+            super::store::NAMES,
             #[cfg(feature = "testing")]
             super::testing::NAMES,
         ]
@@ -87,6 +89,8 @@ mod basics {
             feature = "hyper-transport",
             feature = "keyed",
             feature = "reqwest-middleware",
+            feature = "redis",
+            feature = "file-store",
             feature = "testing"
         ));
         if all_features {
@@ -125,6 +129,26 @@ mod keys {
 
     assert_traits! {
         all: DpopKey, HmacAlgorithm, SignedJwt, SigningAlgorithm, SigningKey, SigningKeySource;
+        not_sync:;
+        pinned:
+    }
+}
+
+#[cfg(all(feature = "redis", feature = "file-store"))]
+mod store {
+    use tower_oauth2_client_credentials::store::{
+        AnnouncementReceiver, Announcements, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
+        MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared, SharedBuilder, StoreError,
+        StoredEntry,
+    };
+
+    use super::*;
+
+    assert_traits! {
+        all:
+            AnnouncementReceiver, Announcements, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
+            MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared<ClientCredentials>,
+            SharedBuilder<ClientCredentials>, StoreError, StoredEntry;
         not_sync:;
         pinned:
     }

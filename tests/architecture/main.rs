@@ -19,7 +19,10 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("middleware", "layer cache event error sync"),
     ("layer", "cache net token event error sync"),
     ("config", "endpoint cache source client_auth jose transport secret_file limits error"),
-    ("store", "source token timing secret_file clock limits sync event error"),
+    (
+        "store",
+        "source client_auth transport token timing secret_file clock limits sync event error",
+    ),
     ("cache", "source token timing clock limits event error sync"),
     (
         "endpoint",

@@ -109,7 +109,7 @@ impl SealingKey {
     /// ```
     pub fn from_file(path: impl Into<PathBuf>) -> Result<Self, Error> {
         let file = SecretFile::new(path);
-        let read = || -> Result<Self, BoxError> { Ok(decode(text(&*file.read_blocking()?)?)?) };
+        let read = || -> Result<Self, BoxError> { Ok(decode(text(&file.read_blocking()?)?)?) };
         read().map_err(|cause| crate::secret_file::unreadable("sealing key", &file, cause))
     }
 

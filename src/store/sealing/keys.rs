@@ -62,10 +62,14 @@ impl Sealing {
         match (self, Envelope::parse(id, sealed)?) {
             (Self::Keys(keys), Envelope::Sealed(envelope)) => {
                 // Ids have 64 bits, so two keys can have the same one.
-                let candidates = keys.iter().filter(|key| envelope.is_sealed_by(key));
-                candidates.fold(Err(OpenError::UnknownKey), |opened, key| {
-                    opened.or_else(|_| envelope.open(id, key))
-                })
+                let mut opened = Err(OpenError::UnknownKey);
+                for key in keys.iter().filter(|key| envelope.is_sealed_by(key)) {
+                    opened = envelope.open(id, key);
+                    if opened.is_ok() {
+                        break;
+                    }
+                }
+                opened
             }
             (Self::PlainText, Envelope::PlainText(content)) => Ok(content.to_vec().into()),
             (Self::Keys(_), Envelope::PlainText(_)) => Err(OpenError::PlainText),

@@ -209,7 +209,7 @@ impl HyperTransportBuilder {
         }
     }
 
-    fn connector(self) -> Result<(Connector, Option<ClientIdentity>), Error> {
+    pub(super) fn connector(self) -> Result<(Connector, Option<ClientIdentity>), Error> {
         let tls = self.tls()?;
         Ok((Connector::new(tls, &self.proxy, self.connect_timeout)?, self.identity))
     }

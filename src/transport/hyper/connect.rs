@@ -75,6 +75,14 @@ impl Connector {
         (current.generation, Self { to_destination: Arc::new(tls), ..self.clone() })
     }
 
+    /// A connector for other protocols than HTTP, with the settings that `change` makes of ours.
+    #[cfg(feature = "redis")]
+    pub(super) fn without_alpn(self, change: impl FnOnce(&ClientConfig) -> ClientConfig) -> Self {
+        // A proxy is shown neither a client certificate nor ALPN, so its settings are a base.
+        let to_destination = Arc::new(change(&self.to_proxy));
+        Self { to_destination, ..self }
+    }
+
     /// A connector whose connections share a budget.
     pub(super) fn with_budget(self, budget: &Arc<Budget>) -> Self {
         Self { budget: Some(Arc::clone(budget)), ..self }

@@ -13,6 +13,8 @@ mod platform;
 mod pool;
 mod progress;
 mod resolve;
+#[cfg(feature = "redis")]
+mod stream;
 mod tls;
 #[cfg(feature = "rustls")]
 mod tls_config;
@@ -24,5 +26,7 @@ pub use builder::HyperTransportBuilder;
 pub use client::{HyperClient, HyperClientFuture};
 pub(super) use failure::Failure;
 pub use identity::{ChainAndKey, ClientIdentity};
+#[cfg(feature = "redis")]
+pub(crate) use stream::StreamConnector;
 pub(crate) use transport::has_client_identity;
 pub use transport::{HyperTransport, HyperTransportFuture};

@@ -3,7 +3,7 @@
 
 mod chain_and_key;
 mod load;
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "redis"))]
 mod resolver;
 
 use std::{
@@ -24,7 +24,7 @@ use tokio::{runtime::Handle, time::Instant};
 
 pub use self::chain_and_key::ChainAndKey;
 use self::load::{Files, LoadError};
-#[cfg(feature = "rustls")]
+#[cfg(any(feature = "rustls", feature = "redis"))]
 pub(super) use self::resolver::IdentityResolver;
 use crate::{
     error::{Error, Problem},

@@ -1,0 +1,76 @@
+//! The lock of an entry, which excludes other processes and other threads.
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+use fs4::{FileExt, TryLockError};
+
+/// How long a lock is waited for. Its holder needs milliseconds, unless it is stopped.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
+
+const MIN_PAUSE: Duration = Duration::from_millis(1);
+const MAX_PAUSE: Duration = Duration::from_millis(20);
+
+/// An exclusive lock. It ends when it is dropped, and with the process.
+#[derive(Debug)]
+pub(super) struct EntryLock {
+    _file: File,
+}
+
+impl EntryLock {
+    /// Waits for the lock. `is_wanted` is asked between the attempts.
+    ///
+    /// # Errors
+    ///
+    /// Kind `TimedOut`, if another process has it for too long.
+    pub(super) fn acquire(path: &Path, is_wanted: impl Fn() -> bool) -> io::Result<Self> {
+        let start = Instant::now();
+        let mut pause = MIN_PAUSE;
+        loop {
+            if let Some(lock) = Self::try_acquire(path)? {
+                return Ok(lock);
+            }
+            if !is_wanted() || start.elapsed() > LOCK_TIMEOUT {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            thread::sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0));
+            pause = (pause * 2).min(MAX_PAUSE);
+        }
+    }
+
+    fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path)?;
+        match FileExt::try_lock(&file) {
+            // Without this check, a file that was deleted and created again would be two locks.
+            Ok(()) if is_still_at(path, &file)? => Ok(Some(Self { _file: file })),
+            Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_still_at(path: &Path, file: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    let opened = file.metadata()?;
+    match path.metadata() {
+        Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// An open file keeps its name there.
+#[cfg(not(unix))]
+fn is_still_at(_: &Path, _: &File) -> io::Result<bool> {
+    Ok(true)
+}

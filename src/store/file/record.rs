@@ -1,0 +1,131 @@
+//! The content of the files.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+
+use crate::store::traits::{LeaseOwner, StoredEntry};
+
+/// The first bytes of an entry's file: its format and version.
+const ENTRY: &[u8; 8] = b"toaccen1";
+/// The first bytes of a lease's file.
+const LEASE: &[u8; 8] = b"toaccle1";
+
+/// Maximum length of a value in bytes. A sealed entry has about half of it.
+const MAX_VALUE_BYTES: usize = 512 * 1024;
+/// Maximum length of a file.
+pub(super) const MAX_FILE_BYTES: usize = 8 + 8 + 8 + MAX_VALUE_BYTES;
+
+/// How far a lease may end after its duration. It ends later if the wall clock was set back.
+const CLOCK_TOLERANCE: u64 = 1_000;
+
+/// The wall clock in milliseconds since 1970, which all processes of a machine share.
+pub(super) fn now() -> u64 {
+    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+pub(super) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// An entry that is kept until a time.
+#[derive(Debug, PartialEq)]
+pub(super) struct EntryRecord {
+    pub(super) until: u64,
+    pub(super) entry: StoredEntry,
+}
+
+impl EntryRecord {
+    /// `None`: the file is not an entry.
+    pub(super) fn parse(content: &[u8]) -> Option<Self> {
+        let rest = content.strip_prefix(ENTRY)?;
+        let (generation, rest) = number(rest)?;
+        let (until, value) = number(rest)?;
+        let entry = StoredEntry::new(generation, Bytes::copy_from_slice(value));
+        Some(Self { until, entry })
+    }
+
+    /// `None`: the value is too long.
+    pub(super) fn format(&self) -> Option<Vec<u8>> {
+        let StoredEntry { generation, value } = &self.entry;
+        let head = [&ENTRY[..], &generation.to_be_bytes(), &self.until.to_be_bytes()].concat();
+        (value.len() <= MAX_VALUE_BYTES).then(|| [&head, &value[..]].concat())
+    }
+}
+
+/// A lease that was granted for a duration.
+#[derive(Debug, PartialEq)]
+pub(super) struct LeaseRecord {
+    pub(super) owner: LeaseOwner,
+    /// In milliseconds.
+    pub(super) duration: u64,
+    pub(super) until: u64,
+}
+
+impl LeaseRecord {
+    pub(super) fn new(owner: LeaseOwner, now: u64, duration: Duration) -> Self {
+        let duration = millis(duration);
+        Self { owner, duration, until: now.saturating_add(duration) }
+    }
+
+    /// `None`: the file is not a lease. Nobody has the lease then.
+    pub(super) fn parse(content: &[u8]) -> Option<Self> {
+        let (owner, rest) = content.strip_prefix(LEASE)?.split_first_chunk()?;
+        let (duration, rest) = number(rest)?;
+        let (until, rest) = number(rest)?;
+        let owner = LeaseOwner(u128::from_be_bytes(*owner));
+        rest.is_empty().then_some(Self { owner, duration, until })
+    }
+
+    pub(super) fn format(&self) -> Vec<u8> {
+        let owner = self.owner.0.to_be_bytes();
+        [&LEASE[..], &owner, &self.duration.to_be_bytes(), &self.until.to_be_bytes()].concat()
+    }
+
+    /// The milliseconds until the lease ends. `None`: it has ended.
+    pub(super) fn remaining(&self, now: u64) -> Option<u64> {
+        let remaining = self.until.checked_sub(now).filter(|remaining| *remaining > 0)?;
+        // The clock was set back, so nobody knows when the lease ends.
+        (remaining <= self.duration.saturating_add(CLOCK_TOLERANCE)).then_some(remaining)
+    }
+}
+
+fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk()?;
+    Some((u64::from_be_bytes(*number), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_survive_a_round_trip_and_nothing_else_is_a_record() {
+        let entry = StoredEntry::new(7, Bytes::from_static(b"sealed"));
+        let record = EntryRecord { until: 9, entry };
+        let content = record.format().unwrap();
+        assert_eq!(EntryRecord::parse(&content), Some(record));
+        let lease = LeaseRecord::new(LeaseOwner(3), 1_000, Duration::from_secs(5));
+        assert_eq!(LeaseRecord::parse(&lease.format()).as_ref(), Some(&lease));
+        for garbage in [&b""[..], b"toaccen", &content[..23], &lease.format()] {
+            assert_eq!(EntryRecord::parse(garbage), None);
+        }
+        for garbage in [&b""[..], &lease.format()[..39], &[&lease.format()[..], b"x"].concat()] {
+            assert_eq!(LeaseRecord::parse(garbage), None);
+        }
+        let value = Bytes::from(vec![0; MAX_VALUE_BYTES + 1]);
+        let long = EntryRecord { until: 0, entry: StoredEntry::new(0, value) };
+        assert_eq!(long.format(), None);
+    }
+
+    #[test]
+    fn a_lease_ends_after_its_duration_also_when_the_clock_is_set_back() {
+        let lease = LeaseRecord::new(LeaseOwner(3), 1_000_000, Duration::from_secs(5));
+        assert_eq!(lease.remaining(1_000_000), Some(5_000));
+        assert_eq!(lease.remaining(1_004_999), Some(1));
+        assert_eq!(lease.remaining(1_005_000), None);
+        assert_eq!(lease.remaining(999_000), Some(6_000));
+        assert_eq!(lease.remaining(998_999), None);
+        assert_eq!(lease.remaining(0), None);
+    }
+}

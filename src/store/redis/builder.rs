@@ -1,0 +1,201 @@
+//! The settings of a store in Redis.
+
+use std::{fmt, path::Path, time::Duration};
+
+use super::{
+    address::Location, connect::Connect, connection::SharedConnection, scripts::Names,
+    store::RedisStore,
+};
+use crate::{
+    client_auth::Secret,
+    error::{Error, Problem},
+    transport::{ClientIdentity, HyperTransport, HyperTransportBuilder, ProxySettings},
+};
+
+/// A connection includes a name lookup, a TLS handshake and a login: five round trips. Callers wait
+/// for less, and the connection is then ready for the next one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A script takes less than a millisecond, so this is the network's share. Longer than callers wait
+/// by default, so that their setting counts.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+const PREFIX: &str = "oauth2-tokens";
+const MAX_PREFIX_BYTES: usize = 128;
+
+/// The settings of a [`RedisStore`]. [`build`](Self::build) reports the first mistake.
+///
+/// # Examples
+///
+/// ```no_run
+/// use tower_oauth2_client_credentials::{client_auth::Secret, store::RedisStore};
+///
+/// let store = RedisStore::builder("rediss://tokens@redis.internal:6379")
+///     .password(Secret::from_file("/run/secrets/redis-password"))
+///     .extra_root_certificates_file("/etc/ssl/internal-ca.pem")
+///     .prefix("billing-tokens")
+///     .build()?;
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
+#[must_use = "nothing happens before `build`"]
+pub struct RedisStoreBuilder {
+    location: Result<Location, &'static str>,
+    password: Option<Secret>,
+    prefix: String,
+    tls: HyperTransportBuilder,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+}
+
+impl RedisStore {
+    /// A store with the default settings. It connects when it is first used.
+    ///
+    /// `url` is `redis://`, `rediss://` (TLS) or `unix://` as in
+    /// `rediss://user:password@host:6379/0` or `unix:///run/redis.sock?db=0&user=user&pass=password`.
+    /// User, password, port (6379) and database (0) are optional. `valkey://` and `valkeys://` are
+    /// accepted too. Certificates are checked against the platform's roots.
+    ///
+    /// `redis://` is not encrypted: the password, but no sealed token, can be read on the network.
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStoreBuilder::build`].
+    pub fn new(url: impl AsRef<str>) -> Result<Self, Error> {
+        Self::builder(url).build()
+    }
+
+    /// Starts with the defaults, to change some of them. The URL is the one of [`new`](Self::new).
+    pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
+        RedisStoreBuilder {
+            location: Location::parse(url.as_ref()),
+            password: None,
+            prefix: PREFIX.to_owned(),
+            tls: HyperTransport::builder().proxy_settings(ProxySettings::direct()),
+            connect_timeout: CONNECT_TIMEOUT,
+            response_timeout: RESPONSE_TIMEOUT,
+        }
+    }
+}
+
+impl RedisStoreBuilder {
+    /// The password, instead of one in the URL. A file or closure is read for each new connection, so
+    /// that a password can change while the process runs. A password in the URL is not wiped from
+    /// memory.
+    pub fn password(mut self, password: impl Into<Secret>) -> Self {
+        self.password = Some(password.into());
+        self
+    }
+
+    /// The beginning of the names of keys and channels, followed by a colon. Default:
+    /// `oauth2-tokens`, which an ACL can name. 1 to 128 visible ASCII characters except braces and
+    /// those that are special in patterns (`*?[]\`).
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Trusts the certificates in this PEM text, in addition to the platform's. Can be repeated.
+    pub fn extra_root_certificates_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.tls = self.tls.extra_root_certificates_pem(pem);
+        self
+    }
+
+    /// As [`extra_root_certificates_pem`](Self::extra_root_certificates_pem), with the text of a file
+    /// of at most 1 MiB, which is read here.
+    pub fn extra_root_certificates_file(mut self, path: impl AsRef<Path>) -> Self {
+        self.tls = self.tls.extra_root_certificates_file(path);
+        self
+    }
+
+    /// Trusts the certificates in this PEM text instead of the platform's. Can be repeated.
+    pub fn only_root_certificates_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
+        self.tls = self.tls.only_root_certificates_pem(pem);
+        self
+    }
+
+    /// Shows this certificate to a server that requests one.
+    pub fn client_identity(mut self, identity: ClientIdentity) -> Self {
+        self.tls = self.tls.client_identity(identity);
+        self
+    }
+
+    /// How long a new connection may take, login included; 2 s by default. Callers wait for less (by
+    /// default 250 ms), and the connection is then ready for the next one. Zero is an error of
+    /// [`build`](Self::build).
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// How long an answer may take; 1 s by default. Callers wait for less (by default 250 ms). After
+    /// this time, the next operation uses another connection. Zero is an error of
+    /// [`build`](Self::build).
+    pub fn response_timeout(mut self, timeout: Duration) -> Self {
+        self.response_timeout = timeout;
+        self
+    }
+
+    /// Builds the store; nothing is connected yet.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config): a URL that is malformed, a prefix with
+    /// characters that are not allowed, a timeout of zero, or certificates that cannot be used. The
+    /// message shows nothing of the URL.
+    pub fn build(self) -> Result<RedisStore, Error> {
+        let Location { address, login } =
+            self.location.map_err(|why| mistake(format!("URL of Redis: {why}")))?;
+        let allowed = |c: char| c.is_ascii_graphic() && !"{}*?[]\\".contains(c);
+        if self.prefix.is_empty()
+            || self.prefix.len() > MAX_PREFIX_BYTES
+            || !self.prefix.chars().all(allowed)
+        {
+            return Err(mistake(
+                "prefix: it is empty, longer than 128 characters, or has a character that is not \
+                 allowed; use letters, digits, - and :",
+            ));
+        }
+        for (name, timeout) in
+            [("connect_timeout", self.connect_timeout), ("response_timeout", self.response_timeout)]
+        {
+            if timeout.is_zero() {
+                return Err(mistake(format!(
+                    "{name}: it is zero, so no operation would succeed; set 100 ms or more"
+                )));
+            }
+        }
+        let names = Names::new(&self.prefix, login.db());
+        // The whole attempt has the timeout, so the connector's own is later.
+        let connector = self.tls.connect_timeout(self.connect_timeout).build_stream_connector()?;
+        Ok(RedisStore::from_parts(
+            SharedConnection::new(Connect {
+                address,
+                // `CLIENT SETINFO` would be one more permission.
+                login: login.set_skip_set_lib_name(),
+                password: self.password,
+                connector,
+                connect_timeout: self.connect_timeout,
+                response_timeout: self.response_timeout,
+            }),
+            names,
+        ))
+    }
+}
+
+fn mistake(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::of(Problem::Config).with_detail(detail)
+}
+
+impl fmt::Debug for RedisStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = self.location.as_ref().map(|location| location.address.to_string());
+        f.debug_struct("RedisStoreBuilder")
+            .field("address", &address)
+            .field("password", &self.password)
+            .field("prefix", &self.prefix)
+            .field("tls", &self.tls)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("response_timeout", &self.response_timeout)
+            .finish()
+    }
+}

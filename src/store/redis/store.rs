@@ -1,0 +1,155 @@
+//! The store.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use redis::{ParsingError, ScriptInvocation, Value};
+
+use super::{
+    connection::SharedConnection,
+    error::Failure,
+    scripts::{self, Names},
+    subscription::Subscription,
+};
+use crate::store::traits::{
+    Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
+};
+
+/// A store in Redis (5 or later) or Valkey: one primary, without Cluster.
+///
+/// It connects when it is first used, and reconnects by itself. Clones are cheap and share two
+/// connections: one for commands, and one for announcements. A store in a static works across
+/// runtimes: it connects on the current one if the runtime of its connection ended.
+///
+/// Each operation is a script, so it is one atomic step. A failed operation is an error with advice,
+/// and never counts as a missing entry. An operation whose connection was closed is repeated once.
+///
+/// # Permissions
+///
+/// With the default prefix, an ACL (Redis 6 or later) for the user is
+///
+/// ```text
+/// ACL SETUSER tokens on >PASSWORD resetkeys ~oauth2-tokens:* resetchannels &oauth2-tokens:* -@all
+///   +eval +evalsha +script|load +exists +get +set +del +pttl +pexpire +time
+///   +hset +hmget +hstrlen +publish +subscribe +ping +select
+/// ```
+///
+/// Without `publish` and `subscribe`, processes poll, and learn of a new token a little later.
+///
+/// # Memory
+///
+/// An entry expires with its token, and has about the token's size. An eviction policy may evict
+/// it, which costs one acquisition. With `noeviction` and full memory, processes acquire for
+/// themselves.
+///
+/// # Examples
+///
+/// ```no_run
+/// use tower_oauth2_client_credentials::store::RedisStore;
+///
+/// let store = RedisStore::new("rediss://tokens:s3cret@redis.internal:6379/0")?;
+/// assert!(!format!("{store:?}").contains("s3cret"));
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct RedisStore(Arc<Inner>);
+
+struct Inner {
+    connection: Arc<SharedConnection>,
+    subscription: Subscription,
+    names: Names,
+    is_silence_reported: AtomicBool,
+}
+
+impl RedisStore {
+    pub(super) fn from_parts(connection: SharedConnection, names: Names) -> Self {
+        let connection = Arc::new(connection);
+        let subscription = Subscription::new(Arc::clone(&connection), names.channel.clone());
+        let is_silence_reported = AtomicBool::new(false);
+        Self(Arc::new(Inner { connection, subscription, names, is_silence_reported }))
+    }
+
+    async fn run<T>(
+        &self,
+        script: ScriptInvocation<'static>,
+        parse: impl FnOnce(Value) -> Result<T, ParsingError>,
+    ) -> Result<T, StoreError> {
+        let connection = &self.0.connection;
+        self.0.subscription.ensure_running();
+        let answer = connection.run(script).await;
+        answer
+            .and_then(|answer| parse(answer).map_err(|_| Failure::unreadable()))
+            .map_err(|failure| failure.into_error(&connection.connect.address))
+    }
+
+    fn report_silence(&self) {
+        if !self.0.is_silence_reported.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                redis = %self.0.connection.connect.address,
+                "new shared tokens are not announced; allow PUBLISH to the channel of this prefix",
+            );
+        }
+    }
+}
+
+impl Store for RedisStore {
+    async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {
+        self.run(self.0.names.read(id), scripts::entry).await
+    }
+
+    async fn lease(
+        &self,
+        id: EntryId,
+        owner: LeaseOwner,
+        duration: Duration,
+    ) -> Result<Lease, StoreError> {
+        self.run(self.0.names.take_lease(id, owner, duration), scripts::lease).await
+    }
+
+    async fn renew(
+        &self,
+        id: EntryId,
+        owner: LeaseOwner,
+        duration: Duration,
+    ) -> Result<bool, StoreError> {
+        self.run(self.0.names.renew(id, owner, duration), redis::from_redis_value).await
+    }
+
+    async fn release(&self, id: EntryId, owner: LeaseOwner) -> Result<(), StoreError> {
+        let script = self.0.names.release(id, owner);
+        self.run(script, redis::from_redis_value::<bool>).await.map(drop)
+    }
+
+    async fn write(
+        &self,
+        id: EntryId,
+        entry: StoredEntry,
+        keep: Duration,
+    ) -> Result<bool, StoreError> {
+        let script = self.0.names.write(id, &entry, keep);
+        let outcome = self.run(script, redis::from_redis_value::<u8>).await?;
+        if outcome == 2 {
+            self.report_silence();
+        }
+        Ok(outcome != 0)
+    }
+
+    fn subscribe(&self, announcements: Announcements) {
+        self.0.subscription.add(announcements);
+    }
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore")
+            .field("address", &format_args!("{}", self.0.connection.connect.address))
+            .field("prefix", &self.0.names.prefix())
+            .finish_non_exhaustive()
+    }
+}

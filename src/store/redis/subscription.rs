@@ -1,0 +1,132 @@
+//! Receives announcements, over one connection for all receivers of a store.
+
+use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
+
+use futures_core::Stream as _;
+use redis::aio::PubSubStream;
+use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
+
+use super::{connection::SharedConnection, error::Failure, scripts};
+use crate::{
+    store::traits::{Announcements, EntryId},
+    sync::{Mutex, lock},
+};
+
+/// Pauses before the next attempt to subscribe. In the meantime, readers poll.
+const MIN_PAUSE: Duration = Duration::from_millis(500);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// A connection without a message for this long is checked, and whether there are receivers.
+const CHECK_EVERY: Duration = Duration::from_secs(15);
+
+/// The receivers of a store, and the task that serves them.
+#[derive(Debug)]
+pub(super) struct Subscription {
+    connection: Arc<SharedConnection>,
+    channel: Box<str>,
+    receivers: Arc<Receivers>,
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// The receivers of each entry.
+type Receivers = Mutex<HashMap<EntryId, Vec<Announcements>>>;
+
+impl Subscription {
+    pub(super) fn new(connection: Arc<SharedConnection>, channel: Box<str>) -> Self {
+        Self { connection, channel, receivers: Arc::default(), task: Mutex::new(None) }
+    }
+
+    pub(super) fn add(&self, receiver: Announcements) {
+        lock(&self.receivers).entry(receiver.id()).or_default().push(receiver);
+        self.ensure_running();
+    }
+
+    /// Starts the task, if there are receivers and it does not run. It ends with its runtime.
+    pub(super) fn ensure_running(&self) {
+        let mut task = lock(&self.task);
+        if task.as_ref().is_some_and(|task| !task.is_finished()) || is_empty(&self.receivers) {
+            return;
+        }
+        // Without a runtime, the next operation starts it.
+        let Ok(runtime) = Handle::try_current() else { return };
+        let (connection, channel) = (Arc::clone(&self.connection), self.channel.clone());
+        *task = Some(runtime.spawn(serve(connection, channel, Arc::clone(&self.receivers))));
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        if let Some(task) = &*lock(&self.task) {
+            task.abort();
+        }
+    }
+}
+
+/// Whether no receiver is left. Forgets those that are gone.
+fn is_empty(receivers: &Receivers) -> bool {
+    let mut receivers = lock(receivers);
+    receivers.retain(|_, of_entry| {
+        of_entry.retain(|receiver| !receiver.is_closed());
+        !of_entry.is_empty()
+    });
+    receivers.is_empty()
+}
+
+async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: Arc<Receivers>) {
+    let mut pause = MIN_PAUSE;
+    let mut is_reported = false;
+    while !is_empty(&receivers) {
+        match connection.connect.for_announcements(&channel).await {
+            Ok(subscription) => {
+                pause = MIN_PAUSE;
+                is_reported = false;
+                let (mut sink, mut messages) = subscription.split();
+                let response_timeout = connection.connect.response_timeout;
+                loop {
+                    match timeout(CHECK_EVERY, next(&mut messages)).await {
+                        Ok(Some(message)) => deliver(&receivers, &message),
+                        Ok(None) => break,
+                        Err(_) if is_empty(&receivers) => return,
+                        Err(_) => {
+                            match timeout(response_timeout, sink.ping::<redis::Value>()).await {
+                                Ok(Ok(_)) => {}
+                                Ok(Err(_)) | Err(_) => break,
+                            }
+                        }
+                    }
+                }
+            }
+            Err(failure) => {
+                if !is_reported {
+                    report(&connection, &failure);
+                    is_reported = true;
+                }
+                pause = (pause * 2).min(MAX_PAUSE);
+            }
+        }
+        tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+    }
+}
+
+async fn next(messages: &mut PubSubStream) -> Option<redis::Msg> {
+    poll_fn(|cx| Pin::new(&mut *messages).poll_next(cx)).await
+}
+
+fn deliver(receivers: &Receivers, message: &redis::Msg) {
+    // Others may publish to the channel.
+    let Some((id, entry)) = scripts::announced(message.get_payload_bytes()) else { return };
+    // Called without the lock, since a receiver may do anything.
+    let of_entry = lock(receivers).get(&id).cloned().unwrap_or_default();
+    for receiver in of_entry {
+        receiver.announce(id, entry.clone());
+    }
+}
+
+fn report(connection: &SharedConnection, failure: &Failure) {
+    let address = &connection.connect.address;
+    tracing::warn!(
+        redis = %address,
+        error = %failure,
+        "no announcements of shared tokens are received; this process polls instead",
+    );
+}

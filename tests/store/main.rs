@@ -1,0 +1,12 @@
+//! The stores that processes share. Tests of Redis start `redis-server`, which `.ci/real-servers`
+//! installs.
+
+mod conformance;
+mod file;
+mod memory;
+mod redis_access;
+mod redis_garbage;
+mod redis_outages;
+mod redis_runtimes;
+mod redis_server;
+mod support;
