@@ -10,4 +10,5 @@ mod keys;
 mod leaders;
 mod rejections;
 mod settings;
+mod simulation;
 mod store_faults;
