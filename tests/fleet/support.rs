@@ -24,6 +24,7 @@ use tower_oauth2_client_credentials::{
 };
 
 #[path = "../support/log.rs"]
+#[allow(dead_code)] // Other tests use the rest.
 mod log;
 
 pub(crate) use log::Log;

@@ -11,7 +11,7 @@ use super::{
     moment::Moment,
     token::{self, StoredToken},
 };
-use crate::timing::BackoffSettings;
+use crate::{limits::MAX_LIFETIME, timing::BackoffSettings};
 
 /// How long an entry is kept after it is of use, so that clocks may differ.
 const MARGIN: Duration = Duration::from_secs(60);
@@ -60,6 +60,6 @@ impl Document {
     pub(crate) fn keep(&self, settings: &BackoffSettings, now: Moment) -> Duration {
         let token = self.token.as_ref().map_or(Duration::ZERO, |it| now.until(it.expires_at));
         let failure = self.failure.as_ref().map_or(Duration::ZERO, |it| it.keep(settings, now));
-        token.max(failure).max(self.budget.keep(now)) + MARGIN
+        token.max(failure).max(self.budget.keep(now)).min(MAX_LIFETIME) + MARGIN
     }
 }

@@ -7,6 +7,8 @@ use zeroize::Zeroizing;
 
 /// The first byte of a document.
 const VERSION: u8 = 1;
+/// The tag of the last field, so that a document which was cut off is noticed.
+const END: u8 = 255;
 /// The tag and the length.
 const HEAD_BYTES: usize = 1 + 4;
 
@@ -16,7 +18,7 @@ pub(super) struct FieldWriter(Zeroizing<Vec<u8>>);
 impl FieldWriter {
     /// `capacity`: the length of all values. A buffer that grows would leave a copy in memory.
     pub(super) fn with_capacity(capacity: usize, fields: usize) -> Self {
-        let mut buffer = Vec::with_capacity(1 + capacity + fields * HEAD_BYTES);
+        let mut buffer = Vec::with_capacity(1 + capacity + (fields + 1) * HEAD_BYTES);
         buffer.push(VERSION);
         Self(Zeroizing::new(buffer))
     }
@@ -38,7 +40,8 @@ impl FieldWriter {
         }
     }
 
-    pub(super) fn finish(self) -> Zeroizing<Vec<u8>> {
+    pub(super) fn finish(mut self) -> Zeroizing<Vec<u8>> {
+        self.bytes(END, &[]);
         self.0
     }
 }
@@ -52,7 +55,8 @@ impl<'a> FieldReader<'a> {
     pub(super) fn new(document: &'a [u8]) -> Option<Self> {
         let (version, fields) = document.split_first()?;
         let reader = Self(fields);
-        (*version == VERSION && reader.fields().all(|field| field.is_some())).then_some(reader)
+        let is_complete = matches!(reader.fields().last(), Some(Some((END, []))));
+        (*version == VERSION && is_complete).then_some(reader)
     }
 
     pub(super) fn bytes(&self, tag: u8) -> Option<&'a [u8]> {

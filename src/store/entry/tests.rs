@@ -58,7 +58,6 @@ fn a_document_survives_its_encoding() {
     let now = now();
     let document = document(now);
     let encoded = document.encode();
-    assert_eq!(encoded.capacity() >= encoded.len(), true);
     let decoded = Document::decode(&encoded).unwrap();
     assert_eq!((&decoded.failure, &decoded.budget), (&document.failure, &document.budget));
     let (decoded, token) = (decoded.token.unwrap(), document.token.unwrap());
@@ -87,7 +86,7 @@ fn the_buffer_of_an_encoding_does_not_grow() {
         + token.encoded_len()
         + failure::BYTES
         + budget::BYTES
-        + 5 * (token::FIELDS + failure::FIELDS + budget::FIELDS);
+        + 5 * (1 + token::FIELDS + failure::FIELDS + budget::FIELDS);
     assert!(encoded.len() <= most, "{} {most}", encoded.len());
 }
 
@@ -107,7 +106,7 @@ fn a_document_that_is_cut_off_or_of_another_version_is_refused() {
     let mut other = encoded.to_vec();
     other[0] = 2;
     assert!(Document::decode(&other).is_none());
-    let unknown_field = [&encoded[..], &[200, 0, 0, 0, 1, 7]].concat();
+    let unknown_field = [&[1, 200, 0, 0, 0, 1, 7], &encoded[1..]].concat();
     assert!(Document::decode(&unknown_field).is_some());
 }
 
@@ -176,4 +175,27 @@ fn an_entry_is_kept_as_long_as_any_part_is_of_use() {
     assert_eq!(document.keep(&settings, now), 1800 * S + 60 * S);
     document.budget = StoredBudget::default();
     assert_eq!(document.keep(&settings, now), 220 * S + 60 * S);
+}
+
+/// Plain text can be written by anyone.
+#[test]
+fn absurd_times_do_not_overflow() {
+    let (now, settings) = (now(), BackoffSettings::default());
+    let mut document = document(now);
+    let token = document.token.as_mut().unwrap();
+    token.token = token.token.clone().with_lifetime(Duration::MAX);
+    (token.expires_at, token.refresh_at) = (u64::MAX, u64::MAX);
+    let decoded = Document::decode(&document.encode()).unwrap();
+    assert!(decoded.keep(&settings, now) < Duration::from_secs(u64::from(u32::MAX)));
+    let token = decoded.token.unwrap().for_cache(u64::MAX, Duration::ZERO, now);
+    assert!(token.shared_terms().unwrap().expires_by > Some(now.instant));
+    for wall in [0, u64::MAX] {
+        let other = Moment { instant: now.instant, wall };
+        assert!(document.keep(&settings, other) < Duration::from_secs(u64::from(u32::MAX)));
+        let stored = document.token.as_ref().unwrap();
+        let cached = stored.for_cache(1, Duration::MAX, other);
+        assert!(cached.shared_terms().unwrap().expires_by >= Some(other.instant));
+        document.budget.budget(other).wait(other.instant, &settings);
+        document.failure.as_ref().unwrap().error(true, Duration::ZERO, &settings, other);
+    }
 }

@@ -9,6 +9,7 @@ use super::{
     moment::{Moment, millis},
 };
 use crate::{
+    limits::MAX_LIFETIME,
     timing::Deadlines,
     token::{SharedTerms, Token, TokenType},
 };
@@ -74,7 +75,7 @@ impl StoredToken {
 
     /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ.
     pub(crate) fn for_cache(&self, generation: u64, skew: Duration, now: Moment) -> Token {
-        let left = now.until(self.expires_at);
+        let left = now.until(self.expires_at).min(MAX_LIFETIME);
         let token = match self.issued_at(now) {
             Some(issued_at) => self.token.clone().with_issued_at(issued_at),
             // The machine started after the token was issued, and cannot express the time.

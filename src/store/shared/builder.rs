@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{Shared, core::Core, settings::Settings};
+use super::{core::Core, current::CurrentEntry, settings::Settings, source::Shared};
 use crate::{
     clock::{Clock, WallClock},
     error::{Error, Problem},
@@ -53,8 +53,16 @@ pub struct SharedBuilder<S> {
     clock: Clock,
 }
 
+// Here rather than in `source`, so that imports run one way.
+impl<S: TokenSource> Shared<S> {
+    /// Starts with the source of tokens, and the store that the processes have in common.
+    pub fn builder(source: S, store: impl Store) -> SharedBuilder<S> {
+        SharedBuilder::new(source, store)
+    }
+}
+
 impl<S: TokenSource> SharedBuilder<S> {
-    pub(super) fn new(source: S, store: impl Store) -> Self {
+    fn new(source: S, store: impl Store) -> Self {
         Self {
             source,
             store: Arc::new(store),
@@ -146,12 +154,13 @@ impl<S: TokenSource> SharedBuilder<S> {
         };
         settings.check()?;
         let source = Arc::new(self.source);
-        let core = Arc::new(Core::new(self.store, settings, {
+        let core = Core::new(self.store, settings, {
             let source = Arc::clone(&source);
             move |token| source.adopt(token)
-        }));
-        core.entry(&source.sharing())?;
-        Ok(Shared { source, core })
+        });
+        let current = CurrentEntry::new(core);
+        current.entry(&source.sharing())?;
+        Ok(Shared { source, current })
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{entry::Entry, health::Health, settings::Settings};
+use super::{health::Health, settings::Settings};
 use crate::{
-    error::Error,
-    source::{CacheHandle, Sharing},
-    store::{identity::entry_id, traits::ErasedStore},
+    source::CacheHandle,
+    store::traits::ErasedStore,
     sync::{Mutex, lock},
     token::Token,
 };
@@ -20,8 +19,6 @@ pub(super) struct Core {
     pub(super) health: Health,
     adopt: Box<Adopt>,
     caches: Mutex<Vec<CacheHandle>>,
-    /// Another one after the certificate of the source was replaced.
-    current: Mutex<Option<Arc<Entry>>>,
 }
 
 impl Core {
@@ -36,25 +33,7 @@ impl Core {
             health: Health::default(),
             adopt: Box::new(adopt),
             caches: Mutex::default(),
-            current: Mutex::default(),
         }
-    }
-
-    /// The entry of a source with these properties now.
-    ///
-    /// # Errors
-    ///
-    /// Kind `Config`, if the token cannot be shared.
-    pub(super) fn entry(self: &Arc<Self>, sharing: &Sharing) -> Result<Arc<Entry>, Error> {
-        let id = entry_id(sharing, self.settings.namespace.as_deref())?;
-        let mut current = lock(&self.current);
-        if let Some(entry) = current.as_ref().filter(|entry| entry.id == id) {
-            return Ok(Arc::clone(entry));
-        }
-        let entry = Entry::new(id, Arc::downgrade(self));
-        *current = Some(Arc::clone(&entry));
-        drop(current);
-        Ok(entry)
     }
 
     pub(super) fn attach(&self, cache: CacheHandle) {

@@ -8,6 +8,7 @@ use super::{core::Core, health::Unavailable};
 use crate::{
     error::Error,
     event::AcquisitionReason,
+    limits::MAX_LIFETIME,
     source::{AcquireContext, TokenSource},
     token::{SharedTerms, Token},
 };
@@ -49,7 +50,7 @@ fn postponed(context: &AcquireContext) -> Option<Token> {
     if terms.generation.is_none() || terms.postponed || context.is_budgeted {
         return None;
     }
-    let expires_at = current.issued_at()? + current.lifetime()?;
+    let expires_at = current.issued_at()? + current.lifetime()?.min(MAX_LIFETIME);
     let expires_at = terms.expires_by.map_or(expires_at, |at| at.min(expires_at));
     let left = expires_at.saturating_duration_since(Instant::now());
     let delay: Duration = left.mul_f64(SPREAD * fastrand::f64());

@@ -3,7 +3,6 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
-    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -13,6 +12,7 @@ use tokio::time::Instant;
 use super::{
     answer::Question,
     core::Core,
+    current::CurrentEntry,
     entry::{Entry, Generation},
     lease_guard::LeaseGuard,
 };
@@ -26,7 +26,7 @@ use crate::{
 
 pub(super) struct Leader<'a, S> {
     pub(super) source: &'a S,
-    pub(super) core: &'a Arc<Core>,
+    pub(super) current: &'a CurrentEntry,
     pub(super) entry: &'a Entry,
     pub(super) context: &'a AcquireContext,
     pub(super) guard: LeaseGuard,
@@ -38,7 +38,7 @@ pub(super) struct Leader<'a, S> {
 
 impl<S: TokenSource> Leader<'_, S> {
     pub(super) async fn acquire(mut self) -> Result<Token, Error> {
-        let question = Question { core: self.core, context: self.context };
+        let question = Question { core: self.core(), context: self.context };
         let now = self.now();
         if !question.budget_allows(&self.document, now)
             && let Some(unchanged) = question.unchanged()
@@ -49,7 +49,7 @@ impl<S: TokenSource> Leader<'_, S> {
         self.document.budget = StoredBudget::new(&self.budget_after(now), now);
         let called_at = Instant::now();
         let acquired = self.call_source().await;
-        if self.core.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
+        if self.current.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
             // The certificate was replaced. The token belongs to another entry.
             self.guard.release().await;
             return acquired;
@@ -60,15 +60,19 @@ impl<S: TokenSource> Leader<'_, S> {
         }
     }
 
+    fn core(&self) -> &Core {
+        &self.current.core
+    }
+
     fn now(&self) -> Moment {
-        Moment::now(&self.core.settings.clock)
+        Moment::now(&self.core().settings.clock)
     }
 
     /// Calls the source, and renews the lease until it has a result.
     async fn call_source(&self) -> Result<Token, Error> {
         let mut context = self.context.clone();
         // Leaves time to store a failure, before the cache gives the acquisition up.
-        let reserve = self.core.settings.store_timeout;
+        let reserve = self.core().settings.store_timeout;
         let left = context.deadline.map(|at| at.saturating_duration_since(Instant::now()));
         context.deadline =
             left.map(|left| Instant::now() + left.saturating_sub(reserve.min(left / 4)));
@@ -140,14 +144,14 @@ impl<S: TokenSource> Leader<'_, S> {
         self.document.failure = None;
         match self.write(now).await {
             Some(true) => {
-                self.core.health.shares(&self.context.client);
+                self.core().health.shares(&self.context.client);
                 self.guard.release().await;
                 Ok(token)
             }
             // This process was stopped, and another one has acquired a later token.
             Some(false) => {
-                let newer = self.entry.read(self.core).await;
-                let question = Question { core: self.core, context: self.context };
+                let newer = self.entry.read(self.core()).await;
+                let question = Question { core: self.core(), context: self.context };
                 let newer = newer.ok().and_then(Result::ok).flatten();
                 let newer = newer.and_then(|newer| question.answer(&newer)?.ok());
                 Ok(newer.unwrap_or(token))
@@ -204,10 +208,10 @@ impl<S: TokenSource> Leader<'_, S> {
     async fn write(&self, now: Moment) -> Option<bool> {
         let keep = self.document.keep(&self.context.timing.backoff, now);
         let generation = Generation { number: self.number, document: self.document.clone() };
-        match self.entry.write(self.core, generation, keep).await {
+        match self.entry.write(self.core(), generation, keep).await {
             Ok(is_newest) => Some(is_newest),
             Err(why) => {
-                self.core.health.stopped(&self.context.client, &why);
+                self.core().health.stopped(&self.context.client, &why);
                 None
             }
         }

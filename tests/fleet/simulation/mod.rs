@@ -81,10 +81,13 @@ fn report() {
     for (name, numbers) in &columns {
         let (peak, mean) = numbers.peak_and_mean();
         println!(
-            "{name}: {} token requests, {} leaders died, {} requests failed while a valid token \
-             existed; after the first life {peak} in the busiest minute, {mean:.1} on average",
+            "{name}: {} token requests ({} outside of outages), {} acquiring processes died ({} \
+             outside), {} requests failed although the fleet had a valid token; after the first life \
+             {peak} in the busiest minute, {mean:.1} on average",
             numbers.total(),
+            numbers.outside_of_outages(),
             numbers.dead_leaders,
+            numbers.dead_leaders_outside,
             numbers.failed_requests
         );
     }

@@ -1,0 +1,166 @@
+//! The source that shares.
+
+use std::{fmt, sync::Arc};
+
+use tokio::time::Instant;
+
+use super::{
+    answer::Question,
+    current::CurrentEntry,
+    entry::{Content, Entry, Grant},
+    fallback,
+    health::Unavailable,
+    lead::Leader,
+    lease_guard::LeaseGuard,
+    wait::{Waiting, announcement},
+};
+use crate::{
+    error::{Error, Problem},
+    source::{AcquireContext, CacheHandle, Sharing, TokenSource},
+    token::Token,
+};
+
+/// A source whose tokens the processes of a fleet share through a [`Store`](crate::store::Store).
+///
+/// It is a decorator of a [`TokenSource`]. The [module](crate::store) says how it works.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     Token, TokenCache,
+///     source::{AcquireContext, Sharing},
+///     store::{MemoryStore, SealingKey, Shared},
+/// };
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
+/// # let key = SealingKey::from_bytes(b"not a real key, just an example.")?;
+/// // Usually `ClientCredentials`, which needs no namespace.
+/// let source = |_: AcquireContext| async { Token::bearer("abc") };
+/// let shared = Shared::builder(source, MemoryStore::new())
+///     .sealed_with([key])
+///     .namespace("billing")
+///     .build()?;
+/// let tokens = TokenCache::new(shared);
+/// assert_eq!(tokens.get().await?.secret(), "abc");
+/// # Ok(())
+/// # }
+/// ```
+pub struct Shared<S> {
+    pub(super) source: Arc<S>,
+    pub(super) current: CurrentEntry,
+}
+
+impl<S: TokenSource> Shared<S> {
+    /// Acquires a token: from the store, as the process that has the lease, or from the process that
+    /// has it.
+    async fn share(
+        &self,
+        entry: &Arc<Entry>,
+        context: &AcquireContext,
+    ) -> Result<Result<Token, Error>, Unavailable> {
+        let core = &self.current.core;
+        let question = Question { core, context };
+        entry.subscribe(core);
+        let mut announced = entry.watch();
+        if let Some(answer) = answer(&question, &entry.read(core).await?)? {
+            return Ok(answer);
+        }
+        let mut waiting = Waiting::new();
+        loop {
+            let guard = match LeaseGuard::new(core, entry.id) {
+                Ok(guard) => guard,
+                Err(error) => return Ok(Err(error)),
+            };
+            match entry.lease(core, guard.owner).await? {
+                Grant::Granted { number, content } => {
+                    let answered = answer(&question, &content);
+                    if !matches!(answered, Ok(None)) {
+                        guard.release().await;
+                        return answered.map(|answer| answer.expect("it is not `None`"));
+                    }
+                    let document = content.ok().flatten();
+                    let document = document.map(|it| it.document.clone()).unwrap_or_default();
+                    let source = &*self.source;
+                    let current = &self.current;
+                    let leader =
+                        Leader { source, current, entry, context, guard, number, document };
+                    return Ok(leader.acquire().await);
+                }
+                Grant::Held { owner, remaining, content } => {
+                    guard.forget();
+                    if let Some(answer) = answer(&question, &content)? {
+                        return Ok(answer);
+                    }
+                    let generation = content.ok().flatten().map(|it| it.number);
+                    if waiting.saw_turns(owner, generation)
+                        && waiting.since().elapsed() >= core.settings.lease
+                    {
+                        return Err(Unavailable::NothingStored);
+                    }
+                    let until = Instant::now() + waiting.next_poll(remaining);
+                    if let Some(answer) = announcement(&question, &mut announced, until).await {
+                        return Ok(answer);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The result of the acquisition, if the entry has one.
+fn answer(
+    question: &Question<'_>,
+    content: &Content,
+) -> Result<Option<Result<Token, Error>>, Unavailable> {
+    match content {
+        Ok(generation) => {
+            Ok(generation.as_ref().and_then(|generation| question.answer(generation)))
+        }
+        Err(why) => Err(Unavailable::Unreadable(*why)),
+    }
+}
+
+impl<S: TokenSource> TokenSource for Shared<S> {
+    async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
+        // Again for each acquisition, because a certificate may have been replaced.
+        let entry = self.current.entry(&self.source.sharing())?;
+        match self.share(&entry, &context).await {
+            Ok(result) => result,
+            // The budget of the fleet holds although its entry is lost.
+            Err(Unavailable::NothingStored) if context.is_budgeted => {
+                let unchanged =
+                    Question { core: &self.current.core, context: &context }.unchanged();
+                unchanged.ok_or_else(|| Error::of(Problem::AcquisitionTimeout))
+            }
+            Err(why) => fallback::acquire(&*self.source, &self.current.core, context, &why).await,
+        }
+    }
+
+    fn name(&self) -> String {
+        self.source.name()
+    }
+
+    fn attach(&self, cache: CacheHandle) {
+        self.current.core.attach(cache.clone());
+        self.source.attach(cache);
+    }
+
+    fn sharing(&self) -> Sharing {
+        self.source.sharing()
+    }
+
+    fn adopt(&self, token: Token) -> Token {
+        self.source.adopt(token)
+    }
+}
+
+impl<S: TokenSource> fmt::Debug for Shared<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("client", &self.source.name())
+            .field("namespace", &self.current.core.settings.namespace)
+            .finish_non_exhaustive()
+    }
+}
