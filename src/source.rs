@@ -11,6 +11,7 @@ use std::{
 
 use tokio::time::Instant;
 
+#[cfg(feature = "store")]
 pub(crate) use self::sharing::Obstacle;
 pub use self::sharing::Sharing;
 use crate::{

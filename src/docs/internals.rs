@@ -16,6 +16,8 @@
 //!   the backoff. It knows nothing about HTTP. `cache::keyed` holds many tokens.
 //! * `source` is the only interface between `cache` and `endpoint`. A [`TokenSource`](crate::TokenSource) makes
 //!   one acquisition of one token.
+//! * `store` is a source around another source. It shares tokens between processes
+//!   ([`Shared`](crate::store::Shared)).
 //! * `endpoint` is the source that asks a token endpoint
 //!   ([`ClientCredentials`](crate::ClientCredentials)).
 //!
@@ -113,3 +115,31 @@
 //!    10 min. It is full again when a token reaches its scheduled refresh unrejected, or after 30 min
 //!    without a rejection.
 //! 4. The same token bytes after a rejection count as rejected, so they are not sent again.
+//!
+//! # The life of a shared token
+//!
+//! ```text
+//!   the cache calls Shared::acquire
+//!          │
+//!        read ── a token, or a failure in its cooldown ───────────────► the result
+//!          │
+//!        lease ── granted ──► the source, with a heartbeat ──► write, release ──► the result
+//!          │ held                                                │
+//!          │                                              announcement
+//!          └─► wait for it, or poll ◄────────────────────────────┤
+//!                                                                └─► CacheHandle::offer
+//!
+//!   the store fails ──► the source, or the refresh is postponed by a local draw
+//! ```
+//!
+//! 1. `answer` decides whether an entry answers an acquisition. It is asked about each entry that
+//!    arrives: by a read, with the lease, by a poll, or announced.
+//! 2. The lease is dropped with the future of the acquisition, and then released in the background. If
+//!    the runtime has ended, it lapses.
+//! 3. A token has `SharedTerms`: the refresh time that the fleet has decided, and the generation of its
+//!    entry, which orders tokens without comparing clocks of hosts. The cache takes both, and knows
+//!    nothing about stores.
+//! 4. The schedule and the backoff are in `timing`, so that a fleet follows the rules of a cache. An entry
+//!    has their state with times on the wall clock.
+//! 5. A cache follows the cooldown of the fleet (`FleetCooldown` in an error), instead of doubling its own
+//!    on top of it.

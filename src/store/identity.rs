@@ -22,7 +22,7 @@ pub(super) fn entry_id(sharing: &Sharing, namespace: Option<&str>) -> Result<Ent
             Some(format!("source: its token cannot be shared; {reason}"))
         }
         Some(Obstacle::NeedsNamespace(reason)) if namespace.is_none() => Some(format!(
-            "namespace: there is none, and {reason}; set a namespace that no client with another \
+            "namespace: none is set, and {reason}; set a namespace that no client with another \
              token has"
         )),
         _ => None,
@@ -64,7 +64,7 @@ mod tests {
     fn an_unknown_property_needs_a_namespace() {
         let unknown = Sharing::new().needs_namespace("its key is secret");
         let error = entry_id(&unknown, None).unwrap_err().to_string();
-        assert!(error.contains("namespace: there is none, and its key is secret; set"), "{error}");
+        assert!(error.contains("namespace: none is set, and its key is secret; set"), "{error}");
         entry_id(&unknown, Some("billing")).unwrap();
         let never = unknown.never("its key is generated");
         let error = entry_id(&never, Some("billing")).unwrap_err().to_string();

@@ -216,7 +216,7 @@ impl Store for MemoryStore {
             return Ok(Lease::Held { owner: held.owner, remaining: held.until - now, entry });
         }
         state.leases.insert(id, HeldLease { owner, until: now + duration });
-        let after = entry.as_ref().map_or(0, |entry| entry.generation + 1);
+        let after = entry.as_ref().map_or(0, |entry| entry.generation.saturating_add(1));
         Ok(Lease::Granted { generation: self.now_ms(now).max(after), entry })
     }
 

@@ -1,4 +1,113 @@
 //! A token that the processes of a fleet share through a store.
+//!
+//! [`TokenCache`](crate::TokenCache) makes one acquisition at a time in one process. A fleet of ten
+//! thousand processes still sends ten thousand token requests. [`Shared`] is a
+//! [`TokenSource`](crate::TokenSource) around another one: one process acquires, and the others take
+//! its token from a store. The store is [`RedisStore`] (Redis or Valkey), [`FileStore`] (files of one
+//! machine), [`MemoryStore`] (tests), or your own [`Store`].
+//!
+//! ```text
+//! ClientCredentials ──► Shared ──► TokenCache ──► requests
+//!                         │
+//!                       store
+//! ```
+//!
+//! A request with a cached token never asks the store. The store is asked when a token is due or was
+//! rejected.
+//!
+//! # Examples
+//!
+//! Two processes, here with a store in memory, and one token request:
+//!
+//! ```
+//! # #[cfg(not(feature = "testing"))]
+//! # fn main() {}
+//! # #[cfg(feature = "testing")]
+//! # #[tokio::main(flavor = "current_thread", start_paused = true)]
+//! # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
+//! use tower_oauth2_client_credentials::{
+//!     ClientCredentials, Error, TokenCache,
+//!     store::{MemoryStore, SealingKey, Shared},
+//!     testing::{AuthorizationServer, RegisteredClient},
+//! };
+//!
+//! let server = AuthorizationServer::builder()
+//!     .client(RegisteredClient::new("billing").secret("s3cret"))
+//!     .build();
+//! let store = MemoryStore::new(); // in production `RedisStore::new(url)?`
+//! # let variable = "bm90IGEgcmVhbCBrZXksIGp1c3QgYW4gZXhhbXBsZS4=";
+//! let key = SealingKey::from_base64(variable)?; // `openssl rand -base64 32`
+//!
+//! let process = || -> Result<TokenCache, Error> {
+//!     let source = ClientCredentials::builder(server.token_url())
+//!         .client_secret_basic("billing", "s3cret")
+//!         .transport(server.service())
+//!         .build()?;
+//!     let shared = Shared::builder(source, store.clone()).sealed_with([key.clone()]).build()?;
+//!     Ok(TokenCache::new(shared))
+//! };
+//! let (one, other) = (process()?, process()?);
+//! assert_eq!(one.get().await?.secret(), other.get().await?.secret());
+//! assert_eq!(server.token_requests(), 1);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! With many tokens, the closure of a [`KeyedTokenCache`](crate::KeyedTokenCache) returns a [`Shared`]
+//! for each key.
+//!
+//! # One acquisition for each life of a token
+//!
+//! * **A lease elects the process that acquires.** It lasts 5 s, and is renewed while the acquisition
+//!   runs. A process that dies delays the others by one lease at most.
+//! * **The others wait** for the announcement of the result, or poll for it. They wait no longer than
+//!   for their own acquisitions.
+//! * **The refresh has one time for all.** The process that acquires draws it. Others refresh up to 5 s
+//!   later, so that the next token usually arrives before they ask.
+//! * **A process that was stopped does not overwrite a newer token.** The time of its lease, on the
+//!   store's clock, is the generation of the entry that it writes.
+//! * **Other processes take an announced token at once.** On some servers each new token ends the
+//!   previous one. A request in flight with the previous token is answered 401 there. The layer sends it
+//!   again if its body can be sent again.
+//!
+//! # Rejections and failures
+//!
+//! After a 401 the store is asked first. A token that another process acquired does not count towards
+//! the [budget of rejections](crate::cache::TokenCacheBuilder::rejection_interval). The entry has a
+//! budget too, so that an API that always answers 401 costs a fleet as many token requests as one
+//! process: six in ten minutes. A token that an API rejected stays in use in other processes until a
+//! newer one arrives.
+//!
+//! The cooldown after a failed acquisition, and a `Retry-After`, hold for the fleet. Only the names of an
+//! error cross processes, and no text. Failures of one process, such as an unreadable secret, stay in
+//! that process.
+//!
+//! # Without the store
+//!
+//! Each operation is bounded by [`store_timeout`](SharedBuilder::store_timeout). If the store is down,
+//! slow, full or read-only, each process acquires for itself, with its own cooldown. There is one line
+//! in the log when sharing stops, and one when it resumes. It resumes by itself. If the store fails when
+//! the refresh of the common token is due, each process draws its own time in the rest of the token's
+//! life, so that the authorization server sees no herd.
+//!
+//! # Who can read the token
+//!
+//! Entries are sealed by AES-256-GCM with a key that the processes have and the store does not
+//! ([`SealingKey`]). An entry that does not open is never used and never overwritten: the process
+//! acquires for itself, and logs a warning. An entry that is copied under another name does not open.
+//! Anyone who can write to the store can remove entries, which costs token requests.
+//!
+//! The name of an entry is a hash of everything that determines the token: the token URL or issuer, the
+//! client and its authentication method, the scope and the other parameters, the thumbprint of a key or
+//! certificate, and a [`namespace`](SharedBuilder::namespace). If something else determines the token,
+//! such as a secret parameter, `build` requires a namespace. A token that is bound to a generated DPoP
+//! key is never shared. With a given key each process makes its own proofs.
+//!
+//! # Clocks
+//!
+//! Processes compare times by their wall clocks, which may differ by
+//! [`clock_skew`](SharedBuilder::clock_skew). A token of a host whose clock is further ahead is not used,
+//! with a warning. Leases and generations depend on the clock of the store only.
 
 mod announcements;
 mod entry;

@@ -54,7 +54,7 @@ pub(crate) struct Arrival {
     pub(crate) draw: f64,
     /// When to refresh it, decided for all processes of a fleet. It replaces the draw.
     pub(crate) refresh_at: Option<Instant>,
-    /// The token is not used later than this, whatever its lifetime is.
+    /// The token is not used later than this, for any lifetime.
     pub(crate) expires_by: Option<Instant>,
 }
 

@@ -21,5 +21,6 @@ pub(crate) struct SharedTerms {
     /// the same time.
     pub(crate) spread: bool,
     /// The refresh was postponed by a local draw, because the store did not answer.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) postponed: bool,
 }

@@ -48,9 +48,9 @@ async fn a_process_that_starts_later_uses_the_token_of_the_others() {
     pass(0.9 * LIFE).await;
     // Its refresh is overdue, and in the background.
     let late = fleet.process();
-    all_get(&[late.clone()], "t1").await;
+    gets(&late, "t1").await;
     pass(2.0).await;
-    all_get(&[late.clone()], "t1").await;
+    gets(&late, "t1").await;
     pass(1.0).await;
     all_get(&[late], "t2").await;
     assert_eq!(fleet.server.count(), 2);
@@ -62,7 +62,7 @@ async fn all_processes_refresh_at_the_same_time() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
     let processes = fleet.processes(30);
     all_get(&processes, "t1").await;
-    // One process at a time has traffic, and each would refresh by now with some draw of its own.
+    // With a draw for each process, the earliest of 30 would be near 2,490 s.
     let mut before = 0.0;
     while fleet.server.count() == 1 {
         all_get(&processes, "t1").await;
@@ -92,7 +92,7 @@ async fn the_refresh_does_not_depend_on_the_process_that_acquired_the_token() {
 async fn the_store_is_asked_only_when_a_token_is_due() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
     let process = fleet.process();
-    all_get(&[process.clone()], "t1").await;
+    gets(&process, "t1").await;
     let before = fleet.store.operations();
     for _ in 0..1000 {
         process.get().await.unwrap();
@@ -110,11 +110,11 @@ async fn a_wait_for_another_process_does_not_move_the_refresh() {
     dead.stop();
     let process = fleet
         .process_with(|builder| builder.acquisition_timeout(secs(90.0)).wait_timeout(secs(90.0)));
-    all_get(&[process.clone()], "t2").await;
+    gets(&process, "t2").await;
     // Three times the wait would be the whole lifetime, of which the lead is 60 % at most: 120 s before
     // the expiry, after 60 s. It is 30 s to 60 s.
     pass(118.0).await;
-    all_get(&[process.clone()], "t2").await;
+    gets(&process, "t2").await;
     settle().await;
     assert_eq!(fleet.server.count(), 2);
 }

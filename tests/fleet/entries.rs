@@ -80,8 +80,8 @@ async fn a_value_that_is_copied_to_another_entry_is_refused() {
     let admin = only_id(&fleet);
     let stolen = entry(&fleet.store, admin).await;
     let (process, waiting) = (fleet.process(), fleet.process());
-    all_get(&[process.clone()], "t2").await;
-    all_get(&[waiting.clone()], "t2").await;
+    gets(&process, "t2").await;
+    gets(&waiting, "t2").await;
     let ids = fleet.store.entry_ids();
     let own = ids.into_iter().find(|id| *id != admin).unwrap();
     let newer = StoredEntry::new(stolen.generation + 1_000_000, stolen.value);

@@ -18,7 +18,7 @@ async fn the_sealing_key_rotates_while_the_fleet_runs() {
     let (old, new) = (key(1), key(2));
     let fleet = Fleet::new(Server::healthy(100.0, 0.3));
     let start = |keys: &[_]| fleet.cache(fleet.shared().sealed_with(keys.to_vec()), |it| it);
-    let mut processes: Vec<_> = (0..PROCESSES).map(|_| start(&[old.clone()])).collect();
+    let mut processes: Vec<_> = (0..PROCESSES).map(|_| start(std::slice::from_ref(&old))).collect();
     let (lives, lines) = logged(async {
         assert_eq!(traffic(&fleet, &processes, 1.0, 100.0).await, 0);
         for keys in

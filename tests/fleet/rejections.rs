@@ -78,7 +78,7 @@ async fn a_token_of_another_process_does_not_count_as_an_acquisition() {
         pass(0.1).await;
         one.clear();
         let newer = format!("t{number}");
-        all_get(&[one.clone()], &newer).await;
+        gets(&one, &newer).await;
         let replacement = other.replacement(&rejected).await.expect("the budget is used up");
         assert_eq!(replacement.secret(), newer);
         assert_eq!(fleet.server.count(), number);
@@ -118,7 +118,7 @@ async fn a_token_that_is_refreshed_unrejected_refills_the_budget_of_the_fleet() 
     }
     assert!(fleet.process().replacement(&token).await.is_none());
     // `t4` was rejected, so `t5` is the first that can refill the budget.
-    assert_eq!(traffic(&fleet, &[process.clone()], 1.0, 1300.0).await, 0);
+    assert_eq!(traffic(&fleet, std::slice::from_ref(&process), 1.0, 1300.0).await, 0);
     let before = fleet.server.count();
     let other = fleet.process();
     token = other.get().await.unwrap();

@@ -70,7 +70,7 @@ fn a_client_whose_token_depends_on_a_secret_needs_a_namespace() {
         let shared = || Shared::builder(client.clone(), MemoryStore::new()).sealed_with([key(1)]);
         let mistake = mistake(shared().build());
         assert!(
-            mistake.contains("namespace: there is none, and") && mistake.contains(why),
+            mistake.contains("namespace: none is set, and") && mistake.contains(why),
             "{mistake}"
         );
         shared().namespace("billing").build().unwrap();
@@ -95,7 +95,7 @@ fn a_token_that_is_bound_to_a_generated_key_is_never_shared() {
 #[test]
 fn sealing_is_a_choice() {
     let builder = || Shared::builder(client().build().unwrap(), MemoryStore::new());
-    assert!(mistake(builder().build()).contains("sealing: neither keys nor plain text"));
+    assert!(mistake(builder().build()).contains("sealing: it was not chosen"));
     assert!(mistake(builder().sealed_with([]).build()).contains("sealing keys: there are none"));
     builder().plain_text().build().unwrap();
 }

@@ -242,6 +242,10 @@ pub(crate) async fn all_get(processes: &[TokenCache], secret: &str) {
     }
 }
 
+pub(crate) async fn gets(process: &TokenCache, secret: &str) {
+    assert_eq!(process.get().await.unwrap().secret(), secret);
+}
+
 /// The tokens that are cached now, without effects.
 pub(crate) fn cached(processes: &[TokenCache]) -> Vec<String> {
     let secret =

@@ -135,13 +135,12 @@ impl<S: TokenSource> SharedBuilder<S> {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, naming the setting and what to do: if neither keys nor plain text were chosen,
-    /// the source needs a namespace, its token cannot be shared (such as one that is bound to a
+    /// Kind `Config`, naming the setting and what to do: if sealing was not chosen, the source needs a namespace, its token cannot be shared (such as one that is bound to a
     /// generated DPoP key), or a bound is zero.
     pub fn build(self) -> Result<Shared<S>, Error> {
         let sealing = self.sealing.unwrap_or_else(|| {
             Err(Error::of(Problem::Config).with_detail(
-                "sealing: neither keys nor plain text were chosen; call sealed_with, or plain_text",
+                "sealing: it was not chosen; call sealed_with with a key, or plain_text",
             ))
         });
         let settings = Settings {

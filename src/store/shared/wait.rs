@@ -70,6 +70,6 @@ impl Waiting {
         let jitter = fastrand::f64();
         let poll = self.poll.mul_f64(1.0 - 0.8 * jitter);
         self.poll = (self.poll * 2).min(POLL.1);
-        poll.min(remaining + POLL.0.mul_f64(jitter))
+        poll.min(remaining.saturating_add(POLL.0.mul_f64(jitter)))
     }
 }
