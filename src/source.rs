@@ -66,6 +66,9 @@ pub struct AcquireContext {
     pub current: Option<Token>,
     /// When the cache last discarded its token. Tokens that were issued before are of no use to it.
     pub issued_after: Option<Instant>,
+    /// The token that the cache had, if it has expired or was discarded.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) discarded: Option<Token>,
     /// [`end_cooldown`](crate::TokenCache::end_cooldown) was called since the last acquisition.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) ends_cooldown: bool,
@@ -89,6 +92,7 @@ impl AcquireContext {
             rejected: None,
             current: None,
             issued_after: None,
+            discarded: None,
             ends_cooldown: false,
             is_budgeted: reason.is_early(),
             timing: Timing::default(),

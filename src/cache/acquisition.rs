@@ -40,6 +40,8 @@ pub(super) struct Plan {
     pub(super) rejected: Option<Token>,
     /// The cached token, if it has not expired.
     pub(super) current: Option<Token>,
+    /// The cached token, if it has expired or was discarded.
+    pub(super) discarded: Option<Token>,
     /// Tokens that were requested earlier are discarded.
     pub(super) issued_after: Option<Instant>,
     /// The cooldown before it was ended by hand.
@@ -93,6 +95,7 @@ impl Acquisition {
             probe: false,
             rejected: None,
             current: None,
+            discarded: None,
             issued_after: None,
             ends_cooldown: false,
             starts_at: now,

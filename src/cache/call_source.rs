@@ -41,6 +41,7 @@ pub(super) async fn call_source(
         client: Arc::clone(client),
         rejected: plan.rejected.clone(),
         current: plan.current.clone(),
+        discarded: plan.discarded.clone(),
         issued_after: plan.issued_after,
         ends_cooldown: plan.ends_cooldown,
         is_budgeted: plan.is_budgeted,

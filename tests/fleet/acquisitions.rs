@@ -131,6 +131,17 @@ async fn a_cleared_token_is_not_taken_from_the_store_again() {
     assert_eq!(fleet.server.count(), 2);
 }
 
+/// It was issued by a host whose clock is ahead, and seems to be later than the clear.
+#[tokio::test(start_paused = true)]
+async fn a_cleared_token_from_a_host_whose_clock_is_ahead_is_not_taken_again() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    gets(&fleet.cache(fleet.shared_ahead(4.0), |it| it), "t1").await;
+    let process = fleet.process();
+    gets(&process, "t1").await;
+    process.clear();
+    gets(&process, "t2").await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_forced_refresh_takes_a_token_that_another_process_has_acquired() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));

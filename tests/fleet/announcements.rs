@@ -55,3 +55,17 @@ async fn a_process_that_ended_is_not_announced_to() {
     all_get(&[one], "t2").await;
     assert_eq!(fleet.server.count(), 2);
 }
+
+/// By its clock, the second token was issued before the first.
+#[tokio::test(start_paused = true)]
+async fn a_later_token_is_taken_from_a_host_whose_clock_is_behind() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let [ahead, behind] = [2.0, -2.0].map(|by| fleet.cache(fleet.shared_ahead(by), |it| it));
+    let process = fleet.process();
+    gets(&ahead, "t1").await;
+    gets(&process, "t1").await;
+    gets(&behind, "t1").await;
+    pass(1.0).await;
+    assert_eq!(behind.force_refresh().await.unwrap().secret(), "t2");
+    assert_eq!(cached(&[ahead, process]), ["t2", "t2"]);
+}

@@ -115,3 +115,17 @@ async fn a_cooldown_that_is_ended_by_hand_ends_for_that_process() {
     all_get(&[process], "t2").await;
     all_get(&[fleet.process()], "t2").await;
 }
+
+/// The cache of the process does not double its own pauses on top.
+#[tokio::test(start_paused = true)]
+async fn the_pauses_of_a_single_process_are_those_of_the_fleet() {
+    let fleet = Fleet::new(Server::new(|_| (secs(0.1), Err(server_error()))));
+    traffic(&fleet, &fleet.processes(1), 0.1, 100.0).await;
+    let asked = fleet.server.asked();
+    assert!(asked.len() >= 6);
+    for (number, pair) in asked.windows(2).enumerate() {
+        let (pause, expected) = (pair[1].at - pair[0].at, secs(0.1 + 2_f64.powi(number as i32)));
+        // Up to a quarter longer, and until the next request.
+        assert!(pause >= expected && pause <= expected.mul_f64(1.25) + secs(0.2), "{pause:?}");
+    }
+}

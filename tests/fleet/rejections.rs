@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
+use tower_oauth2_client_credentials::{Token, TokenCache, store::MemoryFault};
+
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
@@ -107,6 +109,12 @@ async fn the_budget_of_the_fleet_outlives_the_process_that_used_it() {
     assert_eq!(process.replacement(&token).await.unwrap().secret(), "t5");
 }
 
+/// The replacement of this token, for a process that has it.
+async fn rejected_by(process: &TokenCache, token: &Token) -> Option<Token> {
+    gets(process, token.secret()).await;
+    process.replacement(token).await
+}
+
 /// The budget is full again when a token reaches its refresh unrejected.
 #[tokio::test(start_paused = true)]
 async fn a_token_that_is_refreshed_unrejected_refills_the_budget_of_the_fleet() {
@@ -116,7 +124,7 @@ async fn a_token_that_is_refreshed_unrejected_refills_the_budget_of_the_fleet() 
     for _ in 0..3 {
         token = process.replacement(&token).await.unwrap();
     }
-    assert!(fleet.process().replacement(&token).await.is_none());
+    assert!(rejected_by(&fleet.process(), &token).await.is_none());
     // `t4` was rejected, so `t5` is the first that can refill the budget.
     assert_eq!(traffic(&fleet, std::slice::from_ref(&process), 1.0, 1300.0).await, 0);
     let before = fleet.server.count();
@@ -143,4 +151,49 @@ async fn a_server_with_one_valid_token_fails_no_request_that_can_be_replayed() {
     let processes = fleet.processes(30);
     assert_eq!(traffic(&fleet, &processes, 0.7, 3.0 * 600.0).await, 0);
     assert!((4..=6).contains(&fleet.server.count()), "{}", fleet.server.count());
+}
+
+/// The refresh of a token that an API rejected does not refill the budget, although the process that
+/// refreshes it has seen no rejection.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_rejected_does_not_refill_the_budget_of_the_fleet() {
+    let fleet = Fleet::new(Server::healthy(600.0, 0.3));
+    let process = fleet.process();
+    let mut token = process.get().await.unwrap();
+    for _ in 0..3 {
+        token = process.replacement(&token).await.unwrap();
+    }
+    drop(process);
+    assert!(rejected_by(&fleet.process(), &token).await.is_none());
+    let unaware = fleet.process();
+    gets(&unaware, "t4").await;
+    while fleet.server.count() == 4 {
+        assert_eq!(traffic(&fleet, std::slice::from_ref(&unaware), 1.0, 10.0).await, 0);
+    }
+    gets(&unaware, "t5").await;
+    // One for the time that has passed since the third, and the next after two minutes.
+    let (one, other) = (fleet.process(), fleet.process());
+    let fifth = one.get().await.unwrap();
+    let sixth = one.replacement(&fifth).await.unwrap();
+    assert_eq!(other.get().await.unwrap().secret(), sixth.secret());
+    assert!(other.replacement(&sixth).await.is_none());
+    assert_eq!(fleet.server.count(), 6);
+}
+
+/// A process that has seen the entry knows its budget.
+#[tokio::test(start_paused = true)]
+async fn the_budget_of_the_fleet_survives_the_loss_of_its_entry() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    fleet.store.set_fault(MemoryFault::Evicting);
+    let (one, other) = (fleet.process(), fleet.process());
+    gets(&one, "t1").await;
+    other.get().await.unwrap();
+    let mut token = one.peek().unwrap();
+    for _ in 0..3 {
+        token = one.replacement(&token).await.unwrap();
+    }
+    let before = fleet.server.count();
+    let token = other.get().await.unwrap();
+    assert!(other.replacement(&token).await.is_none());
+    assert_eq!(fleet.server.count(), before);
 }

@@ -152,6 +152,10 @@ impl State {
         let starts_at = self.backoff.not_before.map_or(now, |not_before| not_before.max(now));
         let ends_by = starts_at + settings.acquisition_timeout;
         let held = self.held.as_ref().filter(|_| self.held_rejected);
+        let (current, discarded) = match &self.held {
+            Some(held) if now < held.expires_at => (Some(held), None),
+            held => (None, held.as_ref()),
+        };
         let acquisition = Arc::new(Acquisition::new(Plan {
             id: self.started,
             reason,
@@ -160,11 +164,8 @@ impl State {
             // With no failure counted, the last acquisition never reached the server.
             probe: self.backoff.failure.as_ref().is_some_and(|failure| failure.failures > 0),
             rejected: held.map(|held| held.token().clone()),
-            current: self
-                .held
-                .as_ref()
-                .filter(|it| now < it.expires_at)
-                .map(|it| it.token().clone()),
+            current: current.map(|held| held.token().clone()),
+            discarded: discarded.map(|held| held.token().clone()),
             issued_after: self.cleared_at,
             ends_cooldown: std::mem::take(&mut self.cooldown_ended),
             starts_at,

@@ -53,7 +53,8 @@ impl Question<'_> {
         let is_known = |token: &Option<Token>| {
             token.as_ref().is_some_and(|token| token.same_secret(&stored.token))
         };
-        if is_from_future || is_known(&context.rejected) || is_known(&context.current) {
+        let known = [&context.rejected, &context.current, &context.discarded];
+        if is_from_future || known.into_iter().any(is_known) {
             return None;
         }
         // The refresh of this token is due too.
