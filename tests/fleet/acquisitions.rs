@@ -131,6 +131,22 @@ async fn a_cleared_token_is_not_taken_from_the_store_again() {
     assert_eq!(fleet.server.count(), 2);
 }
 
+/// Another process acquired it before the clear, and this one has not seen it.
+#[tokio::test(start_paused = true)]
+async fn a_token_from_before_a_clear_is_not_taken_from_the_store() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    fleet.store.set_silent(true);
+    fleet.store.set_latency(secs(0.001));
+    let (one, other) = (fleet.process(), fleet.process());
+    gets(&one, "t1").await;
+    gets(&other, "t1").await;
+    pass(10.0).await;
+    assert_eq!(other.force_refresh().await.unwrap().secret(), "t2");
+    pass(10.0).await;
+    one.clear();
+    gets(&one, "t3").await;
+}
+
 /// It was issued by a host whose clock is ahead, and seems to be later than the clear.
 #[tokio::test(start_paused = true)]
 async fn a_cleared_token_from_a_host_whose_clock_is_ahead_is_not_taken_again() {
