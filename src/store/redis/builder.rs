@@ -79,8 +79,8 @@ impl RedisStore {
 
 impl RedisStoreBuilder {
     /// The password, instead of one in the URL. A file or closure is read for each new connection, so
-    /// that a password can change while the process runs. A password in the URL is not wiped from
-    /// memory.
+    /// that a password can change while the process runs. The copies that the `redis` crate makes of a
+    /// password are not wiped from memory.
     pub fn password(mut self, password: impl Into<Secret>) -> Self {
         self.password = Some(password.into());
         self
@@ -165,8 +165,9 @@ impl RedisStoreBuilder {
             }
         }
         let names = Names::new(&self.prefix, login.db());
-        // The whole attempt has the timeout, so the connector's own is later.
-        let connector = self.tls.connect_timeout(self.connect_timeout).build_stream_connector()?;
+        // Shorter than the timeout of the whole attempt, because its error says which step is slow.
+        let dialing = self.connect_timeout.mul_f64(0.9);
+        let connector = self.tls.connect_timeout(dialing).build_stream_connector()?;
         Ok(RedisStore::from_parts(
             SharedConnection::new(Connect {
                 address,
