@@ -11,10 +11,9 @@ use crate::{
     limits::MAX_SETTING,
     source::{CacheHandle, ErasedSource, TokenSource},
     sync::Arc,
+    timing::MIN_COOLDOWN,
 };
 
-/// With a cooldown of zero, a failing server would be asked in a loop.
-const MIN_COOLDOWN: Duration = Duration::from_millis(100);
 /// A shorter lifetime would be refreshed in a loop.
 const MIN_LIFETIME: Duration = Duration::from_secs(1);
 /// An acquisition that ends before it begins would be followed by the next one in a loop.

@@ -57,12 +57,22 @@ struct Inner {
     server_text: Option<Box<str>>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
+    fleet_cooldown: Option<FleetCooldown>,
     retryable: bool,
     permanent: bool,
     /// Replaces the kind's advice.
     advice: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// The rest of the cooldown after a failure that processes share, which a cache follows.
+#[derive(Clone, Copy, Debug)]
+#[cfg_attr(not(feature = "store"), allow(dead_code))]
+pub(crate) struct FleetCooldown {
+    pub(crate) without_token: Duration,
+    /// While a valid token is cached.
+    pub(crate) with_token: Duration,
 }
 
 impl Error {
@@ -91,6 +101,7 @@ impl Error {
                 server_text: None,
                 status: None,
                 retry_after: None,
+                fleet_cooldown: None,
                 retryable: problem.usually_retryable(),
                 permanent: problem.is_permanent(),
                 advice: None,
@@ -188,6 +199,15 @@ impl Error {
             }
             None => self.with_detail(more),
         }
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn with_fleet_cooldown(self, cooldown: FleetCooldown) -> Self {
+        self.with(|inner| inner.fleet_cooldown = Some(cooldown))
+    }
+
+    pub(crate) fn fleet_cooldown(&self) -> Option<FleetCooldown> {
+        self.inner.fleet_cooldown
     }
 
     pub(crate) fn with_next_attempt_in(mut self, next: Duration) -> Self {

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{Error, Problem};
+use crate::error::{Error, FleetCooldown, Problem};
+
+/// With a cooldown of zero, a failing server would be asked in a loop.
+pub(crate) const MIN_COOLDOWN: Duration = Duration::from_millis(100);
 
 /// The settings of the cooldown and of the budget. Ranges are `(first, max)`. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
@@ -62,6 +65,12 @@ impl FailureBackoff {
             pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, max));
         }
         let pause = pause.mul_f64(1.0 + 0.25 * draw);
+        if let Some(FleetCooldown { without_token, with_token }) = error.fleet_cooldown() {
+            // The processes of a fleet have one backoff.
+            let until = |cooldown: Duration| now + cooldown.max(MIN_COOLDOWN);
+            let (until, until_with_token) = (until(without_token), until(with_token));
+            return Self { failures, error, until, until_with_token };
+        }
         let retry_after = error.retry_after().unwrap_or_default();
         Self {
             failures,

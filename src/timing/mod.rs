@@ -5,7 +5,7 @@ mod backoff;
 mod schedule;
 
 pub(crate) use self::{
-    backoff::{BackoffSettings, BackoffState, FailureBackoff, RejectionBudget},
+    backoff::{BackoffSettings, BackoffState, FailureBackoff, MIN_COOLDOWN, RejectionBudget},
     schedule::{Arrival, Deadlines, Schedule},
 };
 

@@ -9,7 +9,7 @@ use super::{
     moment::Moment,
 };
 use crate::{
-    error::{Error, Problem},
+    error::{Error, FleetCooldown, Problem},
     timing::{BackoffSettings, FailureBackoff},
 };
 
@@ -27,6 +27,10 @@ pub(super) const FIELDS: usize = 8;
 /// Bytes of all values: names, and six numbers.
 pub(super) const BYTES: usize = 2 * MAX_NAME_BYTES + 6 * 8;
 const MAX_NAME_BYTES: usize = 64;
+
+/// The end of a cooldown is spread over a quarter of it, and over at least and at most these, so that
+/// processes do not ask all at once.
+const SPREAD: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
 const RETRYABLE: u64 = 1;
 const PERMANENT: u64 = 2;
@@ -112,7 +116,25 @@ impl StoredFailure {
         error = error
             .with_retryable(self.flags & RETRYABLE != 0)
             .with_permanent(self.flags & PERMANENT != 0);
-        Some(error.with_retry_after(Some(left)))
+        let jitter = fastrand::f64();
+        let spread = |left: Duration| left + (left / 4 + SPREAD.0).min(SPREAD.1).mul_f64(jitter);
+        Some(error.with_retry_after(Some(left)).with_fleet_cooldown(FleetCooldown {
+            without_token: spread(self.left(false, settings, now)),
+            with_token: spread(self.left(true, settings, now)),
+        }))
+    }
+
+    /// The error of this process, with the cooldown of the fleet.
+    pub(crate) fn with_cooldown(
+        &self,
+        error: Error,
+        settings: &BackoffSettings,
+        now: Moment,
+    ) -> Error {
+        error.with_fleet_cooldown(FleetCooldown {
+            without_token: self.left(false, settings, now),
+            with_token: self.left(true, settings, now),
+        })
     }
 
     /// How long the entry must be kept, so that the next failure continues the backoff.

@@ -71,7 +71,8 @@ impl<S: TokenSource> SharedBuilder<S> {
     /// [`plain_text`](Self::plain_text) is required.
     ///
     /// Keys can change while the fleet runs, in three steps: add the new key behind the old one in all
-    /// processes; put it first; remove the old one.
+    /// processes; put it first in all; remove the old one. Before the last step wait for the lifetime of
+    /// a token, so that no entry is left that the old key sealed.
     pub fn sealed_with(mut self, keys: impl IntoIterator<Item = SealingKey>) -> Self {
         self.sealing = Some(Sealing::new(keys));
         self

@@ -111,9 +111,10 @@ impl Entry {
         Ok(is_newest)
     }
 
-    /// The content of an entry that the store returned.
+    /// The content of an entry that the store returned. If the store has lost it, the last content that
+    /// this process has seen: its token may be valid, and its budget used up.
     fn open(&self, core: &Core, entry: Option<StoredEntry>) -> Content {
-        let Some(entry) = entry else { return Ok(None) };
+        let Some(entry) = entry else { return Ok(self.latest.borrow().clone()) };
         let generation = self.decode(core, &entry)?;
         let latest = self.latest.borrow().as_ref().map(|latest| latest.number);
         // Another one may have a lower number, if the store lost its entries and its clock was set back.

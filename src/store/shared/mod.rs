@@ -30,7 +30,7 @@ use self::{
 };
 use super::traits::{LeaseOwner, Store};
 use crate::{
-    error::Error,
+    error::{Error, Problem},
     source::{AcquireContext, CacheHandle, Sharing, TokenSource},
     token::Token,
 };
@@ -205,6 +205,11 @@ impl<S: TokenSource> TokenSource for Shared<S> {
         let entry = self.core.entry(&self.source.sharing())?;
         match self.share(&entry, &context).await {
             Ok(result) => result,
+            // The budget of the fleet holds although its entry is lost.
+            Err(Unavailable::NothingStored) if context.is_budgeted => {
+                let unchanged = Question { core: &self.core, context: &context }.unchanged();
+                unchanged.ok_or_else(|| Error::of(Problem::AcquisitionTimeout))
+            }
             Err(why) => fallback::acquire(&*self.source, &self.core, context, &why).await,
         }
     }

@@ -1,0 +1,156 @@
+//! Processes that die, stop or are slow while they acquire the token for all.
+
+use tokio::time::Instant;
+use tower_oauth2_client_credentials::ErrorKind;
+
+use crate::support::*;
+
+/// A process that acquires. It has begun, and has no token yet.
+async fn leader(fleet: &Fleet) -> Process {
+    let leader = Process::start(fleet.shared().build().unwrap());
+    pass(0.1).await;
+    assert_eq!(fleet.server.count(), 1);
+    leader
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_dies_costs_one_lease() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let dead = leader(&fleet).await;
+    dead.stop();
+    let start = Instant::now();
+    all_get(&fleet.processes(20), "t2").await;
+    let took = start.elapsed().as_secs_f64();
+    assert!((4.9..5.6).contains(&took), "{took}");
+    assert_eq!(fleet.server.count(), 2);
+}
+
+/// Its runtime aborts the task.
+#[tokio::test(start_paused = true)]
+async fn an_acquisition_that_is_dropped_releases_its_lease() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let dropped = leader(&fleet).await;
+    let processes = fleet.processes(20);
+    let waiting = tokio::spawn(async move { all_get(&processes, "t2").await });
+    pass(0.01).await;
+    dropped.acquired.abort();
+    let start = Instant::now();
+    waiting.await.unwrap();
+    let took = start.elapsed().as_secs_f64();
+    assert!(took < 0.3 + 0.25 + 0.1, "{took}");
+    assert_eq!(fleet.server.count(), 2);
+}
+
+/// The lease lapses, since nothing can be spawned.
+#[test]
+fn a_runtime_that_ends_costs_one_lease() {
+    let runtime = || {
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        builder.enable_time().start_paused(true).build().unwrap()
+    };
+    let first = runtime();
+    let fleet = first.block_on(async { Fleet::new(Server::healthy(LIFE, 0.3)) });
+    let process = first.block_on(async {
+        let process = fleet.process();
+        drop(tokio::spawn(process.get()));
+        pass(0.1).await;
+        process
+    });
+    drop(first);
+    let second = runtime();
+    second.block_on(async {
+        let start = Instant::now();
+        all_get(&[process, fleet.process()], "t2").await;
+        assert!(start.elapsed() < secs(6.0), "{:?}", start.elapsed());
+        assert_eq!(fleet.server.count(), 2);
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_continues_after_its_lease_does_not_overwrite_a_newer_token() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let stopped = leader(&fleet).await;
+    stopped.stop();
+    let processes = fleet.processes(5);
+    all_get(&processes, "t2").await;
+    pass(10.0).await;
+    stopped.resume();
+    // It has a token, and uses the newer one.
+    assert_eq!(stopped.acquired.await.unwrap().unwrap().secret(), "t2");
+    all_get(&[fleet.process()], "t2").await;
+    assert!(cached(&processes).iter().all(|secret| secret == "t2"));
+    assert_eq!(fleet.server.count(), 2);
+}
+
+/// It stops again before it has written its token, while another process acquires.
+#[tokio::test(start_paused = true)]
+async fn two_leaders_agree_on_the_token_of_the_later_lease() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 2.0));
+    let stopped = leader(&fleet).await;
+    stopped.stop();
+    let process = fleet.process();
+    let second = tokio::spawn(process.get());
+    pass(5.5).await;
+    assert_eq!(fleet.server.count(), 2, "the second has the lease");
+    // The first writes its token before the second one does.
+    stopped.resume();
+    assert_eq!(stopped.acquired.await.unwrap().unwrap().secret(), "t1");
+    let got = second.await.unwrap().unwrap();
+    assert!(["t1", "t2"].contains(&got.secret()));
+    pass(2.0).await;
+    all_get(&[process, fleet.process()], "t2").await;
+    assert_eq!(fleet.server.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_leader_renews_its_lease() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 20.0));
+    let start = Instant::now();
+    all_get(&fleet.processes(20), "t1").await;
+    assert_eq!(fleet.server.count(), 1);
+    assert!(start.elapsed() < secs(20.5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_that_the_store_lost_costs_one_more_token_request() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 2.0));
+    let processes = fleet.processes(10);
+    let getting = tokio::spawn(async move {
+        for got in get_all(&processes).await {
+            got.unwrap();
+        }
+        processes
+    });
+    pass(1.0).await;
+    fleet.store.clear();
+    let processes = getting.await.unwrap();
+    pass(3.0).await;
+    assert_eq!(fleet.server.count(), 2);
+    assert!(cached(&processes).iter().all(|secret| secret == "t2"), "{:?}", cached(&processes));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_waits_keeps_its_own_deadline() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 10.0));
+    let _leader = leader(&fleet).await;
+    let process = fleet.process_with(|builder| builder.acquisition_timeout(secs(2.0)));
+    let start = Instant::now();
+    let error = process.get().await.unwrap_err();
+    assert_eq!((error.kind(), start.elapsed()), (ErrorKind::AcquisitionTimeout, secs(2.0)));
+    // The announcement arrives without a request.
+    pass(9.0).await;
+    assert_eq!(cached(&[process]), ["t1"]);
+    assert_eq!(fleet.server.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_whose_acquisition_times_out_shares_that_failure() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 1e6));
+    let processes = fleet.processes(10);
+    let start = Instant::now();
+    for error in get_all(&processes).await {
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::AcquisitionTimeout);
+    }
+    assert!(start.elapsed() <= secs(25.0));
+    assert_eq!(fleet.server.count(), 1);
+}

@@ -1,0 +1,14 @@
+//! Processes that share one token through a store. Each cache stands for a process. In virtual time.
+
+mod support;
+
+mod acquisitions;
+mod announcements;
+mod entries;
+mod failures;
+mod keys;
+mod leaders;
+mod rejections;
+mod settings;
+mod simulation;
+mod store_faults;

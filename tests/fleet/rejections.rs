@@ -1,0 +1,146 @@
+//! An API rejects the shared token.
+
+use std::sync::{Arc, Mutex};
+
+use crate::support::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_hundred_processes_that_see_one_revocation_cost_one_token_request() {
+    for is_silent in [false, true] {
+        let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+        fleet.store.set_silent(is_silent);
+        let processes = fleet.processes(100);
+        all_get(&processes, "t1").await;
+        fleet.server.revoke(&processes[0].peek().unwrap());
+        assert_eq!(traffic(&fleet, &processes, 1.0, 60.0).await, 0, "silent: {is_silent}");
+        assert_eq!(fleet.server.count(), 2, "silent: {is_silent}");
+        assert!(cached(&processes).iter().all(|secret| secret == "t2"));
+    }
+}
+
+/// At the same instant.
+#[tokio::test(start_paused = true)]
+async fn a_storm_of_rejections_costs_one_token_request() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let processes = fleet.processes(100);
+    all_get(&processes, "t1").await;
+    let revoked = processes[0].peek().unwrap();
+    fleet.server.revoke(&revoked);
+    let requests: Vec<_> = processes
+        .iter()
+        .flat_map(|process| (0..10).map(move |_| process.clone()))
+        .map(|process| {
+            let server = fleet.server.clone();
+            tokio::spawn(async move { request(&process, &server).await })
+        })
+        .collect();
+    for request in requests {
+        assert!(request.await.unwrap());
+    }
+    assert_eq!(fleet.server.count(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_api_that_always_answers_401_costs_six_token_requests_in_ten_minutes() {
+    for is_silent in [false, true] {
+        let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+        fleet.store.set_silent(is_silent);
+        let processes = fleet.processes(100);
+        all_get(&processes, "t1").await;
+        // Each token is revoked at once.
+        let server = fleet.server.clone();
+        fleet.server.set(move |asked| {
+            let token = token(asked.nth, LIFE);
+            server.revoke(&token);
+            (secs(0.3), Ok(token))
+        });
+        fleet.server.revoke(&processes[0].peek().unwrap());
+        traffic(&fleet, &processes, 1.0, 600.0).await;
+        let asked = fleet.server.count() - 1;
+        assert!((4..=6).contains(&asked), "silent: {is_silent}, {asked}");
+        // The tokens are accepted again.
+        fleet.server.set(|asked| (secs(0.3), Ok(token(asked.nth, LIFE))));
+        traffic(&fleet, &processes, 1.0, 600.0).await;
+        assert_eq!(traffic(&fleet, &processes, 1.0, 10.0).await, 0);
+        assert_eq!(fleet.server.count() - 1, asked + 1);
+    }
+}
+
+/// The budget of a process is for token requests.
+#[tokio::test(start_paused = true)]
+async fn a_token_of_another_process_does_not_count_as_an_acquisition() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    fleet.store.set_silent(true);
+    let (one, other) = (fleet.process(), fleet.process());
+    all_get(&[one.clone(), other.clone()], "t1").await;
+    for number in 2..30 {
+        let rejected = other.peek().unwrap();
+        pass(0.1).await;
+        one.clear();
+        let newer = format!("t{number}");
+        all_get(&[one.clone()], &newer).await;
+        let replacement = other.replacement(&rejected).await.expect("the budget is used up");
+        assert_eq!(replacement.secret(), newer);
+        assert_eq!(fleet.server.count(), number);
+    }
+}
+
+/// A process keeps its token while the budget of the fleet is used up, and takes the next one.
+#[tokio::test(start_paused = true)]
+async fn the_budget_of_the_fleet_outlives_the_process_that_used_it() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    for number in 1..=3 {
+        let process = fleet.process();
+        let token = process.get().await.unwrap();
+        assert_eq!(token.secret(), format!("t{number}"));
+        let replacement = process.replacement(&token).await.unwrap();
+        assert_eq!(replacement.secret(), format!("t{}", number + 1));
+    }
+    let process = fleet.process();
+    let token = process.get().await.unwrap();
+    for _ in 0..5 {
+        assert!(process.replacement(&token).await.is_none());
+    }
+    assert_eq!(process.get().await.unwrap().secret(), "t4");
+    assert_eq!(fleet.server.count(), 4);
+    pass(61.0).await;
+    assert_eq!(process.replacement(&token).await.unwrap().secret(), "t5");
+}
+
+/// The budget is full again when a token reaches its refresh unrejected.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_refreshed_unrejected_refills_the_budget_of_the_fleet() {
+    let fleet = Fleet::new(Server::healthy(600.0, 0.3));
+    let process = fleet.process();
+    let mut token = process.get().await.unwrap();
+    for _ in 0..3 {
+        token = process.replacement(&token).await.unwrap();
+    }
+    assert!(fleet.process().replacement(&token).await.is_none());
+    // `t4` was rejected, so `t5` is the first that can refill the budget.
+    assert_eq!(traffic(&fleet, &[process.clone()], 1.0, 1300.0).await, 0);
+    let before = fleet.server.count();
+    let other = fleet.process();
+    token = other.get().await.unwrap();
+    for _ in 0..3 {
+        token = other.replacement(&token).await.expect("the budget is full");
+    }
+    assert_eq!(fleet.server.count(), before + 3);
+}
+
+/// On some servers a new token ends the previous one.
+#[tokio::test(start_paused = true)]
+async fn a_server_with_one_valid_token_fails_no_request_that_can_be_replayed() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let (server, last) = (fleet.server.clone(), Arc::new(Mutex::new(None)));
+    fleet.server.set(move |asked| {
+        let token = token(asked.nth, 600.0);
+        if let Some(previous) = last.lock().unwrap().replace(token.clone()) {
+            server.revoke(&previous);
+        }
+        (secs(0.3), Ok(token))
+    });
+    let processes = fleet.processes(30);
+    assert_eq!(traffic(&fleet, &processes, 0.7, 3.0 * 600.0).await, 0);
+    assert!((4..=6).contains(&fleet.server.count()), "{}", fleet.server.count());
+}
