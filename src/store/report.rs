@@ -28,3 +28,13 @@ pub(super) fn unreadable(client: &str, why: &dyn fmt::Display) {
 pub(super) fn from_future(client: &str) {
     tracing::warn!(client, "shared token issued in the future, synchronize the hosts' clocks");
 }
+
+#[cfg(feature = "redis")]
+pub(super) fn not_announced(redis: &dyn fmt::Display) {
+    tracing::warn!(%redis, "new shared tokens not announced, allow PUBLISH to this prefix");
+}
+
+#[cfg(feature = "redis")]
+pub(super) fn not_subscribed(redis: &dyn fmt::Display, error: &dyn fmt::Display) {
+    tracing::warn!(%redis, %error, "announcements of shared tokens not received, polling instead");
+}

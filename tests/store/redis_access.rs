@@ -11,6 +11,7 @@ use tower_oauth2_client_credentials::{
 
 use crate::{
     conformance::conforms,
+    log::Log,
     redis_server::{RedisServer, shared_url},
     support::{MINUTE, cause, entry, eventually, granted, id, owner},
 };
@@ -153,8 +154,17 @@ async fn an_acl_without_pub_sub_does_not_stop_sharing() {
         server.set(&acl(without));
         let store = limited(&server);
         let (announcements, _received) = Announcements::channel(id());
+        let log = Log::default();
+        let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+        // The tasks run on this thread.
+        let _guard = tracing::subscriber::set_default(subscriber);
         store.subscribe(announcements);
-        conforms(store, limited(&server)).await;
+        conforms(store.clone(), store).await;
+        let log = log.read();
+        for warning in ["new shared tokens not announced", "polling instead"] {
+            assert_eq!(log.matches(warning).count(), 1, "{log}");
+        }
+        assert_eq!(log.matches("WARN").count(), 2, "{log}");
     }
 }
 

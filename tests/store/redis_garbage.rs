@@ -47,7 +47,7 @@ async fn a_key_that_is_not_an_entry_is_an_error_and_stays() {
             store.write(id, entry(2, "y"), MINUTE).await.unwrap_err(),
         ] {
             let text = cause(&error);
-            assert!(text.contains("is not an entry of ours; delete it"), "{text}");
+            assert!(text.contains("is not an entry of this crate; delete it"), "{text}");
         }
         assert_eq!(server.admin::<redis::Value>(&format!("DUMP {}", key(id))), before);
     }
@@ -66,7 +66,7 @@ async fn a_lease_that_never_ends_is_replaced_and_another_type_is_an_error() {
     server.set(&format!("SET {}:lease x PX 60000", key(text)));
     for id in [list, text] {
         let text = cause(&store.lease(id, owner(1), MINUTE).await.unwrap_err());
-        assert!(text.contains("is not an entry of ours"), "{text}");
+        assert!(text.contains("is not an entry of this crate"), "{text}");
     }
 }
 

@@ -66,6 +66,26 @@ fn an_attempt_to_connect_on_a_runtime_that_ended_is_repeated() {
 }
 
 #[test]
+#[ignore = "needs redis-server (run .ci/real-servers)"]
+fn an_attempt_to_connect_on_a_runtime_that_is_not_driven_is_replaced() {
+    let server = RedisServer::start([]);
+    let store = server.builder().connect_timeout(Duration::from_secs(1)).build().unwrap();
+    let (id, bound) = (id(), Duration::from_millis(100));
+    let (idle, active) = (runtime(), runtime());
+    server.signal("STOP");
+    idle.block_on(async {
+        tokio::time::timeout(bound, store.read(id)).await.unwrap_err();
+    });
+    server.signal("CONT");
+    let start = std::time::Instant::now();
+    let read = active.block_on(eventually("the other runtime", || async {
+        tokio::time::timeout(bound, store.read(id)).await.ok()?.ok()
+    }));
+    assert_eq!(read, None);
+    assert!(start.elapsed() > Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
 fn a_runtime_without_io_is_an_error_and_not_a_panic() {
     let store =
         tower_oauth2_client_credentials::store::RedisStore::new("redis://127.0.0.1:1").unwrap();

@@ -79,8 +79,8 @@ impl RedisStore {
 
 impl RedisStoreBuilder {
     /// The password, instead of one in the URL. A file or closure is read for each new connection, so
-    /// that a password can change while the process runs. A password in the URL is not wiped from
-    /// memory.
+    /// that a password can change while the process runs. The copies that the `redis` crate makes of a
+    /// password are not wiped from memory.
     pub fn password(mut self, password: impl Into<Secret>) -> Self {
         self.password = Some(password.into());
         self
@@ -144,7 +144,7 @@ impl RedisStoreBuilder {
     /// message shows nothing of the URL.
     pub fn build(self) -> Result<RedisStore, Error> {
         let Location { address, login } =
-            self.location.map_err(|why| mistake(format!("URL of Redis: {why}")))?;
+            self.location.map_err(|why| mistake(format!("url: {why}")))?;
         let allowed = |c: char| c.is_ascii_graphic() && !"{}*?[]\\".contains(c);
         if self.prefix.is_empty()
             || self.prefix.len() > MAX_PREFIX_BYTES
@@ -165,8 +165,9 @@ impl RedisStoreBuilder {
             }
         }
         let names = Names::new(&self.prefix, login.db());
-        // The whole attempt has the timeout, so the connector's own is later.
-        let connector = self.tls.connect_timeout(self.connect_timeout).build_stream_connector()?;
+        // Shorter than the timeout of the whole attempt, because its error says which step is slow.
+        let dialing = self.connect_timeout.mul_f64(0.9);
+        let connector = self.tls.connect_timeout(dialing).build_stream_connector()?;
         Ok(RedisStore::from_parts(
             SharedConnection::new(Connect {
                 address,
@@ -197,5 +198,58 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("connect_timeout", &self.connect_timeout)
             .field("response_timeout", &self.response_timeout)
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    const URL: &str = "redis://me:s3cret@cache.test/0";
+
+    fn mistake_of(builder: RedisStoreBuilder) -> String {
+        let shown = format!("{builder:?}");
+        let error = builder.build().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Config);
+        let all = format!("{shown} {error:?}");
+        assert!(!all.contains("s3cret"), "{all}");
+        error.to_string()
+    }
+
+    #[test]
+    fn build_reports_a_mistake_without_the_url() {
+        for (builder, expected) in [
+            (RedisStore::builder("s3cret"), "url: it is not a URL of Redis; use redis://"),
+            (RedisStore::builder(URL).prefix(""), "prefix: it is empty"),
+            (RedisStore::builder(URL).prefix("a{b}"), "prefix: "),
+            (RedisStore::builder(URL).prefix("a b"), "prefix: "),
+            (RedisStore::builder(URL).prefix("ä"), "prefix: "),
+            (RedisStore::builder(URL).prefix("a".repeat(129)), "prefix: "),
+            (
+                RedisStore::builder(URL).connect_timeout(Duration::ZERO),
+                "connect_timeout: it is zero",
+            ),
+            (
+                RedisStore::builder(URL).response_timeout(Duration::ZERO),
+                "response_timeout: it is zero",
+            ),
+            (
+                RedisStore::builder(URL).extra_root_certificates_pem("s3cret"),
+                "no certificate in it",
+            ),
+        ] {
+            let mistake = mistake_of(builder);
+            assert!(mistake.contains(expected), "{mistake}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_the_address_and_no_secret() {
+        let builder = RedisStore::builder(URL).password("s3cret").prefix("billing:tokens");
+        let shown = format!("{builder:?}");
+        let shown = shown + &format!("{:?}", builder.build().unwrap());
+        assert!(shown.contains("cache.test:6379") && shown.contains("billing:tokens"), "{shown}");
+        assert!(!shown.contains("s3cret") && !shown.contains("me:"), "{shown}");
     }
 }

@@ -22,6 +22,10 @@ use crate::sync::{Mutex, lock};
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
+/// An operation that is dropped after this time did not get its answer in time. Others are dropped
+/// for other reasons.
+const SLOW: Duration = Duration::from_millis(50);
+
 /// How much longer than its bound an attempt may take before it is replaced. It takes longer if its
 /// runtime is not driven.
 const ABANDONED_AFTER: Duration = Duration::from_secs(1);
@@ -51,20 +55,17 @@ struct Current {
     is_doubtful: Arc<AtomicBool>,
 }
 
-/// Marks a connection as doubtful if the operation is dropped, which its caller does when it takes
-/// too long: Redis hangs, the connection is dead, or its runtime is not driven.
-struct Operation<'a>(Option<&'a AtomicBool>);
-
-impl Operation<'_> {
-    fn finish(mut self) {
-        self.0 = None;
-    }
+/// Marks a connection as doubtful if the operation is dropped late, which its caller does when it
+/// takes too long: Redis hangs, the connection is dead, or its runtime is not driven.
+struct Operation<'a> {
+    is_doubtful: &'a AtomicBool,
+    since: Instant,
 }
 
 impl Drop for Operation<'_> {
     fn drop(&mut self) {
-        if let Some(is_doubtful) = self.0 {
-            is_doubtful.store(true, Ordering::Relaxed);
+        if self.since.elapsed() >= SLOW {
+            self.is_doubtful.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -83,26 +84,21 @@ impl SharedConnection {
         let mut attempt = 1;
         loop {
             let mut current = self.get().await?;
-            let operation = Operation(Some(&current.is_doubtful));
-            let failure = match script.invoke_async(&mut current.connection).await {
-                Ok(answer) => {
-                    operation.finish();
-                    return Ok(answer);
-                }
+            let operation = Operation { is_doubtful: &current.is_doubtful, since: Instant::now() };
+            let answer = script.invoke_async(&mut current.connection).await;
+            // An answer is a sign of life, however late it is.
+            std::mem::forget(operation);
+            let failure = match answer {
+                Ok(answer) => return Ok(answer),
                 Err(error) => Failure::of(&error, &[]),
             };
-            match failure.connection {
-                ConnectionState::Usable => operation.finish(),
-                ConnectionState::Doubtful => drop(operation),
-                ConnectionState::Closed => {
-                    drop(operation);
-                    if attempt == 1 {
-                        attempt += 1;
-                        continue;
-                    }
-                }
+            if failure.connection != ConnectionState::Usable {
+                current.is_doubtful.store(true, Ordering::Relaxed);
             }
-            return Err(failure);
+            if failure.connection != ConnectionState::Closed || attempt == 2 {
+                return Err(failure);
+            }
+            attempt += 1;
         }
     }
 

@@ -103,7 +103,7 @@ fn text(error: &RedisError, secrets: &[&str]) -> String {
         "READONLY" => "it is a read-only replica; use the address of the primary",
         "OOM" => "its memory is full; raise maxmemory, or set maxmemory-policy to an eviction",
         "WRONGTYPE" | NOT_AN_ENTRY => {
-            "a key with our prefix is not an entry of ours; delete it, or set another prefix"
+            "a key with our prefix is not an entry of this crate; delete it, or set another prefix"
         }
         "LOADING" => "it is loading its data; wait",
         "MASTERDOWN" => "it is a replica without a primary; use the address of the primary",
@@ -209,7 +209,7 @@ mod tests {
             (
                 "ERR",
                 "Error running script (call to f_47d3): @user_script:1: WRONGTYPE Operation",
-                "is not an entry of ours",
+                "is not an entry of this crate",
                 Usable,
             ),
         ] {

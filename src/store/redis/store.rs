@@ -17,11 +17,13 @@ use super::{
     scripts::{self, Names},
     subscription::Subscription,
 };
-use crate::store::traits::{
-    Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
+use crate::store::{
+    report,
+    traits::{Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry},
 };
 
-/// A store in Redis (5 or later) or Valkey: one primary, without Cluster.
+/// A store in Redis (5 or later) or Valkey: one primary, without Cluster and
+/// Sentinel.
 ///
 /// It connects when it is first used, and reconnects by itself. Clones are cheap and share two
 /// connections: one for commands, and one for announcements. A store in a static works across
@@ -90,10 +92,7 @@ impl RedisStore {
 
     fn report_silence(&self) {
         if !self.0.is_silence_reported.swap(true, Ordering::Relaxed) {
-            tracing::warn!(
-                redis = %self.0.connection.connect.address,
-                "new shared tokens are not announced; allow PUBLISH to the channel of this prefix",
-            );
+            report::not_announced(&self.0.connection.connect.address);
         }
     }
 }

@@ -6,9 +6,12 @@ use futures_core::Stream as _;
 use redis::aio::PubSubStream;
 use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
 
-use super::{connection::SharedConnection, error::Failure, scripts};
+use super::{connection::SharedConnection, scripts};
 use crate::{
-    store::traits::{Announcements, EntryId},
+    store::{
+        report,
+        traits::{Announcements, EntryId},
+    },
     sync::{Mutex, lock},
 };
 
@@ -98,7 +101,7 @@ async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: 
             }
             Err(failure) => {
                 if !is_reported {
-                    report(&connection, &failure);
+                    report::not_subscribed(&connection.connect.address, &failure);
                     is_reported = true;
                 }
                 pause = (pause * 2).min(MAX_PAUSE);
@@ -120,13 +123,4 @@ fn deliver(receivers: &Receivers, message: &redis::Msg) {
     for receiver in of_entry {
         receiver.announce(id, entry.clone());
     }
-}
-
-fn report(connection: &SharedConnection, failure: &Failure) {
-    let address = &connection.connect.address;
-    tracing::warn!(
-        redis = %address,
-        error = %failure,
-        "no announcements of shared tokens are received; this process polls instead",
-    );
 }

@@ -19,7 +19,7 @@ use crate::{
 pub(crate) enum Sealing {
     /// The first key seals.
     Keys(Box<[SealingKey]>),
-    /// Entries are neither sealed nor secret.
+    /// Entries are not sealed. A reader of the store sees the tokens.
     PlainText,
 }
 

@@ -75,10 +75,10 @@ impl Connector {
         (current.generation, Self { to_destination: Arc::new(tls), ..self.clone() })
     }
 
-    /// A connector for other protocols than HTTP, with the settings that `change` makes of ours.
+    /// A connector for other protocols than HTTP. `change` gets the TLS settings without ALPN.
     #[cfg(feature = "redis")]
     pub(super) fn without_alpn(self, change: impl FnOnce(&ClientConfig) -> ClientConfig) -> Self {
-        // A proxy is shown neither a client certificate nor ALPN, so its settings are a base.
+        // The settings for a proxy have no ALPN and no client certificate.
         let to_destination = Arc::new(change(&self.to_proxy));
         Self { to_destination, ..self }
     }
