@@ -11,12 +11,9 @@ use tokio::time::Instant;
 
 use crate::{
     error::Error,
-    event::{AcquisitionReason, Observer},
+    event::{AcquisitionReason, Observer, UNNAMED},
     token::Token,
 };
-
-/// The name of a client whose source has none.
-const DEFAULT_NAME: &str = "oauth";
 
 /// The circumstances of one acquisition.
 #[derive(Clone)]
@@ -49,7 +46,7 @@ impl AcquireContext {
             single_attempt: false,
             deadline: None,
             observer: Observer::default(),
-            client: Arc::from(DEFAULT_NAME),
+            client: Arc::from(UNNAMED),
             rejected: None,
         }
     }
@@ -109,7 +106,7 @@ pub trait TokenSource: Send + Sync + 'static {
     /// [`TokenCacheBuilder::name`](crate::cache::TokenCacheBuilder::name) sets one. It must contain no
     /// secret.
     fn name(&self) -> String {
-        DEFAULT_NAME.to_owned()
+        UNNAMED.to_owned()
     }
 
     /// Each cache calls this once, when it is built. Default: drops the handle.

@@ -71,7 +71,7 @@ async fn an_invalidated_token_is_not_used_and_the_next_one_is_waited_for() {
     let events = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&events);
     let tokens = TokenCache::builder(source.clone())
-        .observer(move |event: &Event| kept.lock().unwrap().push(format!("{event:?}")))
+        .observer(move |event: &Event| kept.lock().unwrap().push(format!("{:?}", event.kind())))
         .build();
     let clones = [tokens.clone(), tokens.clone()];
     assert_eq!(secret(&tokens).await, "token-0");
@@ -213,5 +213,6 @@ fn a_client_is_named_after_its_id_host_and_scope() {
     assert_eq!(name("invoices:read"), "my-service@idp.example.com (invoices:read)");
     assert_eq!(name(""), "my-service@idp.example.com");
     let closure = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
-    assert_eq!(closure.name(), "oauth");
+    // Other tests of this process may have live clients of this name.
+    assert!(closure.name().starts_with("oauth"), "{}", closure.name());
 }

@@ -13,10 +13,10 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Error, Event, Token, TokenSource as _,
+    ClientCredentials, Error, Token, TokenSource as _,
     dpop::DpopKey,
     endpoint::ClientCredentialsBuilder,
-    event::{AcquisitionReason, Observer},
+    event::{AcquisitionReason, EventKind, Observer},
     source::AcquireContext,
     token::TokenType,
     transport::TokenRequest,
@@ -96,10 +96,10 @@ async fn run(
     acquire.single_attempt = true;
     acquire.observer = {
         let events = Arc::clone(&events);
-        Observer::new(move |event| events.lock().unwrap().push(event.clone()))
+        Observer::new(move |event| events.lock().unwrap().push(event.kind().clone()))
     };
     let result = set(builder).build().unwrap().acquire(acquire).await;
-    let narrowed = matches!(events.lock().unwrap().as_slice(), [Event::ScopeNarrowed { .. }]);
+    let narrowed = matches!(events.lock().unwrap().as_slice(), [EventKind::ScopeNarrowed { .. }]);
     let nonces = nonces.lock().unwrap().clone();
     Outcome { result, narrowed, nonces }
 }

@@ -1,6 +1,9 @@
 //! One acquisition in flight, and the requests that wait for it.
 
-use std::task::{Context, Poll, Waker};
+use std::{
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use slab::Slab;
 use tokio::time::Instant;
@@ -8,7 +11,7 @@ use tokio::time::Instant;
 use super::{snapshot::Snapshot, suspend::Baseline};
 use crate::{
     error::Error,
-    event::AcquisitionReason,
+    event::{AcquisitionReason, EventKind},
     sync::{Arc, Mutex, OnceLock, lock},
     token::Token,
 };
@@ -67,7 +70,39 @@ pub(super) struct Acquisition {
 #[derive(Default)]
 struct Waiters {
     closed: bool,
-    wakers: Slab<Waker>,
+    /// The wakers, and when each of the waiters began to wait.
+    wakers: Slab<(Waker, Instant)>,
+    /// The waits that ended before the acquisition.
+    waits: Waits,
+}
+
+impl Waiters {
+    fn insert(&mut self, waker: Waker) -> usize {
+        self.wakers.insert((waker, Instant::now()))
+    }
+
+    fn remove(&mut self, key: usize) -> Waker {
+        let (waker, since) = self.wakers.remove(key);
+        self.waits.add(since, Instant::now());
+        waker
+    }
+}
+
+/// The waits that have ended.
+#[derive(Default)]
+struct Waits {
+    requests: u32,
+    longest: Duration,
+    total: Duration,
+}
+
+impl Waits {
+    fn add(&mut self, since: Instant, now: Instant) {
+        let wait = now.saturating_duration_since(since);
+        self.requests = self.requests.saturating_add(1);
+        self.longest = self.longest.max(wait);
+        self.total = self.total.saturating_add(wait);
+    }
 }
 
 #[cfg(test)]
@@ -107,19 +142,24 @@ impl Acquisition {
         Self { overtaken: true, ..Self::new(plan) }
     }
 
-    /// Ends the wait of all waiters. Only the first outcome counts.
-    pub(super) fn end(&self, outcome: Outcome) {
+    /// Ends the wait of all waiters. Only the first outcome counts. Returns the event about the waits,
+    /// if there were any.
+    pub(super) fn end(&self, outcome: Outcome) -> Option<EventKind> {
         if self.outcome.set(outcome).is_err() {
-            return;
+            return None;
         }
-        let wakers = {
+        let (wakers, mut waits) = {
             let mut waiters = lock(&self.waiters);
             waiters.closed = true;
-            std::mem::take(&mut waiters.wakers)
+            (std::mem::take(&mut waiters.wakers), std::mem::take(&mut waiters.waits))
         };
-        for (_, waker) in wakers {
+        let now = Instant::now();
+        for (_, (waker, since)) in wakers {
+            waits.add(since, now);
             waker.wake();
         }
+        let Waits { requests, longest, total } = waits;
+        (requests > 0).then_some(EventKind::Waited { requests, longest, total })
     }
 }
 
@@ -161,15 +201,15 @@ impl Waiter {
             return Poll::Ready(());
         }
         match self.key {
-            Some(key) if waiters.wakers[key].will_wake(cx.waker()) => {}
+            Some(key) if waiters.wakers[key].0.will_wake(cx.waker()) => {}
             Some(key) => {
-                let stale = std::mem::replace(&mut waiters.wakers[key], cx.waker().clone());
+                let stale = std::mem::replace(&mut waiters.wakers[key].0, cx.waker().clone());
                 drop(waiters);
                 drop(stale);
                 self.moved = true;
             }
             None => {
-                self.key = Some(waiters.wakers.insert(cx.waker().clone()));
+                self.key = Some(waiters.insert(cx.waker().clone()));
                 self.moved = true;
             }
         }
@@ -185,7 +225,7 @@ impl Drop for Waiter {
             return;
         }
         let mut waiters = lock(&self.acquisition.waiters);
-        let waker = if waiters.closed { None } else { Some(waiters.wakers.remove(key)) };
+        let waker = if waiters.closed { None } else { Some(waiters.remove(key)) };
         drop(waiters);
         drop(waker);
     }

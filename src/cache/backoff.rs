@@ -34,6 +34,8 @@ impl Default for BackoffSettings {
 pub(super) struct FailureBackoff {
     /// How many acquisitions failed in a row.
     pub(super) failures: u32,
+    /// When the first of them failed.
+    pub(super) since: Instant,
     /// The last failure.
     pub(super) error: Error,
     /// The end of the cooldown if no valid token is cached.
@@ -65,6 +67,7 @@ impl FailureBackoff {
         let retry_after = error.retry_after().unwrap_or_default();
         Self {
             failures,
+            since: previous.map_or(now, |previous| previous.since),
             error,
             until: now + pause.max(retry_after.min(settings.retry_after_cap)),
             until_with_token: now + pause.max(retry_after.min(settings.retry_after_cap_with_token)),

@@ -4,9 +4,10 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 
 #[cfg(feature = "keyed")]
 use super::key_entry::KeyEntry;
-use super::{inner::CacheInner, settings::Settings, token_cache::TokenCache};
+use super::{inner::CacheInner, names::ClientName, settings::Settings, token_cache::TokenCache};
 use crate::{
     clock::{Clock, MAX_SETTING, WallClock},
+    error::sanitise,
     event::{Event, Observer},
     source::{CacheHandle, ErasedSource, TokenSource},
     sync::Arc,
@@ -64,10 +65,20 @@ impl TokenCacheBuilder {
         Self { source: Box::new(source), name: None, settings: Settings::default() }
     }
 
-    /// The name of the client, for logs and metrics. It must contain no secret. Default:
+    /// The name of the client, in events, errors and metrics. It must contain no secret. Default:
     /// [`TokenSource::name`].
+    ///
+    /// A second live cache of the same name gets `#2` after it, a third `#3`. The number is free again
+    /// when its cache is dropped.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(Arc::from(name.into()));
+        self.name = Some(Arc::from(sanitise(&name.into())));
+        self
+    }
+
+    /// A name that other caches may have too.
+    #[cfg(feature = "keyed")]
+    pub(super) fn shared_name(mut self, name: Arc<str>) -> Self {
+        self.name = Some(name);
         self
     }
 
@@ -195,20 +206,24 @@ impl TokenCacheBuilder {
 
     /// Builds the cache. It requests no token yet.
     pub fn build(self) -> TokenCache {
-        Self::attach(self.into_inner())
+        let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
+        Self::attach(self.into_inner(ClientName::reserve(&name)))
     }
 
     /// Builds a cache of a keyed cache.
     #[cfg(feature = "keyed")]
     pub(super) fn build_keyed(self, key_entry: KeyEntry) -> TokenCache {
-        let mut inner = self.into_inner();
+        let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
+        // Not reserved: it is the name of the keyed cache, and maybe the key.
+        let mut inner = self.into_inner(ClientName::shared(name));
         inner.key_entry = Some(key_entry);
         Self::attach(inner)
     }
 
-    fn into_inner(self) -> CacheInner {
-        let name = self.name.unwrap_or_else(|| Arc::from(self.source.name()));
-        CacheInner::new(self.source, name, self.settings)
+    fn into_inner(self, name: ClientName) -> CacheInner {
+        let Self { source, mut settings, .. } = self;
+        settings.observer = settings.observer.with_client(Arc::clone(name.get()));
+        CacheInner::new(source, name, settings)
     }
 
     fn attach(inner: CacheInner) -> TokenCache {

@@ -10,8 +10,9 @@ use tracing::Instrument;
 #[cfg(feature = "keyed")]
 use super::key_entry::KeyEntry;
 use super::{
-    acquisition::Acquisition,
+    acquisition::{Acquisition, Plan},
     call_source::call_source,
+    names::ClientName,
     readiness::ReadinessUntil,
     settings::Settings,
     snapshot::Snapshot,
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    event::EventKind,
     source::{CacheControl, ErasedSource},
     sync::{Arc, ArcSwapOption, Guard, Handle, Mutex, lock},
     token::Token,
@@ -37,7 +39,7 @@ pub(crate) struct CacheInner {
     /// Held only while `State` is updated. Never held across a wake-up, an event, a spawn or an await.
     pub(super) state: Mutex<State>,
     source: Box<dyn ErasedSource>,
-    pub(super) name: Arc<str>,
+    pub(super) name: ClientName,
     pub(super) settings: Settings,
     /// Wakes the task that keeps the cache warm: the token was discarded or offered, or a cooldown
     /// was ended. Closed when the last owner of the cache is dropped.
@@ -47,7 +49,7 @@ pub(crate) struct CacheInner {
 }
 
 impl CacheInner {
-    pub(super) fn new(source: Box<dyn ErasedSource>, name: Arc<str>, settings: Settings) -> Self {
+    pub(super) fn new(source: Box<dyn ErasedSource>, name: ClientName, settings: Settings) -> Self {
         Self {
             #[cfg(feature = "keyed")]
             key_entry: None,
@@ -75,6 +77,7 @@ impl CacheInner {
         let suspended = state.observe_clocks(now, &self.settings);
         let (result, effects) = step(&mut state, now);
         let readiness_changed = state.readiness(now) != readiness;
+        let readiness_event = state.readiness_event(now);
         let held = state.update_held(now).cloned();
         #[cfg(feature = "keyed")]
         if let Some(entry) = &self.key_entry {
@@ -93,9 +96,7 @@ impl CacheInner {
         });
         drop(state);
         drop((published, outdated));
-        if let Some((acquisition, outcome)) = effects.end {
-            acquisition.end(outcome);
-        }
+        let waited = effects.end.and_then(|(acquisition, outcome)| acquisition.end(outcome));
         if let Some(acquisition) = effects.start {
             self.start(acquisition);
         }
@@ -103,7 +104,8 @@ impl CacheInner {
             self.readiness_changed.send_replace(());
         }
         // Last, so that a slow observer delays no waiter.
-        for event in suspended.iter().chain(&effects.events) {
+        let events = suspended.into_iter().chain(effects.events);
+        for event in events.chain(readiness_event).chain(waited) {
             self.settings.observer.emit(event);
         }
         result
@@ -127,9 +129,10 @@ impl CacheInner {
         self.step(|state, now| state.current(require, now, can_start, &self.settings))
     }
 
-    pub(super) fn reject(self: &Arc<Self>, token: &Token) -> Rejection {
+    /// `origin`: the API that rejected the token, if it is known.
+    pub(super) fn reject(self: &Arc<Self>, token: &Token, origin: Option<String>) -> Rejection {
         let can_start = Handle::try_current().is_ok();
-        self.step(|state, now| state.reject(token, now, can_start, &self.settings))
+        self.step(|state, now| state.reject(token, origin, now, can_start, &self.settings))
     }
 
     pub(super) fn force_refresh(self: &Arc<Self>) -> Rejection {
@@ -184,7 +187,7 @@ impl CacheInner {
             let span = tracing::debug_span!(
                 parent: None,
                 "acquire_token",
-                client = &*self.name,
+                client = &**self.name.get(),
                 reason = plan.reason.as_str(),
                 probe = plan.probe
             );
@@ -215,6 +218,12 @@ impl CacheInner {
                 inner.decide(Wish::Token);
             }
         }
+    }
+}
+
+impl Drop for CacheInner {
+    fn drop(&mut self) {
+        self.settings.observer.emit(EventKind::Closed);
     }
 }
 
@@ -249,7 +258,9 @@ impl AcquisitionTask {
     async fn run(mut self, span: tracing::Span) {
         let acquire = async {
             let CacheInner { source, name, settings, .. } = &*self.inner;
-            let result = call_source(&**source, name, &self.acquisition, settings).await;
+            let Plan { reason, probe, .. } = self.acquisition.plan;
+            settings.observer.emit(EventKind::AcquisitionStarted { reason, probe });
+            let result = call_source(&**source, name.get(), &self.acquisition, settings).await;
             self.inner.complete(&self.acquisition, result);
             self.completed = true;
         };

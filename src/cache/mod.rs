@@ -54,6 +54,7 @@ mod key_entry;
 mod keyed;
 #[cfg(all(test, oauth_loom))]
 mod model;
+mod names;
 mod readiness;
 mod readiness_watch;
 mod schedule;

@@ -61,10 +61,11 @@ pub struct TokenCache {
 }
 
 impl TokenCache {
-    /// The name of the client, for logs and metrics. Default:
-    /// [`TokenSource::name`](crate::TokenSource::name).
+    /// The name of the client, in events, errors and metrics. Default:
+    /// [`TokenSource::name`](crate::TokenSource::name). A second live cache of the same name has `#2`
+    /// after it.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        self.inner.name.get()
     }
 
     /// The cached token, if it has not expired. Has no effects.
@@ -114,13 +115,13 @@ impl TokenCache {
     /// [`rejection_interval`](crate::cache::TokenCacheBuilder::rejection_interval) is used up. The token stays in
     /// use until another one is cached. A token that is not the cached one is ignored.
     pub fn invalidate(&self, rejected: &Token) {
-        self.inner.reject(rejected);
+        self.invalidate_at(rejected, None);
     }
 
     /// Like [`invalidate`](Self::invalidate), and waits for another token to replay the request with.
     /// `None`: no other token is available, return the API's response.
     pub fn replacement(&self, rejected: &Token) -> Replacement {
-        Replacement::new(Arc::clone(&self.inner), rejected.clone())
+        self.replacement_at(rejected, None)
     }
 
     /// Acquires a new token although the cached one may be valid, for instance after the client was
@@ -207,6 +208,16 @@ impl TokenCache {
         ReadinessWatch::new(&self.inner)
     }
 
+    /// As [`invalidate`](Self::invalidate), with the origin of the API.
+    pub(crate) fn invalidate_at(&self, rejected: &Token, origin: Option<String>) {
+        self.inner.reject(rejected, origin);
+    }
+
+    /// As [`replacement`](Self::replacement), with the origin of the API.
+    pub(crate) fn replacement_at(&self, rejected: &Token, origin: Option<String>) -> Replacement {
+        Replacement::new(Arc::clone(&self.inner), rejected.clone(), origin)
+    }
+
     /// The published snapshot, if a request may use it without the lock.
     pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<Snapshot>> {
         self.inner.fresh(now).as_deref().cloned().flatten()
@@ -231,6 +242,11 @@ impl TokenCache {
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
         wait.poll(&self.inner, cx, take)
+    }
+
+    /// The name, to share.
+    pub(crate) fn client(&self) -> &Arc<str> {
+        self.inner.name.get()
     }
 
     /// The receiver of this cache's events, for those that the layer reports.

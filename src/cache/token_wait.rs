@@ -70,7 +70,7 @@ impl TokenWait {
             // A future that is kept after it is done must not keep the acquisition and its token.
             self.project().waiter.leave();
         }
-        polled
+        polled.map_err(|error| error.with_client(inner.name.get()))
     }
 
     fn poll_inner<T>(

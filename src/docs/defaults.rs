@@ -132,7 +132,7 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | tolerance | 5 s (*fixed*) | Servers allow more, and NTP stays far below. Beyond it assertions and proofs use the server's time, taken from the `Date` of its answers, and an [event](Event::ClockSkew) says so. Proofs for an API use the `Date` of that API only. |
+//! | tolerance | 5 s (*fixed*) | Servers allow more, and NTP stays far below. Beyond it assertions and proofs use the server's time, taken from the `Date` of its answers, and an [event](EventKind::ClockSkew) says so. Proofs for an API use the `Date` of that API only. |
 //! | largest corrected difference | 48 h (*fixed*) | Wrong time zones are within 26 h. A `Date` that is further off comes from a broken server. |
 //! | a refusal that showed the time difference | is tried again (*fixed*) | The clock may have been the only error. |
 //!

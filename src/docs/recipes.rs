@@ -189,7 +189,7 @@
 //! | [`BufferBodies`] | streams up to a limit | a way to box the copying body | a clone of its head, and a copy of the bytes |
 //!
 //! Other requests get their 401, and the token is replaced for later requests. An
-//! [`Event::NotReplayed`] at level DEBUG gives the reason, once a minute for each reason. A replay
+//! [`EventKind::NotReplayed`] at level DEBUG gives the reason, once a minute for each reason. A replay
 //! whose connection is lost is sent again on another connection, once, if its method is idempotent
 //! (RFC 9110 §9.2.2) or nothing was sent.
 //!
@@ -314,7 +314,7 @@
 //! ```
 //! # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
 //! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
-//! use tower_oauth2_client_credentials::{Event, TokenCache};
+//! use tower_oauth2_client_credentials::{TokenCache, event::EventKind};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
@@ -322,11 +322,11 @@
 //! let acquired = Arc::new(AtomicU64::new(0));
 //! let counter = Arc::clone(&acquired);
 //! let tokens = TokenCache::builder(source)
-//!     .observer(move |event| match event {
-//!         Event::Acquired { .. } | Event::RefreshedAhead { .. } => {
+//!     .observer(move |event| match event.kind() {
+//!         EventKind::Acquired { .. } | EventKind::Refreshed { .. } => {
 //!             counter.fetch_add(1, Ordering::Relaxed);
 //!         }
-//!         Event::Failed { error, failures, .. } if error.is_terminal() || *failures > 5 => {
+//!         EventKind::AcquisitionFailed { error, failures, .. } if error.is_terminal() || *failures > 5 => {
 //!             eprintln!("someone must look at this: {error}");
 //!         }
 //!         _ => {}

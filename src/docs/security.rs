@@ -27,7 +27,7 @@
 //! 9110 §9.3.8). `TRACK`, an older name for `TRACE`, carries none either.
 //!
 //! All of these requests are sent without the token, or refused ([`WithoutToken::Refuse`]). An
-//! [`Event::TokenWithheld`] at level DEBUG gives the reason, at most once a minute for each reason
+//! [`EventKind::TokenWithheld`] at level DEBUG gives the reason, at most once a minute for each reason
 //! and origin. A request with its own authorization field passes untouched, and so does its answer,
 //! unless [`ExistingAuthorization`] says otherwise.
 //!
@@ -197,7 +197,7 @@
 //! * At most one thread is stuck for each file, and 64 for the process. Until it is free again,
 //!   further reads of the file fail at once.
 //! * While the file of a secret or key cannot be read (I/O error, hung mount, no longer a regular
-//!   file), its last good value is used, with an [`Event::CredentialKept`]. A file that was
+//!   file), its last good value is used, with an [`EventKind::CredentialKept`]. A file that was
 //!   removed, is empty or has invalid content is an error. Assertions and certificates keep their
 //!   last good value in these cases too, an assertion until its `exp`.
 //!

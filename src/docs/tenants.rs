@@ -139,14 +139,14 @@
 //! ```
 //! # use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
 //! use std::time::Duration;
-//! use tower_oauth2_client_credentials::Event;
+//! use tower_oauth2_client_credentials::event::EventKind;
 //!
 //! # let source = |_: &u64| Ok(|_: AcquireContext| async { Token::bearer("abc") });
 //! let tokens = KeyedTokenCache::builder(source)
 //!     .configure(|tenant, cache| {
 //!         let tenant = *tenant;
 //!         cache.wait_timeout(Duration::from_secs(5)).observer(move |event| {
-//!             if let Event::Failed { error, .. } = event {
+//!             if let EventKind::AcquisitionFailed { error, .. } = event.kind() {
 //!                 eprintln!("tenant {tenant}: {error}");
 //!             }
 //!         })

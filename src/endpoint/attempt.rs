@@ -5,8 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use tokio::time::Instant;
+use tracing::Span;
 
 #[cfg(feature = "hyper")]
 use super::certificate_binding::CertificateBinding;
@@ -26,7 +27,7 @@ use crate::{
     client_auth::ClientAuth,
     clock::WallClock,
     error::{Error, ErrorKind, sanitise},
-    event::{Event, Observer},
+    event::{EventKind, Observer},
     secret_file::{READ_TIMEOUT, ReadContext},
     skew::Skew,
     source::AcquireContext,
@@ -91,13 +92,15 @@ impl EndpointClient {
         self.skew.correct(self.clock.now())
     }
 
-    pub(super) async fn attempt(&self, context: &ReadContext) -> Result<Token, Error> {
+    /// `span`: the attempt's, which gets the server and the status.
+    pub(super) async fn attempt(&self, context: &ReadContext, span: &Span) -> Result<Token, Error> {
         #[cfg(feature = "hyper")]
         if let Some(binding) = &self.binding {
             binding.refresh(context).await?;
         }
         let endpoint = self.endpoint.resolve(&self.context(&context.observer)).await?;
-        let token = self.request_token(&endpoint, context).await;
+        record_server(span, &endpoint.url);
+        let token = self.request_token(&endpoint, context, span).await;
         token.map_err(|error| match &endpoint.metadata {
             Some(metadata) => {
                 use ErrorKind as K;
@@ -115,14 +118,15 @@ impl EndpointClient {
         &self,
         endpoint: &ResolvedEndpoint,
         context: &ReadContext,
+        span: &Span,
     ) -> Result<Token, Error> {
         #[cfg(feature = "dpop")]
         if let Some(attempt) = self.dpop.attempt(endpoint, &self.clock, &self.skew).await? {
-            return self.request_with_proof(endpoint, &attempt, context).await;
+            return self.request_with_proof(endpoint, &attempt, context, span).await;
         }
         let request = self.prepare(endpoint, context).await?;
         let has_times = self.auth.has_times() || self.parameters.have_times();
-        self.exchange(request, has_times, context).await?.token
+        self.exchange(request, has_times, context, span).await?.token
     }
 
     #[cfg(feature = "dpop")]
@@ -131,12 +135,14 @@ impl EndpointClient {
         endpoint: &ResolvedEndpoint,
         attempt: &DpopAttempt,
         context: &ReadContext,
+        span: &Span,
     ) -> Result<Token, Error> {
         let mut is_second = false;
         loop {
             let mut request = self.prepare(endpoint, context).await?;
             let sent = attempt.add_proof(&mut request)?;
-            let Exchanged { headers, token } = self.exchange(request, true, context).await?;
+            let exchanged = self.exchange(request, true, context, span).await?;
+            let Exchanged { headers, token } = exchanged;
             let received = attempt.observe(&headers, sent.as_deref());
             let error = match token {
                 Ok(token) => return Ok(attempt.bind(token)),
@@ -147,6 +153,8 @@ impl EndpointClient {
             if is_second || !received.allows_second_request(&error) {
                 return Err(error);
             }
+            let server = endpoint.url.host().unwrap_or_default().to_owned();
+            context.observer.emit(EventKind::NonceRequired { server });
             is_second = true;
         }
     }
@@ -169,6 +177,7 @@ impl EndpointClient {
         request: PreparedRequest,
         has_times: bool,
         context: &ReadContext,
+        span: &Span,
     ) -> Result<Exchanged, Error> {
         let PreparedRequest { request, secrets } = request;
         let uri = request.uri().clone();
@@ -176,8 +185,10 @@ impl EndpointClient {
         let response = self.transport.send(request).await;
         let response = response.map_err(|error| transport_error(error, &uri, &secrets))?;
         let (parts, body) = response.into_parts();
+        span.record("http.response.status_code", parts.status.as_u16());
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
-        if let Some(event) = &skewed {
+        let is_skewed = skewed.is_some();
+        if let Some(event) = skewed {
             context.observer.emit(event);
         }
         let body = if response::wants_body(parts.status, &parts.headers) {
@@ -201,7 +212,7 @@ impl EndpointClient {
         let token = token.map(|token| token.with_issued_at(issued_at)).map_err(|error| {
             // The wrong time may be the only reason. The next attempt has the right time.
             let is_refused = error.status().is_some_and(|status| status.is_client_error());
-            let is_retryable = is_refused && skewed.is_some() && has_times;
+            let is_retryable = is_refused && is_skewed && has_times;
             if is_retryable { error.with_retryable(true) } else { error }
         });
         Ok(Exchanged { headers: parts.headers, token })
@@ -209,13 +220,20 @@ impl EndpointClient {
 
     /// The event of a granted scope that lacks a requested one. Some servers separate scopes by
     /// commas.
-    pub(super) fn scope_narrowed(&self, token: &Token) -> Option<Event> {
+    pub(super) fn scope_narrowed(&self, token: &Token) -> Option<EventKind> {
         let (requested, granted) = (self.parameters.scope()?, token.scope()?);
         let parts = |scope| str::split(scope, [' ', ',']).filter(|part| !part.is_empty());
         let missing = |part| !parts(granted).any(|granted| granted == part);
-        parts(requested).any(missing).then(|| Event::ScopeNarrowed {
+        parts(requested).any(missing).then(|| EventKind::ScopeNarrowed {
             requested: requested.to_owned(),
             granted: sanitise(granted),
         })
     }
+}
+
+/// Names the server of a token request, without the path, since some servers require keys in it.
+fn record_server(span: &Span, url: &Uri) {
+    let default = if url.scheme_str() == Some("http") { 80 } else { 443 };
+    span.record("server.address", url.host());
+    span.record("server.port", url.port_u16().unwrap_or(default));
 }

@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use tracing::{Span, field};
+
 use super::{attempt::EndpointClient, discovery::ServerMetadata, retry, token_endpoint::Endpoint};
 #[cfg(feature = "hyper")]
 use crate::source::CacheHandle;
@@ -58,13 +60,14 @@ impl ClientCredentials {
 
 impl TokenSource for ClientCredentials {
     async fn acquire(&self, acquire: AcquireContext) -> Result<Token, Error> {
-        let attempt = || {
-            let context = self.client.read_context(&acquire);
-            async move { self.client.attempt(&context).await }
+        let attempt = |number| {
+            let (context, span) = (self.client.read_context(&acquire), attempt_span(number));
+            let recorded = span.clone();
+            (async move { self.client.attempt(&context, &recorded).await }, span)
         };
         let token = retry::run(&self.client.retry, &acquire, attempt).await?;
         if let Some(event) = self.client.scope_narrowed(&token) {
-            acquire.observer.emit(&event);
+            acquire.observer.emit(event);
         }
         Ok(token)
     }
@@ -88,6 +91,20 @@ impl TokenSource for ClientCredentials {
             binding.attach(cache);
         }
     }
+}
+
+/// The span of one attempt, with OpenTelemetry's attributes of HTTP clients.
+fn attempt_span(number: u32) -> Span {
+    tracing::debug_span!(
+        "token_request",
+        attempt = number,
+        otel.kind = "client",
+        http.request.method = "POST",
+        server.address = field::Empty,
+        server.port = field::Empty,
+        http.response.status_code = field::Empty,
+        error.type = field::Empty,
+    )
 }
 
 impl fmt::Debug for ClientCredentials {

@@ -1,12 +1,13 @@
 //! The attempts of one acquisition, with backoff between them.
 
-use std::{future::Future, time::Duration};
+use std::{borrow::Cow, future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{Instrument, Span};
 
 use crate::{
     error::{Error, ErrorKind},
-    event::Event,
+    event::EventKind,
     source::AcquireContext,
 };
 
@@ -35,13 +36,15 @@ impl Default for RetryPolicy {
 /// Runs attempts until one succeeds, a failure is not retryable, or the next attempt would start after
 /// the deadline. Then the last failure is returned at once, with the server's `Retry-After` for the
 /// cache's cooldown.
+///
+/// `attempt` gets the number of the attempt, from 1, and returns its future and span.
 pub(super) async fn run<T, F, Fut>(
     policy: &RetryPolicy,
     acquire: &AcquireContext,
     attempt: F,
 ) -> Result<T, Error>
 where
-    F: Fn() -> Fut,
+    F: Fn(u32) -> (Fut, Span),
     Fut: Future<Output = Result<T, Error>>,
 {
     let attempts = if acquire.single_attempt { 1 } else { policy.attempts };
@@ -49,10 +52,14 @@ where
     let own = Instant::now().checked_add(policy.attempt_timeout.saturating_mul(attempts));
     let deadline = acquire.deadline.or(own);
     for number in 1.. {
-        let error = match run_attempt(policy.attempt_timeout, deadline, attempt()).await {
+        let (future, span) = attempt(number);
+        let future = future.instrument(span.clone());
+        let error = match run_attempt(policy.attempt_timeout, deadline, future).await {
             Ok(token) => return Ok(token),
             Err(error) => error,
         };
+        span.record("error.type", &*error_type(&error));
+        drop(span);
         if number >= attempts || !error.is_retryable() {
             return Err(error);
         }
@@ -63,7 +70,12 @@ where
             return Err(error);
         }
         let failed = error.clone();
-        acquire.observer.emit(&Event::Retrying { attempt: number, error, delay });
+        acquire.observer.emit(EventKind::AttemptFailed {
+            reason: acquire.reason,
+            attempt: number,
+            error,
+            delay,
+        });
         sleep(delay).await;
         // The deadline may have passed if the runtime was not driven in the meantime.
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -71,6 +83,14 @@ where
         }
     }
     unreachable!("the loop ends at the last attempt")
+}
+
+/// OpenTelemetry's `error.type` of HTTP clients: the status, or the kind of error.
+fn error_type(error: &Error) -> Cow<'static, str> {
+    match error.status().filter(|status| status.is_client_error() || status.is_server_error()) {
+        Some(status) => status.as_str().to_owned().into(),
+        None => error.kind().as_str().into(),
+    }
 }
 
 async fn run_attempt<T>(

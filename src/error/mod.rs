@@ -4,6 +4,7 @@
 mod chain;
 mod find;
 mod kind;
+mod logged;
 mod text;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
@@ -14,6 +15,7 @@ use http::StatusCode;
 pub(crate) use chain::tests::Link;
 pub(crate) use chain::{causes, links};
 pub use kind::ErrorKind;
+pub(crate) use logged::Logged;
 pub(crate) use text::{join_names, sanitise};
 
 /// Maximum number of causes in `Debug`.
@@ -35,7 +37,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// }
 /// ```
 ///
-/// `Display` is the message: the problem, and what to do. `Debug` is the message and its causes, so
+/// `Display` is the message: the client if the error comes from a cache, the problem, and what to do. `Debug` is the message and its causes, so
 /// that a `main` that returns a [`BoxError`] prints both. Both never show a token, a secret or a key.
 /// Text of a server is stripped of invisible characters and shortened. It is left out if it repeats a
 /// part of a secret.
@@ -43,6 +45,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct Error {
     inner: Arc<Inner>,
     next_attempt_in: Option<Duration>,
+    client: Option<Arc<str>>,
 }
 
 #[derive(Clone)]
@@ -77,6 +80,7 @@ impl Error {
                 source: None,
             }),
             next_attempt_in: None,
+            client: None,
         }
     }
 
@@ -163,10 +167,10 @@ impl Error {
         self
     }
 
-    /// The chain of causes in one line, unless the message contains it.
-    pub(crate) fn cause_text(&self) -> Option<String> {
-        let text = causes(self.source()?);
-        (!text.is_empty() && !self.to_string().contains(&text)).then_some(text)
+    /// Names the client in the message, unless it has a name.
+    pub(crate) fn with_client(mut self, client: &Arc<str>) -> Self {
+        self.client.get_or_insert_with(|| Arc::clone(client));
+        self
     }
 
     pub(crate) fn detail(&self) -> Option<&str> {
@@ -204,6 +208,12 @@ impl Error {
         self.next_attempt_in
     }
 
+    /// The name of the client whose token is missing: [`TokenCache::name`](crate::TokenCache::name).
+    /// `None` for an error outside of any cache.
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
     /// Whether the same token request may succeed when it is sent again.
     pub fn is_retryable(&self) -> bool {
         self.inner.retryable
@@ -228,6 +238,9 @@ impl fmt::Display for Error {
             _ => None,
         };
         let advice = inner.advice.unwrap_or(inner.kind.advice());
+        if let Some(client) = &self.client {
+            write!(f, "client '{client}': ")?;
+        }
         write!(f, "{}: ", name.unwrap_or(inner.kind.as_str()))?;
         match &inner.detail {
             // The detail of the transport has the problem and the advice.

@@ -1,6 +1,6 @@
-//! What keeps a request from a token, or from being sent again.
+//! Why a request is sent without a token, and why it is sent again or not.
 
-/// Why a request must not carry the token.
+/// Why a request was sent without the token, or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WithheldReason {
@@ -14,6 +14,10 @@ pub enum WithheldReason {
     Trace,
     /// It has no key to choose a token by (feature `keyed`).
     NoKey,
+    /// It has its own authorization field, which the layer keeps.
+    OwnAuthorization,
+    /// The caller asked for it by [`SkipToken`](crate::layer::SkipToken).
+    Skipped,
 }
 
 impl WithheldReason {
@@ -25,6 +29,8 @@ impl WithheldReason {
             Self::SeveralHosts => "several_hosts",
             Self::Trace => "trace",
             Self::NoKey => "no_key",
+            Self::OwnAuthorization => "own_authorization",
+            Self::Skipped => "skipped",
         }
     }
 
@@ -45,6 +51,11 @@ impl WithheldReason {
                  another method"
             }
             Self::NoKey => "the request has no key to choose a token by; see RequestHead",
+            Self::OwnAuthorization => {
+                "the request carries its own authorization field; remove it, or see \
+                 existing_authorization"
+            }
+            Self::Skipped => "the request has the extension SkipToken",
         }
     }
 }
@@ -58,8 +69,8 @@ pub enum NotReplayedReason {
     Policy,
     /// The policy kept its body, but could not give it back.
     BodyUnavailable,
-    /// No other token is available: see the [`Event::Rejected`](super::Event::Rejected) or
-    /// [`Event::Failed`](super::Event::Failed) before.
+    /// No other token is available: see the [`EventKind::Rejected`](super::EventKind::Rejected) or
+    /// [`EventKind::AcquisitionFailed`](super::EventKind::AcquisitionFailed) before.
     NoOtherToken,
     /// It was sent again once already.
     AlreadyReplayed,
@@ -104,6 +115,29 @@ impl NotReplayedReason {
             Self::ConnectionLost => {
                 "the connection was lost after it was sent again, and the API may have acted on it"
             }
+        }
+    }
+}
+
+/// Why a request is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReplayReason {
+    /// The API rejected the token, and another one is available.
+    OtherToken,
+    /// The API requires a DPoP proof with its nonce (RFC 9449 §9).
+    Nonce,
+    /// The connection was lost while the request was sent for the second time.
+    ConnectionLost,
+}
+
+impl ReplayReason {
+    /// A short name, as used in events and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OtherToken => "other_token",
+            Self::Nonce => "nonce",
+            Self::ConnectionLost => "connection_lost",
         }
     }
 }

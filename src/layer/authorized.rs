@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header::MaxSizeReached};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header::MaxSizeReached};
 use tokio::time::Instant;
 
 use super::{
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cache::{Snapshot, TokenCache},
-    event::NotReplayedReason,
+    event::{EventKind, NotReplayedReason, ReplayReason, WithheldReason},
     sync::Arc,
     token::Token,
 };
@@ -114,30 +114,30 @@ impl AuthorizedToken {
     pub(crate) fn authorize<B>(&self, request: &mut Request<B>) -> Result<bool, &'static str> {
         match append(request.headers_mut(), self.settings.header_name.as_ref(), &self.header) {
             Ok(false) => Ok(true),
-            appended => self.resolve_conflict(appended, request.headers_mut()),
+            appended => self.resolve_conflict(appended, request),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn resolve_conflict(
+    fn resolve_conflict<B>(
         &self,
         appended: Result<bool, MaxSizeReached>,
-        headers: &mut HeaderMap,
+        request: &mut Request<B>,
     ) -> Result<bool, &'static str> {
         let existing = self.settings.existing_authorization;
-        match resolve_conflict(
-            appended,
-            headers,
-            self.settings.header_name(),
-            &self.header,
-            existing,
-        ) {
-            Authorized::Ours => Ok(true),
-            Authorized::Own => Ok(false),
-            Authorized::Refused => Err(HAS_OWN),
-            Authorized::Full => Err(NO_ROOM),
-        }
+        let name = self.settings.header_name();
+        let headers = request.headers_mut();
+        let authorized = resolve_conflict(appended, headers, name, &self.header, existing);
+        let refused = match authorized {
+            Authorized::Ours => return Ok(true),
+            Authorized::Full => return Err(NO_ROOM),
+            Authorized::Own => false,
+            Authorized::Refused => true,
+        };
+        let (reason, observer) = (WithheldReason::OwnAuthorization, self.cache.observer());
+        self.settings.report_withheld(request, reason, refused, observer);
+        if refused { Err(HAS_OWN) } else { Ok(false) }
     }
 
     pub(crate) fn token(&self) -> &Token {
@@ -166,8 +166,24 @@ impl AuthorizedToken {
         not_replayed: NotReplayedReason,
     ) {
         if self.classify(status, headers) == Verdict::Rejected {
-            self.cache.invalidate(self.token());
+            self.invalidate(None);
             self.report_not_replayed(not_replayed);
+        }
+    }
+
+    /// Reports that an API rejected the token. `uri`: where the request went, if that is still known.
+    #[cold]
+    pub(crate) fn invalidate(&self, uri: Option<&Uri>) {
+        self.cache.invalidate_at(self.token(), self.settings.api(uri));
+    }
+
+    /// Reports that a request is sent again.
+    #[cold]
+    pub(crate) fn report_replayed(&self, reason: ReplayReason, uri: &Uri) {
+        let observer = self.cache.observer();
+        if observer.is_watched() {
+            let origin = self.settings.api(Some(uri)).unwrap_or_default();
+            observer.emit(EventKind::Replayed { reason, origin });
         }
     }
 

@@ -46,7 +46,7 @@ where
         let LayerShared { tokens: Self { tokens, pick, without_key }, settings, .. } = &**shared;
         // Before a key is picked: the request needs none, and the key would start a cache.
         if settings.keeps_own_authorization(request) {
-            return own_authorization(settings);
+            return own_authorization(settings, request, &shared.tokens.observer());
         }
         let Some(key) = pick(&RequestHead::of(request)) else {
             return shared.withhold(request, WithheldReason::NoKey, *without_key);
@@ -64,7 +64,11 @@ where
 
     /// Such a request has no cache, so no cache's observer sees it.
     fn observer(&self) -> Observer {
-        Observer::default()
+        self.tokens.observer()
+    }
+
+    fn client(&self) -> &Arc<str> {
+        self.tokens.client()
     }
 }
 

@@ -77,8 +77,8 @@ where
     }
 
     #[cold]
-    pub(super) fn refused(policy: &P, why: &'static str) -> Self {
-        Self::failed(policy, refusal(why))
+    pub(super) fn refused(policy: &P, why: &'static str, client: &Arc<str>) -> Self {
+        Self::failed(policy, refusal(why, client))
     }
 
     #[cold]
@@ -208,7 +208,7 @@ fn is_replayed<T>(
     match token.classify(status, headers) {
         Verdict::Rejected if replay.0.is_some() => return true,
         Verdict::Rejected => {
-            token.cache().invalidate(token.token());
+            token.invalidate(None);
             token.report_not_replayed(NotReplayedReason::Policy);
         }
         // A nonce is for a proof, and this request has none.

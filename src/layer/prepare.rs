@@ -73,7 +73,8 @@ where
     P: ReplayPolicy<B>,
     M: Protocol,
 {
-    let is_authorized = token.authorize(&mut request).map_err(refusal)?;
+    let is_authorized =
+        token.authorize(&mut request).map_err(|why| refusal(why, token.cache().client()))?;
     let (mut replay, mut proven) = (None, None);
     if !is_authorized {
         return Ok(Prepared { request, is_authorized, replay, proven });
@@ -88,7 +89,8 @@ where
         });
     }
     if token.is_bound() {
-        add_proof(&mut request, token.token())?;
+        add_proof(&mut request, token.token())
+            .map_err(|error| error.with_client(token.cache().client()))?;
         proven = Some(request.uri().clone());
     }
     M::prepare(&mut request, token);

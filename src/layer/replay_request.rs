@@ -82,6 +82,10 @@ impl<S, P, K> ReplayRequest<S, P, K> {
         &self.rest().policy
     }
 
+    pub(super) fn uri(&self) -> &Uri {
+        &self.head.uri
+    }
+
     pub(super) fn is_idempotent(&self) -> bool {
         self.head.method.is_idempotent()
     }

@@ -57,6 +57,9 @@ pub(crate) mod sealed {
 
         /// Where events about requests without a token go.
         fn observer(&self) -> Observer;
+
+        /// The name of the client.
+        fn client(&self) -> &Arc<str>;
     }
 }
 
@@ -70,7 +73,7 @@ impl<T: SelectCache> LayerShared<T> {
     ) -> Decision {
         match self.settings.route(request) {
             Route::Authorize => T::decide(self, last, request),
-            Route::Skip => Decision::Pass,
+            Route::Skip => self.withhold(request, WithheldReason::Skipped, WithoutToken::Pass),
             Route::Withhold(reason) => self.withhold(request, reason, self.settings.other_origin),
         }
     }
@@ -90,11 +93,15 @@ impl<T: SelectCache> LayerShared<T> {
 }
 
 /// The decision about a request that keeps its own authorization field.
-pub(crate) fn own_authorization(settings: &Settings) -> Decision {
-    match settings.existing_authorization {
-        ExistingAuthorization::Refuse => Decision::Refuse(HAS_OWN),
-        _ => Decision::Pass,
-    }
+#[cold]
+pub(crate) fn own_authorization<B>(
+    settings: &Settings,
+    request: &Request<B>,
+    observer: &Observer,
+) -> Decision {
+    let refused = settings.existing_authorization == ExistingAuthorization::Refuse;
+    settings.report_withheld(request, WithheldReason::OwnAuthorization, refused, observer);
+    if refused { Decision::Refuse(HAS_OWN) } else { Decision::Pass }
 }
 
 impl sealed::Decide for TokenCache {
@@ -117,6 +124,10 @@ impl sealed::Decide for TokenCache {
     fn observer(&self) -> Observer {
         Self::observer(self).clone()
     }
+
+    fn client(&self) -> &Arc<str> {
+        Self::client(self)
+    }
 }
 
 /// Asks the cache, under its lock. The request's own authorization is considered first, because
@@ -127,7 +138,7 @@ pub(crate) fn decide_by_cache<B>(
     request: &Request<B>,
 ) -> Decision {
     if shared.settings.keeps_own_authorization(request) {
-        return own_authorization(&shared.settings);
+        return own_authorization(&shared.settings, request, shared.cache().observer());
     }
     match shared.cache().current_without_wait() {
         Some(snapshot) => Decision::Send(shared.authorized(&snapshot)),

@@ -97,7 +97,7 @@ where
                     }
                     ResponseFuture::calling(inner.call(request), is_authorized.then_some(token))
                 }
-                Err(why) => ResponseFuture::refused(policy, why),
+                Err(why) => ResponseFuture::refused(policy, why, shared.tokens.client()),
             },
             Decision::Wait(shared) => {
                 // The ready service may hold a permit that the token request needs. A clone holds
@@ -107,7 +107,7 @@ where
                 ResponseFuture::waiting(policy.clone(), shared, idle, request)
             }
             Decision::Pass => ResponseFuture::calling(inner.call(request), None),
-            Decision::Refuse(why) => ResponseFuture::refused(policy, why),
+            Decision::Refuse(why) => ResponseFuture::refused(policy, why, shared.tokens.client()),
         }
     }
 }

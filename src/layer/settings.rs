@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, Request, StatusCode, Uri, header};
 
 use super::{
     authorize::ExistingAuthorization,
     challenge::{RejectionPolicy, Verdict, classify},
-    origins::{Origins, destination},
+    origins::{Origins, destination, origin_of},
     throttle::Throttle,
 };
 use crate::{
     error::{BoxError, Error, ErrorKind},
-    event::{Event, NotReplayedReason, Observer, WithheldReason},
+    event::{EventKind, NotReplayedReason, Observer, WithheldReason},
     token::Token,
 };
 
@@ -94,7 +94,9 @@ impl Settings {
             && request.headers().contains_key(self.header_name())
     }
 
-    /// Reports a request that must not carry the token, unless it is expected to carry none.
+    /// Reports a request without the token. An own authorization and the caller's wish come before the
+    /// given reason.
+    #[cold]
     pub(crate) fn report_withheld<B>(
         &self,
         request: &Request<B>,
@@ -102,14 +104,18 @@ impl Settings {
         refused: bool,
         observer: &Observer,
     ) {
-        let expects_token = request.extensions().get::<SkipToken>().is_none()
-            && !self.keeps_own_authorization(request);
-        if !(refused || expects_token) || !observer.sees_debug() {
+        if !observer.sees_debug() {
             return;
         }
+        let reason = match reason {
+            reason if refused => reason,
+            _ if self.keeps_own_authorization(request) => WithheldReason::OwnAuthorization,
+            _ if request.extensions().get::<SkipToken>().is_some() => WithheldReason::Skipped,
+            reason => reason,
+        };
         let origin = destination(request, reason);
         if self.throttle.admits((reason, &origin)) {
-            observer.emit(&Event::TokenWithheld { reason, origin, refused });
+            observer.emit(EventKind::TokenWithheld { reason, origin, refused });
         }
     }
 
@@ -117,8 +123,16 @@ impl Settings {
     #[cold]
     pub(crate) fn report_not_replayed(&self, reason: NotReplayedReason, observer: &Observer) {
         if observer.sees_debug() && self.throttle.admits(reason) {
-            observer.emit(&Event::NotReplayed { reason });
+            observer.emit(EventKind::NotReplayed { reason });
         }
+    }
+
+    /// The origin of the API that answered, for an event. `uri`: where the request went, if that is
+    /// still known.
+    #[cold]
+    pub(crate) fn api(&self, uri: Option<&Uri>) -> Option<String> {
+        let origin = uri.map(origin_of).filter(|origin| !origin.is_empty());
+        origin.or_else(|| self.origins.only())
     }
 
     /// The field that carries the token.
@@ -131,8 +145,8 @@ impl Settings {
 pub(crate) const HAS_OWN: &str = "it carries its own authorization field";
 
 /// The error of a request that was not sent.
-pub(crate) fn refusal(why: &'static str) -> BoxError {
-    Error::new(ErrorKind::Refused).with_detail(why).into()
+pub(crate) fn refusal(why: &'static str, client: &Arc<str>) -> BoxError {
+    Error::new(ErrorKind::Refused).with_detail(why).with_client(client).into()
 }
 
 /// Decides what a response says about the token.

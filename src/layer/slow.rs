@@ -146,7 +146,9 @@ where
                     None => {
                         *this.expired_tokens += 1;
                         if *this.expired_tokens == MAX_EXPIRED_TOKENS {
-                            return Poll::Ready(Err(service_too_slow().into()));
+                            let error =
+                                service_too_slow().with_client(pending.shared.cache().client());
+                            return Poll::Ready(Err(error.into()));
                         }
                         // A clone reserves nothing while the request waits.
                         let service = pending.service.clone();

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     cache::{Replacement, TokenWait},
     error::BoxError,
-    event::NotReplayedReason,
+    event::{NotReplayedReason, ReplayReason},
     sync::Arc,
 };
 
@@ -80,6 +80,8 @@ pub(super) struct LastSending<S, R, P, K> {
     pub(super) result: Result<R, BoxError>,
     pub(super) token: Arc<AuthorizedToken>,
     pub(super) replay: Box<ReplayRequest<S, P, K>>,
+    /// Why it is followed by another.
+    pub(super) reason: ReplayReason,
 }
 
 /// What follows a stage.
@@ -109,10 +111,12 @@ where
         token: Arc<AuthorizedToken>,
         replay: Box<ReplayRequest<S, P, K>>,
     ) -> Self {
-        let replacement = token.cache().replacement(token.token());
+        let origin = token.settings().api(Some(replay.uri()));
+        let replacement = token.cache().replacement_at(token.token(), origin);
+        let reason = ReplayReason::OtherToken;
         Self::WaitingForReplacement {
             replacement,
-            last: Some(LastSending { result, token, replay }),
+            last: Some(LastSending { result, token, replay, reason }),
         }
     }
 }
@@ -136,11 +140,14 @@ impl<S, R, P, K> LastSending<S, R, P, K> {
         S: Service<Request<B>, Response = R>,
         P: ReplayPolicy<B, Kept = K>,
     {
-        let Self { result, token, replay } = self;
+        let Self { result, token, replay, reason } = self;
         let (cache, settings) = (token.cache().clone(), Arc::clone(token.settings()));
         let shared = Arc::new(LayerShared::for_request(cache, settings));
         match replay.restore(shared) {
-            Some(pending) => Step::Next(next(pending)),
+            Some(pending) => {
+                token.report_replayed(reason, pending.request.uri());
+                Step::Next(next(pending))
+            }
             None => {
                 token.report_not_replayed(NotReplayedReason::BodyUnavailable);
                 Step::done(result)
@@ -176,12 +183,13 @@ where
         }
         (_, Some(replay)) if may_replay => {
             *budget = budget.after_nonce();
-            let last = Some(LastSending { result, token, replay });
+            let reason = ReplayReason::Nonce;
+            let last = Some(LastSending { result, token, replay, reason });
             Step::Next(Stage::Yielding { yielded: false, last })
         }
-        _ => {
+        (_, replay) => {
             if verdict == Verdict::Rejected {
-                token.cache().invalidate(token.token());
+                token.invalidate(replay.as_ref().map(|replay| replay.uri()));
             }
             token.report_not_replayed(if may_replay {
                 NotReplayedReason::Policy
@@ -215,7 +223,8 @@ where
             if budget.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
         {
             *budget = budget.after_lost_connection();
-            let last = Some(LastSending { result, token, replay });
+            let reason = ReplayReason::ConnectionLost;
+            let last = Some(LastSending { result, token, replay, reason });
             Step::Next(Stage::Yielding { yielded: false, last })
         }
         _ => {

@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use crate::{
     error::{BoxError, sanitise},
-    event::Event,
+    event::EventKind,
     layer::{authorized::AuthorizedToken, protocol::sealed::Respond},
     sync::{Arc, Mutex, lock},
 };
@@ -109,9 +109,12 @@ impl Call<'_> {
         }
         let [from, to] = [&self.url, to].map(|url| sanitise(&url.origin().ascii_serialization()));
         if settings.throttle.admits(("redirected", &to)) {
-            token.cache().observer().emit(&Event::RedirectedElsewhere { from, to });
+            token
+                .cache()
+                .observer()
+                .emit(EventKind::RedirectedElsewhere { from: from.clone(), to });
         }
-        token.cache().invalidate(token.token());
+        token.cache().invalidate_at(token.token(), Some(from));
     }
 }
 

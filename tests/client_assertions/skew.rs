@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::Response;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    ErrorKind, Event, TokenSource as _,
+    ErrorKind, TokenSource as _,
+    event::EventKind,
     jose::{SigningAlgorithm, SigningKey},
     testing::Answer,
 };
@@ -18,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn skews(stage: &Stage) -> Vec<(u64, bool)> {
     let events = stage.events.lock().unwrap();
     let skews = events.iter().filter_map(|event| match event {
-        Event::ClockSkew { by, local_is_behind, .. } => {
+        EventKind::ClockSkew { by, local_is_behind, .. } => {
             Some((by.as_secs_f64().round() as u64, *local_is_behind))
         }
         _ => None,

@@ -11,8 +11,8 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    Event, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
-    event::NotReplayedReason,
+    OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    event::{EventKind, NotReplayedReason},
     layer::{RejectionPolicy, SkipToken},
     replay::CloneBodies,
     source::AcquireContext,
@@ -93,7 +93,7 @@ async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
     let events = Arc::clone(&reasons);
     let tokens = TokenCache::builder(|_: AcquireContext| async { Token::bearer("token") });
     let tokens = tokens.observer(move |event| {
-        if let Event::NotReplayed { reason, .. } = event {
+        if let EventKind::NotReplayed { reason, .. } = event.kind() {
             events.lock().unwrap().push(*reason);
         }
     });

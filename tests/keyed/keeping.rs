@@ -10,7 +10,8 @@ use std::{
 };
 
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, Event, KeyedTokenCache, Token, TokenCache, event::AcquisitionReason,
+    Error, ErrorKind, KeyedTokenCache, Token, TokenCache,
+    event::{AcquisitionReason, EventKind},
     source::AcquireContext,
 };
 
@@ -203,7 +204,7 @@ async fn each_cache_has_its_settings_and_an_observer_that_knows_the_key() {
         .configure(move |&key, cache| {
             let seen = Arc::clone(&seen);
             cache.wait_timeout(Duration::from_secs(key.into())).observer(move |event| {
-                if let Event::Acquired { .. } = event {
+                if let EventKind::Acquired { .. } = event.kind() {
                     seen.lock().unwrap().push(key);
                 }
             })

@@ -12,7 +12,7 @@ use http::{Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
     BoxError, ErrorKind, Event, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, TokenCache,
-    event::NotReplayedReason,
+    event::{EventKind, NotReplayedReason},
     replay::{CloneBodies, NoReplay, ReplayPolicy},
     source::AcquireContext,
 };
@@ -26,7 +26,7 @@ async fn logged(idp: &Idp) -> (TokenCache, Log) {
     let log = Log::default();
     let events = Arc::clone(&log);
     let observer = move |event: &Event| {
-        if let Event::NotReplayed { reason, .. } = event {
+        if let EventKind::NotReplayed { reason, .. } = event.kind() {
             events.lock().unwrap().push(*reason);
         }
     };

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep};
 use tower_oauth2_client_credentials::{
     ErrorKind, Event, Token, TokenCache,
     cache::{Readiness, TokenCacheBuilder},
+    event::EventKind,
     source::AcquireContext,
 };
 
@@ -126,8 +127,12 @@ async fn p13_an_observer_may_call_the_cache() {
         .observer(move |event| {
             let cache = own.get().unwrap();
             let current = cache.current().map(|token| token.secret().to_owned());
-            log.lock().unwrap().push((matches!(event, Event::Failed { .. }), current));
             cache.readiness();
+            log.lock().unwrap().push(match event.kind() {
+                EventKind::Acquired { .. } => (false, current),
+                EventKind::AcquisitionFailed { .. } => (true, current),
+                _ => return,
+            });
         })
         .build();
     cell.set(cache.clone()).unwrap();

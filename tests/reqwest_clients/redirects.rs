@@ -10,7 +10,7 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
-    Event, OAuthClientCredentialsLayer, Origins, TokenCache, layer::SkipToken,
+    Event, OAuthClientCredentialsLayer, Origins, TokenCache, event::EventKind, layer::SkipToken,
     middleware::OAuthClientCredentialsMiddleware, testing::Answer,
     transport::same_origin_redirects,
 };
@@ -56,7 +56,7 @@ fn following(stage: &Stage, origins: Origins) -> (ClientWithMiddleware, Log) {
     let log = Log::default();
     let events = Arc::clone(&log);
     let observer = move |event: &Event| {
-        if let Event::RedirectedElsewhere { from, to, .. } = event {
+        if let EventKind::RedirectedElsewhere { from, to, .. } = event.kind() {
             events.lock().unwrap().push([from.clone(), to.clone()]);
         }
     };

@@ -11,15 +11,16 @@ use quick_cache::{UnitWeighter, sync::Cache};
 use tokio::time::Instant;
 
 use super::{
-    cache::{Configure, KeyedInner, KeyedTokenCache, TICKS},
+    cache::{Configure, KeyedInner, KeyedTokenCache, NameKeys, TICKS},
     limiter::Limiter,
     registry::KeyRegistry,
     source::{Make, Sources},
 };
 use crate::{
-    cache::TokenCacheBuilder,
+    cache::{TokenCacheBuilder, names::ClientName},
     clock::MAX_SETTING,
-    error::Error,
+    error::{Error, sanitise},
+    event::UNNAMED,
     source::{ErasedSource, TokenSource},
     sync::{Arc, Mutex},
 };
@@ -57,6 +58,8 @@ pub struct KeyedTokenCacheBuilder<K> {
     capacity: usize,
     idle_time: Duration,
     acquisitions: usize,
+    name: Arc<str>,
+    name_keys: Option<Box<NameKeys<K>>>,
 }
 
 // Here rather than in `cache`, so that imports run one way.
@@ -90,7 +93,38 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
             capacity: 10_000,
             idle_time: Duration::from_secs(3600),
             acquisitions: 16,
+            name: Arc::from(UNNAMED),
+            name_keys: None,
         }
+    }
+
+    /// The name of the client, in events, errors and metrics. It must contain no secret. Default:
+    /// `oauth`. A second live client of the same name has `#2` after it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Arc::from(sanitise(&name.into()));
+        self
+    }
+
+    /// Adds each key to the name of its cache, as `name[key]`, in events and errors. The text must
+    /// contain no secret. Metrics have the name without the key, since keys are unbounded. Default: all
+    /// caches have the same name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
+    ///
+    /// let tokens = KeyedTokenCache::builder(|_: &u64| {
+    ///     Ok(|_: AcquireContext| std::future::ready(Token::bearer("abc")))
+    /// })
+    /// .name("billing")
+    /// .name_keys(|tenant| tenant.to_string())
+    /// .build();
+    /// assert_eq!(tokens.cache(&7).name(), "billing[7]");
+    /// ```
+    pub fn name_keys(mut self, name: impl Fn(&K) -> String + Send + Sync + 'static) -> Self {
+        self.name_keys = Some(Box::new(name));
+        self
     }
 
     /// How many caches are kept, approximately. Also for how many keys without a cache the backoff is
@@ -129,7 +163,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
 
     /// Builds the keyed cache. It has no key yet.
     pub fn build(self) -> KeyedTokenCache<K> {
-        let Self { make, configure, capacity, idle_time, acquisitions } = self;
+        let Self { make, configure, capacity, idle_time, acquisitions, name, name_keys } = self;
         let [limiter, retry_limiter] = [(); 2].map(|()| Limiter::new(acquisitions, capacity));
         let recent = Cache::with(
             capacity,
@@ -144,6 +178,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 registry: Mutex::new(KeyRegistry::new(capacity)),
                 sources: Arc::new(Sources { make, limiter, retry_limiter }),
                 configure,
+                name: ClientName::reserve(&name),
+                name_keys,
                 created_at: Instant::now(),
                 tick: idle_time / TICKS,
                 swept: AtomicU32::new(0),
@@ -155,6 +191,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
 impl<K> fmt::Debug for KeyedTokenCacheBuilder<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedTokenCacheBuilder")
+            .field("name", &self.name)
             .field("capacity", &self.capacity)
             .field("idle_time", &self.idle_time)
             .field("acquisitions", &self.acquisitions)

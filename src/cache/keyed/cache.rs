@@ -16,7 +16,9 @@ use super::{
     source::{KeyedSource, Sources},
 };
 use crate::{
-    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry},
+    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName},
+    error::sanitise,
+    event::Observer,
     sync::{Arc, Mutex, lock},
     token::Token,
 };
@@ -76,12 +78,17 @@ pub struct KeyedTokenCache<K> {
     pub(super) inner: Arc<KeyedInner<K>>,
 }
 
+/// The name of a key.
+pub(super) type NameKeys<K> = dyn Fn(&K) -> String + Send + Sync;
+
 pub(super) struct KeyedInner<K> {
     // SipHash, since the sender of a request may choose the key.
     pub(super) recent: Cache<K, TokenCache, UnitWeighter, RandomState>,
     pub(super) registry: Mutex<KeyRegistry<K>>,
     pub(super) sources: Arc<Sources<K>>,
     pub(super) configure: Box<Configure<K>>,
+    pub(super) name: ClientName,
+    pub(super) name_keys: Option<Box<NameKeys<K>>>,
     pub(super) created_at: Instant,
     pub(super) tick: Duration,
     /// The tick in which idle caches were last dropped.
@@ -89,6 +96,11 @@ pub(super) struct KeyedInner<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
+    /// The name of the client, without a key. Default: `oauth`.
+    pub fn name(&self) -> &str {
+        self.inner.name.get()
+    }
+
     /// This key's cache. The call requests no token.
     ///
     /// While the returned cache is kept, it remains this key's cache.
@@ -151,6 +163,16 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         }
     }
 
+    /// The name, to share.
+    pub(crate) fn client(&self) -> &Arc<str> {
+        self.inner.name.get()
+    }
+
+    /// Where events about requests without a key go.
+    pub(crate) fn observer(&self) -> Observer {
+        Observer::default().with_client(Arc::clone(self.client()))
+    }
+
     /// How many caches are kept.
     pub fn len(&self) -> usize {
         self.inner.recent.len()
@@ -180,12 +202,22 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
         let cache = in_use.unwrap_or_else(|| {
             // Built without the lock, as it runs the caller's code. Another thread may be first.
             let source = KeyedSource::new(key.clone(), Arc::clone(&self.sources));
-            let builder = (self.configure)(key, TokenCache::builder(source));
+            let builder = TokenCache::builder(source).shared_name(self.name_of(key));
+            let builder = (self.configure)(key, builder);
             let new = builder.build_keyed(KeyEntry::new(ticks));
             lock(&self.registry).get_or_insert(key, &new, now)
         });
         self.recent.insert(key.clone(), cache.clone());
         cache
+    }
+
+    /// The name of a key's cache.
+    fn name_of(&self, key: &K) -> Arc<str> {
+        let name = self.name.get();
+        match &self.name_keys {
+            Some(name_keys) => format!("{name}[{}]", sanitise(&name_keys(key))).into(),
+            None => Arc::clone(name),
+        }
     }
 
     /// Drops the caches without a request in the idle time.
@@ -217,6 +249,7 @@ impl<K> Clone for KeyedTokenCache<K> {
 
 impl<K> fmt::Debug for KeyedTokenCache<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyedTokenCache").finish_non_exhaustive()
+        let name = self.inner.name.get();
+        f.debug_struct("KeyedTokenCache").field("name", name).finish_non_exhaustive()
     }
 }

@@ -50,7 +50,7 @@ use std::{
 use super::TokenCache;
 use crate::{
     error::Error,
-    event::Event,
+    event::EventKind,
     source::{AcquireContext, CacheHandle, TokenSource},
     sync::{
         Arc, lock,
@@ -162,7 +162,7 @@ impl World {
             .first_refresh_lead(0.2..=0.2)
             .refresh_lead(0.2..=0.2)
             .observer(move |event| {
-                if let Event::Abandoned { .. } = event {
+                if let EventKind::Abandoned { .. } = event.kind() {
                     observer.abandoned.fetch_add(1, SeqCst);
                 }
             })

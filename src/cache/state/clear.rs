@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{Effects, State};
-use crate::{cache::snapshot::Snapshot, event::Event, sync::Arc, token::Token};
+use crate::{cache::snapshot::Snapshot, event::EventKind, sync::Arc, token::Token};
 
 impl State {
     /// Discards every token that was requested before now.
@@ -26,7 +26,7 @@ impl State {
         self.suspect_until = None;
         self.wall_expires_at = None;
         self.rejection_pending = false;
-        Effects { events: vec![Event::Cleared], ..Effects::default() }
+        Effects { events: vec![EventKind::Cleared], ..Effects::default() }
     }
 
     /// Whether an arriving token was requested before the last clear. `started`: when its source was

@@ -13,7 +13,7 @@ use crate::{
         suspend::Baseline,
     },
     error::Error,
-    event::{AcquisitionReason, Event},
+    event::{AcquisitionReason, EventKind},
     token::Token,
 };
 
@@ -62,11 +62,11 @@ impl State {
         now: Instant,
         draw: f64,
         settings: &Settings,
-    ) -> (Outcome, Vec<Event>) {
-        self.backoff.failure = None;
+    ) -> (Outcome, Vec<EventKind>) {
+        let left = self.leave_cooldown(now);
         self.rejection_pending = false;
         let started = acquisition.plan.starts_at;
-        let Arrived { snapshot, lifetime, is_same } =
+        let Arrived { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
             self.arrive(token, started, now, draw, settings);
         self.has_had_token = true;
         let took = now.saturating_duration_since(started);
@@ -74,21 +74,21 @@ impl State {
             self.held.as_ref().map(|held| held.expires_at.saturating_duration_since(now));
         let event = match (acquisition.plan.reason, remaining) {
             (AcquisitionReason::Refresh, Some(remaining)) if !remaining.is_zero() => {
-                Event::RefreshedAhead { took, lifetime, remaining }
+                EventKind::Refreshed { took, lifetime, remaining, expires_at }
             }
-            (reason, _) => Event::Acquired { reason, took, lifetime },
+            (reason, _) => EventKind::Acquired { reason, took, lifetime, expires_at },
         };
+        let mut events: Vec<_> = [event].into_iter().chain(left).collect();
         let is_expired = snapshot.expired_on_arrival;
         self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
         if acquisition.overtaken && self.keeps_offered(snapshot.issued_at, now) {
-            return (Outcome::Token(self.updated(now)), vec![event]);
+            return (Outcome::Token(self.updated(now)), events);
         }
         if is_expired && !is_same && self.has_unexpired(now) {
             // The held token is better.
-            return (Outcome::Token(snapshot), vec![event]);
+            return (Outcome::Token(snapshot), events);
         }
-        let suspended = self.hold(snapshot, is_same, requested, now, settings);
-        let events = [event].into_iter().chain(suspended).collect();
+        events.extend(self.hold(snapshot, is_same, requested, now, settings));
         (Outcome::Token(self.updated(now)), events)
     }
 
@@ -99,20 +99,22 @@ impl State {
         now: Instant,
         draw: f64,
         settings: &Settings,
-    ) -> (Outcome, Vec<Event>) {
+    ) -> (Outcome, Vec<EventKind>) {
         // Another acquisition is still due. The cooldown delays it.
         self.rejection_pending |= acquisition.plan.retry_owed;
         let previous = self.backoff.failure.as_ref();
         let failure = FailureBackoff::after(previous, error.clone(), now, draw, &settings.backoff);
-        let event = Event::Failed {
+        let next_attempt_in = failure.until(self.has_unexpired(now)) - now;
+        let entered = previous.is_none().then_some(EventKind::CooldownEntered { next_attempt_in });
+        let event = EventKind::AcquisitionFailed {
             reason: acquisition.plan.reason,
             took: now.saturating_duration_since(acquisition.plan.starts_at),
             error,
             failures: failure.failures,
-            next_attempt_in: failure.until(self.has_unexpired(now)) - now,
+            next_attempt_in,
         };
         let shared = failure.remembered(now);
         self.backoff.failure = Some(failure);
-        (Outcome::Failed(shared), vec![event])
+        (Outcome::Failed(shared), [event].into_iter().chain(entered).collect())
     }
 }

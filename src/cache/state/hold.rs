@@ -1,6 +1,6 @@
 //! Making an arriving token the cached one.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::{
         snapshot::{Replaced, Snapshot},
         suspend::{Baseline, SuspendWatch},
     },
-    event::Event,
+    event::EventKind,
     sync::{Arc, Striped},
     token::Token,
 };
@@ -22,6 +22,8 @@ pub(super) struct Arrived {
     pub(super) snapshot: Arc<Snapshot>,
     /// The lifetime in force.
     pub(super) lifetime: Duration,
+    /// The end of its use by the wall clock.
+    pub(super) wall_expires_at: SystemTime,
     /// The cached token was returned again.
     pub(super) is_same: bool,
 }
@@ -66,7 +68,9 @@ impl State {
             replaced: Replaced::default(),
             copies: Striped::default(),
         });
-        Arrived { snapshot, lifetime, is_same }
+        let (wall, left) = (settings.clock.read().wall, expires_at.saturating_duration_since(now));
+        let wall_expires_at = wall.checked_add(left).unwrap_or(wall);
+        Arrived { snapshot, lifetime, wall_expires_at, is_same }
     }
 
     /// Makes the token the held one. `requested`: both clocks when it was requested. Returns an event if
@@ -78,7 +82,7 @@ impl State {
         requested: Baseline,
         now: Instant,
         settings: &Settings,
-    ) -> Option<Event> {
+    ) -> Option<EventKind> {
         if !is_same {
             self.held_rejected = false;
             self.refills_budget = true;

@@ -36,7 +36,7 @@ use super::{
     suspend::SuspendWatch,
 };
 use crate::{
-    event::{AcquisitionReason, Event},
+    event::{AcquisitionReason, EventKind},
     sync::Arc,
     token::Token,
 };
@@ -82,6 +82,8 @@ pub(in crate::cache) struct State {
     has_had_token: bool,
     /// How many acquisitions were started.
     started: u64,
+    /// The readiness that was reported last.
+    reported_readiness: Readiness,
 }
 
 /// The acts that a step asks for, carried out without the lock.
@@ -91,7 +93,7 @@ pub(in crate::cache) struct Effects {
     pub(in crate::cache) start: Option<Arc<Acquisition>>,
     /// An acquisition whose waiters get this outcome.
     pub(in crate::cache) end: Option<(Arc<Acquisition>, Outcome)>,
-    pub(in crate::cache) events: Vec<Event>,
+    pub(in crate::cache) events: Vec<EventKind>,
 }
 
 impl Effects {
@@ -115,7 +117,7 @@ impl State {
         Effects {
             start: None,
             end: Some((acquisition, Outcome::Lost)),
-            events: vec![Event::Abandoned { age }],
+            events: vec![EventKind::Abandoned { age }],
         }
     }
 
@@ -172,6 +174,20 @@ impl State {
             (None, None) => Readiness::Idle,
         };
         ReadinessUntil { readiness, until }
+    }
+
+    /// The event of a readiness that differs from the one that was reported last.
+    pub(in crate::cache) fn readiness_event(&mut self, now: Instant) -> Option<EventKind> {
+        let to = self.readiness(now).readiness;
+        let from = std::mem::replace(&mut self.reported_readiness, to);
+        (from != to).then_some(EventKind::ReadinessChanged { from, to })
+    }
+
+    /// Forgets the last failure after a token arrived. Returns the event, if there was a failure.
+    fn leave_cooldown(&mut self, now: Instant) -> Option<EventKind> {
+        let FailureBackoff { failures, since, .. } = self.backoff.failure.take()?;
+        let lasted = now.saturating_duration_since(since);
+        Some(EventKind::CooldownLeft { failures, lasted })
     }
 
     /// Ends a cooldown, at most once a second.

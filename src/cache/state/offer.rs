@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Effects, State, hold::Arrived};
 use crate::{
     cache::{acquisition::Outcome, settings::Settings, suspend::Baseline},
-    event::Event,
+    event::EventKind,
     sync::Arc,
     token::Token,
 };
@@ -35,16 +35,18 @@ impl State {
         let is_known = self.holds(&token)
             || self.recently_rejected.iter().any(|rejected| rejected.same_secret(&token))
             || self.is_cleared(&token, now);
-        let Arrived { snapshot, lifetime, .. } = self.arrive(token, now, now, draw, settings);
+        let Arrived { snapshot, lifetime, wall_expires_at: expires_at, .. } =
+            self.arrive(token, now, now, draw, settings);
         if is_known || snapshot.expired_on_arrival || !self.is_improved_by(snapshot.issued_at, now)
         {
             return (false, Effects::default());
         }
-        self.backoff.failure = None;
+        let left = self.leave_cooldown(now);
         self.rejection_pending = false;
         self.suspect_until = None;
         let suspended = self.hold(snapshot, false, Baseline::now(&settings.clock), now, settings);
-        let events = [Event::Offered { lifetime }].into_iter().chain(suspended).collect();
+        let events = [EventKind::Offered { lifetime, expires_at }];
+        let events = events.into_iter().chain(left).chain(suspended).collect();
         let waited_for = self.acquisition.take();
         self.acquisition = waited_for.as_ref().map(|it| Arc::new(it.overtaken()));
         let held = self.updated(now);
@@ -131,7 +133,7 @@ mod tests {
 
         fn reject(&mut self, secret: &str) -> Rejection {
             let rejected = Token::bearer(secret).unwrap();
-            self.state.reject(&rejected, self.now, true, &self.settings).0
+            self.state.reject(&rejected, None, self.now, true, &self.settings).0
         }
 
         fn complete(&mut self, acquisition: &Acquisition, secret: &str, age: Duration) -> Effects {

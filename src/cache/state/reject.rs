@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Effects, State};
 use crate::{
     cache::{acquisition::Acquisition, settings::Settings, snapshot::Snapshot},
-    event::{AcquisitionReason, Event, RejectionAction},
+    event::{AcquisitionReason, EventKind, RejectionAction},
     sync::Arc,
     token::Token,
 };
@@ -25,10 +25,11 @@ pub(in crate::cache) enum Rejection {
 }
 
 impl State {
-    /// Handles a token that an API rejected.
+    /// Handles a token that an API rejected. `origin`: the API's, if it is known.
     pub(in crate::cache) fn reject(
         &mut self,
         token: &Token,
+        origin: Option<String>,
         now: Instant,
         can_start: bool,
         settings: &Settings,
@@ -49,7 +50,9 @@ impl State {
             self.acquire_early(AcquisitionReason::Rejected, now, can_start, settings, &mut effects);
         let was_reported = match action {
             RejectionAction::Joined => self.suspect_until.is_some(),
-            RejectionAction::TooSoon { .. } => std::mem::replace(&mut self.too_soon_reported, true),
+            RejectionAction::BudgetExhausted { .. } => {
+                std::mem::replace(&mut self.too_soon_reported, true)
+            }
             RejectionAction::CoolingDown { .. } | RejectionAction::NoRuntime => {
                 std::mem::replace(&mut self.postponed_reported, true)
             }
@@ -63,7 +66,7 @@ impl State {
             self.suspect_until.get_or_insert(now + settings.rejected_token_wait);
         }
         if !was_reported {
-            effects.events.push(Event::Rejected { action });
+            effects.events.push(EventKind::Rejected { action, origin });
         }
         (rejection, effects)
     }
@@ -100,7 +103,10 @@ impl State {
         let too_soon = self.backoff.budget.wait(now, &settings.backoff);
         // While an acquisition is pending, the rejected token is not a fresh one.
         if !too_soon.is_zero() && !self.rejection_pending {
-            return (Rejection::NotReplaced, RejectionAction::TooSoon { next_in: too_soon });
+            return (
+                Rejection::NotReplaced,
+                RejectionAction::BudgetExhausted { next_in: too_soon },
+            );
         }
         let next_in =
             self.backoff.failure.as_ref().map_or(Duration::ZERO, |failure| {
@@ -165,18 +171,19 @@ mod tests {
         let (settings, mut now) = (Settings::default(), Instant::now());
         let (mut state, mut token) = with_token(now);
         for _ in 0..100 {
-            let (rejection, _) = state.reject(&token, now, false, &settings);
+            let (rejection, _) = state.reject(&token, None, now, false, &settings);
             assert!(matches!(rejection, Rejection::NotReplaced));
             now += Duration::from_secs(10);
         }
         for secret in ["second", "third", "fourth"] {
-            let Rejection::Wait(acquisition) = state.reject(&token, now, true, &settings).0 else {
+            let Rejection::Wait(acquisition) = state.reject(&token, None, now, true, &settings).0
+            else {
                 panic!("the budget allows the {secret}")
             };
             token = complete(&mut state, &acquisition, secret, now);
         }
         let mut reject = |after| {
-            let (rejection, _) = state.reject(&token, now + after, true, &settings);
+            let (rejection, _) = state.reject(&token, None, now + after, true, &settings);
             matches!(rejection, Rejection::Wait(_))
         };
         assert!(!reject(Duration::from_secs(59)) && reject(Duration::from_secs(60)));
@@ -196,7 +203,7 @@ mod tests {
                 let rejected = random.f64() < share;
                 if rejected
                     && let Rejection::Wait(acquisition) =
-                        state.reject(&token, now, true, &settings).0
+                        state.reject(&token, None, now, true, &settings).0
                 {
                     times.push(now - start);
                     token = complete(&mut state, &acquisition, &format!("t{request}"), now);
@@ -213,7 +220,8 @@ mod tests {
     fn an_acquisition_that_a_rejection_asked_for_is_repeated_after_it_is_abandoned() {
         let (settings, mut now) = (Settings::default(), Instant::now());
         let (mut state, token) = with_token(now);
-        let Rejection::Wait(mut acquisition) = state.reject(&token, now, true, &settings).0 else {
+        let Rejection::Wait(mut acquisition) = state.reject(&token, None, now, true, &settings).0
+        else {
             panic!("the budget is full")
         };
         assert!(acquisition.plan.rejected.as_ref().is_some_and(|it| it.same_secret(&token)));

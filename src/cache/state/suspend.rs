@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Effects, State};
 use crate::{
     cache::{settings::Settings, snapshot::Snapshot, suspend::Baseline},
-    event::{AcquisitionReason, Event},
+    event::{AcquisitionReason, EventKind},
     sync::Arc,
 };
 
@@ -21,7 +21,7 @@ impl State {
         &mut self,
         now: Instant,
         settings: &Settings,
-    ) -> Option<Event> {
+    ) -> Option<EventKind> {
         let held = self.held.as_ref().filter(|held| now < held.expires_at)?;
         let by = self.suspends.observe(Baseline::now(&settings.clock))?;
         // The expiry by the monotonic clock does not move, since the wall clock may only have been
@@ -32,7 +32,7 @@ impl State {
         self.refills_budget = false;
         let refresh_at = moved(held.refresh_at);
         self.held = Some(Arc::new(Snapshot { refresh_at, ..Snapshot::clone(held) }));
-        Some(Event::SuspendNoticed { by })
+        Some(EventKind::SuspendNoticed { by })
     }
 
     pub(super) fn is_expired_by_wall(&self, now: Instant) -> bool {

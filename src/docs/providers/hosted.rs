@@ -33,7 +33,7 @@
 //! * The application's *Authentication Method* at Auth0 decides which method is accepted, Basic
 //!   included.
 //! * An assertion may live 5 minutes at most (this crate: 60 s), is valid once, and may be dated at
-//!   most 10 s ahead. Watch [`Event::ClockSkew`].
+//!   most 10 s ahead. Watch [`EventKind::ClockSkew`].
 //! * Tokens live 24 h unless the API says otherwise, and each one counts against a quota: share the
 //!   cache.
 //! * DPoP is available to tenants that have it turned on.

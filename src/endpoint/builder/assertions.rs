@@ -63,7 +63,7 @@ impl ClientCredentialsBuilder {
     /// [`private_key_jwt`](Self::private_key_jwt).
     ///
     /// The secret should be as long as the hash (RFC 7518 §3.2): some servers refuse a shorter one.
-    /// A shorter secret is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret). An empty
+    /// A shorter secret is reported by an [`EventKind::ShortSecret`](crate::event::EventKind::ShortSecret). An empty
     /// secret is a mistake.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
@@ -99,7 +99,7 @@ impl ClientCredentialsBuilder {
     /// The file is read for each attempt, on a thread of this crate, and trimmed. It must be a regular
     /// file, or a symbolic link to one. While it cannot be read, or does not contain a complete JWT, the
     /// assertion that was read last is sent until its `exp`, with an
-    /// [`Event::CredentialKept`](crate::Event::CredentialKept). After that it is an error of kind
+    /// [`EventKind::CredentialKept`](crate::event::EventKind::CredentialKept). After that it is an error of kind
     /// `Credentials`.
     ///
     /// # Examples

@@ -99,7 +99,7 @@ impl ClientCredentials {
     /// - The document is cached for [a day](ClientCredentialsBuilder::metadata_max_age). If it cannot
     ///   be read again after that, it stays in use.
     /// - The server's lists are hints. If this client's authentication method is not listed, there is
-    ///   an [`Event::MetadataMismatch`](crate::Event), and the message of a refusal says so.
+    ///   an [`EventKind::MetadataMismatch`](crate::event::EventKind), and the message of a refusal says so.
     ///   [`strict_metadata`](ClientCredentialsBuilder::strict_metadata) makes it an error.
     ///
     /// # Examples

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     endpoint::attempt_context::AttemptContext,
     error::{Error, ErrorKind},
-    event::Event,
+    event::EventKind,
     sync::{Mutex, lock},
 };
 
@@ -97,7 +97,7 @@ impl MetadataCache {
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::AcquisitionTimeout)));
         self.store(fetched, context).or_else(|error| {
-            context.observer.emit(&Event::MetadataKept { age: old.read_at.elapsed(), error });
+            context.observer.emit(EventKind::MetadataKept { age: old.read_at.elapsed(), error });
             Ok(old.metadata)
         })
     }
@@ -135,7 +135,7 @@ impl MetadataCache {
         }
         let metadata = fetched?;
         for event in compare::events(&metadata, context) {
-            context.observer.emit(&event);
+            context.observer.emit(event);
         }
         Ok(metadata)
     }

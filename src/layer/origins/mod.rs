@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 use http::{Uri, uri::Scheme};
 
-pub(crate) use self::request::destination;
+pub(crate) use self::request::{destination, origin_of};
 use crate::error::{Error, ErrorKind, sanitise};
 use parts::OriginParts;
 
@@ -107,6 +107,20 @@ impl Origins {
     /// local. `Host` is not compared, because there is no authority to compare it with.
     pub fn fixed_upstream() -> Self {
         Self(Rule::FixedUpstream)
+    }
+
+    /// The origin, if a token may be sent to this one only.
+    pub(crate) fn only(&self) -> Option<String> {
+        match &self.0 {
+            Rule::Named(origins) => match &**origins {
+                [Origin { https, authority }] => {
+                    let scheme = if *https { "https" } else { "http" };
+                    Some(format!("{scheme}://{authority}"))
+                }
+                _ => None,
+            },
+            Rule::Any | Rule::FixedUpstream => None,
+        }
     }
 
     fn named<I>(origins: I, plain_http: bool) -> Result<Self, Error>

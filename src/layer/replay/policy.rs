@@ -9,7 +9,7 @@ use http_body::Body;
 /// [`EmptyBodies`] is the default. [`NoReplay`], [`CloneBodies`], [`BufferBodies`](super::BufferBodies)
 /// and any closure `Fn(&B) -> Option<B>` are policies too. If a body cannot be sent again, the
 /// caller gets the API's response unchanged, and an
-/// [`Event::NotReplayed`](crate::Event::NotReplayed) says why. The token is still replaced for later
+/// [`EventKind::NotReplayed`](crate::event::EventKind::NotReplayed) says why. The token is still replaced for later
 /// requests.
 ///
 /// # Examples

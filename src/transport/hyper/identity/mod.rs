@@ -24,7 +24,7 @@ use self::load::{Files, LoadError};
 pub(super) use self::resolver::IdentityResolver;
 use crate::{
     error::{Error, ErrorKind},
-    event::{Event, Observer},
+    event::{EventKind, Observer},
     secret_file::{READ_TIMEOUT, ReadContext, SecretFile},
     sync::{Mutex, lock},
 };
@@ -50,7 +50,7 @@ const SLOW_REFRESH_TIMEOUT: Duration = Duration::from_millis(100);
 /// each token request. For API calls and new connections they are read in the background, at most
 /// every 5 s. Files that are damaged, half written, cannot be read, or do not belong together are not
 /// used. The last good identity stays, with an
-/// [`Event::CredentialKept`](crate::Event::CredentialKept).
+/// [`EventKind::CredentialKept`](crate::event::EventKind::CredentialKept).
 ///
 /// With a new certificate
 /// - token requests and [`HyperClient`](crate::transport::HyperClient) use new connections only,
@@ -329,7 +329,7 @@ fn unreadable(error: LoadError) -> Error {
 
 fn report(loaded: Result<bool, Error>, observer: &Observer) {
     if let Err(error) = loaded {
-        observer.emit(&Event::CredentialKept { from: "client certificate".to_owned(), error });
+        observer.emit(EventKind::CredentialKept { from: "client certificate".to_owned(), error });
     }
 }
 
