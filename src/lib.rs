@@ -76,8 +76,9 @@
 //! }
 //! ```
 //!
-//! An [`Event`] reports each change of a token, to `tracing` and to an
-//! [`observer`](cache::TokenCacheBuilder::observer).
+//! An [`Event`] reports each change of a token, to `tracing`, to an
+//! [`observer`](cache::TokenCacheBuilder::observer) and to `metrics` (a feature). It names its client
+//! ([`TokenCacheBuilder::name`](cache::TokenCacheBuilder::name)). The module [`event`] lists all events.
 //!
 //! # Where to find things
 //!
@@ -91,6 +92,7 @@
 //! | [`transport`] | HTTP clients for token requests and APIs |
 //! | [`config`] | settings from a file or the environment |
 //! | [`event`], [`token`], [`clock`] | events, tokens, the wall clock |
+//! | `metrics` | the metrics of each client |
 //! | `jose`, `dpop` | signing keys; tokens that are bound to a key |
 //! | `middleware` | a middleware for reqwest-middleware |
 //! | `testing` | a mock authorization server and API |
@@ -103,6 +105,7 @@
 //! | `jwt` | no | Client assertions that this crate signs: [`private_key_jwt`](endpoint::ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](endpoint::ClientCredentialsBuilder::client_secret_jwt). |
 //! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](endpoint::ClientCredentialsBuilder::dpop). |
 //! | `keyed` | no | One token for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
+//! | `metrics` | no | `metrics`: counters, histograms and gauges of each client, through the `metrics` facade. |
 //! | `reqwest` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests. |
 //! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`](middleware::OAuthClientCredentialsMiddleware) for clients of reqwest-middleware. |
 //! | `testing` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
@@ -159,6 +162,9 @@ pub mod event;
 pub mod jose;
 pub mod layer;
 mod limits;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
 pub mod middleware;

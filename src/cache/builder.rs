@@ -5,6 +5,8 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 #[cfg(feature = "keyed")]
 use super::key_entry::KeyEntry;
 use super::{inner::CacheInner, names::ClientName, settings::Settings, token_cache::TokenCache};
+#[cfg(feature = "metrics")]
+use crate::metrics::ClientMetrics;
 use crate::{
     clock::{Clock, MAX_SETTING, WallClock},
     error::sanitise,
@@ -45,6 +47,8 @@ pub struct TokenCacheBuilder {
     source: Box<dyn ErasedSource>,
     name: Option<Arc<str>>,
     settings: Settings,
+    #[cfg(feature = "metrics")]
+    metrics: Option<ClientMetrics>,
 }
 
 // Here rather than in `token_cache`, so that imports run one way.
@@ -62,7 +66,13 @@ impl TokenCache {
 
 impl TokenCacheBuilder {
     pub(super) fn new(source: impl TokenSource) -> Self {
-        Self { source: Box::new(source), name: None, settings: Settings::default() }
+        Self {
+            source: Box::new(source),
+            name: None,
+            settings: Settings::default(),
+            #[cfg(feature = "metrics")]
+            metrics: None,
+        }
     }
 
     /// The name of the client, in events, errors and metrics. It must contain no secret. Default:
@@ -79,6 +89,13 @@ impl TokenCacheBuilder {
     #[cfg(feature = "keyed")]
     pub(super) fn shared_name(mut self, name: Arc<str>) -> Self {
         self.name = Some(name);
+        self
+    }
+
+    /// The metrics, if they have not the name of this cache only.
+    #[cfg(all(feature = "keyed", feature = "metrics"))]
+    pub(super) fn metrics(mut self, metrics: ClientMetrics) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 
@@ -223,6 +240,11 @@ impl TokenCacheBuilder {
     fn into_inner(self, name: ClientName) -> CacheInner {
         let Self { source, mut settings, .. } = self;
         settings.observer = settings.observer.with_client(Arc::clone(name.get()));
+        #[cfg(feature = "metrics")]
+        {
+            let metrics = self.metrics.unwrap_or_else(|| ClientMetrics::single(name.get()));
+            settings.observer = settings.observer.with_metrics(move |event| metrics.record(event));
+        }
         CacheInner::new(source, name, settings)
     }
 

@@ -311,6 +311,9 @@
 //!
 //! # Metrics and alerts
 //!
+//! Name each client. The name is in its events, log lines, metrics and errors. The default is the
+//! client id, the host of the token endpoint and the scope:
+//!
 //! ```
 //! # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
 //! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
@@ -322,12 +325,13 @@
 //! let acquired = Arc::new(AtomicU64::new(0));
 //! let counter = Arc::clone(&acquired);
 //! let tokens = TokenCache::builder(source)
+//!     .name("billing")
 //!     .observer(move |event| match event.kind() {
 //!         EventKind::Acquired { .. } | EventKind::Refreshed { .. } => {
 //!             counter.fetch_add(1, Ordering::Relaxed);
 //!         }
-//!         EventKind::AcquisitionFailed { error, failures, .. } if error.is_terminal() || *failures > 5 => {
-//!             eprintln!("someone must look at this: {error}");
+//!         EventKind::AcquisitionFailed { error, .. } if error.is_terminal() => {
+//!             eprintln!("{} needs an operator: {error}", event.client());
 //!         }
 //!         _ => {}
 //!     })
@@ -337,6 +341,11 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The module [`event`](crate::event) lists all events with their log lines, and the spans. With the
+//! feature `metrics`, each client has metrics without an observer. The module `metrics` lists them. The
+//! example `metrics` serves them to Prometheus, and `ops/` in the repository has alert rules and a
+//! dashboard.
 //!
 //! # Tokens from another source
 //!

@@ -10,6 +10,8 @@ use std::{
 use quick_cache::{UnitWeighter, sync::Cache};
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::metrics::KeyedMetrics;
 use super::{
     cache::{Configure, KeyedInner, KeyedTokenCache, NameKeys, TICKS},
     limiter::Limiter,
@@ -60,6 +62,8 @@ pub struct KeyedTokenCacheBuilder<K> {
     acquisitions: usize,
     name: Arc<str>,
     name_keys: Option<Box<NameKeys<K>>>,
+    #[cfg(feature = "metrics")]
+    metrics_by_key: usize,
 }
 
 // Here rather than in `cache`, so that imports run one way.
@@ -95,6 +99,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
             acquisitions: 16,
             name: Arc::from(UNNAMED),
             name_keys: None,
+            #[cfg(feature = "metrics")]
+            metrics_by_key: 0,
         }
     }
 
@@ -124,6 +130,16 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     /// ```
     pub fn name_keys(mut self, name: impl Fn(&K) -> String + Send + Sync + 'static) -> Self {
         self.name_keys = Some(Box::new(name));
+        self
+    }
+
+    /// Gives the first keys metrics of their own, at most this many. Their label `client` is the name with
+    /// the key, so this needs [`name_keys`](Self::name_keys). All other keys share one label. Default: 0,
+    /// because each label costs the metrics system memory for good.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn metrics_by_key(mut self, keys: usize) -> Self {
+        self.metrics_by_key = keys;
         self
     }
 
@@ -163,7 +179,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
 
     /// Builds the keyed cache. It has no key yet.
     pub fn build(self) -> KeyedTokenCache<K> {
-        let Self { make, configure, capacity, idle_time, acquisitions, name, name_keys } = self;
+        let Self { make, configure, capacity, idle_time, acquisitions, name, name_keys, .. } = self;
+        let name = ClientName::reserve(&name);
         let [limiter, retry_limiter] = [(); 2].map(|()| Limiter::new(acquisitions, capacity));
         let recent = Cache::with(
             capacity,
@@ -178,7 +195,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 registry: Mutex::new(KeyRegistry::new(capacity)),
                 sources: Arc::new(Sources { make, limiter, retry_limiter }),
                 configure,
-                name: ClientName::reserve(&name),
+                #[cfg(feature = "metrics")]
+                metrics: KeyedMetrics::new(name.get(), self.metrics_by_key),
+                name,
                 name_keys,
                 created_at: Instant::now(),
                 tick: idle_time / TICKS,

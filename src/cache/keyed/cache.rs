@@ -11,6 +11,8 @@ use std::{
 use quick_cache::{UnitWeighter, sync::Cache};
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::metrics::KeyedMetrics;
 use super::{
     registry::KeyRegistry,
     source::{KeyedSource, Sources},
@@ -88,6 +90,8 @@ pub(super) struct KeyedInner<K> {
     pub(super) sources: Arc<Sources<K>>,
     pub(super) configure: Box<Configure<K>>,
     pub(super) name: ClientName,
+    #[cfg(feature = "metrics")]
+    pub(super) metrics: KeyedMetrics,
     pub(super) name_keys: Option<Box<NameKeys<K>>>,
     pub(super) created_at: Instant,
     pub(super) tick: Duration,
@@ -202,7 +206,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
         let cache = in_use.unwrap_or_else(|| {
             // Built without the lock, as it runs the caller's code. Another thread may be first.
             let source = KeyedSource::new(key.clone(), Arc::clone(&self.sources));
-            let builder = TokenCache::builder(source).shared_name(self.name_of(key));
+            let name = self.name_of(key);
+            let builder = TokenCache::builder(source);
+            #[cfg(feature = "metrics")]
+            let builder = builder.metrics(self.metrics.of_key(&name, self.name_keys.is_some()));
+            let builder = builder.shared_name(name);
             let builder = (self.configure)(key, builder);
             let new = builder.build_keyed(KeyEntry::new(ticks));
             lock(&self.registry).get_or_insert(key, &new, now)

@@ -11,6 +11,8 @@
 mod builder;
 mod cache;
 mod limiter;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod registry;
 mod source;
 #[cfg(all(test, not(oauth_loom)))]

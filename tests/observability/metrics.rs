@@ -1,0 +1,200 @@
+//! The metrics that a scrape shows.
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
+use tower_oauth2_client_credentials::{
+    Error, ErrorKind, KeyedTokenCache, Token, source::AcquireContext, testing::Answer,
+};
+
+use super::*;
+
+fn recorder() -> PrometheusRecorder {
+    PrometheusBuilder::new().build_recorder()
+}
+
+/// The value of a time series.
+fn value(scrape: &str, series: &str) -> Option<f64> {
+    let lines = scrape.lines().filter_map(|line| line.rsplit_once(' '));
+    lines.into_iter().find(|(name, _)| *name == series).map(|(_, value)| value.parse().unwrap())
+}
+
+#[track_caller]
+fn check(scrape: &str, expected: &[(&str, f64)]) {
+    for (series, expected) in expected {
+        assert_eq!(value(scrape, series), Some(*expected), "{series} in\n{scrape}");
+    }
+}
+
+fn now() -> f64 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_has_counters_histograms_and_gauges_until_it_is_dropped() {
+    let recorder = recorder();
+    let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
+    let idp = server();
+    idp.set_delay(2 * S);
+    idp.script([Answer::Status(502)]);
+    let tokens = builder(&idp).name("a").build();
+    let api = ProtectedApi::new(&idp);
+    let caches = |state: &str| format!("oauth_client_caches{{client=\"a\",readiness=\"{state}\"}}");
+    check(&scrape.render(), &[(&caches("idle"), 1.0), (&caches("ready"), 0.0)]);
+
+    let waiting: Vec<_> = (0..10).map(|_| tokio::spawn(tokens.get())).collect();
+    for request in waiting {
+        request.await.unwrap().unwrap();
+    }
+    settle().await;
+    let text = scrape.render();
+    let requests = |outcome: &str, reason: &str| {
+        let labels = format!("client=\"a\",outcome=\"{outcome}\",reason=\"{reason}\"");
+        format!("oauth_client_token_requests_total{{{labels}}}")
+    };
+    check(
+        &text,
+        &[
+            (&requests("server_error", "missing"), 1.0),
+            (&requests("success", "missing"), 1.0),
+            (
+                "oauth_client_acquisition_duration_seconds_count{client=\"a\",outcome=\"success\"}",
+                1.0,
+            ),
+            ("oauth_client_waits_total{client=\"a\"}", 10.0),
+            ("oauth_client_wait_duration_seconds_count{client=\"a\"}", 10.0),
+            ("oauth_client_token_lifetime_seconds{client=\"a\"}", 3600.0),
+            (&caches("idle"), 0.0),
+            (&caches("ready"), 1.0),
+        ],
+    );
+    let waited = value(&text, "oauth_client_wait_duration_seconds_sum{client=\"a\"}").unwrap();
+    assert!((40.0..42.0).contains(&waited), "ten requests waited 4 s each: {waited}");
+    let expiry = "oauth_client_token_expiry_timestamp_seconds{client=\"a\"}";
+    let left = value(&text, expiry).unwrap() - now();
+    assert!((3500.0..3600.0).contains(&left), "{left} s left");
+
+    // The API rejects a token, and then every token.
+    idp.revoke_all();
+    assert_eq!(call(&tokens, &api).await, Ok(200));
+    api.always_reject(true);
+    for _ in 0..5 {
+        assert_eq!(call(&tokens, &api).await, Ok(401));
+    }
+    let text = scrape.render();
+    let rejections = "oauth_client_rejections_total{client=\"a\",action=";
+    check(
+        &text,
+        &[
+            (&requests("success", "rejected"), 3.0),
+            (&format!("{rejections}\"acquiring\"}}"), 3.0),
+            (&format!("{rejections}\"budget_exhausted\"}}"), 1.0),
+            ("oauth_client_replays_total{client=\"a\",reason=\"other_token\"}", 3.0),
+            (&caches("degraded"), 1.0),
+            (&caches("ready"), 0.0),
+        ],
+    );
+
+    // An outage, and its end.
+    idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    tokens.clear();
+    call(&tokens, &api).await.unwrap_err();
+    let text = scrape.render();
+    let cooldown = "oauth_client_cooldown_end_timestamp_seconds{client=\"a\"}";
+    let pause = value(&text, cooldown).unwrap() - now();
+    assert!((29.0..40.0).contains(&pause), "{pause} s of cooldown");
+    check(
+        &text,
+        &[
+            (&requests("invalid_client", "missing"), 1.0),
+            (
+                "oauth_client_acquisition_duration_seconds_count{client=\"a\",outcome=\"failure\"}",
+                1.0,
+            ),
+            (&caches("failed"), 1.0),
+            (expiry, 0.0),
+        ],
+    );
+    idp.recover();
+    tokio::time::sleep(60 * S).await;
+    tokens.warm_up().await.unwrap();
+    check(&scrape.render(), &[(cooldown, 0.0), (&caches("ready"), 1.0), (&caches("failed"), 0.0)]);
+
+    drop(tokens);
+    let text = scrape.render();
+    check(&text, &[(expiry, 0.0), (cooldown, 0.0), (&caches("ready"), 0.0)]);
+    assert!(!text.contains(SECRET), "{text}");
+}
+
+/// Whether the table in the documentation has all of the metrics of a scrape.
+#[tokio::test(start_paused = true)]
+async fn the_documentation_lists_every_metric() {
+    let recorder = recorder();
+    let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
+    let idp = server();
+    let tokens = builder(&idp).name("listed").build();
+    tokens.get().await.unwrap();
+    settle().await;
+    let text = scrape.render();
+    let table = include_str!("../../src/metrics.rs");
+    let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+    let mut found = 0;
+    for name in types.map(|line| line.split(' ').next().unwrap()) {
+        assert!(table.contains(&format!("//! | `{name}` | ")), "{name}");
+        assert!(text.contains(&format!("# HELP {name} ")), "{name} is not described");
+        found += 1;
+    }
+    assert!(found >= 6, "{text}");
+}
+
+fn tenants(name: &str) -> tower_oauth2_client_credentials::cache::KeyedTokenCacheBuilder<u32> {
+    KeyedTokenCache::builder(|key: &u32| {
+        let answer = match key {
+            0..10 => Err(Error::new(ErrorKind::InvalidClient)),
+            _ => Token::bearer("abc"),
+        };
+        Ok(move |_: AcquireContext| std::future::ready(answer.clone()))
+    })
+    .name(name)
+    .name_keys(|key| format!("t{key}"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_keyed_cache_counts_its_caches_and_has_no_label_for_a_key() {
+    let recorder = recorder();
+    let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
+    let tokens = tenants("all").build();
+    for key in 0..50 {
+        let _ = tokens.get(&key).await;
+    }
+    drop(tokens.cache(&50));
+    settle().await;
+    let caches =
+        |state: &str| format!("oauth_client_caches{{client=\"all\",readiness=\"{state}\"}}");
+    let text = scrape.render();
+    let states = [("failed", 10.0), ("ready", 40.0), ("idle", 1.0), ("degraded", 0.0)];
+    for (state, count) in states {
+        check(&text, &[(&caches(state), count)]);
+    }
+    assert!(!text.contains("t1") && !text.contains("timestamp"), "{text}");
+    tokens.remove(&20);
+    drop(tokens);
+    let text = scrape.render();
+    for (state, _) in states {
+        check(&text, &[(&caches(state), 0.0)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_keys_have_labels_if_the_user_asks_for_them() {
+    let recorder = recorder();
+    let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
+    let tokens = tenants("some").metrics_by_key(2).build();
+    for key in [10, 11, 12, 10, 13] {
+        tokens.get(&key).await.unwrap();
+    }
+    settle().await;
+    let ready =
+        |client: &str| format!("oauth_client_caches{{client=\"{client}\",readiness=\"ready\"}}");
+    let text = scrape.render();
+    check(&text, &[(&ready("some[t10]"), 1.0), (&ready("some[t11]"), 1.0), (&ready("some"), 2.0)]);
+    assert!(!text.contains("t12") && !text.contains("t13"), "{text}");
+}
