@@ -1,7 +1,7 @@
 //! Metrics of each client, through the [`metrics`](https://docs.rs/metrics) facade (feature `metrics`).
 //!
 //! They are recorded by the recorder that the program installs, such as
-//! `metrics-exporter-prometheus`. Nothing else is needed. A request that is sent with a cached token
+//! `metrics-exporter-prometheus`. Install it before the first cache is built. A request that is sent with a cached token
 //! records nothing.
 //!
 //! # Names
@@ -28,6 +28,8 @@
 //! timestamps and no lifetime, and `oauth_client_caches` counts them.
 //! [`metrics_by_key`](crate::cache::KeyedTokenCacheBuilder::metrics_by_key) gives some of them labels of
 //! their own.
+//!
+//! Counters that alerts watch are exported as 0 from the start, so that their first increase is visible.
 //!
 //! When the last owner of a cache is dropped, its gauges are set to 0. An alert on a timestamp
 //! requires that it is above 0.
@@ -75,8 +77,8 @@ use std::{
 };
 
 use metrics::{
-    SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge,
-    histogram,
+    Counter, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram,
+    gauge, histogram,
 };
 
 use crate::event::{AcquisitionReason, Event, EventKind, Readiness};
@@ -133,7 +135,22 @@ impl Label {
     pub(crate) fn new(client: &Arc<str>) -> Arc<Self> {
         describe();
         let client = SharedString::from_shared(Arc::clone(client));
-        Arc::new(Self { client, caches: Mutex::default() })
+        let label = Self { client, caches: Mutex::default() };
+        // An increase is visible only if the counter was exported before. These have alerts.
+        for action in ["acquiring", "budget_exhausted"] {
+            counter!(REJECTIONS, "client" => label.client.clone(), "action" => action).increment(0);
+        }
+        for outcome in ["success", "invalid_client"] {
+            for reason in [AcquisitionReason::Missing, AcquisitionReason::Refresh] {
+                label.requests(outcome, reason).increment(0);
+            }
+        }
+        Arc::new(label)
+    }
+
+    fn requests(&self, outcome: &'static str, reason: AcquisitionReason) -> Counter {
+        let (client, reason) = (self.client.clone(), reason.as_str());
+        counter!(TOKEN_REQUESTS, "client" => client, "outcome" => outcome, "reason" => reason)
     }
 
     /// Adds to the counts, and exports them under the lock, so that no older value comes last.
@@ -233,9 +250,7 @@ impl ClientMetrics {
     }
 
     fn requested(&self, outcome: &'static str, reason: AcquisitionReason) {
-        let reason = reason.as_str();
-        counter!(TOKEN_REQUESTS, "client" => self.client(), "outcome" => outcome, "reason" => reason)
-            .increment(1);
+        self.label.requests(outcome, reason).increment(1);
     }
 
     fn acquired(&self, reason: AcquisitionReason, took: Duration) {

@@ -342,7 +342,7 @@
 //! # }
 //! ```
 //!
-//! The module [`event`](crate::event) lists all events with their log lines, and the spans. With the
+//! The module [`event`] lists all events with their log lines, and the spans. With the
 //! feature `metrics`, each client has metrics without an observer. The module `metrics` lists them. The
 //! example `metrics` serves them to Prometheus, and `ops/` in the repository has alert rules and a
 //! dashboard.

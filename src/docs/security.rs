@@ -28,7 +28,7 @@
 //!
 //! All of these requests are sent without the token, or refused ([`WithoutToken::Refuse`]). An
 //! [`EventKind::TokenWithheld`] at level DEBUG gives the reason, at most once a minute for each reason
-//! and origin. A request with its own authorization field passes untouched, and so does its answer,
+//! and origin. It also says that a request has [`SkipToken`] or its own authorization field. A request with its own authorization field passes untouched, and so does its answer,
 //! unless [`ExistingAuthorization`] says otherwise.
 //!
 //! Tokens are sent over `https`, or plain `http` to loopback. Clients that this crate builds never

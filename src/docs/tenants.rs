@@ -143,17 +143,22 @@
 //!
 //! # let source = |_: &u64| Ok(|_: AcquireContext| async { Token::bearer("abc") });
 //! let tokens = KeyedTokenCache::builder(source)
-//!     .configure(|tenant, cache| {
-//!         let tenant = *tenant;
-//!         cache.wait_timeout(Duration::from_secs(5)).observer(move |event| {
+//!     .name("billing")
+//!     .name_keys(|tenant| tenant.to_string())
+//!     .configure(|_, cache| {
+//!         cache.wait_timeout(Duration::from_secs(5)).observer(|event| {
 //!             if let EventKind::AcquisitionFailed { error, .. } = event.kind() {
-//!                 eprintln!("tenant {tenant}: {error}");
+//!                 eprintln!("{}: {error}", event.client()); // billing[7]: …
 //!             }
 //!         })
 //!     })
 //!     .build();
 //! # drop(tokens);
 //! ```
+//!
+//! [`name_keys`](KeyedTokenCacheBuilder::name_keys) adds the key to the name in events and errors. Without
+//! it all tenants have the same name. Metrics count the tenants by readiness, without their keys, since each
+//! key would be a time series.
 //!
 //! # Without the layer
 //!
