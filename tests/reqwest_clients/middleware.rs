@@ -215,7 +215,8 @@ async fn an_error_is_found_by_downcast_where_no_retry_is_above() {
     let reqwest_middleware::Error::Middleware(error) = error else { panic!("{error:?}") };
     let ours = error.downcast_ref::<tower_oauth2_client_credentials::Error>().unwrap();
     assert_eq!(ours.kind(), ErrorKind::InvalidClient);
-    assert!(error.to_string().starts_with("invalid_client: "), "{error}");
+    assert!(error.to_string().starts_with("client '"), "{error}");
+    assert!(error.to_string().contains("': invalid_client: "), "{error}");
 }
 
 /// reqwest keeps the extension in a place that only reqwest can read.
