@@ -4,6 +4,7 @@ use std::{
     fmt,
     pin::{Pin, pin},
     task::{Context, Poll},
+    time::SystemTime,
 };
 
 use tokio::time::Instant;
@@ -175,6 +176,17 @@ impl TokenCache {
     /// call `warm_up` in the probe.
     pub fn readiness(&self) -> Readiness {
         self.inner.readiness().readiness
+    }
+
+    /// When the cached token is no longer used, by the wall clock: its expiry minus the leeway. `None` if
+    /// no token is cached. Has no effects.
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        let snapshot = self.inner.snapshot.load();
+        let left = snapshot.as_ref()?.expires_at.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return None;
+        }
+        self.inner.settings.clock.read().wall.checked_add(left)
     }
 
     /// Watches the readiness. The watch does not keep the cache alive or warm.

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, KeyedTokenCache, Token, layer::WithoutToken, source::AcquireContext,
-    testing::Answer,
+    Error, ErrorKind, KeyedTokenCache, Token, cache::Readiness, event::EventKind,
+    layer::WithoutToken, replay::NoReplay, source::AcquireContext, testing::Answer,
 };
 
 use super::*;
@@ -97,6 +97,94 @@ async fn keys_without_names_share_the_name_of_their_cache() {
     for key in 0..3 {
         assert_eq!((first.cache(&key).name(), second.cache(&key).name()), ("shared", "shared#2"));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_state_of_all_tenants_can_be_read() {
+    let tokens = KeyedTokenCache::new(|key: &u32| {
+        let answer = match key {
+            1 => Err(Error::new(ErrorKind::InvalidClient)),
+            _ => Token::bearer("abc"),
+        };
+        Ok(move |_: AcquireContext| std::future::ready(answer.clone()))
+    });
+    for key in [1, 2] {
+        let _ = tokens.get(&key).await;
+    }
+    drop(tokens.cache(&3));
+    let mut all = tokens.readiness();
+    all.sort_by_key(|(key, _)| *key);
+    assert_eq!(all, [(1, Readiness::Failed), (2, Readiness::Ready), (3, Readiness::Idle)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_expiry_of_the_cached_token_can_be_read() {
+    let idp = server();
+    let now = std::time::SystemTime::UNIX_EPOCH + 1_800_000_000 * S;
+    let tokens = builder(&idp).name("expiring").wall_clock(move || now).build();
+    assert_eq!(tokens.expires_at(), None);
+    tokens.get().await.unwrap();
+    assert_eq!(tokens.expires_at(), Some(now + HOUR - 30 * S), "30 s of leeway");
+    tokens.clear();
+    assert_eq!(tokens.expires_at(), None);
+}
+
+/// The API is named if the layer has one origin, or kept the request for a replay.
+#[tokio::test(start_paused = true)]
+async fn a_rejection_names_the_api() {
+    let origins = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&origins);
+    let idp = server();
+    let tokens = builder(&idp).name("rejected").observer(move |event| {
+        if let EventKind::Rejected { origin, .. } = event.kind() {
+            log.lock().unwrap().push(origin.clone());
+        }
+    });
+    let tokens = tokens.build();
+    let api = ProtectedApi::new(&idp);
+    let layer = |origins: &[&str]| {
+        OAuthClientCredentialsLayer::new(tokens.clone(), Origins::parse(origins).unwrap())
+    };
+    tokens.get().await.unwrap();
+    let two = [API, "https://b.test"];
+    for (layer, origin) in
+        [(layer(&two), Some("https://api.test")), (layer(&[API]), Some("https://api.test"))]
+    {
+        idp.revoke_all();
+        let request = Request::get(format!("{API}/a")).body(Full::<Bytes>::default()).unwrap();
+        assert_eq!(layer.layer(api.service()).oneshot(request).await.unwrap().status(), 200);
+        assert_eq!(origins.lock().unwrap().pop().unwrap().as_deref(), origin);
+    }
+    // Nothing of the request is kept.
+    for (layer, origin) in [(layer(&[API]), Some("https://api.test")), (layer(&two), None)] {
+        let layer = layer.replay(NoReplay);
+        idp.revoke_all();
+        let request = Request::get(format!("{API}/a")).body(Full::<Bytes>::default()).unwrap();
+        assert_eq!(layer.layer(api.service()).oneshot(request).await.unwrap().status(), 401);
+        assert_eq!(origins.lock().unwrap().pop().unwrap().as_deref(), origin);
+        settle().await;
+    }
+}
+
+/// Requests that gave up count as well.
+#[tokio::test(start_paused = true)]
+async fn an_event_says_how_many_requests_waited_and_how_long() {
+    let waits = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&waits);
+    let idp = server();
+    idp.set_delay(8 * S);
+    let tokens = builder(&idp).name("slow").observer(move |event| {
+        if let EventKind::Waited { requests, longest, total, .. } = event.kind() {
+            log.lock().unwrap().push((*requests, *longest, *total));
+        }
+    });
+    let tokens = tokens.build();
+    let patient = tokio::spawn(tokens.get());
+    tokio::time::timeout(3 * S, tokens.get()).await.unwrap_err();
+    tokens.get().await.unwrap();
+    patient.await.unwrap().unwrap();
+    settle().await;
+    assert_eq!(*waits.lock().unwrap(), [(3, 8 * S, 16 * S)]);
 }
 
 /// A request without a token is reported with the name of the client.

@@ -18,7 +18,9 @@ use super::{
     source::{KeyedSource, Sources},
 };
 use crate::{
-    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName},
+    cache::{
+        Get, Readiness, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName,
+    },
     error::sanitise,
     event::Observer,
     sync::{Arc, Mutex, lock},
@@ -175,6 +177,14 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     /// Where events about requests without a key go.
     pub(crate) fn observer(&self) -> Observer {
         Observer::default().with_client(Arc::clone(self.client()))
+    }
+
+    /// The readiness of each key that has a cache, in no order. Requests no token.
+    ///
+    /// It copies all keys under a lock, so it is for a status page rather than for each request.
+    pub fn readiness(&self) -> Vec<(K, Readiness)> {
+        let in_use = lock(&self.inner.registry).in_use();
+        in_use.into_iter().map(|(key, cache)| (key, cache.readiness())).collect()
     }
 
     /// How many caches are kept.

@@ -52,6 +52,14 @@ impl<K: Clone + Eq + Hash> KeyRegistry<K> {
         Some(TokenCache { inner })
     }
 
+    /// All caches that are in use.
+    pub(super) fn in_use(&self) -> Vec<(K, TokenCache)> {
+        let in_use = |(key, entry): (&K, &Entry)| {
+            Some((key.clone(), TokenCache { inner: entry.cache.upgrade()? }))
+        };
+        self.entries.iter().filter_map(in_use).collect()
+    }
+
     /// The key's cache: the one in use, or else the new one, which continues with the backoff state of
     /// the one before.
     pub(super) fn get_or_insert(&mut self, key: &K, new: &TokenCache, now: Instant) -> TokenCache {

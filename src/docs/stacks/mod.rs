@@ -17,7 +17,9 @@
 //! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # use tower::Layer;
-//! # use tower_oauth2_client_credentials::{endpoint::*, layer::*, replay::*, source::*, transport::*, *};
+//! # use tower_oauth2_client_credentials::{
+//! #     config::*, endpoint::*, layer::*, middleware::*, replay::*, source::*, transport::*, *,
+//! # };
 //! # const API: &str = "https://api.example.com";
 //! # let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
 //! #     .build_http::<http_body_util::Empty<bytes::Bytes>>();
