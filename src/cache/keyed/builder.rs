@@ -133,7 +133,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
         self
     }
 
-    /// Gives the first keys metrics of their own, at most this many. Their label `client` is the name with
+    /// Gives the first keys separate metrics, at most this many. Their label `client` is the name with
     /// the key, so this needs [`name_keys`](Self::name_keys). All other keys share one label. Default: 0,
     /// because each label costs the metrics system memory for good.
     #[cfg(feature = "metrics")]

@@ -8,7 +8,7 @@ use crate::{
 };
 
 pub(super) struct KeyedMetrics {
-    /// The label of all keys that have none of their own.
+    /// The label of all keys without a separate one.
     shared: Arc<Label>,
     /// The names of the keys that have a label, at most `max`. A metrics system keeps each label, so a
     /// dropped cache gives none back.
