@@ -103,7 +103,12 @@ impl ClientCredentialsConfig {
 
     pub(super) fn warn_unread(&self, setting: &str, error: &ReadError) {
         let setting = self.name(setting);
-        tracing::warn!(setting, %error, "file not read yet, it is read again when needed");
+        tracing::warn!(
+            target: crate::event::TARGET,
+            setting,
+            %error,
+            "file not read yet, it is read again when needed"
+        );
     }
 
     /// Checks the content of the file that a setting names, if the setting is set.

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use http::HeaderMap;
 
 use crate::{
-    event::EventKind,
+    event::{EventKind, TARGET},
     skew::Skew,
     sync::{Mutex, lock},
 };
@@ -68,7 +68,13 @@ impl Nonces {
         let event = api.skew.observe(headers, api.proved_at.min(received), received);
         drop(apis);
         if let Some(EventKind::ClockSkew { by, local_is_behind }) = event {
-            tracing::warn!(origin, ?by, local_is_behind, "the wall clock differs from an API's");
+            tracing::warn!(
+                target: TARGET,
+                origin,
+                ?by,
+                local_is_behind,
+                "the wall clock differs from an API's"
+            );
         }
     }
 }

@@ -45,6 +45,11 @@
 //! `degraded` or `failed`. `error` is recorded as a `dyn Error`, so a subscriber prints the chain of
 //! causes, each of them shortened and without control characters.
 //!
+//! Three lines with this target belong to no client: `client certificate replaced` (INFO, `thumbprint`),
+//! because clients can share a certificate; `the wall clock differs from an API's` (WARN, `origin`, `by`,
+//! `local_is_behind`); and, while settings are read, `file not read yet, it is read again when needed`
+//! (WARN, `setting`, `error`).
+//!
 //! # Spans
 //!
 //! Only acquisitions have spans, at level DEBUG. Requests have none.

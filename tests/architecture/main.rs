@@ -16,7 +16,7 @@ use circles::Crate;
 const MAY_IMPORT: &[(&str, &str)] = &[
     ("middleware", "layer cache event error sync"),
     ("layer", "cache net token event error sync"),
-    ("config", "endpoint cache source client_auth jose transport secret_file limits error"),
+    ("config", "endpoint cache source client_auth jose transport secret_file limits event error"),
     ("cache", "metrics source token clock event error sync"),
     (
         "endpoint",

@@ -24,7 +24,7 @@ use self::load::{Files, LoadError};
 pub(super) use self::resolver::IdentityResolver;
 use crate::{
     error::{Error, ErrorKind},
-    event::{EventKind, Observer},
+    event::{EventKind, Observer, TARGET},
     secret_file::{READ_TIMEOUT, ReadContext, SecretFile},
     sync::{Mutex, lock},
 };
@@ -309,7 +309,8 @@ impl ClientIdentity {
         let Some(key) = key else { return Some(false) };
         let generation = generation + 1;
         shared.current.store(Arc::new(Current { generation, key: Some(Arc::new(key)) }));
-        tracing::info!(thumbprint = self.thumbprint(), "client certificate replaced");
+        let thumbprint = self.thumbprint();
+        tracing::info!(target: TARGET, thumbprint, "client certificate replaced");
         // Cloned, since a closure may add another listener.
         let listeners = lock(&shared.listeners).clone();
         for listener in listeners {
