@@ -60,7 +60,7 @@ fn tokens(good: bool) -> KeyedTokenCache<Key> {
         Ok(move |_: AcquireContext| {
             let token = match good {
                 true => Token::bearer(secret.as_str()),
-                false => Err(Error::new(ErrorKind::ServerError)),
+                false => Err(Error::new(ErrorKind::OAuth).with_oauth_code("server_error", None)),
             };
             std::future::ready(token.map(|it| it.with_lifetime(Duration::from_secs(3600))))
         })

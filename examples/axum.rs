@@ -24,7 +24,7 @@ use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, Error, OAuthClientCredentials, OAuthClientCredentialsLayer,
     Origins, TokenCache,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
 };
 
 /// The handlers' state. A clone is three handles.
@@ -85,7 +85,9 @@ impl IntoResponse for Failure {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::{task::JoinSet, time::Instant};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, Token, TokenCache,
-    testing::{AuthorizationServer, Listening},
+    testing::{AuthorizationServer, Listening, RegisteredClient},
 };
 
 use library::{Broker, Client, Credentials};
@@ -49,7 +49,10 @@ fn credentials(tokens: TokenCache) -> Credentials {
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").delay(LATENCY).build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .delay(LATENCY)
+        .build();
     let listening = idp.listen().await?;
     let broker = Broker::new(&idp);
 

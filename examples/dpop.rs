@@ -34,7 +34,7 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
     dpop::DpopKey,
-    testing::{AuthorizationServer, DpopVerifier, ProtectedApi},
+    testing::{AuthorizationServer, DpopVerifier, ProtectedApi, RegisteredClient},
 };
 
 #[tokio::main]
@@ -42,7 +42,10 @@ async fn main() -> Result<(), BoxError> {
     let (at_idp, at_api) = (DpopVerifier::new(verified), DpopVerifier::new(verified));
     at_idp.require_nonce(true);
     at_api.require_nonce(true);
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").dpop(at_idp).build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .dpop(at_idp)
+        .build();
     let api = ProtectedApi::builder(&idp).dpop(at_api).build();
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
 

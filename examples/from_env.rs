@@ -28,7 +28,7 @@ use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, OAuthClientCredentialsLayer, Origins,
     config::ClientCredentialsConfig,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
     transport::HyperClient,
 };
 
@@ -69,7 +69,9 @@ async fn call(vars: Vec<(OsString, OsString)>) -> Result<(), BoxError> {
 }
 
 async fn embedded() -> Result<(), BoxError> {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
     let secret = env::temp_dir().join(format!("from-env-{}", process::id()));

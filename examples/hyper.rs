@@ -28,14 +28,16 @@ use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
     ClientCredentials, OAuthClientCredentialsLayer, Origins,
     replay::CloneBodies,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
 };
 
 pub(crate) type Body = Full<Bytes>;
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
     let url = api_server.url();

@@ -3,7 +3,7 @@
 //! embedded.
 //!
 //! ```sh
-//! cargo run --example mtls --features testing-tls
+//! cargo run --example mtls --features testing-rustls
 //! ```
 //!
 //! For real servers, keep the function `client` and change:
@@ -35,8 +35,8 @@ use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
     TokenCache,
-    testing::{AuthorizationServer, ProtectedApi},
-    transport::{ClientIdentity, HyperClient, HyperTransport},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
+    transport::{ChainAndKey, ClientIdentity, HyperClient, HyperTransport},
 };
 
 const CLIENT: &str = "my-service";
@@ -45,14 +45,16 @@ const NAME: &str = "my-service.internal";
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let authority = Authority::new()?;
-    let idp = AuthorizationServer::builder().tls_client(CLIENT, NAME).build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new(CLIENT).dns_name(NAME)).build();
     let api = ProtectedApi::new(&idp);
     let idp_server = idp.listen_tls(authority.server()?).await?;
     let api_server = api.listen_tls(authority.server()?).await?;
 
     let files = Files::new();
     files.write(&authority.certify(NAME)?)?;
-    let identity = ClientIdentity::from_files(&files.chain, &files.key)?;
+    let identity =
+        ClientIdentity::from_files(ChainAndKey { chain: &files.chain, key: &files.key })?;
     let (tokens, mut client) =
         client(&idp_server.issuer(), &api_server.url(), &identity, &authority.pem)?;
     let mut call = async || {
@@ -68,7 +70,7 @@ async fn main() -> Result<(), BoxError> {
     let other = authority.certify(NAME)?;
     let mut thief = HyperTransport::builder()
         .only_root_certificates_pem(&authority.pem)
-        .client_identity_pem(&other.chain, &other.key)
+        .client_identity_pem(ChainAndKey { chain: &other.chain, key: &other.key })
         .build_client()?;
     let request = Request::get(format!("{}/things", api_server.url()))
         .header("authorization", token.header_value())

@@ -10,14 +10,18 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
     transport::HyperTransport,
 };
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let billing = AuthorizationServer::builder().client("shop", "billing secret").build();
-    let stock = AuthorizationServer::builder().client("shop-2", "stock secret").build();
+    let billing = AuthorizationServer::builder()
+        .client(RegisteredClient::new("shop").secret("billing secret"))
+        .build();
+    let stock = AuthorizationServer::builder()
+        .client(RegisteredClient::new("shop-2").secret("stock secret"))
+        .build();
     // The third API is foreign and gets no token.
     let apis = [&billing, &stock, &AuthorizationServer::new()].map(ProtectedApi::new);
     let (billing_url, stock_url) = (billing.listen().await?, stock.listen().await?);

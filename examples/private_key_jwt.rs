@@ -28,7 +28,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
 use serde_json::Value;
 use tower::{Service, ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins, TokenCache,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
     jose::{SigningAlgorithm, SigningKey},
     testing::{AuthorizationServer, ProtectedApi, RecordedRequest},
 };
@@ -74,7 +74,7 @@ async fn main() -> Result<(), BoxError> {
     // A foreign key with the same name.
     let stolen_name = SigningKey::generate(SigningAlgorithm::Es256)?.with_key_id("2026-11");
     match TokenCache::new(client(stolen_name)?).get().await {
-        Err(error) if error.kind() == ErrorKind::InvalidClient => println!("another key: {error}"),
+        Err(error) if error.code() == "invalid_client" => println!("another key: {error}"),
         other => return Err(format!("another key: {other:?}").into()),
     }
     Ok(())

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tower::{Service, ServiceBuilder, ServiceExt, util::BoxCloneService};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
-    testing::{AuthorizationServer, Listening, ProtectedApi},
+    testing::{AuthorizationServer, Listening, ProtectedApi, RegisteredClient},
 };
 
 /// Latency of the authorization server: long enough to show which requests wait for it.
@@ -80,7 +80,7 @@ struct Stage {
 impl Stage {
     async fn new(lifetime: Duration) -> Result<Self, BoxError> {
         let idp = AuthorizationServer::builder()
-            .client("quickstart", "s3cret")
+            .client(RegisteredClient::new("quickstart").secret("s3cret"))
             .lifetime(lifetime)
             .delay(ENDPOINT)
             .build();

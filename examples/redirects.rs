@@ -17,7 +17,8 @@ use http_body_util::{Empty, Full};
 use tower::{ServiceBuilder, ServiceExt, service_fn};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, testing::AuthorizationServer,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
+    testing::{AuthorizationServer, RegisteredClient},
 };
 
 const API: &str = "https://api.example.com";
@@ -25,7 +26,8 @@ const ELSEWHERE: &str = "https://elsewhere.example.net";
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
-    let idp = AuthorizationServer::builder().client("id", "secret").build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("id").secret("secret")).build();
     let tokens = ClientCredentials::builder(idp.token_url().to_string())
         .transport(idp.service())
         .client_secret_basic("id", "secret")

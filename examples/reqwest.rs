@@ -13,13 +13,15 @@ use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
     replay::ReqwestBodies,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
     transport::ReqwestService,
 };
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let (api, elsewhere) = (ProtectedApi::new(&idp), ProtectedApi::new(&idp));
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
     let elsewhere_server = elsewhere.listen().await?;

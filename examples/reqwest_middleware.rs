@@ -15,14 +15,14 @@ use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, Origins,
     layer::SkipToken,
     middleware::OAuthClientCredentialsMiddleware,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
     transport::ReqwestService,
 };
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
     let idp = AuthorizationServer::builder()
-        .client("my-service", "s3cret")
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
         .delay(Duration::from_millis(100))
         .build();
     let api = ProtectedApi::new(&idp);

@@ -37,7 +37,7 @@ use tower_oauth2_client_credentials::{
     client_auth::Secret,
     layer::ExistingAuthorization,
     replay::BufferBodies,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
 };
 
 #[tokio::main]
@@ -184,7 +184,9 @@ async fn ready(State(watch): State<ReadinessWatch>) -> (StatusCode, String) {
 }
 
 async fn try_it() -> Result<(), BoxError> {
-    let idp = AuthorizationServer::builder().client("sidecar", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("sidecar").secret("s3cret"))
+        .build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
     let tokens = ClientCredentials::builder(token_server.token_url())

@@ -14,7 +14,7 @@ use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, Error, ErrorKind, KeyedTokenCache, OAuthClientCredentialsLayer,
     Origins,
     layer::WithoutToken,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
     transport::HyperTransport,
 };
 
@@ -29,7 +29,9 @@ struct Tenant(Arc<str>);
 async fn main() -> Result<(), BoxError> {
     let (mut sides, mut token_urls, mut apis) = (Vec::new(), HashMap::new(), HashMap::new());
     for name in TENANTS {
-        let idp = AuthorizationServer::builder().client(name, "s3cret").build();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new(name).secret("s3cret"))
+            .build();
         // The API accepts this tenant's tokens only.
         let api = ProtectedApi::new(&idp);
         let (token_server, api_server) = (idp.listen().await?, api.listen().await?);

@@ -18,13 +18,16 @@ use tonic::{
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, replay::BufferBodies,
-    testing::AuthorizationServer,
+    BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
+    replay::BufferBodies,
+    testing::{AuthorizationServer, RegisteredClient},
 };
 
 #[tokio::main]
 async fn main() -> Result<(), BoxError> {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let token_server = idp.listen().await?;
     let api = serve(&idp).await?;
 

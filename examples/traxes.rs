@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
-    testing::{AuthorizationServer, Listening, ProtectedApi, RecordedRequest},
+    testing::{AuthorizationServer, Listening, ProtectedApi, RecordedRequest, RegisteredClient},
     transport::HyperTransport,
 };
 
@@ -77,7 +77,7 @@ impl LookAlike {
         // Characters that must be encoded, so that a missing encoding is noticed.
         let (client_id, client_secret) = ("der-connect demo", "not/a+secret & 100 %");
         let idp = AuthorizationServer::builder()
-            .client(client_id, client_secret)
+            .client(RegisteredClient::new(client_id).secret(client_secret))
             .path(TOKEN_PATH)
             .lifetime(Duration::from_secs(3599))
             .no_scope()

@@ -1,7 +1,5 @@
 //! The wall clock: for HTTP dates, assertions, and to detect a suspend. Schedules run on tokio's
 //! clock.
-//!
-//! The bounds of durations are here too, since every module that handles time imports this one.
 
 use std::{
     any::Any,
@@ -10,13 +8,6 @@ use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
-
-/// The longest duration that a setting may have: a year. Longer ones could overflow an `Instant`.
-pub(crate) const MAX_SETTING: Duration = Duration::from_secs(365 * 24 * 3600);
-
-/// The longest lifetime of a token that is believed: ten years. Real tokens are far below, and adding
-/// it to an `Instant` does not overflow.
-pub(crate) const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 /// A source of the current time.
 ///

@@ -7,17 +7,17 @@
 //! # Quick start
 //!
 //! ```
-//! # #[cfg(not(feature = "hyper"))]
+//! # #[cfg(not(feature = "hyper-transport"))]
 //! # fn main() {}
-//! # #[cfg(feature = "hyper")]
+//! # #[cfg(feature = "hyper-transport")]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # use bytes::Bytes;
 //! # use http::Request;
 //! # use http_body_util::Empty;
 //! # use hyper_util::{client::legacy::Client, rt::TokioExecutor};
-//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
 //! # let (token_url, api) = (token_server.token_url(), api_server.url());
 //! # let http_client = Client::builder(TokioExecutor::new()).build_http::<Empty<Bytes>>();
@@ -69,7 +69,7 @@
 //!
 //! fn log(error: &BoxError) {
 //!     match Error::find(&**error) {
-//!         Some(ours) if ours.is_terminal() => eprintln!("needs an operator: {ours}"),
+//!         Some(ours) if ours.is_permanent() => eprintln!("needs an operator: {ours}"),
 //!         Some(ours) => eprintln!("no token at present: {ours}"),
 //!         None => eprintln!("the inner client failed: {error}"),
 //!     }
@@ -101,15 +101,16 @@
 //!
 //! | feature | default | adds |
 //! | --- | --- | --- |
-//! | `hyper` | yes | [`HyperTransport`](transport::HyperTransport) and [`HyperClient`](transport::HyperClient): hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](endpoint::ClientCredentialsBuilder::transport) takes any Tower service. |
+//! | `hyper-transport` | yes | [`HyperTransport`](transport::HyperTransport) and [`HyperClient`](transport::HyperClient): hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](endpoint::ClientCredentialsBuilder::transport) takes any Tower service. |
 //! | `jwt` | no | Client assertions that this crate signs: [`private_key_jwt`](endpoint::ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](endpoint::ClientCredentialsBuilder::client_secret_jwt). |
 //! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](endpoint::ClientCredentialsBuilder::dpop). |
 //! | `keyed` | no | One token for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
 //! | `metrics` | no | `metrics`: counters, histograms and gauges of each client, through the `metrics` facade. |
 //! | `reqwest` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests. |
 //! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`](middleware::OAuthClientCredentialsMiddleware) for clients of reqwest-middleware. |
+//! | `rustls` | no | [`build_tls_config`](transport::HyperTransportBuilder::build_tls_config): the TLS settings of the default transport, for other clients of rustls. |
 //! | `testing` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
-//! | `testing-tls` | no | TLS and client certificates for these mocks. |
+//! | `testing-rustls` | no | TLS and client certificates for these mocks. |
 //!
 //! Provided assertions (files, closures), client certificates, public clients and discovery need no
 //! other feature.
@@ -134,11 +135,12 @@
 // Without these features some links have no target; the full documentation has them all.
 #![cfg_attr(
     not(all(
-        feature = "hyper",
+        feature = "hyper-transport",
         feature = "jwt",
         feature = "dpop",
         feature = "keyed",
-        feature = "reqwest-middleware"
+        feature = "reqwest-middleware",
+        feature = "rustls"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]
@@ -200,11 +202,12 @@ pub use token::Token;
 impl ClientCredentials {
     /// A cache over this source with the default settings. [`TokenCache::builder`] takes others.
     // In this file, because `endpoint` and `cache` do not know each other.
+    #[must_use = "an acquisition starts when the cache is used"]
     pub fn into_cache(self) -> TokenCache {
         TokenCache::new(self)
     }
 }
 
-#[cfg(all(doctest, feature = "hyper"))]
+#[cfg(all(doctest, feature = "hyper-transport"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -10,7 +10,7 @@
 //!
 //! | name | type | other labels | meaning |
 //! | --- | --- | --- | --- |
-//! | `oauth_client_token_requests_total` | counter | `outcome`, `reason` | Token requests that ended. `outcome`: `success` or the [kind of error](crate::ErrorKind::as_str). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
+//! | `oauth_client_token_requests_total` | counter | `outcome`, `reason` | Token requests that ended. `outcome`: `success` or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
 //! | `oauth_client_acquisition_duration_seconds` | histogram | `outcome` | Acquisitions, with all their attempts and pauses. `outcome`: `success` or `failure`. |
 //! | `oauth_client_token_expiry_timestamp_seconds` | gauge | | When the cached token is no longer used, as Unix time: its expiry minus the leeway. 0: there is no token. |
 //! | `oauth_client_token_lifetime_seconds` | gauge | | The lifetime of the cached token. 0: there is no token. |
@@ -56,8 +56,8 @@
 //!             EventKind::Acquired { took, .. } | EventKind::Refreshed { took, .. } => {
 //!                 ("success", Some(took))
 //!             }
-//!             EventKind::AcquisitionFailed { took, error, .. } => (error.kind().as_str(), Some(took)),
-//!             EventKind::AttemptFailed { error, .. } => (error.kind().as_str(), None),
+//!             EventKind::AcquisitionFailed { took, error, .. } => (error.code(), Some(took)),
+//!             EventKind::AttemptFailed { error, .. } => (error.code(), None),
 //!             _ => return,
 //!         };
 //!         let client = KeyValue::new("client", event.client().to_owned());
@@ -209,10 +209,10 @@ impl ClientMetrics {
                 self.gauge(TOKEN_LIFETIME, 0.0);
             }
             EventKind::AttemptFailed { reason, error, .. } => {
-                self.requested(error.kind().as_str(), *reason);
+                self.requested(error.code(), *reason);
             }
             EventKind::AcquisitionFailed { reason, took, error, next_attempt_in, .. } => {
-                self.requested(error.kind().as_str(), *reason);
+                self.requested(error.code(), *reason);
                 histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => "failure")
                     .record(*took);
                 let end = SystemTime::now().checked_add(*next_attempt_in);

@@ -1,6 +1,6 @@
 //! The rule for loopback hosts (RFC 8252 §8.3, RFC 6761 §6.3).
 
-#[cfg(any(feature = "hyper", feature = "reqwest"))]
+#[cfg(any(feature = "hyper-transport", feature = "reqwest"))]
 use std::net::{IpAddr, SocketAddr};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -21,7 +21,7 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 }
 
 /// The addresses of `localhost`, without a resolver (RFC 6761 §6.3). The port must be set.
-#[cfg(any(feature = "hyper", feature = "reqwest"))]
+#[cfg(any(feature = "hyper-transport", feature = "reqwest"))]
 pub(crate) const LOCALHOST: [SocketAddr; 2] = [
     SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
     SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), 0),

@@ -16,6 +16,21 @@ use crate::{
 };
 
 /// The circumstances of one acquisition.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     Error, Token, TokenSource,
+///     event::AcquisitionReason,
+///     source::AcquireContext,
+/// };
+///
+/// /// One token, without a cache.
+/// async fn acquire(source: &impl TokenSource) -> Result<Token, Error> {
+///     source.acquire(AcquireContext::new(AcquisitionReason::Forced)).await
+/// }
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct AcquireContext {
@@ -66,7 +81,8 @@ impl fmt::Debug for AcquireContext {
 
 /// Acquires tokens, one at a time.
 ///
-/// [`ClientCredentials`](crate::ClientCredentials) is a source. A closure is one. A decorator, such
+/// [`ClientCredentials`](crate::ClientCredentials) is a source. A closure is one, and so is an
+/// [`Arc`] of a source. A decorator, such
 /// as a shared store or a counter, is a source around another source; it passes
 /// [`attach`](Self::attach) and [`name`](Self::name) on.
 ///
@@ -91,6 +107,11 @@ impl fmt::Debug for AcquireContext {
 /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
 /// # }).unwrap();
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a source of tokens",
+    label = "not a `TokenSource`",
+    note = "a source is `ClientCredentials`, an `Arc` of a source, or a closure `Fn(AcquireContext) -> impl Future<Output = Result<Token, Error>> + Send` that is `Send + Sync + 'static`"
+)]
 pub trait TokenSource: Send + Sync + 'static {
     /// Acquires one token.
     ///
@@ -187,8 +208,9 @@ impl CacheHandle {
     ///
     /// The token counts as issued at its [`issued_at`](Token::with_issued_at), and without one, now.
     /// Requests that wait for an acquisition get the offered token. The acquisition itself goes on;
-    /// its result is dropped if it was issued before the offered token. A token that is used ends
-    /// the cooldown after a failure.
+    /// its result is dropped if it was issued before the offered token, or was rejected. A cooldown
+    /// after a failure stays, because an offer says nothing about the authorization server.
+    #[must_use = "false means that the cache does not use the token"]
     pub fn offer(&self, token: Token) -> bool {
         self.0.upgrade().is_some_and(|cache| cache.offer(token))
     }
@@ -222,6 +244,24 @@ where
         context: AcquireContext,
     ) -> impl Future<Output = Result<Token, Error>> + Send {
         self(context)
+    }
+}
+
+/// A source that several caches or decorators share. `TokenSource` is not object-safe, so `S` is sized.
+impl<S: TokenSource> TokenSource for Arc<S> {
+    fn acquire(
+        &self,
+        context: AcquireContext,
+    ) -> impl Future<Output = Result<Token, Error>> + Send {
+        (**self).acquire(context)
+    }
+
+    fn name(&self) -> String {
+        TokenSource::name(&**self)
+    }
+
+    fn attach(&self, cache: CacheHandle) {
+        TokenSource::attach(&**self, cache);
     }
 }
 

@@ -6,7 +6,7 @@ mod proof;
 use std::{
     fmt,
     sync::{Arc, OnceLock},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -16,11 +16,21 @@ use zeroize::Zeroizing;
 
 pub(crate) use self::proof::DPOP;
 use crate::{
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     limits::MAX_CREDENTIAL_BYTES,
 };
 
 /// How a token is presented to the API (RFC 6749 §7.1).
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::token::{Token, TokenType};
+///
+/// let token = Token::new(TokenType::Dpop, "2YotnFZFEjr1zCsicMWpAA")?;
+/// assert_eq!(token.token_type().scheme(), "DPoP");
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TokenType {
@@ -71,6 +81,8 @@ struct Inner {
     lifetime: Option<Duration>,
     refresh_in: Option<Duration>,
     issued_at: Option<Instant>,
+    /// The same moment on the wall clock.
+    issued_at_wall: Option<SystemTime>,
     age: Duration,
     scope: Option<Arc<str>>,
     proof: Option<Arc<dyn ProofOfPossession>>,
@@ -97,14 +109,14 @@ impl Token {
     pub fn new(token_type: TokenType, secret: impl Into<String>) -> Result<Self, Error> {
         let secret = Zeroizing::new(secret.into());
         if secret.is_empty() {
-            return Err(Error::new(ErrorKind::MissingAccessToken));
+            return Err(Error::of(Problem::MissingAccessToken));
         }
         if secret.len() > MAX_CREDENTIAL_BYTES {
-            return Err(Error::new(ErrorKind::InvalidTokenValue)
+            return Err(Error::of(Problem::InvalidTokenValue)
                 .with_detail("the token is longer than 64 KiB"));
         }
         if !secret.bytes().all(|byte| (0x21..=0x7e).contains(&byte)) {
-            return Err(Error::new(ErrorKind::InvalidTokenValue)
+            return Err(Error::of(Problem::InvalidTokenValue)
                 .with_detail("the token has a byte that must not be in a header field"));
         }
         let scheme = token_type.scheme();
@@ -119,6 +131,7 @@ impl Token {
                 lifetime: None,
                 refresh_in: None,
                 issued_at: None,
+                issued_at_wall: None,
                 age: Duration::ZERO,
                 scope: None,
                 proof: None,
@@ -145,7 +158,11 @@ impl Token {
     /// the instant before it asked its source.
     #[must_use]
     pub fn with_issued_at(self, issued_at: Instant) -> Self {
-        self.with(|inner| inner.issued_at = Some(issued_at))
+        let ago = issued_at.elapsed();
+        self.with(|inner| {
+            inner.issued_at = Some(issued_at);
+            inner.issued_at_wall = SystemTime::now().checked_sub(ago);
+        })
     }
 
     /// Age of the response, if it states no lifetime to subtract it from.
@@ -180,6 +197,38 @@ impl Token {
         self.inner.lifetime
     }
 
+    /// When the token expires, by the system's clock: its lifetime after
+    /// [`issued_at`](Self::with_issued_at). `None` if the server stated no lifetime, or if neither the
+    /// source nor a cache has set `issued_at`.
+    ///
+    /// It is a timestamp for metrics, logs and the libraries that take a token with its expiry. A cache
+    /// stops using the token earlier, by the [leeway](crate::cache::TokenCacheBuilder::leeway).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use tower_oauth2_client_credentials::{Error, TokenCache};
+    ///
+    /// /// The value of a gauge: seconds since 1970, or 0 without a token.
+    /// fn expiry_timestamp(tokens: &TokenCache) -> u64 {
+    ///     let expires_at = tokens.peek().and_then(|token| token.expires_at());
+    ///     let since = expires_at.and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    ///     since.as_ref().map_or(0, Duration::as_secs)
+    /// }
+    /// # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
+    /// # let tokens = TokenCache::new(|_: AcquireContext| async {
+    /// #     Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
+    /// # });
+    /// # assert_eq!(expiry_timestamp(&tokens), 0);
+    /// # tokens.get_blocking()?;
+    /// # assert!(expiry_timestamp(&tokens) > 1_700_000_000);
+    /// # Ok::<(), Error>(())
+    /// ```
+    pub fn expires_at(&self) -> Option<SystemTime> {
+        self.inner.issued_at_wall?.checked_add(self.inner.lifetime?)
+    }
+
     /// The server's refresh hint, if it gave one.
     pub fn refresh_in(&self) -> Option<Duration> {
         self.inner.refresh_in
@@ -211,6 +260,11 @@ impl Token {
     pub(crate) fn copy(&self) -> Self {
         let inner = Inner { header: OnceLock::new(), ..Inner::clone(&self.inner) };
         Self { inner: Arc::new(inner) }
+    }
+
+    /// The same token without its proof of possession.
+    pub(crate) fn without_proof(&self) -> Self {
+        self.clone().with(|inner| inner.proof = None)
     }
 
     pub(crate) fn issued_at(&self) -> Option<Instant> {

@@ -8,7 +8,7 @@ use std::{
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::{snapshot::Snapshot, suspend::Baseline};
+use super::{snapshot::Snapshot, suspend::ClockSample};
 use crate::{
     error::Error,
     event::{AcquisitionReason, EventKind},
@@ -43,7 +43,7 @@ pub(super) struct Plan {
     pub(super) starts_at: Instant,
     /// The bound of the acquisition.
     pub(super) ends_by: Instant,
-    /// When waiters assume that its runtime is not driven, and replace it.
+    /// When waiters assume that its runtime is not driven, and start another acquisition.
     pub(super) abandoned_at: Instant,
 }
 
@@ -59,9 +59,11 @@ pub(super) struct Plan {
 /// * Wakers run outside of every lock, since they may run arbitrary code.
 pub(super) struct Acquisition {
     pub(super) plan: Plan,
-    /// Both clocks just before the source was called. Only the acquisition's own task uses it.
-    pub(super) called_at: std::sync::OnceLock<Baseline>,
-    /// The source offered a token after this acquisition was started.
+    /// The clocks just before the source was called. Only the acquisition's own task uses it, so loom
+    /// need not model it.
+    pub(super) called_at: std::sync::OnceLock<ClockSample>,
+    /// The source offered a token after this acquisition was started, so its result may be older than
+    /// the cached token.
     pub(super) overtaken: bool,
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Waiters>,
@@ -108,7 +110,7 @@ impl Waits {
 #[cfg(test)]
 impl Acquisition {
     /// An acquisition for tests that do not depend on its plan.
-    pub(super) fn of_a_test() -> Arc<Self> {
+    pub(super) fn for_test() -> Arc<Self> {
         let now = Instant::now();
         Arc::new(Self::new(Plan {
             id: 1,
@@ -135,8 +137,8 @@ impl Acquisition {
     }
 
     /// The same acquisition for later waiters, after an offered token ended the wait of the earlier
-    /// ones. It owes no retry: the offered token replaced the one that was to be replaced.
-    pub(super) fn overtaken(&self) -> Self {
+    /// ones. It owes no retry, because the offered token has replaced the rejected one.
+    pub(super) fn for_later_waiters(&self) -> Self {
         let mut plan = self.plan.clone();
         plan.retry_owed = false;
         Self { overtaken: true, ..Self::new(plan) }
@@ -163,17 +165,17 @@ impl Acquisition {
     }
 }
 
-/// One request's place among the waiters. Dropping it gives the place up.
+/// One request that waits for an acquisition. Dropping it ends the wait.
 pub(super) struct Waiter {
     acquisition: Arc<Acquisition>,
     key: Option<usize>,
-    /// The waker changed since [`take_moved`](Self::take_moved) was last called.
-    moved: bool,
+    /// The waker changed since [`take_waker_changed`](Self::take_waker_changed) was last called.
+    waker_changed: bool,
 }
 
 impl Waiter {
     pub(super) fn new(acquisition: Arc<Acquisition>) -> Self {
-        Self { acquisition, key: None, moved: false }
+        Self { acquisition, key: None, waker_changed: false }
     }
 
     pub(super) fn acquisition(&self) -> &Acquisition {
@@ -186,8 +188,8 @@ impl Waiter {
     }
 
     /// Whether the waiter may have moved to another task, and so to another runtime.
-    pub(super) fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
+    pub(super) fn take_waker_changed(&mut self) -> bool {
+        std::mem::take(&mut self.waker_changed)
     }
 
     /// Ready when there is an outcome.
@@ -206,11 +208,11 @@ impl Waiter {
                 let stale = std::mem::replace(&mut waiters.wakers[key].0, cx.waker().clone());
                 drop(waiters);
                 drop(stale);
-                self.moved = true;
+                self.waker_changed = true;
             }
             None => {
                 self.key = Some(waiters.insert(cx.waker().clone()));
-                self.moved = true;
+                self.waker_changed = true;
             }
         }
         Poll::Pending
@@ -220,7 +222,8 @@ impl Waiter {
 impl Drop for Waiter {
     fn drop(&mut self) {
         let Some(key) = self.key else { return };
-        // `end` takes every waker out. All other waiters leave now too, and would contend for the lock.
+        // `end` takes all wakers out. All waiters are dropped at that time, and would contend for the
+        // lock.
         if self.outcome().is_some() {
             return;
         }
@@ -237,7 +240,7 @@ mod tests {
 
     #[test]
     fn a_waiter_that_is_dropped_before_the_end_leaves_no_waker() {
-        let acquisition = Acquisition::of_a_test();
+        let acquisition = Acquisition::for_test();
         let mut cx = Context::from_waker(Waker::noop());
         let mut waiters: Vec<_> = (0..10).map(|_| Waiter::new(Arc::clone(&acquisition))).collect();
         assert!(waiters.iter_mut().all(|waiter| waiter.poll(&mut cx).is_pending()));

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Problem};
 
-/// The settings of both. [`defaults`](crate::docs::defaults) gives the reason for each default.
+/// The settings of the cooldown and of the budget. Ranges are `(first, max)`. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
 pub(super) struct BackoffSettings {
     pub(super) cooldown: (Duration, Duration),
@@ -55,13 +55,13 @@ impl FailureBackoff {
         settings: &BackoffSettings,
     ) -> Self {
         let before = previous.map_or(0, |previous| previous.failures);
-        // The server was not asked, so it did not fail.
-        let overloaded = error.kind() == ErrorKind::Overloaded;
+        // No token request was sent, so the server did not fail.
+        let overloaded = error.problem() == Problem::Overloaded;
         let failures = if overloaded { before } else { before.saturating_add(1) };
-        let (first, most) = settings.cooldown;
-        let mut pause = doubled(first, if overloaded { 0 } else { failures - 1 }, most);
-        if error.is_terminal() {
-            pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, most));
+        let (first, max) = settings.cooldown;
+        let mut pause = doubled(first, if overloaded { 0 } else { failures - 1 }, max);
+        if error.is_permanent() {
+            pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, max));
         }
         let pause = pause.mul_f64(1.0 + 0.25 * draw);
         let retry_after = error.retry_after().unwrap_or_default();
@@ -91,9 +91,10 @@ impl FailureBackoff {
     }
 }
 
-/// How many acquisitions a full budget allows at once.
-const AT_ONCE: u32 = 3;
-/// The budget is full again after this time without a rejection.
+/// How many acquisitions a full budget allows without a wait.
+const BURST: u32 = 3;
+/// The budget is full again after this time without a rejection. The cache also refills it when a
+/// token reaches its scheduled refresh unrejected.
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 
 /// The budget of acquisitions that rejections and forced refreshes start.
@@ -118,11 +119,11 @@ impl RejectionBudget {
 
     /// How long until the budget allows an acquisition.
     pub(super) fn wait(&self, now: Instant, settings: &BackoffSettings) -> Duration {
-        let (Some(later), Some(last_at)) = (self.taken.checked_sub(AT_ONCE), self.last_at) else {
+        let (Some(later), Some(last_at)) = (self.taken.checked_sub(BURST), self.last_at) else {
             return Duration::ZERO;
         };
-        let (first, most) = settings.rejection_interval;
-        (last_at + doubled(first, later, most)).saturating_duration_since(now)
+        let (first, max) = settings.rejection_interval;
+        (last_at + doubled(first, later, max)).saturating_duration_since(now)
     }
 
     /// Takes one acquisition, which starts now or is postponed.
@@ -133,6 +134,7 @@ impl RejectionBudget {
 
     /// The last acquisition, which was postponed or failed, starts now. It is not counted again.
     pub(super) fn restart_last(&mut self, now: Instant) {
+        // It counts even if the budget was refilled since it was taken.
         self.taken = self.taken.max(1);
         self.last_at = Some(now);
         self.last_rejection_at.get_or_insert(now);
@@ -165,8 +167,8 @@ impl BackoffState {
     }
 }
 
-fn doubled(first: Duration, times: u32, most: Duration) -> Duration {
-    first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(most.max(first))
+fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
+    first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(max.max(first))
 }
 
 #[cfg(test)]
@@ -174,14 +176,14 @@ mod tests {
     use http::StatusCode;
 
     use super::*;
-    use crate::error::ErrorKind;
+    use crate::error::Problem;
 
     /// The count of failures and the pause in seconds, of one error after another.
-    fn after_each(kinds: &[ErrorKind], draw: f64) -> Vec<(u32, f64)> {
+    fn after_each(kinds: &[Problem], draw: f64) -> Vec<(u32, f64)> {
         let now = Instant::now();
         let mut cooldown = None;
         let after = kinds.iter().map(|kind| {
-            let error = Error::new(*kind);
+            let error = Error::of(*kind);
             let next = FailureBackoff::after(
                 cooldown.as_ref(),
                 error,
@@ -197,45 +199,45 @@ mod tests {
         after.collect()
     }
 
-    fn pauses(kind: ErrorKind, draw: f64) -> Vec<f64> {
+    fn pauses(kind: Problem, draw: f64) -> Vec<f64> {
         after_each(&[kind; 9], draw).into_iter().map(|(_, pause)| pause).collect()
     }
 
     #[test]
     fn a_cooldown_doubles_from_one_second_to_sixty_with_a_quarter_of_jitter() {
-        let kind = ErrorKind::ServerError;
+        let kind = Problem::ServerError;
         assert_eq!(pauses(kind, 0.0), [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]);
         assert_eq!(pauses(kind, 1.0), [1.25, 2.5, 5.0, 10.0, 20.0, 40.0, 75.0, 75.0, 75.0]);
     }
 
     #[test]
     fn overload_does_not_count_as_a_failure() {
-        assert_eq!(pauses(ErrorKind::Overloaded, 0.0), [1.0; 9]);
+        assert_eq!(pauses(Problem::Overloaded, 0.0), [1.0; 9]);
     }
 
     #[test]
     fn a_permanent_error_after_overload_begins_at_thirty_seconds() {
-        let after = after_each(&[ErrorKind::Overloaded, ErrorKind::InvalidClient], 0.0);
+        let after = after_each(&[Problem::Overloaded, Problem::InvalidClient], 0.0);
         assert_eq!(after, [(0, 1.0), (1, 30.0)]);
     }
 
     #[test]
     fn overload_keeps_the_count_of_failures() {
-        use ErrorKind::{Overloaded, ServerError};
+        use Problem::{Overloaded, ServerError};
         let after = after_each(&[ServerError, ServerError, Overloaded, ServerError], 0.0);
         assert_eq!(after, [(1, 1.0), (2, 2.0), (2, 1.0), (3, 4.0)]);
     }
 
     #[test]
     fn permanent_errors_begin_at_thirty_seconds() {
-        assert_eq!(pauses(ErrorKind::InvalidClient, 0.0)[..4], [30.0, 60.0, 60.0, 60.0]);
+        assert_eq!(pauses(Problem::InvalidClient, 0.0)[..4], [30.0, 60.0, 60.0, 60.0]);
     }
 
     #[test]
     fn retry_after_counts_if_longer_up_to_its_cap() {
         let now = Instant::now();
         let after = |secs| {
-            let error = Error::new(ErrorKind::RateLimited)
+            let error = Error::of(Problem::RateLimited)
                 .with_status(StatusCode::TOO_MANY_REQUESTS)
                 .with_retry_after(Some(Duration::from_secs(secs)));
             let cooldown =
@@ -253,7 +255,7 @@ mod tests {
         let now = Instant::now();
         let mut cooldown: Option<FailureBackoff> = None;
         for _ in 0..1000 {
-            let error = Error::new(ErrorKind::Transport);
+            let error = Error::of(Problem::Transport);
             cooldown = Some(FailureBackoff::after(
                 cooldown.as_ref(),
                 error,

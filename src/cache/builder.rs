@@ -8,9 +8,10 @@ use super::{inner::CacheInner, names::ClientName, settings::Settings, token_cach
 #[cfg(feature = "metrics")]
 use crate::metrics::ClientMetrics;
 use crate::{
-    clock::{Clock, MAX_SETTING, WallClock},
+    clock::{Clock, WallClock},
     error::sanitise,
     event::{Event, Observer},
+    limits::MAX_SETTING,
     source::{CacheHandle, ErasedSource, TokenSource},
     sync::Arc,
 };
@@ -27,7 +28,8 @@ const MIN_REJECTION_INTERVAL: Duration = Duration::from_secs(1);
 /// Builds a [`TokenCache`].
 ///
 /// [`docs::defaults`](crate::docs::defaults) gives the reason for each default. Durations above a
-/// year count as a year. The ends of a range may come in any order.
+/// year count as a year, and any other value beyond its bound counts as the bound. The ends of a range
+/// may come in any order. So no setting can be a mistake, and [`build`](Self::build) cannot fail.
 ///
 /// # Examples
 ///
@@ -216,12 +218,30 @@ impl TokenCacheBuilder {
 
     /// Receives [`Event`]s, in addition to `tracing`. It runs on the task that caused the event, outside
     /// of every lock: keep it short, and do not block. A panic in it is caught and logged.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{
+    ///     Token, TokenCache, event::EventKind, source::AcquireContext,
+    /// };
+    ///
+    /// let cache = TokenCache::builder(|_: AcquireContext| async { Token::bearer("abc") })
+    ///     .observer(|event| match event.kind() {
+    ///         EventKind::AcquisitionFailed { error, .. } => eprintln!("{}: {error}", event.client()),
+    ///         EventKind::Acquired { took, .. } => println!("acquired in {took:?}"),
+    ///         _ => {}
+    ///     })
+    ///     .build();
+    /// # drop(cache);
+    /// ```
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         self.settings.observer = Observer::new(observer);
         self
     }
 
     /// Builds the cache. It requests no token yet.
+    #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> TokenCache {
         let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
         Self::attach(self.into_inner(ClientName::reserve(&name)))

@@ -9,9 +9,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{acquisition::Acquisition, settings::Settings, suspend::Baseline};
+use super::{acquisition::Acquisition, settings::Settings, suspend::ClockSample};
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     source::{AcquireContext, BoxFuture, ErasedSource},
     sync::Arc,
     token::Token,
@@ -28,7 +28,8 @@ pub(super) async fn call_source(
     if plan.starts_at > Instant::now() {
         tokio::time::sleep_until(plan.starts_at).await;
     }
-    // The waiters abandon it now. Its successor would run at the same time.
+    // This task ran too late. Waiters may have abandoned the acquisition and started another one, and
+    // both would request a token at the same time.
     if Instant::now() >= plan.ends_by {
         return None;
     }
@@ -40,16 +41,16 @@ pub(super) async fn call_source(
         client: Arc::clone(client),
         rejected: plan.rejected.clone(),
     };
-    acquisition.called_at.get_or_init(|| Baseline::now(&settings.clock));
+    acquisition.called_at.get_or_init(|| ClockSample::now(&settings.clock));
     let acquiring = CatchPanic::new(source, context);
     Some(match tokio::time::timeout_at(plan.ends_by, acquiring).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(Error::new(ErrorKind::AcquisitionTimeout)),
+        Err(_elapsed) => Err(Error::of(Problem::AcquisitionTimeout)),
     })
 }
 
-/// A source's future whose panics become errors. A panic in its destructor is ignored, since the
-/// result came before it.
+/// A source's future whose panics become errors. `None` if the source panicked before it returned a
+/// future. A panic in its destructor is ignored, because the result is known by then.
 struct CatchPanic<'a>(Option<BoxFuture<'a, Result<Token, Error>>>);
 
 impl<'a> CatchPanic<'a> {
@@ -66,7 +67,7 @@ impl Future for CatchPanic<'_> {
             .0
             .as_mut()
             .and_then(|future| catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))).ok());
-        polled.unwrap_or_else(|| Poll::Ready(Err(Error::new(ErrorKind::Panicked))))
+        polled.unwrap_or_else(|| Poll::Ready(Err(Error::of(Problem::Panicked))))
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
     readiness::ReadinessUntil,
     settings::Settings,
     snapshot::Snapshot,
-    state::{Decision, Effects, Rejection, Require, State, Wish},
+    state::{Decision, Effects, Lookup, Rejection, Requirement, State},
     timed_waiter,
 };
 use crate::{
@@ -44,7 +44,7 @@ pub(crate) struct CacheInner {
     /// Wakes the task that keeps the cache warm: the token was discarded or offered, or a cooldown
     /// was ended. Closed when the last owner of the cache is dropped.
     warm_signal: watch::Sender<()>,
-    /// Notified when the readiness changes, or holds until another time.
+    /// Notified when the readiness, or the time at which it ends by itself, changes.
     pub(super) readiness_changed: watch::Sender<()>,
 }
 
@@ -74,6 +74,7 @@ impl CacheInner {
         // Read under the lock, so that the time of the state never runs backwards.
         let now = Instant::now();
         let readiness = state.readiness(now);
+        let previous = state.foreign_values();
         let suspended = state.observe_clocks(now, &self.settings);
         let (result, effects) = step(&mut state, now);
         let readiness_changed = state.readiness(now) != readiness;
@@ -95,7 +96,7 @@ impl CacheInner {
             self.snapshot.swap(Some(held))
         });
         drop(state);
-        drop((published, outdated));
+        drop((published, outdated, previous));
         let waited = effects.end.and_then(|(acquisition, outcome)| acquisition.end(outcome));
         if let Some(acquisition) = effects.start {
             self.start(acquisition);
@@ -117,16 +118,16 @@ impl CacheInner {
         snapshot.as_ref().is_some_and(|it| it.is_fresh(now)).then_some(snapshot)
     }
 
-    /// Decides what a request with this wish does. May start an acquisition.
-    pub(super) fn decide(self: &Arc<Self>, wish: Wish) -> Decision {
+    /// Decides what a request does. May start an acquisition.
+    pub(super) fn decide(self: &Arc<Self>, lookup: Lookup) -> Decision {
         let can_start = Handle::try_current().is_ok();
-        self.step(|state, now| state.decide(wish, now, can_start, &self.settings))
+        self.step(|state, now| state.decide(lookup, now, can_start, &self.settings))
     }
 
     /// The cached token if it meets the requirement. Starts a refresh that is due.
-    pub(super) fn current(self: &Arc<Self>, require: Require) -> Option<Arc<Snapshot>> {
+    pub(super) fn current(self: &Arc<Self>, requirement: Requirement) -> Option<Arc<Snapshot>> {
         let can_start = Handle::try_current().is_ok();
-        self.step(|state, now| state.current(require, now, can_start, &self.settings))
+        self.step(|state, now| state.current(requirement, now, can_start, &self.settings))
     }
 
     /// `origin`: the API that rejected the token, if it is known.
@@ -150,6 +151,8 @@ impl CacheInner {
 
     fn complete(self: &Arc<Self>, acquisition: &Acquisition, result: Option<Result<Token, Error>>) {
         let draw = fastrand::f64();
+        // Outlives the lock, see `State::foreign_values`.
+        let _result = result.clone();
         self.step(|state, now| {
             ((), state.complete(acquisition, result, now, draw, &self.settings))
         });
@@ -196,12 +199,11 @@ impl CacheInner {
         }
     }
 
-    /// Acts as a request would whenever that may be necessary, until a later acquisition starts or
-    /// the last owner of the cache is dropped.
+    /// Keeps the token fresh without requests: asks the state whenever a request might start an
+    /// acquisition. Ends when a later acquisition starts or the last owner of the cache is dropped.
     ///
-    /// The task of each acquisition continues here. It ends when a later acquisition was started, so
-    /// one such task exists, on the runtime of the newest acquisition. It does not keep the cache
-    /// alive while it waits.
+    /// The task of each acquisition continues here. So there is one such task, on the runtime of the
+    /// newest acquisition. It does not keep the cache alive while it waits.
     async fn keep_warm(self: Arc<Self>, acquisition: u64) {
         let (weak, mut signal) = (Arc::downgrade(&self), self.warm_signal.subscribe());
         let mut strong = Some(self);
@@ -215,7 +217,7 @@ impl CacheInner {
             }
             strong = weak.upgrade();
             if let Some(inner) = &strong {
-                inner.decide(Wish::Token);
+                inner.decide(Lookup::Token);
             }
         }
     }
@@ -235,6 +237,8 @@ impl CacheControl for CacheInner {
 
     fn offer(self: Arc<Self>, token: Token) -> bool {
         let draw = fastrand::f64();
+        // Outlives the lock, see `State::foreign_values`.
+        let _offered = token.clone();
         let accepted = self.step(|state, now| state.offer(token, now, draw, &self.settings));
         if accepted {
             // The next refresh is due at another time.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use super::backoff::{BackoffSettings, BackoffState};
 use crate::sync::{Arc, Mutex, lock};
 
+/// The data that a keyed cache needs about each of its caches.
 pub(super) struct KeyEntry {
     backoff: Arc<StoredBackoff>,
     /// The tick in which the cache was last used.
@@ -24,8 +25,8 @@ struct Stored {
 }
 
 impl KeyEntry {
-    pub(super) fn new(ticks: u32) -> Self {
-        Self { backoff: Arc::default(), last_used: AtomicU32::new(ticks) }
+    pub(super) fn new(tick: u32) -> Self {
+        Self { backoff: Arc::default(), last_used: AtomicU32::new(tick) }
     }
 
     /// Called under the lock of the cache's state, so that the state of the last step is stored.
@@ -38,10 +39,10 @@ impl KeyEntry {
         &self.backoff
     }
 
-    /// Reads first, so that only the first lookup of a tick writes.
-    pub(super) fn touch(&self, ticks: u32) {
-        if self.last_used.load(Relaxed) < ticks {
-            self.last_used.store(ticks, Relaxed);
+    /// Records a use in this tick. Reads first, so that only the first use in a tick writes.
+    pub(super) fn touch(&self, tick: u32) {
+        if self.last_used.load(Relaxed) < tick {
+            self.last_used.store(tick, Relaxed);
         }
     }
 

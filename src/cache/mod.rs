@@ -21,29 +21,30 @@
 //
 // An `Acquisition` runs in its own task. Requests wait for it with a
 // `Waiter`, which has a timer (`TimedWaiter`):
-// the task may be on a runtime that has ended or is not driven. After its bound and 5 s a waiter
-// abandons the acquisition and starts another. A late result is dropped, since the state compares
-// the number of the acquisition.
+// the task may be on a runtime that has ended or is not driven. 5 s after the bound of the acquisition
+// a waiter abandons it and starts another. The state compares the numbers of acquisitions, so a late
+// result is dropped.
 //
 // `TokenWait` is the only poll loop. It asks the state, waits, and asks again.
 //
 // # Reads
 //
-// | | waits | may start | |
+// | | waits | may start | returns |
 // | --- | --- | --- | --- |
 // | `peek` | no | nothing | any unexpired token |
-// | `fresh` | no | nothing | without the lock, until `revalidate_at` |
-// | `current` | no | a refresh that is due | under the lock |
-// | `decide`, `get` | if no token is usable | any acquisition | under the lock |
+// | `fresh` | no | nothing | the token until `revalidate_at`, without the lock |
+// | `current` | no | a refresh that is due | any unexpired token, under the lock |
+// | `decide`, `get` | if no token is usable | any acquisition | a token or an error, under the lock |
 //
 // # Imports
 //
-// They run one way: `keyed → builder → token_cache → {get, readiness_watch} → token_wait → inner →
+// They run one way: `keyed → builder → token_cache → {get, blocking, readiness_watch} → token_wait → inner →
 // {state, call_source, key_entry} → timed_waiter → acquisition → {settings, snapshot, readiness} →
 // {schedule, backoff, suspend}`.
 
 mod acquisition;
 mod backoff;
+mod blocking;
 mod builder;
 mod call_source;
 mod get;

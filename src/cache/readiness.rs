@@ -4,7 +4,7 @@ use tokio::time::Instant;
 
 pub use crate::event::Readiness;
 
-/// A readiness, and when it ends without any event: a token expires by itself.
+/// A readiness, and the time at which it ends without an event: the expiry of the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct ReadinessUntil {
     pub(super) readiness: Readiness,

@@ -12,6 +12,20 @@ use crate::sync::{Arc, Weak};
 ///
 /// It has no task. [`current`](Self::current) computes an expiry when it is called, and
 /// [`changed`](Self::changed) waits for it with its own timer.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::TokenCache;
+///
+/// async fn log_changes(tokens: TokenCache) {
+///     let mut watch = tokens.subscribe();
+///     drop(tokens);
+///     while let Some(readiness) = watch.changed().await {
+///         println!("tokens: {readiness:?}");
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ReadinessWatch {
     inner: Weak<CacheInner>,

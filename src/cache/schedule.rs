@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock::MAX_LIFETIME;
+use crate::limits::MAX_LIFETIME;
 
-/// The longest lead, as a share of the lifetime. At least the rest is used before a refresh, however
-/// slow the endpoint is.
+/// The longest lead, as a share of the lifetime. However slow the endpoint is, the rest of the lifetime
+/// passes before a refresh.
 const MAX_LEAD: f64 = 0.6;
 
-/// The settings of the schedule. [`defaults`](crate::docs::defaults) gives the reason for each default.
+/// The settings of the schedule. The *lead* is how long before its expiry a token is refreshed. Leads
+/// are ranges of shares of the lifetime, from lowest to highest. [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
 pub(super) struct Schedule {
     pub(super) default_lifetime: Duration,
@@ -34,14 +35,14 @@ impl Default for Schedule {
 /// A token's properties when it arrives.
 #[derive(Clone, Debug)]
 pub(super) struct Arrival {
-    /// The instant before the token request was sent, less an `Age`.
+    /// The instant before the token request was sent, minus the response's `Age`.
     pub(super) issued_at: Instant,
     pub(super) arrived_at: Instant,
     pub(super) lifetime: Option<Duration>,
     pub(super) refresh_in: Option<Duration>,
     /// How long the acquisition took.
     pub(super) took: Duration,
-    /// The cache's first token. Its lead varies more, which spreads a fleet that started together.
+    /// The cache's first token. Its lead varies more, which spreads instances that started together.
     pub(super) first: bool,
     /// The server returned the cached token again.
     pub(super) same_token: bool,
@@ -54,7 +55,7 @@ pub(super) struct Arrival {
 pub(super) struct Deadlines {
     pub(super) refresh_at: Instant,
     pub(super) expires_at: Instant,
-    /// The lifetime in force.
+    /// The lifetime that the deadlines are computed from.
     pub(super) lifetime: Duration,
 }
 
@@ -69,12 +70,14 @@ impl Schedule {
         let (low, high) = if arrival.first { self.first_lead } else { self.lead };
         let lead = lifetime
             .mul_f64(low + (high - low) * arrival.draw)
+            // Room for one retry with a slow endpoint.
             .max(arrival.took.min(MAX_LIFETIME) * 3)
             .min(lifetime.mul_f64(MAX_LEAD));
         let mut refresh_in = usable.saturating_sub(lead);
         if let Some(hint) = arrival.refresh_in {
             refresh_in = refresh_in.min(hint);
         }
+        // No hint, slow endpoint or nearly expired token can cause a loop of refreshes.
         let earliest = arrival.arrived_at + if arrival.same_token { left / 2 } else { left / 3 };
         let refresh_at =
             (arrival.issued_at + refresh_in).max(earliest).min(expires_at.max(earliest));

@@ -20,17 +20,18 @@ use crate::{
 pub(crate) struct Snapshot {
     pub(super) token: Token,
     pub(super) revalidate_at: Instant,
-    /// The second of the wall clock, since 1970, by which `revalidate_at` has passed unless the machine
-    /// was suspended.
+    /// From this second of the wall clock on (since 1970), either `revalidate_at` has passed or the
+    /// machine was suspended. The request then asks the cache.
     pub(super) wall_limit: i64,
-    /// Before this second the wall clock was set back, and the cache compares both clocks again.
+    /// Before this second of the wall clock, the wall clock was set back. The request then asks the
+    /// cache, which compares both clocks again.
     pub(super) wall_start: i64,
     pub(super) clock: Clock,
     /// When the token was issued. An offered token must have been issued later.
     pub(super) issued_at: Instant,
     pub(super) refresh_at: Instant,
     pub(super) expires_at: Instant,
-    /// Only the waiters of its acquisition use it.
+    /// Such a token is used only by the requests that waited for its acquisition.
     pub(super) expired_on_arrival: bool,
     pub(super) replaced: Replaced,
     /// A copy of the token for each stripe of threads, so that clones in different threads write to
@@ -38,8 +39,8 @@ pub(crate) struct Snapshot {
     pub(super) copies: Striped<Token>,
 }
 
-/// Set when another snapshot was published. Owners of a copy of the pointer read it; its cache line
-/// is not written to before. A clone is a new snapshot, so it starts unset.
+/// A flag that is set when another snapshot is published. It is written once, so reading it is cheap
+/// for all threads. A clone is a new snapshot, so it starts unset.
 pub(super) struct Replaced(AtomicBool);
 
 impl Default for Replaced {
@@ -49,7 +50,7 @@ impl Default for Replaced {
 }
 
 impl Replaced {
-    /// Relaxed, as it orders nothing: a reader that finds it set loads the published pointer.
+    /// `Relaxed` suffices: a reader that finds it set loads the published pointer, which synchronizes.
     #[inline]
     fn get(&self) -> bool {
         self.0.load(Ordering::Relaxed)
@@ -88,15 +89,15 @@ impl Snapshot {
         now < self.revalidate_at && self.agrees_with_wall_clock()
     }
 
-    /// Whether the wall clock shows no suspend that would matter by now.
+    /// Whether the wall clock shows neither a suspend nor a step back.
     #[inline]
     fn agrees_with_wall_clock(&self) -> bool {
         let seconds = self.clock.coarse_seconds();
         self.wall_start <= seconds && seconds < self.wall_limit
     }
 
-    /// Whether a request that waited for this token may be sent with it. Not if another snapshot
-    /// replaced it in the meantime; the request then asks the cache.
+    /// Whether a request that waited for this token may be sent with it. If another snapshot has
+    /// replaced it, the request asks the cache instead.
     pub(crate) fn is_sendable(&self, now: Instant) -> bool {
         self.expired_on_arrival
             || now < self.expires_at && !self.is_replaced() && self.agrees_with_wall_clock()

@@ -10,31 +10,32 @@ use crate::clock::{Clock, ClockReading, unix_seconds};
 /// Smaller differences are clock adjustments (NTP), not suspends.
 const TOLERANCE: Duration = Duration::from_secs(5);
 
-/// One moment on tokio's clock, which schedules use, and on the two clocks that show a suspend.
+/// One reading of all clocks: tokio's clock, which schedules use, and the two clocks whose difference
+/// shows a suspend.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Baseline {
+pub(super) struct ClockSample {
     at: Instant,
     reading: ClockReading,
 }
 
-impl Baseline {
+impl ClockSample {
     pub(super) fn now(clock: &Clock) -> Self {
         Self { at: Instant::now(), reading: clock.read() }
     }
 }
 
-/// Compares both clocks from the moment before a token was requested.
+/// Compares the wall clock and the monotonic clock with their readings before a token was requested.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct SuspendWatch(Option<Baseline>);
+pub(super) struct SuspendWatch(Option<ClockSample>);
 
 impl SuspendWatch {
-    pub(super) fn since(baseline: Baseline) -> Self {
+    pub(super) fn since(baseline: ClockSample) -> Self {
         Self(Some(baseline))
     }
 
-    /// How far the wall clock stepped forward, if that was a suspend. Each step is reported once. A wall
-    /// clock that was set back starts a new comparison.
-    pub(super) fn observe(&mut self, now: Baseline) -> Option<Duration> {
+    /// How far the wall clock has moved ahead of the monotonic clock, if that was a suspend. Each suspend
+    /// is reported once. If the wall clock was set back, the comparison starts again from `now`.
+    pub(super) fn observe(&mut self, now: ClockSample) -> Option<Duration> {
         let gained = self.0.and_then(|baseline| now.reading.gained_since(&baseline.reading));
         if gained.is_some_and(|gained| gained <= TOLERANCE) {
             return None;
@@ -43,15 +44,16 @@ impl SuspendWatch {
         gained
     }
 
-    /// The second of the wall clock before which it was set back since the baseline.
+    /// The earliest second of the wall clock, since 1970, that agrees with the baseline. An earlier one
+    /// means that the wall clock was set back.
     pub(super) fn wall_start(&self) -> i64 {
         self.0.map_or(i64::MIN, |baseline| {
             unix_seconds(baseline.reading.wall).saturating_sub(TOLERANCE.as_secs() as i64)
         })
     }
 
-    /// The second of the wall clock, since 1970, at which there was a suspend if tokio's clock has not
-    /// reached `at`.
+    /// The first second of the wall clock, since 1970, that does not agree with the baseline before
+    /// tokio's clock reaches `at`. If the wall clock reaches it earlier, the machine was suspended.
     pub(super) fn wall_limit(&self, at: Instant) -> i64 {
         let limit = self.0.and_then(|baseline| {
             let allowed = at.saturating_duration_since(baseline.at).saturating_add(TOLERANCE);
@@ -76,10 +78,10 @@ mod tests {
     struct Clocks(Instant, Arc<Mutex<(u64, u64)>>);
 
     impl Clocks {
-        fn set(&self, seconds: (u64, u64)) -> Baseline {
+        fn set(&self, seconds: (u64, u64)) -> ClockSample {
             *self.1.lock().unwrap() = seconds;
             let at = self.0 + Duration::from_secs(seconds.1);
-            Baseline { at, reading: Clock::new(self.clone()).read() }
+            ClockSample { at, reading: Clock::new(self.clone()).read() }
         }
     }
 

@@ -11,8 +11,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::acquisition::{Acquisition, Outcome, Waiter};
 use crate::{
-    error::{Error, ErrorKind},
-    sync::Arc,
+    error::{Error, Problem},
+    sync::{Arc, Handle},
 };
 
 pin_project! {
@@ -51,25 +51,26 @@ impl TimedWaiter {
             if waiter.poll(cx).is_ready() {
                 return Poll::Ready(Ok(waiter.outcome()));
             }
-            if waiter.take_moved() {
+            if waiter.take_waker_changed() {
                 // The timer may belong to a runtime that is not driven. It would never fire.
                 this.timer.set(None);
             }
         }
         if let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
-            // tokio panics if the timer's runtime has ended: this future was moved to another one.
-            let on_its_runtime = catch_unwind(AssertUnwindSafe(|| {
+            // tokio panics if the timer's runtime has ended. This future then runs on another one, and
+            // needs a new timer.
+            let polled = catch_unwind(AssertUnwindSafe(|| {
                 if timer.deadline() != until {
                     timer.as_mut().reset(until);
                 }
                 timer.as_mut().poll(cx)
             }));
-            if let Ok(polled) = on_its_runtime {
+            if let Ok(polled) = polled {
                 return polled.map(|()| Ok(None));
             }
         }
         let Some(timer) = new_timer(until) else {
-            return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
+            return Poll::Ready(Err(Error::of(Problem::Runtime)));
         };
         this.timer.set(Some(timer));
         let timer = this.timer.as_pin_mut().expect("it was just set");
@@ -77,8 +78,9 @@ impl TimedWaiter {
     }
 }
 
-/// A timer on the current runtime. tokio panics without a runtime or without its time driver, and
-/// cannot be asked beforehand. Here both are `None`.
+/// A timer on the current runtime. `None` without a runtime or without its time driver. tokio panics
+/// then, and has no way to check for a time driver.
 pub(super) fn new_timer(until: Instant) -> Option<Sleep> {
+    Handle::try_current().ok()?;
     catch_unwind(|| sleep_until(until)).ok()
 }

@@ -4,18 +4,18 @@ use std::{
     fmt,
     pin::{Pin, pin},
     task::{Context, Poll},
-    time::SystemTime,
 };
 
 use tokio::time::Instant;
 
 use super::{
+    blocking,
     get::{Get, Replacement},
     inner::CacheInner,
     readiness::Readiness,
     readiness_watch::ReadinessWatch,
     snapshot::Snapshot,
-    state::{Rejection, Require},
+    state::{Rejection, Requirement},
     token_wait::TokenWait,
 };
 use crate::{error::Error, event::Observer, source::CacheControl, sync::Arc, token::Token};
@@ -85,7 +85,7 @@ impl TokenCache {
         if let Some(snapshot) = self.inner.fresh(Instant::now()) {
             return snapshot.as_ref().map(|snapshot| self.inner.clone_token(snapshot));
         }
-        let snapshot = self.inner.current(Require::Unexpired);
+        let snapshot = self.inner.current(Requirement::Unexpired);
         snapshot.map(|snapshot| self.inner.clone_token(&snapshot))
     }
 
@@ -99,6 +99,37 @@ impl TokenCache {
     /// if no token is cached.
     pub fn get(&self) -> Get {
         Get::new(Arc::clone(&self.inner))
+    }
+
+    /// A token, for programs without a runtime: [`get`](Self::get) that blocks the calling thread.
+    ///
+    /// The first call that needs a token starts a thread with a current-thread runtime. It serves all
+    /// caches of the process, and also refreshes tokens in the background. A cached token is returned
+    /// without it.
+    ///
+    /// # Errors
+    ///
+    /// As [`get`](Self::get). [`Runtime`](crate::ErrorKind::Runtime) inside an async context, which the
+    /// call would block, and if the thread cannot be started.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{Error, Token, TokenCache, source::AcquireContext};
+    ///
+    /// fn main() -> Result<(), Error> {
+    ///     let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
+    ///     assert_eq!(tokens.get_blocking()?.secret(), "abc");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn get_blocking(&self) -> Result<Token, Error> {
+        blocking::check_outside_of_runtimes()?;
+        if let Some(snapshot) = self.inner.fresh(Instant::now()).as_deref().and_then(Option::as_ref)
+        {
+            return Ok(self.inner.clone_token(snapshot));
+        }
+        blocking::block_on(self.get())
     }
 
     /// Acquires the first token before the first request, at startup.
@@ -178,17 +209,6 @@ impl TokenCache {
         self.inner.readiness().readiness
     }
 
-    /// When the cached token is no longer used, by the wall clock: its expiry minus the leeway. `None` if
-    /// no token is cached. Has no effects.
-    pub fn expires_at(&self) -> Option<SystemTime> {
-        let snapshot = self.inner.snapshot.load();
-        let left = snapshot.as_ref()?.expires_at.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return None;
-        }
-        self.inner.settings.clock.read().wall.checked_add(left)
-    }
-
     /// Watches the readiness. The watch does not keep the cache alive or warm.
     ///
     /// # Examples
@@ -238,12 +258,12 @@ impl TokenCache {
     /// The cached token for a request that need not wait. Starts a refresh that is due, and no other
     /// acquisition.
     pub(crate) fn current_without_wait(&self) -> Option<Arc<Snapshot>> {
-        self.inner.current(Require::NoWait)
+        self.inner.current(Requirement::NoWait)
     }
 
     /// The cached token for a request that has waited, if neither clock says that it has expired.
     pub(crate) fn current_after_wait(&self) -> Option<Arc<Snapshot>> {
-        self.inner.current(Require::ValidByBothClocks)
+        self.inner.current(Requirement::ValidByBothClocks)
     }
 
     /// Waits for a token. Resolves to the value that `take` makes of its snapshot.

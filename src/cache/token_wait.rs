@@ -13,16 +13,16 @@ use super::{
     acquisition::{Acquisition, Outcome},
     inner::CacheInner,
     snapshot::Snapshot,
-    state::{Decision, Limit, Wish},
+    state::{Decision, Limit, Lookup},
     timed_waiter::TimedWaiter,
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     sync::Arc,
 };
 
-/// How many acquisitions may end without a result within one poll. On a runtime that is shutting
-/// down each new one does, so the next one is an error.
+/// How many acquisitions may end without a result within one poll. On a runtime that is shutting down
+/// every acquisition does, so the wait fails after this many.
 const MAX_LOST: u32 = 3;
 
 pin_project! {
@@ -31,21 +31,22 @@ pin_project! {
     pub(crate) struct TokenWait {
         // Set when the wait begins.
         deadline: Option<Instant>,
-        // The end of the short wait for another request's probe, once for this request. It counts
-        // from the first short wait, even if that one was for a rejected token that then expired.
+        // The end of the short waits for another request's probe. It counts from this request's first
+        // short wait, which may have been one for the replacement of a rejected token.
         probe_until: Option<Instant>,
         limit: Option<Limit>,
         // The caller wants a new token although one may be cached.
         wants_new: bool,
-        // The acquisition of the new token ended without a result: wait for the next one.
-        lost: bool,
+        // The acquisition of the new token ended without a result. The request waits for the next one
+        // even if a token is cached.
+        joins_next: bool,
         #[pin]
         waiter: TimedWaiter,
     }
 }
 
 impl TokenWait {
-    /// Whether the wait has begun, so that a cached token does not end it.
+    /// Whether the wait has begun. A cached token then does not end it.
     pub(super) fn has_begun(&self) -> bool {
         self.wants_new || self.waiter.abandoned_at().is_some()
     }
@@ -80,9 +81,9 @@ impl TokenWait {
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
         let mut this = self.project();
-        let mut lost = 0;
+        let mut lost_count = 0;
         loop {
-            let mut wish = Wish::Token;
+            let mut lookup = Lookup::Token;
             if let Some(abandoned_at) = this.waiter.abandoned_at() {
                 let deadline = *this
                     .deadline
@@ -99,18 +100,18 @@ impl TokenWait {
                         if snapshot.is_sendable(Instant::now()) {
                             return Poll::Ready(Ok(take(snapshot)));
                         }
-                        wish = Wish::TokenAfterWait;
+                        lookup = Lookup::TokenAfterWait;
                     }
-                    Ok(Some(Outcome::Failed(error))) => wish = Wish::UnexpiredOr(error.clone()),
-                    Ok(Some(Outcome::Lost)) if lost == MAX_LOST => {
-                        return Poll::Ready(Err(Error::new(ErrorKind::Runtime)));
+                    Ok(Some(Outcome::Failed(error))) => lookup = Lookup::UnexpiredOr(error.clone()),
+                    Ok(Some(Outcome::Lost)) if lost_count == MAX_LOST => {
+                        return Poll::Ready(Err(Error::of(Problem::Runtime)));
                     }
                     Ok(Some(Outcome::Lost)) => {
-                        lost += 1;
-                        *this.lost = *this.wants_new;
+                        lost_count += 1;
+                        *this.joins_next = *this.wants_new;
                     }
                     Ok(None) if Instant::now() >= deadline => {
-                        wish = Wish::UnexpiredOr(Error::new(ErrorKind::WaitTimeout));
+                        lookup = Lookup::UnexpiredOr(Error::of(Problem::WaitTimeout));
                     }
                     Ok(None) => {
                         this.waiter.as_mut().leave();
@@ -121,13 +122,13 @@ impl TokenWait {
                         }
                     }
                     // Waiting is impossible here. An unexpired token needs no wait.
-                    Err(error) => wish = Wish::UnexpiredOr(error),
+                    Err(error) => lookup = Lookup::UnexpiredOr(error),
                 }
             }
-            let may_wait = !matches!(wish, Wish::UnexpiredOr(_));
-            match inner.decide(wish) {
+            let may_wait = !matches!(lookup, Lookup::UnexpiredOr(_));
+            match inner.decide(lookup) {
                 Decision::Use(snapshot) => {
-                    let follow = may_wait && std::mem::take(this.lost);
+                    let follow = may_wait && std::mem::take(this.joins_next);
                     let Some(next) = follow.then(|| inner.in_flight()).flatten() else {
                         return Poll::Ready(Ok(take(&snapshot)));
                     };

@@ -6,6 +6,15 @@ use super::draft::Draft;
 ///
 /// It is exactly the authorization server's issuer identifier, as in its metadata (RFC 8414 §2) or its
 /// documentation. Some servers expect the token URL instead.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::client_auth::AssertionAudience;
+///
+/// let audience = AssertionAudience::from("https://idp.example.com");
+/// assert_ne!(audience, AssertionAudience::discovered_issuer());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AssertionAudience(Kind);
 

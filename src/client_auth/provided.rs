@@ -18,7 +18,7 @@ use super::{
     method::{Authenticating, ClientAuth},
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     event::EventKind,
     secret_file::{self, ReadContext, SecretFile},
     sync::{Mutex, lock},
@@ -97,7 +97,7 @@ impl ProvidedAssertion {
                 (file.name(), secret_file::unreadable("client assertion", file, cause))
             }
             AssertionSource::Provider(_) => {
-                let error = Error::new(ErrorKind::Credentials)
+                let error = Error::of(Problem::Credentials)
                     .with_detail("the client assertion's closure failed")
                     .with_source(cause);
                 ("closure", error)

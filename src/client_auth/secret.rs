@@ -5,7 +5,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 use zeroize::Zeroizing;
 
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     secret_file::{FileValue, ReadContext, SecretFile},
 };
 
@@ -80,7 +80,7 @@ impl Secret {
             Kind::Value(value) => usable(value, "the secret is empty"),
             Kind::Provider(provider) => {
                 let secret = provider().map(Zeroizing::new).map_err(|cause| {
-                    Error::new(ErrorKind::Credentials)
+                    Error::of(Problem::Credentials)
                         .with_detail("the secret's closure failed")
                         .with_source(cause)
                 })?;
@@ -95,7 +95,7 @@ impl Secret {
 fn usable(text: &str, blank: &'static str) -> Result<Zeroizing<String>, Error> {
     let secret = text.strip_prefix('\u{feff}').unwrap_or(text);
     if secret.trim().is_empty() {
-        return Err(Error::new(ErrorKind::Credentials).with_detail(blank));
+        return Err(Error::of(Problem::Credentials).with_detail(blank));
     }
     Ok(Zeroizing::new(secret.to_owned()))
 }
@@ -105,9 +105,15 @@ pub(crate) fn parse(text: &str) -> Result<Zeroizing<String>, BoxError> {
     Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
+impl Secret {
+    pub(crate) fn from_wiped(secret: Zeroizing<String>) -> Self {
+        Self(Kind::Value(Arc::new(secret)))
+    }
+}
+
 impl From<String> for Secret {
     fn from(secret: String) -> Self {
-        Self(Kind::Value(Arc::new(Zeroizing::new(secret))))
+        Self::from_wiped(Zeroizing::new(secret))
     }
 }
 
@@ -120,12 +126,6 @@ impl From<&str> for Secret {
 impl From<&String> for Secret {
     fn from(secret: &String) -> Self {
         secret.clone().into()
-    }
-}
-
-impl From<Zeroizing<String>> for Secret {
-    fn from(secret: Zeroizing<String>) -> Self {
-        Self(Kind::Value(Arc::new(secret)))
     }
 }
 
@@ -203,12 +203,12 @@ mod tests {
         ] {
             let file = TempFile::new(name, content);
             let error = read(&Secret::from_file(&file.0)).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Credentials, "{name}");
+            assert_eq!(error.problem(), Problem::Credentials, "{name}");
             let expected = format!("secret file {}: {why}", file.0.display());
             assert!(error.to_string().contains(&expected), "{error}");
         }
         let error = read(&Secret::from_file("/no/such/file")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert_eq!(error.problem(), Problem::Credentials);
         assert!(error.to_string().contains("/no/such/file: "));
     }
 
@@ -256,7 +256,7 @@ mod tests {
         });
         assert_eq!(read(&secret).await.unwrap(), "zero");
         let error = read(&secret).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Credentials);
+        assert_eq!(error.problem(), Problem::Credentials);
         assert_eq!(std::error::Error::source(&error).unwrap().to_string(), "vault is sealed");
     }
 
@@ -266,7 +266,7 @@ mod tests {
             assert!(Secret::from(empty).is_blank());
             for secret in [Secret::from(empty), Secret::from_fn(|| Ok(empty.to_owned()))] {
                 let error = read(&secret).await.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::Credentials, "{empty:?}");
+                assert_eq!(error.problem(), Problem::Credentials, "{empty:?}");
                 assert!(error.to_string().contains("empty"), "{error}");
             }
         }

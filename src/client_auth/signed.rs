@@ -17,7 +17,7 @@ use super::{
     secret::{BLANK_SECRET, Secret},
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     event::EventKind,
     jose::{self, HmacAlgorithm, Signer, SigningKey, SigningKeySource},
     secret_file::ReadContext,
@@ -117,7 +117,7 @@ impl SignedAssertion {
             header.insert("typ".into(), "client-authentication+jwt".into());
         }
         let audience = self.audience.resolve(draft).ok_or_else(|| {
-            Error::new(ErrorKind::Config)
+            Error::of(Problem::Config)
                 .with_detail("client assertion: no issuer was discovered; pass the audience")
         })?;
         let mut claims = Map::new();
@@ -153,7 +153,7 @@ pub(crate) fn dated_jwt(
     now: SystemTime,
 ) -> Result<Zeroizing<String>, Error> {
     let issued_at = now.duration_since(UNIX_EPOCH).map_err(|_| {
-        Error::new(ErrorKind::Credentials).with_detail("the wall clock is before 1970; correct it")
+        Error::of(Problem::Credentials).with_detail("the wall clock is before 1970; correct it")
     })?;
     let issued_at = issued_at.as_secs();
     header.insert("alg".into(), signer.algorithm().into());

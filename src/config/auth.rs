@@ -1,7 +1,7 @@
 //! The settings of the client authentication: the method, and the settings that belong to it.
 
 use super::ClientCredentialsConfig;
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use super::{files::Located, read::config_error};
 #[cfg(feature = "jwt")]
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
     endpoint::ClientCredentialsBuilder,
     error::Error,
 };
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use crate::{limits::MAX_CERTIFICATE_BYTES, transport::ClientIdentity};
 
 #[derive(Clone, Copy)]
@@ -196,7 +196,10 @@ impl ClientCredentialsConfig {
     fn client_secret(&self, known: &MethodInfo) -> Result<Secret, Error> {
         match self.one_of("client_secret", "client_secret_file")? {
             None => Err(self.missing(&SECRET, &format!("{} needs one of them", known.name))),
-            Some("client_secret") => Ok(self.secret("client_secret")?.unwrap_or_default().into()),
+            Some("client_secret") => Ok(self
+                .secret("client_secret")?
+                .map(Secret::from_wiped)
+                .unwrap_or_else(|| "".into())),
             Some(file) => match self.file(file)? {
                 Some(file) => Ok(Secret::in_file(file)),
                 None => Err(self.needs(&SECRET, known)),
@@ -265,7 +268,7 @@ impl ClientCredentialsConfig {
         let assertion_type = self.text("client_assertion_type")?;
         let assertion_type = assertion_type.as_ref().map_or(JWT_BEARER, |text| text.as_str());
         self.check_file("client_assertion_file", |text| check_assertion(text, assertion_type))?;
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         if let Some([chain, key]) = self.certificate_files()? {
             for (setting, file) in CERTIFICATE.iter().zip([&chain, &key]) {
                 if let Err(error) = &file.read {
@@ -304,7 +307,7 @@ impl ClientCredentialsConfig {
             let advice = format!("{} needs it; both may be one file", self.name(there));
             return Err(self.missing(&[missing], &advice));
         }
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         if let Some(files) = self.certificate_files()? {
             for (setting, file) in CERTIFICATE.iter().zip(&files) {
                 if let Err(error) = &file.read {
@@ -323,7 +326,7 @@ impl ClientCredentialsConfig {
         Ok(builder)
     }
 
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     fn certificate_files(&self) -> Result<Option<[Located; 2]>, Error> {
         let [chain, key] = CERTIFICATE.map(|setting| self.located(setting, MAX_CERTIFICATE_BYTES));
         Ok(chain?.zip(key?).map(Into::into))

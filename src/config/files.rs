@@ -27,7 +27,7 @@ impl ClientCredentialsConfig {
     /// # Examples
     ///
     /// ```no_run
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
     ///
     /// let config = ClientCredentialsConfig::from_env();

@@ -8,22 +8,26 @@ mod parameters;
 mod read;
 mod setting_names;
 mod sources;
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 mod transport;
 mod unknown_names;
 mod value;
 
 use std::fmt;
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use std::sync::{Arc, OnceLock};
 
-#[cfg(feature = "hyper")]
+use http_body::Body;
+use tower_service::Service;
+
+#[cfg(feature = "hyper-transport")]
 use crate::transport::ClientIdentity;
 use crate::{
     cache::{TokenCache, TokenCacheBuilder},
     endpoint::{ClientCredentials, ClientCredentialsBuilder},
-    error::Error,
+    error::{BoxError, Error},
     source::TokenSource,
+    transport::TokenRequest,
 };
 
 use unknown_names::VariableOrigin;
@@ -43,7 +47,7 @@ use value::Value;
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 ///
 /// let config: ClientCredentialsConfig = toml::from_str(
@@ -70,7 +74,7 @@ pub struct ClientCredentialsConfig {
     /// The most likely origin of unknown variables, if there are any.
     unknown_origin: Option<VariableOrigin>,
     /// The configured certificate, one for token requests and API calls. Clones share it.
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     identity: Arc<OnceLock<ClientIdentity>>,
 }
 
@@ -96,7 +100,7 @@ impl ClientCredentialsConfig {
             None => return Err(self.missing(&["token_url", "issuer"], "set one of them")),
         };
         let mut builder = self.authenticate(builder)?;
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         {
             builder = self.connect(builder)?;
         }
@@ -127,7 +131,7 @@ impl ClientCredentialsConfig {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
     ///
     /// let config = ClientCredentialsConfig::from_vars(
@@ -167,15 +171,68 @@ impl ClientCredentialsConfig {
         Ok(builder)
     }
 
-    /// Builds the cache, when nothing needs to be set in code.
+    /// Builds the cache, when nothing needs to be set in code. Token requests are sent through the
+    /// default transport (feature `hyper-transport`).
     ///
     /// # Errors
     ///
     /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
     pub fn into_cache(self) -> Result<TokenCache, Error> {
+        self.finish(|builder| builder)
+    }
+
+    /// As [`into_cache`](Self::into_cache), with another transport for token requests, such as a
+    /// [`ReqwestService`](crate::transport::ReqwestService). It must not follow redirects.
+    ///
+    /// The settings `ca_file`, `proxy` and `client_certificate_file` are for the default transport. They
+    /// are refused here, since this transport does not know them.
+    ///
+    /// # Errors
+    ///
+    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # #[cfg(feature = "reqwest")] {
+    /// use tower_oauth2_client_credentials::{
+    ///     config::ClientCredentialsConfig, transport::ReqwestService,
+    /// };
+    ///
+    /// # let config = ClientCredentialsConfig::from_vars("OAUTH_", [
+    /// #     ("OAUTH_TOKEN_URL", "https://idp.example.com/token"),
+    /// #     ("OAUTH_CLIENT_ID", "my-service"),
+    /// #     ("OAUTH_CLIENT_SECRET", "s3cret"),
+    /// # ]);
+    /// # /*
+    /// let config = ClientCredentialsConfig::from_env();
+    /// # */
+    /// let http = ReqwestService::new(reqwest::Client::builder())?;
+    /// let tokens = config.into_cache_with(http.clone())?;
+    /// # let _ = tokens;
+    /// # }
+    /// # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+    /// ```
+    pub fn into_cache_with<S, B>(self, transport: S) -> Result<TokenCache, Error>
+    where
+        S: Service<TokenRequest, Response = http::Response<B>> + Clone + Send + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send,
+        B: Body + Send + 'static,
+        B::Data: Send,
+        B::Error: Into<BoxError>,
+    {
+        self.refuse_transport_settings()?;
+        self.finish(|builder| builder.transport(transport))
+    }
+
+    fn finish(
+        self,
+        change: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBuilder,
+    ) -> Result<TokenCache, Error> {
         let builder = self.builder()?;
         self.check_alone()?;
-        Ok(self.cache(builder.build()?)?.build())
+        Ok(self.cache(change(builder).build()?)?.build())
     }
 }
 

@@ -7,7 +7,7 @@ use super::value::Value;
 use crate::{client_auth::AssertionAudience, endpoint::SignedJwt};
 use crate::{
     client_auth::Secret,
-    endpoint::{self, ClientCredentialsBuilder},
+    endpoint::{self, ClientCredentialsBuilder, ParameterValue},
     error::Error,
 };
 
@@ -42,7 +42,7 @@ impl ClientCredentialsConfig {
             return Err(self.wrong("parameter_files", why));
         }
         for (name, value) in values {
-            builder = builder.parameter(name, value);
+            builder = builder.parameter(name, ParameterValue::from_wiped(value));
         }
         for (name, path) in files {
             let file = self.file_at("parameter_files", path.trim())?;

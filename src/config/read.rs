@@ -12,7 +12,7 @@ use super::{
 use crate::{
     client_auth::form_decoded,
     endpoint,
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
 };
 
 /// The settings of a cache.
@@ -25,15 +25,18 @@ pub(super) struct CacheSettings {
 }
 
 const NEEDS_HYPER: &str =
-    "it needs this crate's feature `hyper`; set it on your own transport instead";
+    "it needs this crate's feature `hyper-transport`; set it on your own transport instead";
+
+const OF_DEFAULT_TRANSPORT: &str = "it is a setting of the default transport, but another one was \
+     given (into_cache_with); remove it, and set it on that transport";
 
 /// The settings that need a feature, the error without it, and whether it is on.
 const FEATURES: [(&str, &str, bool); 5] = [
     ("jwt_claims", "it needs this crate's feature `jwt`", cfg!(feature = "jwt")),
-    ("client_certificate_file", NEEDS_HYPER, cfg!(feature = "hyper")),
-    ("client_key_file", NEEDS_HYPER, cfg!(feature = "hyper")),
-    ("ca_file", NEEDS_HYPER, cfg!(feature = "hyper")),
-    ("proxy", NEEDS_HYPER, cfg!(feature = "hyper")),
+    ("client_certificate_file", NEEDS_HYPER, cfg!(feature = "hyper-transport")),
+    ("client_key_file", NEEDS_HYPER, cfg!(feature = "hyper-transport")),
+    ("ca_file", NEEDS_HYPER, cfg!(feature = "hyper-transport")),
+    ("proxy", NEEDS_HYPER, cfg!(feature = "hyper-transport")),
 ];
 
 const A_DURATION: &str =
@@ -83,6 +86,15 @@ impl ClientCredentialsConfig {
         match FEATURES.iter().find(missing) {
             None => Ok(()),
             Some((setting, why, _)) => Err(self.wrong(setting, why)),
+        }
+    }
+
+    /// Refuses the settings that a transport given in code does not know.
+    pub(super) fn refuse_transport_settings(&self) -> Result<(), Error> {
+        let settings = ["ca_file", "proxy", "client_certificate_file", "client_key_file"];
+        match settings.into_iter().find(|setting| self.is_set(setting)) {
+            None => Ok(()),
+            Some(setting) => Err(self.wrong(setting, OF_DEFAULT_TRANSPORT)),
         }
     }
 
@@ -259,7 +271,7 @@ impl ClientCredentialsConfig {
 }
 
 pub(super) fn config_error(detail: String) -> Error {
-    Error::new(ErrorKind::Config).with_detail(detail)
+    Error::of(Problem::Config).with_detail(detail)
 }
 
 /// `90`, `1.5`, `500ms`, `30s`, `5m`, `1h`, `1d`.

@@ -37,7 +37,7 @@ impl ClientCredentialsConfig {
     /// # let _ = (http, tokens);
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
-    #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hyper-transport")))]
     pub fn transport(&self) -> Result<HyperTransportBuilder, Error> {
         let source = self.builder()?;
         let transport = self.trust_and_proxy()?;

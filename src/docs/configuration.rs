@@ -12,7 +12,7 @@
 //! TOML, YAML, JSON or any other format that serde reads. It needs no feature.
 //!
 //! ```
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
 //! #[derive(serde::Deserialize)]
@@ -49,7 +49,7 @@
 //! # From the environment
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
 //! // OAUTH_TOKEN_URL, OAUTH_CLIENT_ID, OAUTH_CLIENT_SECRET_FILE, …
@@ -102,10 +102,10 @@
 //! | `assertion_audience` | The audience of an assertion that this crate signs. Default: the `issuer`. |
 //! | `client_assertion_file` | A client assertion that another program [keeps fresh](crate::endpoint::ClientCredentialsBuilder::client_assertion_file). |
 //! | `client_assertion_type` | [Its type](crate::endpoint::ClientCredentialsBuilder::client_assertion_type), if it is not that of RFC 7523. |
-//! | `client_certificate_file`, `client_key_file` | The client's [certificate](crate::endpoint::ClientCredentialsBuilder::client_identity) and its key, in PEM; feature `hyper`. |
+//! | `client_certificate_file`, `client_key_file` | The client's [certificate](crate::endpoint::ClientCredentialsBuilder::client_identity) and its key, in PEM; feature `hyper-transport`. |
 //! | `grant_type` | [The grant](crate::endpoint::ClientCredentialsBuilder::grant_type), if it is an extension grant. |
-//! | `ca_file` | [Root certificates](crate::transport::HyperTransportBuilder::extra_root_certificates_file) in PEM that are trusted in addition to the platform's, such as those of a private CA; feature `hyper`. |
-//! | `proxy` | The URL of a [proxy](crate::transport::ProxySettings) with its scheme, or `none`. Default: the variables `HTTPS_PROXY`, `NO_PROXY` and others; feature `hyper`. |
+//! | `ca_file` | [Root certificates](crate::transport::HyperTransportBuilder::extra_root_certificates_file) in PEM that are trusted in addition to the platform's, such as those of a private CA; feature `hyper-transport`. |
+//! | `proxy` | The URL of a [proxy](crate::transport::ProxySettings) with its scheme, or `none`. Default: the variables `HTTPS_PROXY`, `NO_PROXY` and others; feature `hyper-transport`. |
 //! | `scope` | Words, or a list. |
 //! | `audience` | The `audience` parameter. |
 //! | `resource` | [Resource indicators](crate::endpoint::ClientCredentialsBuilder::resource): one, several separated by spaces, or a list. |
@@ -120,7 +120,8 @@
 //! Durations are numbers of seconds (`30`, `0.5`), or text with a unit: `500ms`, `30s`, `5m`, `1h`,
 //! `1d`. Only `leeway` can be zero. `ca_file`, `proxy` and the certificate apply to the default
 //! transport. [`transport`](ClientCredentialsConfig::transport) applies them to the client of the
-//! API as well. These settings exist in code only: transports, observers, DPoP keys, and plain
+//! API as well. [`into_cache_with`](ClientCredentialsConfig::into_cache_with) takes another transport, and
+//! refuses them. These settings exist in code only: transports, observers, DPoP keys, and plain
 //! `http` to other hosts than loopback.
 //!
 //! # Which client authentication

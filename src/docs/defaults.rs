@@ -151,7 +151,7 @@
 //!
 //! # Client certificates
 //!
-//! [`ClientIdentity`], with feature `hyper`.
+//! [`ClientIdentity`], with feature `hyper-transport`.
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
@@ -189,7 +189,7 @@
 //!
 //! # The default transport
 //!
-//! [`HyperTransport`], with feature `hyper`. [`HyperTransportBuilder`] has the settings.
+//! [`HyperTransport`], with feature `hyper-transport`. [`HyperTransportBuilder`] has the settings.
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |

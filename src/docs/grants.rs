@@ -37,12 +37,12 @@
 //!
 //! ```
 //! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # let idp = AuthorizationServer::builder()
-//! #     .client("CLIENT_ID", "s3cret")
+//! #     .client(RegisteredClient::new("CLIENT_ID").secret("s3cret"))
 //! #     .extension_grant("account_credentials", |request| {
 //! #         match request.form_value("account_id") {
 //! #             Some("ACCOUNT_ID") => Ok(()),
@@ -87,13 +87,13 @@
 //!
 //! const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 //!
-//! # let pem = include_str!("../../tests/signing_keys/rsa2048-pkcs8.pem");
+//! # let pem = include_str!("../../tests/credentials/signing_keys/rsa2048-pkcs8.pem");
 //! # let account = serde_json::json!({
 //! #     "type": "service_account", "private_key_id": "2026-11", "private_key": pem,
 //! #     "client_email": "svc@project.iam.gserviceaccount.com",
 //! # }).to_string();
 //! # let public = jsonwebtoken::DecodingKey::from_rsa_pem(
-//! #     include_bytes!("../../tests/signing_keys/rsa2048-public.pem"))?;
+//! #     include_bytes!("../../tests/credentials/signing_keys/rsa2048-public.pem"))?;
 //! # let idp = AuthorizationServer::builder()
 //! #     .extension_grant(JWT_BEARER, move |request| {
 //! #         let jwt = request.form_value("assertion").ok_or("invalid_request")?;
@@ -146,14 +146,14 @@
 //!
 //! ```
 //! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 //!
 //! const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # let idp = AuthorizationServer::builder()
-//! #     .client("my-service", "s3cret")
+//! #     .client(RegisteredClient::new("my-service").secret("s3cret"))
 //! #     .extension_grant(TOKEN_EXCHANGE, |request| {
 //! #         match (request.form_value("subject_token"), request.form_value("subject_token_type")) {
 //! #             (Some("a.b.c"), Some("urn:ietf:params:oauth:token-type:jwt")) => Ok(()),
@@ -188,10 +188,10 @@
 //! # From the configuration
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
 //!
-//! # let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/signing_keys/rsa2048-pkcs8.pem");
+//! # let key = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/credentials/signing_keys/rsa2048-pkcs8.pem");
 //! # let text = |text: &str| text.replace("/run/secrets/key.pem", key);
 //! let config: ClientCredentialsConfig = toml::from_str(
 //!     # &text(

@@ -14,7 +14,7 @@
 //!   nothing about grants or endpoints.
 //! * `cache` holds one token: the published snapshot, the acquisition in flight, the schedule and
 //!   the backoff. It knows nothing about HTTP. `cache::keyed` holds many tokens.
-//! * `source` is the only seam between the two halves. A [`TokenSource`](crate::TokenSource) makes
+//! * `source` is the only interface between `cache` and `endpoint`. A [`TokenSource`](crate::TokenSource) makes
 //!   one acquisition of one token.
 //! * `endpoint` is the source that asks a token endpoint
 //!   ([`ClientCredentials`](crate::ClientCredentials)).
@@ -45,15 +45,18 @@
 //! ```
 //!
 //! 1. The service decides without a lock. A service that is held across calls keeps the token that
-//!    it used last. A clone loads the current token of its thread's stripe. Both are
-//!    `AuthorizedToken`s: a header value, and all that is needed to classify the response.
+//!    it used last. A clone loads the layer's copy for its stripe: threads are divided into stripes,
+//!    and each stripe has its own reference counts. Both are `AuthorizedToken`s: a header value, and
+//!    all that is needed to classify the response.
 //! 2. With a fresh token the service adds the header field and calls the inner service. The response
 //!    future is `Calling`. If the replay policy keeps the request, one box holds the copy.
 //! 3. Otherwise the cache decides under its lock. If the request must wait, the service replaces its
 //!    inner service by a clone, so that a permit of the ready service is released. The future is
-//!    `Slow`: a boxed request with a stage for each thing that it can wait for.
+//!    `Slow`: a boxed request with a stage for each thing that it can wait for. A refused request is
+//!    `Slow` too.
 //! 4. A response that is not a success is classified. A rejected token is invalidated. If the
-//!    request was kept, it waits for another token and is sent again in the same way.
+//!    request was kept, it waits for another token and is sent again in the same way. A DPoP request
+//!    without the right nonce, or a replay whose connection was lost, is sent again too (`Yielding`).
 //!
 //! The hot path (a fresh token, no replay) makes no allocation, takes no lock, and writes only to
 //! reference counts that other threads rarely use. `.ci/instructions` counts its instructions.
@@ -89,10 +92,10 @@
 //! # The life of a rejection
 //!
 //! ```text
-//!   401 ──► classify ──► TokenCache::invalidate(token)
+//!   401 ──► classify ──► TokenCache::replacement(token), or invalidate(token) without a replay
 //!                             │
-//!          not the cached token ── yes ──► ignored: a newer token is used
-//!                             │ no
+//!             the cached token ── no ──► ignored: the replay uses the newer token
+//!                             │ yes
 //!             budget left ────┴──── budget used up
 //!                  │                      │
 //!        an acquisition starts      the 401 is returned, with an event
@@ -107,5 +110,6 @@
 //! 2. The rejected token stays cached until another one arrives, because one API that answers 401 to
 //!    everything must not stop requests to other APIs.
 //! 3. The budget belongs to the cache: three acquisitions at once, then one after 60 s, doubling to
-//!    10 min. It is full again when a token reaches its refresh unrejected.
+//!    10 min. It is full again when a token reaches its scheduled refresh unrejected, or after 30 min
+//!    without a rejection.
 //! 4. The same token bytes after a rejection count as rejected, so they are not sent again.

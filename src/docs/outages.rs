@@ -20,7 +20,7 @@
 //! | 429 without `Retry-After` | is sent at once | `rate_limited` | the usual pauses | `every_promise_holds_under_every_fault` |
 //! | truncated body | is sent at once | `transport` | the usual attempts and pauses | `every_promise_holds_under_every_fault` |
 //! | a login page, or other garbage | is sent at once | `malformed_body`, with the first words of the body | one attempt, then the pauses | `every_token_response_case` |
-//! | `invalid_client`, `invalid_scope`, … | is sent at once, and there is an event | that error | one attempt, then pauses of 30 s to 60 s; the secret is read again each time | `p6_terminal_errors_begin_at_thirty_seconds` |
+//! | `invalid_client`, `invalid_scope`, … | is sent at once, and there is an event | that error | one attempt, then pauses of 30 s to 60 s; the secret is read again each time | `p6_permanent_errors_begin_at_thirty_seconds` |
 //! | a secret, key or certificate file that does not finish reading (hung mount) | is sent at once | is served with the last credential that was read, and there is an event; without one, `credentials`, naming the file | as usual with the last credential; otherwise nothing | `the_last_good_secret_is_used_while_the_file_cannot_be_read`, `the_error_names_the_file_and_neither_other_clients_nor_the_shutdown_wait_for_it` |
 //! | 401 or 403 without an OAuth code | is sent at once, and there is an event | `http_status`, with the server's words | as above | `refused_credentials_without_a_code_cool_down_for_30_seconds_at_least` |
 //! | 403 with `Retry-After` or an HTML page | is sent at once | `http_status`, naming a firewall or proxy | the usual attempts and pauses | `a_401_and_a_403_without_a_code_are_refused_credentials` |
@@ -77,5 +77,5 @@
 //! checks that at every request, answer and acquisition. A failing seed is printed and can be
 //! replayed. Set `SIM_SEEDS`, `SIM_FIRST_SEED` and `SIM_SECONDS` to run more.
 //!
-//! The tests named `p…` are in `tests/promises`. The tests of an hour are in `tests/simulator`, and
-//! `every_token_response_case` is in `tests/token_responses.rs`.
+//! The tests named `p…` are in `tests/promises`, those of an hour in `tests/simulator`. The others are
+//! in `tests/endpoint`, such as `every_token_response_case`, and next to the code in `src`.

@@ -7,50 +7,46 @@
 //!
 //! # A synchronous program
 //!
-//! A cache runs on a tokio runtime. A program without one builds a runtime with one worker
-//! thread, keeps it, and blocks on [`TokenCache::get`]:
+//! [`TokenCache::get_blocking`] needs no runtime. It blocks the calling thread until there is a token:
 //!
 //! ```
-//! use tower_oauth2_client_credentials::{BoxError, ClientCredentials, TokenCache};
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
+//! use tower_oauth2_client_credentials::{BoxError, ClientCredentials, Error, TokenCache};
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 //!
-//! struct Tokens {
-//!     cache: TokenCache,
-//!     runtime: tokio::runtime::Runtime,
-//! }
-//!
-//! impl Tokens {
-//!     /// Must not be called inside an async context: `block_on` panics there.
-//!     fn authorization(&self) -> Result<String, BoxError> {
-//!         let token = self.runtime.block_on(self.cache.get())?;
-//!         Ok(format!("Bearer {}", token.secret()))
-//!     }
+//! /// The value of an `Authorization` field.
+//! fn authorization(tokens: &TokenCache) -> Result<String, Error> {
+//!     let token = tokens.get_blocking()?;
+//!     Ok(format!("Bearer {}", token.secret()))
 //! }
 //!
 //! # fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let (token_url, transport) = (idp.token_url(), idp.service());
-//! let cache = ClientCredentials::builder(token_url)
+//! let tokens = ClientCredentials::builder(token_url)
 //!     .client_secret_basic("my-service", "s3cret")
 //!     .transport(transport) // omit this to use the default transport
 //!     .build()?
 //!     .into_cache();
-//! let runtime = tokio::runtime::Builder::new_multi_thread()
-//!     .worker_threads(1) // drives refreshes in the background
-//!     .enable_all()
-//!     .build()?;
-//! let tokens = Tokens { cache, runtime };
 //!
-//! let first = tokens.authorization()?;
-//! assert_eq!(tokens.authorization()?, first); // the cached token: no second request
+//! let first = authorization(&tokens)?;
+//! assert_eq!(authorization(&tokens)?, first); // the cached token: no second request
 //! # assert_eq!(idp.token_requests(), 1);
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! All threads of the program can share one `Tokens`. Send the value with any HTTP client, such as
-//! ureq. If the API answers 401, call [`TokenCache::invalidate`] with the token and ask again.
+//! * **Threads.** All threads of the program can share one cache. They share one acquisition, and
+//!   each waits for at most [`wait_timeout`](TokenCacheBuilder::wait_timeout).
+//! * **HTTP clients.** Send the value with any client, such as ureq. If the API answers 401, call
+//!   [`TokenCache::invalidate`] with the token and ask again.
+//! * **Refreshes.** The first call that needs a token starts a thread with a tokio runtime, one for the
+//!   whole process. Token requests and refreshes run there, also while the program makes no call.
+//! * **Forks.** A child process starts its own thread at its first call.
+//! * **Async code.** Inside an async context the call is an error, since it would block the other tasks.
+//!   Await [`TokenCache::get`] there. On a thread of `spawn_blocking`, use
+//!   `Handle::current().block_on(tokens.get())`.
 //!
+//! A program that has a runtime for other purposes can block on it: `runtime.block_on(tokens.get())`.
 //! Use a multi-thread runtime. A current-thread runtime runs only inside `block_on`: a refresh then
 //! makes progress only during the next call, and an acquisition that nobody drives is abandoned
 //! after 30 s.

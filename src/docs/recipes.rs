@@ -49,7 +49,7 @@
 //! servers. Use this crate's client for the API, so that one set of settings covers both:
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")]
+//! # #[cfg(feature = "hyper-transport")]
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! use bytes::Bytes;
 //! use http_body_util::Full;
@@ -72,7 +72,7 @@
 //! # drop((tokens, http_client));
 //! # Ok(())
 //! # }
-//! # #[cfg(not(feature = "hyper"))]
+//! # #[cfg(not(feature = "hyper-transport"))]
 //! # fn main() {}
 //! ```
 //!
@@ -141,11 +141,11 @@
 //! use tower_oauth2_client_credentials::{
 //!     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
 //! };
-//! # use tower_oauth2_client_credentials::testing::AuthorizationServer;
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let transport = idp.service();
 //! # let http_client = tower::service_fn(|request: Request<Empty<Bytes>>| async move {
 //! #     let token = request.headers()[AUTHORIZATION].to_str().unwrap().to_owned();
@@ -330,7 +330,7 @@
 //!         EventKind::Acquired { .. } | EventKind::Refreshed { .. } => {
 //!             counter.fetch_add(1, Ordering::Relaxed);
 //!         }
-//!         EventKind::AcquisitionFailed { error, .. } if error.is_terminal() => {
+//!         EventKind::AcquisitionFailed { error, .. } if error.is_permanent() => {
 //!             eprintln!("{} needs an operator: {error}", event.client());
 //!         }
 //!         _ => {}
@@ -346,6 +346,11 @@
 //! feature `metrics`, each client has metrics without an observer. The module `metrics` lists them. The
 //! example `metrics` serves them to Prometheus, and `ops/` in the repository has alert rules and a
 //! dashboard.
+//!
+//! For a gauge of the remaining lifetime, report when the cached token expires:
+//! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no
+//! update until the token is replaced. `KeyedTokenCache::caches` (feature `keyed`) lists the caches of
+//! all keys.
 //!
 //! # Tokens from another source
 //!
@@ -370,7 +375,7 @@
 //! handles nonces.
 //!
 //! ```
-//! # #[cfg(all(feature = "dpop", feature = "hyper"))] {
+//! # #[cfg(all(feature = "dpop", feature = "hyper-transport"))] {
 //! use tower_oauth2_client_credentials::{ClientCredentials, dpop::DpopKey};
 //!
 //! let tokens = ClientCredentials::discover("https://idp.example.com")

@@ -8,6 +8,7 @@
 //! * [Tenants with separate APIs](#tenants-with-separate-apis)
 //! * [When a tenant fails](#when-a-tenant-fails)
 //! * [Events and settings for each tenant](#events-and-settings-for-each-tenant)
+//! * [The state of all tenants](#the-state-of-all-tenants)
 //! * [Without the layer](#without-the-layer)
 //! * [Several APIs](#several-apis)
 //!
@@ -25,14 +26,14 @@
 //! use tower_oauth2_client_credentials::{
 //!     BoxError, ClientCredentials, KeyedTokenCache, OAuthClientCredentialsLayer, Origins,
 //! };
-//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
 //!
 //! #[derive(Clone, PartialEq, Eq, Hash)]
 //! struct Tenant(Arc<str>);
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("blue", "secret of blue").path("/blue/token").build();
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("blue").secret("secret of blue")).path("/blue/token").build();
 //! # let (transport, api) = (idp.service(), ProtectedApi::new(&idp));
 //! # let http_client = api.service();
 //! let tokens = KeyedTokenCache::new(move |tenant: &Tenant| {
@@ -159,6 +160,24 @@
 //! [`name_keys`](KeyedTokenCacheBuilder::name_keys) adds the key to the name in events and errors. Without
 //! it all tenants have the same name. Metrics count the tenants by readiness, without their keys, since each
 //! key would be a time series.
+//!
+//! # The state of all tenants
+//!
+//! [`KeyedTokenCache::caches`] lists the keys with their caches, for gauges and an admin page. It requests
+//! no token:
+//!
+//! ```
+//! use tower_oauth2_client_credentials::{KeyedTokenCache, cache::Readiness};
+//!
+//! fn failing(tokens: &KeyedTokenCache<u64>) -> Vec<u64> {
+//!     let caches = tokens.caches().into_iter();
+//!     let failed = caches.filter(|(_, cache)| cache.readiness() == Readiness::Failed);
+//!     failed.map(|(tenant, _)| tenant).collect()
+//! }
+//! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
+//! # let source = |_: &u64| Ok(|_: AcquireContext| async { Token::bearer("abc") });
+//! # assert!(failing(&KeyedTokenCache::new(source)).is_empty());
+//! ```
 //!
 //! # Without the layer
 //!

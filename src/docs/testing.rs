@@ -18,14 +18,14 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_oauth2_client_credentials::{
 //!     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
-//!     testing::{Answer, AuthorizationServer, ProtectedApi},
+//!     testing::{Answer, AuthorizationServer, RegisteredClient, ProtectedApi},
 //! };
 //!
 //! // In a test: #[tokio::test(start_paused = true)]
 //! # #[tokio::main(flavor = "current_thread", start_paused = true)]
 //! # async fn main() -> Result<(), BoxError> {
 //! let idp = AuthorizationServer::builder()
-//!     .client("my-service", "s3cret")
+//!     .client(RegisteredClient::new("my-service").secret("s3cret"))
 //!     .lifetime(Duration::from_secs(3600))
 //!     .build();
 //! let api = ProtectedApi::new(&idp);

@@ -28,7 +28,7 @@
 //! | redirects above the layer | `FollowRedirect<OAuthClientCredentials<S>>` |
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
+//! # #[cfg(all(feature = "hyper-transport", feature = "reqwest-middleware"))]
 //! # mod fields {
 //! use axum::body::Body;
 //! use bytes::Bytes;
@@ -87,12 +87,12 @@
 //! #         Ok(())
 //! #     }
 //! # }
-//! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
+//! # #[cfg(all(feature = "hyper-transport", feature = "reqwest-middleware"))]
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! #     fields::check()
 //! # }
-//! # #[cfg(not(all(feature = "hyper", feature = "reqwest-middleware")))]
+//! # #[cfg(not(all(feature = "hyper-transport", feature = "reqwest-middleware")))]
 //! # fn main() {}
 //! ```
 //!
@@ -137,24 +137,62 @@
 //!
 //! # Does not compile?
 //!
-//! The compiler reports a missing bound where the service is *used*, at `call`, `ready` or
-//! `oneshot`: often as `E0599`, "the method exists but its trait bounds were not satisfied". The
-//! note below the error names the bound:
+//! The compiler reports a missing bound where the service is *used*: at `oneshot`, `ready` or `call`,
+//! as `E0599`, "the method exists but its trait bounds were not satisfied". For `oneshot` and `ready`
+//! it does not say which bound. Ask for it with a line that names the body:
 //!
-//! | the note says | cause | what to do |
+//! ```compile_fail,E0277
+//! # use std::{convert::Infallible, pin::Pin, task::{Context, Poll}};
+//! # use bytes::Bytes;
+//! # use http::{Request, Response};
+//! # use http_body_util::Empty;
+//! # use tower::Layer;
+//! # use tower_oauth2_client_credentials::{BoxError, OAuthClientCredentialsLayer};
+//! # struct Upload;
+//! # impl http_body::Body for Upload {
+//! #     type Data = Bytes;
+//! #     type Error = Infallible;
+//! #     fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>)
+//! #         -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> { Poll::Ready(None) }
+//! # }
+//! # fn check(layer: OAuthClientCredentialsLayer) {
+//! # let http_client = tower::service_fn(|_: Request<Upload>| async {
+//! #     Ok::<_, BoxError>(Response::new(Empty::<Bytes>::new()))
+//! # });
+//! fn is_service<B>(_: &impl tower::Service<http::Request<B>>) {}
+//!
+//! let client = layer.layer(http_client);
+//! is_service::<Upload>(&client);
+//! # }
+//! ```
+//!
+//! ```text
+//! error[E0277]: `EmptyBodies` cannot replay bodies of type `Upload`
+//!    |     is_service::<Upload>(&client);
+//!    |     -------------------- ^^^^^^^ not a replay policy for `Upload`
+//!    = note: `EmptyBodies`, the default, needs `Upload: Body + Default`, and `CloneBodies` needs `Upload: Clone`
+//!    = note: for other bodies choose a policy of the layer: `.replay(NoReplay)`, …
+//! ```
+//!
+//! | the compiler says | cause | what to do |
 //! | --- | --- | --- |
-//! | no method `oneshot` or `ready` | the trait is not imported | `use tower::ServiceExt;`, and tower's feature `util` |
-//! | `B: Default` (for `EmptyBodies`) | the default policy recognizes an empty body by `B::default()` | choose a [policy](super::recipes#request-bodies-and-replays): `.replay(NoReplay)`, or `BufferBodies` |
-//! | `B: Clone` (for `CloneBodies`) | the body can't be cloned | `BufferBodies`, or a closure |
-//! | `S: Clone` | the inner service is not `Clone`, such as tower's `Balance` | put tower's `Buffer` between it and the layer |
-//! | `reqwest::Client: Service<http::Request<_>>` | reqwest's client takes its own request type | [`ReqwestService`] around it |
-//! | `Service<http::Request<B>>` with another `B` | the inner client was built for another body type | name the body: `HyperClient<Full<Bytes>>` |
-//! | `Into<BoxError>` | the inner error has no conversion into a boxed `Error` | tower's `map_err` below the layer |
-//! | `Response = http::Response<_>` | the inner service returns another response type | convert it with `map_response` *above* the layer |
-//! | `B: Sync` (under `ReqwestService`) | reqwest needs bodies that are `Sync` | `reqwest::Body::wrap`, or `http_body_util::combinators::BoxBody` |
-//! | `Future: Send` (at `tokio::spawn`) | the inner service's future is not `Send` | `tokio::task::spawn_local` |
+//! | no method named `oneshot` or `ready` found | the trait is not imported | `use tower::ServiceExt;`, and tower's feature `util` |
+//! | `EmptyBodies` cannot replay bodies of type `B` | the default policy makes an empty body by `B::default()` | choose a [policy](super::recipes#request-bodies-and-replays): `.replay(NoReplay)`, or `BufferBodies` |
+//! | `CloneBodies` cannot replay bodies of type `B` | the body can't be cloned | `BufferBodies`, or a closure |
+//! | expected a `Fn(&B)` closure | the value given to `replay` is not a policy | [`ReplayPolicy`] lists the policies |
+//! | `S: Clone` is not satisfied | the inner service is not `Clone`, such as tower's `Balance` | put tower's `Buffer` between it and the layer |
+//! | `Client: Service<http::Request<…>>` is not satisfied | reqwest's client takes its own request type | [`ReqwestService`] around it |
+//! | mismatched types, or `Service<http::Request<B>>` is not satisfied | the inner client was built for another body type | name the body: `HyperClient<Full<Bytes>>` |
+//! | `E: std::error::Error` is not satisfied | the inner error has no conversion into [`BoxError`] | tower's `map_err` below the layer |
+//! | expected `Response<_>`, found another type | the inner service returns another response type | convert it with `map_response` *above* the layer |
+//! | `B` cannot be shared between threads safely (under `ReqwestService`) | reqwest needs bodies that are `Sync` | `reqwest::Body::wrap`, or `http_body_util::combinators::BoxBody` |
+//! | future cannot be sent between threads safely (at `tokio::spawn`) | the inner service's future is not `Send` | `tokio::task::spawn_local` |
+//! | is not a source of tokens | the argument is neither [`ClientCredentials`] nor a closure of [`AcquireContext`] | [`TokenSource`] has an example |
 //! | two types named `Request` or `Service` | two versions of `http` or tower in the dependency tree | `cargo tree --duplicates` |
-//! | no `build` without a transport | the default features are off | [`transport`](crate::endpoint::ClientCredentialsBuilder::transport), or feature `hyper` |
+//!
+//! With the default features off, `build` compiles without a transport and returns an error: call
+//! [`transport`](crate::endpoint::ClientCredentialsBuilder::transport), or turn on feature
+//! `hyper-transport`.
 
 // Names for the links above.
 #[cfg(doc)]

@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use crate::{
-    error::{Error, ErrorKind, join_names},
+    error::{Error, Problem, join_names},
     jose::{SigningAlgorithm, SigningKey},
     sync::{Mutex, lock},
 };
@@ -25,7 +25,7 @@ const PREFERENCE: [SigningAlgorithm; 5] = [
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials, dpop::DpopKey,
 ///     jose::{SigningAlgorithm, SigningKey},
@@ -37,7 +37,7 @@ const PREFERENCE: [SigningAlgorithm; 5] = [
 ///     .build()?;
 ///
 /// // Or a key that outlives the process, if the server registers it for the client:
-/// # let pem = include_str!("../../tests/signing_keys/ec256-sec1.pem");
+/// # let pem = include_str!("../../tests/credentials/signing_keys/ec256-sec1.pem");
 /// let key = DpopKey::from(SigningKey::from_pem(SigningAlgorithm::Es256, pem)?);
 /// # let _ = (source, key);
 /// # }
@@ -99,7 +99,7 @@ async fn generated(
     // On a blocking thread, since generating an RSA key is slow.
     let key = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm))
         .await
-        .map_err(|error| Error::new(ErrorKind::Runtime).with_source(error))??;
+        .map_err(|error| Error::of(Problem::Runtime).with_source(error))??;
     let mut keys = lock(keys);
     // Another task may have been faster.
     Ok(known(&keys).unwrap_or_else(|| {
@@ -110,7 +110,7 @@ async fn generated(
 
 fn unlisted(algorithm: &str, listed: &[String]) -> Error {
     let listed = join_names(listed);
-    Error::new(ErrorKind::Config).with_detail(format!(
+    Error::of(Problem::Config).with_detail(format!(
         "DPoP key: it is for {algorithm}, but the authorization server lists {listed} \
          (dpop_signing_alg_values_supported); pass a key for a listed algorithm"
     ))
@@ -162,7 +162,7 @@ mod tests {
         assert!(key.choose(&names(&["ES256", "ES384"])).await.is_ok());
         for (key, ours) in [(key, "ES384"), (DpopKey::generate(), "RS256")] {
             let error = key.choose(&names(&["ES512", "ES256K"])).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
+            assert_eq!(error.problem(), Problem::Config);
             let text = error.to_string();
             assert!(text.contains(ours) && text.contains("ES512, ES256K"), "{text}");
         }

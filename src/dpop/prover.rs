@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::WallClock,
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     jose::{self, Signer, SigningKey},
     skew::Skew,
     token::{ProofOfPossession, Token},
@@ -102,8 +102,7 @@ impl Prover {
 impl Claims<'_> {
     fn encode(&self, jti: &str, now: SystemTime) -> Result<Vec<u8>, Error> {
         let issued_at = now.duration_since(UNIX_EPOCH).map_err(|_| {
-            Error::new(ErrorKind::Credentials)
-                .with_detail("the wall clock is before 1970; correct it")
+            Error::of(Problem::Credentials).with_detail("the wall clock is before 1970; correct it")
         })?;
         let mut json = Vec::with_capacity(512);
         member(&mut json, "{\"jti\":", jti);
@@ -129,7 +128,7 @@ fn member(json: &mut Vec<u8>, name: &str, value: &(impl Serialize + ?Sized)) {
 
 fn htu(uri: &Uri) -> Result<Htu, Error> {
     Htu::of(uri).ok_or_else(|| {
-        Error::new(ErrorKind::Refused).with_detail(
+        Error::of(Problem::Refused).with_detail(
             "a DPoP proof needs the whole URI, but the request's URI has no scheme and host; pass an \
              absolute URI",
         )

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     clock::WallClock,
-    error::ErrorKind,
+    error::Problem,
     jose::{SigningAlgorithm, SigningKey},
     skew::Skew,
     token::{ProofOfPossession as _, Token, TokenType},
@@ -88,7 +88,7 @@ fn odd_uris_are_escaped_or_refused() {
     let proof = prover.prove(&Method::GET, &uri, &token).unwrap();
     assert_eq!(decoded(&proof).1["htu"], "https://a.example/b\"{c}");
     let error = prover.prove(&Method::GET, &Uri::from_static("/b"), &token).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Refused);
+    assert_eq!(error.problem(), Problem::Refused);
     assert!(error.to_string().contains("no scheme and host"), "{error}");
 }
 
@@ -104,7 +104,7 @@ fn time_is_the_servers_and_never_before_1970() {
     assert_eq!(decoded(&proof).1["iat"], 1_572_544_800);
     let broken = super::tests::prover(|| UNIX_EPOCH - Duration::from_secs(1));
     let error = broken.prove_token_request(&Method::POST, &uri, None).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Credentials);
+    assert_eq!(error.problem(), Problem::Credentials);
 }
 
 /// The authorization server's clock may be wrong, and says nothing about an API's.

@@ -9,7 +9,7 @@ use http::{HeaderMap, Uri};
 use tokio::time::Instant;
 use tracing::Span;
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use super::certificate_binding::CertificateBinding;
 #[cfg(feature = "dpop")]
 use super::dpop::{DpopAttempt, DpopConfig};
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     client_auth::ClientAuth,
     clock::WallClock,
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     event::{EventKind, Observer},
     secret_file::{READ_TIMEOUT, ReadContext},
     skew::Skew,
@@ -38,7 +38,7 @@ use crate::{
 /// A client of one token endpoint.
 pub(super) struct EndpointClient {
     pub(super) endpoint: Endpoint,
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     pub(super) binding: Option<CertificateBinding>,
     #[cfg(feature = "dpop")]
     pub(super) dpop: DpopConfig,
@@ -94,7 +94,7 @@ impl EndpointClient {
 
     /// `span`: the attempt's, which gets the server and the status.
     pub(super) async fn attempt(&self, context: &ReadContext, span: &Span) -> Result<Token, Error> {
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         if let Some(binding) = &self.binding {
             binding.refresh(context).await?;
         }
@@ -103,8 +103,9 @@ impl EndpointClient {
         let token = self.request_token(&endpoint, context, span).await;
         token.map_err(|error| match &endpoint.metadata {
             Some(metadata) => {
-                use ErrorKind as K;
-                if let K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody = error.kind()
+                use Problem as K;
+                if let K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody =
+                    error.problem()
                 {
                     self.endpoint.mark_stale();
                 }

@@ -5,10 +5,10 @@ use std::{fmt, sync::Arc};
 use tracing::{Span, field};
 
 use super::{attempt::EndpointClient, discovery::ServerMetadata, retry, token_endpoint::Endpoint};
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use crate::source::CacheHandle;
 use crate::{
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     event::Observer,
     source::{AcquireContext, TokenSource},
     token::Token,
@@ -23,7 +23,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 ///
 /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
@@ -46,6 +46,19 @@ impl ClientCredentials {
     /// # Errors
     ///
     /// Kind `Discovery`, `IssuerMismatch` or `AcquisitionTimeout`.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{ClientCredentials, Error};
+    ///
+    /// async fn print_methods(source: &ClientCredentials) -> Result<(), Error> {
+    ///     if let Some(metadata) = source.server_metadata().await? {
+    ///         println!("{}: {:?}", metadata.issuer(), metadata.token_endpoint_auth_methods());
+    ///     }
+    ///     Ok(())
+    /// }
+    /// ```
     pub async fn server_metadata(&self) -> Result<Option<ServerMetadata>, Error> {
         let client = &*self.client;
         let Endpoint::Discovered(cache) = &client.endpoint else { return Ok(None) };
@@ -53,7 +66,7 @@ impl ClientCredentials {
         let context = client.context(&observer);
         tokio::time::timeout(client.retry.attempt_timeout, cache.metadata(&context))
             .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::AcquisitionTimeout)))
+            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)))
             .map(Some)
     }
 }
@@ -85,7 +98,7 @@ impl TokenSource for ClientCredentials {
         })
     }
 
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     fn attach(&self, cache: CacheHandle) {
         if let Some(binding) = &self.client.binding {
             binding.attach(cache);

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock::WallClock,
     dpop::{self, DpopKey, Nonces, Prover},
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     skew::Skew,
     token::{DPOP, Token},
 };
@@ -101,17 +101,17 @@ impl DpopAttempt {
 impl ReceivedNonce {
     /// Marks an error as retryable if it only asks for the nonce that came with it.
     pub(super) fn adjust(self, error: Error) -> Error {
-        let is_retryable = error.kind() == ErrorKind::UseDpopNonce && self != Self::Absent;
+        let is_retryable = error.problem() == Problem::UseDpopNonce && self != Self::Absent;
         if is_retryable { error.with_retryable(true) } else { error }
     }
 
     /// Whether a second request with the new nonce may succeed (RFC 9449 §8). This includes an error
     /// without a usable code: the `error` member of some servers is not a string then.
     pub(super) fn allows_second_request(self, error: &Error) -> bool {
-        let wants_nonce = error.kind() == ErrorKind::UseDpopNonce;
+        let wants_nonce = error.problem() == Problem::UseDpopNonce;
         let status = error.status().is_some_and(|status| matches!(status.as_u16(), 400 | 401));
-        let code = error.oauth_code().map(ErrorKind::of_oauth_code);
-        let is_unclear = status && code.is_none_or(|code| code == ErrorKind::OtherOAuthError);
+        let code = error.oauth_code().map(Problem::of_oauth_code);
+        let is_unclear = status && code.is_none_or(|code| code == Problem::OtherOAuthError);
         self == Self::New && (wants_nonce || is_unclear)
     }
 }

@@ -11,18 +11,18 @@ use super::{
 };
 use crate::{
     client_auth::{SentSecrets, WITHHELD},
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
     transport,
 };
 
 /// The error of a status.
 pub(super) fn by_status(status: StatusCode) -> Error {
     match status.as_u16() {
-        429 => Error::new(ErrorKind::RateLimited),
-        500..=599 => Error::new(ErrorKind::ServerError),
+        429 => Error::of(Problem::RateLimited),
+        500..=599 => Error::of(Problem::ServerError),
         // Request Timeout and Too Early invite the same request again.
-        408 | 425 => Error::new(ErrorKind::HttpStatus).with_retryable(true),
-        _ => Error::new(ErrorKind::HttpStatus),
+        408 | 425 => Error::of(Problem::HttpStatus).with_retryable(true),
+        _ => Error::of(Problem::HttpStatus),
     }
 }
 
@@ -40,7 +40,7 @@ pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) 
                  check that its network may call the token URL; this client retries after a pause",
             )
         }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.with_terminal(true).with_advice(
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.with_permanent(true).with_advice(
             "the authorization server refuses these credentials without an OAuth error code; check \
              the client id and secret, whether this client must authenticate another way (basic, \
              post, private_key_jwt, …), and the token URL",
@@ -69,15 +69,13 @@ fn has_html_type(headers: &HeaderMap) -> bool {
 /// or transient code does not change the error of a 429 or a 5xx status.
 pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
     let status = without_code(body.status, body.headers, body.text);
-    let known = Error::new(ErrorKind::of_oauth_code(code));
-    let by_status = match status.kind() {
-        ErrorKind::RateLimited => {
-            known.is_retryable() || known.kind() == ErrorKind::OtherOAuthError
-        }
-        _ => known.kind() == ErrorKind::OtherOAuthError && status.is_retryable(),
+    let known = Error::of(Problem::of_oauth_code(code));
+    let by_status = match status.problem() {
+        Problem::RateLimited => known.is_retryable() || known.problem() == Problem::OtherOAuthError,
+        _ => known.problem() == Problem::OtherOAuthError && status.is_retryable(),
     };
     // A registered code cannot be a secret.
-    let registered = known.kind() != ErrorKind::OtherOAuthError;
+    let registered = known.problem() != Problem::OtherOAuthError;
     let error = if by_status { status } else { known };
     let token = match &fields.access_token {
         Member::Text(token) => Some(token.as_str()),
@@ -106,7 +104,7 @@ pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
 
 /// A redirect, with the origin of its target. The rest of the address is not shown.
 pub(super) fn redirect(headers: &HeaderMap, secrets: &SentSecrets) -> Error {
-    let error = Error::new(ErrorKind::Redirect);
+    let error = Error::of(Problem::Redirect);
     let Some(location) = headers.get(header::LOCATION) else {
         return error.with_detail("it names no target");
     };
@@ -137,20 +135,20 @@ fn origin(location: &str) -> Option<String> {
 
 pub(super) fn incomplete(why: BodyError, secrets: &SentSecrets) -> Error {
     match why {
-        BodyError::TooLarge => Error::new(ErrorKind::BodyTooLarge),
+        BodyError::TooLarge => Error::of(Problem::BodyTooLarge),
         BodyError::Broken(cause) => {
             if secrets.are_repeated_by(&*cause) {
-                let error = Error::new(ErrorKind::Transport).with_detail("the answer broke off");
+                let error = Error::of(Problem::Transport).with_detail("the answer broke off");
                 return with_cause(error, cause, secrets);
             }
             let text = transport::describe("the answer broke off", &cause);
-            Error::new(ErrorKind::Transport).with_detail(text).with_source(cause)
+            Error::of(Problem::Transport).with_detail(text).with_source(cause)
         }
     }
 }
 
 pub(super) fn encoding() -> Error {
-    Error::new(ErrorKind::UnsupportedContentEncoding)
+    Error::of(Problem::UnsupportedContentEncoding)
 }
 
 /// A success that is not a token response.
@@ -158,7 +156,7 @@ pub(super) fn malformed(why: &ParseError, body: ErrorBody<'_>) -> Error {
     if body.text.trim_ascii().is_empty() {
         return empty(body.status);
     }
-    let error = Error::new(ErrorKind::MalformedBody);
+    let error = Error::of(Problem::MalformedBody);
     match why {
         ParseError::Truncated => error.with_retryable(true).with_detail("the body ends early"),
         ParseError::Malformed(why) => body.describe(error.with_detail(why.clone())),
@@ -169,8 +167,8 @@ pub(super) fn malformed(why: &ParseError, body: ErrorBody<'_>) -> Error {
 /// 204, mean that there is no token.
 fn empty(status: StatusCode) -> Error {
     let error = match status {
-        StatusCode::OK => Error::new(ErrorKind::MalformedBody).with_retryable(true),
-        _ => Error::new(ErrorKind::MissingAccessToken),
+        StatusCode::OK => Error::of(Problem::MalformedBody).with_retryable(true),
+        _ => Error::of(Problem::MissingAccessToken),
     };
     error.with_detail("the body is empty")
 }
@@ -190,10 +188,10 @@ pub(super) fn token_type(member: &Member, secrets: &SentSecrets, token: &str) ->
 
 /// Adds hints about the credentials, if they were refused.
 pub(super) fn add_hints(error: Error, secrets: &SentSecrets) -> Error {
-    use ErrorKind as K;
-    let refused = match error.kind() {
+    use Problem as K;
+    let refused = match error.problem() {
         K::InvalidClient | K::UnauthorizedClient | K::InvalidGrant => true,
-        K::HttpStatus => error.is_terminal(),
+        K::HttpStatus => error.is_permanent(),
         _ => error.status() == Some(StatusCode::UNAUTHORIZED),
     };
     let hints = if refused { secrets.hints() } else { &[] };
@@ -319,7 +317,7 @@ mod tests {
         let text = |text: &str| {
             let status = StatusCode::OK;
             let body = ErrorBody { status, headers: &headers, text, secrets: &secrets };
-            let text = body.describe(Error::new(ErrorKind::MalformedBody)).to_string();
+            let text = body.describe(Error::of(Problem::MalformedBody)).to_string();
             text.rsplit_once("in between").unwrap().1.to_owned()
         };
         assert_eq!(

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, header};
 
 use super::fields::Member;
-use crate::limits::MAX_DURATION;
+use crate::limits::MAX_LIFETIME;
 
 /// `expires_in` (RFC 6749 §5.1): a number, integral or not, or the same in a string. Negative means
 /// expired. Anything else is ignored.
@@ -20,7 +20,7 @@ pub(super) fn seconds(member: &Member) -> Option<Duration> {
 
 /// The lifetime of the setting, or of the server's response.
 pub(super) fn stated(expires_in: &Member, setting: Option<Duration>) -> Option<Duration> {
-    setting.map(|lifetime| lifetime.min(MAX_DURATION)).or_else(|| seconds(expires_in))
+    setting.map(|lifetime| lifetime.min(MAX_LIFETIME)).or_else(|| seconds(expires_in))
 }
 
 fn parse(text: &str) -> Option<f64> {
@@ -31,7 +31,7 @@ fn parse(text: &str) -> Option<f64> {
 
 fn clamp(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0))
-        .map_or(MAX_DURATION, |duration| duration.min(MAX_DURATION))
+        .map_or(MAX_LIFETIME, |duration| duration.min(MAX_LIFETIME))
 }
 
 /// The age of a response, which a cache in front of the token endpoint states (RFC 9111 §5.1). Of
@@ -49,7 +49,7 @@ pub(super) fn delta_seconds(text: &str) -> Option<Duration> {
     }
     // More digits than fit are a large number too.
     Some(
-        text.parse().map_or(MAX_DURATION, |seconds| Duration::from_secs(seconds).min(MAX_DURATION)),
+        text.parse().map_or(MAX_LIFETIME, |seconds| Duration::from_secs(seconds).min(MAX_LIFETIME)),
     )
 }
 
@@ -72,10 +72,10 @@ mod tests {
             ("0.5", secs(0.5)),
             ("-103", secs(0.0)),
             ("-0.0", secs(0.0)),
-            ("1e400", Some(MAX_DURATION)),
+            ("1e400", Some(MAX_LIFETIME)),
             ("-1e400", secs(0.0)),
-            ("18446744073709551616", Some(MAX_DURATION)),
-            ("4294967297", Some(MAX_DURATION)),
+            ("18446744073709551616", Some(MAX_LIFETIME)),
+            ("4294967297", Some(MAX_LIFETIME)),
             ("", None),
             ("one hour", None),
             ("inf", None),
@@ -86,7 +86,7 @@ mod tests {
         ] {
             assert_eq!(text(shape), expected, "{shape:?}");
         }
-        assert_eq!(seconds(&Member::Number(f64::INFINITY)), Some(MAX_DURATION));
+        assert_eq!(seconds(&Member::Number(f64::INFINITY)), Some(MAX_LIFETIME));
         assert_eq!(seconds(&Member::Other), None);
     }
 
@@ -98,7 +98,7 @@ mod tests {
             age(&headers)
         };
         assert_eq!(of("1200"), Duration::from_secs(1200));
-        assert_eq!(of("99999999999999999999999"), MAX_DURATION);
+        assert_eq!(of("99999999999999999999999"), MAX_LIFETIME);
         for none in ["", "-1", "+1", "1.5", "1, 2", "x"] {
             assert_eq!(of(none), Duration::ZERO, "{none:?}");
         }

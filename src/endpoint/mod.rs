@@ -4,7 +4,7 @@ mod attempt;
 mod attempt_context;
 mod body;
 mod builder;
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 mod certificate_binding;
 mod client_credentials;
 mod discovery;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     client_auth::SentSecrets,
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     token::{Token, TokenType},
 };
 
@@ -88,7 +88,7 @@ fn success(answer: RawResponse<'_>) -> Result<Token, Error> {
         return refuse(&|page| error_response::oauth(code, &fields, page));
     }
     if let Member::Absent = fields.access_token {
-        return refuse(&|page| page.describe(Error::new(ErrorKind::MissingAccessToken)));
+        return refuse(&|page| page.describe(Error::of(Problem::MissingAccessToken)));
     }
     token(fields, &answer)
 }
@@ -98,7 +98,7 @@ fn failure(answer: RawResponse<'_>) -> Error {
     // The unread body may contain an error code. A status that says "later" or "no" is enough.
     let unread = |unread| {
         let without_code = error_response::without_code(status, headers, "");
-        let enough = without_code.is_retryable() || without_code.is_terminal();
+        let enough = without_code.is_retryable() || without_code.is_permanent();
         if enough { without_code } else { unread }
     };
     if is_encoded(headers) {
@@ -133,14 +133,14 @@ fn token(fields: Fields, answer: &RawResponse<'_>) -> Result<Token, Error> {
     let (age, policy) = (lifetime::age(answer.headers), answer.policy);
     let mut secret = match fields.access_token {
         Member::Text(secret) => secret,
-        Member::Absent => return Err(Error::new(ErrorKind::MissingAccessToken)),
+        Member::Absent => return Err(Error::of(Problem::MissingAccessToken)),
         Member::Number(_) | Member::List(_) | Member::Other => {
-            return Err(Error::new(ErrorKind::InvalidTokenValue)
+            return Err(Error::of(Problem::InvalidTokenValue)
                 .with_detail("the access token is not a JSON string"));
         }
     };
     if !matches!(fields.error, Member::Absent | Member::Text(_)) {
-        return Err(Error::new(ErrorKind::MalformedBody)
+        return Err(Error::of(Problem::MalformedBody)
             .with_detail("it has an access token and an error that is not a string"));
     }
     let token_type = token_type(&fields.token_type, policy.token_type_override, policy.accepted)
@@ -212,10 +212,10 @@ mod tests {
         status: u16,
         headers: &[(&'static str, &str)],
         body: &[u8],
-    ) -> (ErrorKind, bool) {
+    ) -> (Problem, bool) {
         let error = answered(status, headers, Ok(body)).expect_err("no token");
         assert_eq!(error.status().unwrap(), status);
-        (error.kind(), error.is_retryable())
+        (error.problem(), error.is_retryable())
     }
 
     pub(super) fn answered(
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_known_code_outranks_the_status_and_an_unknown_one_does_not() {
-        use ErrorKind as K;
+        use Problem as K;
         for (status, body, expected) in [
             (503, r#"{"error":"invalid_scope"}"#, (K::InvalidScope, false)),
             (400, r#"{"error":"server_error"}"#, (K::ServerError, true)),
@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn an_answer_that_cannot_be_read_whole_keeps_what_its_status_says() {
-        use ErrorKind as K;
+        use Problem as K;
         let gzip = [("content-encoding", "identity, GZIP")];
         assert_eq!(refused(200, &gzip, b"{}"), (K::UnsupportedContentEncoding, false));
         assert_eq!(refused(400, &gzip, b"{}"), (K::UnsupportedContentEncoding, false));
@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(refused(302, &gzip, b""), (K::Redirect, false));
         let plain = [("content-encoding", "identity"), ("content-encoding", "")];
         assert_eq!(refused(200, &plain, b"{}"), (K::MissingAccessToken, false));
-        let kind = |status, why| answered(status, &[], Err(why)).unwrap_err().kind();
+        let kind = |status, why| answered(status, &[], Err(why)).unwrap_err().problem();
         assert_eq!(kind(200, BodyError::TooLarge), K::BodyTooLarge);
         assert_eq!(kind(400, BodyError::TooLarge), K::BodyTooLarge);
         assert_eq!(kind(429, BodyError::TooLarge), K::RateLimited);
@@ -298,7 +298,7 @@ mod tests {
         for an_error in ["{}", "1", "true", "[]"] {
             let body = format!(r#"{{"access_token":"a","error":{an_error}}}"#);
             let error = token(200, &[], &body).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::MalformedBody, "{body}");
+            assert_eq!(error.problem(), Problem::MalformedBody, "{body}");
         }
     }
 
@@ -306,14 +306,14 @@ mod tests {
     fn every_token_type_that_is_not_bearer_is_refused() {
         for name in ["\"DPoP\"", "\"dpop\"", "\"mac\"", "\"N_A\"", "\"Bearer, x\"", "1", "{}"] {
             let body = format!(r#"{{"access_token":"a","token_type":{name}}}"#);
-            let expected = (ErrorKind::UnsupportedTokenType, false);
+            let expected = (Problem::UnsupportedTokenType, false);
             assert_eq!(refused(200, &[], body.as_bytes()), expected, "{name}");
         }
     }
 
     #[test]
     fn empty_and_cut_answers_may_be_whole_the_next_time() {
-        use ErrorKind as K;
+        use Problem as K;
         for body in ["", " \n", "{", "{\"access_token\":\"a\""] {
             assert_eq!(refused(200, &[], body.as_bytes()), (K::MalformedBody, true), "{body:?}");
         }

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use tracing::{Instrument, Span};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     event::EventKind,
     source::AcquireContext,
 };
@@ -85,11 +85,11 @@ where
     unreachable!("the loop ends at the last attempt")
 }
 
-/// OpenTelemetry's `error.type` of HTTP clients: the status, or the kind of error.
+/// OpenTelemetry's `error.type` of HTTP clients: the status, or the name of the problem.
 fn error_type(error: &Error) -> Cow<'static, str> {
     match error.status().filter(|status| status.is_client_error() || status.is_server_error()) {
         Some(status) => status.as_str().to_owned().into(),
-        None => error.kind().as_str().into(),
+        None => error.code().into(),
     }
 }
 
@@ -103,7 +103,7 @@ async fn run_attempt<T>(
         None => attempt.await,
         Some(end) => timeout_at(end, attempt)
             .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::AcquisitionTimeout))),
+            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout))),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::fields::Member;
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     token::TokenType,
 };
 
@@ -31,7 +31,7 @@ pub(super) fn token_type(
         TokenType::Dpop => accepted.dpop,
     };
     token_type.filter(is_accepted).ok_or_else(|| {
-        let error = Error::new(ErrorKind::UnsupportedTokenType);
+        let error = Error::of(Problem::UnsupportedTokenType);
         match member.as_text() {
             Some(name) if name.eq_ignore_ascii_case("N_A") => error.with_detail(NOT_ACCESS_TOKEN),
             _ => error,

@@ -4,7 +4,7 @@ use http::Uri;
 
 use crate::{
     client_auth::SentSecrets,
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     transport,
 };
 
@@ -12,12 +12,12 @@ use crate::{
 pub(super) fn transport_error(error: BoxError, uri: &Uri, secrets: &SentSecrets) -> Error {
     let error = match error.downcast::<Error>() {
         Ok(error) if !secrets.are_repeated_by(&*error) => return *error,
-        Ok(error) => return with_cause(Error::new(error.kind()), error, secrets),
+        Ok(error) => return with_cause(Error::of(error.problem()), error, secrets),
         Err(error) => error,
     };
     // Without path and query, since some servers require keys in them.
     let host = uri.authority().map_or("", |authority| authority.as_str());
-    let failed = Error::new(ErrorKind::Transport);
+    let failed = Error::of(Problem::Transport);
     if secrets.are_repeated_by(&*error) {
         return failed.with_detail(format!(
             "no answer from {host}: the transport failed; the cause is left out because it repeats \

@@ -23,12 +23,12 @@ impl Error {
     /// ```
     /// use tower_oauth2_client_credentials::{BoxError, Error, ErrorKind};
     ///
-    /// let ours = Error::new(ErrorKind::InvalidClient);
+    /// let ours = Error::new(ErrorKind::Source);
     /// let wrapped: BoxError = std::io::Error::other(ours).into();
     ///
     /// assert!(wrapped.downcast_ref::<Error>().is_none());
     /// let found = Error::find(&*wrapped).expect("an error of this crate");
-    /// assert_eq!(found.kind(), ErrorKind::InvalidClient);
+    /// assert_eq!(found.kind(), ErrorKind::Source);
     /// ```
     pub fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Self> {
         let mut next = Some(error);
@@ -68,7 +68,7 @@ mod tests {
     use std::fmt;
 
     use super::*;
-    use crate::error::{BoxError, ErrorKind};
+    use crate::error::{BoxError, Problem};
 
     #[derive(Debug)]
     struct Wrapper<E>(E);
@@ -86,7 +86,7 @@ mod tests {
     }
 
     fn ours() -> Error {
-        Error::new(ErrorKind::InvalidClient)
+        Error::of(Problem::InvalidClient)
     }
 
     #[test]
@@ -109,11 +109,11 @@ mod tests {
             ))))),
         ];
         for (index, error) in wrapped.iter().enumerate() {
-            let found = Error::find(&**error).map(Error::kind);
-            assert_eq!(found, Some(ErrorKind::InvalidClient), "{index}");
+            let found = Error::find(&**error).map(Error::problem);
+            assert_eq!(found, Some(Problem::InvalidClient), "{index}");
         }
         let inner = Error::from_source(ours());
-        assert_eq!(Error::find(&inner).map(Error::kind), Some(ErrorKind::Source), "the first one");
+        assert_eq!(Error::find(&inner).map(Error::problem), Some(Problem::Source), "the first one");
     }
 
     #[derive(Debug)]

@@ -1,318 +1,169 @@
-//! The kinds of failures, with advice for each.
+//! The public kinds of failures.
 
 /// The kind of an [`Error`](crate::Error).
+///
+/// A permanent error needs an operator: later requests fail in the same way until something is
+/// changed. A transient error can pass without one. Two kinds can be either, and the error itself
+/// says which: [`Error::is_permanent`](crate::Error::is_permanent).
+///
+/// The third column suggests an HTTP status for a service that gets this error while it handles a
+/// request of its own caller. Add `Retry-After` with
+/// [`Error::next_attempt_in`](crate::Error::next_attempt_in) to a 503. Never pass on the
+/// authorization server's 401: your caller would believe that its own credentials are wrong.
+///
+/// | kind | permanent or transient | status for your caller | what to do |
+/// | --- | --- | --- | --- |
+/// | [`OAuth`](Self::OAuth) | either | 500 if permanent, else 503 | See [`Error::oauth_code`](crate::Error::oauth_code). Check credentials, scope and the client's registration. `server_error` and `temporarily_unavailable` are transient. |
+/// | [`RateLimited`](Self::RateLimited) | transient | 503 | Share one cache between clients, and check how many instances run. |
+/// | [`HttpStatus`](Self::HttpStatus) | either | 502 | Check the token URL. A 401 or 403 is permanent: check the credentials. |
+/// | [`Redirect`](Self::Redirect) | permanent | 500 | Set the token URL to the final address. |
+/// | [`InvalidResponse`](Self::InvalidResponse) | transient | 502 | Check the token URL, and for a proxy or login page in between. |
+/// | [`UnsupportedTokenType`](Self::UnsupportedTokenType) | permanent | 500 | Configure the same token type here and at the authorization server, such as DPoP. |
+/// | [`Transport`](Self::Transport) | transient | 503 | Check network, DNS, proxy and TLS settings. |
+/// | [`AcquisitionTimeout`](Self::AcquisitionTimeout) | transient | 504 | Wait. If it lasts, check the authorization server. |
+/// | [`WaitTimeout`](Self::WaitTimeout) | transient | 504 | Wait. The acquisition goes on for later requests. |
+/// | [`Overloaded`](Self::Overloaded) | transient | 503 | Allow more acquisitions at once, and check where so many keys come from. |
+/// | [`Panicked`](Self::Panicked) | transient | 500 | Fix the token source. Its panic message is on standard error. |
+/// | [`Runtime`](Self::Runtime) | transient | 500 | Call from within a running tokio runtime with its time driver enabled. |
+/// | [`Credentials`](Self::Credentials) | transient | 500 | Check the file or closure that provides the secret, key or assertion. |
+/// | [`Discovery`](Self::Discovery) | either | 502 | Check the issuer, or give the token URL. Another issuer or an unlisted authentication method is permanent. |
+/// | [`Source`](Self::Source) | transient | 503 | See the cause: it is the error of your own token source. |
+/// | [`Config`](Self::Config) | permanent | 500 | Correct the setting that the message names. |
+/// | [`Refused`](Self::Refused) | transient | 500 | Correct the request that the message describes. Other requests are not affected. |
+///
+/// # Examples
+///
+/// ```
+/// use http::StatusCode;
+/// use tower_oauth2_client_credentials::{Error, ErrorKind};
+///
+/// /// The status for the caller of this service.
+/// fn status(error: &Error) -> StatusCode {
+///     match error.kind() {
+///         ErrorKind::OAuth if error.is_permanent() => StatusCode::INTERNAL_SERVER_ERROR,
+///         ErrorKind::AcquisitionTimeout | ErrorKind::WaitTimeout => StatusCode::GATEWAY_TIMEOUT,
+///         ErrorKind::Config | ErrorKind::Refused => StatusCode::INTERNAL_SERVER_ERROR,
+///         _ => StatusCode::SERVICE_UNAVAILABLE,
+///     }
+/// }
+///
+/// let error = Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None);
+/// assert_eq!(status(&error), 500);
+/// let error = Error::new(ErrorKind::OAuth).with_oauth_code("temporarily_unavailable", None);
+/// assert_eq!(status(&error), 503);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// `invalid_client` (RFC 6749 §5.2).
-    InvalidClient,
-    /// `invalid_request` (RFC 6749 §5.2).
-    InvalidRequest,
-    /// `invalid_scope` (RFC 6749 §5.2).
-    InvalidScope,
-    /// `unauthorized_client` (RFC 6749 §5.2).
-    UnauthorizedClient,
-    /// `unsupported_grant_type` (RFC 6749 §5.2).
-    UnsupportedGrantType,
-    /// `invalid_grant` (RFC 6749 §5.2).
-    InvalidGrant,
-    /// `invalid_target` (RFC 8707 §2).
-    InvalidTarget,
-    /// `access_denied` (RFC 6749 §4.1.2.1, sent by token endpoints too).
-    AccessDenied,
-    /// `use_dpop_nonce` (RFC 9449 §8).
-    UseDpopNonce,
-    /// `invalid_dpop_proof` (RFC 9449 §5).
-    InvalidDpopProof,
-    /// `temporarily_unavailable` (RFC 6749 §4.1.2.1, sent by token endpoints too).
-    TemporarilyUnavailable,
-    /// `server_error`, or a 5xx status.
-    ServerError,
-    /// An OAuth error code that is none of the above.
-    OtherOAuthError,
+    /// An OAuth error code of the authorization server (RFC 6749 §5.2), such as `invalid_client`.
+    OAuth,
     /// 429 (RFC 6585 §4).
     RateLimited,
     /// An error status without an OAuth error code.
     HttpStatus,
     /// A redirect, which is never followed for token requests.
     Redirect,
-    /// A success whose body is not the JSON of RFC 6749 §5.1.
-    MalformedBody,
-    /// A success without a token.
-    MissingAccessToken,
-    /// A token that cannot be sent in a header field.
-    InvalidTokenValue,
+    /// A response that is not a token response (RFC 6749 §5.1), is compressed or too large, or whose
+    /// token cannot be sent in a header field.
+    InvalidResponse,
     /// A token type that this client cannot present (RFC 6749 §7.1).
     UnsupportedTokenType,
-    /// A compressed response, which was not requested.
-    UnsupportedContentEncoding,
-    /// A response above the body cap.
-    BodyTooLarge,
     /// The token endpoint could not be reached, or the connection broke.
     Transport,
     /// The timeout of an acquisition or attempt elapsed.
     AcquisitionTimeout,
-    /// Too many acquisitions of other keys of a keyed cache were queued before this one.
-    Overloaded,
     /// The deadline of the waiting request passed.
     WaitTimeout,
+    /// Too many acquisitions of other keys of a keyed cache were queued before this one.
+    Overloaded,
     /// A token source panicked.
     Panicked,
     /// No tokio runtime to acquire a token on, or it is shutting down.
     Runtime,
     /// The client's secret, key or assertion could not be read.
     Credentials,
-    /// The authorization server's metadata (RFC 8414) could not be read.
+    /// The authorization server's metadata (RFC 8414) could not be read, has another issuer, or does
+    /// not list this client's authentication method and the settings are strict.
     Discovery,
-    /// The metadata has another issuer than the configured one (RFC 8414 §3.3).
-    IssuerMismatch,
-    /// The metadata does not list this client's authentication method, and the settings are strict.
-    UnsupportedAuthMethod,
     /// The user's own token source failed.
     Source,
     /// A setting is wrong.
     Config,
-    /// The request was refused before it was sent.
+    /// The request was refused before it was sent. Other requests are not affected.
     Refused,
 }
 
-impl ErrorKind {
-    /// The stable name of the kind: the OAuth code, if there is one.
-    pub fn as_str(self) -> &'static str {
-        use ErrorKind as K;
-        match self {
-            K::InvalidClient => "invalid_client",
-            K::InvalidRequest => "invalid_request",
-            K::InvalidScope => "invalid_scope",
-            K::UnauthorizedClient => "unauthorized_client",
-            K::UnsupportedGrantType => "unsupported_grant_type",
-            K::InvalidGrant => "invalid_grant",
-            K::InvalidTarget => "invalid_target",
-            K::AccessDenied => "access_denied",
-            K::UseDpopNonce => "use_dpop_nonce",
-            K::InvalidDpopProof => "invalid_dpop_proof",
-            K::TemporarilyUnavailable => "temporarily_unavailable",
-            K::ServerError => "server_error",
-            K::OtherOAuthError => "other_oauth_error",
-            K::RateLimited => "rate_limited",
-            K::HttpStatus => "http_status",
-            K::Redirect => "redirect",
-            K::MalformedBody => "malformed_body",
-            K::MissingAccessToken => "missing_access_token",
-            K::InvalidTokenValue => "invalid_token_value",
-            K::UnsupportedTokenType => "unsupported_token_type",
-            K::UnsupportedContentEncoding => "unsupported_content_encoding",
-            K::BodyTooLarge => "body_too_large",
-            K::Transport => "transport",
-            K::AcquisitionTimeout => "acquisition_timeout",
-            K::Overloaded => "overloaded",
-            K::WaitTimeout => "wait_timeout",
-            K::Panicked => "panicked",
-            K::Runtime => "runtime",
-            K::Credentials => "credentials",
-            K::Discovery => "discovery",
-            K::IssuerMismatch => "issuer_mismatch",
-            K::UnsupportedAuthMethod => "unsupported_auth_method",
-            K::Source => "source",
-            K::Config => "config",
-            K::Refused => "refused",
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use http::StatusCode;
+
+    use super::*;
+    use crate::error::{Error, Problem};
+
+    /// The rows of the table in the documentation: name, cells.
+    fn rows() -> Vec<(&'static str, Vec<&'static str>)> {
+        let rows = include_str!("kind.rs").lines().filter_map(|line| {
+            let row = line.strip_prefix("/// | [`")?;
+            let (name, cells) = row.split_once("`](Self::")?;
+            Some((name, cells.split(" | ").skip(1).collect()))
+        });
+        rows.collect()
+    }
+
+    fn declared() -> Vec<&'static str> {
+        let (_, rest) = include_str!("kind.rs").split_once("pub enum ErrorKind {").unwrap();
+        let (body, _) = rest.split_once("\n}").unwrap();
+        body.lines().filter_map(|line| line.trim().strip_suffix(',')).filter(not_prose).collect()
+    }
+
+    fn not_prose(line: &&str) -> bool {
+        !line.starts_with("///")
+    }
+
+    #[test]
+    fn each_kind_has_one_row_with_a_status_and_an_action() {
+        let rows = rows();
+        assert_eq!(rows.iter().map(|(name, _)| *name).collect::<Vec<_>>(), declared());
+        assert!(rows.len() <= 18);
+        for (name, cells) in rows {
+            let [_, status, action] = cells[..] else { panic!("{name}: {cells:?}") };
+            for word in status.split(' ').filter(|word| word.starts_with(char::is_numeric)) {
+                let code = StatusCode::try_from(word.trim_end_matches(',')).unwrap();
+                assert!(code.is_server_error(), "{name}: {code}");
+            }
+            assert!(status.starts_with('5') && action.trim_end().ends_with(". |"), "{name}");
         }
     }
 
-    /// The problem, and what to do.
-    pub(crate) fn advice(self) -> &'static str {
-        use ErrorKind as K;
-        match self {
-            K::InvalidClient => {
-                "the authorization server does not accept these credentials; check the client id \
-                 and secret, and whether this client must authenticate another way (basic, post, \
-                 private_key_jwt, …)"
-            }
-            K::InvalidRequest => {
-                "the authorization server does not understand the token request; compare the \
-                 parameters and the way the client authenticates with its documentation"
-            }
-            K::InvalidScope => {
-                "the requested scope is unknown, malformed, or not granted to this client; check \
-                 its spelling and the client's registration"
-            }
-            K::UnauthorizedClient => {
-                "this client may not use this grant type, or its secret is wrong; check its \
-                 registration, and try client_secret_post if the server does not decode \
-                 Basic credentials"
-            }
-            K::UnsupportedGrantType => {
-                "the token endpoint does not offer this grant type; enable it at the \
-                 authorization server, or check grant_type and the token URL"
-            }
-            K::InvalidGrant => {
-                "the authorization server refuses the grant; check the assertion or token that is \
-                 sent (issuer, audience, lifetime, key), and the client's registration"
-            }
-            K::InvalidTarget => {
-                "the resource or audience is unknown to the authorization server; check that \
-                 parameter"
-            }
-            K::AccessDenied => {
-                "the authorization server denies this client access; ask its administrator"
-            }
-            K::UseDpopNonce => {
-                "the authorization server wants a DPoP proof with its nonce; configure DPoP, or \
-                 turn the requirement off for this client"
-            }
-            K::InvalidDpopProof => {
-                "the authorization server does not accept the DPoP proof, or requires one; \
-                 configure DPoP, and check the clock and that no proxy rewrites the URL"
-            }
-            K::TemporarilyUnavailable => {
-                "the authorization server is overloaded or under maintenance; it is asked again \
-                 after a pause"
-            }
-            K::ServerError => {
-                "the authorization server failed to answer; it may be down or overloaded, and is \
-                 asked again after a pause"
-            }
-            K::OtherOAuthError => {
-                "the authorization server refused the request with an unregistered error code; look \
-                 the code up in the server's documentation"
-            }
-            K::RateLimited => {
-                "the authorization server throttles this client; share one TokenCache between \
-                 clients, and check how many instances run"
-            }
-            K::HttpStatus => {
-                "the token endpoint answered with an error status; check the token URL"
-            }
-            K::Redirect => {
-                "the token endpoint redirects, which is never followed with credentials; set the \
-                 token URL to the final address"
-            }
-            K::MalformedBody => {
-                "the token endpoint answered with something other than a JSON token response; \
-                 check the token URL, and for a proxy or login page in between"
-            }
-            K::MissingAccessToken => {
-                "the token endpoint reported success without an access token; check the token URL \
-                 and what the server sends"
-            }
-            K::InvalidTokenValue => {
-                "the access token cannot be sent in a header field; the authorization server, or \
-                 something in between, damaged it"
-            }
-            K::UnsupportedTokenType => {
-                "the authorization server issued a token of another type than this client can \
-                 present; a DPoP token needs DPoP configured here, a Bearer token is refused \
-                 where DPoP is required"
-            }
-            K::UnsupportedContentEncoding => {
-                "the token endpoint compressed its response, which was not requested; check \
-                 for a proxy in between"
-            }
-            K::BodyTooLarge => {
-                "the token endpoint's answer is above the body cap; check the token URL"
-            }
-            K::Transport => {
-                "the token endpoint could not be reached, or the connection broke; check the \
-                 network, DNS, proxy and TLS settings (the cause has more)"
-            }
-            K::AcquisitionTimeout => {
-                "the authorization server did not answer in time; it is asked again after a pause"
-            }
-            K::Overloaded => {
-                "too many acquisitions of other keys were ahead of this one, which is tried again \
-                 after a pause; allow more at once, and check where so many keys come from"
-            }
-            K::WaitTimeout => {
-                "no access token arrived before this request's own deadline; the acquisition goes \
-                 on for later requests"
-            }
-            K::Panicked => "the token source panicked; the panic message is on standard error",
-            K::Runtime => {
-                "there is no running tokio runtime to acquire a token on; call from within one, \
-                 with its time driver enabled"
-            }
-            K::Credentials => {
-                "the client's secret, key or assertion could not be read; check the file or the \
-                 closure that provides it"
-            }
-            K::Discovery => {
-                "the authorization server's metadata could not be read; check the issuer, or give \
-                 the token URL instead of discovering it"
-            }
-            K::IssuerMismatch => {
-                "the metadata belongs to another issuer, so it is not used; give the issuer \
-                 exactly as the server writes it"
-            }
-            K::UnsupportedAuthMethod => {
-                "the authorization server does not list this way of client authentication; choose \
-                 one that it lists, or turn strict_metadata off if its metadata is wrong"
-            }
-            K::Source => "the token source failed (the cause has more)",
-            K::Config => "a setting is wrong",
-            K::Refused => "the request was not sent",
+    #[test]
+    fn the_column_permanent_or_transient_is_true() {
+        let mut seen: HashMap<String, HashSet<bool>> = HashMap::new();
+        for problem in Problem::ALL {
+            let error = Error::of(problem);
+            let permanent = seen.entry(format!("{:?}", error.kind())).or_default();
+            permanent.insert(error.is_permanent());
+        }
+        // The status decides about these. `endpoint::response` tests which ones are permanent.
+        let refused = Error::new(ErrorKind::HttpStatus).with_permanent(true);
+        seen.get_mut("HttpStatus").unwrap().insert(refused.is_permanent());
+        for (name, cells) in rows() {
+            let expected: &[bool] = match cells[0] {
+                "permanent" => &[true],
+                "transient" => &[false],
+                "either" => &[true, false],
+                other => panic!("{name}: {other}"),
+            };
+            assert_eq!(seen[name], expected.iter().copied().collect(), "{name}");
         }
     }
 
-    /// Whether a failure of this kind is usually transient.
-    pub(crate) fn usually_retryable(self) -> bool {
-        use ErrorKind as K;
-        matches!(
-            self,
-            K::TemporarilyUnavailable
-                | K::ServerError
-                | K::RateLimited
-                | K::Transport
-                | K::AcquisitionTimeout
-                | K::Overloaded
-                | K::WaitTimeout
-                | K::Panicked
-                | K::Runtime
-                | K::Credentials
-                | K::Source
-        )
-    }
-
-    /// Whether a failure of this kind needs operator action.
-    pub(crate) fn is_terminal(self) -> bool {
-        use ErrorKind as K;
-        matches!(
-            self,
-            K::InvalidClient
-                | K::InvalidRequest
-                | K::InvalidScope
-                | K::UnauthorizedClient
-                | K::UnsupportedGrantType
-                | K::InvalidGrant
-                | K::InvalidTarget
-                | K::AccessDenied
-                | K::InvalidDpopProof
-                | K::UseDpopNonce
-                | K::OtherOAuthError
-                | K::Redirect
-                | K::UnsupportedTokenType
-                | K::IssuerMismatch
-                | K::UnsupportedAuthMethod
-                | K::Config
-        )
-    }
-
-    /// The kind of an OAuth error code.
-    pub(crate) fn of_oauth_code(code: &str) -> Self {
-        use ErrorKind as K;
-        const CODES: [ErrorKind; 12] = [
-            K::InvalidClient,
-            K::InvalidRequest,
-            K::InvalidScope,
-            K::UnauthorizedClient,
-            K::UnsupportedGrantType,
-            K::InvalidGrant,
-            K::InvalidTarget,
-            K::AccessDenied,
-            K::UseDpopNonce,
-            K::InvalidDpopProof,
-            K::TemporarilyUnavailable,
-            K::ServerError,
-        ];
-        CODES.into_iter().find(|kind| kind.as_str() == code).unwrap_or(K::OtherOAuthError)
+    #[test]
+    fn a_kind_survives_the_way_through_its_problem() {
+        for problem in Problem::ALL {
+            let kind = Error::of(problem).kind();
+            assert_eq!(Error::new(kind).kind(), kind);
+        }
     }
 }

@@ -1,10 +1,12 @@
 //! The error type: opaque, and cheap to clone, since all waiters of an acquisition share it. Messages
 //! are written for an operator who reads them in a log.
 
+mod advice;
 mod chain;
 mod find;
 mod kind;
 mod logged;
+mod problem;
 mod text;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
@@ -16,6 +18,7 @@ pub(crate) use chain::tests::Link;
 pub(crate) use chain::{causes, links};
 pub use kind::ErrorKind;
 pub(crate) use logged::Logged;
+pub(crate) use problem::Problem;
 pub(crate) use text::{join_names, sanitise};
 
 /// Maximum number of causes in `Debug`.
@@ -27,20 +30,22 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// There is no token, or a request was not sent.
 ///
 /// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
-/// the errors of other middleware:
-///
-/// ```
-/// use tower_oauth2_client_credentials::{BoxError, Error};
-///
-/// fn needs_an_operator(error: &BoxError) -> bool {
-///     Error::find(&**error).is_some_and(Error::is_terminal)
-/// }
-/// ```
+/// the errors of other middleware.
 ///
 /// `Display` is the message: the client if the error comes from a cache, the problem, and what to do. `Debug` is the message and its causes, so
 /// that a `main` that returns a [`BoxError`] prints both. Both never show a token, a secret or a key.
 /// Text of a server is stripped of invisible characters and shortened. It is left out if it repeats a
 /// part of a secret.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{BoxError, Error};
+///
+/// fn needs_an_operator(error: &BoxError) -> bool {
+///     Error::find(&**error).is_some_and(Error::is_permanent)
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Error {
     inner: Arc<Inner>,
@@ -50,13 +55,13 @@ pub struct Error {
 
 #[derive(Clone)]
 struct Inner {
-    kind: ErrorKind,
+    problem: Problem,
     oauth_code: Option<Box<str>>,
     server_text: Option<Box<str>>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
     retryable: bool,
-    terminal: bool,
+    permanent: bool,
     /// Replaces the kind's advice.
     advice: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
@@ -64,17 +69,33 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of a kind. The kind decides whether it is retryable.
+    /// An error of a kind. The kind decides whether it is retryable and whether it is permanent.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::OAuth).with_oauth_code("invalid_scope", None);
+    /// assert_eq!((error.kind(), error.code()), (ErrorKind::OAuth, "invalid_scope"));
+    /// assert!(error.is_permanent());
+    /// ```
+    #[must_use = "return the error"]
     pub fn new(kind: ErrorKind) -> Self {
+        Self::of(Problem::of_kind(kind))
+    }
+
+    /// An error that reports a problem.
+    pub(crate) fn of(problem: Problem) -> Self {
         Self {
             inner: Arc::new(Inner {
-                kind,
+                problem,
                 oauth_code: None,
                 server_text: None,
                 status: None,
                 retry_after: None,
-                retryable: kind.usually_retryable(),
-                terminal: kind.is_terminal(),
+                retryable: problem.usually_retryable(),
+                permanent: problem.is_permanent(),
                 advice: None,
                 detail: None,
                 source: None,
@@ -86,8 +107,9 @@ impl Error {
 
     /// Wraps the error of your own [`TokenSource`](crate::TokenSource). It is retryable, and
     /// [`source()`](StdError::source) returns the cause.
+    #[must_use = "return the error"]
     pub fn from_source(cause: impl Into<BoxError>) -> Self {
-        Self::new(ErrorKind::Source).with_source(cause)
+        Self::of(Problem::Source).with_source(cause)
     }
 
     /// Adds a detail in this crate's words.
@@ -104,12 +126,20 @@ impl Error {
         self.with(|inner| inner.source = Some(cause))
     }
 
-    /// The OAuth error code and description of an answer (RFC 6749 §5.2). Both are sanitized.
+    /// The OAuth error code and description of an answer (RFC 6749 §5.2). Both are sanitized. For an
+    /// error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
+    /// retryable and whether it is permanent.
     #[must_use]
     pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
         let code = sanitise(code).into_boxed_str();
         let description = description.map(|text| sanitise(text).into_boxed_str());
         self.with(|inner| {
+            let problem = Problem::of_oauth_code(&code);
+            if inner.problem == Problem::OtherOAuthError && problem != inner.problem {
+                inner.problem = problem;
+                inner.retryable = problem.usually_retryable();
+                inner.permanent = problem.is_permanent();
+            }
             inner.oauth_code = Some(code);
             inner.server_text = description;
         })
@@ -122,7 +152,7 @@ impl Error {
         self.with(|inner| inner.server_text = Some(text))
     }
 
-    /// The HTTP status of the answer.
+    /// The HTTP status of the answer. It does not change whether the error is retryable or permanent.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         self.with(|inner| inner.status = Some(status))
@@ -140,9 +170,11 @@ impl Error {
         self.with(|inner| inner.retryable = retryable)
     }
 
-    /// Whether the error needs operator action, if that differs from the kind.
-    pub(crate) fn with_terminal(self, terminal: bool) -> Self {
-        self.with(|inner| inner.terminal = terminal)
+    /// Whether the error needs operator action. After a permanent error the cache waits longer before
+    /// it asks the token source again.
+    #[must_use]
+    pub fn with_permanent(self, permanent: bool) -> Self {
+        self.with(|inner| inner.permanent = permanent)
     }
 
     /// Replaces the kind's advice, if that is too general.
@@ -184,11 +216,22 @@ impl Error {
 
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
-        self.inner.kind
+        self.inner.problem.kind(self.inner.oauth_code.is_some())
+    }
+
+    /// The stable name of the problem, for logs and metrics. It is finer than the kind: a registered
+    /// OAuth error code such as `invalid_client`, `other_oauth_error` for any other one, or a name of
+    /// this crate such as `wait_timeout` or `issuer_mismatch`. There are about 35.
+    pub fn code(&self) -> &'static str {
+        self.inner.problem.as_str()
+    }
+
+    pub(crate) fn problem(&self) -> Problem {
+        self.inner.problem
     }
 
     /// The OAuth error code that the authorization server gave, such as `invalid_client`
-    /// (RFC 6749 §5.2).
+    /// (RFC 6749 §5.2). `None` if it gave none, or one that repeats a part of a secret.
     pub fn oauth_code(&self) -> Option<&str> {
         self.inner.oauth_code.as_deref()
     }
@@ -221,30 +264,36 @@ impl Error {
 
     /// Whether a timeout elapsed: of an attempt, an acquisition or a waiting caller.
     pub fn is_timeout(&self) -> bool {
-        matches!(self.inner.kind, ErrorKind::AcquisitionTimeout | ErrorKind::WaitTimeout)
+        matches!(self.inner.problem, Problem::AcquisitionTimeout | Problem::WaitTimeout)
     }
 
     /// Whether the error needs operator action: wrong credentials, scope or settings.
-    pub fn is_terminal(&self) -> bool {
-        self.inner.terminal
+    pub fn is_permanent(&self) -> bool {
+        self.inner.permanent
+    }
+}
+
+impl From<ErrorKind> for Error {
+    fn from(kind: ErrorKind) -> Self {
+        Self::new(kind)
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let inner = &*self.inner;
-        let name = match inner.kind {
-            ErrorKind::OtherOAuthError => inner.oauth_code.as_deref(),
+        let name = match inner.problem {
+            Problem::OtherOAuthError => inner.oauth_code.as_deref(),
             _ => None,
         };
-        let advice = inner.advice.unwrap_or(inner.kind.advice());
+        let advice = inner.advice.unwrap_or(inner.problem.advice());
         if let Some(client) = &self.client {
             write!(f, "client '{client}': ")?;
         }
-        write!(f, "{}: ", name.unwrap_or(inner.kind.as_str()))?;
+        write!(f, "{}: ", name.unwrap_or(inner.problem.as_str()))?;
         match &inner.detail {
             // The detail of the transport has the problem and the advice.
-            Some(detail) if inner.kind == ErrorKind::Transport => f.write_str(detail)?,
+            Some(detail) if inner.problem == Problem::Transport => f.write_str(detail)?,
             Some(detail) => write!(f, "{advice}; {detail}")?,
             None => f.write_str(advice)?,
         }
@@ -278,12 +327,13 @@ impl fmt::Debug for Error {
         let inner = &*self.inner;
         f.write_str("\n")?;
         f.debug_struct("Error")
-            .field("kind", &inner.kind)
+            .field("kind", &self.kind())
+            .field("code", &self.code())
             .field("oauth_code", &inner.oauth_code)
             .field("status", &inner.status)
             .field("retry_after", &inner.retry_after)
             .field("retryable", &inner.retryable)
-            .field("terminal", &inner.terminal)
+            .field("permanent", &inner.permanent)
             .field("next_attempt_in", &self.next_attempt_in)
             .finish_non_exhaustive()
     }
@@ -296,68 +346,6 @@ impl StdError for Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn invalid_client_says_what_to_do_next() {
-        let error = Error::new(ErrorKind::InvalidClient)
-            .with_oauth_code("invalid_client", Some("Client authentication failed"))
-            .with_status(StatusCode::UNAUTHORIZED);
-        assert_eq!(
-            error.to_string(),
-            "invalid_client: the authorization server does not accept these credentials; check \
-             the client id and secret, and whether this client must authenticate another way \
-             (basic, post, private_key_jwt, …) (HTTP 401: \"Client authentication failed\")"
-        );
-        assert_eq!(error.oauth_code(), Some("invalid_client"));
-        assert!(!error.is_retryable() && error.is_terminal() && !error.is_timeout());
-    }
-
-    #[test]
-    fn an_unknown_code_is_named_by_the_server_and_sanitised() {
-        let error = Error::new(ErrorKind::OtherOAuthError).with_oauth_code("inv\"alid\\x\n", None);
-        assert_eq!(
-            error.to_string(),
-            "inv'alid\\x?: the authorization server refused the request with an unregistered \
-             error code; look the code up in the server's documentation"
-        );
-    }
-
-    #[test]
-    fn a_remembered_failure_names_the_next_attempt() {
-        let error = Error::new(ErrorKind::ServerError)
-            .with_status(StatusCode::BAD_GATEWAY)
-            .with_next_attempt_in(Duration::from_millis(1500));
-        assert_eq!(
-            error.to_string(),
-            "server_error: the authorization server failed to answer; it may be down or \
-             overloaded, and is asked again after a pause (HTTP 502); the next attempt is due in 1.5 s"
-        );
-        assert_eq!(error.next_attempt_in(), Some(Duration::from_millis(1500)));
-    }
-
-    #[test]
-    fn debug_is_the_message_with_its_causes() {
-        let error = Error::from_source(Error::from_source("disk full"))
-            .with_oauth_code("a", Some("no \"such\" client"))
-            .with_status(StatusCode::UNAUTHORIZED);
-        let message = error.to_string();
-        assert_eq!(
-            format!("{error:?}"),
-            format!("{message}; caused by: {}; caused by: disk full", error.source().unwrap())
-        );
-        let boxed: BoxError = error.into();
-        let (line, fields) = (format!("{boxed:?}"), format!("{boxed:#?}"));
-        assert!(line.contains(&message) && !line.contains('\n'), "{line}");
-        assert!(fields.contains(&message) && fields.contains("kind: Source,"), "{fields}");
-    }
-
-    #[test]
-    fn the_cause_is_behind_source_and_not_in_the_text() {
-        let error = Error::from_source("disk full");
-        assert_eq!(error.source().unwrap().to_string(), "disk full");
-        assert!(!error.to_string().contains("disk full"));
-        assert!(error.is_retryable());
-    }
-}
+mod messages_tests;
+#[cfg(test)]
+mod tests;

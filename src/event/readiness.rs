@@ -2,6 +2,21 @@
 
 /// The state of a cache, for readiness probes. From [`TokenCache::readiness`](crate::TokenCache::readiness)
 /// and [`TokenCache::subscribe`](crate::TokenCache::subscribe).
+///
+/// # Examples
+///
+/// ```
+/// use http::StatusCode;
+/// use tower_oauth2_client_credentials::{TokenCache, cache::Readiness};
+///
+/// /// The answer of a readiness probe.
+/// fn probe(tokens: &TokenCache) -> StatusCode {
+///     match tokens.readiness() {
+///         Readiness::Failed => StatusCode::SERVICE_UNAVAILABLE,
+///         _ => StatusCode::OK,
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Readiness {

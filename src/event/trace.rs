@@ -67,12 +67,12 @@ impl EventKind {
                 );
             }
             Self::AcquisitionFailed { reason, took, error, failures, next_attempt_in } => {
-                let (kind, error) = (error.kind().as_str(), Logged::new(error));
+                let (code, error) = (error.code(), Logged::new(error));
                 log!(
                     WARN,
                     client,
                     reason = reason.as_str(),
-                    kind,
+                    code,
                     failures,
                     ?took,
                     ?next_attempt_in,
@@ -81,12 +81,12 @@ impl EventKind {
                 );
             }
             Self::AttemptFailed { reason, attempt, error, delay } => {
-                let (kind, error) = (error.kind().as_str(), Logged::new(error));
+                let (code, error) = (error.code(), Logged::new(error));
                 log!(
                     DEBUG,
                     client,
                     reason = reason.as_str(),
-                    kind,
+                    code,
                     attempt,
                     ?delay,
                     error = &error as &dyn StdError,

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 #[cfg(feature = "jwt")]
 use super::hmac::HmacAlgorithm;
 use super::key::SigningKey;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Problem};
 
 /// The signer of a JWT.
 pub(crate) enum Signer<'a> {
@@ -129,7 +129,7 @@ fn proof_id_of(random: [u8; 16], nanos: u128, process: u32) -> String {
 
 fn fill(bytes: &mut [u8]) -> Result<(), Error> {
     aws_lc_rs::rand::fill(bytes).map_err(|_| {
-        Error::new(ErrorKind::Credentials)
+        Error::of(Problem::Credentials)
             .with_detail("the system has no random bytes; check its random number generator")
     })
 }
@@ -250,5 +250,5 @@ mod tests {
     }
 
     #[cfg(feature = "jwt")]
-    const RFC_7515_A_2: &str = include_str!("../../tests/signing_keys/rfc7515_a2.json");
+    const RFC_7515_A_2: &str = include_str!("../../tests/credentials/signing_keys/rfc7515_a2.json");
 }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Problem};
 
 /// A key, certificate or algorithm cannot be used. `detail` says why and what to do.
 pub(super) fn config_error(detail: impl Into<Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Config).with_detail(detail)
+    Error::of(Problem::Config).with_detail(detail)
 }

@@ -10,7 +10,7 @@ use super::{
     pem, public_jwk,
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     secret_file::{without_bom, without_escapes},
 };
 
@@ -129,7 +129,7 @@ impl SigningKey {
     /// Kind `Credentials` when the system has no randomness.
     pub fn generate(algorithm: SigningAlgorithm) -> Result<Self, Error> {
         let pair = KeyPair::generate(algorithm.key_kind()).map_err(|_| {
-            Error::new(ErrorKind::Credentials).with_detail(
+            Error::of(Problem::Credentials).with_detail(
                 "a key could not be generated; check the system's random number generator",
             )
         })?;
@@ -225,7 +225,7 @@ impl SigningKey {
 
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
         self.pair.sign(self.algorithm, message).map_err(|_| {
-            Error::new(ErrorKind::Credentials)
+            Error::of(Problem::Credentials)
                 .with_detail("the signing key cannot sign; check the key")
         })
     }

@@ -4,7 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use super::{algorithm::SigningAlgorithm, key::SigningKey};
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     secret_file::{FileValue, ReadContext, SecretFile},
 };
 
@@ -128,7 +128,7 @@ impl SigningKeySource {
     /// Kind `Credentials`, when a closure fails or the file is not a usable key.
     pub(crate) async fn read(&self, context: &ReadContext) -> Result<SigningKey, Error> {
         let refuse = |detail: String| {
-            |cause| Error::new(ErrorKind::Credentials).with_detail(detail).with_source(cause)
+            |cause| Error::of(Problem::Credentials).with_detail(detail).with_source(cause)
         };
         let key = match &self.kind {
             Kind::Value(key) => key.clone(),

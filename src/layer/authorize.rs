@@ -6,11 +6,25 @@ use http::{
 };
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     token::{DPOP, Token},
 };
 
 /// What to do with a request that carries its own authorization field.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     OAuthClientCredentialsLayer, Origins, TokenCache, layer::ExistingAuthorization,
+/// };
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any())
+///     .existing_authorization(ExistingAuthorization::Replace);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ExistingAuthorization {
@@ -23,23 +37,12 @@ pub enum ExistingAuthorization {
     Refuse,
 }
 
-/// The authorization of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Authorized {
-    /// The cache's token.
-    Ours,
-    /// Its own field.
-    Own,
-    /// It has its own field and is refused for that.
-    Refused,
-    /// It has no room for another field.
-    Full,
-}
-
-/// Adds the field. `name`: `None` for `Authorization`. Anything but `Ok(false)` is for
-/// [`resolve_conflict`].
-// Appending adds the field and reports an existing one in a single lookup. Requests with their own
-// field are rare and corrected afterwards. The constant name is the cheapest to insert.
+/// Appends the token's field. `name`: `None` for `Authorization`.
+///
+/// Returns whether the request already had such a field, as [`HeaderMap::try_append`] does. Pass any
+/// result other than `Ok(false)` to [`resolve_conflict`].
+// Appending adds the field and reports an existing one in a single lookup. A request with its own
+// field is rare, and is corrected afterwards. The constant name is the cheapest to insert.
 #[inline(always)]
 pub(crate) fn append(
     headers: &mut HeaderMap,
@@ -52,7 +55,12 @@ pub(crate) fn append(
     }
 }
 
-/// Resolves an existing field, or a full map.
+/// Handles a request that already has the field, or whose map is full. `true`: the request carries the
+/// token. `false`: it keeps its own field.
+///
+/// # Errors
+///
+/// The reason why the request must not be sent.
 #[cold]
 pub(crate) fn resolve_conflict(
     appended: Result<bool, MaxSizeReached>,
@@ -60,32 +68,32 @@ pub(crate) fn resolve_conflict(
     name: &HeaderName,
     value: &HeaderValue,
     own: ExistingAuthorization,
-) -> Authorized {
+) -> Result<bool, &'static str> {
     match appended {
-        Ok(false) => Authorized::Ours,
+        Ok(false) => Ok(true),
         Ok(true) => resolve_own(headers, name, own),
         Err(_) => resolve_full(headers, name, value, own),
     }
 }
 
-/// The map is full. A request with its own field needs no more room.
+/// Handles a full map. A request that has its own field needs no room for another one.
 fn resolve_full(
     headers: &mut HeaderMap,
     name: &HeaderName,
     value: &HeaderValue,
     own: ExistingAuthorization,
-) -> Authorized {
+) -> Result<bool, &'static str> {
     if !headers.contains_key(name) {
-        return Authorized::Full;
+        return Err(NO_ROOM);
     }
     match own {
-        ExistingAuthorization::Pass => Authorized::Own,
-        ExistingAuthorization::Refuse => Authorized::Refused,
+        ExistingAuthorization::Pass => Ok(false),
+        ExistingAuthorization::Refuse => Err(HAS_OWN),
         ExistingAuthorization::Replace => {
             headers.remove(name);
             match headers.try_insert(name, value.clone()) {
-                Ok(_) => Authorized::Ours,
-                Err(_) => Authorized::Full,
+                Ok(_) => Ok(true),
+                Err(_) => Err(NO_ROOM),
             }
         }
     }
@@ -102,33 +110,32 @@ fn append_named(
     headers.try_append(name, value)
 }
 
-/// The token was appended to the request's own fields. Removes one or the other.
+/// Handles a request whose own fields are now followed by the token. Removes either of them.
 fn resolve_own(
     headers: &mut HeaderMap,
     name: &HeaderName,
     own: ExistingAuthorization,
-) -> Authorized {
+) -> Result<bool, &'static str> {
     let Ok(Entry::Occupied(mut field)) = headers.try_entry(name) else {
-        return Authorized::Full;
+        return Err(NO_ROOM);
     };
     // Copied out, because `OccupiedEntry::insert_mult` panics with three values (http 1.5).
     let mut own_values: Vec<_> = field.iter().cloned().collect();
-    let ours = own_values.pop().expect("it was just appended");
+    let token = own_values.pop().expect("it was just appended");
     if own == ExistingAuthorization::Replace {
-        field.insert(ours);
-        return Authorized::Ours;
+        field.insert(token);
+        return Ok(true);
     }
     let mut own_values = own_values.into_iter();
-    field.insert(own_values.next().expect("there was one before ours"));
+    field.insert(own_values.next().expect("there was one before the token"));
     own_values.for_each(|value| field.append(value));
     match own {
-        ExistingAuthorization::Refuse => Authorized::Refused,
-        _ => Authorized::Own,
+        ExistingAuthorization::Refuse => Err(HAS_OWN),
+        _ => Ok(false),
     }
 }
 
-/// Adds the proof of possession for a token that is bound to a key. It replaces a proof that the
-/// request has.
+/// Adds the proof of possession for a token that is bound to a key. Replaces an existing proof.
 ///
 /// # Errors
 ///
@@ -138,9 +145,12 @@ pub(crate) fn add_proof<B>(request: &mut Request<B>, token: &Token) -> Result<()
     let Some(proof) = token.prove(request.method(), request.uri())? else { return Ok(()) };
     match request.headers_mut().try_insert(DPOP, proof) {
         Ok(_) => Ok(()),
-        Err(_) => Err(Error::new(ErrorKind::Refused).with_detail(NO_ROOM)),
+        Err(_) => Err(Error::of(Problem::Refused).with_detail(NO_ROOM)),
     }
 }
+
+/// The detail of the error for a request that carries its own authorization field.
+pub(crate) const HAS_OWN: &str = "it carries its own authorization field";
 
 /// The detail of the error for a request with too many header fields.
 pub(crate) const NO_ROOM: &str = "it has no room for another header field";
@@ -159,7 +169,7 @@ mod tests {
             })
     }
 
-    fn authorized(own: ExistingAuthorization) -> (Authorized, Vec<String>) {
+    fn authorized(own: ExistingAuthorization) -> (Result<bool, &'static str>, Vec<String>) {
         let mut headers = headers();
         let ours = HeaderValue::from_static("Bearer 3");
         let appended = append(&mut headers, None, &ours);
@@ -175,9 +185,9 @@ mod tests {
         let untouched = ["host: a", "authorization: Basic 1", "authorization: Basic 2", "te: b"];
         assert_eq!(
             authorized(ExistingAuthorization::Pass),
-            (Authorized::Own, untouched.map(Into::into).into())
+            (Ok(false), untouched.map(Into::into).into())
         );
-        assert_eq!(authorized(ExistingAuthorization::Refuse).0, Authorized::Refused);
+        assert_eq!(authorized(ExistingAuthorization::Refuse).0, Err(HAS_OWN));
     }
 
     #[test]
@@ -185,7 +195,7 @@ mod tests {
         let replaced = ["host: a", "authorization: Bearer 3", "te: b"];
         assert_eq!(
             authorized(ExistingAuthorization::Replace),
-            (Authorized::Ours, replaced.map(Into::into).into())
+            (Ok(true), replaced.map(Into::into).into())
         );
     }
 }

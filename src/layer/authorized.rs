@@ -6,9 +6,9 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header::MaxSizeReac
 use tokio::time::Instant;
 
 use super::{
-    authorize::{Authorized, NO_ROOM, append, resolve_conflict},
+    authorize::{HAS_OWN, append, resolve_conflict},
     challenge::Verdict,
-    settings::{HAS_OWN, Settings},
+    settings::Settings,
 };
 use crate::{
     cache::{Snapshot, TokenCache},
@@ -20,45 +20,42 @@ use crate::{
 /// A token with its header value, and with all that is needed to classify the response to it.
 ///
 /// It holds the cache, so a request in flight counts as a handle of the cache.
-// The alignment keeps the reference count in front of it on its own pair of cache lines.
+// The alignment keeps the `Arc` reference count, which precedes the value, on its own pair of cache
+// lines.
 #[repr(align(128))]
 pub struct AuthorizedToken {
     header: HeaderValue,
     snapshot: Arc<Snapshot>,
     settings: Arc<Settings>,
-    /// A copy of the snapshot's, so that a request reads one allocation.
+    /// Copied from the snapshot, so that a request reads one allocation.
     is_bound: bool,
     cache: TokenCache,
 }
 
 impl AuthorizedToken {
-    /// The copy of this thread's stripe.
+    /// For one stripe of threads. The reference count of its header value is shared with that stripe
+    /// only.
     pub(crate) fn for_stripe(
         snapshot: Arc<Snapshot>,
-        cache: TokenCache,
-        settings: Arc<Settings>,
-    ) -> Self {
+        cache: &TokenCache,
+        settings: &Arc<Settings>,
+    ) -> Arc<Self> {
         let header = snapshot.clone_token().header_value();
         Self::new(header, snapshot, cache, settings)
     }
 
-    /// A copy with its own reference counts, for a service that is called often.
-    pub(crate) fn for_service(&self) -> Self {
-        Self {
-            header: self.token().own_header_value(),
-            snapshot: Arc::clone(&self.snapshot),
-            settings: Arc::clone(&self.settings),
-            is_bound: self.is_bound,
-            cache: self.cache.clone(),
-        }
+    /// A copy with its own reference counts, for a service that is called again.
+    pub(crate) fn for_service(&self) -> Arc<Self> {
+        let header = self.token().own_header_value();
+        Self::new(header, Arc::clone(&self.snapshot), &self.cache, &self.settings)
     }
 
-    /// For a single request.
+    /// For a single request, which needs no copy of the token.
     pub(crate) fn for_request(
         snapshot: Arc<Snapshot>,
-        cache: TokenCache,
-        settings: Arc<Settings>,
-    ) -> Self {
+        cache: &TokenCache,
+        settings: &Arc<Settings>,
+    ) -> Arc<Self> {
         let header = snapshot.token().header_value();
         Self::new(header, snapshot, cache, settings)
     }
@@ -66,11 +63,12 @@ impl AuthorizedToken {
     fn new(
         header: HeaderValue,
         snapshot: Arc<Snapshot>,
-        cache: TokenCache,
-        settings: Arc<Settings>,
-    ) -> Self {
+        cache: &TokenCache,
+        settings: &Arc<Settings>,
+    ) -> Arc<Self> {
         let is_bound = snapshot.token().is_bound();
-        Self { header, snapshot, settings, is_bound, cache }
+        let (cache, settings) = (cache.clone(), Arc::clone(settings));
+        Arc::new(Self { header, snapshot, settings, is_bound, cache })
     }
 
     /// Whether a request can be sent with it without asking the cache.
@@ -84,13 +82,18 @@ impl AuthorizedToken {
         self.snapshot.is_sendable(now)
     }
 
-    /// Whether it has the token of this snapshot.
+    /// Whether its token is the one of this snapshot.
     pub(crate) fn has_token_of(&self, snapshot: &Snapshot) -> bool {
         self.token().is_same(snapshot.token())
     }
 
+    /// Whether it was made from this snapshot.
+    pub(crate) fn is_from(&self, snapshot: &Arc<Snapshot>) -> bool {
+        Arc::ptr_eq(&self.snapshot, snapshot)
+    }
+
     /// Whether both were made from one snapshot.
-    pub(crate) fn has_snapshot_of(&self, other: &Self) -> bool {
+    pub(crate) fn shares_snapshot_with(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.snapshot, &other.snapshot)
     }
 
@@ -99,7 +102,7 @@ impl AuthorizedToken {
         self.snapshot.is_replaced()
     }
 
-    /// Whether each request needs a proof of possession as well.
+    /// Whether each request also needs a proof of possession (DPoP, RFC 9449).
     #[inline(always)]
     pub(crate) fn is_bound(&self) -> bool {
         self.is_bound
@@ -109,7 +112,7 @@ impl AuthorizedToken {
     ///
     /// # Errors
     ///
-    /// Says why the request must not be sent.
+    /// The reason why the request must not be sent.
     #[inline(always)]
     pub(crate) fn authorize<B>(&self, request: &mut Request<B>) -> Result<bool, &'static str> {
         match append(request.headers_mut(), self.settings.header_name.as_ref(), &self.header) {
@@ -125,19 +128,13 @@ impl AuthorizedToken {
         appended: Result<bool, MaxSizeReached>,
         request: &mut Request<B>,
     ) -> Result<bool, &'static str> {
-        let existing = self.settings.existing_authorization;
-        let name = self.settings.header_name();
-        let headers = request.headers_mut();
-        let authorized = resolve_conflict(appended, headers, name, &self.header, existing);
-        let refused = match authorized {
-            Authorized::Ours => return Ok(true),
-            Authorized::Full => return Err(NO_ROOM),
-            Authorized::Own => false,
-            Authorized::Refused => true,
-        };
-        let (reason, observer) = (WithheldReason::OwnAuthorization, self.cache.observer());
-        self.settings.report_withheld(request, reason, refused, observer);
-        if refused { Err(HAS_OWN) } else { Ok(false) }
+        let (name, own) = (self.settings.header_name(), self.settings.existing_authorization);
+        let resolved = resolve_conflict(appended, request.headers_mut(), name, &self.header, own);
+        if resolved == Ok(false) || resolved == Err(HAS_OWN) {
+            let (reason, refused) = (WithheldReason::OwnAuthorization, resolved.is_err());
+            self.settings.report_withheld(request, reason, refused, self.cache.observer());
+        }
+        resolved
     }
 
     pub(crate) fn token(&self) -> &Token {
@@ -156,19 +153,11 @@ impl AuthorizedToken {
         self.settings.classifier.classify(status, headers, self.token())
     }
 
-    /// For a response whose request is not sent again: invalidates the token if it was rejected.
+    /// For a rejected token whose request is not sent again.
     #[cold]
-    #[inline(never)]
-    pub(crate) fn invalidate_if_rejected(
-        &self,
-        status: StatusCode,
-        headers: &HeaderMap,
-        not_replayed: NotReplayedReason,
-    ) {
-        if self.classify(status, headers) == Verdict::Rejected {
-            self.invalidate(None);
-            self.report_not_replayed(not_replayed);
-        }
+    pub(crate) fn reject(&self, not_replayed: NotReplayedReason) {
+        self.invalidate(None);
+        self.report_not_replayed(not_replayed);
     }
 
     /// Reports that an API rejected the token. `uri`: where the request went, if that is still known.

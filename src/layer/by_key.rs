@@ -8,9 +8,9 @@ use tokio::time::Instant;
 use super::{
     authorized::AuthorizedToken,
     request_head::RequestHead,
-    select::{Decision, LastToken, decide_by_cache, own_authorization, sealed::Decide},
+    select::{Action, LastToken, own_authorization, sealed::SelectAction, select_by_cache},
     settings::WithoutToken,
-    shared::LayerShared,
+    shared::{LayerShared, RequestTokens},
 };
 use crate::{
     cache::KeyedTokenCache,
@@ -33,36 +33,35 @@ impl<K, F> ByKey<K, F> {
     }
 }
 
-impl<K, F> Decide for ByKey<K, F>
+impl<K, F> SelectAction for ByKey<K, F>
 where
     K: Clone + Eq + Hash + Send + Sync + 'static,
     F: Fn(&RequestHead<'_>) -> Option<K>,
 {
-    fn decide<B>(
+    fn select<B>(
         shared: &Arc<LayerShared<Self>>,
         _: &mut LastToken,
         request: &Request<B>,
-    ) -> Decision {
+    ) -> Action {
         let LayerShared { tokens: Self { tokens, pick, without_key }, settings, .. } = &**shared;
-        // Before a key is picked: the request needs none, and the key would start a cache.
+        // Checked first: such a request needs no token, and a key would create a cache.
         if settings.keeps_own_authorization(request) {
             return own_authorization(settings, request, &shared.tokens.observer());
         }
         let Some(key) = pick(&RequestHead::of(request)) else {
             return shared.withhold(request, WithheldReason::NoKey, *without_key);
         };
-        // Nothing is shared between requests here, because each may have another key.
+        // Made for each request, because each may have another key.
         let (cache, settings) = (tokens.cache(&key), Arc::clone(settings));
         match cache.fresh(Instant::now()) {
             Some(snapshot) => {
-                let token = AuthorizedToken::for_request(snapshot, cache, settings);
-                Decision::Send(Arc::new(token))
+                Action::Send(AuthorizedToken::for_request(snapshot, &cache, &settings))
             }
-            None => decide_by_cache(&Arc::new(LayerShared::for_request(cache, settings)), request),
+            None => select_by_cache(RequestTokens::Single { cache, settings }, request),
         }
     }
 
-    /// Such a request has no cache, so no cache's observer sees it.
+    /// Withheld requests have no cache, so there is no cache's observer to notify.
     fn observer(&self) -> Observer {
         self.tokens.observer()
     }

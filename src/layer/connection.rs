@@ -2,7 +2,8 @@
 
 use std::{error::Error, io};
 
-/// What became of a request whose sending failed.
+/// What an error says about a request. Later variants are more specific, and win over earlier ones in
+/// a chain of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Failure {
     /// Something other than a lost connection, such as a timeout.
@@ -17,24 +18,24 @@ impl Failure {
     /// Reads an error and its sources. Errors of clients that this crate is not built with count
     /// as [`Other`](Self::Other), apart from the I/O errors in them.
     pub(super) fn of(error: &(dyn Error + 'static)) -> Self {
-        let mut worst = Self::Other;
+        let mut strongest = Self::Other;
         let mut next = Some(error);
         while let Some(error) = next {
-            worst = worst.max(Self::of_one(error));
+            strongest = strongest.max(Self::of_one(error));
             next = error.source();
         }
-        worst
+        strongest
     }
 
     fn of_one(error: &(dyn Error + 'static)) -> Self {
         if let Some(error) = error.downcast_ref::<io::Error>() {
             return Self::of_io(error);
         }
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         if let Some(error) = error.downcast_ref::<hyper_util::client::legacy::Error>() {
             return if error.is_connect() { Self::NotSent } else { Self::Other };
         }
-        #[cfg(any(feature = "hyper", feature = "testing"))]
+        #[cfg(any(feature = "hyper-transport", feature = "testing"))]
         if let Some(error) = error.downcast_ref::<hyper::Error>() {
             return match error {
                 error if error.is_canceled() => Self::NotSent,
@@ -44,7 +45,7 @@ impl Failure {
         }
         #[cfg(feature = "reqwest-middleware")]
         if let Some(reqwest_middleware::Error::Reqwest(error)) = error.downcast_ref() {
-            // Its source is that of the error in it, which is skipped otherwise.
+            // Its `source` skips the `reqwest::Error` in it, so that one is read here.
             return Self::of_one(error);
         }
         #[cfg(feature = "reqwest")]

@@ -18,13 +18,13 @@ use super::{
     prepare::{Prepared, RetryBudget, prepare},
     protocol::{Http, Protocol},
     replay::ReplayPolicy,
-    replay_request::ReplayRequest,
+    replay_request::{PendingRequest, ReplayRequest},
     settings::refusal,
-    shared::LayerShared,
+    shared::RequestTokens,
     slow::SlowRequest,
     stage::{COMPLETED, Sent},
 };
-use crate::{cache::TokenCache, error::BoxError, event::NotReplayedReason, sync::Arc};
+use crate::{error::BoxError, event::NotReplayedReason, sync::Arc};
 
 pin_project! {
     /// The future of [`OAuthClientCredentials`](crate::OAuthClientCredentials).
@@ -89,11 +89,11 @@ where
     #[cold]
     pub(super) fn waiting(
         policy: P,
-        shared: Arc<LayerShared<TokenCache>>,
+        tokens: RequestTokens,
         service: S,
         request: Request<B>,
     ) -> Self {
-        Self::slow(SlowRequest::waiting(policy, shared, service, request))
+        Self::slow(SlowRequest::waiting(policy, PendingRequest { tokens, service, request }))
     }
 
     #[cold]
@@ -113,14 +113,14 @@ where
         M: Protocol,
     {
         let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetryBudget::FULL);
-        let Prepared { request, is_authorized, replay, proven } = match prepared {
+        let Prepared { request, is_authorized, replay, proof_uri } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Self::failed(policy, error),
         };
         let future = service.call(request);
         let token = is_authorized.then_some(token);
-        if proven.is_some() {
-            let sent = Sent { token, replay, proven };
+        if proof_uri.is_some() {
+            let sent = Sent { token, replay, proof_uri };
             return Self::slow(SlowRequest::sending(policy.clone(), future, sent));
         }
         Self::new(State::Calling { future, token, replay: Cold(replay) })
@@ -142,16 +142,16 @@ where
         else {
             return self.poll_slow(cx);
         };
-        // The result stays in place: moving it copies all of it.
+        // Borrowed rather than moved, because a move copies the whole response.
         let result = future.poll(cx);
         if let Poll::Ready(Ok(response)) = &result
             && !M::status(response).is_success()
-            && is_replayed(M::status(response), response.headers(), token, replay)
+            && handle_unsuccessful(M::status(response), response.headers(), token, replay)
         {
             return self.replay(result, cx);
         }
         if P::REPLAYS && result.is_ready() {
-            // A kept body is dropped before the caller reads the response.
+            // Drops a kept body before the caller reads the response.
             replay.0 = None;
         }
         M::finish(result, token)
@@ -172,7 +172,7 @@ where
     ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
         match self.project().state.project() {
             StateProj::Slow { slow } => slow.0.as_mut().expect(COMPLETED).as_mut().poll::<M>(cx),
-            StateProj::Calling { .. } => unreachable!("it is polled in place"),
+            StateProj::Calling { .. } => unreachable!("`poll` handles this state"),
         }
     }
 
@@ -195,10 +195,11 @@ where
     }
 }
 
-/// Handles a response that is not a success. Returns whether the request is sent again.
+/// Handles a response that is not a success: invalidates a rejected token that cannot be replayed.
+/// Returns whether the request is to be sent again.
 #[cold]
 #[inline(never)]
-fn is_replayed<T>(
+fn handle_unsuccessful<T>(
     status: StatusCode,
     headers: &HeaderMap,
     token: &mut Option<Arc<AuthorizedToken>>,
@@ -207,10 +208,7 @@ fn is_replayed<T>(
     let Some(token) = token else { return false };
     match token.classify(status, headers) {
         Verdict::Rejected if replay.0.is_some() => return true,
-        Verdict::Rejected => {
-            token.invalidate(None);
-            token.report_not_replayed(NotReplayedReason::Policy);
-        }
+        Verdict::Rejected => token.reject(NotReplayedReason::Policy),
         // A nonce is for a proof, and this request has none.
         Verdict::PassThrough | Verdict::UseNonce => {}
     }

@@ -4,15 +4,15 @@
 
 // The life of a request:
 //
-// 1. `service` decides (`select`) whether the request is sent with a token, waits for one, is sent
-//    without one, or is refused. The layer's `settings` and `origins` take part.
+// 1. `service` decides (`select`) whether the request is sent with a token, waits for one, is
+//    sent without one, or is refused. The layer's `settings` and `origins` take part.
 // 2. A token that is ready for requests (`authorized`) is shared by the services of a layer
 //    (`shared`). It adds its header field (`authorize`).
-// 3. `future` polls a plain call. A request that waits, or that is sent again, is a `slow` request:
-//    it has a `stage` for each thing it can wait for.
-// 4. `challenge` classifies the response. After a rejection the replay policy says whether the
-//    request can be sent again.
-// 5. `protocol` is the difference between HTTP and gRPC.
+// 3. `future` polls a plain call. A request that waits, is sent again or is refused is a `slow`
+//    request. It has a `stage` for each thing that it can wait for.
+// 4. `challenge` classifies the response. After a rejection the `replay` policy says whether
+//    the request can be sent again.
+// 5. `protocol` holds the differences between HTTP and gRPC (`grpc`).
 
 mod authorize;
 pub(crate) mod authorized;
@@ -135,8 +135,8 @@ where
     /// A layer that adds one of many tokens to requests to these origins. The closure picks the key
     /// from the request. `None`: the request is sent without a token.
     ///
-    /// The closure is called for requests that are to carry a token. It is not called for requests
-    /// to another origin or with their own authorization field. See
+    /// The closure is called only for requests that need a token. It is not called for requests to
+    /// another origin, or for requests with their own authorization field. See
     /// [`docs::tenants`](crate::docs::tenants).
     ///
     /// Each request briefly locks the keyed cache and makes one small allocation. A layer with a
@@ -205,7 +205,7 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
     /// Sets the header field that carries the token. Default: `Authorization`. With
     /// `Proxy-Authorization`, responses are classified by 407 and `Proxy-Authenticate`.
     pub fn header_name(mut self, name: HeaderName) -> Self {
-        self.settings.classifier.proxy = name == header::PROXY_AUTHORIZATION;
+        self.settings.classifier.is_proxy = name == header::PROXY_AUTHORIZATION;
         self.settings.header_name = (name != header::AUTHORIZATION).then_some(name);
         self
     }

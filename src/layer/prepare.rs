@@ -1,4 +1,4 @@
-//! Prepares a request that has a token to be sent.
+//! Prepares a request that is sent with a token.
 
 use http::{Request, Uri};
 
@@ -8,15 +8,15 @@ use super::{
 };
 use crate::{error::BoxError, sync::Arc};
 
-/// The reasons for which a request may still be sent again.
+/// The retries that a request may still make: one for each reason.
 #[derive(Clone, Copy)]
 pub(super) struct RetryBudget {
-    /// Another token is available.
+    /// One with another token, after the first was rejected.
     pub(super) token: bool,
-    /// A DPoP nonce was missing (RFC 9449 §8).
+    /// One with the nonce that the API asked for (DPoP, RFC 9449 §9).
     pub(super) nonce: bool,
-    /// The connection was lost in a replay. The caller did not ask for the replay, and the first
-    /// response is gone. An error of the first sending is the caller's to handle.
+    /// One after the connection was lost in a replay. The caller did not ask for the replay, and its
+    /// first response was dropped. An error of the first attempt is returned to the caller.
     pub(super) connection: bool,
     /// Whether the request was sent before.
     pub(super) is_replay: bool,
@@ -38,7 +38,7 @@ impl RetryBudget {
         Self { connection: false, ..self }
     }
 
-    /// Whether any is left. `is_bound`: the token is bound to a key.
+    /// Whether a retry is left. `is_bound`: the token is bound to a key, so a nonce may be asked for.
     fn is_left(self, is_bound: bool) -> bool {
         self.token || is_bound && self.nonce || self.is_replay && self.connection
     }
@@ -47,11 +47,11 @@ impl RetryBudget {
 /// A request that is ready to be sent.
 pub(super) struct Prepared<S, B, P, K> {
     pub(super) request: Request<B>,
-    /// Whether the request carries the token, and not its own authorization field.
+    /// Whether the request carries the token. Otherwise it keeps its own authorization field.
     pub(super) is_authorized: bool,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
-    /// Where the request goes, if it carries a proof. The response may bring the next nonce.
-    pub(super) proven: Option<Uri>,
+    /// The URI of the request, if it carries a proof. Its response may bring the next nonce.
+    pub(super) proof_uri: Option<Uri>,
 }
 
 /// Adds the token, and a proof if the token needs one. Keeps what a replay needs.
@@ -75,24 +75,24 @@ where
 {
     let is_authorized =
         token.authorize(&mut request).map_err(|why| refusal(why, token.cache().client()))?;
-    let (mut replay, mut proven) = (None, None);
+    let (mut replay, mut proof_uri) = (None, None);
     if !is_authorized {
-        return Ok(Prepared { request, is_authorized, replay, proven });
+        return Ok(Prepared { request, is_authorized, replay, proof_uri });
     }
     if P::REPLAYS && budget.is_left(token.is_bound()) {
         let (parts, body) = request.into_parts();
         let (body, kept) = policy.keep(body);
         request = Request::from_parts(parts, body);
         replay = kept.map(|kept| {
-            let token_name = token.settings().header_name();
-            ReplayRequest::new(service.clone(), policy.clone(), &request, token_name, kept)
+            let token_header = token.settings().header_name();
+            ReplayRequest::new(service.clone(), policy.clone(), &request, token_header, kept)
         });
     }
     if token.is_bound() {
         add_proof(&mut request, token.token())
             .map_err(|error| error.with_client(token.cache().client()))?;
-        proven = Some(request.uri().clone());
+        proof_uri = Some(request.uri().clone());
     }
-    M::prepare(&mut request, token);
-    Ok(Prepared { request, is_authorized, replay, proven })
+    M::on_authorized(&mut request, token);
+    Ok(Prepared { request, is_authorized, replay, proof_uri })
 }

@@ -9,9 +9,14 @@ use crate::{error::BoxError, sync::Arc};
 
 /// The protocol of a layer: [`Http`], or [`Grpc`](crate::grpc::Grpc). Other types cannot
 /// implement it.
-pub trait Protocol: sealed::Respond {}
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a protocol of the layer",
+    label = "not `Http` or `Grpc`",
+    note = "`Http` is the default; the layer's `grpc()` chooses `Grpc`"
+)]
+pub trait Protocol: sealed::ProtocolHooks {}
 
-impl<M: sealed::Respond> Protocol for M {}
+impl<M: sealed::ProtocolHooks> Protocol for M {}
 
 /// Plain HTTP, where a rejected token is a 401. The default.
 #[derive(Clone, Copy, Debug, Default)]
@@ -20,19 +25,26 @@ pub struct Http;
 pub(crate) mod sealed {
     use super::{Arc, AuthorizedToken, BoxError, Poll, Request, Response, StatusCode};
 
-    pub trait Respond {
+    // The compiler names this trait when the public one is missing.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is not a protocol of the layer",
+        label = "not `Http` or `Grpc`",
+        note = "`Http` is the default; the layer's `grpc()` chooses `Grpc`"
+    )]
+    pub trait ProtocolHooks {
         /// The body of the response that the caller gets.
         type Body<R>;
 
-        /// Called with each request that carries a token.
+        /// A hook for each request that carries a token, before it is sent.
         #[inline(always)]
-        fn prepare<B>(_: &mut Request<B>, _: &Arc<AuthorizedToken>) {}
+        fn on_authorized<B>(_: &mut Request<B>, _: &Arc<AuthorizedToken>) {}
 
-        /// The HTTP status that stands for the response's status.
+        /// The status to classify the response by. A response that reports a rejected token in another
+        /// way counts as a 401.
         fn status<R>(response: &Response<R>) -> StatusCode;
 
         /// The result that the caller gets. `token`: the one that the request was sent with.
-        // For a whole result, so that plain HTTP need not move it.
+        // Takes the whole result, so that plain HTTP need not move the response.
         fn finish<R, E: Into<BoxError>>(
             result: Poll<Result<Response<R>, E>>,
             token: &mut Option<Arc<AuthorizedToken>>,
@@ -40,7 +52,7 @@ pub(crate) mod sealed {
     }
 }
 
-impl sealed::Respond for Http {
+impl sealed::ProtocolHooks for Http {
     type Body<R> = R;
 
     #[inline(always)]

@@ -3,15 +3,14 @@
 use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version};
 use smallvec::SmallVec;
 
-use super::{replay::ReplayPolicy, shared::LayerShared};
-use crate::{cache::TokenCache, sync::Arc};
+use super::{replay::ReplayPolicy, shared::RequestTokens};
 
 /// Requests with at most this many header fields are kept without an allocation for the fields.
 const INLINE_FIELDS: usize = 8;
 
-/// A request that waits, with a service that is not ready and so reserves nothing.
+/// A request that waits to be sent. Its service is not ready, so nothing is reserved in it.
 pub(super) struct PendingRequest<S, B> {
-    pub(super) shared: Arc<LayerShared<TokenCache>>,
+    pub(super) tokens: RequestTokens,
     pub(super) service: S,
     pub(super) request: Request<B>,
 }
@@ -30,8 +29,8 @@ struct Rest<S, P, K> {
     body: K,
 }
 
-/// The head of a request. Its fields are a list, because a map costs two allocations and is needed
-/// for a replay only.
+/// The head of a request. The fields are a list. A map costs two allocations, and only a replay needs
+/// one.
 #[derive(Default)]
 struct Head {
     method: Method,
@@ -49,20 +48,20 @@ impl<S, P, K> Default for ReplayRequest<S, P, K> {
 }
 
 impl<S, P, K> ReplayRequest<S, P, K> {
-    /// `token_name`: the field of the token, which is added again for each sending.
+    /// `token_header`: the field that carries the token. It is left out, because each attempt adds it.
     #[inline(always)]
     pub(super) fn new<B>(
         service: S,
         policy: P,
         request: &Request<B>,
-        token_name: &HeaderName,
+        token_header: &HeaderName,
         body: K,
     ) -> Box<Self> {
-        // Filled in the box. Moving it there would copy the unused part of the list too.
+        // Filled in place. A move into the box would also copy the unused part of the list.
         let mut replay = Box::<Self>::default();
         let Self { head, rest } = &mut *replay;
         for (name, value) in request.headers() {
-            if name != token_name {
+            if name != token_header {
                 head.fields.push((name.clone(), value.clone()));
             }
         }
@@ -75,7 +74,7 @@ impl<S, P, K> ReplayRequest<S, P, K> {
     }
 
     fn rest(&self) -> &Rest<S, P, K> {
-        self.rest.as_ref().expect("it is set")
+        self.rest.as_ref().expect("`new` sets it")
     }
 
     pub(super) fn policy(&self) -> &P {
@@ -90,23 +89,21 @@ impl<S, P, K> ReplayRequest<S, P, K> {
         self.head.method.is_idempotent()
     }
 
-    /// `None`: the policy could not keep the body.
-    pub(super) fn restore<B>(
-        self,
-        shared: Arc<LayerShared<TokenCache>>,
-    ) -> Option<PendingRequest<S, B>>
+    /// The request to send again. `None`: the policy cannot restore its body.
+    pub(super) fn restore<B>(self, tokens: RequestTokens) -> Option<PendingRequest<S, B>>
     where
         P: ReplayPolicy<B, Kept = K>,
     {
-        let Rest { service, policy, body } = self.rest.expect("it is set");
+        let Rest { service, policy, body } = self.rest.expect("`new` sets it");
         let body = policy.restore(body)?;
-        Some(PendingRequest { shared, service, request: self.head.restore(body) })
+        Some(PendingRequest { tokens, service, request: self.head.restore(body) })
     }
 }
 
 impl Head {
     fn restore<B>(self, body: B) -> Request<B> {
-        // A map has a limit on names. These are values, which may be more, so this may fail.
+        // The capacity is limited. A request that repeats names can have more values than that, and
+        // still fits: the map then grows by itself.
         let mut headers = HeaderMap::try_with_capacity(self.fields.len() + 1).unwrap_or_default();
         for (name, value) in self.fields {
             headers.append(name, value);

@@ -5,6 +5,17 @@ use std::fmt;
 use http::{Extensions, HeaderMap, Method, Request, Uri};
 
 /// A request without its body, from which a key is picked.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::layer::RequestHead;
+///
+/// /// The tenant of a request, for a keyed layer.
+/// fn tenant(request: RequestHead<'_>) -> Option<String> {
+///     Some(request.headers().get("x-tenant")?.to_str().ok()?.to_owned())
+/// }
+/// ```
 // Without a type parameter, so that a closure need not name the body's type.
 #[derive(Clone, Copy)]
 pub struct RequestHead<'a> {

@@ -1,13 +1,13 @@
-//! The decision about each request: which token it is sent with, or why with none.
+//! Selects the action for each request: which token it is sent with, or why with none.
 
 use http::Request;
 use tokio::time::Instant;
 
 use super::{
-    authorize::ExistingAuthorization,
+    authorize::{ExistingAuthorization, HAS_OWN},
     authorized::AuthorizedToken,
-    settings::{HAS_OWN, Route, Settings, WithoutToken},
-    shared::LayerShared,
+    settings::{Route, Settings, WithoutToken},
+    shared::{LayerShared, RequestTokens},
 };
 use crate::{
     cache::TokenCache,
@@ -19,24 +19,29 @@ use crate::{
 ///
 /// [`TokenCache`] selects itself. [`ByKey`](crate::layer::ByKey) selects one of many by a key of the
 /// request (feature `keyed`). Other types cannot implement it.
-pub trait SelectCache: sealed::Decide {}
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not select a token cache",
+    label = "not a `TokenCache` or `ByKey`",
+    note = "use `OAuthClientCredentialsLayer::new` with a `TokenCache`, or `keyed` with a key `Clone + Eq + Hash + Send + Sync` and a closure `Fn(&RequestHead<'_>) -> Option<K>`"
+)]
+pub trait SelectCache: sealed::SelectAction {}
 
-impl<T: sealed::Decide> SelectCache for T {}
+impl<T: sealed::SelectAction> SelectCache for T {}
 
 /// What a service does with a request.
 #[derive(Debug)]
-pub enum Decision {
+pub enum Action {
     /// Send it with this token.
     Send(Arc<AuthorizedToken>),
     /// Wait for a token of this cache.
-    Wait(Arc<LayerShared<TokenCache>>),
+    Wait(RequestTokens),
     /// Send it without a token.
     Pass,
     /// Fail, with this reason.
     Refuse(&'static str),
 }
 
-/// The token that a service used last. A service keeps its own copy from its second call on, because
+/// The token that a service used last. A service keeps a copy only from its second call on, because
 /// most clones are called once.
 #[derive(Debug, Default)]
 pub struct LastToken {
@@ -45,17 +50,23 @@ pub struct LastToken {
 }
 
 pub(crate) mod sealed {
-    use super::{Arc, Decision, LastToken, LayerShared, Observer, Request};
+    use super::{Action, Arc, LastToken, LayerShared, Observer, Request};
 
-    pub trait Decide: Sized {
-        /// Decides about a request that is to carry a token.
-        fn decide<B>(
+    // The compiler names this trait when the public one is missing.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` does not select a token cache",
+        label = "not a `TokenCache` or `ByKey`",
+        note = "use `OAuthClientCredentialsLayer::new` with a `TokenCache`, or `keyed` with a key `Clone + Eq + Hash + Send + Sync` and a closure `Fn(&RequestHead<'_>) -> Option<K>`"
+    )]
+    pub trait SelectAction: Sized {
+        /// Selects the action for a request that may carry a token.
+        fn select<B>(
             shared: &Arc<LayerShared<Self>>,
             last: &mut LastToken,
             request: &Request<B>,
-        ) -> Decision;
+        ) -> Action;
 
-        /// Where events about requests without a token go.
+        /// The receiver of events about requests that must not carry a token.
         fn observer(&self) -> Observer;
 
         /// The name of the client.
@@ -64,61 +75,60 @@ pub(crate) mod sealed {
 }
 
 impl<T: SelectCache> LayerShared<T> {
-    /// Decides about a request.
     #[inline(always)]
-    pub(crate) fn decide<B>(
+    pub(crate) fn select_action<B>(
         self: &Arc<Self>,
         last: &mut LastToken,
         request: &Request<B>,
-    ) -> Decision {
+    ) -> Action {
         match self.settings.route(request) {
-            Route::Authorize => T::decide(self, last, request),
+            Route::Authorize => T::select(self, last, request),
             Route::Skip => self.withhold(request, WithheldReason::Skipped, WithoutToken::Pass),
             Route::Withhold(reason) => self.withhold(request, reason, self.settings.other_origin),
         }
     }
 
-    /// For a request that must not carry a token.
+    /// For a request that must not carry a token. Reports it.
     #[cold]
     pub(crate) fn withhold<B>(
         &self,
         request: &Request<B>,
         reason: WithheldReason,
         action: WithoutToken,
-    ) -> Decision {
+    ) -> Action {
         let refused = action == WithoutToken::Refuse;
         self.settings.report_withheld(request, reason, refused, &self.tokens.observer());
-        if refused { Decision::Refuse(reason.explanation()) } else { Decision::Pass }
+        if refused { Action::Refuse(reason.explanation()) } else { Action::Pass }
     }
 }
 
-/// The decision about a request that keeps its own authorization field.
+/// For a request that keeps its own authorization field.
 #[cold]
 pub(crate) fn own_authorization<B>(
     settings: &Settings,
     request: &Request<B>,
     observer: &Observer,
-) -> Decision {
+) -> Action {
     let refused = settings.existing_authorization == ExistingAuthorization::Refuse;
     settings.report_withheld(request, WithheldReason::OwnAuthorization, refused, observer);
-    if refused { Decision::Refuse(HAS_OWN) } else { Decision::Pass }
+    if refused { Action::Refuse(HAS_OWN) } else { Action::Pass }
 }
 
-impl sealed::Decide for TokenCache {
+impl sealed::SelectAction for TokenCache {
     #[inline(always)]
-    fn decide<B>(
+    fn select<B>(
         shared: &Arc<LayerShared<Self>>,
         last: &mut LastToken,
         request: &Request<B>,
-    ) -> Decision {
+    ) -> Action {
         let now = Instant::now();
         if let Some(token) = last.fresh(now) {
-            return Decision::Send(token);
+            return Action::Send(token);
         }
         if let Some(token) = shared.fresh(now) {
-            return Decision::Send(last.keep(token));
+            return Action::Send(last.keep(token));
         }
-        decide_by_cache(shared, request)
+        select_by_cache(RequestTokens::Shared(Arc::clone(shared)), request)
     }
 
     fn observer(&self) -> Observer {
@@ -133,16 +143,13 @@ impl sealed::Decide for TokenCache {
 /// Asks the cache, under its lock. The request's own authorization is considered first, because
 /// such a request does not wait for a token.
 #[cold]
-pub(crate) fn decide_by_cache<B>(
-    shared: &Arc<LayerShared<TokenCache>>,
-    request: &Request<B>,
-) -> Decision {
-    if shared.settings.keeps_own_authorization(request) {
-        return own_authorization(&shared.settings, request, shared.cache().observer());
+pub(crate) fn select_by_cache<B>(tokens: RequestTokens, request: &Request<B>) -> Action {
+    if tokens.settings().keeps_own_authorization(request) {
+        return own_authorization(tokens.settings(), request, tokens.cache().observer());
     }
-    match shared.cache().current_without_wait() {
-        Some(snapshot) => Decision::Send(shared.authorized(&snapshot)),
-        None => Decision::Wait(Arc::clone(shared)),
+    match tokens.cache().current_without_wait() {
+        Some(snapshot) => Action::Send(tokens.authorized(&snapshot)),
+        None => Action::Wait(tokens),
     }
 }
 
@@ -159,7 +166,7 @@ impl LastToken {
     }
 
     fn keep(&mut self, token: Arc<AuthorizedToken>) -> Arc<AuthorizedToken> {
-        self.token = self.was_called.then(|| Arc::new(token.for_service()));
+        self.token = self.was_called.then(|| token.for_service());
         self.was_called = true;
         self.token.clone().unwrap_or(token)
     }

@@ -11,25 +11,40 @@ use super::{
     throttle::Throttle,
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     event::{EventKind, NotReplayedReason, Observer, WithheldReason},
     token::Token,
 };
 
 /// The settings of a layer. Its services share them.
 #[derive(Clone, Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     pub(crate) origins: Origins,
     pub(crate) other_origin: WithoutToken,
     pub(crate) existing_authorization: ExistingAuthorization,
     pub(crate) classifier: ResponseClassifier,
-    /// `None`: `Authorization`.
+    /// The field that carries the token. `None`: `Authorization`, which is cheaper to insert as a
+    /// constant.
     pub(crate) header_name: Option<HeaderName>,
     pub(crate) throttle: Arc<Throttle>,
 }
 
-/// What to do with a request that must not carry the token: to another origin, or
-/// [one of these](crate::Origins).
+/// What to do with a request that must not carry the token, such as a request to another origin.
+/// [`Origins`](crate::Origins) lists all of them.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{
+///     OAuthClientCredentialsLayer, Origins, TokenCache, layer::WithoutToken,
+/// };
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any())
+///     .other_origin(WithoutToken::Refuse);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WithoutToken {
@@ -58,9 +73,9 @@ pub struct SkipToken;
 pub(crate) enum Route {
     /// With a token.
     Authorize,
-    /// Without one, because the caller asks for it.
+    /// Without a token, because the caller asks for that ([`SkipToken`]).
     Skip,
-    /// It must not carry a token.
+    /// It must not carry a token. [`WithoutToken`] says whether it is sent.
     Withhold(WithheldReason),
 }
 
@@ -141,12 +156,9 @@ impl Settings {
     }
 }
 
-/// The detail of the error for a request that carries its own authorization field.
-pub(crate) const HAS_OWN: &str = "it carries its own authorization field";
-
 /// The error of a request that was not sent.
 pub(crate) fn refusal(why: &'static str, client: &Arc<str>) -> BoxError {
-    Error::new(ErrorKind::Refused).with_detail(why).with_client(client).into()
+    Error::of(Problem::Refused).with_detail(why).with_client(client).into()
 }
 
 /// Decides what a response says about the token.
@@ -154,7 +166,7 @@ pub(crate) fn refusal(why: &'static str, client: &Arc<str>) -> BoxError {
 pub(crate) struct ResponseClassifier {
     pub(crate) rejections: RejectionPolicy,
     /// The token is for a proxy: 407 and `Proxy-Authenticate` count.
-    pub(crate) proxy: bool,
+    pub(crate) is_proxy: bool,
 }
 
 impl ResponseClassifier {
@@ -165,7 +177,8 @@ impl ResponseClassifier {
         headers: &HeaderMap,
         token: &Token,
     ) -> Verdict {
-        let field = if self.proxy { header::PROXY_AUTHENTICATE } else { header::WWW_AUTHENTICATE };
+        let field =
+            if self.is_proxy { header::PROXY_AUTHENTICATE } else { header::WWW_AUTHENTICATE };
         let scheme = token.token_type().scheme();
         classify(status, headers, &field, scheme, &self.rejections)
     }

@@ -1,5 +1,4 @@
-//! State that the services of a layer share: the tokens' source, the settings, and the current
-//! token, ready for requests.
+//! State that the services of a layer share: the cache, the settings and the current token.
 
 use std::sync::OnceLock;
 
@@ -19,77 +18,71 @@ use crate::{
 pub struct LayerShared<T> {
     pub(crate) tokens: T,
     pub(crate) settings: Arc<Settings>,
-    current: CurrentToken,
+    /// The current token, once for each stripe of threads, so that threads do not write to each
+    /// other's reference counts.
+    ///
+    /// A replaced token does not stay here: the first thread that stores the next token removes it
+    /// from all stripes.
+    current: OnceLock<Box<[ArcSwapOption<AuthorizedToken>]>>,
 }
 
-/// The current token, once for each stripe of threads, so that threads do not write to each
-/// other's reference counts.
-///
-/// A token that was replaced does not stay here: the first thread that stores the next one removes
-/// it from all stripes.
+/// The tokens of a request that is not sent at once.
 #[derive(Debug)]
-enum CurrentToken {
-    Striped(OnceLock<Box<[ArcSwapOption<AuthorizedToken>]>>),
-    /// The state is that of a single request.
-    None,
+pub enum RequestTokens {
+    /// Shared with the other requests of its layer.
+    Shared(Arc<LayerShared<TokenCache>>),
+    /// Of this request only: it has a key, or is sent again.
+    Single { cache: TokenCache, settings: Arc<Settings> },
 }
 
 impl<T> LayerShared<T> {
     pub(crate) fn new(tokens: T, settings: Settings) -> Self {
-        let current = CurrentToken::Striped(OnceLock::new());
-        Self { tokens, settings: Arc::new(settings), current }
+        Self { tokens, settings: Arc::new(settings), current: OnceLock::new() }
     }
 }
 
 impl LayerShared<TokenCache> {
-    /// For a single request.
-    pub(crate) fn for_request(cache: TokenCache, settings: Arc<Settings>) -> Self {
-        Self { tokens: cache, settings, current: CurrentToken::None }
-    }
-
-    pub(crate) fn cache(&self) -> &TokenCache {
-        &self.tokens
-    }
-
     /// The current token, if a request can be sent with it without asking the cache.
     #[inline(never)]
     pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<AuthorizedToken>> {
-        let current = self.current.load();
-        if let Some(token) = current.filter(|token| token.is_fresh(now)) {
+        if let Some(token) = self.current().filter(|token| token.is_fresh(now)) {
             return Some(token);
         }
-        self.cache().fresh(now).map(|snapshot| self.store(snapshot))
+        self.tokens.fresh(now).map(|snapshot| self.store(snapshot))
     }
 
     /// A snapshot of the cache, ready for requests.
     pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
-        if let Some(token) = self.current.load().filter(|token| token.has_token_of(snapshot)) {
+        let now = Instant::now();
+        // A source may return one token twice. The first snapshot of it has expired then.
+        let is_usable = |token: &Arc<AuthorizedToken>| {
+            token.is_from(snapshot) || token.has_token_of(snapshot) && token.is_fresh(now)
+        };
+        if let Some(token) = self.current().filter(is_usable) {
             return token;
         }
-        // Requests that waited share a token. One that is about to be replaced is not stored.
-        if snapshot.is_fresh(Instant::now()) && !snapshot.is_replaced() {
+        // Stored for the other requests that waited, unless it is about to be replaced.
+        if snapshot.is_fresh(now) && !snapshot.is_replaced() {
             return self.store(Arc::clone(snapshot));
         }
-        Arc::new(self.for_one(Arc::clone(snapshot)))
+        AuthorizedToken::for_request(Arc::clone(snapshot), &self.tokens, &self.settings)
     }
 
-    fn for_one(&self, snapshot: Arc<Snapshot>) -> AuthorizedToken {
-        AuthorizedToken::for_request(snapshot, self.tokens.clone(), Arc::clone(&self.settings))
+    #[inline(always)]
+    fn current(&self) -> Option<Arc<AuthorizedToken>> {
+        self.current.get()?[stripe()].load_full()
     }
 
     #[cold]
     pub(super) fn store(&self, snapshot: Arc<Snapshot>) -> Arc<AuthorizedToken> {
-        let CurrentToken::Striped(slots) = &self.current else {
-            return Arc::new(self.for_one(snapshot));
-        };
-        let (cache, settings) = (self.tokens.clone(), Arc::clone(&self.settings));
-        let token = Arc::new(AuthorizedToken::for_stripe(snapshot, cache, settings));
-        let slots = slots.get_or_init(|| (0..stripes()).map(|_| ArcSwapOption::empty()).collect());
+        let token = AuthorizedToken::for_stripe(snapshot, &self.tokens, &self.settings);
+        let empty = || (0..stripes()).map(|_| ArcSwapOption::empty()).collect();
+        let slots = self.current.get_or_init(empty);
         slots[stripe()].store(Some(Arc::clone(&token)));
         for slot in slots {
-            // An empty slot is written to as well: a thread that stores an older token after this
-            // write sees by it that the token was replaced, and removes it below.
-            if slot.load().as_ref().is_none_or(|other| !other.has_snapshot_of(&token)) {
+            // Empty slots are written too. A thread that stores an older token into one afterwards
+            // then sees that its token was replaced, and removes it below.
+            if slot.load().as_ref().is_none_or(|other| !other.shares_snapshot_with(&token)) {
                 slot.store(None);
             }
         }
@@ -100,12 +93,33 @@ impl LayerShared<TokenCache> {
     }
 }
 
-impl CurrentToken {
-    #[inline(always)]
-    fn load(&self) -> Option<Arc<AuthorizedToken>> {
+impl RequestTokens {
+    /// For a request that was sent with this token.
+    pub(crate) fn after(token: &AuthorizedToken) -> Self {
+        Self::Single { cache: token.cache().clone(), settings: Arc::clone(token.settings()) }
+    }
+
+    pub(crate) fn cache(&self) -> &TokenCache {
         match self {
-            Self::Striped(slots) => slots.get()?[stripe()].load_full(),
-            Self::None => None,
+            Self::Shared(shared) => &shared.tokens,
+            Self::Single { cache, .. } => cache,
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        match self {
+            Self::Shared(shared) => &shared.settings,
+            Self::Single { settings, .. } => settings,
+        }
+    }
+
+    /// A snapshot of the cache, ready for requests.
+    pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
+        match self {
+            Self::Shared(shared) => shared.authorized(snapshot),
+            Self::Single { cache, settings } => {
+                AuthorizedToken::for_request(Arc::clone(snapshot), cache, settings)
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A request that waits, or that is sent again.
+//! A request that waits, is sent again or is refused.
 
 use std::{
     mem,
@@ -17,23 +17,20 @@ use super::{
     protocol::Protocol,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
-    shared::LayerShared,
-    stage::{COMPLETED, Sent, Stage, StageProj, Step, after_error, after_response},
+    stage::{COMPLETED, LastAttempt, Next, Sent, Stage, StageProj, after_error, after_response},
 };
 use crate::{
-    cache::TokenCache,
-    error::{BoxError, Error, ErrorKind},
-    event::NotReplayedReason,
+    error::{BoxError, Error, Problem},
+    event::{NotReplayedReason, ReplayReason},
     sync::Arc,
 };
 
-/// How many tokens may expire while the inner service becomes ready. Each costs an acquisition.
+/// The request fails when this many tokens have expired before the inner service was ready. Each one
+/// costs an acquisition.
 const MAX_EXPIRED_TOKENS: u32 = 3;
 
-type StepResult<S, B, P> = Result<Step<S, B, P, <P as ReplayPolicy<B>>::Kept>, BoxError>;
-
 pin_project! {
-    /// A request that waits, or that is sent again.
+    /// A request that waits, is sent again or is refused.
     ///
     /// ```text
     /// WaitingForToken ──► Readying ──► Sending ──► the caller
@@ -53,6 +50,8 @@ pin_project! {
         policy: P,
         budget: RetryBudget,
         expired_tokens: u32,
+        // The request, while it waits to be sent.
+        pending: Option<PendingRequest<S, B>>,
         #[pin]
         stage: Stage<S, B, P, P::Kept>,
     }
@@ -63,14 +62,9 @@ where
     S: Service<Request<B>>,
     P: ReplayPolicy<B>,
 {
-    pub(super) fn waiting(
-        policy: P,
-        shared: Arc<LayerShared<TokenCache>>,
-        service: S,
-        request: Request<B>,
-    ) -> Self {
-        let pending = PendingRequest { shared, service, request };
-        Self::new(policy, RetryBudget::FULL, Stage::waiting_for_token(pending))
+    pub(super) fn waiting(policy: P, pending: PendingRequest<S, B>) -> Self {
+        let stage = Stage::waiting_for_token();
+        Self { pending: Some(pending), ..Self::new(policy, RetryBudget::FULL, stage) }
     }
 
     pub(super) fn failed(policy: P, error: BoxError) -> Self {
@@ -81,19 +75,21 @@ where
         Self::new(policy, RetryBudget::FULL, Stage::Sending { future, sent: Some(sent) })
     }
 
-    /// The first sending was answered, and the token was rejected.
+    /// For a request whose first attempt was answered with a rejection of the token.
     pub(super) fn rejected(
         response: S::Response,
         token: Arc<AuthorizedToken>,
         replay: Box<ReplayRequest<S, P, P::Kept>>,
     ) -> Self {
         let policy = replay.policy().clone();
-        let stage = Stage::waiting_for_replacement(Ok(response), token, replay);
+        let last =
+            LastAttempt { result: Ok(response), token, replay, reason: ReplayReason::OtherToken };
+        let stage = Stage::waiting_for_replacement(last);
         Self::new(policy, RetryBudget::FULL.after_rejection(), stage)
     }
 
     fn new(policy: P, budget: RetryBudget, stage: Stage<S, B, P, P::Kept>) -> Self {
-        Self { policy, budget, expired_tokens: 0, stage }
+        Self { policy, budget, expired_tokens: 0, pending: None, stage }
     }
 }
 
@@ -104,109 +100,116 @@ where
     P: ReplayPolicy<B>,
 {
     pub(super) fn poll<M: Protocol>(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
-        loop {
-            match ready!(self.as_mut().poll_stage::<M>(cx))? {
-                // This drops the future of the last stage, and what it reserved.
-                Step::Next(stage) => self.as_mut().project().stage.set(stage),
-                Step::Return { result, mut token } => {
-                    return M::finish(Poll::Ready(result), &mut token);
-                }
-            }
-        }
-    }
-
-    fn poll_stage<M: Protocol>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<StepResult<S, B, P>> {
-        let this = self.project();
-        Poll::Ready(Ok(match this.stage.project() {
-            StageProj::WaitingForToken { wait, pending } => {
-                let shared = &pending.as_ref().expect(COMPLETED).shared;
-                let authorized = |snapshot: &_| shared.authorized(snapshot);
-                let token = ready!(shared.cache().poll_wait(wait, cx, authorized))?;
-                Step::Next(Stage::Readying { token, pending: pending.take() })
-            }
-            StageProj::Readying { token, pending } => {
-                let PendingRequest { shared, service, .. } = pending.as_mut().expect(COMPLETED);
-                ready!(service.poll_ready(cx)).map_err(Into::into)?;
-                let token = if token.is_sendable(Instant::now()) {
-                    Some(Arc::clone(token))
-                } else {
-                    // The token expired in the meantime. If a later one is cached the service stays
-                    // reserved, because it may take as long to become ready again.
-                    shared.cache().current_after_wait().map(|it| shared.authorized(&it))
-                };
-                let pending = pending.take().expect(COMPLETED);
-                match token {
-                    Some(token) => send::<_, _, _, M>(pending, token, this.policy, *this.budget)?,
-                    None => {
-                        *this.expired_tokens += 1;
-                        if *this.expired_tokens == MAX_EXPIRED_TOKENS {
-                            let error =
-                                service_too_slow().with_client(pending.shared.cache().client());
-                            return Poll::Ready(Err(error.into()));
+    ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
+        let mut this = self.project();
+        // Setting a stage drops the future of the last one, and what it reserved.
+        let result = loop {
+            match this.stage.as_mut().project() {
+                StageProj::WaitingForToken { wait } => {
+                    let tokens = &this.pending.as_ref().expect(COMPLETED).tokens;
+                    let authorized = |snapshot: &_| tokens.authorized(snapshot);
+                    let token = ready!(tokens.cache().poll_wait(wait, cx, authorized))?;
+                    this.stage.set(Stage::Readying { token });
+                }
+                StageProj::Readying { token } => {
+                    let pending = this.pending.as_mut().expect(COMPLETED);
+                    ready!(pending.service.poll_ready(cx)).map_err(Into::into)?;
+                    if !token.is_sendable(Instant::now()) {
+                        // The token expired in the meantime. If another one is cached, the ready
+                        // service is kept: it may take as long to become ready again.
+                        let Some(snapshot) = pending.tokens.cache().current_after_wait() else {
+                            *this.expired_tokens += 1;
+                            if *this.expired_tokens == MAX_EXPIRED_TOKENS {
+                                let client = pending.tokens.cache().client();
+                                break Err(service_too_slow().with_client(client).into());
+                            }
+                            // Replaces the ready service by a clone, so that nothing is reserved
+                            // while the request waits.
+                            pending.service = pending.service.clone();
+                            this.stage.set(Stage::waiting_for_token());
+                            continue;
+                        };
+                        *token = pending.tokens.authorized(&snapshot);
+                    }
+                    let token = Arc::clone(token);
+                    let pending = this.pending.take().expect(COMPLETED);
+                    this.stage.set(send::<_, _, _, M>(pending, token, this.policy, *this.budget)?);
+                }
+                StageProj::Sending { future, sent } => {
+                    let result = ready!(future.poll(cx));
+                    let Sent { token, replay, proof_uri } = sent.take().expect(COMPLETED);
+                    let Some(token) = token else { break result.map_err(Into::into) };
+                    let has_nonce = match (&result, &proof_uri) {
+                        (Ok(response), Some(uri)) => {
+                            token.token().observe_response(uri, response.headers())
                         }
-                        // A clone reserves nothing while the request waits.
-                        let service = pending.service.clone();
-                        Step::Next(Stage::waiting_for_token(PendingRequest { service, ..pending }))
+                        _ => false,
+                    };
+                    let next = match result {
+                        Ok(response) if M::status(&response).is_success() => {
+                            return M::finish(
+                                Poll::Ready(Ok::<_, S::Error>(response)),
+                                &mut Some(token),
+                            );
+                        }
+                        Ok(response) => {
+                            let verdict = token.classify(M::status(&response), response.headers());
+                            after_response(verdict, response, token, replay, this.budget, has_nonce)
+                        }
+                        Err(error) if this.budget.is_replay => {
+                            after_error(error.into(), token, replay, this.budget)
+                        }
+                        Err(error) => Next::Return(Err(error.into())),
+                    };
+                    match next {
+                        Next::Return(result) => break result,
+                        Next::Replace(last) => {
+                            this.stage.set(Stage::waiting_for_replacement(last));
+                        }
+                        Next::Resend(last) => {
+                            this.stage.set(Stage::Yielding { yielded: false, last: Some(last) });
+                        }
                     }
                 }
-            }
-            StageProj::Sending { future, sent } => {
-                let result = ready!(future.poll(cx));
-                let Sent { token, replay, proven } = sent.take().expect(COMPLETED);
-                let Some(token) = token else {
-                    return Poll::Ready(Ok(Step::done(result.map_err(Into::into))));
-                };
-                let has_nonce = match (&result, &proven) {
-                    (Ok(response), Some(uri)) => {
-                        token.token().observe_response(uri, response.headers())
-                    }
-                    _ => false,
-                };
-                match result {
-                    Ok(response) if M::status(&response).is_success() => {
-                        Step::Return { result: Ok(response), token: Some(token) }
-                    }
-                    Ok(response) => {
-                        let verdict = token.classify(M::status(&response), response.headers());
-                        after_response(verdict, response, token, replay, this.budget, has_nonce)
-                    }
-                    Err(error) if this.budget.is_replay => {
-                        after_error(error.into(), token, replay, this.budget)
-                    }
-                    Err(error) => Step::done(Err(error.into())),
-                }
-            }
-            StageProj::WaitingForReplacement { replacement, last } => {
-                let snapshot = ready!(replacement.poll_snapshot(cx));
-                let last = last.take().expect(COMPLETED);
-                match snapshot {
-                    None => {
+                StageProj::WaitingForReplacement { replacement, last } => {
+                    let snapshot = ready!(replacement.as_mut().poll_snapshot(cx));
+                    let last = last.take().expect(COMPLETED);
+                    let Some(snapshot) = snapshot else {
                         last.token.report_not_replayed(NotReplayedReason::NoOtherToken);
-                        Step::done(last.result)
+                        break last.result;
+                    };
+                    // Restored only now: the connection has had time to drop the first body.
+                    match last.restore() {
+                        Ok(pending) => {
+                            let token = pending.tokens.authorized(&snapshot);
+                            *this.pending = Some(pending);
+                            *this.expired_tokens = 0;
+                            this.stage.set(Stage::Readying { token });
+                        }
+                        Err(result) => break result,
                     }
-                    // The body is restored only now, when the connection had time to drop it.
-                    Some(snapshot) => last.restore(|pending| {
-                        let token = pending.shared.authorized(&snapshot);
-                        Stage::Readying { token, pending: Some(pending) }
-                    }),
                 }
-            }
-            StageProj::Failed { error } => Step::done(Err(error.take().expect(COMPLETED))),
-            StageProj::Yielding { yielded, last } => {
-                if !mem::replace(yielded, true) {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
+                StageProj::Yielding { yielded, last } => {
+                    if !mem::replace(yielded, true) {
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    match last.take().expect(COMPLETED).restore() {
+                        Ok(pending) => {
+                            *this.pending = Some(pending);
+                            *this.expired_tokens = 0;
+                            // The token may have been replaced in the meantime.
+                            this.stage.set(Stage::waiting_for_token());
+                        }
+                        Err(result) => break result,
+                    }
                 }
-                // The token may have been replaced in the meantime.
-                last.take().expect(COMPLETED).restore(Stage::waiting_for_token)
+                StageProj::Failed { error } => break Err(error.take().expect(COMPLETED)),
             }
-        }))
+        };
+        M::finish(Poll::Ready(result), &mut None)
     }
 }
 
@@ -216,7 +219,7 @@ fn send<S, B, P, M>(
     token: Arc<AuthorizedToken>,
     policy: &P,
     budget: RetryBudget,
-) -> StepResult<S, B, P>
+) -> Result<Stage<S, B, P, P::Kept>, BoxError>
 where
     S: Service<Request<B>> + Clone,
     P: ReplayPolicy<B>,
@@ -224,13 +227,13 @@ where
 {
     let PendingRequest { mut service, request, .. } = pending;
     let prepared = prepare::<_, _, _, M>(&token, policy, &service, request, budget)?;
-    let Prepared { request, is_authorized, replay, proven } = prepared;
-    let sent = Sent { token: is_authorized.then_some(token), replay, proven };
-    Ok(Step::Next(Stage::Sending { future: service.call(request), sent: Some(sent) }))
+    let Prepared { request, is_authorized, replay, proof_uri } = prepared;
+    let sent = Sent { token: is_authorized.then_some(token), replay, proof_uri };
+    Ok(Stage::Sending { future: service.call(request), sent: Some(sent) })
 }
 
 #[cold]
 fn service_too_slow() -> Error {
-    Error::new(ErrorKind::WaitTimeout)
+    Error::of(Problem::WaitTimeout)
         .with_detail("the inner service took longer to become ready than the token's lifetime")
 }

@@ -1,4 +1,6 @@
-//! The stages of a request that waits, or that is sent again, and what follows a sending.
+//! The stages of a request that waits or is sent again, and what follows each attempt.
+
+use std::pin::Pin;
 
 use http::{Request, Uri};
 use pin_project_lite::pin_project;
@@ -11,7 +13,7 @@ use super::{
     prepare::RetryBudget,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
-    shared::LayerShared,
+    shared::RequestTokens,
 };
 use crate::{
     cache::{Replacement, TokenWait},
@@ -29,16 +31,14 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // No token is cached. Nothing of the inner service is reserved.
+        // No token is cached. The inner service is not ready, so nothing is reserved in it.
         WaitingForToken {
             #[pin]
             wait: TokenWait,
-            pending: Option<PendingRequest<S, B>>,
         },
-        // The inner service becomes ready.
+        // Waits until the inner service is ready.
         Readying {
             token: Arc<AuthorizedToken>,
-            pending: Option<PendingRequest<S, B>>,
         },
         // The inner service was called.
         Sending {
@@ -46,36 +46,36 @@ pin_project! {
             future: S::Future,
             sent: Option<Sent<S, P, K>>,
         },
-        // The token was rejected.
+        // The token was rejected. Waits for another one. Boxed, so that requests which wait for their
+        // first token are small.
         WaitingForReplacement {
-            #[pin]
-            replacement: Replacement,
-            last: Option<LastSending<S, S::Response, P, K>>,
+            replacement: Pin<Box<Replacement>>,
+            last: Option<LastAttempt<S, S::Response, P, K>>,
         },
-        // The request must not be sent.
-        Failed {
-            error: Option<BoxError>,
-        },
-        // The request is sent again with the same token. First the task of the connection runs
-        // once, so that it drops the first body.
+        // Yields once before the request is sent again. The task of the connection then runs and drops
+        // the first body, so that the replay policy can restore it.
         Yielding {
             yielded: bool,
-            last: Option<LastSending<S, S::Response, P, K>>,
+            last: Option<LastAttempt<S, S::Response, P, K>>,
+        },
+        // The request is refused.
+        Failed {
+            error: Option<BoxError>,
         },
     }
 }
 
-/// What is known of a request that was sent.
+/// The state of a request that was sent.
 pub(super) struct Sent<S, P, K> {
     /// `None`: the request kept its own authorization field.
     pub(super) token: Option<Arc<AuthorizedToken>>,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
-    /// Where the request went, if it carried a proof.
-    pub(super) proven: Option<Uri>,
+    /// The URI of the request, if it carried a proof.
+    pub(super) proof_uri: Option<Uri>,
 }
 
-/// A sending that is to be followed by another.
-pub(super) struct LastSending<S, R, P, K> {
+/// An attempt that may be followed by another one.
+pub(super) struct LastAttempt<S, R, P, K> {
     /// Returned if the request is not sent again after all.
     pub(super) result: Result<R, BoxError>,
     pub(super) token: Arc<AuthorizedToken>,
@@ -84,139 +84,109 @@ pub(super) struct LastSending<S, R, P, K> {
     pub(super) reason: ReplayReason,
 }
 
-/// What follows a stage.
-#[expect(clippy::large_enum_variant, reason = "a stage is moved into its place at once")]
-pub(super) enum Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    Next(Stage<S, B, P, K>),
-    /// The caller gets the result. `token`: the one that a successful request was sent with.
-    Return {
-        result: Result<S::Response, BoxError>,
-        token: Option<Arc<AuthorizedToken>>,
-    },
+/// What follows an attempt.
+pub(super) enum Next<S, R, P, K> {
+    /// The caller gets the result.
+    Return(Result<R, BoxError>),
+    /// The request waits for another token.
+    Replace(LastAttempt<S, R, P, K>),
+    /// The request is sent again with the same token.
+    Resend(LastAttempt<S, R, P, K>),
 }
 
 impl<S, B, P, K> Stage<S, B, P, K>
 where
     S: Service<Request<B>>,
 {
-    pub(super) fn waiting_for_token(pending: PendingRequest<S, B>) -> Self {
-        Self::WaitingForToken { wait: TokenWait::default(), pending: Some(pending) }
+    pub(super) fn waiting_for_token() -> Self {
+        Self::WaitingForToken { wait: TokenWait::default() }
     }
 
-    pub(super) fn waiting_for_replacement(
-        result: Result<S::Response, BoxError>,
-        token: Arc<AuthorizedToken>,
-        replay: Box<ReplayRequest<S, P, K>>,
-    ) -> Self {
-        let origin = token.settings().api(Some(replay.uri()));
-        let replacement = token.cache().replacement_at(token.token(), origin);
-        let reason = ReplayReason::OtherToken;
-        Self::WaitingForReplacement {
-            replacement,
-            last: Some(LastSending { result, token, replay, reason }),
-        }
+    pub(super) fn waiting_for_replacement(last: LastAttempt<S, S::Response, P, K>) -> Self {
+        let origin = last.token.settings().api(Some(last.replay.uri()));
+        let replacement = last.token.cache().replacement_at(last.token.token(), origin);
+        Self::WaitingForReplacement { replacement: Box::pin(replacement), last: Some(last) }
     }
 }
 
-impl<S, B, P, K> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
-    pub(super) fn done(result: Result<S::Response, BoxError>) -> Self {
-        Self::Return { result, token: None }
-    }
-}
-
-impl<S, R, P, K> LastSending<S, R, P, K> {
-    /// Goes on with the next stage, or returns the result if the body could not be kept.
-    pub(super) fn restore<B>(
-        self,
-        next: impl FnOnce(PendingRequest<S, B>) -> Stage<S, B, P, K>,
-    ) -> Step<S, B, P, K>
+impl<S, R, P, K> LastAttempt<S, R, P, K> {
+    /// The request to send again.
+    ///
+    /// # Errors
+    ///
+    /// The result of this attempt, if the body cannot be restored.
+    pub(super) fn restore<B>(self) -> Result<PendingRequest<S, B>, Result<R, BoxError>>
     where
-        S: Service<Request<B>, Response = R>,
         P: ReplayPolicy<B, Kept = K>,
     {
         let Self { result, token, replay, reason } = self;
-        let (cache, settings) = (token.cache().clone(), Arc::clone(token.settings()));
-        let shared = Arc::new(LayerShared::for_request(cache, settings));
-        match replay.restore(shared) {
+        match replay.restore(RequestTokens::after(&token)) {
             Some(pending) => {
                 token.report_replayed(reason, pending.request.uri());
-                Step::Next(next(pending))
+                Ok(pending)
             }
             None => {
                 token.report_not_replayed(NotReplayedReason::BodyUnavailable);
-                Step::done(result)
+                Err(result)
             }
         }
     }
 }
 
-/// Decides what follows a response that is not a success. `has_nonce`: it brought a nonce.
+/// Decides what follows a response that is not a success. `has_nonce`: it carried a DPoP nonce.
 #[cold]
-pub(super) fn after_response<S, B, P, K>(
+pub(super) fn after_response<S, R, P, K>(
     verdict: Verdict,
-    response: S::Response,
+    response: R,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
     budget: &mut RetryBudget,
     has_nonce: bool,
-) -> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
+) -> Next<S, R, P, K> {
     let result = Ok(response);
-    let may_replay = match verdict {
-        Verdict::PassThrough => return Step::done(result),
-        Verdict::UseNonce if !has_nonce => return Step::done(result),
-        Verdict::UseNonce => budget.nonce,
-        Verdict::Rejected => budget.token,
-    };
-    match (verdict, replay) {
-        (Verdict::Rejected, Some(replay)) if may_replay => {
+    match verdict {
+        Verdict::Rejected => {
+            let reason = not_replayed(budget.token);
+            let Some(replay) = replay.filter(|_| budget.token) else {
+                token.reject(reason);
+                return Next::Return(result);
+            };
             *budget = budget.after_rejection();
-            Step::Next(Stage::waiting_for_replacement(result, token, replay))
+            let reason = ReplayReason::OtherToken;
+            Next::Replace(LastAttempt { result, token, replay, reason })
         }
-        (_, Some(replay)) if may_replay => {
+        Verdict::UseNonce if has_nonce => {
+            let reason = not_replayed(budget.nonce);
+            let Some(replay) = replay.filter(|_| budget.nonce) else {
+                token.report_not_replayed(reason);
+                return Next::Return(result);
+            };
             *budget = budget.after_nonce();
             let reason = ReplayReason::Nonce;
-            let last = Some(LastSending { result, token, replay, reason });
-            Step::Next(Stage::Yielding { yielded: false, last })
+            Next::Resend(LastAttempt { result, token, replay, reason })
         }
-        (_, replay) => {
-            if verdict == Verdict::Rejected {
-                token.invalidate(replay.as_ref().map(|replay| replay.uri()));
-            }
-            token.report_not_replayed(if may_replay {
-                NotReplayedReason::Policy
-            } else {
-                NotReplayedReason::AlreadyReplayed
-            });
-            Step::done(result)
-        }
+        Verdict::UseNonce | Verdict::PassThrough => Next::Return(result),
     }
+}
+
+/// `may_replay`: this kind of retry was left, so only the policy prevents it.
+fn not_replayed(may_replay: bool) -> NotReplayedReason {
+    if may_replay { NotReplayedReason::Policy } else { NotReplayedReason::AlreadyReplayed }
 }
 
 /// Decides what follows an error of a replay. The request is sent again if its connection was lost
 /// and the API cannot act on it twice.
 #[cold]
-pub(super) fn after_error<S, B, P, K>(
+pub(super) fn after_error<S, R, P, K>(
     error: BoxError,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
     budget: &mut RetryBudget,
-) -> Step<S, B, P, K>
-where
-    S: Service<Request<B>>,
-{
+) -> Next<S, R, P, K> {
     let failure = Failure::of(&*error);
     let result = Err(error);
     if failure == Failure::Other {
-        return Step::done(result);
+        return Next::Return(result);
     }
     match replay {
         Some(replay)
@@ -224,12 +194,11 @@ where
         {
             *budget = budget.after_lost_connection();
             let reason = ReplayReason::ConnectionLost;
-            let last = Some(LastSending { result, token, replay, reason });
-            Step::Next(Stage::Yielding { yielded: false, last })
+            Next::Resend(LastAttempt { result, token, replay, reason })
         }
         _ => {
             token.report_not_replayed(NotReplayedReason::ConnectionLost);
-            Step::done(result)
+            Next::Return(result)
         }
     }
 }

@@ -7,18 +7,21 @@ use std::{
     time::Duration,
 };
 
-use http::Request;
+use http::{Request, Response};
+use http_body_util::Empty;
 use tokio::time::Instant;
+use tower::{Layer, ServiceExt};
 
 use super::{
     OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
     authorized::AuthorizedToken,
-    select::{Decision, LastToken},
+    select::{Action, LastToken},
     settings::Settings,
     shared::LayerShared,
 };
 use crate::{
     cache::TokenCache,
+    error::BoxError,
     source::AcquireContext,
     sync::{Arc, stripe, stripes},
     token::Token,
@@ -42,8 +45,8 @@ async fn shared() -> Arc<LayerShared<TokenCache>> {
 /// The token of a call.
 fn call(shared: &Arc<LayerShared<TokenCache>>, last: &mut LastToken) -> Arc<AuthorizedToken> {
     let request = Request::get("https://api.example.com").body(()).unwrap();
-    match shared.decide(last, &request) {
-        Decision::Send(token) => token,
+    match shared.select_action(last, &request) {
+        Action::Send(token) => token,
         other => panic!("{other:?}"),
     }
 }
@@ -91,7 +94,7 @@ async fn an_old_token_stays_in_no_stripe() {
         .map(|_| in_other_thread(|| Arc::downgrade(&call(&shared, &mut LastToken::default()))))
         .collect();
     assert!(old.iter().all(|token| token.upgrade().is_some()));
-    shared.cache().force_refresh().await.unwrap();
+    shared.tokens.force_refresh().await.unwrap();
     call(&shared, &mut LastToken::default());
     assert!(old.iter().all(|token| token.upgrade().is_none()));
 }
@@ -100,8 +103,8 @@ async fn an_old_token_stays_in_no_stripe() {
 #[tokio::test]
 async fn a_token_that_is_stored_late_does_not_stay() {
     let shared = shared().await;
-    let old = shared.cache().fresh(Instant::now()).unwrap();
-    shared.cache().force_refresh().await.unwrap();
+    let old = shared.tokens.fresh(Instant::now()).unwrap();
+    shared.tokens.force_refresh().await.unwrap();
     let old = Arc::downgrade(&shared.store(old));
     assert!(old.upgrade().is_none());
     assert_eq!(call(&shared, &mut LastToken::default()).token().secret(), "t2");
@@ -110,7 +113,7 @@ async fn a_token_that_is_stored_late_does_not_stay() {
 #[tokio::test]
 async fn requests_that_waited_share_a_token() {
     let shared = shared().await;
-    let snapshot = shared.cache().fresh(Instant::now()).unwrap();
+    let snapshot = shared.tokens.fresh(Instant::now()).unwrap();
     let [first, second] = [(); 2].map(|()| shared.authorized(&snapshot));
     assert!(Arc::ptr_eq(&first, &second));
     assert!(Arc::ptr_eq(&first, &call(&shared, &mut LastToken::default())));
@@ -123,7 +126,7 @@ async fn a_service_that_was_idle_finds_the_next_token() {
     for _ in 0..2 {
         assert_eq!(call(&shared, &mut idle).token().secret(), "t1");
     }
-    shared.cache().force_refresh().await.unwrap();
+    shared.tokens.force_refresh().await.unwrap();
     assert_eq!(call(&shared, &mut idle).token().secret(), "t2");
     assert!(idle.token().is_some_and(|kept| kept.is_fresh(Instant::now())));
 }
@@ -133,7 +136,7 @@ async fn a_service_that_was_idle_finds_the_next_token() {
 async fn the_last_service_drops_the_shared_state() {
     let cache = cache().await;
     let layer = OAuthClientCredentialsLayer::new(cache, Origins::any());
-    let service: OAuthClientCredentials<()> = tower_layer::Layer::layer(&layer, ());
+    let service: OAuthClientCredentials<()> = layer.layer(());
     let shared = Arc::downgrade(service.shared());
     let token = Arc::downgrade(&call(service.shared(), &mut LastToken::default()));
     let clone = service.clone();
@@ -141,4 +144,26 @@ async fn the_last_service_drops_the_shared_state() {
     assert!(shared.upgrade().is_some() && token.upgrade().is_some());
     drop(clone);
     assert!(shared.upgrade().is_none() && token.upgrade().is_none());
+}
+
+/// A source that keeps its token returns one that has expired. Its waiters get it once.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_returned_again_after_its_expiry_is_used_once() {
+    let token = Token::bearer("kept").unwrap().with_issued_at(Instant::now());
+    let token = token.with_lifetime(Duration::from_secs(10));
+    let cache = TokenCache::new(move |_: AcquireContext| {
+        let token = token.clone();
+        async move { Ok(token) }
+    });
+    cache.warm_up().await.unwrap();
+    let api = tower::service_fn(|request: Request<Empty<&'static [u8]>>| async move {
+        assert_eq!(request.headers()["authorization"], "Bearer kept");
+        Ok::<_, BoxError>(Response::new(()))
+    });
+    let client = OAuthClientCredentialsLayer::new(cache, Origins::any()).layer(api);
+    for _ in 0..2 {
+        let request = Request::get("https://api.example.com").body(Empty::new()).unwrap();
+        client.clone().oneshot(request).await.unwrap();
+        tokio::time::advance(Duration::from_secs(11)).await;
+    }
 }

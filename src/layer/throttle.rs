@@ -1,4 +1,4 @@
-//! Limits events that any request can cause to one a minute for each cause.
+//! Limits the events that requests can cause: one per minute for each cause.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},

@@ -15,7 +15,7 @@ use tower_service::Service;
 use crate::{
     error::{BoxError, sanitise},
     event::EventKind,
-    layer::{authorized::AuthorizedToken, protocol::sealed::Respond},
+    layer::{authorized::AuthorizedToken, protocol::sealed::ProtocolHooks},
     sync::{Arc, Mutex, lock},
 };
 
@@ -28,10 +28,10 @@ pub(super) struct Reqwest;
 #[derive(Clone)]
 struct SentToken(Arc<AuthorizedToken>);
 
-impl Respond for Reqwest {
+impl ProtocolHooks for Reqwest {
     type Body<R> = R;
 
-    fn prepare<B>(request: &mut http::Request<B>, token: &Arc<AuthorizedToken>) {
+    fn on_authorized<B>(request: &mut http::Request<B>, token: &Arc<AuthorizedToken>) {
         request.extensions_mut().insert(SentToken(Arc::clone(token)));
     }
 

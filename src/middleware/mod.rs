@@ -44,7 +44,7 @@ use crate::{
 /// # Examples
 ///
 /// ```
-/// # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+/// # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials, OAuthClientCredentialsLayer, Origins, layer::WithoutToken,
 ///     middleware::OAuthClientCredentialsMiddleware, transport::ReqwestService,
@@ -52,7 +52,7 @@ use crate::{
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
-/// # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+/// # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 /// # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
 /// # let (token_url, api) = (token_server.token_url(), api_server.url());
 /// let http = ReqwestService::new(reqwest::Client::builder())?; // follows no redirects

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::{context::ReadContext, file::SecretFile, text::text};
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     event::EventKind,
     sync::{Mutex, lock},
 };
@@ -67,7 +67,7 @@ pub(crate) fn unreadable(name: &str, file: &SecretFile, cause: BoxError) -> Erro
         Some(detail) => detail.to_owned(),
         None => cause.to_string(),
     };
-    Error::new(ErrorKind::Credentials)
+    Error::of(Problem::Credentials)
         .with_detail(format!("{name} file {}: {why}", file.name()))
         .with_source(cause)
 }

@@ -17,10 +17,10 @@ pub(crate) use context::{READ_TIMEOUT, ReadContext};
 pub(crate) use error::{FileKind, ReadError};
 pub(crate) use file::SecretFile;
 pub(crate) use file_value::{FileValue, unreadable};
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 pub(crate) use regular::Content;
 pub(crate) use text::text;
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 pub(crate) use text::without_bom;
-#[cfg(any(feature = "hyper", feature = "jwt", feature = "dpop"))]
+#[cfg(any(feature = "hyper-transport", feature = "jwt", feature = "dpop"))]
 pub(crate) use text::without_escapes;

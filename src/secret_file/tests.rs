@@ -18,7 +18,7 @@ mod unix {
     use crate::{
         client_auth::Secret,
         endpoint::ClientCredentials,
-        error::{BoxError, Error, ErrorKind},
+        error::{BoxError, Error, Problem},
         event::AcquisitionReason,
         source::{AcquireContext, TokenSource as _},
         transport::TokenRequest,
@@ -77,7 +77,7 @@ mod unix {
             acquire
         };
         let assert_slow = |error: Error, limit: &str| {
-            assert_eq!(error.kind(), ErrorKind::Credentials);
+            assert_eq!(error.problem(), Problem::Credentials);
             let text = error.to_string();
             let path = hanging.path().display().to_string();
             let expected = format!("secret file {path}: reading it took longer than {limit}");

@@ -1,6 +1,6 @@
 //! The text of a file, without the marks and escapes that editors and environments add.
 
-#[cfg(any(feature = "hyper", feature = "jwt", feature = "dpop"))]
+#[cfg(any(feature = "hyper-transport", feature = "jwt", feature = "dpop"))]
 use zeroize::Zeroizing;
 
 use super::error::ReadError;
@@ -26,7 +26,7 @@ pub(crate) fn without_bom(text: &[u8]) -> &[u8] {
 
 /// PEM with line breaks where a variable of one line has `\n` or `\r`. PEM itself has no
 /// backslashes.
-#[cfg(any(feature = "hyper", feature = "jwt", feature = "dpop"))]
+#[cfg(any(feature = "hyper-transport", feature = "jwt", feature = "dpop"))]
 pub(crate) fn without_escapes(pem: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut rest = without_bom(pem);
     // Sized once: a vector that grows leaves copies behind.
@@ -51,7 +51,7 @@ pub(crate) fn without_escapes(pem: &[u8]) -> Zeroizing<Vec<u8>> {
     text
 }
 
-#[cfg(all(test, any(feature = "hyper", feature = "jwt", feature = "dpop")))]
+#[cfg(all(test, any(feature = "hyper-transport", feature = "jwt", feature = "dpop")))]
 mod tests {
     use super::*;
 

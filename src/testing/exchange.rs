@@ -11,9 +11,9 @@ use std::{
 use bytes::Bytes;
 use http::{Response, StatusCode, Uri};
 use http_body::Body;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::recorded::RecordedRequest;
+use super::{answer_body::AnswerBody, recorded::RecordedRequest};
 use crate::error::BoxError;
 
 /// Answers complete requests.
@@ -102,7 +102,7 @@ impl StdError for ConnectionClosed {
 #[must_use = "futures do nothing unless polled"]
 pub struct Answering(Pin<Box<dyn Future<Output = Answered> + Send>>);
 
-type Answered = Result<Response<Full<Bytes>>, ConnectionClosed>;
+type Answered = Result<Response<AnswerBody>, ConnectionClosed>;
 
 impl Answering {
     /// Starts to answer: the request counts from here on.
@@ -119,14 +119,14 @@ impl Answering {
             let body = match Limited::new(body, E::BODY_LIMIT).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) if error.is::<LengthLimitError>() => {
-                    let mut response = Response::new(Full::default());
+                    let mut response = Response::new(AnswerBody::default());
                     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
                     return Ok(response);
                 }
                 Err(error) => return Err(ConnectionClosed { cause: Some(error) }),
             };
             let request = RecordedRequest::new(parts, body);
-            Ok(endpoint.answer(request, &arrival).await?.map(Full::new))
+            Ok(endpoint.answer(request, &arrival).await?.map(AnswerBody::new))
         }))
     }
 }

@@ -21,7 +21,7 @@ use tokio::{
 };
 
 use super::exchange::{Answering, Endpoint};
-#[cfg(feature = "testing-tls")]
+#[cfg(feature = "testing-rustls")]
 use super::{ClientCertificate, recorded::Secure};
 
 /// How long requests that are being answered may take after the server is stopped.
@@ -69,7 +69,7 @@ pub(super) struct Paths {
 #[derive(Clone)]
 pub(super) enum Securing {
     Plain,
-    #[cfg(feature = "testing-tls")]
+    #[cfg(feature = "testing-rustls")]
     Tls(tokio_rustls::TlsAcceptor),
 }
 
@@ -161,7 +161,7 @@ async fn secure<E: Endpoint>(
     let _ = stream.set_nodelay(true);
     match securing {
         Securing::Plain => serve(stream, endpoint, http::Extensions::new(), stopped).await,
-        #[cfg(feature = "testing-tls")]
+        #[cfg(feature = "testing-rustls")]
         Securing::Tls(acceptor) => {
             let mut told = stopped.clone();
             let accepted = tokio::select! {

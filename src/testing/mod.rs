@@ -7,7 +7,7 @@
 //!   delays, hangs and token lifetimes all follow tokio's clock.
 //! - **on loopback**: [`AuthorizationServer::listen`] and [`ProtectedApi::listen`] serve HTTP/1.1
 //!   and h2c (HTTP/2 with prior knowledge) on a free port of 127.0.0.1; `listen_tls` (feature
-//!   `testing-tls`) does over TLS, with client certificates. Use these with real time: a paused
+//!   `testing-rustls`) does over TLS, with client certificates. Use these with real time: a paused
 //!   clock jumps ahead of sockets.
 //!
 //! The authorization server is strict where RFC 6749 is, so that what passes here passes elsewhere.
@@ -24,14 +24,14 @@
 //! use bytes::Bytes;
 //! use http::{Request, StatusCode};
 //! use http_body_util::{Empty, Full};
-//! use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer, ProtectedApi};
+//! use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer, RegisteredClient, ProtectedApi};
 //! use tower_service::Service;
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 //! # runtime.block_on(async {
 //! # tokio::time::pause();
 //! let idp = AuthorizationServer::builder()
-//!     .client("my-service", "s3cret")
+//!     .client(RegisteredClient::new("my-service").secret("s3cret"))
 //!     .lifetime(Duration::from_secs(60))
 //!     .build();
 //! let api = ProtectedApi::new(&idp);
@@ -63,8 +63,9 @@
 //! ```
 
 mod answer;
+mod answer_body;
 mod api;
-#[cfg(feature = "testing-tls")]
+#[cfg(feature = "testing-rustls")]
 mod certificate;
 mod dpop;
 mod exchange;
@@ -72,15 +73,17 @@ mod form;
 mod listening;
 mod recorded;
 mod server;
-#[cfg(feature = "testing-tls")]
+#[cfg(feature = "testing-rustls")]
 mod tls;
 
 pub use answer::Answer;
+pub use answer_body::AnswerBody;
 pub use api::{ProtectedApi, ProtectedApiBuilder, ProtectedApiService};
 pub use dpop::DpopVerifier;
 pub use exchange::{Answering, ConnectionClosed};
 pub use listening::Listening;
 pub use recorded::{ClientCertificate, RecordedRequest};
 pub use server::{
-    AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService, WellKnown,
+    AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService, RegisteredClient,
+    WellKnown,
 };

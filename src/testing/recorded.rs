@@ -71,13 +71,13 @@ pub struct RecordedRequest {
 /// ```
 /// use bytes::Bytes;
 /// use http_body_util::Full;
-/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, ClientCertificate};
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ClientCertificate};
 /// use tower_service::Service;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
 /// # runtime.block_on(async {
 /// let certificate = Bytes::from_static(b"stands for DER");
-/// let idp = AuthorizationServer::builder().self_signed_client("me", certificate.clone()).build();
+/// let idp = AuthorizationServer::builder().client(RegisteredClient::new("me").certificate(certificate.clone())).build();
 /// let request = http::Request::post(idp.token_url())
 ///     .header("content-type", "application/x-www-form-urlencoded")
 ///     .extension(ClientCertificate(certificate))

@@ -21,7 +21,7 @@ impl AuthorizationServer {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
-    #[cfg_attr(docsrs, doc(cfg(feature = "testing-tls")))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing-rustls")))]
     pub async fn listen_tls(&self, config: Arc<ServerConfig>) -> io::Result<Listening> {
         Listening::start(self.clone(), self.paths(), tls(config)).await
     }
@@ -38,7 +38,7 @@ impl ProtectedApi {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
-    #[cfg_attr(docsrs, doc(cfg(feature = "testing-tls")))]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing-rustls")))]
     pub async fn listen_tls(&self, config: Arc<ServerConfig>) -> io::Result<Listening> {
         Listening::start(self.clone(), Paths::default(), tls(config)).await
     }

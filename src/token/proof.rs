@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header};
 
 use super::{ProofOfPossession, Token, TokenType};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Problem};
 
 /// The field that carries a proof (RFC 9449 §4.1).
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
@@ -41,7 +41,7 @@ impl Token {
         headers: &mut HeaderMap,
     ) -> Result<(), Error> {
         let full = |_| {
-            Error::new(ErrorKind::Refused)
+            Error::of(Problem::Refused)
                 .with_detail("it has no room for another header field; send fewer fields")
         };
         if let Some(proof) = self.prove(method, uri)? {
@@ -71,7 +71,7 @@ impl Token {
             return Ok(None);
         }
         let proof = self.proof().ok_or_else(|| {
-            Error::new(ErrorKind::Refused).with_detail(
+            Error::of(Problem::Refused).with_detail(
                 "its token is of type DPoP and has no maker of proofs; acquire it with a DpopKey, or \
                  call Token::with_proof",
             )
@@ -111,7 +111,7 @@ mod tests {
         }
         let uri = Uri::from_static("https://a.example/b");
         let error = token.authorize(&Method::GET, &uri, &mut headers).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(error.problem(), Problem::Refused);
     }
 
     fn authorized(token: &Token) -> Result<HeaderMap, Error> {
@@ -139,7 +139,7 @@ mod tests {
     fn a_dpop_token_is_never_sent_without_a_proof_nor_as_bearer() {
         let token = Token::new(TokenType::Dpop, "abc").unwrap();
         let error = authorized(&token).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Refused);
+        assert_eq!(error.problem(), Problem::Refused);
         assert!(error.to_string().contains("with_proof"), "{error}");
         let headers = authorized(&token.with_proof(Arc::new(Fixed))).unwrap();
         let values: Vec<_> = headers.iter().map(|(_, value)| value.to_str().unwrap()).collect();

@@ -8,7 +8,7 @@ use crate::error::BoxError;
 ///
 /// `problem` is the beginning, for errors that do not name the problem: "no answer", for instance.
 pub(crate) fn describe(problem: &str, error: &BoxError) -> String {
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     if let Some(failure) = error.downcast_ref::<super::hyper::Failure>() {
         return failure.to_string();
     }
@@ -17,7 +17,7 @@ pub(crate) fn describe(problem: &str, error: &BoxError) -> String {
 
 /// Whether an exchange failed before there was a connection, as far as the transport reports it.
 pub(crate) fn never_connected(error: &BoxError) -> bool {
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     if let Some(failure) = error.downcast_ref::<super::hyper::Failure>() {
         return failure.is_connect();
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
     Error, TokenCache,
     config::ClientCredentialsConfig,
-    testing::{Answer, AuthorizationServer},
+    testing::{Answer, AuthorizationServer, RegisteredClient},
 };
 
 use crate::support::{App, TempFile, env_of, json};
@@ -71,7 +71,9 @@ fn silent_error(error: &Error, place: &str) {
 /// Collects all output: of the builder, the cache, and a refused acquisition.
 async fn tell_all(config: &ClientCredentialsConfig, place: &str) -> bool {
     silent(config, place);
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     idp.always(Answer::OAuthError { status: 400, code: "invalid_request" });
     let source = config.builder().and_then(|builder| builder.transport(idp.service()).build());
     match source {

@@ -4,7 +4,9 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, TokenCache, config::ClientCredentialsConfig, testing::AuthorizationServer,
+    Error, ErrorKind, TokenCache,
+    config::ClientCredentialsConfig,
+    testing::{AuthorizationServer, RegisteredClient},
 };
 
 use crate::log::Log;
@@ -76,7 +78,9 @@ async fn a_file_that_is_created_later_is_a_warning_and_read_when_needed() {
     assert!(log.contains("WARN"), "{log}");
     assert_refused(config.check().unwrap_err(), "client_secret_file: no file can be read there (");
 
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let tokens = TokenCache::new(builder.transport(idp.service()).build().unwrap());
     let error = tokens.get().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
@@ -177,7 +181,7 @@ fn a_check_reads_what_is_in_the_files() {
 mod keys {
     use super::*;
 
-    const JWK: &str = include_str!("../signing_keys/rfc7517_a2.json");
+    const JWK: &str = include_str!("../credentials/signing_keys/rfc7517_a2.json");
 
     /// RFC 7517 App. A.2, without `alg` and `kid`.
     fn rsa_jwk() -> TempFile {
@@ -271,7 +275,7 @@ mod keys {
     }
 }
 
-#[cfg(all(feature = "hyper", feature = "testing-tls"))]
+#[cfg(all(feature = "hyper-transport", feature = "testing-rustls"))]
 mod certificates {
     use tower_oauth2_client_credentials::TokenSource as _;
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tower_oauth2_client_credentials::{
     Error, ErrorKind, TokenCache,
     config::ClientCredentialsConfig,
-    testing::{AuthorizationServer, RecordedRequest},
+    testing::{AuthorizationServer, RecordedRequest, RegisteredClient},
 };
 
 /// As in an application with other settings.
@@ -40,8 +40,8 @@ pub(crate) fn json(value: &serde_json::Value) -> ClientCredentialsConfig {
 /// assertions.
 pub(crate) async fn token_request(config: &ClientCredentialsConfig) -> RecordedRequest {
     let idp = AuthorizationServer::builder()
-        .client("my-service", "s3cret")
-        .public_client("nobody")
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .client(RegisteredClient::new("nobody"))
         .verify_assertion(|_| Ok(()))
         .build();
     let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
@@ -53,7 +53,7 @@ pub(crate) async fn token_request(config: &ClientCredentialsConfig) -> RecordedR
 pub(crate) fn mistake(config: &ClientCredentialsConfig) -> String {
     let error = refused(config);
     assert_eq!(error.kind(), ErrorKind::Config);
-    assert!(error.is_terminal());
+    assert!(error.is_permanent());
     error.to_string().strip_prefix("config: a setting is wrong; ").unwrap().to_owned()
 }
 
@@ -86,6 +86,6 @@ impl Drop for TempFile {
 
 /// One of the keys of the key tests.
 pub(crate) fn key_file(name: &str) -> String {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/signing_keys");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/credentials/signing_keys");
     folder.join(name).to_str().unwrap().to_owned()
 }

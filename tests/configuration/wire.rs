@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_oauth2_client_credentials::{
     ErrorKind, TokenCache,
     config::ClientCredentialsConfig,
-    testing::{Answer, AuthorizationServer, RecordedRequest, WellKnown},
+    testing::{Answer, AuthorizationServer, RecordedRequest, RegisteredClient, WellKnown},
 };
 
 use crate::support::{App, TempFile, app, env_of, json, key_file, token_request};
@@ -228,7 +228,9 @@ async fn an_issuer_is_discovered() {
 /// Each setting with a duration, in one of its notations.
 #[tokio::test(start_paused = true)]
 async fn durations_and_counts_are_what_the_builders_take() {
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let config = with(json!({
         "client_secret": "s3cret", "attempts": 2, "attempt_timeout": 1.5, "lifetime_cap": "1h",
         "acquisition_timeout": "20s", "wait_timeout": "500ms", "leeway": 5, "default_lifetime": "2m",
@@ -269,7 +271,7 @@ fn a_number_of_arbitrary_precision_is_one() {
 }
 
 /// The default transport gets the certificate. A mistake in its files is reported by its settings.
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 #[test]
 fn a_certificate_is_read_with_its_key() {
     let files = |key: &str| {
@@ -289,7 +291,7 @@ fn a_certificate_is_read_with_its_key() {
 }
 
 /// Over sockets, from the file to the API.
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 #[tokio::test]
 async fn from_the_settings_to_an_authorized_call() {
     use bytes::Bytes;
@@ -300,7 +302,9 @@ async fn from_the_settings_to_an_authorized_call() {
         OAuthClientCredentialsLayer, Origins, testing::ProtectedApi,
     };
 
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await.unwrap(), api.listen().await.unwrap());
     let secret = TempFile::new("s3cret\n");
@@ -323,4 +327,29 @@ async fn from_the_settings_to_an_authorized_call() {
     let request = http::Request::get(format!("{url}/things")).body(Empty::new()).unwrap();
     assert_eq!(client.oneshot(request).await.unwrap().status(), 200);
     assert_eq!((idp.token_requests(), api.accepted()), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_over_another_transport_needs_no_default_one() {
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
+    let vars = [
+        ("OAUTH_TOKEN_URL", "https://idp.test/token"),
+        ("OAUTH_CLIENT_ID", "my-service"),
+        ("OAUTH_CLIENT_SECRET", "s3cret"),
+    ];
+    let tokens = env_of(&vars).into_cache_with(idp.service()).unwrap();
+    tokens.get().await.unwrap();
+    assert_eq!(idp.token_requests(), 1);
+    // That transport would ignore these.
+    for (setting, value) in [("OAUTH_CA_FILE", "ca.pem"), ("OAUTH_PROXY", "none")] {
+        let config = env_of(&[&vars[..], &[(setting, value)]].concat());
+        let text = config.into_cache_with(idp.service()).unwrap_err().to_string();
+        assert!(text.contains(&format!("{setting}: it is a setting of the default")), "{text}");
+        assert!(text.contains("set it on that transport"), "{text}");
+    }
+    // As `into_cache`, it reports settings that nothing can complete.
+    let error = env_of(&vars[..2]).into_cache_with(idp.service()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Config);
 }

@@ -44,7 +44,7 @@ pub(crate) fn listen() {
     });
 }
 
-const KEY: &str = include_str!("../signing_keys/rfc7517_a2.json");
+const KEY: &str = include_str!("../credentials/signing_keys/rfc7517_a2.json");
 
 #[tokio::test(start_paused = true)]
 async fn nothing_secret_is_shown_or_traced() {

@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::BodyExt as _;
 use jsonwebtoken::{
     DecodingKey, Validation,
     jwk::{Jwk, ThumbprintHash},
@@ -27,12 +27,12 @@ use tower_oauth2_client_credentials::{
     event::AcquisitionReason,
     replay::ReplayPolicy,
     source::AcquireContext,
-    testing::{AuthorizationServer, DpopVerifier, ProtectedApi},
+    testing::{AnswerBody, AuthorizationServer, DpopVerifier, ProtectedApi, RegisteredClient},
 };
 
 use crate::canaries;
 
-pub(crate) type Body = Full<Bytes>;
+pub(crate) type Body = AnswerBody;
 
 /// Checks signature and `ath`. Returns the key's thumbprint.
 pub(crate) fn verified(proof: &str, access_token: Option<&str>) -> Option<String> {
@@ -65,8 +65,10 @@ impl Stage {
     pub(crate) fn new() -> Self {
         canaries::listen();
         let (at_idp, at_api) = (DpopVerifier::new(verified), DpopVerifier::new(verified));
-        let idp =
-            AuthorizationServer::builder().client("me", "s3cret").dpop(at_idp.clone()).build();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("me").secret("s3cret"))
+            .dpop(at_idp.clone())
+            .build();
         let api = ProtectedApi::builder(&idp).dpop(at_api.clone()).build();
         Self { idp, at_idp, api, at_api }
     }

@@ -119,7 +119,7 @@ async fn a_nonce_is_taken_from_a_success() {
         .unwrap();
     source.acquire(probe()).await.unwrap();
     source.acquire(probe()).await.unwrap();
-    assert_eq!(source.acquire(probe()).await.unwrap_err().kind(), ErrorKind::ServerError);
+    assert_eq!(source.acquire(probe()).await.unwrap_err().code(), "server_error");
     let sent: Vec<_> =
         idp.requests().iter().map(|request| nonce_of(request.header("dpop").unwrap())).collect();
     assert_eq!(sent, [None, some("n1"), some("n2")]);
@@ -155,23 +155,23 @@ async fn a_new_nonce_that_comes_with_a_vague_refusal_is_tried_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_nonce_in_another_refusal_is_kept_and_not_tried_at_once() {
-    for (status, nonces, body, kind) in [
-        (400, &["n1"][..], r#"{"error":"invalid_grant"}"#, ErrorKind::InvalidGrant),
-        (401, &["n1"], r#"{"error":"invalid_client"}"#, ErrorKind::InvalidClient),
-        (400, &["n1"], r#"{"error":"invalid_dpop_proof"}"#, ErrorKind::InvalidDpopProof),
-        (403, &["n1"], r#"{"error":{}}"#, ErrorKind::HttpStatus),
-        (500, &["n1"], "", ErrorKind::ServerError),
-        (302, &["n1"], "", ErrorKind::Redirect),
-        (400, &["n1", "n2"], r#"{"error":"use_dpop_nonce"}"#, ErrorKind::UseDpopNonce),
-        (400, &["n 1"], r#"{"error":"use_dpop_nonce"}"#, ErrorKind::UseDpopNonce),
-        (400, &[], r#"{"error":"use_dpop_nonce"}"#, ErrorKind::UseDpopNonce),
-        (400, &["n1", "n2"], "", ErrorKind::HttpStatus),
+    for (status, nonces, body, code) in [
+        (400, &["n1"][..], r#"{"error":"invalid_grant"}"#, "invalid_grant"),
+        (401, &["n1"], r#"{"error":"invalid_client"}"#, "invalid_client"),
+        (400, &["n1"], r#"{"error":"invalid_dpop_proof"}"#, "invalid_dpop_proof"),
+        (403, &["n1"], r#"{"error":{}}"#, "http_status"),
+        (500, &["n1"], "", "server_error"),
+        (302, &["n1"], "", "redirect"),
+        (400, &["n1", "n2"], r#"{"error":"use_dpop_nonce"}"#, "use_dpop_nonce"),
+        (400, &["n 1"], r#"{"error":"use_dpop_nonce"}"#, "use_dpop_nonce"),
+        (400, &[], r#"{"error":"use_dpop_nonce"}"#, "use_dpop_nonce"),
+        (400, &["n1", "n2"], "", "http_status"),
     ] {
         let stage = Stage::new();
         let source = stage.builder().build().unwrap();
         stage.idp.script([answer(status, nonces, body)]);
         let error = source.acquire(probe()).await.unwrap_err();
-        assert_eq!((error.kind(), stage.idp.token_requests()), (kind, 1), "{status} {body}");
+        assert_eq!((error.code(), stage.idp.token_requests()), (code, 1), "{status} {body}");
         source.acquire(probe()).await.unwrap();
         let kept = (nonces == ["n1"]).then(|| "n1".to_owned());
         assert_eq!(stage.token_nonces(), [None, kept], "{status} {body}");
@@ -188,7 +188,7 @@ async fn one_attempt_is_two_requests_at_most() {
     });
     let source = stage.builder().attempts(2).build().unwrap();
     let error = source.acquire(probe()).await.unwrap_err();
-    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::UseDpopNonce, true));
+    assert_eq!((error.code(), error.is_retryable()), ("use_dpop_nonce", true));
     assert_eq!(stage.idp.token_requests(), 2);
     source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await.unwrap_err();
     assert_eq!(stage.idp.token_requests(), 6);

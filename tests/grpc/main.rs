@@ -23,7 +23,7 @@ use tower_oauth2_client_credentials::{
     cache::Readiness,
     grpc::OAuthGrpc,
     replay::{BufferBodies, ReplayPolicy},
-    testing::{Answer, AuthorizationServer, Listening},
+    testing::{Answer, AuthorizationServer, Listening, RegisteredClient},
 };
 
 use server::{Echo, Text};
@@ -40,8 +40,8 @@ struct World {
 impl World {
     async fn new() -> Self {
         let idp = AuthorizationServer::builder()
-            .client("caller", "s3cret")
-            .client("other", "s3cret")
+            .client(RegisteredClient::new("caller").secret("s3cret"))
+            .client(RegisteredClient::new("other").secret("s3cret"))
             .build();
         let listening = idp.listen().await.unwrap();
         let echo = Echo::new(&idp);

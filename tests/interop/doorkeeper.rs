@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ErrorKind, Event,
+    ClientCredentials, Event,
     endpoint::ClientCredentialsBuilder,
     event::{EventKind, RejectionAction},
 };
@@ -37,7 +37,7 @@ fn a_server_that_does_not_decode_needs_raw_basic() {
         assert_eq!((&answer["active"], &answer["client_id"]), (&true.into(), &"raw".into()));
 
         let error = acquire(builder(&tap).client_secret_basic("raw", &secret)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
     });
 }
 
@@ -49,8 +49,8 @@ fn an_unknown_scope_is_refused() {
         let builder = builder(&tap).client_secret_post("one", secret("secret.doorkeeper"));
         let error = acquire(builder.scope("no:such")).await.unwrap_err();
         assert_eq!(
-            (error.kind(), error.status()),
-            (ErrorKind::InvalidScope, Some(StatusCode::BAD_REQUEST))
+            (error.code(), error.status()),
+            ("invalid_scope", Some(StatusCode::BAD_REQUEST))
         );
     });
 }

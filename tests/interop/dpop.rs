@@ -215,10 +215,10 @@ fn the_token_endpoint_refuses_a_replayed_proof_and_one_of_another_key() {
         again(&source).await.unwrap();
         let error = again(&source).await.unwrap_err();
         // oidc-provider's code for that.
-        assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+        assert_eq!(error.code(), "invalid_grant");
         forge.store(true, Ordering::Relaxed);
         let error = again(&source).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidDpopProof);
+        assert_eq!(error.code(), "invalid_dpop_proof");
         assert_eq!(tap.statuses(), [400, 200, 400, 400]);
     });
 }

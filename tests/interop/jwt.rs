@@ -6,7 +6,7 @@ use http::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 use tower_oauth2_client_credentials::{
-    ErrorKind, Event,
+    Event,
     clock::WallClock,
     endpoint::ClientCredentialsBuilder,
     event::EventKind,
@@ -63,7 +63,7 @@ fn oidc_provider_accepts_every_algorithm_and_no_other_key() {
             let stranger = key(algorithm, &format!("{name}-stranger"));
             for stranger in [stranger.clone(), stranger.with_key_id(name)] {
                 let error = acquire(builder(stranger)).await.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::InvalidClient, "{algorithm}");
+                assert_eq!(error.code(), "invalid_client", "{algorithm}");
             }
             assert_eq!(tap.statuses(), [200, 200, 401, 401]);
         }
@@ -89,7 +89,7 @@ fn oidc_provider_accepts_a_secret_that_signs() {
                 (secret("secret.jwt"), "https://another.example".to_owned()),
             ] {
                 let error = ask(secret, audience).await.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::InvalidClient, "{id}");
+                assert_eq!(error.code(), "invalid_client", "{id}");
             }
         }
     });
@@ -117,7 +117,7 @@ fn authlib_accepts_its_algorithms_and_no_other_key() {
                 (key(algorithm, name), "https://another.example".to_owned()),
             ] {
                 let error = ask(key, audience).await.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::InvalidClient, "{id}");
+                assert_eq!(error.code(), "invalid_client", "{id}");
                 assert_eq!(error.status(), Some(StatusCode::BAD_REQUEST));
             }
         }
@@ -132,7 +132,7 @@ fn authlib_accepts_its_algorithms_and_no_other_key() {
         };
         acquire(signed(secret("secret.jwt"))).await.unwrap();
         let error = acquire(signed(secret("secret.post"))).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
     });
 }
 
@@ -147,7 +147,7 @@ fn the_audience_is_the_issuer_or_the_token_url_and_nothing_else() {
         }
         for audience in [format!("{issuer}/"), issuer.replace("https", "http")] {
             let error = acquire(es256(oidc::builder(&tap), &audience)).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidClient);
+            assert_eq!(error.code(), "invalid_client");
             assert!(error.to_string().contains("another way"), "{error}");
         }
     });
@@ -176,7 +176,7 @@ fn an_assertion_is_not_used_twice() {
                 std::future::ready(Ok(again.clone()))
             });
             let error = acquire(replayed).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidClient);
+            assert_eq!(error.code(), "invalid_client");
         }
     });
 }
@@ -209,7 +209,7 @@ fn an_assertion_from_a_file_and_an_expired_one() {
             let expired = write(&format!("{name}-expired"), &audience, now - 10);
             let builder = server(&tap).client_assertion_file("key-jwt-ES256", expired);
             let error = acquire(builder).await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::InvalidClient);
+            assert_eq!(error.code(), "invalid_client");
             assert_eq!(error.oauth_code(), Some("invalid_client"), "the server's own answer");
         }
     });
@@ -238,7 +238,7 @@ fn a_clock_that_is_ten_minutes_behind_costs_one_attempt() {
         };
         assert!(events.lock().unwrap().iter().any(skew));
         let error = acquire(builder().attempts(1)).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient, "an expired assertion is refused");
+        assert_eq!(error.code(), "invalid_client", "an expired assertion is refused");
     });
 }
 
@@ -253,7 +253,7 @@ fn a_key_that_is_replaced_in_its_file_is_used_next() {
         canaries::shown(&key);
         let builder = oidc::builder(&tap).private_key_jwt("key-jwt-ES256", key, oidc::issuer());
         let source = build(builder);
-        assert_eq!(again(&source).await.unwrap_err().kind(), ErrorKind::InvalidClient);
+        assert_eq!(again(&source).await.unwrap_err().code(), "invalid_client");
         std::fs::write(&file, secret("ec256.pem")).unwrap();
         again(&source).await.unwrap();
     });

@@ -7,10 +7,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Full;
 use tower::{Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ErrorKind, Event, Token,
+    BoxError, ClientCredentials, Event, Token,
     endpoint::ClientCredentialsBuilder,
     event::EventKind,
-    transport::{ClientIdentity, HyperClient, TokenRequest, TokenRequestBody},
+    transport::{ChainAndKey, ClientIdentity, HyperClient, TokenRequest, TokenRequestBody},
 };
 
 use crate::{
@@ -20,9 +20,11 @@ use crate::{
 };
 
 fn identity(name: &str) -> ClientIdentity {
-    let identity =
-        ClientIdentity::from_pem(read(&format!("{name}.pem")), secret(&format!("{name}.key")))
-            .unwrap();
+    let identity = ClientIdentity::from_pem(ChainAndKey {
+        chain: read(&format!("{name}.pem")),
+        key: secret(&format!("{name}.key")),
+    })
+    .unwrap();
     canaries::shown(&identity);
     identity
 }
@@ -103,7 +105,7 @@ fn a_wrong_certificate_and_none_are_refused() {
             for builder in builders {
                 let builder = builder.transport(tap.clone()).attempts(1);
                 let error = acquire(builder).await.unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::InvalidClient, "{name}");
+                assert_eq!(error.code(), "invalid_client", "{name}");
             }
         }
     });
@@ -135,7 +137,8 @@ fn a_certificate_that_is_replaced_takes_its_tokens_with_it() {
             fs::write(&key, secret(&format!("{name}.key"))).unwrap();
         };
         install("tls-client");
-        let identity = ClientIdentity::from_files(&chain, &key).unwrap();
+        let identity =
+            ClientIdentity::from_files(ChainAndKey { chain: &chain, key: &key }).unwrap();
         let (tokens, requests) = showing(&identity);
         let builder = discovering(&tokens).tls_client_auth("tls").client_identity(identity.clone());
         let (cache, events) = cache(builder);

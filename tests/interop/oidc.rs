@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use http::{StatusCode, Version};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ErrorKind, endpoint::ClientCredentialsBuilder, event::EventKind,
-    token::TokenType,
+    ClientCredentials, endpoint::ClientCredentialsBuilder, event::EventKind, token::TokenType,
 };
 
 use crate::{
@@ -68,7 +67,7 @@ fn basic_raw_is_refused_where_the_server_decodes() {
         // `%2F` is decoded, so another secret arrives.
         let special = builder(&tap).client_secret_basic_raw("narrow", secret("secret.basic"));
         let error = acquire(special).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
     });
 }
 
@@ -104,10 +103,10 @@ fn a_wrong_secret_is_named_and_remembered() {
             let error = tower::ServiceExt::oneshot(client.clone(), request).await.unwrap_err();
             canaries::shown_error(&*error);
             let error = error.downcast::<tower_oauth2_client_credentials::Error>().unwrap();
-            assert_eq!(error.kind(), ErrorKind::InvalidClient);
+            assert_eq!(error.code(), "invalid_client");
             assert_eq!(error.oauth_code(), Some("invalid_client"));
             assert_eq!(error.status(), Some(StatusCode::UNAUTHORIZED));
-            assert!(error.is_terminal() && !error.is_retryable());
+            assert!(error.is_permanent() && !error.is_retryable());
             assert!(error.to_string().contains("does not accept these credentials"), "{error}");
         }
         assert_eq!(tap.count(), 1, "a failure is remembered");
@@ -121,7 +120,7 @@ fn a_way_to_authenticate_that_is_not_the_registered_one() {
         let tap = Tap::new();
         let builder = builder(&tap).public_client("post");
         let error = acquire(builder).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
         assert!(error.to_string().contains("another way"), "{error}");
     });
 }
@@ -152,7 +151,7 @@ fn a_scope_that_the_client_may_not_have_and_one_that_the_api_misses() {
         let tap = Tap::new();
         let narrow = || builder(&tap).client_secret_post("narrow", secret("secret.post"));
         let error = acquire(narrow().scope("api:write")).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidScope);
+        assert_eq!(error.code(), "invalid_scope");
 
         let before = tap.count();
         let (cache, _) = cache(narrow().scope("api:read"));
@@ -183,10 +182,10 @@ fn resource_indicators() {
         assert_eq!(jwt.secret().split('.').count(), 3, "a JWT access token (RFC 9068)");
 
         let unknown = acquire(post().resource("urn:interop:none")).await.unwrap_err();
-        assert_eq!(unknown.kind(), ErrorKind::InvalidTarget);
+        assert_eq!(unknown.code(), "invalid_target");
         // The client sends both; this server accepts one.
         let two = post().resource(&opaque).resource("urn:interop:jwt");
-        assert_eq!(acquire(two).await.unwrap_err().kind(), ErrorKind::InvalidTarget);
+        assert_eq!(acquire(two).await.unwrap_err().code(), "invalid_target");
     });
 }
 
@@ -199,7 +198,7 @@ fn a_client_whose_tokens_must_be_bound_gets_none_unbound() {
             let builder = builder(&tap).client_secret_basic(id, secret(&format!("secret.{id}")));
             let error = acquire(builder).await.unwrap_err();
             // The code is not `invalid_dpop_proof`, and nothing else says what is missing.
-            assert_eq!(error.kind(), ErrorKind::InvalidGrant);
+            assert_eq!(error.code(), "invalid_grant");
         }
     });
 }

@@ -88,7 +88,7 @@ impl World {
         sleep(self.millis(3000)).await;
         if self.chance(0.2) {
             self.count(|seen| seen.failures += 1);
-            return Err(Error::new(ErrorKind::ServerError));
+            return Err(Error::new(ErrorKind::OAuth).with_oauth_code("server_error", None));
         }
         // Some servers return the same token again.
         let serial = if self.chance(0.2) { 0 } else { serial };

@@ -11,6 +11,7 @@ use std::{
 
 use tower_oauth2_client_credentials::{
     Error, ErrorKind, KeyedTokenCache, Token, TokenCache,
+    cache::Readiness,
     event::{AcquisitionReason, EventKind},
     source::AcquireContext,
 };
@@ -87,7 +88,7 @@ async fn eviction_does_not_reset_a_cooldown() {
     idp.set_down(1, true);
     for _ in 0..1200 {
         let error = tokens.get(&1).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::ServerError);
+        assert_eq!(error.code(), "server_error");
         tokens.get(&2).await.unwrap();
         churn(&tokens, 12).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
@@ -217,4 +218,23 @@ async fn each_cache_has_its_settings_and_an_observer_that_knows_the_key() {
     let mut keys = events.lock().unwrap().clone();
     keys.sort();
     assert_eq!(keys, [2, 4]);
+}
+
+/// For gauges and readiness probes of all tenants.
+#[tokio::test(start_paused = true)]
+async fn the_kept_caches_can_be_listed_without_a_token_request() {
+    let idp = Idp::new();
+    let tokens = idp.builder().build();
+    idp.set_down(2, true);
+    tokens.get(&1).await.unwrap();
+    tokens.get(&2).await.unwrap_err();
+    tokens.cache(&3);
+    let before = idp.all_requests();
+    let mut listed: Vec<_> =
+        tokens.caches().into_iter().map(|(key, cache)| (key, cache.readiness())).collect();
+    listed.sort_by_key(|(key, _)| *key);
+    assert_eq!(listed, [(1, Readiness::Ready), (2, Readiness::Failed), (3, Readiness::Idle)]);
+    assert_eq!(idp.all_requests(), before);
+    tokens.remove(&1);
+    assert_eq!(tokens.caches().len(), 2);
 }

@@ -7,7 +7,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
     ClientCredentials, KeyedTokenCache, OAuthClientCredentialsLayer, Origins,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
 };
 
 use super::support::all;
@@ -23,7 +23,7 @@ struct Key {
 async fn two_tenants_with_two_authorization_servers() {
     let idps = [0, 1].map(|it| {
         AuthorizationServer::builder()
-            .client(format!("client-{it}"), format!("s3cret-{it}"))
+            .client(RegisteredClient::new(format!("client-{it}")).secret(format!("s3cret-{it}")))
             .build()
     });
     let apis = [0, 1].map(|it| ProtectedApi::new(&idps[it]));

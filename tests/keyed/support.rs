@@ -118,7 +118,7 @@ impl TokenSource for Source {
             tokio::time::sleep(seen.takes).await;
         }
         if seen.down.lock().unwrap().contains(&self.key) {
-            return Err(Error::new(ErrorKind::ServerError));
+            return Err(Error::new(ErrorKind::OAuth).with_oauth_code("server_error", None));
         }
         let token = Token::bearer(format!("{}.{serial}", self.key))?;
         Ok(token.with_lifetime(Duration::from_secs(3600)))

@@ -8,7 +8,7 @@ use http_body_util::Empty;
 use tower_oauth2_client_credentials::{
     ErrorKind,
     config::ClientCredentialsConfig,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
     transport::HyperClient,
 };
 
@@ -20,7 +20,8 @@ use super::{
 #[tokio::test]
 async fn the_environment_gives_trust_and_certificate_to_both_clients() {
     let authority = Authority::new();
-    let idp = AuthorizationServer::builder().tls_client("tls", NAME).build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("tls").dns_name(NAME)).build();
     let api = ProtectedApi::new(&idp);
     let tls = authority.server(authority.asking(true));
     let idp_server = idp.listen_tls(tls.clone()).await.unwrap();

@@ -4,7 +4,7 @@ use std::fs;
 
 use tower_oauth2_client_credentials::{
     ClientCredentials, ErrorKind,
-    transport::{ClientIdentity, HyperTransport},
+    transport::{ChainAndKey, ClientIdentity, HyperTransport},
 };
 
 use super::support::{Authority, Files, Pair};
@@ -26,17 +26,20 @@ fn an_invalid_identity_says_why_and_shows_no_key() {
         (one.chain.as_str(), broken.as_str(), "damaged"),
         (one.chain.as_str(), other.key.as_str(), "does not belong"),
     ] {
-        let error = ClientIdentity::from_pem(chain, key).unwrap_err();
+        let error = ClientIdentity::from_pem(ChainAndKey { chain, key }).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Config, "{why}");
         let text = format!("{error} {error:?}");
         assert!(text.contains(why), "{why}: {text}");
         for line in key.lines().filter(|line| !line.starts_with('-')) {
             assert!(!text.contains(line), "{text}");
         }
-        let built = HyperTransport::builder().client_identity_pem(chain, key).build();
+        let built =
+            HyperTransport::builder().client_identity_pem(ChainAndKey { chain, key }).build();
         assert_eq!(built.unwrap_err().kind(), ErrorKind::Config, "{why}");
     }
-    let error = ClientIdentity::from_files("/no/such/file", "/no/such/key").unwrap_err();
+    let error =
+        ClientIdentity::from_files(ChainAndKey { chain: "/no/such/file", key: "/no/such/key" })
+            .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
     assert!(error.to_string().contains("/no/such/file"));
 }
@@ -45,10 +48,11 @@ fn an_invalid_identity_says_why_and_shows_no_key() {
 fn one_file_may_hold_everything_and_debug_shows_the_thumbprint() {
     let pair = Authority::new().certify("a.test");
     let both = pair.key.clone() + &pair.chain;
-    let identity = ClientIdentity::from_pem(&both, &both).unwrap();
+    let identity = ClientIdentity::from_pem(ChainAndKey { chain: &both, key: &both }).unwrap();
     let files = Files::new(&pair);
     fs::write(&files.chain, &both).unwrap();
-    let from_files = ClientIdentity::from_files(&files.chain, &files.chain).unwrap();
+    let from_files =
+        ClientIdentity::from_files(ChainAndKey { chain: &files.chain, key: &files.chain }).unwrap();
     assert_eq!(identity.thumbprint(), from_files.thumbprint());
     // 32 bytes in base64url.
     assert_eq!(identity.thumbprint().len(), 43);
@@ -70,7 +74,9 @@ fn a_file_of_1_mib_is_read_and_a_byte_more_is_too_long() {
         fs::write(path, &longest).unwrap();
         assert_eq!(files.identity().thumbprint(), pair.identity().thumbprint());
         fs::write(path, longest + "\n").unwrap();
-        let error = ClientIdentity::from_files(&files.chain, &files.key).unwrap_err();
+        let error =
+            ClientIdentity::from_files(ChainAndKey { chain: &files.chain, key: &files.key })
+                .unwrap_err();
         let expected = format!("{}: it is longer than 1 MiB", path.display());
         assert!(error.to_string().contains(&expected), "{error}");
         fs::write(path, text).unwrap();
@@ -84,7 +90,7 @@ fn marks_and_escapes_of_editors_and_variables_are_read() {
     let escaped = |text: &str| text.replace('\n', "\\n");
     for change in [&marked as &dyn Fn(&str) -> String, &escaped] {
         let (chain, key) = (change(&pair.chain), change(&pair.key));
-        let identity = ClientIdentity::from_pem(&chain, &key).unwrap();
+        let identity = ClientIdentity::from_pem(ChainAndKey { chain: &chain, key: &key }).unwrap();
         assert_eq!(identity.thumbprint(), pair.identity().thumbprint());
         let files = Files::new(&pair);
         fs::write(&files.chain, &chain).unwrap();

@@ -1,5 +1,5 @@
 //! Mutual TLS (RFC 8705) over real sockets: client authentication, bound tokens, rotation.
-#![cfg(all(feature = "hyper", feature = "testing-tls"))]
+#![cfg(all(feature = "rustls", feature = "testing-rustls"))]
 #![allow(missing_docs, unreachable_pub)]
 
 mod configured;
@@ -17,7 +17,7 @@ use tower_oauth2_client_credentials::{
     TokenSource as _,
     event::AcquisitionReason,
     source::AcquireContext,
-    testing::{AuthorizationServer, Listening, ProtectedApi},
+    testing::{AuthorizationServer, Listening, ProtectedApi, RegisteredClient},
     transport::{ClientIdentity, HyperClient},
 };
 
@@ -56,7 +56,8 @@ async fn call(client: &HyperClient<Empty<Bytes>>, api: &Listening, token: &Token
 #[tokio::test]
 async fn the_right_certificate_is_accepted_and_only_the_id_is_in_the_request() {
     let authority = Authority::new();
-    let idp = AuthorizationServer::builder().tls_client("tls", NAME).build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("tls").dns_name(NAME)).build();
     let server = idp.listen_tls(authority.server(authority.asking(true))).await.unwrap();
     let pair = authority.certify(NAME);
     let token = ask(&authority, &server, Some(pair.identity())).await.unwrap();
@@ -70,7 +71,8 @@ async fn the_right_certificate_is_accepted_and_only_the_id_is_in_the_request() {
 #[tokio::test]
 async fn a_wrong_certificate_and_none_are_refused() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let idp = AuthorizationServer::builder().tls_client("tls", NAME).build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("tls").dns_name(NAME)).build();
     let strict = idp.listen_tls(authority.server(authority.asking(true))).await.unwrap();
     // TLS refuses the connection, so there is no request.
     for identity in [Some(other.certify(NAME).identity()), None] {
@@ -82,7 +84,7 @@ async fn a_wrong_certificate_and_none_are_refused() {
     let lax = idp.listen_tls(authority.server(authority.asking(false))).await.unwrap();
     for identity in [Some(authority.certify("other.test").identity()), None] {
         let error = ask(&authority, &lax, identity).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidClient);
+        assert_eq!(error.code(), "invalid_client");
     }
     assert_eq!(idp.token_requests(), 2);
 }
@@ -91,17 +93,20 @@ async fn a_wrong_certificate_and_none_are_refused() {
 async fn a_self_signed_certificate_is_accepted_if_it_is_the_registered_one() {
     let authority = Authority::new();
     let (pair, other) = (Pair::self_signed(NAME), Pair::self_signed(NAME));
-    let idp = AuthorizationServer::builder().self_signed_client("tls", pair.der.clone()).build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("tls").certificate(pair.der.clone()))
+        .build();
     let server = idp.listen_tls(authority.server(std::sync::Arc::new(Any))).await.unwrap();
     ask(&authority, &server, Some(pair.identity())).await.unwrap();
     let error = ask(&authority, &server, Some(other.identity())).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidClient);
+    assert_eq!(error.code(), "invalid_client");
 }
 
 #[tokio::test]
 async fn one_identity_serves_the_token_endpoint_and_the_api_and_no_other_passes() {
     let authority = Authority::new();
-    let idp = AuthorizationServer::builder().tls_client("tls", NAME).build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("tls").dns_name(NAME)).build();
     let api = ProtectedApi::new(&idp);
     let tls = authority.server(authority.asking(false));
     let idp_server = idp.listen_tls(tls.clone()).await.unwrap();
@@ -138,8 +143,10 @@ async fn one_identity_serves_the_token_endpoint_and_the_api_and_no_other_passes(
 #[tokio::test]
 async fn a_discovered_alias_is_used_whenever_a_certificate_is_configured() {
     let authority = Authority::new();
-    let idp =
-        AuthorizationServer::builder().tls_client("tls", NAME).client("secret", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("tls").dns_name(NAME))
+        .client(RegisteredClient::new("secret").secret("s3cret"))
+        .build();
     let plain = idp.listen_tls(authority.server(authority.asking(false))).await.unwrap();
     let mtls = idp.listen_tls(authority.server(authority.asking(true))).await.unwrap();
     let alias = json!({"token_endpoint": mtls.token_url()});

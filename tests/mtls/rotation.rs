@@ -15,7 +15,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
-    testing::{AuthorizationServer, Listening, ProtectedApi},
+    testing::{AuthorizationServer, Listening, ProtectedApi, RegisteredClient},
     transport::{ClientIdentity, HyperClient},
 };
 
@@ -40,7 +40,9 @@ struct Stage {
 impl Stage {
     async fn new() -> Self {
         let authority = Authority::new();
-        let idp = AuthorizationServer::builder().tls_client("tls", NAME).build();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("tls").dns_name(NAME))
+            .build();
         let api = ProtectedApi::new(&idp);
         let tls = authority.server(authority.asking(true));
         let idp_server = idp.listen_tls(tls.clone()).await.unwrap();

@@ -25,7 +25,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tower_oauth2_client_credentials::transport::{
-    ClientIdentity, HyperTransport, HyperTransportBuilder,
+    ChainAndKey, ClientIdentity, HyperTransport, HyperTransportBuilder,
 };
 
 /// A generous bound that turns a hang into a failure.
@@ -53,7 +53,7 @@ impl Pair {
     }
 
     pub fn identity(&self) -> ClientIdentity {
-        ClientIdentity::from_pem(&self.chain, &self.key).unwrap()
+        ClientIdentity::from_pem(ChainAndKey { chain: &self.chain, key: &self.key }).unwrap()
     }
 }
 
@@ -183,7 +183,7 @@ impl Files {
     }
 
     pub fn identity(&self) -> ClientIdentity {
-        ClientIdentity::from_files(&self.chain, &self.key).unwrap()
+        ClientIdentity::from_files(ChainAndKey { chain: &self.chain, key: &self.key }).unwrap()
     }
 }
 

@@ -16,10 +16,10 @@ use http::Request;
 use http_body_util::Full;
 use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
+    ClientCredentials, Error, ErrorKind, OAuthClientCredentialsLayer, Origins, TokenCache,
     cache::TokenCacheBuilder,
     endpoint::ClientCredentialsBuilder,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
 };
 use tracing::subscriber::DefaultGuard;
 
@@ -29,7 +29,10 @@ const S: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn server() -> AuthorizationServer {
-    AuthorizationServer::builder().client("orders", SECRET).lifetime(HOUR).build()
+    AuthorizationServer::builder()
+        .client(RegisteredClient::new("orders").secret(SECRET))
+        .lifetime(HOUR)
+        .build()
 }
 
 fn source(idp: &AuthorizationServer) -> ClientCredentialsBuilder {
@@ -48,6 +51,11 @@ async fn call(tokens: &TokenCache, api: &ProtectedApi) -> Result<u16, String> {
     let request = Request::get(format!("{API}/orders/1")).body(Full::<Bytes>::default()).unwrap();
     let response = layer.layer(api.service()).oneshot(request).await;
     response.map(|response| response.status().as_u16()).map_err(|error| error.to_string())
+}
+
+/// The error of a source whose credentials were refused.
+fn refused() -> Error {
+    Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None)
 }
 
 fn logged(level: tracing::Level) -> (log::Log, DefaultGuard) {

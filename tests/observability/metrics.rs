@@ -2,7 +2,7 @@
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, KeyedTokenCache, Token, source::AcquireContext, testing::Answer,
+    KeyedTokenCache, Token, source::AcquireContext, testing::Answer,
 };
 
 use super::*;
@@ -148,7 +148,7 @@ async fn the_documentation_lists_every_metric() {
 fn tenants(name: &str) -> tower_oauth2_client_credentials::cache::KeyedTokenCacheBuilder<u32> {
     KeyedTokenCache::builder(|key: &u32| {
         let answer = match key {
-            0..10 => Err(Error::new(ErrorKind::InvalidClient)),
+            0..10 => Err(refused()),
             _ => Token::bearer("abc"),
         };
         Ok(move |_: AcquireContext| std::future::ready(answer.clone()))

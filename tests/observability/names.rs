@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, KeyedTokenCache, Token, cache::Readiness, event::EventKind,
-    layer::WithoutToken, replay::NoReplay, source::AcquireContext, testing::Answer,
+    Error, ErrorKind, KeyedTokenCache, Token, event::EventKind, layer::WithoutToken,
+    replay::NoReplay, source::AcquireContext, testing::Answer,
 };
 
 use super::*;
@@ -52,7 +52,7 @@ async fn an_error_names_the_client() {
     let error = error.downcast::<Error>().unwrap();
     assert_eq!((error.kind(), error.client()), (ErrorKind::Refused, Some("orders-eu")));
     // A source outside of any cache has no name.
-    let outside = Error::new(ErrorKind::InvalidClient);
+    let outside = refused();
     assert!(outside.client().is_none() && outside.to_string().starts_with("invalid_client: "));
 }
 
@@ -63,7 +63,7 @@ async fn a_key_is_in_the_name_if_the_user_says_how() {
     let builder = || {
         KeyedTokenCache::builder(|key: &u32| {
             let answer = match key {
-                1 => Err(Error::new(ErrorKind::InvalidClient)),
+                1 => Err(refused()),
                 _ => Token::bearer("abc"),
             };
             Ok(move |_: AcquireContext| std::future::ready(answer.clone()))
@@ -97,36 +97,6 @@ async fn keys_without_names_share_the_name_of_their_cache() {
     for key in 0..3 {
         assert_eq!((first.cache(&key).name(), second.cache(&key).name()), ("shared", "shared#2"));
     }
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_state_of_all_tenants_can_be_read() {
-    let tokens = KeyedTokenCache::new(|key: &u32| {
-        let answer = match key {
-            1 => Err(Error::new(ErrorKind::InvalidClient)),
-            _ => Token::bearer("abc"),
-        };
-        Ok(move |_: AcquireContext| std::future::ready(answer.clone()))
-    });
-    for key in [1, 2] {
-        let _ = tokens.get(&key).await;
-    }
-    drop(tokens.cache(&3));
-    let mut all = tokens.readiness();
-    all.sort_by_key(|(key, _)| *key);
-    assert_eq!(all, [(1, Readiness::Failed), (2, Readiness::Ready), (3, Readiness::Idle)]);
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_expiry_of_the_cached_token_can_be_read() {
-    let idp = server();
-    let now = std::time::SystemTime::UNIX_EPOCH + 1_800_000_000 * S;
-    let tokens = builder(&idp).name("expiring").wall_clock(move || now).build();
-    assert_eq!(tokens.expires_at(), None);
-    tokens.get().await.unwrap();
-    assert_eq!(tokens.expires_at(), Some(now + HOUR - 30 * S), "30 s of leeway");
-    tokens.clear();
-    assert_eq!(tokens.expires_at(), None);
 }
 
 /// The API is named if the layer has one origin, or kept the request for a replay.

@@ -1,8 +1,8 @@
 //! One file per promise, with tests that are named after it. The tests try to break the cache and
 //! the layer: with scripted token sources, virtual time, and real runtimes where they matter.
 //!
-//! P8 (`p08_secrets`, which captures traces) and P10 (`p10_hot_path`, which counts allocations)
-//! have separate binaries.
+//! The files that are not modules here are separate binaries: P8 captures traces or searches freed
+//! memory, P10 and P12 count allocations.
 
 mod p01_one_flight;
 mod p02_dropped_leader;
@@ -23,6 +23,4 @@ mod p09_withheld;
 mod p11_idle;
 mod p12_injection;
 mod p13_containment;
-mod service_contract;
-mod settings;
 mod support;

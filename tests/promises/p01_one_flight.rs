@@ -3,9 +3,9 @@
 use std::thread;
 
 use tokio::{task::JoinSet, time::sleep};
-use tower_oauth2_client_credentials::{ErrorKind, TokenCache, source::AcquireContext};
+use tower_oauth2_client_credentials::{TokenCache, source::AcquireContext};
 
-use crate::support::{Api, Idp, call, failure, layered, secs, token};
+use crate::support::{Api, Idp, call, failure, layered, oauth, secs, token};
 
 #[tokio::test(start_paused = true)]
 async fn p1_at_most_one_acquisition_is_in_flight() {
@@ -64,7 +64,7 @@ async fn p1_ten_thousand_from_cold_cost_one_acquisition() {
 #[tokio::test(start_paused = true)]
 async fn p1_holds_when_every_reason_to_acquire_comes_at_once() {
     let idp = Idp::new(|asked| match asked.nth % 5 {
-        4 => failure(ErrorKind::ServerError),
+        4 => failure(oauth("server_error")),
         0 => token(asked.nth, 0.0),
         nth => token(asked.nth, nth as f64 * 2.0),
     });

@@ -11,7 +11,9 @@ use tower_oauth2_client_credentials::{
     Error, ErrorKind, Token, TokenCache, source::AcquireContext,
 };
 
-use crate::support::{Answer, Api, Idp, call, failure, layered, on_purpose, secs, since, token};
+use crate::support::{
+    Answer, Api, Idp, call, failure, layered, oauth, on_purpose, secs, since, token,
+};
 
 /// The first call of a source panics in the way of the closure. Later calls succeed.
 fn panicking<F, Fut>(first: F) -> (TokenCache, Arc<AtomicUsize>)
@@ -186,7 +188,7 @@ async fn p3_every_waiter_ends_under_random_faults() {
         let idp = Idp::new(move |asked| match script[asked.nth % 64] {
             0 => Answer::never(),
             1 => on_purpose(),
-            2 => failure(ErrorKind::ServerError).after(0.2),
+            2 => failure(oauth("server_error")).after(0.2),
             3 => token(asked.nth, 0.0).after(0.3),
             4 => token(asked.nth, 1.0).after(2.0),
             _ => token(asked.nth, 3.0).after(0.1),

@@ -5,9 +5,10 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep},
 };
-use tower_oauth2_client_credentials::ErrorKind;
 
-use crate::support::{Answer, Api, Idp, call, failure, layered, rejection, secs, since, token};
+use crate::support::{
+    Answer, Api, Idp, call, failure, layered, oauth, rejection, secs, since, token,
+};
 
 #[tokio::test(start_paused = true)]
 async fn p4_no_request_waits_over_many_expiries() {
@@ -33,8 +34,8 @@ async fn p4_no_request_waits_over_many_expiries() {
 async fn p4_no_request_waits_while_refreshes_fail_or_hang() {
     let idp = Idp::new(|asked| match asked.nth % 4 {
         1 => token(asked.nth, 1200.0).after(0.5),
-        2 => failure(ErrorKind::ServerError).after(0.5),
-        3 => failure(ErrorKind::InvalidClient).after(5.0),
+        2 => failure(oauth("server_error")).after(0.5),
+        3 => failure(oauth("invalid_client")).after(5.0),
         _ => Answer::never(),
     });
     let cache = idp.cache();
@@ -90,7 +91,7 @@ async fn p4_a_suspect_token_delays_others_by_at_most_a_second() {
 async fn p4_continuous_rejections_do_not_renew_the_wait_of_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 7200.0),
-        nth => failure(ErrorKind::ServerError).after(if nth % 2 == 0 { 20.0 } else { 0.1 }),
+        nth => failure(oauth("server_error")).after(if nth % 2 == 0 { 20.0 } else { 0.1 }),
     });
     let cache = idp.cache();
     cache.warm_up().await.unwrap();

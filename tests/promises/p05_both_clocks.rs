@@ -13,7 +13,7 @@ use http::Request;
 use tokio::time::{Instant, advance};
 use tower::ServiceExt;
 use tower_oauth2_client_credentials::{
-    ErrorKind, OAuthClientCredentialsLayer, Origins, TokenCache,
+    Error, ErrorKind, OAuthClientCredentialsLayer, Origins, TokenCache,
     cache::Readiness,
     clock::{SystemClock, WallClock},
     event::AcquisitionReason,
@@ -21,8 +21,8 @@ use tower_oauth2_client_credentials::{
 };
 
 use crate::support::{
-    API, Answer, Api, Body, Idp, call, failure, layered, poll_once, request, secs, settle, since,
-    token,
+    API, Answer, Api, Body, Idp, call, failure, layered, oauth, poll_once, request, secs, settle,
+    since, token,
 };
 
 const HOUR: f64 = 3600.0;
@@ -130,11 +130,11 @@ async fn p5_a_suspend_within_the_life_moves_the_refresh_earlier() {
 
 #[tokio::test(start_paused = true)]
 async fn p5_a_wall_clock_a_year_ahead_costs_one_second_once_and_no_request() {
-    for down in [failure as fn(ErrorKind) -> Answer, |_| Answer::never()] {
+    for down in [failure as fn(Error) -> Answer, |_| Answer::never()] {
         let (wall, api) = (Wall::new(), Api::ok());
         let idp = Idp::new(move |asked| match asked.nth {
             1 => token(1, HOUR),
-            _ => down(ErrorKind::ServerError),
+            _ => down(oauth("server_error")),
         });
         let cache = idp.builder().wall_clock(wall.clone()).build();
         let client = layered(&cache, api.clone());
@@ -194,7 +194,7 @@ async fn p5_in_a_cooldown_a_suspend_costs_no_wait_and_no_token_request() {
     let (wall, api) = (Wall::new(), Api::ok());
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, HOUR),
-        2 => failure(ErrorKind::InvalidClient),
+        2 => failure(oauth("invalid_client")),
         nth => token(nth, HOUR),
     });
     let cache = idp.builder().wall_clock(wall.clone()).build();

@@ -14,11 +14,11 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 use tower::{Service, ServiceExt, limit::ConcurrencyLimit};
-use tower_oauth2_client_credentials::{ErrorKind, event::AcquisitionReason};
+use tower_oauth2_client_credentials::{Error, ErrorKind, event::AcquisitionReason};
 
 use crate::support::{
-    Answer, Api, Body, Idp, call, failure, layered, on_purpose, poll_once, request, secs, settle,
-    since, token,
+    Answer, Api, Body, Idp, call, failure, layered, oauth, on_purpose, poll_once, request, secs,
+    settle, since, token,
 };
 
 /// The API saw no token past its usable lifetime (90 %), by the clock of its acquisition.
@@ -270,7 +270,7 @@ async fn p5_tokens_that_expire_on_arrival_are_requested_at_most_once_a_second() 
 async fn p5_a_failed_refresh_never_displaces_a_valid_token() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 100.0),
-        nth if nth % 2 == 0 => failure(ErrorKind::InvalidClient),
+        nth if nth % 2 == 0 => failure(oauth("invalid_client")),
         nth => token(nth, 0.0),
     });
     let cache = idp.cache();
@@ -309,33 +309,35 @@ async fn p5_an_expired_token_never_displaces_a_valid_one() {
 
 #[tokio::test(start_paused = true)]
 async fn p5_no_error_ends_refreshing_for_good() {
-    use ErrorKind as K;
-    const KINDS: [ErrorKind; 18] = [
-        K::InvalidClient,
-        K::InvalidRequest,
-        K::InvalidScope,
-        K::UnauthorizedClient,
-        K::UnsupportedGrantType,
-        K::InvalidGrant,
-        K::AccessDenied,
-        K::OtherOAuthError,
-        K::HttpStatus,
-        K::Redirect,
-        K::MalformedBody,
-        K::MissingAccessToken,
-        K::UnsupportedTokenType,
-        K::BodyTooLarge,
-        K::Runtime,
-        K::Credentials,
-        K::Config,
-        K::Refused,
+    const CODES: [&str; 8] = [
+        "invalid_client",
+        "invalid_request",
+        "invalid_scope",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "invalid_grant",
+        "access_denied",
+        "unregistered",
     ];
-    for kind in KINDS {
+    const KINDS: [ErrorKind; 8] = [
+        ErrorKind::HttpStatus,
+        ErrorKind::Redirect,
+        ErrorKind::InvalidResponse,
+        ErrorKind::UnsupportedTokenType,
+        ErrorKind::Runtime,
+        ErrorKind::Credentials,
+        ErrorKind::Config,
+        ErrorKind::Refused,
+    ];
+    let errors = CODES.into_iter().map(oauth).chain(KINDS.into_iter().map(Error::new));
+    for error in errors {
         for had_a_token in [true, false] {
             let fails = if had_a_token { 2..5 } else { 1..4 };
             let recovered = fails.end;
+            let name = error.code();
+            let error = error.clone();
             let idp = Idp::new(move |asked| match asked.nth {
-                nth if fails.contains(&nth) => failure(kind),
+                nth if fails.contains(&nth) => failure(error.clone()),
                 nth => token(nth, 300.0),
             });
             let cache = idp.cache();
@@ -345,8 +347,8 @@ async fn p5_no_error_ends_refreshing_for_good() {
                 let _ = cache.get().await;
                 sleep(secs(1.0)).await;
             }
-            assert!(cache.current().is_some(), "{kind:?}");
-            assert!(idp.count() > recovered, "{kind:?}: {}", idp.count());
+            assert!(cache.current().is_some(), "{name}");
+            assert!(idp.count() > recovered, "{name}: {}", idp.count());
         }
     }
 }

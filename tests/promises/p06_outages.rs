@@ -9,7 +9,7 @@ use tokio::{
 };
 use tower_oauth2_client_credentials::{Error, ErrorKind, TokenCache, source::AcquireContext};
 
-use crate::support::{Answer, Idp, failure, secs, since, token};
+use crate::support::{Answer, Idp, failure, oauth, secs, since, token};
 
 /// The endpoint's behavior: attempts of 10 s each, three per acquisition or one.
 fn retrying(idp: &Idp) -> TokenCache {
@@ -74,7 +74,7 @@ async fn p6_an_hour_of_outage_costs_at_most_seventy_token_requests() {
         let idp = Idp::new(move |asked| match since(start) - down {
             past if !(0.0..3600.0).contains(&past) => token(asked.nth, 200.0).after(0.05),
             _ if hangs => Answer::never(),
-            _ => failure(ErrorKind::ServerError).after(0.05),
+            _ => failure(oauth("server_error")).after(0.05),
         });
         let cache = retrying(&idp);
         let fares = traffic(&cache, start, down + 3600.0 + 120.0, 25).await;

@@ -10,12 +10,12 @@ use tokio::{
 use tower_oauth2_client_credentials::{Error, ErrorKind};
 
 use crate::support::{
-    Answer, Api, Idp, call, failure, layered, secs, settle, since, throttled, token,
+    Answer, Api, Idp, call, failure, layered, oauth, secs, settle, since, throttled, token,
 };
 
 #[tokio::test(start_paused = true)]
 async fn p6_a_failure_is_shared_by_all_waiters() {
-    let idp = Idp::new(|_| failure(ErrorKind::ServerError).after(0.5));
+    let idp = Idp::new(|_| failure(oauth("server_error")).after(0.5));
     let cache = idp.cache();
     let client = layered(&cache, Api::ok());
     let mut waiters = JoinSet::new();
@@ -29,14 +29,14 @@ async fn p6_a_failure_is_shared_by_all_waiters() {
         });
     }
     while let Some(done) = waiters.join_next().await {
-        assert_eq!(done.unwrap().kind(), ErrorKind::ServerError);
+        assert_eq!(done.unwrap().code(), "server_error");
     }
     assert_eq!(idp.count(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn p6_a_remembered_failure_is_returned_at_once_with_the_time_of_the_next_attempt() {
-    let idp = Idp::new(|_| failure(ErrorKind::ServerError).after(0.5));
+    let idp = Idp::new(|_| failure(oauth("server_error")).after(0.5));
     let cache = idp.cache();
     cache.get().await.unwrap_err();
     let start = Instant::now();
@@ -45,7 +45,7 @@ async fn p6_a_remembered_failure_is_returned_at_once_with_the_time_of_the_next_a
         let before = Instant::now();
         let error = cache.get().await.unwrap_err();
         assert_eq!(before.elapsed().as_nanos(), 0);
-        assert_eq!(error.kind(), ErrorKind::ServerError);
+        assert_eq!(error.code(), "server_error");
         assert!(error.source().is_none() && error.to_string().contains("next attempt is due in"));
         let due = error.next_attempt_in().unwrap().as_secs_f64();
         assert!(due < next && (1.0..=1.25).contains(&(due + since(start))), "{due}");
@@ -59,7 +59,7 @@ async fn p6_a_remembered_failure_is_returned_at_once_with_the_time_of_the_next_a
 #[tokio::test(start_paused = true)]
 async fn p6_while_a_probe_is_in_flight_others_lose_at_most_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
-        1 => failure(ErrorKind::ServerError),
+        1 => failure(oauth("server_error")),
         _ => Answer::never(),
     });
     let cache = idp.cache();
@@ -75,7 +75,7 @@ async fn p6_while_a_probe_is_in_flight_others_lose_at_most_a_second() {
             sleep(secs(f64::from(nth) * 0.1)).await;
             let before = Instant::now();
             let error = cache.get().await.unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::ServerError, "the remembered one");
+            assert_eq!(error.code(), "server_error", "the remembered one");
             since(before)
         });
     }
@@ -91,7 +91,7 @@ async fn p6_while_a_probe_is_in_flight_others_lose_at_most_a_second() {
 #[tokio::test(start_paused = true)]
 async fn p6_a_probe_that_succeeds_serves_its_waiters() {
     let idp = Idp::new(|asked| match asked.nth {
-        1 => failure(ErrorKind::ServerError),
+        1 => failure(oauth("server_error")),
         nth => token(nth, 3600.0).after(0.9),
     });
     let cache = idp.cache();
@@ -129,13 +129,13 @@ fn assert_pauses(times: &[f64], pauses: &[f64]) {
 
 #[tokio::test(start_paused = true)]
 async fn p6_the_pauses_double_from_one_second_to_sixty() {
-    let times = times(|_| failure(ErrorKind::ServerError), 400.0).await;
+    let times = times(|_| failure(oauth("server_error")), 400.0).await;
     assert_pauses(&times, &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn p6_terminal_errors_begin_at_thirty_seconds() {
-    let times = times(|_| failure(ErrorKind::InvalidClient), 250.0).await;
+async fn p6_permanent_errors_begin_at_thirty_seconds() {
+    let times = times(|_| failure(oauth("invalid_client")), 250.0).await;
     assert_pauses(&times, &[30.0, 60.0, 60.0]);
 }
 
@@ -189,7 +189,7 @@ async fn p6_a_token_that_expires_within_a_long_retry_after_brings_the_shorter_ca
 async fn p6_the_first_success_ends_it() {
     let failing = |past: f64| match past {
         200.0..290.0 => token(0, 3.0),
-        _ => failure(ErrorKind::ServerError),
+        _ => failure(oauth("server_error")),
     };
     let times = times(failing, 450.0).await;
     // Afterwards the pauses begin at 1 s again, and an acquisition has all its attempts.
@@ -197,7 +197,7 @@ async fn p6_the_first_success_ends_it() {
     assert_pauses(&times[again..], &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]);
 
     let idp = Idp::new(|asked| match asked.nth {
-        1 | 4 => failure(ErrorKind::ServerError),
+        1 | 4 => failure(oauth("server_error")),
         nth => token(nth, 3.0),
     });
     let (start, cache) = (Instant::now(), idp.cache());

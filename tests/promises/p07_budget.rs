@@ -12,11 +12,11 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tower::{Service, ServiceExt};
-use tower_oauth2_client_credentials::{ErrorKind, event::AcquisitionReason};
+use tower_oauth2_client_credentials::event::AcquisitionReason;
 
 use crate::support::{
-    Api, Idp, call, failure, layered, named, poll_once, rejection, request, secs, settle, since,
-    throttled, token,
+    Api, Idp, call, failure, layered, named, oauth, poll_once, rejection, request, secs, settle,
+    since, throttled, token,
 };
 
 /// Acquisitions outside of the schedule, in seconds since `start`.
@@ -315,14 +315,14 @@ async fn p7_the_interval_after_a_delayed_acquisition_counts_from_its_start() {
 #[tokio::test(start_paused = true)]
 async fn p7_dropping_the_token_keeps_the_cooldown_and_the_budget() {
     let idp = Idp::new(|asked| match asked.nth {
-        2 => failure(ErrorKind::ServerError).after(0.1),
+        2 => failure(oauth("server_error")).after(0.1),
         nth => token(nth, 86_400.0).after(0.1),
     });
     let cache = idp.cache();
     cache.warm_up().await.unwrap();
     assert_eq!(cache.force_refresh().await.unwrap().secret(), "t1");
     cache.clear();
-    assert_eq!(cache.get().await.unwrap_err().kind(), ErrorKind::ServerError);
+    assert_eq!(cache.get().await.unwrap_err().code(), "server_error");
     assert_eq!(idp.count(), 2, "the cooldown is kept");
     sleep(secs(2.0)).await;
     assert_eq!(cache.get().await.unwrap().secret(), "t3");

@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::{Instant, sleep};
 use tower_oauth2_client_credentials::{
-    ErrorKind, Event, TokenCache,
+    Event, TokenCache,
     event::{EventKind, RejectionAction},
 };
 
-use crate::support::{Api, Idp, call, failure, layered, rejection, secs, settle, since, token};
+use crate::support::{
+    Api, Idp, call, failure, layered, oauth, rejection, secs, settle, since, token,
+};
 
 /// A cache, and its events about rejections and failures.
 fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
@@ -39,7 +41,7 @@ async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
         (80.0, &["failed", "cooling down", "joined", "acquiring", "acquiring", "too soon"]),
     ] {
         let idp = Idp::new(|asked| match asked.nth {
-            2 => failure(ErrorKind::ServerError).after(0.1),
+            2 => failure(oauth("server_error")).after(0.1),
             nth => token(nth, 100.0).after(0.1),
         });
         let (cache, told) = told(&idp);
@@ -66,7 +68,7 @@ async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
 async fn p7_a_rejection_after_a_failed_forced_refresh_is_reported() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 86_400.0).after(0.1),
-        _ => failure(ErrorKind::ServerError).after(0.1),
+        _ => failure(oauth("server_error")).after(0.1),
     });
     let (cache, told) = told(&idp);
     let first = cache.get().await.unwrap();

@@ -11,13 +11,13 @@ use std::{
 use http::{Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    BoxError, ErrorKind, Event, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, TokenCache,
+    BoxError, Event, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, TokenCache,
     event::{EventKind, NotReplayedReason},
     replay::{CloneBodies, NoReplay, ReplayPolicy},
     source::AcquireContext,
 };
 
-use crate::support::{API, Api, Body, Idp, failure, rejection, request, secs, token};
+use crate::support::{API, Api, Body, Idp, failure, oauth, rejection, request, secs, token};
 
 type Log = Arc<Mutex<Vec<NotReplayedReason>>>;
 
@@ -93,7 +93,7 @@ async fn p14_the_event_says_that_no_token_helped() {
 
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 3600.0),
-        _ => failure(ErrorKind::ServerError),
+        _ => failure(oauth("server_error")),
     });
     let (cache, log) = logged(&idp).await;
     let client = layer(&cache).layer(Api::new(|_| rejection()));

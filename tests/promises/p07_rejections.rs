@@ -7,13 +7,13 @@ use http_body_util::BodyExt;
 use tokio::{task::JoinSet, time::Instant};
 use tower::{Layer, Service, ServiceExt};
 use tower_oauth2_client_credentials::{
-    ErrorKind, OAuthClientCredentialsLayer, Origins,
+    OAuthClientCredentialsLayer, Origins,
     replay::{CloneBodies, NoReplay},
 };
 
 use crate::support::{
-    API, Answer, Api, Body, Idp, call, failure, layered, named, poll_once, rejection, request,
-    secs, settle, since, token,
+    API, Answer, Api, Body, Idp, call, failure, layered, named, oauth, poll_once, rejection,
+    request, secs, settle, since, token,
 };
 
 #[tokio::test(start_paused = true)]
@@ -162,7 +162,7 @@ async fn p7_a_rejected_request_waits_up_to_its_deadline_and_gets_its_own_401_bac
 async fn p7_a_rejected_request_gets_its_401_and_not_the_acquisitions_error() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 3600.0),
-        _ => failure(ErrorKind::InvalidClient).after(0.2),
+        _ => failure(oauth("invalid_client")).after(0.2),
     });
     let cache = idp.cache();
     cache.warm_up().await.unwrap();
@@ -198,7 +198,7 @@ async fn p7_others_use_the_rejected_token_within_a_second() {
     // A replacement that fails in the meantime is not their failure.
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 3600.0),
-        _ => failure(ErrorKind::ServerError).after(0.4),
+        _ => failure(oauth("server_error")).after(0.4),
     });
     let cache = idp.cache();
     let first = cache.get().await.unwrap();

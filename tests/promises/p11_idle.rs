@@ -6,11 +6,10 @@ use std::{convert::Infallible, future::pending};
 use http::{Request, Response};
 use tokio::time::{Instant, sleep};
 use tower::{ServiceExt, service_fn};
-use tower_oauth2_client_credentials::ErrorKind;
 
 use crate::support::{
-    Answer, Api, Body, Idp, call, failure, layered, on_purpose, poll_once, request, secs, settle,
-    since, token,
+    Answer, Api, Body, Idp, call, failure, layered, oauth, on_purpose, poll_once, request, secs,
+    settle, since, token,
 };
 
 const DAY: f64 = 24.0 * 3600.0;
@@ -34,7 +33,7 @@ async fn p11_a_cache_that_is_idle_for_a_day_sends_no_token_request() {
 async fn p11_a_cache_that_failed_or_was_rejected_sends_no_token_request_while_idle() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, DAY),
-        _ => failure(ErrorKind::ServerError),
+        _ => failure(oauth("server_error")),
     });
     let cache = idp.cache();
     let first = cache.get().await.unwrap();
@@ -99,7 +98,7 @@ async fn p11_keep_warm_stops_also_when_dropped_mid_acquisition() {
 #[tokio::test(start_paused = true)]
 async fn p11_keep_warm_outlasts_every_fault() {
     let idp = Idp::new(|asked| match asked.nth {
-        2..=20 => failure(ErrorKind::ServerError).after(0.1),
+        2..=20 => failure(oauth("server_error")).after(0.1),
         21 => on_purpose(),
         22 => Answer::never(),
         23..26 => token(asked.nth, 0.0),

@@ -1,7 +1,7 @@
 //! P12, for tokens of any source: no header injection through a token.
 
 use http::HeaderValue;
-use tower_oauth2_client_credentials::{ErrorKind, Token, token::TokenType};
+use tower_oauth2_client_credentials::{Token, token::TokenType};
 
 #[test]
 fn p12_no_token_can_write_another_header_field() {
@@ -16,14 +16,14 @@ fn p12_no_token_can_write_another_header_field() {
                         let expected = format!("{} {text}", token_type.scheme());
                         assert_eq!(token.header_value(), HeaderValue::from_str(&expected).unwrap());
                     }
-                    Err(error) => assert_eq!(error.kind(), ErrorKind::InvalidTokenValue),
+                    Err(error) => assert_eq!(error.code(), "invalid_token_value"),
                 }
             }
         }
     }
     for text in ["a\r\nx-admin: 1", "a\nb", "a\0b", "a b", "\u{2028}", "ä", "a\u{7f}"] {
         let error = Token::bearer(text).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::InvalidTokenValue, "{text:?}");
+        assert_eq!(error.code(), "invalid_token_value", "{text:?}");
     }
 }
 
@@ -31,7 +31,7 @@ fn p12_no_token_can_write_another_header_field() {
 fn p12_a_token_is_bounded() {
     assert!(Token::bearer("x".repeat(64 * 1024)).is_ok());
     let error = Token::bearer("x".repeat(64 * 1024 + 1)).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidTokenValue);
+    assert_eq!(error.code(), "invalid_token_value");
     assert!(error.to_string().len() < 1000);
-    assert_eq!(Token::bearer("").unwrap_err().kind(), ErrorKind::MissingAccessToken);
+    assert_eq!(Token::bearer("").unwrap_err().code(), "missing_access_token");
 }

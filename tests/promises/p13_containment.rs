@@ -17,7 +17,7 @@ use tower_oauth2_client_credentials::{
     source::AcquireContext,
 };
 
-use crate::support::{Answer, Idp, failure, named, on_purpose, secs, settle, since, token};
+use crate::support::{Answer, Idp, failure, named, oauth, on_purpose, secs, settle, since, token};
 
 /// Every pause and every wait is set to zero.
 fn with_zeros(builder: TokenCacheBuilder) -> TokenCacheBuilder {
@@ -53,13 +53,13 @@ async fn asked_in_ten_seconds(keep_warm: bool, answer: fn(usize) -> Answer) -> u
 #[tokio::test(start_paused = true)]
 async fn p13_no_setting_of_zero_removes_a_pause() {
     for keep_warm in [false, true] {
-        for kind in [ErrorKind::ServerError, ErrorKind::InvalidClient] {
-            let answer = match kind {
-                ErrorKind::ServerError => |_| failure(ErrorKind::ServerError),
-                _ => |_| failure(ErrorKind::InvalidClient),
+        for code in ["server_error", "invalid_client"] {
+            let answer = match code {
+                "server_error" => |_| failure(oauth("server_error")),
+                _ => |_| failure(oauth("invalid_client")),
             };
             let asked = asked_in_ten_seconds(keep_warm, answer).await;
-            assert!((50..=101).contains(&asked), "{kind:?}: {asked} times");
+            assert!((50..=101).contains(&asked), "{code}: {asked} times");
         }
         // RejectionPolicy: three at once, and then at most one a second.
         let asked = asked_in_ten_seconds(keep_warm, |nth| token(nth, 86_400.0)).await;
@@ -92,7 +92,7 @@ async fn p13_an_acquisition_timeout_of_zero_does_not_loop() {
 #[tokio::test(start_paused = true)]
 async fn p13_an_observer_that_panics_ends_nothing() {
     let idp = Idp::new(|asked| match asked.nth {
-        3 => failure(ErrorKind::ServerError),
+        3 => failure(oauth("server_error")),
         nth => token(nth, 100.0).after(0.1),
     });
     let events = Arc::new(AtomicUsize::new(0));
@@ -117,7 +117,7 @@ async fn p13_an_observer_that_panics_ends_nothing() {
 async fn p13_an_observer_may_call_the_cache() {
     let idp = Idp::new(|asked| match asked.nth {
         1 => token(1, 100.0),
-        _ => failure(ErrorKind::ServerError),
+        _ => failure(oauth("server_error")),
     });
     let cell: Arc<OnceLock<TokenCache>> = Arc::default();
     let seen = Arc::new(Mutex::new(Vec::new()));
@@ -158,9 +158,8 @@ mod tenants {
                 let first = asked.fetch_add(1, SeqCst) == 0;
                 async move {
                     if tenant < 100 && fails && first {
-                        return Err(tower_oauth2_client_credentials::Error::new(
-                            ErrorKind::ServerError,
-                        ));
+                        return Err(tower_oauth2_client_credentials::Error::new(ErrorKind::OAuth)
+                            .with_oauth_code("server_error", None));
                     }
                     if tenant < 100 {
                         std::future::pending::<()>().await;
@@ -205,7 +204,7 @@ mod tenants {
 #[tokio::test(start_paused = true)]
 async fn p6_a_cooldown_can_be_ended_manually_once_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
-        1 | 2 => failure(ErrorKind::InvalidClient),
+        1 | 2 => failure(oauth("invalid_client")),
         _ => named("fixed", 3600.0),
     });
     let cache = idp.cache();
@@ -253,7 +252,7 @@ async fn p13_retries_keep_a_pause() {
 #[tokio::test(start_paused = true)]
 async fn p6_ending_a_cooldown_lets_a_cache_that_is_kept_warm_try_at_once() {
     let idp = Idp::new(|asked| match asked.nth {
-        1 => failure(ErrorKind::InvalidClient),
+        1 => failure(oauth("invalid_client")),
         _ => named("fixed", 3600.0),
     });
     let cache = idp.builder().keep_warm(true).build();

@@ -61,7 +61,7 @@ impl Answer {
     }
 
     pub(crate) fn never() -> Self {
-        Self(NEVER, Err(Error::new(ErrorKind::ServerError)))
+        Self(NEVER, Err(oauth("server_error")))
     }
 
     pub(crate) fn after(self, latency: f64) -> Self {
@@ -78,8 +78,13 @@ pub(crate) fn named(secret: impl Into<String>, life: f64) -> Answer {
     Answer(Duration::ZERO, Token::bearer(secret).map(|it| it.with_lifetime(secs(life))))
 }
 
-pub(crate) fn failure(kind: ErrorKind) -> Answer {
-    Answer(Duration::ZERO, Err(Error::new(kind)))
+pub(crate) fn failure(error: impl Into<Error>) -> Answer {
+    Answer(Duration::ZERO, Err(error.into()))
+}
+
+/// An OAuth error with this code.
+pub(crate) fn oauth(code: &str) -> Error {
+    Error::new(ErrorKind::OAuth).with_oauth_code(code, None)
 }
 
 pub(crate) fn throttled(retry_after: f64) -> Answer {

@@ -160,7 +160,7 @@ async fn errors_are_this_crates_or_the_inner_clients() {
     let client = stage.client();
     let error = client.get(stage.url()).send().await.unwrap_err();
     let error = ours(&error).unwrap();
-    assert_eq!((error.kind(), error.is_terminal()), (ErrorKind::InvalidClient, true));
+    assert_eq!((error.code(), error.is_permanent()), ("invalid_client", true));
     assert_eq!(stage.api.requests(), 0);
 
     stage.idp.recover();
@@ -199,10 +199,10 @@ async fn an_error_is_found_below_reqwest_retry() {
         let error = client.get(stage.url()).send().await.unwrap_err();
         let found =
             tower_oauth2_client_credentials::Error::find(&error).expect("an error of this crate");
-        assert_eq!((found.kind(), found.is_terminal()), (ErrorKind::InvalidClient, true));
+        assert_eq!((found.code(), found.is_permanent()), ("invalid_client", true));
         let boxed: BoxError = error.into();
         let found = tower_oauth2_client_credentials::Error::find(&*boxed);
-        assert_eq!(found.map(|it| it.kind()), Some(ErrorKind::InvalidClient));
+        assert_eq!(found.map(|it| it.code()), Some("invalid_client"));
     }
 }
 
@@ -214,7 +214,7 @@ async fn an_error_is_found_by_downcast_where_no_retry_is_above() {
     let error = stage.client().get(stage.url()).send().await.unwrap_err();
     let reqwest_middleware::Error::Middleware(error) = error else { panic!("{error:?}") };
     let ours = error.downcast_ref::<tower_oauth2_client_credentials::Error>().unwrap();
-    assert_eq!(ours.kind(), ErrorKind::InvalidClient);
+    assert_eq!(ours.code(), "invalid_client");
     assert!(error.to_string().starts_with("client '"), "{error}");
     assert!(error.to_string().contains("': invalid_client: "), "{error}");
 }

@@ -13,7 +13,7 @@ use tower_oauth2_client_credentials::{
     ClientCredentials,
     dpop::DpopKey,
     middleware::OAuthClientCredentialsMiddleware,
-    testing::{AuthorizationServer, DpopVerifier, ProtectedApi},
+    testing::{AuthorizationServer, DpopVerifier, ProtectedApi, RegisteredClient},
 };
 
 use crate::support::Stage;
@@ -38,7 +38,10 @@ async fn each_sending_has_its_proof_and_nonces_are_kept() {
     let (at_idp, at_api) = (DpopVerifier::new(verified), DpopVerifier::new(verified));
     at_idp.require_nonce(true);
     at_api.require_nonce(true);
-    let idp = AuthorizationServer::builder().client("me", "s3cret").dpop(at_idp).build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("me").secret("s3cret"))
+        .dpop(at_idp)
+        .build();
     let api = ProtectedApi::builder(&idp).dpop(at_api.clone()).build();
     let stage = Stage::of(idp, api).await;
     let tokens = ClientCredentials::builder(stage.token_server.token_url())

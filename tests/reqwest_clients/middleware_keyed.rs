@@ -5,14 +5,16 @@ use tower_oauth2_client_credentials::{
     ClientCredentials, KeyedTokenCache, OAuthClientCredentialsLayer,
     middleware::OAuthClientCredentialsMiddleware,
     replay::ReqwestBodies,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
 };
 
 use crate::support::Stage;
 
 #[tokio::test]
 async fn each_tenant_has_its_token_and_its_rejections() {
-    let idp = AuthorizationServer::builder().client("one", "s3cret").client("two", "s3cret");
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("one").secret("s3cret"))
+        .client(RegisteredClient::new("two").secret("s3cret"));
     let idp = idp.build();
     let stage = Stage::of(idp.clone(), ProtectedApi::new(&idp)).await;
     let (token_url, http) = (stage.token_server.token_url(), stage.http.clone());

@@ -9,7 +9,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins,
     middleware::OAuthClientCredentialsMiddleware,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
     transport::ReqwestService,
 };
 
@@ -34,7 +34,8 @@ async fn run_child(test: &str, variables: &[(&str, &str)]) {
 
 /// A layer over reqwest, and a middleware in it, with all their traffic on loopback.
 async fn call_loopback(host: &str) {
-    let idp = AuthorizationServer::builder().client("me", "s3cret").build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("me").secret("s3cret")).build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await.unwrap(), api.listen().await.unwrap());
     let http = ReqwestService::new(reqwest::Client::builder()).unwrap();
@@ -128,7 +129,8 @@ impl reqwest::dns::Resolve for Resolver {
 
 #[tokio::test]
 async fn localhost_is_connected_to_without_a_resolver() {
-    let idp = AuthorizationServer::builder().client("me", "s3cret").build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("me").secret("s3cret")).build();
     let server = idp.listen().await.unwrap();
     let builder = reqwest::Client::builder().dns_resolver(std::sync::Arc::new(Resolver));
     let http = ReqwestService::new(builder).unwrap();

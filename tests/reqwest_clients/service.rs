@@ -10,7 +10,7 @@ use tower_oauth2_client_credentials::{
     event::AcquisitionReason,
     replay::ReqwestBodies,
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer},
+    testing::{Answer, AuthorizationServer, RegisteredClient},
     transport::{ProxySettings, ReqwestService},
 };
 
@@ -210,7 +210,8 @@ async fn a_failure_names_the_problem_and_what_to_do() {
     let refusing = listener.local_addr().unwrap();
     drop(listener);
     let (authority, other) = (Authority::new(), Authority::new());
-    let idp = AuthorizationServer::builder().client("me", "s3cret").build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("me").secret("s3cret")).build();
     let plain = idp.listen().await.unwrap();
     let tls = idp.listen_tls(other.server(other.asking(false))).await.unwrap();
     for (url, problem, advice) in [

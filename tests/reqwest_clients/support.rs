@@ -14,7 +14,7 @@ use tokio::{
 use tower_oauth2_client_credentials::{
     ClientCredentials, Error, Origins, TokenCache,
     middleware::OAuthClientCredentialsMiddleware,
-    testing::{AuthorizationServer, Listening, ProtectedApi},
+    testing::{AuthorizationServer, Listening, ProtectedApi, RegisteredClient},
     transport::ReqwestService,
 };
 
@@ -28,7 +28,9 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        let idp = AuthorizationServer::builder().client("me", "s3cret").build();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("me").secret("s3cret"))
+            .build();
         let api = ProtectedApi::new(&idp);
         Self::of(idp, api).await
     }

@@ -7,7 +7,7 @@ use reqwest_middleware::ClientBuilder;
 use tower_oauth2_client_credentials::{
     ClientCredentials, ErrorKind, Origins,
     middleware::OAuthClientCredentialsMiddleware,
-    testing::{AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, ProtectedApi, RegisteredClient},
     transport::ReqwestService,
 };
 
@@ -19,7 +19,9 @@ use crate::{
 #[tokio::test]
 async fn one_certificate_serves_both_and_the_token_is_worthless_without_it() {
     let authority = Authority::new();
-    let idp = AuthorizationServer::builder().tls_client("tls", "service.test").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("tls").dns_name("service.test"))
+        .build();
     let api = ProtectedApi::new(&idp);
     let asking = authority.server(authority.asking(false));
     let token_server = idp.listen_tls(asking.clone()).await.unwrap();
@@ -56,7 +58,8 @@ async fn one_certificate_serves_both_and_the_token_is_worthless_without_it() {
 #[tokio::test]
 async fn a_server_that_is_not_trusted_gets_no_secret() {
     let (authority, other) = (Authority::new(), Authority::new());
-    let idp = AuthorizationServer::builder().client("me", "s3cret").build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("me").secret("s3cret")).build();
     let server = idp.listen_tls(other.server(other.asking(false))).await.unwrap();
     let root = Certificate::from_pem(authority.pem.as_bytes()).unwrap();
     let http = ReqwestService::new(direct().tls_certs_only([root])).unwrap();

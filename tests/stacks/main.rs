@@ -7,7 +7,7 @@ mod sidecar;
 
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials,
-    testing::{AuthorizationServer, Listening},
+    testing::{AuthorizationServer, Listening, RegisteredClient},
 };
 
 /// An authorization server on a socket, and the settings of its client.
@@ -18,7 +18,9 @@ struct Idp {
 
 impl Idp {
     async fn start() -> Self {
-        let idp = AuthorizationServer::builder().client("stack", "s3cret").build();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("stack").secret("s3cret"))
+            .build();
         let listening = idp.listen().await.unwrap();
         Self { idp, listening }
     }

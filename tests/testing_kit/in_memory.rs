@@ -143,7 +143,7 @@ async fn a_closed_connection_is_an_error() {
 #[tokio::test(start_paused = true)]
 async fn the_same_token_comes_with_what_is_left_of_its_life() {
     let idp = AuthorizationServer::builder()
-        .client("id", "secret")
+        .client(RegisteredClient::new("id").secret("secret"))
         .lifetime(Duration::from_secs(100))
         .same_token(true)
         .build();
@@ -163,8 +163,8 @@ async fn the_same_token_comes_with_what_is_left_of_its_life() {
 #[tokio::test(start_paused = true)]
 async fn a_new_single_token_revokes_the_clients_earlier_ones() {
     let idp = AuthorizationServer::builder()
-        .client("id", "secret")
-        .client("other", "secret")
+        .client(RegisteredClient::new("id").secret("secret"))
+        .client(RegisteredClient::new("other").secret("secret"))
         .single_token(true)
         .build();
     let first = token_of(&idp).await;
@@ -286,7 +286,7 @@ async fn a_streaming_body_is_gathered_and_its_error_passed_on() {
 
 #[test]
 fn debug_shows_no_secret() {
-    let idp = AuthorizationServer::builder().client("id", "hush");
+    let idp = AuthorizationServer::builder().client(RegisteredClient::new("id").secret("hush"));
     let shown = format!("{idp:?}");
     let idp = idp.build();
     let token = idp.issue();

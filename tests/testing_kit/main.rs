@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tower::{Service, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError,
-    testing::{Answer, AuthorizationServer, ConnectionClosed, ProtectedApi},
+    testing::{Answer, AuthorizationServer, ConnectionClosed, ProtectedApi, RegisteredClient},
 };
 
 const GOOD: &str = "grant_type=client_credentials&client_id=id&client_secret=secret";
@@ -38,7 +38,7 @@ async fn json_of<B: Body<Error: std::fmt::Debug>>(response: Response<B>) -> Valu
 }
 
 fn server() -> AuthorizationServer {
-    AuthorizationServer::builder().client("id", "secret").build()
+    AuthorizationServer::builder().client(RegisteredClient::new("id").secret("secret")).build()
 }
 
 /// A valid request in memory, and the JSON of its answer.

@@ -24,7 +24,10 @@ async fn soon(condition: impl Fn() -> bool) {
 }
 
 async fn flow(version: Version) {
-    let idp = AuthorizationServer::builder().client("id", "secret").path("/as/token").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("id").secret("secret"))
+        .path("/as/token")
+        .build();
     let api = ProtectedApi::new(&idp);
     let (idp_server, api_server) = (idp.listen().await.unwrap(), api.listen().await.unwrap());
     let client = client(version);

@@ -2,10 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use bytes::Bytes;
+use http_body::Body as _;
+use http_body_util::{BodyExt as _, Empty};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpListener,
+};
+use tower::ServiceExt as _;
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ErrorKind, TokenSource as _, event::AcquisitionReason,
-    source::AcquireContext, transport::HyperTransport,
+    ClientCredentials, ErrorKind, TokenSource as _,
+    event::AcquisitionReason,
+    source::AcquireContext,
+    transport::{HyperBody, HyperTransport},
 };
 
 use super::support::{Authority, ProxyServer, Server, assert_no_credentials, bounded};
@@ -190,4 +199,29 @@ async fn discovery_reports_the_reason_too() {
     assert!(error.is_retryable() && error.kind() == ErrorKind::Discovery, "{text}");
     let problem = format!("no connection to {to}: the connection was refused (");
     assert_eq!(text.matches(&problem).count(), 1, "{text}");
+}
+
+/// The body of `HyperClient` is a type of this crate. Its error names the host, and keeps the cause.
+#[tokio::test]
+async fn a_body_of_the_api_that_breaks_off_is_reported_with_its_cause() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let read = stream.read(&mut [0; 1024]).await.unwrap();
+        assert!(read > 0, "no request");
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nabc";
+        stream.write_all(answer).await.unwrap();
+    });
+    let client = HyperTransport::builder().build_client::<Empty<Bytes>>().unwrap();
+    let request = http::Request::get(format!("http://{address}/secret-path")).body(Empty::new());
+    let response = bounded(client.oneshot(request.unwrap())).await.unwrap();
+    let body: HyperBody = response.into_body();
+    assert_eq!(body.size_hint().exact(), Some(10));
+    assert!(format!("{body:?}").starts_with("HyperBody"));
+    let error = bounded(body.collect()).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(&address.to_string()) && text.contains("broke off"), "{text}");
+    assert!(!text.contains("secret-path"), "{text}");
+    assert!(error.source().is_some_and(|cause| cause.is::<hyper::Error>()), "{error:?}");
 }

@@ -1,5 +1,5 @@
 //! The default transport over real sockets: TLS, HTTP versions, pool, bounds.
-#![cfg(feature = "hyper")]
+#![cfg(feature = "hyper-transport")]
 #![allow(missing_docs, unreachable_pub)]
 
 mod failures;

@@ -4,7 +4,9 @@ use std::{process::Stdio, time::Duration};
 
 use tokio::process::Command;
 use tower_oauth2_client_credentials::{
-    config::ClientCredentialsConfig, testing::AuthorizationServer, transport::HyperTransport,
+    config::ClientCredentialsConfig,
+    testing::{AuthorizationServer, RegisteredClient},
+    transport::HyperTransport,
 };
 
 use super::support::{
@@ -75,7 +77,8 @@ async fn loopback_is_reached_directly() {
 
 #[tokio::test]
 async fn the_proxy_comes_from_the_configuration() {
-    let idp = AuthorizationServer::builder().client("id", "s3cret").build();
+    let idp =
+        AuthorizationServer::builder().client(RegisteredClient::new("id").secret("s3cret")).build();
     let server = idp.listen().await.unwrap();
     let mut proxy = ProxyServer::start(None, OK, server.addr()).await;
     let tokens = |proxy: &str| {

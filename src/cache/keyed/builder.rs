@@ -13,24 +13,27 @@ use tokio::time::Instant;
 #[cfg(feature = "metrics")]
 use super::metrics::KeyedMetrics;
 use super::{
-    cache::{Configure, KeyedInner, KeyedTokenCache, NameKeys, TICKS},
+    cache::{Configure, KeyedInner, KeyedTokenCache, NameKeys, TICKS_PER_IDLE_TIME},
     limiter::Limiter,
     registry::KeyRegistry,
-    source::{Make, Sources},
+    source::{MakeSource, Sources},
 };
 use crate::{
     cache::{TokenCacheBuilder, names::ClientName},
-    clock::MAX_SETTING,
     error::{Error, sanitise},
     event::UNNAMED,
+    limits::MAX_SETTING,
     source::{ErasedSource, TokenSource},
     sync::{Arc, Mutex},
 };
 
 /// So that a tick is at least a second.
-const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS as u64);
+const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS_PER_IDLE_TIME as u64);
 
 /// Builds a [`KeyedTokenCache`].
+///
+/// A count or duration beyond its bound counts as the bound, so no setting can be a mistake. Durations
+/// above a year count as a year.
 ///
 /// # Examples
 ///
@@ -55,7 +58,7 @@ const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS as u64);
 /// ```
 #[must_use]
 pub struct KeyedTokenCacheBuilder<K> {
-    make: Box<Make<K>>,
+    make: Box<MakeSource<K>>,
     configure: Box<Configure<K>>,
     capacity: usize,
     idle_time: Duration,
@@ -144,7 +147,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     }
 
     /// How many caches are kept, approximately. Also for how many keys without a cache the backoff is
-    /// remembered, and how many acquisitions wait until they can start. Default: 10,000.
+    /// remembered, and how many acquisitions wait until they can start. At least one. Default:
+    /// 10,000.
     pub fn capacity(mut self, keys: usize) -> Self {
         self.capacity = keys.max(1);
         self
@@ -178,6 +182,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     }
 
     /// Builds the keyed cache. It has no key yet.
+    #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> KeyedTokenCache<K> {
         let Self { make, configure, capacity, idle_time, acquisitions, name, name_keys, .. } = self;
         let name = ClientName::reserve(&name);
@@ -200,7 +205,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 name,
                 name_keys,
                 created_at: Instant::now(),
-                tick: idle_time / TICKS,
+                tick_length: idle_time / TICKS_PER_IDLE_TIME,
                 swept: AtomicU32::new(0),
             }),
         }

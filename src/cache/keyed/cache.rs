@@ -18,9 +18,7 @@ use super::{
     source::{KeyedSource, Sources},
 };
 use crate::{
-    cache::{
-        Get, Readiness, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName,
-    },
+    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName},
     error::sanitise,
     event::Observer,
     sync::{Arc, Mutex, lock},
@@ -29,7 +27,7 @@ use crate::{
 
 /// The idle time is measured in ticks, and a cache notes its use once a tick. So lookups of one key
 /// by many threads rarely write to shared memory.
-pub(super) const TICKS: u32 = 8;
+pub(super) const TICKS_PER_IDLE_TIME: u32 = 8;
 
 /// Changes the settings of one key's cache.
 pub(super) type Configure<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + Send + Sync;
@@ -96,7 +94,7 @@ pub(super) struct KeyedInner<K> {
     pub(super) metrics: KeyedMetrics,
     pub(super) name_keys: Option<Box<NameKeys<K>>>,
     pub(super) created_at: Instant,
-    pub(super) tick: Duration,
+    pub(super) tick_length: Duration,
     /// The tick in which idle caches were last dropped.
     pub(super) swept: AtomicU32,
 }
@@ -112,14 +110,14 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     /// While the returned cache is kept, it remains this key's cache.
     pub fn cache(&self, key: &K) -> TokenCache {
         let now = Instant::now();
-        let ticks = self.inner.ticks(now);
+        let tick = self.inner.current_tick(now);
         let recent = self.inner.recent.get(key);
-        let cache = recent.unwrap_or_else(|| self.inner.get_or_insert(key, ticks, now));
+        let cache = recent.unwrap_or_else(|| self.inner.get_or_insert(key, tick, now));
         if let Some(entry) = &cache.inner.key_entry {
-            entry.touch(ticks);
+            entry.touch(tick);
         }
-        if self.inner.swept.load(Relaxed) < ticks {
-            self.inner.sweep(ticks, now);
+        if self.inner.swept.load(Relaxed) < tick {
+            self.inner.sweep(tick, now);
         }
         cache
     }
@@ -144,7 +142,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         let cache = self.inner.get(key)?;
         // This counts as a use.
         if let Some(entry) = &cache.inner.key_entry {
-            entry.touch(self.inner.ticks(Instant::now()));
+            entry.touch(self.inner.current_tick(Instant::now()));
         }
         cache.current()
     }
@@ -174,17 +172,38 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         self.inner.name.get()
     }
 
-    /// Where events about requests without a key go.
+    /// The observer of events about requests without a key.
     pub(crate) fn observer(&self) -> Observer {
         Observer::default().with_client(Arc::clone(self.client()))
     }
 
-    /// The readiness of each key that has a cache, in no order. Requests no token.
+    /// The keys whose caches are kept, with their caches, in no order. Not a use of the caches, and
+    /// requests no token.
     ///
-    /// It copies all keys under a lock, so it is for a status page rather than for each request.
-    pub fn readiness(&self) -> Vec<(K, Readiness)> {
-        let in_use = lock(&self.inner.registry).in_use();
-        in_use.into_iter().map(|(key, cache)| (key, cache.readiness())).collect()
+    /// It clones each key, so it is for metrics and readiness probes. Drop the caches soon: one that
+    /// is still in use is not dropped after its idle time.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
+    /// # let tokens = KeyedTokenCache::new(|_: &&str| {
+    /// #     Ok(|_: AcquireContext| std::future::ready(Token::bearer("abc")))
+    /// # });
+    /// tokens.get(&"tenant-a").await?;
+    /// for (tenant, cache) in tokens.caches() {
+    ///     let expires_at = cache.peek().and_then(|token| token.expires_at());
+    ///     println!("{tenant}: {:?}, expires at {expires_at:?}", cache.readiness());
+    /// }
+    /// # assert_eq!(tokens.caches().len(), 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn caches(&self) -> Vec<(K, TokenCache)> {
+        self.inner.recent.iter().collect()
     }
 
     /// How many caches are kept.
@@ -199,9 +218,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
-    fn ticks(&self, now: Instant) -> u32 {
+    fn current_tick(&self, now: Instant) -> u32 {
         let elapsed = now.saturating_duration_since(self.created_at);
-        u32::try_from(elapsed.as_millis() / self.tick.as_millis()).unwrap_or(u32::MAX)
+        u32::try_from(elapsed.as_millis() / self.tick_length.as_millis()).unwrap_or(u32::MAX)
     }
 
     /// The key's cache, if it has one.
@@ -211,7 +230,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
 
     /// The cache of a key that is not in `recent`: one that is still in use, or a new one.
     #[cold]
-    fn get_or_insert(&self, key: &K, ticks: u32, now: Instant) -> TokenCache {
+    fn get_or_insert(&self, key: &K, tick: u32, now: Instant) -> TokenCache {
         let in_use = lock(&self.registry).get(key);
         let cache = in_use.unwrap_or_else(|| {
             // Built without the lock, as it runs the caller's code. Another thread may be first.
@@ -222,7 +241,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             let builder = builder.metrics(self.metrics.of_key(&name, self.name_keys.is_some()));
             let builder = builder.shared_name(name);
             let builder = (self.configure)(key, builder);
-            let new = builder.build_keyed(KeyEntry::new(ticks));
+            let new = builder.build_keyed(KeyEntry::new(tick));
             lock(&self.registry).get_or_insert(key, &new, now)
         });
         self.recent.insert(key.clone(), cache.clone());
@@ -240,15 +259,15 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
 
     /// Drops the caches without a request in the idle time.
     #[cold]
-    fn sweep(&self, ticks: u32, now: Instant) {
-        if self.swept.fetch_max(ticks, Relaxed) >= ticks {
+    fn sweep(&self, tick: u32, now: Instant) {
+        if self.swept.fetch_max(tick, Relaxed) >= tick {
             return;
         }
         // Dropped without the lock, since a source may own anything.
         let idle = RefCell::new(Vec::new());
         self.recent.retain(|_, cache| {
             let entry = cache.inner.key_entry.as_ref();
-            let is_used = entry.is_some_and(|it| it.last_used() + TICKS >= ticks);
+            let is_used = entry.is_some_and(|it| it.last_used() + TICKS_PER_IDLE_TIME >= tick);
             if !is_used {
                 idle.borrow_mut().push(cache.clone());
             }

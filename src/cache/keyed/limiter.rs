@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     sync::{Arc, Mutex, lock},
 };
 
@@ -44,31 +44,31 @@ struct Waiting {
 }
 
 impl Queue {
-    /// The first waiters in line that are not stalled, one for each available permit.
-    fn next(&self, now: Instant) -> impl Iterator<Item = (&u64, &Waiting)> {
+    /// The waiters that can take a permit: for each available one, the first that is not stalled.
+    fn eligible(&self, now: Instant) -> impl Iterator<Item = (&u64, &Waiting)> {
         let driven = move |(_, it): &(&u64, &Waiting)| now < it.checked_at + STALLED_AFTER;
         self.waiting.iter().filter(driven).take(self.available)
     }
 
-    /// Takes a permit for this waiter if it is its turn.
-    fn check(&mut self, ticket: u64, now: Instant) -> bool {
+    /// Takes a permit for this waiter, if it is eligible. Also records that the waiter is driven.
+    fn try_take(&mut self, ticket: u64, now: Instant) -> bool {
         if let Some(waiting) = self.waiting.get_mut(&ticket) {
             waiting.checked_at = now;
         }
-        let is_next = self.next(now).any(|(next, _)| *next == ticket);
-        if is_next {
+        let is_eligible = self.eligible(now).any(|(eligible, _)| *eligible == ticket);
+        if is_eligible {
             self.waiting.remove(&ticket);
             self.available -= 1;
         }
-        is_next
+        is_eligible
     }
 
     fn to_notify(&self) -> Vec<Arc<Notify>> {
-        self.next(Instant::now()).map(|(_, waiting)| Arc::clone(&waiting.notify)).collect()
+        self.eligible(Instant::now()).map(|(_, waiting)| Arc::clone(&waiting.notify)).collect()
     }
 }
 
-/// Returned to the limiter when it is dropped.
+/// A permit to start an acquisition. Dropping it returns it to the limiter.
 pub(super) struct Permit<'a>(&'a Limiter);
 
 impl Drop for Permit<'_> {
@@ -78,7 +78,7 @@ impl Drop for Permit<'_> {
     }
 }
 
-/// A place in the queue, given up when it is dropped.
+/// A place in the queue. Dropping it leaves the queue.
 struct Place<'a> {
     limiter: &'a Limiter,
     ticket: u64,
@@ -86,15 +86,15 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn check(&self) -> Option<Permit<'a>> {
-        let taken = lock(&self.limiter.queue).check(self.ticket, Instant::now());
+    fn try_take(&self) -> Option<Permit<'a>> {
+        let taken = lock(&self.limiter.queue).try_take(self.ticket, Instant::now());
         taken.then(|| Permit(self.limiter))
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        // `None`: it has its permit.
+        // `None`: the waiter got its permit and has left the queue.
         let waited = lock(&self.limiter.queue).waiting.remove(&self.ticket);
         if waited.is_some() {
             self.limiter.notify();
@@ -108,7 +108,7 @@ impl Limiter {
         Self { queue: Mutex::new(queue), max_waiting }
     }
 
-    /// Notifies the waiters that can take a permit. Without the lock, as it runs wakers.
+    /// Notifies the waiters that can take a permit. Done without the lock, because it runs wakers.
     fn notify(&self) {
         let next = lock(&self.queue).to_notify();
         next.iter().for_each(|notify| notify.notify_one());
@@ -121,15 +121,15 @@ impl Limiter {
         let give_up = deadline.map(|at| started + at.saturating_duration_since(started) / 2);
         let place = self.enter(started)?;
         loop {
-            if let Some(permit) = place.check() {
+            if let Some(permit) = place.try_take() {
                 return Ok(permit);
             }
             let check_at = Instant::now() + CHECK_INTERVAL;
             let check_at = give_up.map_or(check_at, |at| at.min(check_at));
-            // Notified or not, it checks.
+            // Checks again after a notification and after a timeout alike.
             let _ = timeout_at(check_at, place.notify.notified()).await;
             if give_up.is_some_and(|at| Instant::now() >= at) {
-                return Err(Error::new(ErrorKind::Overloaded));
+                return Err(Error::of(Problem::Overloaded));
             }
         }
     }
@@ -137,7 +137,7 @@ impl Limiter {
     fn enter(&self, now: Instant) -> Result<Place<'_>, Error> {
         let mut queue = lock(&self.queue);
         if queue.waiting.len() >= self.max_waiting.saturating_add(queue.available) {
-            return Err(Error::new(ErrorKind::Overloaded));
+            return Err(Error::of(Problem::Overloaded));
         }
         let (ticket, notify) = (queue.next_ticket, Arc::<Notify>::default());
         queue.next_ticket += 1;
@@ -209,7 +209,7 @@ mod tests {
         assert!(is_pending(late.as_mut()));
         drop(held);
         tokio::time::advance(Duration::from_secs(6)).await;
-        assert!(late.await.is_err_and(|error| error.kind() == ErrorKind::Overloaded));
+        assert!(late.await.is_err_and(|error| error.problem() == Problem::Overloaded));
         assert!(!is_pending(pin!(limiter.acquire(None))));
     }
 

@@ -9,8 +9,8 @@ use crate::{
     sync::{Arc, Weak, lock},
 };
 
-/// With fewer entries a search for outdated ones is not worth its time.
-const MIN_PRUNED: usize = 64;
+/// With fewer entries, a search for outdated ones is not worth its time.
+const MIN_PRUNE_LEN: usize = 64;
 
 /// All keys that must not be forgotten.
 ///
@@ -38,7 +38,7 @@ impl Entry {
 
 impl<K: Clone + Eq + Hash> KeyRegistry<K> {
     pub(super) fn new(max_dropped: usize) -> Self {
-        Self { entries: HashMap::new(), max_dropped, prune_at: MIN_PRUNED }
+        Self { entries: HashMap::new(), max_dropped, prune_at: MIN_PRUNE_LEN }
     }
 
     #[cfg(all(test, not(oauth_loom)))]
@@ -52,16 +52,8 @@ impl<K: Clone + Eq + Hash> KeyRegistry<K> {
         Some(TokenCache { inner })
     }
 
-    /// All caches that are in use.
-    pub(super) fn in_use(&self) -> Vec<(K, TokenCache)> {
-        let in_use = |(key, entry): (&K, &Entry)| {
-            Some((key.clone(), TokenCache { inner: entry.cache.upgrade()? }))
-        };
-        self.entries.iter().filter_map(in_use).collect()
-    }
-
-    /// The key's cache: the one in use, or else the new one, which continues with the backoff state of
-    /// the one before.
+    /// The key's cache: the one in use, or otherwise the new one. The new one continues with the backoff
+    /// state of the key's last cache.
     pub(super) fn get_or_insert(&mut self, key: &K, new: &TokenCache, now: Instant) -> TokenCache {
         if let Some(cache) = self.get(key) {
             return cache;
@@ -96,6 +88,6 @@ impl<K: Clone + Eq + Hash> KeyRegistry<K> {
             self.entries
                 .retain(|_, entry| entry.is_in_use() || entry.backoff.forget_at() > Some(last));
         }
-        self.prune_at = MIN_PRUNED.max(2 * self.entries.len());
+        self.prune_at = MIN_PRUNE_LEN.max(2 * self.entries.len());
     }
 }

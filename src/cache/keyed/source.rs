@@ -1,4 +1,4 @@
-//! The source of one key. It is made for the first acquisition, and called with a permit.
+//! The source of one key. The first acquisition makes it. Each acquisition calls it with a permit.
 
 use std::{pin::pin, sync::OnceLock, time::Duration};
 
@@ -17,11 +17,11 @@ use crate::{
 const MAX_PERMIT_TIME: Duration = Duration::from_millis(250);
 
 /// Makes the source of a key.
-pub(super) type Make<K> = dyn Fn(&K) -> Result<Box<dyn ErasedSource>, Error> + Send + Sync;
+pub(super) type MakeSource<K> = dyn Fn(&K) -> Result<Box<dyn ErasedSource>, Error> + Send + Sync;
 
 /// The parts that the sources of all keys share.
 pub(super) struct Sources<K> {
-    pub(super) make: Box<Make<K>>,
+    pub(super) make: Box<MakeSource<K>>,
     pub(super) limiter: Limiter,
     /// For keys whose last acquisition failed, so that other keys do not wait for them.
     pub(super) retry_limiter: Limiter,
@@ -30,27 +30,27 @@ pub(super) struct Sources<K> {
 pub(super) struct KeyedSource<K> {
     key: K,
     sources: Arc<Sources<K>>,
-    made: OnceLock<Box<dyn ErasedSource>>,
+    source: OnceLock<Box<dyn ErasedSource>>,
     cache: OnceLock<CacheHandle>,
 }
 
 impl<K> KeyedSource<K> {
     pub(super) fn new(key: K, sources: Arc<Sources<K>>) -> Self {
-        Self { key, sources, made: OnceLock::new(), cache: OnceLock::new() }
+        Self { key, sources, source: OnceLock::new(), cache: OnceLock::new() }
     }
 
     /// The source, made by the first acquisition rather than with the cache. So a failure starts a
     /// cooldown like any other, a panic is caught, and a key that is never used costs nothing.
-    fn made(&self) -> Result<&dyn ErasedSource, Error> {
-        if let Some(made) = self.made.get() {
-            return Ok(&**made);
+    fn source(&self) -> Result<&dyn ErasedSource, Error> {
+        if let Some(source) = self.source.get() {
+            return Ok(&**source);
         }
-        let made = (self.sources.make)(&self.key)?;
+        let source = (self.sources.make)(&self.key)?;
         if let Some(cache) = self.cache.get() {
-            made.attach(cache.clone());
+            source.attach(cache.clone());
         }
         // An abandoned acquisition may make a second one, which is dropped.
-        Ok(&**self.made.get_or_init(|| made))
+        Ok(&**self.source.get_or_init(|| source))
     }
 }
 
@@ -61,7 +61,7 @@ impl<K: Send + Sync + 'static> TokenSource for KeyedSource<K> {
         let permit = limiter.acquire(context.deadline).await?;
         // The wait for the permit is not part of the token's age.
         let started = Instant::now();
-        let mut acquiring = pin!(self.made()?.acquire_boxed(context));
+        let mut acquiring = pin!(self.source()?.acquire_boxed(context));
         let token = match timeout(MAX_PERMIT_TIME, acquiring.as_mut()).await {
             Ok(acquired) => acquired?,
             Err(_elapsed) => {

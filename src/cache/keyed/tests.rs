@@ -6,15 +6,14 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     source::AcquireContext,
     sync::{Arc, Mutex, lock},
     token::Token,
 };
 
 fn failing(capacity: usize) -> KeyedTokenCache<u32> {
-    let source =
-        |_: &u32| Ok(|_: AcquireContext| async { Err(Error::new(ErrorKind::ServerError)) });
+    let source = |_: &u32| Ok(|_: AcquireContext| async { Err(Error::of(Problem::ServerError)) });
     KeyedTokenCache::builder(source).capacity(capacity).build()
 }
 
@@ -137,7 +136,7 @@ async fn an_acquisition_after_overload_is_not_a_probe() {
     let (tokens, asked) = one_at_once(Duration::from_millis(400));
     let first = tokio::spawn(tokens.get(&300));
     tokio::task::yield_now().await;
-    assert_eq!(tokens.get(&0).await.unwrap_err().kind(), ErrorKind::Overloaded);
+    assert_eq!(tokens.get(&0).await.unwrap_err().problem(), Problem::Overloaded);
     first.await.unwrap().unwrap();
     tokio::time::advance(Duration::from_millis(1250)).await;
     tokens.get(&0).await.unwrap();

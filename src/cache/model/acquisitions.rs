@@ -5,7 +5,7 @@ use std::future::poll_fn;
 use super::*;
 use crate::{
     cache::acquisition::{Acquisition, Outcome, Waiter},
-    error::ErrorKind,
+    error::Problem,
 };
 
 /// A task that waited for an acquisition.
@@ -53,13 +53,13 @@ fn all_were_woken(
 }
 
 fn failure() -> Outcome {
-    Outcome::Failed(Error::new(ErrorKind::ServerError))
+    Outcome::Failed(Error::of(Problem::ServerError))
 }
 
 #[test]
 fn two_waiters_join_while_the_acquisition_ends() {
     check(None, || {
-        let acquisition = Acquisition::of_a_test();
+        let acquisition = Acquisition::for_test();
         let waiters = [WaitingTask::spawn(&acquisition), WaitingTask::spawn(&acquisition)];
         acquisition.end(Outcome::Lost);
         all_were_woken(waiters, false);
@@ -69,7 +69,7 @@ fn two_waiters_join_while_the_acquisition_ends() {
 #[test]
 fn three_waiters_join_while_the_acquisition_ends() {
     check(3, || {
-        let acquisition = Acquisition::of_a_test();
+        let acquisition = Acquisition::for_test();
         let waiters = [0, 1, 2].map(|_| WaitingTask::spawn(&acquisition));
         acquisition.end(failure());
         all_were_woken(waiters, true);
@@ -80,7 +80,7 @@ fn three_waiters_join_while_the_acquisition_ends() {
 #[test]
 fn a_waiter_that_is_dropped_while_it_is_woken_affects_no_other() {
     check(None, || {
-        let acquisition = Acquisition::of_a_test();
+        let acquisition = Acquisition::for_test();
         let other = WaitingTask::spawn(&acquisition);
         let dropped = thread::spawn({
             let acquisition = Arc::clone(&acquisition);
@@ -99,7 +99,7 @@ fn a_waiter_that_is_dropped_while_it_is_woken_affects_no_other() {
 #[test]
 fn a_waiter_that_moves_to_another_task_is_woken_there() {
     check(None, || {
-        let acquisition = Acquisition::of_a_test();
+        let acquisition = Acquisition::for_test();
         let mut waiter = Waiter::new(Arc::clone(&acquisition));
         let task = thread::spawn(move || acquisition.end(Outcome::Lost));
         poll_once(poll_fn(|cx| waiter.poll(cx)));
@@ -112,7 +112,7 @@ fn a_waiter_that_moves_to_another_task_is_woken_there() {
 #[test]
 fn the_first_outcome_counts_for_all() {
     check(None, || {
-        let acquisition = Acquisition::of_a_test();
+        let acquisition = Acquisition::for_test();
         let waiter = WaitingTask::spawn(&acquisition);
         let task = thread::spawn({
             let acquisition = Arc::clone(&acquisition);

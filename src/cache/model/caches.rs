@@ -1,14 +1,14 @@
 //! The whole cache: requests, tasks, rejections and time.
 
 use super::*;
-use crate::{cache::Readiness, error::ErrorKind, event::AcquisitionReason};
+use crate::{cache::Readiness, error::Problem, event::AcquisitionReason};
 
 fn new_each_time(serial: usize, _: &AcquireContext) -> Result<Token, Error> {
     Ok(token(serial))
 }
 
 fn fails(_: usize, _: &AcquireContext) -> Result<Token, Error> {
-    Err(Error::new(ErrorKind::ServerError))
+    Err(Error::of(Problem::ServerError))
 }
 
 fn fails_once(serial: usize, _: &AcquireContext) -> Result<Token, Error> {

@@ -23,7 +23,7 @@ impl State {
         }
         self.refills_budget &= !self.held_rejected;
         self.held_rejected = false;
-        self.suspect_until = None;
+        self.replacement_wait_until = None;
         self.wall_expires_at = None;
         self.rejection_pending = false;
         Effects { events: vec![EventKind::Cleared], ..Effects::default() }

@@ -4,20 +4,20 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Effects, State, hold::Arrived};
+use super::{Effects, State, hold::NewSnapshot};
 use crate::{
     cache::{
         acquisition::{Acquisition, Outcome},
         backoff::FailureBackoff,
         settings::Settings,
-        suspend::Baseline,
+        suspend::ClockSample,
     },
     error::Error,
     event::{AcquisitionReason, EventKind},
     token::Token,
 };
 
-/// After a token that was expired on arrival, the next acquisition starts this much later.
+/// How long the next acquisition is delayed after a token that was expired on arrival.
 const PAUSE_AFTER_EXPIRED: Duration = Duration::from_secs(1);
 
 impl State {
@@ -33,9 +33,9 @@ impl State {
         let in_flight = self.acquisition.take_if(|it| it.plan.id == completed.plan.id);
         // The one in the state has the waiters: an offer may have replaced it.
         let Some(acquisition) = in_flight else { return Effects::default() };
-        self.suspect_until = None;
+        self.replacement_wait_until = None;
         let (outcome, events) = match result {
-            // No failure of the server. The next request starts another acquisition.
+            // The server did not fail. The next request starts another acquisition.
             None => {
                 self.rejection_pending |= acquisition.plan.retry_owed;
                 (Outcome::Lost, Vec::new())
@@ -46,7 +46,7 @@ impl State {
             }
             Some(Ok(token)) => {
                 let requested = completed.called_at.get().copied();
-                let requested = requested.unwrap_or_else(|| Baseline::now(&settings.clock));
+                let requested = requested.unwrap_or_else(|| ClockSample::now(&settings.clock));
                 self.succeed(&acquisition, token, requested, now, draw, settings)
             }
             Some(Err(error)) => self.fail(&acquisition, error, now, draw, settings),
@@ -58,7 +58,7 @@ impl State {
         &mut self,
         acquisition: &Acquisition,
         token: Token,
-        requested: Baseline,
+        requested: ClockSample,
         now: Instant,
         draw: f64,
         settings: &Settings,
@@ -66,8 +66,8 @@ impl State {
         let left = self.leave_cooldown(now);
         self.rejection_pending = false;
         let started = acquisition.plan.starts_at;
-        let Arrived { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
-            self.arrive(token, started, now, draw, settings);
+        let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
+            self.new_snapshot(token, started, now, draw, settings);
         self.has_had_token = true;
         let took = now.saturating_duration_since(started);
         let remaining =
@@ -81,7 +81,7 @@ impl State {
         let mut events: Vec<_> = [event].into_iter().chain(left).collect();
         let is_expired = snapshot.expired_on_arrival;
         self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
-        if acquisition.overtaken && self.keeps_offered(snapshot.issued_at, now) {
+        if acquisition.overtaken && self.keeps_offered(&snapshot, now) {
             return (Outcome::Token(self.updated(now)), events);
         }
         if is_expired && !is_same && self.has_unexpired(now) {

@@ -5,19 +5,19 @@ use tokio::time::Instant;
 use super::{Effects, State};
 use crate::{
     cache::{acquisition::Acquisition, settings::Settings, snapshot::Snapshot},
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     event::AcquisitionReason,
     sync::Arc,
 };
 
-/// The wish of a request that waits if it has to.
-pub(in crate::cache) enum Wish {
+/// What a request that can wait asks for.
+pub(in crate::cache) enum Lookup {
     /// A token.
     Token,
     /// A token, for a request that has waited once. It uses any token that neither clock says has
     /// expired, even if other requests wait for its replacement.
     TokenAfterWait,
-    /// Any unexpired token, or else this error, which ended the wait of the request.
+    /// Any unexpired token. Otherwise this error, which ended the wait of the request.
     UnexpiredOr(Error),
 }
 
@@ -33,38 +33,39 @@ pub(in crate::cache) enum Decision {
 
 /// The limit of a short wait.
 pub(in crate::cache) enum Limit {
-    /// Then use the rejected token, or the one that has expired by the wall clock.
+    /// At this time use the cached token, although an API rejected it or it has expired by the wall
+    /// clock.
     Replacement(Instant),
-    /// Another request probes the server. Then fail with the remembered error.
+    /// Another request probes the server. After `probe_wait` fail with this error, the last failure.
     Probe(Error),
 }
 
-/// Which cached tokens are good enough for a request that does not wait.
+/// The cached tokens that a request which does not wait accepts.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::cache) enum Require {
+pub(in crate::cache) enum Requirement {
     /// Any token that has not expired by the monotonic clock.
     Unexpired,
     /// A token that neither clock says has expired.
     ValidByBothClocks,
-    /// A token whose replacement no request waits for.
+    /// A token that requests use rather than wait for its replacement.
     NoWait,
 }
 
 impl State {
     /// Decides what a request does. Starts a refresh that is due, and the acquisition of a missing
-    /// token. `can_start`: there is a runtime here.
+    /// token. `can_start`: the caller is in a tokio runtime.
     pub(in crate::cache) fn decide(
         &mut self,
-        wish: Wish,
+        lookup: Lookup,
         now: Instant,
         can_start: bool,
         settings: &Settings,
     ) -> (Decision, Effects) {
-        match wish {
-            Wish::Token => self.use_or_wait(now, can_start, settings),
-            Wish::TokenAfterWait => {
-                let require = Require::ValidByBothClocks;
-                let (token, mut effects) = self.current(require, now, can_start, settings);
+        match lookup {
+            Lookup::Token => self.use_or_wait(now, can_start, settings),
+            Lookup::TokenAfterWait => {
+                let requirement = Requirement::ValidByBothClocks;
+                let (token, mut effects) = self.current(requirement, now, can_start, settings);
                 if let Some(snapshot) = token {
                     return (Decision::Use(snapshot), effects);
                 }
@@ -72,8 +73,9 @@ impl State {
                 effects.extend(later);
                 (decision, effects)
             }
-            Wish::UnexpiredOr(error) => {
-                let (token, effects) = self.current(Require::Unexpired, now, can_start, settings);
+            Lookup::UnexpiredOr(error) => {
+                let (token, effects) =
+                    self.current(Requirement::Unexpired, now, can_start, settings);
                 (token.map_or(Decision::Fail(error), Decision::Use), effects)
             }
         }
@@ -86,11 +88,11 @@ impl State {
         settings: &Settings,
     ) -> (Decision, Effects) {
         let mut effects = self.replace_expired_by_wall(now, can_start, settings);
-        if let Some((acquisition, until)) = self.suspect(now) {
+        if let Some((acquisition, until)) = self.replacement_to_wait_for(now) {
             let (acquisition, limit) = (Arc::clone(acquisition), Some(Limit::Replacement(until)));
             return (Decision::Wait { acquisition, limit }, effects);
         }
-        let (token, later) = self.current(Require::Unexpired, now, can_start, settings);
+        let (token, later) = self.current(Requirement::Unexpired, now, can_start, settings);
         effects.extend(later);
         if let Some(snapshot) = token {
             return (Decision::Use(snapshot), effects);
@@ -106,7 +108,7 @@ impl State {
             return (Decision::Fail(failure.remembered(now)), effects);
         }
         if !can_start {
-            return (Decision::Fail(Error::new(ErrorKind::Runtime)), effects);
+            return (Decision::Fail(Error::of(Problem::Runtime)), effects);
         }
         let acquisition = self.start(AcquisitionReason::Missing, now, settings);
         effects.start = Some(Arc::clone(&acquisition));
@@ -117,19 +119,21 @@ impl State {
     /// of a missing token.
     pub(in crate::cache) fn current(
         &mut self,
-        require: Require,
+        requirement: Requirement,
         now: Instant,
         can_start: bool,
         settings: &Settings,
     ) -> (Option<Arc<Snapshot>>, Effects) {
         let mut effects = Effects::default();
-        match require {
-            Require::Unexpired => {}
-            Require::ValidByBothClocks if self.is_expired_by_wall(now) => return (None, effects),
-            Require::ValidByBothClocks => {}
-            Require::NoWait => {
+        match requirement {
+            Requirement::Unexpired => {}
+            Requirement::ValidByBothClocks if self.is_expired_by_wall(now) => {
+                return (None, effects);
+            }
+            Requirement::ValidByBothClocks => {}
+            Requirement::NoWait => {
                 effects = self.replace_expired_by_wall(now, can_start, settings);
-                if self.suspect(now).is_some() {
+                if self.replacement_to_wait_for(now).is_some() {
                     return (None, effects);
                 }
             }
@@ -144,9 +148,10 @@ impl State {
         (Some(self.updated(now)), effects)
     }
 
-    /// The acquisition that requests wait for rather than use the cached token, and until when.
-    fn suspect(&self, now: Instant) -> Option<(&Arc<Acquisition>, Instant)> {
-        let until = self.suspect_until.filter(|until| now < *until && self.has_unexpired(now))?;
+    /// The acquisition that requests wait for instead of using the cached token, and until when.
+    fn replacement_to_wait_for(&self, now: Instant) -> Option<(&Arc<Acquisition>, Instant)> {
+        let until =
+            self.replacement_wait_until.filter(|until| now < *until && self.has_unexpired(now))?;
         let acquisition = self.acquisition.as_ref().filter(|it| now < it.plan.abandoned_at)?;
         Some((acquisition, until))
     }

@@ -10,34 +10,34 @@ use crate::{
         schedule::{Arrival, Deadlines},
         settings::Settings,
         snapshot::{Replaced, Snapshot},
-        suspend::{Baseline, SuspendWatch},
+        suspend::{ClockSample, SuspendWatch},
     },
     event::EventKind,
     sync::{Arc, Striped},
     token::Token,
 };
 
-/// A token on its way into the cache.
-pub(super) struct Arrived {
+/// The snapshot of a new token, which is not cached yet.
+pub(super) struct NewSnapshot {
     pub(super) snapshot: Arc<Snapshot>,
-    /// The lifetime in force.
+    /// The lifetime that its deadlines are computed from.
     pub(super) lifetime: Duration,
     /// The end of its use by the wall clock.
     pub(super) wall_expires_at: SystemTime,
-    /// The cached token was returned again.
+    /// Whether the server returned the cached token again.
     pub(super) is_same: bool,
 }
 
 impl State {
     /// The snapshot of a token that arrives now. `started`: when it was requested.
-    pub(super) fn arrive(
+    pub(super) fn new_snapshot(
         &self,
         token: Token,
         started: Instant,
         now: Instant,
         draw: f64,
         settings: &Settings,
-    ) -> Arrived {
+    ) -> NewSnapshot {
         let schedule = &settings.schedule;
         let is_same = self.holds(&token);
         let issued_at = token.issued_at().unwrap_or(started).min(now);
@@ -55,6 +55,9 @@ impl State {
             same_token: is_same,
             draw,
         });
+        // So that a token of a source without a clock has an expiry too.
+        let token =
+            if token.issued_at().is_none() { token.with_issued_at(issued_at) } else { token };
         let snapshot = Arc::new(Snapshot {
             token,
             revalidate_at: refresh_at,
@@ -70,7 +73,7 @@ impl State {
         });
         let (wall, left) = (settings.clock.read().wall, expires_at.saturating_duration_since(now));
         let wall_expires_at = wall.checked_add(left).unwrap_or(wall);
-        Arrived { snapshot, lifetime, wall_expires_at, is_same }
+        NewSnapshot { snapshot, lifetime, wall_expires_at, is_same }
     }
 
     /// Makes the token the held one. `requested`: both clocks when it was requested. Returns an event if
@@ -79,7 +82,7 @@ impl State {
         &mut self,
         snapshot: Arc<Snapshot>,
         is_same: bool,
-        requested: Baseline,
+        requested: ClockSample,
         now: Instant,
         settings: &Settings,
     ) -> Option<EventKind> {

@@ -1,13 +1,13 @@
 //! The state of a cache and its decisions: plain code over (state, now, settings), run under the
 //! cache's lock.
 //!
-//! Nothing here waits, spawns, wakes or calls out. A step returns such acts as [`Effects`], which are
-//! carried out after the lock is released.
+//! Nothing here waits, spawns, wakes or calls out. A step returns such actions as [`Effects`], which
+//! the cache carries out after it has released the lock.
 //!
 //! * [`decide`] reads the token for a request, and starts acquisitions.
 //! * [`complete`] takes the result of an acquisition.
 //! * [`reject`] handles rejected tokens and forced refreshes, within their budget.
-//! * [`offer`] and [`clear`] are the acts of a source.
+//! * [`offer`] and [`clear`] are called by a source, through its handle.
 //! * [`suspend`] moves the deadlines when the machine was suspended.
 //! * [`hold`] makes an arriving token the cached one.
 
@@ -24,7 +24,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(super) use self::{
-    decide::{Decision, Limit, Require, Wish},
+    decide::{Decision, Limit, Lookup, Requirement},
     reject::Rejection,
 };
 use super::{
@@ -49,15 +49,18 @@ const END_COOLDOWN_INTERVAL: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(in crate::cache) struct State {
-    /// The last token, also when it has expired: a server that returns it again is recognized. Always
-    /// the published one, see [`State::update_held`].
+    /// The cached token. It is kept after its expiry, so that a server which returns it again is
+    /// recognized. Each step publishes it, see [`State::update_held`].
     held: Option<Arc<Snapshot>>,
     /// An API rejected the held token.
     held_rejected: bool,
     /// The last rejected tokens, which a source must not offer again.
     recently_rejected: Vec<Token>,
-    /// Until then requests wait for the acquisition rather than use the rejected token.
-    suspect_until: Option<Instant>,
+    /// The token that an offered one replaced last. Its rejection may arrive late.
+    replaced_by_offer: Option<Token>,
+    /// Until then, requests wait for the acquisition in flight rather than use the held token: an API
+    /// rejected it, or it has expired by the wall clock.
+    replacement_wait_until: Option<Instant>,
     /// An acquisition for a rejection or a forced refresh failed or was postponed, so one is due.
     rejection_pending: bool,
     /// The acquisition in flight.
@@ -69,7 +72,7 @@ pub(in crate::cache) struct State {
     postponed_reported: bool,
     /// When a cooldown was last ended by hand.
     cooldown_ended_at: Option<Instant>,
-    /// Tokens that were requested before this are worthless.
+    /// Tokens that were requested before this time are discarded.
     cleared_at: Option<Instant>,
     /// Compares both clocks since the held token was requested.
     suspends: SuspendWatch,
@@ -86,7 +89,7 @@ pub(in crate::cache) struct State {
     reported_readiness: Readiness,
 }
 
-/// The acts that a step asks for, carried out without the lock.
+/// The actions that a step asks for. The cache carries them out without the lock.
 #[derive(Default)]
 pub(in crate::cache) struct Effects {
     /// An acquisition whose task must be started.
@@ -111,7 +114,7 @@ impl State {
     fn abandon(&mut self, now: Instant) -> Effects {
         let abandoned = self.acquisition.take_if(|it| now >= it.plan.abandoned_at);
         let Some(acquisition) = abandoned else { return Effects::default() };
-        self.suspect_until = None;
+        self.replacement_wait_until = None;
         self.rejection_pending |= acquisition.plan.retry_owed;
         let age = now.saturating_duration_since(acquisition.plan.starts_at);
         Effects {
@@ -153,7 +156,7 @@ impl State {
             id: self.started,
             reason,
             retry_owed: was_pending || reason.is_early(),
-            // Without a failure the last acquisition did not start, so the server may be well.
+            // With no failure counted, the last acquisition never reached the server.
             probe: self.backoff.failure.as_ref().is_some_and(|failure| failure.failures > 0),
             rejected: held.map(|held| held.token().clone()),
             starts_at,
@@ -222,6 +225,14 @@ impl State {
         self.acquisition.clone()
     }
 
+    /// Clones of the values that may own code of the user, such as a proof of possession or the error of
+    /// a token source. The caller of a step drops them without the lock, because a destructor that calls
+    /// the cache would wait for the lock forever.
+    pub(in crate::cache) fn foreign_values(&self) -> impl Sized + use<> {
+        let error = self.backoff.failure.as_ref().map(|failure| failure.error.clone());
+        (self.held.clone(), self.acquisition.clone(), error)
+    }
+
     fn has_unexpired(&self, now: Instant) -> bool {
         self.held.as_ref().is_some_and(|held| now < held.expires_at)
     }
@@ -232,7 +243,7 @@ impl State {
 
     /// When a request must ask the state about the held token again.
     fn revalidate_at(&self, held: &Snapshot, now: Instant) -> Instant {
-        let is_suspect = self.suspect_until.is_some_and(|until| now < until);
+        let is_suspect = self.replacement_wait_until.is_some_and(|until| now < until);
         let at = match &self.acquisition {
             Some(_) if is_suspect => now,
             Some(acquisition) => acquisition.plan.abandoned_at,

@@ -2,9 +2,9 @@
 
 use tokio::time::Instant;
 
-use super::{Effects, State, hold::Arrived};
+use super::{Effects, State, hold::NewSnapshot};
 use crate::{
-    cache::{acquisition::Outcome, settings::Settings, suspend::Baseline},
+    cache::{acquisition::Outcome, settings::Settings, snapshot::Snapshot, suspend::ClockSample},
     event::EventKind,
     sync::Arc,
     token::Token,
@@ -19,12 +19,11 @@ impl State {
     ///
     /// # One acquisition at a time
     ///
-    /// Requests that wait for an acquisition are served at once, but the acquisition is still running.
-    /// It stays the one in flight, so no second one starts within its bound. Requests that need to wait
-    /// later, because the offered token was rejected or has expired, must not find the outcome that the
-    /// first waiters got: they would not wait for the new token. So the state continues with a copy of
-    /// the acquisition that has the same number and no waiters. The result of the task, or the abandon
-    /// bound, ends that copy.
+    /// The offered token ends the wait of all waiters, but the acquisition still runs. It stays the one
+    /// in flight, so that no second one starts within its bound. Later requests may have to wait for it
+    /// too, because the offered token was rejected or has expired. They must not find the outcome of the
+    /// first waiters. So the state continues with a copy of the acquisition, which has the same number
+    /// and no waiters. The result of the task ends the copy, or waiters abandon it.
     pub(in crate::cache) fn offer(
         &mut self,
         token: Token,
@@ -32,23 +31,24 @@ impl State {
         draw: f64,
         settings: &Settings,
     ) -> (bool, Effects) {
-        let is_known = self.holds(&token)
-            || self.recently_rejected.iter().any(|rejected| rejected.same_secret(&token))
-            || self.is_cleared(&token, now);
-        let Arrived { snapshot, lifetime, wall_expires_at: expires_at, .. } =
-            self.arrive(token, now, now, draw, settings);
+        let is_known =
+            self.holds(&token) || self.was_rejected(&token) || self.is_cleared(&token, now);
+        let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, .. } =
+            self.new_snapshot(token, now, now, draw, settings);
         if is_known || snapshot.expired_on_arrival || !self.is_improved_by(snapshot.issued_at, now)
         {
             return (false, Effects::default());
         }
-        let left = self.leave_cooldown(now);
+        self.replaced_by_offer = self.held.as_ref().map(|held| held.token().without_proof());
+        // The backoff stays: an offer says nothing about the authorization server.
         self.rejection_pending = false;
-        self.suspect_until = None;
-        let suspended = self.hold(snapshot, false, Baseline::now(&settings.clock), now, settings);
-        let events = [EventKind::Offered { lifetime, expires_at }];
-        let events = events.into_iter().chain(left).chain(suspended).collect();
+        self.replacement_wait_until = None;
+        let suspended =
+            self.hold(snapshot, false, ClockSample::now(&settings.clock), now, settings);
+        let offered = EventKind::Offered { lifetime, expires_at };
+        let events = [offered].into_iter().chain(suspended).collect();
         let waited_for = self.acquisition.take();
-        self.acquisition = waited_for.as_ref().map(|it| Arc::new(it.overtaken()));
+        self.acquisition = waited_for.as_ref().map(|it| Arc::new(it.for_later_waiters()));
         let held = self.updated(now);
         let end = waited_for.map(|acquisition| (acquisition, Outcome::Token(held)));
         (true, Effects { start: None, end, events })
@@ -61,18 +61,27 @@ impl State {
     }
 
     /// Whether the held token, which was offered during an acquisition, is better than its result.
-    pub(super) fn keeps_offered(&self, issued_at: Instant, now: Instant) -> bool {
+    pub(super) fn keeps_offered(&self, result: &Snapshot, now: Instant) -> bool {
         self.has_unexpired(now)
             && !self.held_rejected
-            && self.held.as_ref().is_some_and(|held| issued_at < held.issued_at)
+            && (self.was_rejected(result.token())
+                || self.held.as_ref().is_some_and(|held| result.issued_at < held.issued_at))
     }
 
     /// Remembers a rejected token, so that it is not used again if it is offered.
     pub(super) fn remember_rejected(&mut self, token: &Token) {
+        if self.was_rejected(token) {
+            return;
+        }
         if self.recently_rejected.len() == REMEMBERED {
             self.recently_rejected.remove(0);
         }
-        self.recently_rejected.push(token.clone());
+        // Not the proof: its destructor must not run under the lock.
+        self.recently_rejected.push(token.without_proof());
+    }
+
+    pub(super) fn was_rejected(&self, token: &Token) -> bool {
+        self.recently_rejected.iter().any(|rejected| rejected.same_secret(token))
     }
 }
 
@@ -83,7 +92,7 @@ mod tests {
     use super::*;
     use crate::cache::{
         acquisition::Acquisition,
-        state::{Decision, Rejection, Require, Wish},
+        state::{Decision, Lookup, Rejection, Requirement},
     };
 
     const S: Duration = Duration::from_secs(1);
@@ -120,13 +129,13 @@ mod tests {
 
         fn held(&mut self) -> Option<String> {
             let (token, _) =
-                self.state.current(Require::Unexpired, self.now, false, &self.settings);
+                self.state.current(Requirement::Unexpired, self.now, false, &self.settings);
             token.map(|snapshot| snapshot.token().secret().to_owned())
         }
 
         fn wait(&mut self) -> (Arc<Acquisition>, bool) {
             let (decision, effects) =
-                self.state.decide(Wish::Token, self.now, true, &self.settings);
+                self.state.decide(Lookup::Token, self.now, true, &self.settings);
             let Decision::Wait { acquisition, .. } = decision else { panic!("a token is cached") };
             (acquisition, effects.start.is_some())
         }
@@ -190,14 +199,45 @@ mod tests {
     }
 
     #[test]
-    fn the_cooldown_after_a_failure_ends() {
+    fn the_cooldown_after_a_failure_stays() {
         let mut cache = Cache::new();
         let (acquisition, _) = cache.wait();
-        let failure = crate::error::Error::new(crate::error::ErrorKind::ServerError);
+        let failure = crate::error::Error::of(crate::error::Problem::ServerError);
         let now = cache.now;
         cache.state.complete(&acquisition, Some(Err(failure)), now, 0.5, &cache.settings);
         assert!(cache.offer("offered", Duration::ZERO).0);
-        assert_eq!(cache.state.readiness(now).readiness, crate::cache::Readiness::Ready);
+        // A rejection of the offered token starts no acquisition before the cooldown ends.
+        let offered = Token::bearer("offered").unwrap();
+        let (_, effects) = cache.state.reject(&offered, None, now, true, &cache.settings);
+        assert!(effects.start.is_none());
+    }
+
+    /// It was replaced by an offer before its rejection arrived.
+    #[test]
+    fn a_token_whose_rejection_arrived_late_is_not_used_again() {
+        let mut cache = Cache::new();
+        assert!(cache.offer("first", S).0);
+        assert!(cache.offer("second", Duration::ZERO).0);
+        for rejected in ["first", "second"] {
+            let rejected = Token::bearer(rejected).unwrap();
+            cache.state.reject(&rejected, None, cache.now, true, &cache.settings);
+        }
+        cache.now += S;
+        assert!(!cache.offer("first", Duration::ZERO).0);
+    }
+
+    /// A server that returns its cached token again.
+    #[test]
+    fn a_late_result_that_was_rejected_does_not_replace_an_offered_token() {
+        let mut cache = Cache::new();
+        assert!(cache.offer("first", S).0);
+        let first = Token::bearer("first").unwrap();
+        let (rejection, _) = cache.state.reject(&first, None, cache.now, true, &cache.settings);
+        let Rejection::Wait(acquisition) = rejection else { panic!("no acquisition") };
+        assert!(cache.offer("second", Duration::ZERO).0);
+        cache.now += S;
+        cache.complete(&acquisition, "first", Duration::ZERO);
+        assert!(cache.state.holds(&Token::bearer("second").unwrap()));
     }
 
     /// And the acquisition remains the one in flight.

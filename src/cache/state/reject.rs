@@ -36,6 +36,11 @@ impl State {
     ) -> (Rejection, Effects) {
         let mut effects = self.abandon(now);
         if !self.holds(token) {
+            // It may be offered again. Only tokens that this cache held are remembered, so that other
+            // ones cannot displace them.
+            if self.replaced_by_offer.as_ref().is_some_and(|replaced| replaced.same_secret(token)) {
+                self.remember_rejected(token);
+            }
             let newer = self.held.clone().filter(|held| now < held.expires_at);
             return (newer.map_or(Rejection::Stale, Rejection::Newer), effects);
         }
@@ -49,7 +54,7 @@ impl State {
         let (rejection, action) =
             self.acquire_early(AcquisitionReason::Rejected, now, can_start, settings, &mut effects);
         let was_reported = match action {
-            RejectionAction::Joined => self.suspect_until.is_some(),
+            RejectionAction::Joined => self.replacement_wait_until.is_some(),
             RejectionAction::BudgetExhausted { .. } => {
                 std::mem::replace(&mut self.too_soon_reported, true)
             }
@@ -63,7 +68,7 @@ impl State {
             }
         };
         if let Rejection::Wait(_) = rejection {
-            self.suspect_until.get_or_insert(now + settings.rejected_token_wait);
+            self.replacement_wait_until.get_or_insert(now + settings.rejected_token_wait);
         }
         if !was_reported {
             effects.events.push(EventKind::Rejected { action, origin });
@@ -146,7 +151,7 @@ impl State {
 #[cfg(all(test, not(oauth_loom)))]
 mod tests {
     use super::*;
-    use crate::cache::state::{Decision, Wish};
+    use crate::cache::state::{Decision, Lookup};
 
     fn complete(state: &mut State, acquisition: &Acquisition, secret: &str, now: Instant) -> Token {
         let lifetime = Duration::from_secs(86_400);
@@ -158,7 +163,7 @@ mod tests {
     /// A state with a token.
     fn with_token(now: Instant) -> (State, Token) {
         let mut state = State::default();
-        let (decision, _) = state.decide(Wish::Token, now, true, &Settings::default());
+        let (decision, _) = state.decide(Lookup::Token, now, true, &Settings::default());
         let Decision::Wait { acquisition, .. } = decision else { panic!("there is no token") };
         let token = complete(&mut state, &acquisition, "first", now);
         (state, token)
@@ -226,7 +231,7 @@ mod tests {
         };
         assert!(acquisition.plan.rejected.as_ref().is_some_and(|it| it.same_secret(&token)));
         let started =
-            |state: &mut State, now| state.decide(Wish::Token, now, true, &settings).1.start;
+            |state: &mut State, now| state.decide(Lookup::Token, now, true, &settings).1.start;
         for _ in 0..3 {
             let abandoned_at = acquisition.plan.abandoned_at;
             assert!(started(&mut state, abandoned_at - Duration::from_millis(1)).is_none());

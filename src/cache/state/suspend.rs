@@ -1,4 +1,4 @@
-//! A suspend of the machine: the cached token is older than the monotonic clock says.
+//! Handles a suspend of the machine: the cached token is older than the monotonic clock shows.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use tokio::time::Instant;
 
 use super::{Effects, State};
 use crate::{
-    cache::{settings::Settings, snapshot::Snapshot, suspend::Baseline},
+    cache::{settings::Settings, snapshot::Snapshot, suspend::ClockSample},
     event::{AcquisitionReason, EventKind},
     sync::Arc,
 };
 
 /// How long requests wait for the replacement of a token that has expired by the wall clock only. A
-/// wall clock that was merely corrected costs no more than this.
+/// correction of the wall clock costs no more than this.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 impl State {
@@ -23,7 +23,7 @@ impl State {
         settings: &Settings,
     ) -> Option<EventKind> {
         let held = self.held.as_ref().filter(|held| now < held.expires_at)?;
-        let by = self.suspends.observe(Baseline::now(&settings.clock))?;
+        let by = self.suspends.observe(ClockSample::now(&settings.clock))?;
         // The expiry by the monotonic clock does not move, since the wall clock may only have been
         // corrected.
         let moved = |at: Instant| at.checked_sub(by).map_or(now, |at| at.max(now));
@@ -40,8 +40,8 @@ impl State {
     }
 
     /// If the token has expired by the wall clock, starts one acquisition, which requests wait for
-    /// briefly. Afterwards they use the token until it expires by the monotonic clock, so one step of
-    /// the wall clock costs one wait.
+    /// briefly. Then they use the token until it expires by the monotonic clock, so one step of the wall
+    /// clock costs one wait.
     pub(super) fn replace_expired_by_wall(
         &mut self,
         now: Instant,
@@ -62,8 +62,8 @@ impl State {
         if self.acquisition.is_some() {
             let until = now + settings.rejected_token_wait.min(MAX_WAIT);
             // A wait that has begun is not extended.
-            let begun = self.suspect_until.filter(|at| now < *at);
-            self.suspect_until = Some(begun.map_or(until, |at| at.min(until)));
+            let begun = self.replacement_wait_until.filter(|at| now < *at);
+            self.replacement_wait_until = Some(begun.map_or(until, |at| at.min(until)));
         }
         effects
     }

@@ -5,7 +5,7 @@
 //! # Auth0
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials, client_auth::Secret,
 //!     jose::{SigningAlgorithm, SigningKeySource},
@@ -44,7 +44,7 @@
 //! (scopes `okta.…`, Okta's own API) accepts `private_key_jwt` only:
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt", feature = "dpop"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt", feature = "dpop"))] {
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials, dpop::DpopKey,
 //!     jose::{SigningAlgorithm, SigningKeySource},
@@ -78,7 +78,7 @@
 //! # Amazon Cognito
 //!
 //! ```
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //!
 //! let source = ClientCredentials::builder(

@@ -9,7 +9,7 @@
 //! service-account token for the audience `api://AzureADTokenExchange`.
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use std::env::var;
 //! use tower_oauth2_client_credentials::ClientCredentials;
 //!
@@ -27,7 +27,7 @@
 //! With a registered certificate:
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials,
 //!     jose::{SigningAlgorithm, SigningKeySource},
@@ -61,7 +61,7 @@
 //! # Salesforce
 //!
 //! ```
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use std::time::Duration;
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache, client_auth::Secret,
@@ -101,14 +101,14 @@
 //! With the certificate of a service binding (`credential-type` `x509`):
 //!
 //! ```no_run
-//! # #[cfg(feature = "hyper")] {
-//! use tower_oauth2_client_credentials::{ClientCredentials, transport::ClientIdentity};
+//! # #[cfg(feature = "hyper-transport")] {
+//! use tower_oauth2_client_credentials::{ClientCredentials, transport::{ChainAndKey, ClientIdentity}};
 //!
 //! // `certurl`, and the path
 //! let url = "https://SUBDOMAIN.authentication.cert.eu20.hana.ondemand.com/oauth/token";
 //! let source = ClientCredentials::builder(url)
 //!     .tls_client_auth("sb-my-app!t1234") // `clientid`
-//!     .client_identity(ClientIdentity::from_files("/run/xsuaa/crt.pem", "/run/xsuaa/key.pem")?)
+//!     .client_identity(ClientIdentity::from_files(ChainAndKey { chain: "/run/xsuaa/crt.pem", key: "/run/xsuaa/key.pem" })?)
 //!     .build()?;
 //! # drop(source);
 //! # }
@@ -132,7 +132,7 @@
 //! 8693). Both are [extension grants](crate::docs::grants#google-a-service-account):
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials, endpoint::SignedJwt,
 //!     jose::{SigningAlgorithm, SigningKeySource},

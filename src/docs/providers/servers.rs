@@ -5,7 +5,7 @@
 //! # PingAM, ForgeRock
 //!
 //! ```
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //!
 //! let source = ClientCredentials::builder(
@@ -30,7 +30,7 @@
 //! # Keycloak
 //!
 //! ```
-//! # #[cfg(all(feature = "hyper", feature = "jwt"))] {
+//! # #[cfg(all(feature = "hyper-transport", feature = "jwt"))] {
 //! use tower_oauth2_client_credentials::{
 //!     ClientCredentials, client_auth::AssertionAudience, jose::SigningKeySource,
 //! };
@@ -66,7 +66,7 @@
 //! # Ory Hydra
 //!
 //! ```
-//! # #[cfg(feature = "hyper")] {
+//! # #[cfg(feature = "hyper-transport")] {
 //! use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
 //!
 //! let source = ClientCredentials::builder("https://hydra.example.com/oauth2/token")

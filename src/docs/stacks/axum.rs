@@ -1,29 +1,39 @@
 //! A backend service on axum that calls a protected API. [`examples/axum.rs`] is the whole program;
 //! [`examples/sidecar.rs`] is a reverse proxy.
 //!
-//! Outside of a test, build the client with
-//! [`HyperTransport::builder().build_client()`](HyperTransportBuilder::build_client). It has TLS,
-//! and the trust store and proxies of the token requests.
-//!
 //! The authorized client is a part of the state. axum clones it for each request, which is cheap.
 //! All handlers share one token.
 //!
+//! ```toml
+//! [dependencies]
+//! tower-oauth2-client-credentials = "0.1"
+//! tower = { version = "0.5", features = ["util"] }
+//! tokio = { version = "1", features = ["full"] }
+//! axum = "0.8"
 //! ```
-//! # use http::{Request, StatusCode};
-//! # use hyper_util::{client::legacy::{Client, connect::HttpConnector}, rt::TokioExecutor};
-//! # use tower_oauth2_client_credentials::{
-//! #     ClientCredentials,
-//! #     testing::{AuthorizationServer, ProtectedApi},
-//! # };
-//! use axum::{Router, body::Body, extract::State, response::Response, routing::get};
+//!
+//! ```
+//! # #[cfg(not(feature = "hyper-transport"))]
+//! # fn main() {}
+//! # #[cfg(feature = "hyper-transport")]
+//! # mod program {
+//! use axum::{
+//!     Router,
+//!     body::Body,
+//!     extract::State,
+//!     http::{Request, StatusCode},
+//!     response::Response,
+//!     routing::get,
+//! };
 //! use tower::{Layer, ServiceExt};
 //! use tower_oauth2_client_credentials::{
-//!     BoxError, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
+//!     BoxError, ClientCredentials, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
+//!     transport::{HyperClient, HyperTransport},
 //! };
 //!
 //! #[derive(Clone)]
 //! struct Backend {
-//!     client: OAuthClientCredentials<Client<HttpConnector, Body>>,
+//!     client: OAuthClientCredentials<HyperClient<Body>>,
 //!     api: String,
 //! }
 //!
@@ -31,25 +41,39 @@
 //!     let request = Request::get(format!("{}/invoices", backend.api)).body(Body::empty());
 //!     let response = backend.client.oneshot(request.expect("a good URI")).await;
 //!     // The reason is for the log, not for the caller.
-//!     response.map(|response| response.map(Body::new)).map_err(|_| StatusCode::BAD_GATEWAY)
+//!     response.map(|response| response.map(Body::new)).map_err(|error| {
+//!         eprintln!("the API gave no answer: {error}");
+//!         StatusCode::BAD_GATEWAY
+//!     })
 //! }
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
-//! # let tokens = ClientCredentials::builder(idp.token_url())
-//! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
-//! # let listening = ProtectedApi::new(&idp).listen().await?;
-//! # let api = listening.url();
-//! let client = Client::builder(TokioExecutor::new()).build_http();
-//! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?);
-//! let app = Router::new()
-//!     .route("/invoices", get(invoices))
-//!     .with_state(Backend { client: layer.layer(client), api });
-//! # let response = app.oneshot(Request::get("/invoices").body(Body::empty())?).await?;
-//! # assert_eq!(response.status(), StatusCode::OK);
-//! # Ok(())
+//! #[tokio::main]
+//! async fn main() -> Result<(), BoxError> {
+//!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
+//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
+//! # let (token_url, api) = (&*token_server.token_url(), &*api_server.url());
+//!     let tokens = ClientCredentials::builder(token_url)
+//!         .client_secret_basic("my-service", "s3cret")
+//!         .build()?
+//!         .into_cache();
+//!     let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([api])?);
+//!     // It has TLS, and the trust store and proxies of the token requests.
+//!     let client = layer.layer(HyperTransport::builder().build_client()?);
+//!     let app = Router::new()
+//!         .route("/invoices", get(invoices))
+//!         .with_state(Backend { client, api: api.to_owned() });
+//! #   let response = app.clone().oneshot(Request::get("/invoices").body(Body::empty())?).await?;
+//! #   assert_eq!(response.status(), StatusCode::OK);
+//! #   if true { return Ok(()) }
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:8080").await?;
+//!     Ok(axum::serve(listener, app).await?)
+//! }
+//! # pub fn run() -> Result<(), BoxError> { main() }
 //! # }
+//! # #[cfg(feature = "hyper-transport")]
+//! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> { program::run() }
 //! ```
 //!
 //! # What the caller gets

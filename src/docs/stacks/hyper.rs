@@ -7,36 +7,54 @@
 //! certificate of token requests. So an API and a token endpoint behind the same private CA need
 //! one setting.
 //!
+//! ```toml
+//! [dependencies]
+//! tower-oauth2-client-credentials = "0.1"
+//! tower = { version = "0.5", features = ["util"] }
+//! tokio = { version = "1", features = ["full"] }
+//! bytes = "1"
+//! http = "1"
+//! http-body-util = "0.1"
 //! ```
-//! # #[cfg(not(feature = "hyper"))]
+//!
+//! ```
+//! # #[cfg(not(feature = "hyper-transport"))]
 //! # fn main() {}
-//! # #[cfg(feature = "hyper")]
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
-//! # use bytes::Bytes;
-//! # use http::Request;
-//! # use http_body_util::Full;
-//! # use tower_oauth2_client_credentials::{
-//! #     ClientCredentials,
-//! #     testing::{AuthorizationServer, ProtectedApi},
-//! # };
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
-//! # let tokens = ClientCredentials::builder(idp.token_url())
-//! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
-//! # let listening = ProtectedApi::new(&idp).listen().await?;
-//! # let api = listening.url();
+//! # #[cfg(feature = "hyper-transport")]
+//! # mod program {
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::Full;
 //! use tower::{Layer, ServiceExt};
 //! use tower_oauth2_client_credentials::{
-//!     OAuthClientCredentialsLayer, Origins,
+//!     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
 //!     transport::{HyperClient, HyperTransport},
 //! };
 //!
-//! let client: HyperClient<Full<Bytes>> = HyperTransport::builder().build_client()?;
-//! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?).layer(client);
-//! let response = client.oneshot(Request::get(format!("{api}/things")).body(Full::default())?).await?;
-//! # assert_eq!(response.status(), 200);
-//! # Ok(())
+//! #[tokio::main]
+//! async fn main() -> Result<(), BoxError> {
+//!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
+//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
+//! # let (token_url, api) = (&*token_server.token_url(), &*api_server.url());
+//!     let tokens = ClientCredentials::builder(token_url)
+//!         .client_secret_basic("my-service", "s3cret")
+//!         .build()?
+//!         .into_cache();
+//!     let client: HyperClient<Full<Bytes>> = HyperTransport::builder().build_client()?;
+//!     let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([api])?).layer(client);
+//!
+//!     let request = Request::get(format!("{api}/things")).body(Full::default())?;
+//!     let response = client.oneshot(request).await?;
+//!     println!("{}", response.status());
+//! #     assert_eq!(response.status(), 200);
+//!     Ok(())
+//! }
+//! # pub fn run() -> Result<(), BoxError> { main() }
 //! # }
+//! # #[cfg(feature = "hyper-transport")]
+//! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> { program::run() }
 //! ```
 //!
 //! With settings from the environment, [`ClientCredentialsConfig::transport`] gives both clients
@@ -44,39 +62,48 @@
 //!
 //! # hyper-util's client
 //!
+//! In addition to the dependencies above:
+//!
+//! ```toml
+//! hyper-util = { version = "0.1", features = ["client-legacy", "http1", "http2", "tokio"] }
 //! ```
-//! # use bytes::Bytes;
-//! # use http::Request;
-//! # use http_body_util::Full;
+//!
+//! ```
 //! # use tower_oauth2_client_credentials::{
-//! #     ClientCredentials,
-//! #     testing::{AuthorizationServer, ProtectedApi},
+//! #     ClientCredentials, testing::{AuthorizationServer, RegisteredClient, ProtectedApi},
 //! # };
+//! use bytes::Bytes;
+//! use http::Request;
+//! use http_body_util::Full;
 //! use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 //! use tower::{Layer, ServiceExt};
 //! use tower_oauth2_client_credentials::{
-//!     BoxError, OAuthClientCredentialsLayer, Origins, replay::CloneBodies,
+//!     BoxError, OAuthClientCredentialsLayer, Origins, TokenCache, replay::CloneBodies,
 //! };
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 //! # let tokens = ClientCredentials::builder(idp.token_url())
 //! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
 //! # let listening = ProtectedApi::new(&idp).listen().await?;
-//! # let api = listening.url();
-//! // For `https` use hyper-rustls' connector with the root certificates of the transport.
-//! let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-//! let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?)
-//!     .replay(CloneBodies) // `Full<Bytes>` is cheap to clone
-//!     .layer(client);
-//!
-//! // Each task gets a clone. All share connections and token.
-//! let request = Request::post(format!("{api}/things")).body(Full::from("hello"))?;
-//! let response = client.clone().oneshot(request).await?;
-//! # assert_eq!(response.status(), 200);
-//! # Ok(())
+//! # call(tokens, &listening.url()).await
 //! # }
+//! #
+//! async fn call(tokens: TokenCache, api: &str) -> Result<(), BoxError> {
+//!     // For `https` use hyper-rustls' connector with the root certificates of the transport.
+//!     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
+//!     let client = OAuthClientCredentialsLayer::new(tokens, Origins::parse([api])?)
+//!         .replay(CloneBodies) // `Full<Bytes>` is cheap to clone
+//!         .layer(client);
+//!
+//!     // Each task gets a clone. All share connections and token.
+//!     let request = Request::post(format!("{api}/things")).body(Full::from("hello"))?;
+//!     let response = client.clone().oneshot(request).await?;
+//!     println!("{}", response.status());
+//! #     assert_eq!(response.status(), 200);
+//!     Ok(())
+//! }
 //! ```
 //!
 //! # Which policy for which body

@@ -12,14 +12,12 @@
 //! replace the first one. Each stack also needs one or two `use` statements.
 //!
 //! ```no_run
-//! # #[cfg(not(all(feature = "hyper", feature = "reqwest-middleware")))]
+//! # #[cfg(not(all(feature = "hyper-transport", feature = "reqwest-middleware")))]
 //! # fn main() {}
-//! # #[cfg(all(feature = "hyper", feature = "reqwest-middleware"))]
+//! # #[cfg(all(feature = "hyper-transport", feature = "reqwest-middleware"))]
 //! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
 //! # use tower::Layer;
-//! # use tower_oauth2_client_credentials::{
-//! #     config::*, endpoint::*, layer::*, middleware::*, replay::*, source::*, transport::*, *,
-//! # };
+//! # use tower_oauth2_client_credentials::{config::*, middleware::*, transport::*, *};
 //! # const API: &str = "https://api.example.com";
 //! # let client = hyper_util::client::legacy::Client::builder(hyper_util::rt::TokioExecutor::new())
 //! #     .build_http::<http_body_util::Empty<bytes::Bytes>>();

@@ -5,6 +5,7 @@
 //! tower-oauth2-client-credentials = { version = "0.1", default-features = false, features = ["reqwest-middleware"] }
 //! reqwest = "0.13"            # its features choose TLS, HTTP/2, compression
 //! reqwest-middleware = "0.5"
+//! tokio = { version = "1", features = ["full"] }
 //! ```
 //!
 //! For the tower stack alone, use feature `reqwest`. Without the default features, token requests
@@ -18,33 +19,44 @@
 //! # #[cfg(not(feature = "reqwest-middleware"))]
 //! # fn main() {}
 //! # #[cfg(feature = "reqwest-middleware")]
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
-//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
-//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
-//! # let (token_url, api) = (token_server.token_url(), api_server.url());
+//! # mod program {
 //! use reqwest_middleware::ClientBuilder;
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, Origins, middleware::OAuthClientCredentialsMiddleware,
+//!     BoxError, ClientCredentials, Origins, middleware::OAuthClientCredentialsMiddleware,
 //!     transport::ReqwestService,
 //! };
 //!
-//! let http = ReqwestService::new(reqwest::Client::builder())?; // follows no redirects
-//! let tokens = ClientCredentials::builder(token_url)
-//!     .client_secret_basic("my-service", "s3cret")
-//!     .transport(http.clone())
-//!     .build()?
-//!     .into_cache();
-//! let client = ClientBuilder::new(http.client().clone())
-//!     .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([&api])?))
-//!     .build();
+//! #[tokio::main]
+//! async fn main() -> Result<(), BoxError> {
+//!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
+//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
+//! # let (token_url, api) = (&*token_server.token_url(), &*api_server.url());
+//!     let http = ReqwestService::new(reqwest::Client::builder())?; // follows no redirects
+//!     let tokens = ClientCredentials::builder(token_url)
+//!         .client_secret_basic("my-service", "s3cret")
+//!         .transport(http.clone())
+//!         .build()?
+//!         .into_cache();
+//!     let client = ClientBuilder::new(http.client().clone())
+//!         .with(OAuthClientCredentialsMiddleware::new(tokens, Origins::parse([api])?))
+//!         .build();
 //!
-//! let response = client.post(format!("{api}/invoices")).body("{}").send().await?;
-//! assert_eq!(response.status(), 200);
-//! # Ok(())
+//!     let response = client.post(format!("{api}/invoices")).body("{}").send().await?;
+//!     println!("{}", response.status());
+//! #     assert_eq!(response.status(), 200);
+//!     Ok(())
+//! }
+//! # pub fn run() -> Result<(), BoxError> { main() }
 //! # }
+//! # #[cfg(feature = "reqwest-middleware")]
+//! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> { program::run() }
 //! ```
+//!
+//! With settings from the environment, one line replaces the builder:
+//! `ClientCredentialsConfig::from_env().into_cache_with(http.clone())?`
+//! ([`into_cache_with`](ClientCredentialsConfig::into_cache_with)).
 //!
 //! The middleware waits for tokens, checks origins, reads 401s, replays and makes proofs with the
 //! code of [`OAuthClientCredentialsLayer`], and has its settings:
@@ -66,7 +78,7 @@
 //!   ```
 //!   # #[cfg(feature = "reqwest-middleware")]
 //!   fn needs_an_operator(error: &reqwest_middleware::Error) -> bool {
-//!       tower_oauth2_client_credentials::Error::find(error).is_some_and(|it| it.is_terminal())
+//!       tower_oauth2_client_credentials::Error::find(error).is_some_and(|it| it.is_permanent())
 //!   }
 //!   ```
 //!
@@ -74,40 +86,59 @@
 //!
 //! [`ReqwestService`] is reqwest's client over the types of the `http` crate:
 //!
+//! ```toml
+//! [dependencies]
+//! tower-oauth2-client-credentials = { version = "0.1", default-features = false, features = ["reqwest"] }
+//! reqwest = "0.13"
+//! http = "1"
+//! tower = { version = "0.5", features = ["util"] }
+//! tower-http = { version = "0.7", features = ["follow-redirect"] }
+//! tokio = { version = "1", features = ["full"] }
+//! ```
+//!
 //! ```
 //! # #[cfg(not(feature = "reqwest"))]
 //! # fn main() {}
 //! # #[cfg(feature = "reqwest")]
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
-//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
-//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
-//! # let (token_url, api) = (token_server.token_url(), api_server.url());
+//! # mod program {
 //! use http::Request;
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_http::follow_redirect::FollowRedirectLayer;
 //! use tower_oauth2_client_credentials::{
-//!     ClientCredentials, OAuthClientCredentialsLayer, Origins, replay::ReqwestBodies,
+//!     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, replay::ReqwestBodies,
 //!     transport::ReqwestService,
 //! };
 //!
-//! let http = ReqwestService::new(reqwest::Client::builder())?;
-//! let tokens = ClientCredentials::builder(token_url)
-//!     .client_secret_basic("my-service", "s3cret")
-//!     .transport(http.clone())
-//!     .build()?
-//!     .into_cache();
-//! let client = ServiceBuilder::new()
-//!     .layer(FollowRedirectLayer::new()) // above the layer, if you follow redirects
-//!     .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?).replay(ReqwestBodies))
-//!     .service(http);
+//! #[tokio::main]
+//! async fn main() -> Result<(), BoxError> {
+//!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
+//! # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
+//! # let (token_url, api) = (&*token_server.token_url(), &*api_server.url());
+//!     let http = ReqwestService::new(reqwest::Client::builder())?;
+//!     let tokens = ClientCredentials::builder(token_url)
+//!         .client_secret_basic("my-service", "s3cret")
+//!         .transport(http.clone())
+//!         .build()?
+//!         .into_cache();
+//!     let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([api])?);
+//!     let client = ServiceBuilder::new()
+//!         .layer(FollowRedirectLayer::new()) // above the layer, if you follow redirects
+//!         .layer(layer.replay(ReqwestBodies))
+//!         .service(http);
 //!
-//! let request = Request::post(format!("{api}/invoices")).body(reqwest::Body::from("{}"))?;
-//! let response = reqwest::Response::from(client.oneshot(request).await?);
-//! assert_eq!(response.text().await?, r#"{"status":"ok"}"#);
-//! # Ok(())
+//!     let request = Request::post(format!("{api}/invoices")).body(reqwest::Body::from("{}"))?;
+//!     let response = reqwest::Response::from(client.oneshot(request).await?);
+//!     let text = response.text().await?;
+//!     println!("{text}");
+//! #     assert_eq!(text, r#"{"status":"ok"}"#);
+//!     Ok(())
+//! }
+//! # pub fn run() -> Result<(), BoxError> { main() }
 //! # }
+//! # #[cfg(feature = "reqwest")]
+//! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> { program::run() }
 //! ```
 //!
 //! Other bodies than reqwest's work too, if they are `Sync`. `reqwest::Response::from` loses the

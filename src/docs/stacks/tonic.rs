@@ -1,36 +1,56 @@
 //! gRPC with tonic. [`examples/tonic.rs`] is the whole program.
 //!
+//! ```toml
+//! [dependencies]
+//! tower-oauth2-client-credentials = "0.1"
+//! tower = { version = "0.5", features = ["util"] }
+//! tokio = { version = "1", features = ["full"] }
+//! tonic = { version = "0.14", features = ["tls-aws-lc", "tls-native-roots"] }
+//! tonic-health = "0.14"       # in place of your generated client
 //! ```
-//! # use tokio::net::TcpListener;
-//! # use tonic::transport::{Endpoint, Server, server::TcpIncoming};
-//! # use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-//! # use tower_oauth2_client_credentials::{
-//! #     BoxError, ClientCredentials, testing::AuthorizationServer,
-//! # };
-//! use tonic::body::Body;
+//!
+//! ```
+//! # #[cfg(not(feature = "hyper-transport"))]
+//! # fn main() {}
+//! # #[cfg(feature = "hyper-transport")]
+//! # mod program {
+//! use tonic::{body::Body, transport::Endpoint};
+//! use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 //! use tower::ServiceBuilder;
 //! use tower_oauth2_client_credentials::{
-//!     OAuthClientCredentialsLayer, Origins, replay::BufferBodies,
+//!     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, replay::BufferBodies,
 //! };
 //!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), BoxError> {
-//! # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
-//! # let tokens = ClientCredentials::builder(idp.token_url())
-//! #     .client_secret_basic("my-service", "s3cret").transport(idp.service()).build()?.into_cache();
-//! # let listener = TcpListener::bind("127.0.0.1:0").await?;
-//! # let channel = Endpoint::from_shared(format!("http://{}", listener.local_addr()?))?.connect_lazy();
+//! #[tokio::main]
+//! async fn main() -> Result<(), BoxError> {
+//!     let (token_url, api) = ("https://idp.example.com/oauth2/token", "https://api.example.com");
+//! # use tonic::transport::{Server, server::TcpIncoming};
+//! # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
+//! # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
+//! # let token_server = idp.listen().await?;
+//! # let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+//! # let (token_url, api) = (token_server.token_url(), format!("http://{}", listener.local_addr()?));
 //! # let (_reporter, health) = tonic_health::server::health_reporter();
 //! # let router = Server::builder().add_service(health);
 //! # tokio::spawn(router.serve_with_incoming(TcpIncoming::from(listener)));
-//! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream())
-//!     .replay(BufferBodies::<Body>::new(64 * 1024, Body::new))
-//!     .grpc();
-//! let channel = ServiceBuilder::new().layer(layer).service(channel); // a plain `Channel`
-//! let mut client = HealthClient::new(channel); // any generated client
-//! client.check(HealthCheckRequest::default()).await?;
-//! # Ok(())
+//!     let tokens = ClientCredentials::builder(token_url)
+//!         .client_secret_basic("my-service", "s3cret")
+//!         .build()?
+//!         .into_cache();
+//!     let layer = OAuthClientCredentialsLayer::new(tokens, Origins::fixed_upstream())
+//!         .replay(BufferBodies::<Body>::new(64 * 1024, Body::new))
+//!         .grpc();
+//!     let channel = Endpoint::from_shared(api)?.connect_lazy(); // a plain `Channel`
+//!     let channel = ServiceBuilder::new().layer(layer).service(channel);
+//!     let mut client = HealthClient::new(channel); // any generated client
+//!     let answer = client.check(HealthCheckRequest::default()).await?;
+//!     println!("{:?}", answer.into_inner().status());
+//!     Ok(())
+//! }
+//! # pub fn run() -> Result<(), BoxError> { main() }
 //! # }
+//! # #[cfg(feature = "hyper-transport")]
+//! # fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> { program::run() }
 //! ```
 //!
 //! # Where the token goes
@@ -73,7 +93,7 @@
 //!     // The text is for the log. The refused credentials are not the caller's, so the
 //!     // status is not `UNAUTHENTICATED`.
 //!     eprintln!("no token: {ours}");
-//!     if ours.is_terminal() {
+//!     if ours.is_permanent() {
 //!         Status::internal("this service has no valid credentials")
 //!     } else {
 //!         Status::unavailable("this service has no token for now")
@@ -87,8 +107,8 @@
 //!
 //! let channel = ServiceBuilder::new().map_err(status).layer(layer).service(channel);
 //! # let _ = channel;
-//! # let terminal = Error::new(tower_oauth2_client_credentials::ErrorKind::Credentials);
-//! # assert_ne!(status(terminal.into()).code(), tonic::Code::Unauthenticated);
+//! # let permanent = Error::new(tower_oauth2_client_credentials::ErrorKind::Credentials);
+//! # assert_ne!(status(permanent.into()).code(), tonic::Code::Unauthenticated);
 //! ```
 //!
 //! # Deadlines

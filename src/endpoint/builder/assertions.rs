@@ -29,13 +29,13 @@ impl ClientCredentialsBuilder {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{
     ///     ClientCredentials,
     ///     jose::{SigningAlgorithm, SigningKey, SigningKeySource},
     /// };
     ///
-    /// # let pem = include_str!("../../../tests/signing_keys/ec256-sec1.pem");
+    /// # let pem = include_str!("../../../tests/credentials/signing_keys/ec256-sec1.pem");
     /// let key = SigningKey::from_pem(SigningAlgorithm::Es256, pem)?.with_key_id("2026-11");
     /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")
     ///     .private_key_jwt("my-service", key, "https://idp.example.com")
@@ -107,7 +107,7 @@ impl ClientCredentialsBuilder {
     /// Entra workload identity on Kubernetes:
     ///
     /// ```no_run
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use std::env::var;
     /// use tower_oauth2_client_credentials::ClientCredentials;
     ///
@@ -143,7 +143,7 @@ impl ClientCredentialsBuilder {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{BoxError, ClientCredentials};
     ///
     /// # async fn fetch_jwt_svid(_: &str) -> Result<String, BoxError> { Ok(String::new()) }

@@ -2,9 +2,9 @@
 
 use super::ClientCredentialsBuilder;
 use crate::client_auth::TlsClientAuth;
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use crate::endpoint::certificate_binding::CertificateBinding;
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use crate::transport;
 
 impl ClientCredentialsBuilder {
@@ -26,21 +26,21 @@ impl ClientCredentialsBuilder {
     ///
     /// The default transport uses it. Your own [`transport`](Self::transport) must use the same one.
     /// When the certificate is replaced, tokens that are bound to the old one are dropped.
-    #[cfg(feature = "hyper")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "hyper")))]
+    #[cfg(feature = "hyper-transport")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "hyper-transport")))]
     pub fn client_identity(mut self, identity: transport::ClientIdentity) -> Self {
         self.binding = Some(CertificateBinding::new(identity));
         self
     }
 
     /// The settings of the default transport, without the certificate.
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     pub(crate) fn default_transport(mut self, settings: transport::HyperTransportBuilder) -> Self {
         self.default_transport = Some(settings);
         self
     }
 
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     pub(crate) fn identity(&self) -> Option<&transport::ClientIdentity> {
         self.binding.as_ref().map(CertificateBinding::identity)
     }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use super::ClientCredentialsBuilder;
-use crate::limits::MAX_DURATION;
+use crate::limits::MAX_SETTING;
 
 impl ClientCredentialsBuilder {
-    /// How long discovered metadata is used before the next acquisition reads it again. Default: 24 h.
+    /// How long discovered metadata is used before the next acquisition reads it again. Above a
+    /// year counts as a year. Default: 24 h.
     /// This and the next two settings are only for
     /// [`discover`](crate::ClientCredentials::discover).
     pub fn metadata_max_age(mut self, max_age: Duration) -> Self {
-        self.discovery.max_age = max_age.min(MAX_DURATION);
+        self.discovery.max_age = max_age.min(MAX_SETTING);
         self
     }
 

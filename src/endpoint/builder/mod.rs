@@ -1,6 +1,7 @@
 //! The builder of [`ClientCredentials`]. Mistakes are reported by `build`.
 
 mod assertions;
+mod bounds;
 mod certificates;
 mod client_auth;
 mod discovery;
@@ -13,7 +14,7 @@ use std::{fmt, sync::Arc, time::Duration};
 use http_body::Body;
 use tower_service::Service;
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 use super::certificate_binding::CertificateBinding;
 #[cfg(feature = "dpop")]
 use super::dpop::DpopConfig;
@@ -30,7 +31,7 @@ use super::{
 use crate::{
     client_auth::{AssertionSettings, ClientAuth},
     clock::{SystemClock, WallClock},
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     skew::Skew,
     token::TokenType,
     transport::{self, TokenRequest, Transport},
@@ -41,11 +42,23 @@ const BODY_CAP: usize = 1024 * 1024;
 
 /// Minimum base of the backoff, since retries without a pause would be a loop.
 const MIN_RETRY_BASE: Duration = Duration::from_millis(10);
-/// Minimum lifetime setting. Tokens with a shorter one would be refreshed in a loop.
-const MIN_LIFETIME: Duration = Duration::from_secs(1);
-
 /// Builds a [`ClientCredentials`]. A later call of a setting replaces the earlier one, unless the
 /// setting is repeatable.
+///
+/// # Examples
+///
+/// ```
+/// # #[cfg(feature = "hyper-transport")] {
+/// use tower_oauth2_client_credentials::ClientCredentials;
+///
+/// let source = ClientCredentials::builder("https://idp.example.com/token")
+///     .client_secret_basic("my-service", "s3cret")
+///     .scope("invoices:read")
+///     .build()?;
+/// # drop(source);
+/// # }
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
 #[must_use = "nothing is built before `build`"]
 pub struct ClientCredentialsBuilder {
     /// The token URL or the issuer.
@@ -53,7 +66,7 @@ pub struct ClientCredentialsBuilder {
     /// Whether `url` is the issuer.
     discover: bool,
     discovery: DiscoverySettings,
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     binding: Option<CertificateBinding>,
     #[cfg(feature = "dpop")]
     dpop: DpopConfig,
@@ -67,7 +80,7 @@ pub struct ClientCredentialsBuilder {
     /// Whether that transport is known to have a client certificate.
     transport_has_certificate: bool,
     /// The settings of the default transport.
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     default_transport: Option<transport::HyperTransportBuilder>,
     retry: RetryPolicy,
     read_policy: ReadPolicy,
@@ -105,7 +118,7 @@ impl ClientCredentials {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
     ///
     /// let source = ClientCredentials::discover("https://idp.example.com/realms/prod")
@@ -125,7 +138,7 @@ impl ClientCredentialsBuilder {
             url,
             discover,
             discovery: DiscoverySettings::default(),
-            #[cfg(feature = "hyper")]
+            #[cfg(feature = "hyper-transport")]
             binding: None,
             #[cfg(feature = "dpop")]
             dpop: DpopConfig::default(),
@@ -136,7 +149,7 @@ impl ClientCredentialsBuilder {
             parameters: Parameters::default(),
             transport: None,
             transport_has_certificate: false,
-            #[cfg(feature = "hyper")]
+            #[cfg(feature = "hyper-transport")]
             default_transport: None,
             retry: RetryPolicy::default(),
             read_policy: ReadPolicy::default(),
@@ -157,7 +170,7 @@ impl ClientCredentialsBuilder {
         B::Error: Into<BoxError>,
     {
         self.transport_has_certificate = false;
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         {
             self.transport_has_certificate = transport::has_client_identity(&service);
         }
@@ -274,16 +287,8 @@ impl ClientCredentialsBuilder {
             ));
         }
         self.parameters.check().map_err(config_error)?;
-        if self.retry.attempts == 0 || self.retry.attempt_timeout.is_zero() || self.body_cap == 0 {
-            return Err(config_error("attempts, attempt_timeout, body_cap: none can be zero"));
-        }
-        let lifetimes = [self.read_policy.token_lifetime, self.read_policy.lifetime_cap];
-        if lifetimes.into_iter().flatten().any(|lifetime| lifetime < MIN_LIFETIME) {
-            return Err(config_error(
-                "token_lifetime, lifetime_cap: neither can be below 1 s, as tokens would be refreshed \
-                 in a loop",
-            ));
-        }
+        let bounds = bounds::check(&self.retry, self.body_cap, &self.read_policy);
+        bounds.map_err(config_error)?;
         if self.read_policy.token_type_override == Some(TokenType::Dpop) {
             return Err(config_error("token_type_override: DPoP tokens need a proof; use Bearer"));
         }
@@ -295,22 +300,23 @@ impl ClientCredentialsBuilder {
         }
         let transport = match self.transport {
             Some(transport) => transport,
-            #[cfg(feature = "hyper")]
+            #[cfg(feature = "hyper-transport")]
             None => {
                 let binding = self.binding.as_ref();
                 default_transport(endpoint.uri(), binding, self.default_transport)?
             }
-            #[cfg(not(feature = "hyper"))]
+            #[cfg(not(feature = "hyper-transport"))]
             None => {
                 return Err(config_error(
-                    "transport: none was given; call transport(…), or turn the feature `hyper` on",
+                    "transport: none was given; call transport(…), or into_cache_with(…) of a configuration, or \
+                     turn the feature `hyper-transport` on",
                 ));
             }
         };
         Ok(ClientCredentials {
             client: Arc::new(EndpointClient {
                 endpoint,
-                #[cfg(feature = "hyper")]
+                #[cfg(feature = "hyper-transport")]
                 binding: self.binding,
                 #[cfg(feature = "dpop")]
                 dpop: self.dpop,
@@ -329,7 +335,7 @@ impl ClientCredentialsBuilder {
     }
 
     fn has_client_certificate(&self) -> bool {
-        #[cfg(feature = "hyper")]
+        #[cfg(feature = "hyper-transport")]
         if self.binding.is_some() {
             return true;
         }
@@ -338,10 +344,10 @@ impl ClientCredentialsBuilder {
 }
 
 fn config_error(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Config).with_detail(detail)
+    Error::of(Problem::Config).with_detail(detail)
 }
 
-#[cfg(feature = "hyper")]
+#[cfg(feature = "hyper-transport")]
 fn default_transport(
     url: &http::Uri,
     binding: Option<&CertificateBinding>,

@@ -43,7 +43,7 @@ impl ClientCredentialsBuilder {
     /// Token exchange (RFC 8693) with a token that another process writes to a file:
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{ClientCredentials, client_auth::Secret};
     ///
     /// let source = ClientCredentials::builder("https://idp.example.com/oauth2/token")

@@ -3,7 +3,7 @@
 use super::document::ServerMetadata;
 use crate::{
     endpoint::attempt_context::AttemptContext,
-    error::{Error, ErrorKind, join_names},
+    error::{Error, Problem, join_names},
     event::EventKind,
 };
 
@@ -61,7 +61,7 @@ pub(super) fn events(metadata: &ServerMetadata, context: &AttemptContext<'_>) ->
 pub(super) fn strict(metadata: &ServerMetadata, context: &AttemptContext<'_>) -> Result<(), Error> {
     match unlisted(metadata, context).find(|it| it.member != "grant_types_supported") {
         None => Ok(()),
-        Some(it) => Err(Error::new(ErrorKind::UnsupportedAuthMethod).with_detail(describe(&it))),
+        Some(it) => Err(Error::of(Problem::UnsupportedAuthMethod).with_detail(describe(&it))),
     }
 }
 
@@ -71,8 +71,8 @@ pub(in crate::endpoint) fn explain(
     metadata: &ServerMetadata,
     context: &AttemptContext<'_>,
 ) -> Error {
-    use ErrorKind as K;
-    let hint = match error.kind() {
+    use Problem as K;
+    let hint = match error.problem() {
         K::InvalidClient | K::UnauthorizedClient | K::UnsupportedGrantType | K::InvalidRequest => {
             unlisted(metadata, context).next()
         }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     endpoint::url,
-    error::{Error, ErrorKind, sanitise},
+    error::{Error, Problem, sanitise},
 };
 
 /// Maximum size of an endpoint in bytes. It is in `Debug` and in every request.
@@ -121,9 +121,7 @@ impl ServerMetadata {
     pub(super) fn endpoint(&self, mtls: bool) -> Result<&Uri, Error> {
         match &self.0.mtls_token_endpoint {
             Some(Ok(alias)) if mtls => Ok(alias),
-            Some(Err(why)) if mtls => {
-                Err(Error::new(ErrorKind::Discovery).with_detail(why.clone()))
-            }
+            Some(Err(why)) if mtls => Err(Error::of(Problem::Discovery).with_detail(why.clone())),
             _ => Ok(&self.0.token_endpoint),
         }
     }
@@ -198,14 +196,14 @@ fn endpoint(
 }
 
 fn bad(why: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorKind::Discovery).with_detail(why)
+    Error::of(Problem::Discovery).with_detail(why)
 }
 
 fn mismatch(found: &str, asked: &str) -> Error {
     let slash = found.trim_end_matches('/') == asked.trim_end_matches('/');
     let hint = if slash { " (they differ in a slash at the end)" } else { "" };
     let found = sanitise(found);
-    Error::new(ErrorKind::IssuerMismatch)
+    Error::of(Problem::IssuerMismatch)
         .with_detail(format!("it names \"{found}\", not \"{asked}\"{hint}"))
 }
 
@@ -334,7 +332,7 @@ mod tests {
 
     #[test]
     fn a_document_that_cannot_be_used_says_why() {
-        use ErrorKind as K;
+        use Problem as K;
         for (body, kind, retryable, why) in [
             ("", K::Discovery, true, "not a JSON object"),
             ("{", K::Discovery, true, "not a JSON object"),
@@ -358,7 +356,7 @@ mod tests {
             ),
         ] {
             let error = read(body).unwrap_err();
-            assert_eq!((error.kind(), error.is_retryable()), (kind, retryable), "{body}");
+            assert_eq!((error.problem(), error.is_retryable()), (kind, retryable), "{body}");
             let text = error.to_string();
             assert!(text.contains(why) && !text.contains("hunter2"), "{body}: {text}");
         }
@@ -379,8 +377,8 @@ mod tests {
         ] {
             let body = format!(r#"{{"issuer":"{other}","token_endpoint":"https://a.example/t"}}"#);
             let error = read(&body).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::IssuerMismatch, "{other}");
-            assert!(error.is_terminal() && !error.is_retryable());
+            assert_eq!(error.problem(), Problem::IssuerMismatch, "{other}");
+            assert!(error.is_permanent() && !error.is_retryable());
         }
         let escaped = with("").replace("/t\"", "/\\u0074\"");
         assert!(read(&escaped).is_ok(), "escapes are JSON's own");

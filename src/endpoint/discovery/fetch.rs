@@ -13,7 +13,7 @@ use crate::{
         response, retry_after,
         transport_error::transport_error,
     },
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     transport::{self, FreshConnection, TokenRequest, TokenResponse, Transport},
 };
 
@@ -61,7 +61,7 @@ fn combine(failures: Vec<FetchFailure>) -> Error {
     let all: Vec<_> = failures.iter().map(text).collect();
     let significance = |failure: &FetchFailure| {
         let is_missing = failure.error.status() == Some(StatusCode::NOT_FOUND);
-        let is_mismatch = failure.error.kind() == ErrorKind::IssuerMismatch;
+        let is_mismatch = failure.error.problem() == Problem::IssuerMismatch;
         // A transient error is the most significant, since it allows a retry.
         if failure.error.is_retryable() {
             3
@@ -88,13 +88,13 @@ async fn fetch_one(
         problem,
         stop: false,
     };
-    let discovery = Error::new(ErrorKind::Discovery);
+    let discovery = Error::of(Problem::Discovery);
     let response = send(uri, context.transport).await.map_err(|cause| {
         // Without a connection the request for the other URI would fail too.
         let stop = transport::never_connected(&cause);
         let error = transport_error(cause, uri, &SentSecrets::default());
-        let problem = match (error.kind(), error.detail()) {
-            (ErrorKind::Transport, Some(detail)) => detail.to_owned(),
+        let problem = match (error.problem(), error.detail()) {
+            (Problem::Transport, Some(detail)) => detail.to_owned(),
             _ => format!("no answer ({error})"),
         };
         let retryable = error.is_retryable();

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     endpoint::attempt_context::AttemptContext,
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     event::EventKind,
     sync::{Mutex, lock},
 };
@@ -95,7 +95,7 @@ impl MetadataCache {
         };
         let fetched = timeout(half, fetch)
             .await
-            .unwrap_or_else(|_| Err(Error::new(ErrorKind::AcquisitionTimeout)));
+            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)));
         self.store(fetched, context).or_else(|error| {
             context.observer.emit(EventKind::MetadataKept { age: old.read_at.elapsed(), error });
             Ok(old.metadata)

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use super::document::ServerMetadata;
 use crate::{
     client_auth::{ClientAuth, Draft, SentSecrets, WITHHELD},
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
 };
 
 /// Registered names, which are shown even if they share a part with a secret.
@@ -58,7 +58,7 @@ pub(super) async fn redact(
             let secrets = secrets(issuer, auth, now).await;
             Ok(metadata.retain(|name| is_registered(name) || !secrets.are_repeated(name, None)))
         }
-        Err(error) if error.kind() == ErrorKind::IssuerMismatch => {
+        Err(error) if error.problem() == Problem::IssuerMismatch => {
             let secrets = secrets(issuer, auth, now).await;
             match error.detail().is_some_and(|detail| secrets.are_repeated(detail, None)) {
                 true => Err(error.with_detail(WITHHELD)),

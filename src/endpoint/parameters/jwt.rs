@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     client_auth::{AssertionAudience, Draft, dated_jwt, key_header},
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     jose::{Signer, SigningKeySource},
 };
 
@@ -30,7 +30,7 @@ const ADDED_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 /// # Examples
 ///
 /// ```
-/// # #[cfg(feature = "hyper")] {
+/// # #[cfg(feature = "hyper-transport")] {
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials, endpoint::SignedJwt,
 ///     jose::{SigningAlgorithm, SigningKeySource},
@@ -172,7 +172,7 @@ impl SignedJwt {
         let mut claims = self.claims.clone();
         if let Some(audience) = &self.audience {
             let audience = audience.resolve(draft).ok_or_else(|| {
-                Error::new(ErrorKind::Config)
+                Error::of(Problem::Config)
                     .with_detail("no issuer was discovered; pass the audience")
             })?;
             claims.insert("aud".into(), audience.into());

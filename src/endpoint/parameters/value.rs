@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::jwt::SignedJwt;
 use crate::{
     client_auth::{Draft, Secret},
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
 };
 
 /// A shorter text is a word that messages need, and not a secret.
@@ -22,6 +22,16 @@ const REGISTERED_NAME: &str = "urn:ietf:params:oauth:";
 /// It is a text, a [`Secret`] (a value, a closure or a file), an async closure
 /// ([`from_fn`](Self::from_fn)), or a JWT that is signed for each attempt (`SignedJwt`, feature
 /// `jwt`). Except for texts, the value is read again for each attempt. `Debug` shows no value.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{client_auth::Secret, endpoint::ParameterValue};
+///
+/// let public: ParameterValue = "urn:ietf:params:oauth:token-type:jwt".into();
+/// let confidential: ParameterValue = Secret::from_file("/run/secrets/api-key").into();
+/// # drop((public, confidential));
+/// ```
 #[derive(Clone)]
 pub struct ParameterValue(Kind);
 
@@ -38,6 +48,10 @@ enum Kind {
 }
 
 impl ParameterValue {
+    pub(crate) fn from_wiped(text: Zeroizing<String>) -> Self {
+        Self(Kind::Text(text))
+    }
+
     /// A value from an async closure, such as the platform's token for an exchange (RFC 8693). The
     /// closure is called for each attempt, within the attempt's timeout. Its failure is an error of kind
     /// `Credentials`, which must not contain a secret.
@@ -45,7 +59,7 @@ impl ParameterValue {
     /// # Examples
     ///
     /// ```
-    /// # #[cfg(feature = "hyper")] {
+    /// # #[cfg(feature = "hyper-transport")] {
     /// use tower_oauth2_client_credentials::{
     ///     BoxError, ClientCredentials, endpoint::ParameterValue,
     /// };
@@ -84,7 +98,7 @@ impl ParameterValue {
             }
             Kind::Closure(provide) => {
                 let value = provide().await.map_err(|cause| {
-                    named(name, Error::new(ErrorKind::Credentials).with_source(cause))
+                    named(name, Error::of(Problem::Credentials).with_source(cause))
                 })?;
                 Zeroizing::new(value)
             }
@@ -94,7 +108,7 @@ impl ParameterValue {
         if value.is_empty() {
             let why =
                 format!("parameter {name:?}: its value is empty; check the source of the value");
-            return Err(Error::new(ErrorKind::Credentials).with_detail(why));
+            return Err(Error::of(Problem::Credentials).with_detail(why));
         }
         draft.form.push(name.to_owned(), &value);
         if self.may_be_secret(&value) {
@@ -150,7 +164,7 @@ fn named(name: &str, error: Error) -> Error {
 
 impl From<String> for ParameterValue {
     fn from(text: String) -> Self {
-        Zeroizing::new(text).into()
+        Self::from_wiped(Zeroizing::new(text))
     }
 }
 
@@ -163,12 +177,6 @@ impl From<&str> for ParameterValue {
 impl From<&String> for ParameterValue {
     fn from(text: &String) -> Self {
         text.clone().into()
-    }
-}
-
-impl From<Zeroizing<String>> for ParameterValue {
-    fn from(text: Zeroizing<String>) -> Self {
-        Self(Kind::Text(text))
     }
 }
 

@@ -35,33 +35,33 @@ fn a_401_and_a_403_without_a_code_are_refused_credentials() {
     ];
     for (status, headers, body, refused, words) in cases {
         let error = answered(status, headers, Ok(body.as_bytes())).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::HttpStatus, "{status} {body}");
-        assert_eq!((error.is_terminal(), error.is_retryable()), (refused, !refused), "{error}");
+        assert_eq!(error.problem(), Problem::HttpStatus, "{status} {body}");
+        assert_eq!((error.is_permanent(), error.is_retryable()), (refused, !refused), "{error}");
         let text = error.to_string();
         assert!(text.contains(words), "{text}");
         let advice = if refused { "refuses these credentials" } else { "a firewall or proxy" };
         assert!(text.contains(advice), "{text}");
     }
     for why in [BodyError::TooLarge, BodyError::Broken("reset".into())] {
-        assert!(answered(401, &[], Err(why)).unwrap_err().is_terminal());
+        assert!(answered(401, &[], Err(why)).unwrap_err().is_permanent());
     }
     let neighbor = answered(405, &[], Ok(b"GET only")).unwrap_err();
-    assert!(!neighbor.is_terminal() && neighbor.to_string().contains("GET only"), "{neighbor}");
+    assert!(!neighbor.is_permanent() && neighbor.to_string().contains("GET only"), "{neighbor}");
 }
 
 #[test]
 fn an_unknown_code_of_a_blocking_403_leaves_it_transient() {
     let body = br#"{"error":"Forbidden","message":"Bad credentials"}"#;
     let refused = answered(403, &[], Ok(body)).unwrap_err();
-    assert!(refused.is_terminal() && refused.to_string().contains("Bad credentials"));
+    assert!(refused.is_permanent() && refused.to_string().contains("Bad credentials"));
     let blocked = answered(403, &[("retry-after", "9")], Ok(body)).unwrap_err();
-    assert!(!blocked.is_terminal() && blocked.is_retryable());
+    assert!(!blocked.is_permanent() && blocked.is_retryable());
     assert_eq!(blocked.oauth_code(), Some("Forbidden"));
 }
 
 #[test]
 fn a_success_that_has_no_body_on_purpose_is_final() {
-    use ErrorKind as K;
+    use Problem as K;
     for status in [201, 202, 203, 204, 205] {
         assert_eq!(refused(status, &[], b""), (K::MissingAccessToken, false), "{status}");
         assert_eq!(refused(status, &[], b"\r\n"), (K::MissingAccessToken, false), "{status}");

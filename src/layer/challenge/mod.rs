@@ -11,8 +11,8 @@ use http::{HeaderMap, HeaderName, StatusCode, header};
 
 use parse::{Piece, Pieces, Value};
 
-/// How many bytes of the challenges are read, over all field lines. Real challenges have a few
-/// hundred. The longest have a few thousand, with a claims challenge inside.
+/// How many bytes of challenges are read, over all field lines. Typical challenges have a few hundred
+/// bytes. The longest, with a claims challenge inside, have a few thousand.
 const MAX_FIELD_BYTES: usize = 16 * 1024;
 
 /// What a response says about the token that was sent.
@@ -163,9 +163,9 @@ enum Class {
     /// A challenge of our scheme, without a code.
     NoError,
     OtherScheme,
-    /// No code in a challenge of our scheme, but `invalid_token` in one of another.
+    /// No code in a challenge of our scheme, but `invalid_token` in a challenge of another scheme.
     OtherSchemeInvalidToken,
-    /// The relevant part cannot be parsed.
+    /// The challenges cannot be parsed.
     Malformed,
     /// No challenge.
     None,
@@ -187,14 +187,14 @@ impl Class {
     /// The first error code in a challenge of our scheme decides, even if the rest cannot be parsed.
     /// Without one, `invalid_token` decides under any scheme.
     fn of_lines<'a>(lines: impl Iterator<Item = &'a [u8]>, scheme: &[u8]) -> Self {
-        let mut room = MAX_FIELD_BYTES;
+        let mut remaining = MAX_FIELD_BYTES;
         let (mut ours, mut others, mut malformed) = (false, false, false);
         let mut invalid_token = false;
         // Whether the challenge that began last is of our scheme.
         let mut current = None;
         for line in lines {
-            let read = &line[..line.len().min(room)];
-            room -= read.len();
+            let read = &line[..line.len().min(remaining)];
+            remaining -= read.len();
             malformed |= read.len() < line.len();
             for piece in Pieces::new(read) {
                 match piece {
@@ -244,8 +244,8 @@ impl Class {
         known.map_or(Self::UnknownError, |(_, class)| class)
     }
 
-    /// Without a code, only a 401 is about the token, and a 403 is about its rights. A 400 is about
-    /// the request with any code.
+    /// Whether the token was rejected. Without an error code only a 401 concerns the token; a 403
+    /// concerns its permissions. A 400 concerns the request, with any code.
     fn rejects_the_token(self, status: StatusCode, unauthorized: bool) -> bool {
         match self {
             Self::InvalidToken | Self::OtherSchemeInvalidToken => status != StatusCode::BAD_REQUEST,

@@ -10,7 +10,11 @@ use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
-use crate::{event::NotReplayedReason, layer::authorized::AuthorizedToken, sync::Arc};
+use crate::{
+    event::NotReplayedReason,
+    layer::{authorized::AuthorizedToken, challenge::Verdict},
+    sync::Arc,
+};
 
 pin_project! {
     /// The response body of a [`Grpc`](super::Grpc) layer: the inner service's body, whose trailers
@@ -18,7 +22,7 @@ pin_project! {
     pub struct ResponseBody<R> {
         #[pin]
         body: R,
-        // Until the trailers came. `None` also if they say nothing about the token.
+        // Taken when the trailers arrive. `None` if the call carried no token, or has already failed.
         token: Option<Arc<AuthorizedToken>>,
     }
 }
@@ -46,12 +50,15 @@ impl<R: Body> Body for ResponseBody<R> {
         let frame = ready!(this.body.poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(trailers) = frame.trailers_ref()
-            && let Some(token) = this.token.take()
             && is_unauthenticated(trailers)
+            && let Some(token) = this.token.take()
+            // A rejection of a token that was replaced says nothing about the cached one.
+            && token.cache().peek().is_some_and(|cached| cached.same_secret(token.token()))
         {
             // Too late for a replay: the caller has read from the response.
-            let (status, reason) = (StatusCode::UNAUTHORIZED, NotReplayedReason::AnswerBegan);
-            token.invalidate_if_rejected(status, trailers, reason);
+            if token.classify(StatusCode::UNAUTHORIZED, trailers) == Verdict::Rejected {
+                token.reject(NotReplayedReason::AnswerBegan);
+            }
         }
         Poll::Ready(frame)
     }

@@ -16,7 +16,7 @@
 //!
 //! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decide. A closure of
 //! [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) gets the status 401 and these header fields or
-//! trailers. The caller's response keeps its status 200. An HTTP 401, which proxies send, is a
+//! trailers. The caller's response keeps its status. An HTTP 401, which proxies send, is a
 //! rejection too.
 //!
 //! The layer works with any client that uses HTTP types, such as a tonic `Channel`: see
@@ -70,7 +70,7 @@ use http::{Response, StatusCode};
 pub use self::body::ResponseBody;
 use self::body::is_unauthenticated;
 use super::{
-    authorized::AuthorizedToken, protocol::sealed::Respond, replay::EmptyBodies,
+    authorized::AuthorizedToken, protocol::sealed::ProtocolHooks, replay::EmptyBodies,
     service::OAuthClientCredentials,
 };
 use crate::{cache::TokenCache, error::BoxError, sync::Arc};
@@ -82,7 +82,7 @@ pub type OAuthGrpc<S, P = EmptyBodies, T = TokenCache> = OAuthClientCredentials<
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Grpc;
 
-impl Respond for Grpc {
+impl ProtocolHooks for Grpc {
     type Body<R> = ResponseBody<R>;
 
     fn status<R>(response: &Response<R>) -> StatusCode {
@@ -98,7 +98,8 @@ impl Respond for Grpc {
         token: &mut Option<Arc<AuthorizedToken>>,
     ) -> Poll<Result<Response<ResponseBody<R>>, BoxError>> {
         result.map_err(Into::into).map_ok(|response| {
-            // Trailers after an error, or after a status in the header fields, say nothing more.
+            // A response that is an error, or has its status in the header fields, is already
+            // classified. Its trailers add nothing.
             let token = token.take().filter(|_| Self::status(&response).is_success());
             response.map(|body| ResponseBody::new(body, token))
         })

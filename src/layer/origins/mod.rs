@@ -10,7 +10,7 @@ use std::{fmt, sync::Arc};
 use http::{Uri, uri::Scheme};
 
 pub(crate) use self::request::{destination, origin_of};
-use crate::error::{Error, ErrorKind, sanitise};
+use crate::error::{Error, Problem, sanitise};
 use parts::OriginParts;
 
 /// The origins that a token may be sent to: scheme, host and effective port (RFC 6454 §4).
@@ -50,8 +50,8 @@ enum Rule {
     FixedUpstream,
 }
 
-/// One origin, as it was written. Most requests are built from the same text, so the first
-/// comparison is by bytes.
+/// One origin, as the caller wrote it. Most requests are built from the same text, so bytes are
+/// compared first.
 struct Origin {
     https: bool,
     authority: Box<str>,
@@ -62,7 +62,7 @@ impl Origins {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] for an empty list and for anything but a scheme, a host and maybe a
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for an empty list and for anything but a scheme, a host and maybe a
     /// port: an origin has no path (tokens are not restricted by path), query, fragment or
     /// userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`, `127.0.0.0/8`,
     /// `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is used.
@@ -71,7 +71,7 @@ impl Origins {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        Self::named(origins, false)
+        Self::parse_list(origins, false)
     }
 
     /// As [`parse`](Self::parse), but plain `http` may be named for any host.
@@ -87,7 +87,7 @@ impl Origins {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        Self::named(origins, true)
+        Self::parse_list(origins, true)
     }
 
     /// Any `https` origin, and `http` on loopback.
@@ -98,6 +98,7 @@ impl Origins {
     ///
     /// A request whose `Host` differs from its URI's authority carries no token, because no list says
     /// which other hosts are trusted. Name both origins with [`parse`](Self::parse) instead.
+    #[must_use = "pass it to the layer"]
     pub fn any() -> Self {
         Self(Rule::Any)
     }
@@ -105,6 +106,7 @@ impl Origins {
     /// Only URIs without an authority, as used with one fixed connection (a tonic `Channel`,
     /// `hyper::client::conn`). The connection decides where requests go. It has to be encrypted or
     /// local. `Host` is not compared, because there is no authority to compare it with.
+    #[must_use = "pass it to the layer"]
     pub fn fixed_upstream() -> Self {
         Self(Rule::FixedUpstream)
     }
@@ -123,7 +125,7 @@ impl Origins {
         }
     }
 
-    fn named<I>(origins: I, plain_http: bool) -> Result<Self, Error>
+    fn parse_list<I>(origins: I, plain_http: bool) -> Result<Self, Error>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
@@ -133,7 +135,7 @@ impl Origins {
             .map(|text| Origin::parse(text.as_ref(), plain_http))
             .collect::<Result<Arc<[_]>, _>>()?;
         if origins.is_empty() {
-            return Err(Error::new(ErrorKind::Config)
+            return Err(Error::of(Problem::Config)
                 .with_detail("the list of origins is empty, so the token could go nowhere"));
         }
         Ok(Self(Rule::Named(origins)))
@@ -152,11 +154,11 @@ impl Origins {
             Rule::Named(origins) => {
                 // A loop, because `any()` is not always inlined.
                 for origin in &**origins {
-                    if origin.is_written_in(uri) {
+                    if origin.matches_exactly(uri) {
                         return true;
                     }
                 }
-                any_matches(origins, uri)
+                matches_other_spelling(origins, uri)
             }
             Rule::Any => uri.scheme_str() == Some("https") || is_loopback(uri),
             Rule::FixedUpstream => uri.authority().is_none(),
@@ -167,7 +169,7 @@ impl Origins {
 impl Origin {
     fn parse(text: &str, plain_http: bool) -> Result<Self, Error> {
         let refuse = |why: &str| {
-            Error::new(ErrorKind::Config).with_detail(format!("the origin {} {why}", shown(text)))
+            Error::of(Problem::Config).with_detail(format!("the origin {} {why}", redacted(text)))
         };
         // `http::Uri` drops a fragment silently, so the text is checked.
         if text.contains('#') {
@@ -211,7 +213,7 @@ impl Origin {
 
     /// Whether the URI names the origin in the same spelling. This is the most common case.
     #[inline(always)]
-    fn is_written_in(&self, uri: &Uri) -> bool {
+    fn matches_exactly(&self, uri: &Uri) -> bool {
         uri.authority().is_some_and(|authority| authority.as_str() == &*self.authority)
             && match uri.scheme_str() {
                 Some("https") => self.https,
@@ -222,16 +224,16 @@ impl Origin {
     }
 }
 
-/// For another spelling of an origin (case, default port, userinfo), or another origin.
+/// Whether the URI names an origin in another spelling (case, default port, userinfo).
 #[cold]
 #[inline(never)]
-fn any_matches(origins: &[Origin], uri: &Uri) -> bool {
+fn matches_other_spelling(origins: &[Origin], uri: &Uri) -> bool {
     OriginParts::of(uri)
-        .is_some_and(|parts| (parts.is_https() || has_path(uri)) && named(origins, parts))
+        .is_some_and(|parts| (parts.is_https() || has_path(uri)) && contains(origins, parts))
 }
 
-/// Whether an origin is one of those that were named.
-fn named(origins: &[Origin], parts: OriginParts<'_>) -> bool {
+/// Whether the list contains this origin.
+fn contains(origins: &[Origin], parts: OriginParts<'_>) -> bool {
     origins.iter().any(|origin| {
         OriginParts::new(origin.scheme(), &origin.authority).is_some_and(|origin| origin == parts)
     })
@@ -243,9 +245,9 @@ fn is_loopback(uri: &Uri) -> bool {
     has_path(uri) && OriginParts::of(uri).is_some_and(|parts| parts.is_loopback())
 }
 
-/// Whether a path follows the URI's authority, and not `*`. A proxy of plain http gets the URI as
-/// text, and would read `http://api.example*` as another host. Over TLS the connection decides, so
-/// this is checked for plain http only.
+/// Whether the path begins with a slash. The path of `OPTIONS *` does not. A proxy of plain http gets
+/// the URI as text, and would read `http://api.example*` as another host. Over TLS the connection
+/// decides, so only plain http is checked.
 #[cold]
 #[inline(never)]
 fn has_path(uri: &Uri) -> bool {
@@ -253,10 +255,10 @@ fn has_path(uri: &Uri) -> bool {
 }
 
 /// A refused origin for an error message, without anything that could be a credential.
-fn shown(text: &str) -> String {
+fn redacted(text: &str) -> String {
     let end = text.find(['?', '#']).unwrap_or(text.len());
     if text.contains('@') {
-        return "(not shown, it has an @)".to_owned();
+        return "(not for_display, it has an @)".to_owned();
     }
     format!("'{}'", sanitise(&text[..end]))
 }

@@ -79,7 +79,7 @@ impl<'a> OriginParts<'a> {
     }
 }
 
-/// Returns host and port of an authority. `http::Uri` ignores a port that is not a number, and reads
+/// Splits an authority into host and port. `http::Uri` ignores a port that is not a number, and reads
 /// `+443` as 443. Both are refused here.
 fn split(authority: &str) -> Option<(Host<'_>, Option<u16>)> {
     let host_port = authority.rsplit_once('@').map_or(authority, |(_, host_port)| host_port);

@@ -2,19 +2,21 @@
 
 use http::{HeaderMap, Method, Request, Uri, header::HOST};
 
-use super::{Origins, Rule, named, parts::OriginParts};
+use super::{Origins, Rule, contains, parts::OriginParts};
 use crate::{error::sanitise, event::WithheldReason};
 
 impl Origins {
+    /// Checks whether a request may carry the token.
+    ///
     /// # Errors
     ///
-    /// Why the request must not carry the token.
+    /// The reason why the request must not carry the token.
     #[inline(always)]
     pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), WithheldReason> {
         if !self.allows(request.uri()) {
             return Err(WithheldReason::OtherOrigin);
         }
-        if echoes_its_request(request.method()) {
+        if is_trace(request.method()) {
             return Err(WithheldReason::Trace);
         }
         if matches!(self.0, Rule::FixedUpstream) {
@@ -27,7 +29,7 @@ impl Origins {
         Ok(())
     }
 
-    /// For a request whose URI is allowed.
+    /// Checks the `Host` fields of a request whose URI is allowed.
     #[inline(never)]
     fn check_host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), WithheldReason> {
         let mut hosts = headers.get_all(HOST).iter();
@@ -43,14 +45,14 @@ impl Origins {
             return Ok(());
         }
         match &self.0 {
-            Rule::Named(origins) if named(origins, host) => Ok(()),
+            Rule::Named(origins) if contains(origins, host) => Ok(()),
             _ => Err(WithheldReason::OtherHost),
         }
     }
 }
 
-/// Where a request goes, for an event: scheme, host and port without userinfo. For `OtherHost` what
-/// its `Host` field names.
+/// The destination of a request, for an event: scheme, host and port, without userinfo. For
+/// `OtherHost` the host is that of the `Host` field.
 pub(crate) fn destination<B>(request: &Request<B>, reason: WithheldReason) -> String {
     let uri = request.uri();
     let host = request.headers().get(HOST).filter(|_| reason == WithheldReason::OtherHost);
@@ -73,10 +75,10 @@ fn origin(uri: &Uri, authority: &str) -> String {
     }
 }
 
-/// `TRACE`, and `TRACK` of older Microsoft servers, whose answers have the request's fields in
-/// their bodies. The methods of nearly all requests are compared first, in one step.
+/// Whether the response echoes the request's header fields: `TRACE`, and `TRACK` of older Microsoft
+/// servers. Compares the most common methods first.
 #[inline(always)]
-fn echoes_its_request(method: &Method) -> bool {
+fn is_trace(method: &Method) -> bool {
     #[cold]
     #[inline(never)]
     fn other(method: &Method) -> bool {

@@ -1,7 +1,7 @@
 use http::Uri;
 
 use super::{Origins, parts::OriginParts};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, Problem};
 
 fn allows(origins: &Origins, uri: &str) -> bool {
     origins.allows(&uri.parse().unwrap_or_else(|_| panic!("{uri} is no URI")))
@@ -9,7 +9,7 @@ fn allows(origins: &Origins, uri: &str) -> bool {
 
 fn refusal(origin: &str) -> String {
     let error: Error = Origins::parse([origin]).expect_err(origin);
-    assert_eq!(error.kind(), ErrorKind::Config, "{origin}");
+    assert_eq!(error.problem(), Problem::Config, "{origin}");
     error.to_string()
 }
 

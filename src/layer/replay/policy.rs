@@ -1,4 +1,4 @@
-//! The replay policies that need no state.
+//! The trait of replay policies, and the policies without settings.
 
 use std::convert::Infallible;
 
@@ -27,6 +27,12 @@ use http_body::Body;
 /// let second = small.restore(kept.unwrap());
 /// # drop((first, second));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot replay bodies of type `{B}`",
+    label = "not a replay policy for `{B}`",
+    note = "`EmptyBodies`, the default, needs `{B}: Body + Default`, and `CloneBodies` needs `{B}: Clone`",
+    note = "for other bodies choose a policy of the layer: `.replay(NoReplay)`, `.replay(BufferBodies::new(…))`, or a closure `Fn(&{B}) -> Option<{B}>`"
+)]
 pub trait ReplayPolicy<B>: Clone {
     /// The state that is kept of a body while its request is in flight.
     type Kept;
@@ -39,7 +45,7 @@ pub trait ReplayPolicy<B>: Clone {
     fn keep(&self, body: B) -> (B, Option<Self::Kept>);
 
     /// Returns the body to send again. It is called when another token, or a nonce, is available,
-    /// after the future of the first sending was dropped. `None`: the body could not be kept. The
+    /// after the future of the first attempt was dropped. `None`: the body cannot be restored. The
     /// caller then gets the API's response.
     fn restore(&self, kept: Self::Kept) -> Option<B>;
 }
@@ -50,15 +56,48 @@ pub trait ReplayPolicy<B>: Clone {
 ///
 /// `B::default()` has to be an empty body, as it is for the body types of http-body-util, axum
 /// and reqwest. If it is not empty the request is not sent again.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins, TokenCache, replay::EmptyBodies};
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(EmptyBodies);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyBodies;
 
 /// Sends no request again, for any body type.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins, TokenCache, replay::NoReplay};
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(NoReplay);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoReplay;
 
-/// Sends every request again, with a clone of its body that was made before the first sending.
+/// Sends every request again, with a clone of its body that was made before the first attempt.
 /// Use it for bodies that are cheap to clone, such as `Full<Bytes>`.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins, TokenCache, replay::CloneBodies};
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(CloneBodies);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct CloneBodies;
 
@@ -71,7 +110,7 @@ impl<B: Body + Default> ReplayPolicy<B> for EmptyBodies {
 
     #[inline]
     fn keep(&self, body: B) -> (B, Option<()>) {
-        // The size does not tell: trailers may follow a body without data.
+        // A size of zero is not enough: trailers may follow a body without data.
         let kept = body.is_end_stream().then_some(());
         (body, kept)
     }

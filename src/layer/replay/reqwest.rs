@@ -13,6 +13,17 @@ use super::policy::ReplayPolicy;
 
 /// Sends requests again whose [`reqwest::Body`] is in memory. Streams are not sent again. The bytes
 /// are shared and not copied.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{OAuthClientCredentialsLayer, Origins, TokenCache, replay::ReqwestBodies};
+///
+/// # fn example(tokens: TokenCache) {
+/// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(ReqwestBodies);
+/// # drop(layer);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReqwestBodies;
 
@@ -30,7 +41,7 @@ impl ReplayPolicy<Body> for ReqwestBodies {
         let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut body).poll_frame(&mut cx) else {
             unreachable!("the bytes were just there");
         };
-        let bytes = frame.into_data().expect("they are no trailers");
+        let bytes = frame.into_data().expect("a body in memory has no trailers");
         (bytes.clone().into(), Some(bytes))
     }
 

@@ -25,31 +25,31 @@ const SMALL_FRAME_BYTES: usize = 4096;
 /// the slot is empty and there is no replay.
 pub struct Tee<B> {
     /// The frames that the first `Tee` copied. They are sent before `rest`.
-    ahead: Copied,
-    /// Boxed so that it can move on to another `Tee` after it has been polled.
+    replayed: CopiedFrames,
+    /// Boxed, so that it can move into another `Tee` after it has been polled.
     rest: Option<Pin<Box<B>>>,
     recording: Option<Recording<B>>,
 }
 
 struct Recording<B> {
-    copied: Copied,
+    copied: CopiedFrames,
     /// How many more bytes may be copied.
-    room: usize,
-    /// Dangling when the request will not be sent again.
-    slot: Weak<Mutex<Option<Record<B>>>>,
+    remaining: usize,
+    /// Dangling once the request can no longer be sent again.
+    slot: Weak<Mutex<Option<RecordedBody<B>>>>,
 }
 
 /// Where the first [`Tee`] puts the body for the second. The lock is held only to move it.
-pub(super) type Slot<B> = Arc<Mutex<Option<Record<B>>>>;
+pub(super) type Slot<B> = Arc<Mutex<Option<RecordedBody<B>>>>;
 
 /// A whole body: the frames that were read, and the rest.
-pub(super) struct Record<B> {
-    copied: Copied,
+pub(super) struct RecordedBody<B> {
+    copied: CopiedFrames,
     rest: Option<Pin<Box<B>>>,
 }
 
 #[derive(Default)]
-struct Copied {
+struct CopiedFrames {
     data: VecDeque<Chunk>,
     data_bytes: u64,
     trailers: Option<HeaderMap>,
@@ -64,14 +64,14 @@ impl<B> Tee<B> {
     pub(super) fn recording(body: B, limit: usize, slot: &Slot<B>) -> Self {
         let slot = Arc::downgrade(slot);
         Self {
-            ahead: Copied::default(),
+            replayed: CopiedFrames::default(),
             rest: Some(Box::pin(body)),
-            recording: Some(Recording { copied: Copied::default(), room: limit, slot }),
+            recording: Some(Recording { copied: CopiedFrames::default(), remaining: limit, slot }),
         }
     }
 
-    pub(super) fn replaying(record: Record<B>) -> Self {
-        Self { ahead: record.copied, rest: record.rest, recording: None }
+    pub(super) fn replaying(record: RecordedBody<B>) -> Self {
+        Self { replayed: record.copied, rest: record.rest, recording: None }
     }
 
     fn record(&mut self, frame: &Frame<Bytes>) {
@@ -82,38 +82,38 @@ impl<B> Tee<B> {
     }
 
     /// Puts the copy and the rest into the slot, if a replay may come.
-    fn pass_on(&mut self) {
+    fn store_record(&mut self) {
         let Some(Recording { copied, slot, .. }) = self.recording.take() else { return };
         if let Some(slot) = slot.upgrade() {
-            let record = Record { copied, rest: self.rest.take() };
+            let record = RecordedBody { copied, rest: self.rest.take() };
             *lock(&slot) = Some(record);
         }
     }
 }
 
 impl<B> Recording<B> {
-    /// Copies a frame; `None` if the body can't be replayed with it.
+    /// Copies a frame. `None`: the body cannot be replayed.
     fn push(&mut self, frame: &Frame<Bytes>) -> Option<()> {
         if self.copied.trailers.is_some() {
-            // Nothing may follow trailers, and there is no place for it here.
+            // A frame after trailers is invalid, and cannot be recorded.
             return None;
         }
         if let Some(data) = frame.data_ref() {
-            self.room = self.room.checked_sub(data.len())?;
+            self.remaining = self.remaining.checked_sub(data.len())?;
             self.copied.push(data);
         } else if let Some(trailers) = frame.trailers_ref() {
             let size = trailers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-            self.room = self.room.checked_sub(size)?;
+            self.remaining = self.remaining.checked_sub(size)?;
             self.copied.trailers = Some(trailers.clone());
         } else {
-            // A kind of frame that http-body has yet to get.
+            // `http-body` may add further kinds of frames.
             return None;
         }
         Some(())
     }
 }
 
-impl Copied {
+impl CopiedFrames {
     fn push(&mut self, data: &Bytes) {
         self.data_bytes += data.len() as u64;
         match self.data.back_mut() {
@@ -145,10 +145,10 @@ impl<B: Body> Body for Tee<B> {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
-        if let Some(data) = this.ahead.pop() {
+        if let Some(data) = this.replayed.pop() {
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
-        if let Some(trailers) = this.ahead.trailers.take() {
+        if let Some(trailers) = this.replayed.trailers.take() {
             // Nothing comes after trailers.
             this.rest = None;
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
@@ -158,9 +158,9 @@ impl<B: Body> Body for Tee<B> {
             Some(Ok(frame)) => {
                 let frame = frame.map_data(|mut data| data.copy_to_bytes(data.remaining()));
                 this.record(&frame);
-                // Readers that ask `is_end_stream` don't poll again.
+                // A reader that calls `is_end_stream` does not poll for the end.
                 if this.rest.as_ref().is_some_and(|rest| rest.is_end_stream()) {
-                    this.pass_on();
+                    this.store_record();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
@@ -171,34 +171,34 @@ impl<B: Body> Body for Tee<B> {
             }
             None => {
                 this.rest = None;
-                this.pass_on();
+                this.store_record();
                 Poll::Ready(None)
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ahead.data.is_empty()
-            && self.ahead.trailers.is_none()
+        self.replayed.data.is_empty()
+            && self.replayed.trailers.is_none()
             && self.rest.as_ref().is_none_or(|rest| rest.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
         let rest = self.rest.as_ref().map_or(SizeHint::with_exact(0), |rest| rest.size_hint());
         let mut hint = SizeHint::new();
-        // The upper bound first: a lower one above it panics.
-        if let Some(upper) = rest.upper().and_then(|upper| upper.checked_add(self.ahead.data_bytes))
+        if let Some(upper) =
+            rest.upper().and_then(|upper| upper.checked_add(self.replayed.data_bytes))
         {
             hint.set_upper(upper);
         }
-        hint.set_lower(rest.lower().saturating_add(self.ahead.data_bytes));
+        hint.set_lower(rest.lower().saturating_add(self.replayed.data_bytes));
         hint
     }
 }
 
 impl<B> Drop for Tee<B> {
     fn drop(&mut self) {
-        self.pass_on();
+        self.store_record();
     }
 }
 

@@ -89,6 +89,7 @@ impl ProtectedApiBuilder {
     }
 
     /// The API.
+    #[must_use = "the API answers through its service or its socket"]
     pub fn build(self) -> ProtectedApi {
         let state = State { delay: self.delay, ..State::default() };
         let Self { idp, resource, header, dpop, .. } = self;

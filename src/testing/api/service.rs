@@ -9,13 +9,15 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri, header::WWW_AUTHENTICATE};
 use http_body::Body;
-use http_body_util::Full;
 use tower_service::Service;
 
 use super::protected_api::ProtectedApi;
 use crate::{
     error::BoxError,
-    testing::{Answering, ConnectionClosed, RecordedRequest, dpop::Unproven, exchange::Endpoint},
+    testing::{
+        AnswerBody, Answering, ConnectionClosed, RecordedRequest, dpop::Unproven,
+        exchange::Endpoint,
+    },
 };
 
 /// A [`ProtectedApi`] as a tower service: always ready, over any request body.
@@ -59,7 +61,7 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<AnswerBody>;
     type Error = ConnectionClosed;
     type Future = Answering;
 

@@ -5,7 +5,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use bytes::Bytes;
 
 use super::{
-    client::{Client, Verifier},
+    client::{RegisteredClient, Verifier},
     grant::Grant,
     state::State,
 };
@@ -31,11 +31,11 @@ use crate::{
 /// On a socket, for a client under test:
 ///
 /// ```
-/// use tower_oauth2_client_credentials::testing::AuthorizationServer;
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
 /// # runtime.block_on(async {
-/// let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+/// let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 /// let server = idp.listen().await?;
 /// println!("ask for tokens at {}", server.token_url());
 /// assert_eq!(idp.token_requests(), 0);
@@ -57,7 +57,7 @@ pub(super) struct Shared {
 pub(super) struct Config {
     pub(super) path: String,
     pub(super) issuer_path: String,
-    pub(super) clients: Vec<Client>,
+    pub(super) clients: Vec<RegisteredClient>,
     pub(super) raw_basic: bool,
     pub(super) verify_assertion: Option<Verifier>,
     /// Grant types in addition to `client_credentials`.

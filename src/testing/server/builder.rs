@@ -2,11 +2,9 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use bytes::Bytes;
-
 use super::{
     authorization_server::{AuthorizationServer, Config},
-    client::{Client, Proof},
+    client::RegisteredClient,
 };
 use crate::testing::{DpopVerifier, RecordedRequest};
 
@@ -18,10 +16,10 @@ use crate::testing::{DpopVerifier, RecordedRequest};
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::testing::AuthorizationServer;
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
 ///
 /// let idp = AuthorizationServer::builder()
-///     .client("my-service", "s3cret")
+///     .client(RegisteredClient::new("my-service").secret("s3cret"))
 ///     .lifetime(Duration::from_millis(1500))
 ///     .same_token(true)
 ///     .path("/oauth2/token")
@@ -75,33 +73,10 @@ impl AuthorizationServerBuilder {
         }
     }
 
-    /// A client that may ask, by `client_secret_basic` or `client_secret_post` (RFC 6749 §2.3.1).
-    /// Several may be given; with none, any client that names itself is accepted.
-    pub fn client(self, id: impl Into<String>, secret: impl Into<String>) -> Self {
-        self.known(id.into(), Proof::Secret(secret.into()))
-    }
-
-    /// A client that may ask with its id alone.
-    pub fn public_client(self, id: impl Into<String>) -> Self {
-        self.known(id.into(), Proof::None)
-    }
-
-    /// A client that proves itself with exactly this certificate, in DER
-    /// (`self_signed_tls_client_auth`, RFC 8705 §2.2).
-    pub fn self_signed_client(self, id: impl Into<String>, certificate: Bytes) -> Self {
-        self.known(id.into(), Proof::Certificate(certificate))
-    }
-
-    /// A client that authenticates with a certificate for this DNS name (`tls_client_auth` with
-    /// `tls_client_auth_san_dns`, RFC 8705 §2.1.2), of an authority that the TLS listener trusts.
-    #[cfg(feature = "testing-tls")]
-    #[cfg_attr(docsrs, doc(cfg(feature = "testing-tls")))]
-    pub fn tls_client(self, id: impl Into<String>, dns_name: impl Into<String>) -> Self {
-        self.known(id.into(), Proof::Name(dns_name.into()))
-    }
-
-    fn known(mut self, id: String, proof: Proof) -> Self {
-        self.config.clients.push(Client { id, proof });
+    /// A client that may request tokens. Several may be given. With none, any client that names itself
+    /// is accepted.
+    pub fn client(mut self, client: RegisteredClient) -> Self {
+        self.config.clients.push(client);
         self
     }
 
@@ -185,27 +160,17 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// The path in the issuer identifier; default none. `""`, or it starts with `/`.
-    ///
-    /// # Panics
-    ///
-    /// If it does neither.
+    /// The path in the issuer identifier; default none. A leading slash is added if it is missing.
     pub fn issuer_path(mut self, path: impl Into<String>) -> Self {
-        self.config.issuer_path = path.into();
-        let path = &self.config.issuer_path;
-        assert!(path.is_empty() || path.starts_with('/'), "a path starts with a slash");
+        let path = path.into();
+        self.config.issuer_path = if path.is_empty() { path } else { with_slash(path) };
         self
     }
 
     /// The path of the token endpoint; default `/token`. Every other path than this and those of
-    /// the metadata is answered 404.
-    ///
-    /// # Panics
-    ///
-    /// If it does not start with `/`.
+    /// the metadata is answered 404. A leading slash is added if it is missing.
     pub fn path(mut self, path: impl Into<String>) -> Self {
-        self.config.path = path.into();
-        assert!(self.config.path.starts_with('/'), "a path starts with a slash");
+        self.config.path = with_slash(path.into());
         self
     }
 
@@ -243,12 +208,17 @@ impl AuthorizationServerBuilder {
     }
 
     /// The server.
+    #[must_use = "the server answers through its service or its socket"]
     pub fn build(self) -> AuthorizationServer {
         AuthorizationServer::with(self.config, self.lifetime, self.delay)
     }
 }
 
 /// Shows no secret.
+fn with_slash(path: String) -> String {
+    if path.starts_with('/') { path } else { format!("/{path}") }
+}
+
 impl fmt::Debug for AuthorizationServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationServerBuilder")

@@ -1,6 +1,6 @@
 //! Client authentication (RFC 6749 §2.3.1).
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -8,13 +8,63 @@ use http::header::AUTHORIZATION;
 
 use crate::testing::{form, recorded::RecordedRequest};
 
-/// A client that the server knows.
-pub(super) struct Client {
+/// A client that a mock authorization server knows. Without a secret or a certificate it is a public
+/// client, which authenticates with its id alone. The last method of these counts.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient};
+///
+/// let idp = AuthorizationServer::builder()
+///     .client(RegisteredClient::new("my-service").secret("s3cret"))
+///     .client(RegisteredClient::new("public"))
+///     .build();
+/// # let _ = idp;
+/// ```
+#[derive(Clone)]
+#[must_use = "pass it to `AuthorizationServerBuilder::client`"]
+pub struct RegisteredClient {
     pub(super) id: String,
     pub(super) proof: Proof,
 }
 
+impl RegisteredClient {
+    /// A client with this id.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), proof: Proof::None }
+    }
+
+    /// It authenticates with this secret, by `client_secret_basic` or `client_secret_post`
+    /// (RFC 6749 §2.3.1).
+    pub fn secret(self, secret: impl Into<String>) -> Self {
+        Self { proof: Proof::Secret(secret.into()), ..self }
+    }
+
+    /// It authenticates with exactly this certificate, in DER (`self_signed_tls_client_auth`,
+    /// RFC 8705 §2.2).
+    pub fn certificate(self, der: Bytes) -> Self {
+        Self { proof: Proof::Certificate(der), ..self }
+    }
+
+    /// It authenticates with a certificate for this DNS name (`tls_client_auth` with
+    /// `tls_client_auth_san_dns`, RFC 8705 §2.1.2), of an authority that the TLS listener trusts.
+    #[cfg(feature = "testing-rustls")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "testing-rustls")))]
+    pub fn dns_name(self, name: impl Into<String>) -> Self {
+        Self { proof: Proof::Name(name.into()), ..self }
+    }
+}
+
+/// Not the secret.
+impl fmt::Debug for RegisteredClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RegisteredClient").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
 /// How a client proves who it is.
+#[derive(Clone)]
 pub(super) enum Proof {
     /// It is a public client.
     None,
@@ -23,7 +73,7 @@ pub(super) enum Proof {
     Certificate(Bytes),
     /// With a certificate for this DNS name, of an authority that the TLS listener trusts
     /// (`tls_client_auth`, RFC 8705 §2.1).
-    #[cfg(feature = "testing-tls")]
+    #[cfg(feature = "testing-rustls")]
     Name(String),
 }
 
@@ -102,12 +152,16 @@ impl Presented {
     }
 
     /// Whether the server accepts it; with no clients configured, it accepts all.
-    pub(super) fn is_one_of(&self, clients: &[Client], certificate: Option<&Bytes>) -> bool {
+    pub(super) fn is_one_of(
+        &self,
+        clients: &[RegisteredClient],
+        certificate: Option<&Bytes>,
+    ) -> bool {
         let proves = |proof: &Proof| match (proof, self) {
             (Proof::Secret(known), Self::Secret { secret, .. }) => known == secret,
             (Proof::None, Self::Public { .. }) => true,
             (Proof::Certificate(known), Self::Public { .. }) => certificate == Some(known),
-            #[cfg(feature = "testing-tls")]
+            #[cfg(feature = "testing-rustls")]
             (Proof::Name(name), Self::Public { .. }) => {
                 certificate.is_some_and(|it| crate::testing::certificate::is_for(it, name))
             }
@@ -121,6 +175,13 @@ impl Presented {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn debug_of_a_client_does_not_show_its_secret() {
+        let client = RegisteredClient::new("my-service").secret("hunter2");
+        let text = format!("{client:?} {client:#?}");
+        assert!(text.contains("my-service") && !text.contains("hunter2"), "{text}");
+    }
 
     fn basic(credentials: &str, raw: bool) -> Option<(String, String)> {
         read_basic(format!("Basic {}", STANDARD.encode(credentials)).as_bytes(), raw)

@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 
-use super::client::{self, Client, Presented, Unpresented, Verifier};
+use super::client::{self, Presented, RegisteredClient, Unpresented, Verifier};
 use crate::testing::{form, recorded::RecordedRequest};
 
 /// Parameters that may come more than once (RFC 8707 §2, RFC 8693 §2.1).
@@ -39,7 +39,7 @@ impl Refusal {
 
 pub(super) fn check(
     request: &RecordedRequest,
-    clients: &[Client],
+    clients: &[RegisteredClient],
     raw_basic: bool,
     verify_assertion: Option<&Verifier>,
     extensions: &[(String, Verifier)],
@@ -104,7 +104,7 @@ fn unpresented(why: Unpresented) -> Refusal {
 fn authenticate(
     request: &RecordedRequest,
     presented: &Presented,
-    clients: &[Client],
+    clients: &[RegisteredClient],
     verify_assertion: Option<&Verifier>,
 ) -> Result<(), Refusal> {
     if let (Presented::Assertion { .. }, Some(verify)) = (presented, verify_assertion) {
@@ -126,10 +126,10 @@ mod tests {
 
     const POST: &str = "grant_type=client_credentials&client_id=id&client_secret=s%26+t";
 
-    fn clients() -> Vec<Client> {
+    fn clients() -> Vec<RegisteredClient> {
         vec![
-            Client { id: "id".into(), proof: Proof::Secret("s& t".into()) },
-            Client { id: "public".into(), proof: Proof::None },
+            RegisteredClient { id: "id".into(), proof: Proof::Secret("s& t".into()) },
+            RegisteredClient { id: "public".into(), proof: Proof::None },
         ]
     }
 
@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn ask_of(
-        clients: &[Client],
+        clients: &[RegisteredClient],
         method: &str,
         headers: &[(&str, &str)],
         body: &str,

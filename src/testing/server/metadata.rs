@@ -7,6 +7,15 @@ use serde_json::Value;
 use crate::testing::{answer::Answer, recorded::Log};
 
 /// The well-known URIs at which a server has its metadata.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, WellKnown};
+///
+/// let idp = AuthorizationServer::new();
+/// idp.serve_metadata(WellKnown::OpenId);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WellKnown {

@@ -1,6 +1,6 @@
 //! Answers requests for the metadata document.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Response, StatusCode};
@@ -24,7 +24,12 @@ impl AuthorizationServer {
         self.state().metadata.well_known = well_known;
     }
 
-    /// Changes a member of the metadata; with `null` it is left out.
+    /// Changes a member of the metadata. The value is JSON: a text, or anything whose `Display` is
+    /// JSON, such as `serde_json::Value`. With `null` the member is left out.
+    ///
+    /// # Panics
+    ///
+    /// If the value is not JSON.
     ///
     /// # Examples
     ///
@@ -38,7 +43,8 @@ impl AuthorizationServer {
     /// idp.set_metadata("issuer", json!("https://idp.test/other"));
     /// idp.set_metadata("mtls_endpoint_aliases", json!({"token_endpoint": "https://mtls.test/token"}));
     /// ```
-    pub fn set_metadata(&self, member: impl Into<String>, value: Value) {
+    pub fn set_metadata(&self, member: impl Into<String>, value: impl fmt::Display) {
+        let value: Value = serde_json::from_str(&value.to_string()).expect("the value is JSON");
         self.state().metadata.changed.insert(member.into(), value);
     }
 

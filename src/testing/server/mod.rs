@@ -13,5 +13,6 @@ mod tokens;
 
 pub use authorization_server::AuthorizationServer;
 pub use builder::AuthorizationServerBuilder;
+pub use client::RegisteredClient;
 pub use metadata::WellKnown;
 pub use service::AuthorizationServerService;

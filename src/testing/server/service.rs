@@ -11,13 +11,14 @@ use std::{
 use bytes::Bytes;
 use http::{Response, Uri};
 use http_body::Body;
-use http_body_util::Full;
 use tower_service::Service;
 
 use super::{authorization_server::AuthorizationServer, grant, respond};
 use crate::{
     error::BoxError,
-    testing::{Answer, Answering, ConnectionClosed, RecordedRequest, exchange::Endpoint},
+    testing::{
+        Answer, AnswerBody, Answering, ConnectionClosed, RecordedRequest, exchange::Endpoint,
+    },
 };
 
 /// An [`AuthorizationServer`] as a tower service: always ready, over any request body.
@@ -60,7 +61,7 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<AnswerBody>;
     type Error = ConnectionClosed;
     type Future = Answering;
 

@@ -3,23 +3,21 @@
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
 use http_body::Body;
-use rustls::client::Resumption;
 use rustls_pki_types::CertificateDer;
 
 use super::{
     client::HyperClient,
     connect::Connector,
-    identity::{ClientIdentity, IdentityResolver},
+    identity::{ChainAndKey, ClientIdentity},
     tls::{self, Tls, parse_pem},
     transport::HyperTransport,
 };
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     transport::proxy::ProxySettings,
 };
 
@@ -27,14 +25,31 @@ use crate::{
 /// in the 10 s of one token request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The settings of a [`HyperTransport`].
+const ZERO_TIMEOUT: &str =
+    "connect_timeout: it is zero, so no connection would be made; set a second or more";
+
+/// The settings of a [`HyperTransport`]. [`build`](Self::build) reports the first mistake.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use tower_oauth2_client_credentials::transport::HyperTransport;
+///
+/// let transport = HyperTransport::builder()
+///     .proxy("http://proxy.internal:3128")
+///     .connect_timeout(Duration::from_secs(2))
+///     .build()?;
+/// # drop(transport);
+/// # Ok::<(), tower_oauth2_client_credentials::Error>(())
+/// ```
 #[must_use = "nothing happens before `build`"]
 pub struct HyperTransportBuilder {
     only: Option<Vec<CertificateDer<'static>>>,
     extra: Vec<CertificateDer<'static>>,
     proxy: ProxySettings,
     connect_timeout: Duration,
-    identity: Option<ClientIdentity>,
+    pub(super) identity: Option<ClientIdentity>,
     error: Option<Error>,
 }
 
@@ -43,7 +58,7 @@ impl HyperTransport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`], if TLS cannot be set up.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), if TLS cannot be set up.
     pub fn new() -> Result<Self, Error> {
         Self::builder().build()
     }
@@ -123,8 +138,11 @@ impl HyperTransportBuilder {
     }
 
     /// How long a new connection may take, name lookup, proxy and TLS handshake included; 5 s by
-    /// default.
+    /// default. Zero is an error of [`build`](Self::build).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        if timeout.is_zero() {
+            self.keep_error::<()>(Err(Error::of(Problem::Config).with_detail(ZERO_TIMEOUT)));
+        }
         self.connect_timeout = timeout;
         self
     }
@@ -138,8 +156,11 @@ impl HyperTransportBuilder {
 
     /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_pem`]. Its error is an
     /// error of [`build`](Self::build).
-    pub fn client_identity_pem(mut self, chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Self {
-        self.identity = self.keep_error(ClientIdentity::from_pem(chain, key));
+    pub fn client_identity_pem(
+        mut self,
+        pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>,
+    ) -> Self {
+        self.identity = self.keep_error(ClientIdentity::from_pem(pem));
         self
     }
 
@@ -147,10 +168,9 @@ impl HyperTransportBuilder {
     /// reads the files here. Its error is an error of [`build`](Self::build).
     pub fn client_identity_files(
         mut self,
-        chain: impl Into<PathBuf>,
-        key: impl Into<PathBuf>,
+        paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
     ) -> Self {
-        self.identity = self.keep_error(ClientIdentity::from_files(chain, key));
+        self.identity = self.keep_error(ClientIdentity::from_files(paths));
         self
     }
 
@@ -182,31 +202,7 @@ impl HyperTransportBuilder {
         Ok(HyperClient::new(connector, identity))
     }
 
-    /// Builds only the TLS settings, for another client (`reqwest`, `tonic`, …), with the same root
-    /// certificates and client certificate. Set proxy and timeouts on that client. ALPN is empty.
-    ///
-    /// Each new connection shows the current certificate, and sessions are not resumed. An existing
-    /// connection keeps its certificate, and a token that is bound to a newer certificate is refused on
-    /// it. So make a new client in [`on_rotation`](ClientIdentity::on_rotation).
-    ///
-    /// # Errors
-    ///
-    /// As [`build`](Self::build), and if there are no root certificates at all.
-    pub fn build_tls_config(self) -> Result<rustls::ClientConfig, Error> {
-        let (tls, identity) = (self.tls()?, self.identity);
-        if let Some(text) = tls.missing_roots {
-            return Err(Error::new(ErrorKind::Config).with_detail(text));
-        }
-        Ok(match identity {
-            None => tls.config,
-            Some(identity) => {
-                let certificate = Arc::new(IdentityResolver(identity));
-                tls::with_client_certificate(&tls.config, certificate, Resumption::disabled())
-            }
-        })
-    }
-
-    fn tls(&self) -> Result<Tls, Error> {
+    pub(super) fn tls(&self) -> Result<Tls, Error> {
         match &self.error {
             Some(error) => Err(error.clone()),
             None => Tls::new(self.only.clone(), self.extra.clone()),

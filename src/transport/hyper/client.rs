@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::Future,
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -11,7 +12,6 @@ use std::{
 use arc_swap::ArcSwap;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client, ResponseFuture},
     rt::{TokioExecutor, TokioTimer},
@@ -19,6 +19,7 @@ use hyper_util::{
 use tower_service::Service;
 
 use super::{
+    body::HyperBody,
     connect::Connector,
     failure::{Failure, host_and_port},
     identity::ClientIdentity,
@@ -58,10 +59,10 @@ use crate::{
 /// use tower::ServiceBuilder;
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials, OAuthClientCredentialsLayer, Origins,
-///     transport::{ClientIdentity, HyperTransport},
+///     transport::{ChainAndKey, ClientIdentity, HyperTransport},
 /// };
 ///
-/// let identity = ClientIdentity::from_files("/run/tls/tls.crt", "/run/tls/tls.key")?;
+/// let identity = ClientIdentity::from_files(ChainAndKey { chain: "/run/tls/tls.crt", key: "/run/tls/tls.key" })?;
 /// let tokens = ClientCredentials::builder("https://mtls.idp.example.com/token")
 ///     .tls_client_auth("my-service")
 ///     .client_identity(identity.clone())
@@ -145,7 +146,7 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<Incoming>;
+    type Response = Response<HyperBody>;
     type Error = BoxError;
     type Future = HyperClientFuture;
 
@@ -171,14 +172,15 @@ pub struct HyperClientFuture {
 }
 
 impl Future for HyperClientFuture {
-    type Output = Result<Response<Incoming>, BoxError>;
+    type Output = Result<Response<HyperBody>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let response = ready!(Pin::new(&mut self.response).poll(cx));
-        Poll::Ready(
-            response
-                .map_err(|error| Failure::request(&error, &self.host).with_source(error).into()),
-        )
+        let host = mem::take(&mut self.host);
+        Poll::Ready(match response {
+            Ok(response) => Ok(response.map(|body| HyperBody::of_api(body, host))),
+            Err(error) => Err(Failure::request(&error, &host).with_source(error).into()),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use http::Uri;
 use hyper_util::client::legacy;
 
 use super::connect::ConnectError;
-use crate::transport::explain::explain;
+use crate::{error::BoxError, transport::explain::explain};
 
 /// A failed exchange.
 ///
@@ -15,7 +15,7 @@ use crate::transport::explain::explain;
 pub(in crate::transport) struct Failure {
     text: String,
     is_connect: bool,
-    source: Option<legacy::Error>,
+    source: Option<BoxError>,
 }
 
 impl Failure {
@@ -38,8 +38,8 @@ impl Failure {
     }
 
     /// Adds the cause, for a client that sends the caller's own requests.
-    pub(super) fn with_source(self, source: legacy::Error) -> Self {
-        Self { source: Some(source), ..self }
+    pub(super) fn with_source(self, source: impl Into<BoxError>) -> Self {
+        Self { source: Some(source.into()), ..self }
     }
 
     /// Whether there was no connection, so that nothing was sent.
@@ -72,6 +72,6 @@ impl fmt::Debug for Failure {
 
 impl StdError for Failure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.source.as_ref().map(|source| source as _)
+        self.source.as_deref().map(|source| source as _)
     }
 }

@@ -1,5 +1,6 @@
 //! The default transport: hyper-util's client over rustls.
 
+mod body;
 mod budget;
 mod builder;
 mod client;
@@ -13,12 +14,15 @@ mod pool;
 mod progress;
 mod resolve;
 mod tls;
+#[cfg(feature = "rustls")]
+mod tls_config;
 mod transport;
 mod tunnel;
 
+pub use body::HyperBody;
 pub use builder::HyperTransportBuilder;
 pub use client::{HyperClient, HyperClientFuture};
 pub(super) use failure::Failure;
-pub use identity::ClientIdentity;
-pub use transport::HyperTransport;
+pub use identity::{ChainAndKey, ClientIdentity};
 pub(crate) use transport::has_client_identity;
+pub use transport::{HyperTransport, HyperTransportFuture};

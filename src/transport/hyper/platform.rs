@@ -3,7 +3,7 @@
 use std::{env, ffi::OsString};
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     limits::MAX_CERTIFICATE_BYTES,
     secret_file::{FileKind, ReadError, SecretFile},
 };
@@ -31,7 +31,7 @@ fn check(path: Option<OsString>) -> Result<(), Error> {
             | ReadError::Overloaded(_)),
         ) => {
             let detail = format!("root certificates: {VARIABLE}={}: {why}", file.name());
-            Err(Error::new(ErrorKind::Config).with_detail(detail).with_source(why))
+            Err(Error::of(Problem::Config).with_detail(detail).with_source(why))
         }
         _ => Ok(()),
     }
@@ -49,7 +49,7 @@ mod tests {
         assert!(process::Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         let error = check(Some(fifo.clone().into())).unwrap_err();
         fs::remove_file(&fifo).unwrap();
-        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.problem(), Problem::Config);
         let expected = format!("SSL_CERT_FILE={}: it is a FIFO", fifo.display());
         assert!(error.to_string().contains(&expected), "{error}");
         for other in [Some("/dev/null"), Some("/no/such/file"), Some("Cargo.toml"), None] {

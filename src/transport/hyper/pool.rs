@@ -1,18 +1,9 @@
 //! Connections for token requests, in one pool for each host. A host that hangs affects its own pool
 //! only.
 
-use std::{
-    collections::HashMap,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use bytes::Bytes;
 use http::Uri;
-use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
@@ -22,11 +13,10 @@ use tokio::time::Instant;
 use super::{
     budget::{Budget, CONNECTION_WINDOW, STREAM_WINDOW},
     connect::Connector,
-    failure::{Failure, host_and_port},
+    failure::host_and_port,
     identity::ClientIdentity,
 };
 use crate::{
-    error::BoxError,
     sync::{Mutex, lock},
     transport::body::TokenRequestBody,
 };
@@ -79,6 +69,11 @@ impl Pool {
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
             .build(connector.with_budget(&budget));
         Self { generation, client, budget }
+    }
+
+    /// Allows the connections of this pool to receive this many bytes more.
+    pub(super) fn refund(&self, bytes: usize) {
+        self.budget.refund(bytes);
     }
 }
 
@@ -162,53 +157,5 @@ impl Drop for Exchange {
             self.pool.budget.end();
             self.pools.close(&self.host, &self.pool);
         }
-    }
-}
-
-/// The body of a response. It ends the exchange.
-pub(super) struct ResponseBody {
-    body: Incoming,
-    exchange: Exchange,
-}
-
-impl ResponseBody {
-    pub(super) fn new(body: Incoming, mut exchange: Exchange) -> Self {
-        if body.is_end_stream() {
-            exchange.end();
-        }
-        Self { body, exchange }
-    }
-}
-
-impl Body for ResponseBody {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Self { body, exchange } = &mut *self;
-        let frame = ready!(Pin::new(&mut *body).poll_frame(cx));
-        if let Some(Ok(frame)) = &frame
-            && let Some(data) = frame.data_ref()
-        {
-            exchange.pool.budget.refund(data.len());
-        }
-        if !matches!(frame, Some(Ok(_))) || body.is_end_stream() {
-            exchange.end();
-        }
-        let frame = frame.map(|frame| {
-            frame.map_err(|error| Failure::answer(&error, &exchange.display_host).into())
-        });
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

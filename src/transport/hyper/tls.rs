@@ -11,7 +11,7 @@ use rustls_pki_types::{CertificateDer, pem::PemObject};
 use rustls_platform_verifier::Verifier;
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     limits::MAX_CERTIFICATE_BYTES,
     secret_file::{SecretFile, without_escapes},
 };
@@ -101,7 +101,7 @@ fn platform_verifier(
     provider: &Arc<CryptoProvider>,
 ) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
     if !extra.is_empty() {
-        return Err(Error::new(ErrorKind::Config).with_detail(
+        return Err(Error::of(Problem::Config).with_detail(
             "Android's verifier takes no extra root certificates; use only_root_certificates_pem",
         ));
     }
@@ -109,7 +109,7 @@ fn platform_verifier(
 }
 
 fn cannot_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Config)
+    Error::of(Problem::Config)
         .with_detail("TLS cannot be set up; check the root certificates, and the cause")
         .with_source(cause)
 }
@@ -122,7 +122,7 @@ fn cannot_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error
 pub(super) fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
     let failed = |why: &dyn fmt::Display| {
         let text = format!("root certificates: {}: {why}", path.display());
-        Error::new(ErrorKind::Config).with_detail(text)
+        Error::of(Problem::Config).with_detail(text)
     };
     let file = SecretFile::new(path).with_max_bytes(MAX_CERTIFICATE_BYTES);
     file.read_blocking().map(|content| content.to_vec()).map_err(|error| failed(&error))
@@ -130,7 +130,7 @@ pub(super) fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
 
 /// The certificates in a PEM text; other sections, such as keys, are skipped.
 pub(super) fn parse_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let bad = |detail: &'static str| Error::new(ErrorKind::Config).with_detail(detail);
+    let bad = |detail: &'static str| Error::of(Problem::Config).with_detail(detail);
     let mut certificates = Vec::new();
     let pem = without_escapes(pem);
     for certificate in CertificateDer::pem_slice_iter(&pem) {
@@ -153,7 +153,7 @@ mod tests {
 
     fn detail(pem: &str) -> String {
         let error = parse_pem(pem.as_bytes()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Config);
+        assert_eq!(error.problem(), Problem::Config);
         error.to_string()
     }
 

@@ -3,26 +3,21 @@
 use std::{
     any::Any,
     fmt,
+    future::Future,
+    pin::Pin,
     sync::Arc,
     task::{Context, Poll},
 };
 
-use http_body_util::BodyExt;
 use tower_service::Service;
 
 use super::{
-    connect::Connector,
-    failure::Failure,
-    identity::ClientIdentity,
-    pool::{Pools, ResponseBody},
+    body::HyperBody, connect::Connector, failure::Failure, identity::ClientIdentity, pool::Pools,
 };
 use crate::{
-    error::{BoxError, Error, ErrorKind},
+    error::{BoxError, Error, Problem},
     secret_file::ReadContext,
-    transport::{
-        request::{FreshConnection, TokenRequest, TokenResponse},
-        service::TransportFuture,
-    },
+    transport::request::{FreshConnection, TokenRequest},
 };
 
 /// The default transport: HTTP/1.1 and HTTP/2 (by ALPN) over rustls with aws-lc-rs.
@@ -87,10 +82,10 @@ impl HyperTransport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`] with what to do about it, if there are none.
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config) with what to do about it, if there are none.
     pub fn check_roots(&self) -> Result<(), Error> {
         match self.pools.connector.missing_roots() {
-            Some(text) => Err(Error::new(ErrorKind::Config).with_detail(text)),
+            Some(text) => Err(Error::of(Problem::Config).with_detail(text)),
             None => Ok(()),
         }
     }
@@ -101,17 +96,17 @@ impl HyperTransport {
 }
 
 impl Service<TokenRequest> for HyperTransport {
-    type Response = TokenResponse;
+    type Response = http::Response<HyperBody>;
     type Error = BoxError;
-    type Future = TransportFuture;
+    type Future = HyperTransportFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: TokenRequest) -> TransportFuture {
+    fn call(&mut self, request: TokenRequest) -> HyperTransportFuture {
         let pools = Arc::clone(&self.pools);
-        Box::pin(async move {
+        HyperTransportFuture(Box::pin(async move {
             if let Some(identity) = &pools.identity {
                 identity.refresh(&ReadContext::default()).await?;
             }
@@ -119,14 +114,34 @@ impl Service<TokenRequest> for HyperTransport {
             let mut exchange = pools.begin(request.uri(), fresh);
             match exchange.pool.client.request(request).await {
                 Ok(response) => {
-                    Ok(response.map(|body| ResponseBody::new(body, exchange).boxed_unsync()))
+                    Ok(response.map(|body| HyperBody::of_token_endpoint(body, exchange)))
                 }
                 Err(error) => {
                     exchange.end();
                     Err(Failure::request(&error, &exchange.display_host).into())
                 }
             }
-        })
+        }))
+    }
+}
+
+/// The future of [`HyperTransport`].
+#[must_use = "futures do nothing unless polled"]
+pub struct HyperTransportFuture(Pin<Box<dyn Future<Output = Answered> + Send>>);
+
+type Answered = Result<http::Response<HyperBody>, BoxError>;
+
+impl Future for HyperTransportFuture {
+    type Output = Answered;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answered> {
+        self.0.as_mut().poll(cx)
+    }
+}
+
+impl fmt::Debug for HyperTransportFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperTransportFuture").finish_non_exhaustive()
     }
 }
 

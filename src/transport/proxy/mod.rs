@@ -7,11 +7,11 @@ mod server;
 
 use std::{env, ffi::OsString, fmt, sync::Arc};
 
-#[cfg(any(feature = "hyper", test))]
+#[cfg(any(feature = "hyper-transport", test))]
 pub(super) use self::server::Protocol;
 pub(super) use self::server::ProxyServer;
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     net::is_loopback,
 };
 
@@ -49,6 +49,15 @@ use crate::{
 ///
 /// User and password in a proxy URL are percent-encoded, and are sent to the proxy as
 /// `Proxy-Authorization` (Basic). `Debug` and errors do not show them.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::transport::ProxySettings;
+///
+/// let proxy = ProxySettings::fixed("http://user:s3cret@proxy.internal:3128");
+/// assert!(!format!("{proxy:?}").contains("s3cret"));
+/// ```
 #[derive(Clone)]
 pub struct ProxySettings(Choice);
 
@@ -79,7 +88,7 @@ impl ProxySettings {
     }
 
     /// The mistake in a given URL.
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "hyper-transport")]
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         match &self.0 {
             Choice::Fixed(Err(why)) => Some(why),
@@ -191,7 +200,7 @@ fn server(
 }
 
 fn mistake(name: &str, why: &str) -> Error {
-    Error::new(ErrorKind::Config).with_detail(format!(
+    Error::of(Problem::Config).with_detail(format!(
         "{name}: {why}; use a URL such as http://proxy.example.com:3128 (the value is not shown, \
          since it may contain a password)"
     ))
@@ -260,7 +269,7 @@ mod tests {
         for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"] {
             for url in ["http://user:hunter2@host@p.test", "\"http://user:hunter2@p.test\""] {
                 let error = read(&[(name, url)]).err().expect(name);
-                assert_eq!(error.kind(), ErrorKind::Config);
+                assert_eq!(error.problem(), Problem::Config);
                 let text = format!("{error} {error:?}");
                 assert!(text.contains(&format!("{name}: ")), "{text}");
                 assert!(!text.contains("hunter2") && !text.contains("user:"), "{text}");

@@ -27,8 +27,8 @@ pub(in crate::transport) struct ProxyServer {
     #[cfg(feature = "reqwest")]
     userinfo: Option<Zeroizing<String>>,
     /// `Basic …`, marked sensitive.
-    // Parsed without `hyper` too, so that every client refuses the same URLs.
-    #[cfg_attr(not(feature = "hyper"), allow(dead_code))]
+    // Parsed without `hyper-transport` too, so that every client refuses the same URLs.
+    #[cfg_attr(not(feature = "hyper-transport"), allow(dead_code))]
     authorization: Option<HeaderValue>,
 }
 
@@ -78,7 +78,7 @@ impl ProxyServer {
     }
 
     /// The value of `Proxy-Authorization`, if the URL has a user or a password.
-    #[cfg(any(feature = "hyper", test))]
+    #[cfg(any(feature = "hyper-transport", test))]
     pub(in crate::transport) fn authorization(&self) -> Option<&HeaderValue> {
         self.authorization.as_ref()
     }

@@ -6,7 +6,7 @@ use reqwest::{ClientBuilder, Proxy, Url};
 use zeroize::Zeroizing;
 
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     net::LOCALHOST,
     transport::{
         ping::{PING_INTERVAL, PING_TIMEOUT},
@@ -22,7 +22,7 @@ pub(super) fn configure(
     proxy: &ProxySettings,
 ) -> Result<ClientBuilder, Error> {
     if has_proxy(&builder) {
-        return Err(Error::new(ErrorKind::Config).with_detail(
+        return Err(Error::of(Problem::Config).with_detail(
             "proxy: reqwest's builder has one, which would receive loopback traffic too; pass it to \
              ReqwestService::with_proxy instead",
         ));
@@ -30,7 +30,7 @@ pub(super) fn configure(
     let proxies = Arc::new(proxy.resolve()?);
     // reqwest would silently bypass a proxy whose URL it cannot read.
     if proxies.servers().any(|server| url(server).is_none()) {
-        return Err(Error::new(ErrorKind::Config).with_detail(
+        return Err(Error::of(Problem::Config).with_detail(
             "proxy: reqwest cannot read its URL; check its host, and percent-encode special \
              characters in the user or password",
         ));
@@ -69,7 +69,7 @@ mod tests {
         ];
         for builder in with {
             let error = configure(builder, &ProxySettings::direct()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Config);
+            assert_eq!(error.problem(), Problem::Config);
             assert!(error.to_string().contains("ReqwestService::with_proxy"), "{error}");
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error}");
         }

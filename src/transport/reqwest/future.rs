@@ -11,7 +11,7 @@ use http::Response;
 use reqwest::Client;
 use tower_service::Service;
 
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::error::{BoxError, Error, Problem};
 
 /// reqwest does not export the type's name.
 type Pending = <Client as Service<reqwest::Request>>::Future;
@@ -51,7 +51,7 @@ pub(super) fn refused_by_reqwest(error: reqwest::Error) -> Error {
 }
 
 pub(super) fn refused(why: &'static str) -> Error {
-    Error::new(ErrorKind::Refused).with_detail(why)
+    Error::of(Problem::Refused).with_detail(why)
 }
 
 impl fmt::Debug for ReqwestFuture {

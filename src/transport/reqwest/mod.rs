@@ -18,7 +18,7 @@ use tower_service::Service;
 pub use self::future::ReqwestFuture;
 use self::future::{refused, refused_by_reqwest};
 use super::proxy::ProxySettings;
-use crate::error::{BoxError, Error, ErrorKind};
+use crate::error::{BoxError, Error, Problem};
 
 /// reqwest's client as a service over the types of the `http` crate: below the layer, and as the
 /// [transport](crate::endpoint::ClientCredentialsBuilder::transport) of token requests. So one set of
@@ -45,7 +45,7 @@ use crate::error::{BoxError, Error, ErrorKind};
 /// # Examples
 ///
 /// ```
-/// # use tower_oauth2_client_credentials::testing::{AuthorizationServer, ProtectedApi};
+/// # use tower_oauth2_client_credentials::testing::{AuthorizationServer, RegisteredClient, ProtectedApi};
 /// use http::Request;
 /// use tower::{ServiceBuilder, ServiceExt};
 /// use tower_oauth2_client_credentials::{
@@ -55,7 +55,7 @@ use crate::error::{BoxError, Error, ErrorKind};
 ///
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), tower_oauth2_client_credentials::BoxError> {
-/// # let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+/// # let idp = AuthorizationServer::builder().client(RegisteredClient::new("my-service").secret("s3cret")).build();
 /// # let (token_server, api_server) = (idp.listen().await?, ProtectedApi::new(&idp).listen().await?);
 /// # let (token_url, api) = (token_server.token_url(), api_server.url());
 /// let http = ReqwestService::new(reqwest::Client::builder())?;
@@ -95,7 +95,7 @@ impl ReqwestService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`], if TLS can't be set up, a setting of the builder is wrong, the builder
+    /// [`ErrorKind::Config`](crate::ErrorKind::Config), if TLS can't be set up, a setting of the builder is wrong, the builder
     /// has a proxy, or a proxy URL is malformed (the error names the environment's variable).
     pub fn new(builder: ClientBuilder) -> Result<Self, Error> {
         Self::with_proxy(builder, ProxySettings::from_env())
@@ -112,7 +112,7 @@ impl ReqwestService {
         let builder = connections::configure(builder, &proxy)?;
         match builder.redirect(Policy::none()).build() {
             Ok(client) => Ok(Self { client }),
-            Err(error) => Err(Error::new(ErrorKind::Config)
+            Err(error) => Err(Error::of(Problem::Config)
                 .with_detail("reqwest's client cannot be built; see the cause")
                 .with_source(error)),
         }

@@ -193,7 +193,7 @@ impl World {
     pub(crate) fn errs(&mut self, id: usize, error: &Error) {
         let now = self.now();
         let call = self.closes(id);
-        self.note("ends", error.kind().as_str(), id as u64, 0);
+        self.note("ends", error.code(), id as u64, 0);
         if call.sent > 0 {
             self.violated("P7", format!("request {id} lost its answer to {error}"));
         }

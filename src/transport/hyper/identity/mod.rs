@@ -1,7 +1,9 @@
 //! The certificate and key of a client (RFC 8705), one identity for token requests and for the API.
 //! It is read again when its files are replaced.
 
+mod chain_and_key;
 mod load;
+#[cfg(feature = "rustls")]
 mod resolver;
 
 use std::{
@@ -20,10 +22,12 @@ use rustls::{crypto::aws_lc_rs::cipher_suite, sign::CertifiedKey};
 use rustls_pki_types::CertificateDer;
 use tokio::{runtime::Handle, time::Instant};
 
+pub use self::chain_and_key::ChainAndKey;
 use self::load::{Files, LoadError};
+#[cfg(feature = "rustls")]
 pub(super) use self::resolver::IdentityResolver;
 use crate::{
-    error::{Error, ErrorKind},
+    error::{Error, Problem},
     event::{EventKind, Observer, TARGET},
     secret_file::{READ_TIMEOUT, ReadContext, SecretFile},
     sync::{Mutex, lock},
@@ -71,10 +75,10 @@ const SLOW_REFRESH_TIMEOUT: Duration = Duration::from_millis(100);
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use tower_oauth2_client_credentials::{
 ///     ClientCredentials,
-///     transport::{ClientIdentity, HyperClient, HyperTransport},
+///     transport::{ChainAndKey, ClientIdentity, HyperClient, HyperTransport},
 /// };
 ///
-/// let identity = ClientIdentity::from_files("/run/tls/tls.crt", "/run/tls/tls.key")?;
+/// let identity = ClientIdentity::from_files(ChainAndKey { chain: "/run/tls/tls.crt", key: "/run/tls/tls.key" })?;
 /// let tokens = ClientCredentials::discover("https://idp.example.com")
 ///     .tls_client_auth("my-service")
 ///     .client_identity(identity.clone())
@@ -134,9 +138,9 @@ impl ClientIdentity {
     ///
     /// Kind `Config`, when either is missing, damaged or of an unknown kind, or they do not belong
     /// together.
-    pub fn from_pem(chain: impl AsRef<[u8]>, key: impl AsRef<[u8]>) -> Result<Self, Error> {
-        let key = load::parse(chain.as_ref(), key.as_ref()).map_err(|why| {
-            Error::new(ErrorKind::Config).with_detail(format!("client identity: {why}"))
+    pub fn from_pem(pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>) -> Result<Self, Error> {
+        let key = load::parse(pem.chain.as_ref(), pem.key.as_ref()).map_err(|why| {
+            Error::of(Problem::Config).with_detail(format!("client identity: {why}"))
         })?;
         Ok(Self::new(None, Some(key)))
     }
@@ -148,8 +152,10 @@ impl ClientIdentity {
     /// # Errors
     ///
     /// Kind `Credentials`, when they cannot be read, and where `from_pem` fails.
-    pub fn from_files(chain: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, Error> {
-        let files = Files::new(chain, key);
+    pub fn from_files(
+        paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
+    ) -> Result<Self, Error> {
+        let files = Files::new(paths.chain, paths.key);
         let key = files.load_blocking().map_err(unreadable)?;
         Ok(Self::new(Some(files), Some(key)))
     }
@@ -325,7 +331,7 @@ impl ClientIdentity {
 }
 
 fn unreadable(error: LoadError) -> Error {
-    Error::new(ErrorKind::Credentials).with_detail(format!("client identity: {}", error.text))
+    Error::of(Problem::Credentials).with_detail(format!("client identity: {}", error.text))
 }
 
 fn report(loaded: Result<bool, Error>, observer: &Observer) {

@@ -1,0 +1,9 @@
+//! The layer as a tower middleware: the contract of `Service`, several APIs, and other layers above
+//! and below.
+
+mod composition;
+mod per_origin;
+mod service_contract;
+#[path = "../promises/support.rs"]
+#[allow(dead_code)] // The promises use the rest.
+mod support;
