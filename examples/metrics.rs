@@ -22,7 +22,7 @@ use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
     TokenCache,
-    testing::{Answer, AuthorizationServer, ProtectedApi},
+    testing::{Answer, AuthorizationServer, ProtectedApi, RegisteredClient},
 };
 
 /// The handlers' state.
@@ -96,7 +96,9 @@ async fn main() -> Result<(), BoxError> {
     let seconds = [0.01, 0.1, 1.0, 10.0];
     let scrape_handle = PrometheusBuilder::new().set_buckets(&seconds)?.install_recorder()?;
 
-    let idp = AuthorizationServer::builder().client("my-service", "s3cret").build();
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("my-service").secret("s3cret"))
+        .build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
     let source = ClientCredentials::builder(token_server.token_url())
