@@ -10,6 +10,23 @@ use super::{
 use crate::error::Error;
 
 /// The kind of an [`Event`](super::Event), with its details. New kinds and fields may be added.
+///
+/// # Examples
+///
+/// A line for an operator:
+///
+/// ```
+/// use tower_oauth2_client_credentials::event::{Event, EventKind};
+///
+/// fn page(event: &Event) -> Option<String> {
+///     match event.kind() {
+///         EventKind::AcquisitionFailed { error, failures, .. } if error.is_permanent() => {
+///             Some(format!("{}: {error} ({failures} in a row)", event.client()))
+///         }
+///         _ => None,
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventKind {

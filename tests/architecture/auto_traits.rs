@@ -14,7 +14,10 @@ use tower_oauth2_client_credentials::{
     clock::SystemClock,
     config::ClientCredentialsConfig,
     endpoint::{ClientCredentialsBuilder, ParameterValue, ServerMetadata},
-    event::{AcquisitionReason, NotReplayedReason, Observer, RejectionAction, WithheldReason},
+    event::{
+        AcquisitionReason, EventKind, NotReplayedReason, Observer, RejectionAction, ReplayReason,
+        WithheldReason,
+    },
     grpc::{Grpc, OAuthGrpc, ResponseBody},
     layer::{
         ExistingAuthorization, Http, RejectionPolicy, RequestHead, ResponseFuture, SkipToken,
@@ -57,7 +60,7 @@ mod basics {
             Origins, ParameterValue, Readiness, ReadinessWatch, RejectionAction, RejectionPolicy,
             RequestHead<'_>, ResponseBody<Body>, Secret, ServerMetadata, SkipToken, SystemClock,
             Tee<Body>, Token, TokenCache, TokenCacheBuilder, TokenRequest, TokenRequestBody,
-            TokenType, WithheldReason, WithoutToken,
+            EventKind, ReplayReason, TokenType, WithheldReason, WithoutToken,
             ResponseFuture<Inner, Body, EmptyBodies>,
             ResponseFuture<Inner, Body, EmptyBodies, Grpc>;
         not_sync:;

@@ -63,7 +63,7 @@ async fn every_stage_of_a_night_is_visible_in_order() {
     assert_eq!(tokens.readiness(), Readiness::Degraded);
     let [(warn, failed), (info, changed)] = &lines()[..] else { panic!("two lines") };
     assert_eq!((&**warn, &**info), ("WARN", "INFO"));
-    for part in ["access token acquisition failed", "kind=\"server_error\"", "failures=1", "503"] {
+    for part in ["access token acquisition failed", "code=\"server_error\"", "failures=1", "503"] {
         assert!(failed.contains(part), "{failed}");
     }
     assert!(changed.contains("from=\"ready\" to=\"degraded\""), "{changed}");
