@@ -29,6 +29,9 @@ pub struct AuthorizedToken {
     settings: Arc<Settings>,
     /// Copied from the snapshot, so that a request reads one allocation.
     is_bound: bool,
+    /// Whether a request keeps its URI, so that a rejection can name the API. Only if that is not known
+    /// otherwise, and the last token was rejected too: keeping it costs an allocation.
+    keeps_uri: bool,
     cache: TokenCache,
 }
 
@@ -67,8 +70,9 @@ impl AuthorizedToken {
         settings: &Arc<Settings>,
     ) -> Arc<Self> {
         let is_bound = snapshot.token().is_bound();
+        let keeps_uri = snapshot.follows_rejection() && settings.origins.are_several();
         let (cache, settings) = (cache.clone(), Arc::clone(settings));
-        Arc::new(Self { header, snapshot, settings, is_bound, cache })
+        Arc::new(Self { header, snapshot, settings, is_bound, keeps_uri, cache })
     }
 
     /// Whether a request can be sent with it without asking the cache.
@@ -106,6 +110,12 @@ impl AuthorizedToken {
     #[inline(always)]
     pub(crate) fn is_bound(&self) -> bool {
         self.is_bound
+    }
+
+    /// Whether a request keeps its URI, for the case that the token is rejected.
+    #[inline(always)]
+    pub(crate) fn keeps_uri(&self) -> bool {
+        self.keeps_uri
     }
 
     /// Adds the token to a request. `false`: the request keeps its own authorization field.
@@ -153,17 +163,11 @@ impl AuthorizedToken {
         self.settings.classifier.classify(status, headers, self.token())
     }
 
-    /// For a rejected token whose request is not sent again.
+    /// For a rejected token whose request is not sent again. `uri`: the request's, if it was kept.
     #[cold]
-    pub(crate) fn reject(&self, not_replayed: NotReplayedReason) {
-        self.invalidate(None);
-        self.report_not_replayed(not_replayed);
-    }
-
-    /// Reports that an API rejected the token. `uri`: where the request went, if that is still known.
-    #[cold]
-    pub(crate) fn invalidate(&self, uri: Option<&Uri>) {
+    pub(crate) fn reject(&self, uri: Option<&Uri>, not_replayed: NotReplayedReason) {
         self.cache.invalidate_at(self.token(), self.settings.api(uri));
+        self.report_not_replayed(not_replayed);
     }
 
     /// Reports that a request is sent again.

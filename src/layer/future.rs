@@ -101,7 +101,7 @@ where
         Self::new(State::Slow { slow: Cold(Some(Box::pin(slow))) })
     }
 
-    /// Sends a request that may be sent again, or whose token needs a proof.
+    /// Sends a request that may be sent again, that keeps its URI, or whose token needs a proof.
     pub(super) fn sending(
         token: Arc<AuthorizedToken>,
         policy: &P,
@@ -113,14 +113,14 @@ where
         M: Protocol,
     {
         let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetryBudget::FULL);
-        let Prepared { request, is_authorized, replay, proof_uri } = match prepared {
+        let Prepared { request, is_authorized, replay, uri } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Self::failed(policy, error),
         };
         let future = service.call(request);
         let token = is_authorized.then_some(token);
-        if proof_uri.is_some() {
-            let sent = Sent { token, replay, proof_uri };
+        if uri.is_some() {
+            let sent = Sent { token, replay, uri };
             return Self::slow(SlowRequest::sending(policy.clone(), future, sent));
         }
         Self::new(State::Calling { future, token, replay: Cold(replay) })
@@ -208,7 +208,7 @@ fn handle_unsuccessful<T>(
     let Some(token) = token else { return false };
     match token.classify(status, headers) {
         Verdict::Rejected if replay.0.is_some() => return true,
-        Verdict::Rejected => token.reject(NotReplayedReason::Policy),
+        Verdict::Rejected => token.reject(None, NotReplayedReason::Policy),
         // A nonce is for a proof, and this request has none.
         Verdict::PassThrough | Verdict::UseNonce => {}
     }

@@ -50,8 +50,9 @@ pub(super) struct Prepared<S, B, P, K> {
     /// Whether the request carries the token. Otherwise it keeps its own authorization field.
     pub(super) is_authorized: bool,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
-    /// The URI of the request, if it carries a proof. Its response may bring the next nonce.
-    pub(super) proof_uri: Option<Uri>,
+    /// The URI of the request, if it carries a proof, since its response may bring the next nonce. Also
+    /// if a rejection could not name the API otherwise.
+    pub(super) uri: Option<Uri>,
 }
 
 /// Adds the token, and a proof if the token needs one. Keeps what a replay needs.
@@ -75,9 +76,9 @@ where
 {
     let is_authorized =
         token.authorize(&mut request).map_err(|why| refusal(why, token.cache().client()))?;
-    let (mut replay, mut proof_uri) = (None, None);
+    let mut replay = None;
     if !is_authorized {
-        return Ok(Prepared { request, is_authorized, replay, proof_uri });
+        return Ok(Prepared { request, is_authorized, replay, uri: None });
     }
     if P::REPLAYS && budget.is_left(token.is_bound()) {
         let (parts, body) = request.into_parts();
@@ -91,8 +92,9 @@ where
     if token.is_bound() {
         add_proof(&mut request, token.token())
             .map_err(|error| error.with_client(token.cache().client()))?;
-        proof_uri = Some(request.uri().clone());
     }
+    let keeps_uri = token.is_bound() || token.keeps_uri() && replay.is_none();
+    let uri = keeps_uri.then(|| request.uri().clone());
     M::on_authorized(&mut request, token);
-    Ok(Prepared { request, is_authorized, replay, proof_uri })
+    Ok(Prepared { request, is_authorized, replay, uri })
 }

@@ -17,7 +17,9 @@ use super::{
     protocol::Protocol,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
-    stage::{COMPLETED, LastAttempt, Next, Sent, Stage, StageProj, after_error, after_response},
+    stage::{
+        Answered, COMPLETED, LastAttempt, Next, Sent, Stage, StageProj, after_error, after_response,
+    },
 };
 use crate::{
     error::{BoxError, Error, Problem},
@@ -139,9 +141,9 @@ where
                 }
                 StageProj::Sending { future, sent } => {
                     let result = ready!(future.poll(cx));
-                    let Sent { token, replay, proof_uri } = sent.take().expect(COMPLETED);
+                    let Sent { token, replay, uri } = sent.take().expect(COMPLETED);
                     let Some(token) = token else { break result.map_err(Into::into) };
-                    let has_nonce = match (&result, &proof_uri) {
+                    let has_nonce = match (&result, &uri) {
                         (Ok(response), Some(uri)) => {
                             token.token().observe_response(uri, response.headers())
                         }
@@ -156,7 +158,8 @@ where
                         }
                         Ok(response) => {
                             let verdict = token.classify(M::status(&response), response.headers());
-                            after_response(verdict, response, token, replay, this.budget, has_nonce)
+                            let answered = Answered { response, verdict, uri, has_nonce };
+                            after_response(answered, token, replay, this.budget)
                         }
                         Err(error) if this.budget.is_replay => {
                             after_error(error.into(), token, replay, this.budget)
@@ -227,8 +230,8 @@ where
 {
     let PendingRequest { mut service, request, .. } = pending;
     let prepared = prepare::<_, _, _, M>(&token, policy, &service, request, budget)?;
-    let Prepared { request, is_authorized, replay, proof_uri } = prepared;
-    let sent = Sent { token: is_authorized.then_some(token), replay, proof_uri };
+    let Prepared { request, is_authorized, replay, uri } = prepared;
+    let sent = Sent { token: is_authorized.then_some(token), replay, uri };
     Ok(Stage::Sending { future: service.call(request), sent: Some(sent) })
 }
 

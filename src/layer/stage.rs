@@ -70,8 +70,18 @@ pub(super) struct Sent<S, P, K> {
     /// `None`: the request kept its own authorization field.
     pub(super) token: Option<Arc<AuthorizedToken>>,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
-    /// The URI of the request, if it carried a proof.
-    pub(super) proof_uri: Option<Uri>,
+    /// The URI of the request, if it carried a proof or keeps its URI.
+    pub(super) uri: Option<Uri>,
+}
+
+/// A response that is not a success.
+pub(super) struct Answered<R> {
+    pub(super) response: R,
+    pub(super) verdict: Verdict,
+    /// The URI of the request, if it was kept.
+    pub(super) uri: Option<Uri>,
+    /// The response carried a DPoP nonce.
+    pub(super) has_nonce: bool,
 }
 
 /// An attempt that may be followed by another one.
@@ -133,28 +143,29 @@ impl<S, R, P, K> LastAttempt<S, R, P, K> {
     }
 }
 
-/// Decides what follows a response that is not a success. `has_nonce`: it carried a DPoP nonce.
+/// Decides what follows a response that is not a success.
 #[cold]
 pub(super) fn after_response<S, R, P, K>(
-    verdict: Verdict,
-    response: R,
+    answered: Answered<R>,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
     budget: &mut RetryBudget,
-    has_nonce: bool,
 ) -> Next<S, R, P, K> {
+    let Answered { response, verdict, uri, has_nonce } = answered;
     let result = Ok(response);
     match verdict {
-        Verdict::Rejected => {
-            let reason = not_replayed(budget.token);
-            let Some(replay) = replay.filter(|_| budget.token) else {
-                token.reject(reason);
-                return Next::Return(result);
-            };
-            *budget = budget.after_rejection();
-            let reason = ReplayReason::OtherToken;
-            Next::Replace(LastAttempt { result, token, replay, reason })
-        }
+        Verdict::Rejected => match replay {
+            Some(replay) if budget.token => {
+                *budget = budget.after_rejection();
+                let reason = ReplayReason::OtherToken;
+                Next::Replace(LastAttempt { result, token, replay, reason })
+            }
+            replay => {
+                let uri = uri.as_ref().or(replay.as_ref().map(|replay| replay.uri()));
+                token.reject(uri, not_replayed(budget.token));
+                Next::Return(result)
+            }
+        },
         Verdict::UseNonce if has_nonce => {
             let reason = not_replayed(budget.nonce);
             let Some(replay) = replay.filter(|_| budget.nonce) else {

@@ -68,6 +68,7 @@ impl State {
             refresh_at,
             expires_at,
             expired_on_arrival: expires_at <= now,
+            follows_rejection: self.held_rejected,
             replaced: Replaced::default(),
             copies: Striped::default(),
         });

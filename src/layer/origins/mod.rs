@@ -111,6 +111,15 @@ impl Origins {
         Self(Rule::FixedUpstream)
     }
 
+    /// Whether a request's URI says which of several origins it goes to.
+    pub(crate) fn are_several(&self) -> bool {
+        match &self.0 {
+            Rule::Named(origins) => origins.len() > 1,
+            Rule::Any => true,
+            Rule::FixedUpstream => false,
+        }
+    }
+
     /// The origin, if a token may be sent to this one only.
     pub(crate) fn only(&self) -> Option<String> {
         match &self.0 {
