@@ -8,18 +8,18 @@
 //!
 //! All metrics have the label `client`, which is [`TokenCache::name`](crate::TokenCache::name).
 //!
-//! | name | type | other labels | meaning |
-//! | --- | --- | --- | --- |
-//! | `oauth_client_token_requests_total` | counter | `outcome`, `reason` | Token requests that ended. `outcome`: `success` or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
-//! | `oauth_client_acquisition_duration_seconds` | histogram | `outcome` | Acquisitions, with all their attempts and pauses. `outcome`: `success` or `failure`. |
-//! | `oauth_client_token_expiry_timestamp_seconds` | gauge | | When the cached token is no longer used, as Unix time: its expiry minus the leeway. 0: there is no token. |
-//! | `oauth_client_token_lifetime_seconds` | gauge | | The lifetime of the cached token. 0: there is no token. |
-//! | `oauth_client_waits_total` | counter | | Requests that waited for a token. |
-//! | `oauth_client_wait_duration_seconds` | histogram | | How long they waited. The requests that waited for one acquisition are recorded with their mean, so that `_sum` and `_count` are exact. |
-//! | `oauth_client_rejections_total` | counter | `action` | Series of rejections by APIs, by [the cache's reaction](crate::event::RejectionAction::as_str). |
-//! | `oauth_client_replays_total` | counter | `reason` | Requests that were [sent again](crate::event::ReplayReason::as_str). |
-//! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | | The earliest next acquisition after a failure, as Unix time. 0: the last acquisition succeeded. |
-//! | `oauth_client_caches` | gauge | `readiness` | How many caches have this [readiness](crate::cache::Readiness). 1 for the readiness of a single cache, and 0 for the others. |
+//! | name | type | unit | other labels | meaning |
+//! | --- | --- | --- | --- | --- |
+//! | `oauth_client_token_requests_total` | counter | requests | `outcome`, `reason` | Token requests, and acquisitions that failed before one. `outcome`: `success` or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
+//! | `oauth_client_acquisition_duration_seconds` | histogram | seconds | `outcome` | Acquisitions, with all their attempts and pauses. `outcome`: `success` or `failure`. |
+//! | `oauth_client_token_expiry_timestamp_seconds` | gauge | seconds | | When the cached token is no longer used, as Unix time: its expiry minus the leeway. 0: there is no token. |
+//! | `oauth_client_token_lifetime_seconds` | gauge | seconds | | The lifetime of the cached token. 0: there is no token. |
+//! | `oauth_client_waits_total` | counter | requests | | Requests that waited for a token. |
+//! | `oauth_client_wait_duration_seconds` | histogram | seconds | | How long they waited. The requests that waited for one acquisition are recorded with their mean, so that `_sum` and `_count` are exact. |
+//! | `oauth_client_rejections_total` | counter | rejections | `action` | Series of rejections by APIs, by [the cache's reaction](crate::event::RejectionAction::as_str). |
+//! | `oauth_client_replays_total` | counter | requests | `reason` | Requests that were [sent again](crate::event::ReplayReason::as_str). |
+//! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | seconds | | The earliest next acquisition after a failure, as Unix time. 0: the last acquisition succeeded. |
+//! | `oauth_client_caches` | gauge | caches | `readiness` | How many caches have this [readiness](crate::cache::Readiness). 1 for the readiness of a single cache, and 0 for the others. |
 //!
 //! An expiry is a timestamp because a gauge of the remaining life is outdated at once. Compare it
 //! with `time()`.
@@ -101,7 +101,7 @@ const STATES: [Readiness; 4] =
 ///
 /// Each cache calls it when it is built. Call it if the recorder is installed later.
 pub fn describe() {
-    describe_counter!(TOKEN_REQUESTS, Unit::Count, "Token requests that ended.");
+    describe_counter!(TOKEN_REQUESTS, Unit::Count, "Token requests by outcome.");
     describe_histogram!(ACQUISITION_DURATION, Unit::Seconds, "Duration of acquisitions.");
     describe_gauge!(
         TOKEN_EXPIRY,
@@ -208,6 +208,7 @@ impl ClientMetrics {
                 self.gauge(TOKEN_EXPIRY, 0.0);
                 self.gauge(TOKEN_LIFETIME, 0.0);
             }
+            EventKind::NonceRequired { reason, .. } => self.requested("use_dpop_nonce", *reason),
             EventKind::AttemptFailed { reason, error, .. } => {
                 self.requested(error.code(), *reason);
             }

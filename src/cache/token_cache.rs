@@ -124,12 +124,13 @@ impl TokenCache {
     /// }
     /// ```
     pub fn get_blocking(&self) -> Result<Token, Error> {
-        blocking::check_outside_of_runtimes()?;
+        let named = |error: Error| error.with_client(self.client());
+        blocking::check_outside_of_runtimes().map_err(named)?;
         if let Some(snapshot) = self.inner.fresh(Instant::now()).as_deref().and_then(Option::as_ref)
         {
             return Ok(self.inner.clone_token(snapshot));
         }
-        blocking::block_on(self.get())
+        blocking::block_on(self.get()).map_err(named)
     }
 
     /// Acquires the first token before the first request, at startup.

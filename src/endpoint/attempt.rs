@@ -27,7 +27,7 @@ use crate::{
     client_auth::ClientAuth,
     clock::WallClock,
     error::{Error, Problem, sanitise},
-    event::{EventKind, Observer},
+    event::{AcquisitionReason, EventKind, Observer},
     secret_file::{READ_TIMEOUT, ReadContext},
     skew::Skew,
     source::AcquireContext,
@@ -57,6 +57,15 @@ pub(super) struct EndpointClient {
     pub(super) skew: Skew,
 }
 
+/// What one attempt is made with.
+pub(super) struct Attempt {
+    /// For files, and the observer.
+    read: ReadContext,
+    reason: AcquisitionReason,
+    /// Gets the server and the status.
+    span: Span,
+}
+
 /// The response to a token request.
 struct Exchanged {
     /// For nonces.
@@ -81,10 +90,12 @@ impl EndpointClient {
 
     /// Reads of files may take half of an attempt that starts now. If a read does not finish, the
     /// error then names the file and not the authorization server.
-    pub(super) fn read_context(&self, acquire: &AcquireContext) -> ReadContext {
+    pub(super) fn new_attempt(&self, acquire: &AcquireContext, span: Span) -> Attempt {
         let left = acquire.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         let attempt = self.retry.attempt_timeout.min(left.unwrap_or(Duration::MAX));
-        ReadContext { timeout: READ_TIMEOUT.min(attempt / 2), observer: acquire.observer.clone() }
+        let timeout = READ_TIMEOUT.min(attempt / 2);
+        let read = ReadContext { timeout, observer: acquire.observer.clone() };
+        Attempt { read, reason: acquire.reason, span }
     }
 
     /// The authorization server's time, as far as it is known.
@@ -92,15 +103,14 @@ impl EndpointClient {
         self.skew.correct(self.clock.now())
     }
 
-    /// `span`: the attempt's, which gets the server and the status.
-    pub(super) async fn attempt(&self, context: &ReadContext, span: &Span) -> Result<Token, Error> {
+    pub(super) async fn attempt(&self, context: &Attempt) -> Result<Token, Error> {
         #[cfg(feature = "hyper-transport")]
         if let Some(binding) = &self.binding {
-            binding.refresh(context).await?;
+            binding.refresh(&context.read).await?;
         }
-        let endpoint = self.endpoint.resolve(&self.context(&context.observer)).await?;
-        record_server(span, &endpoint.url);
-        let token = self.request_token(&endpoint, context, span).await;
+        let endpoint = self.endpoint.resolve(&self.context(&context.read.observer)).await?;
+        record_server(&context.span, &endpoint.url);
+        let token = self.request_token(&endpoint, context).await;
         token.map_err(|error| match &endpoint.metadata {
             Some(metadata) => {
                 use Problem as K;
@@ -109,7 +119,7 @@ impl EndpointClient {
                 {
                     self.endpoint.mark_stale();
                 }
-                discovery::explain(error, metadata, &self.context(&context.observer))
+                discovery::explain(error, metadata, &self.context(&context.read.observer))
             }
             None => error,
         })
@@ -118,16 +128,15 @@ impl EndpointClient {
     async fn request_token(
         &self,
         endpoint: &ResolvedEndpoint,
-        context: &ReadContext,
-        span: &Span,
+        context: &Attempt,
     ) -> Result<Token, Error> {
         #[cfg(feature = "dpop")]
         if let Some(attempt) = self.dpop.attempt(endpoint, &self.clock, &self.skew).await? {
-            return self.request_with_proof(endpoint, &attempt, context, span).await;
+            return self.request_with_proof(endpoint, &attempt, context).await;
         }
         let request = self.prepare(endpoint, context).await?;
         let has_times = self.auth.has_times() || self.parameters.have_times();
-        self.exchange(request, has_times, context, span).await?.token
+        self.exchange(request, has_times, context).await?.token
     }
 
     #[cfg(feature = "dpop")]
@@ -135,14 +144,13 @@ impl EndpointClient {
         &self,
         endpoint: &ResolvedEndpoint,
         attempt: &DpopAttempt,
-        context: &ReadContext,
-        span: &Span,
+        context: &Attempt,
     ) -> Result<Token, Error> {
         let mut is_second = false;
         loop {
             let mut request = self.prepare(endpoint, context).await?;
             let sent = attempt.add_proof(&mut request)?;
-            let exchanged = self.exchange(request, true, context, span).await?;
+            let exchanged = self.exchange(request, true, context).await?;
             let Exchanged { headers, token } = exchanged;
             let received = attempt.observe(&headers, sent.as_deref());
             let error = match token {
@@ -155,7 +163,7 @@ impl EndpointClient {
                 return Err(error);
             }
             let server = endpoint.url.host().unwrap_or_default().to_owned();
-            context.observer.emit(EventKind::NonceRequired { server });
+            context.read.observer.emit(EventKind::NonceRequired { reason: context.reason, server });
             is_second = true;
         }
     }
@@ -163,9 +171,9 @@ impl EndpointClient {
     async fn prepare(
         &self,
         endpoint: &ResolvedEndpoint,
-        context: &ReadContext,
+        context: &Attempt,
     ) -> Result<PreparedRequest, Error> {
-        request::prepare(endpoint, &self.parameters, &*self.auth, self.now(), context).await
+        request::prepare(endpoint, &self.parameters, &*self.auth, self.now(), &context.read).await
     }
 
     /// Sends a request and reads the response. `has_times`: whether the request contains the time.
@@ -177,8 +185,7 @@ impl EndpointClient {
         &self,
         request: PreparedRequest,
         has_times: bool,
-        context: &ReadContext,
-        span: &Span,
+        context: &Attempt,
     ) -> Result<Exchanged, Error> {
         let PreparedRequest { request, secrets } = request;
         let uri = request.uri().clone();
@@ -186,11 +193,11 @@ impl EndpointClient {
         let response = self.transport.send(request).await;
         let response = response.map_err(|error| transport_error(error, &uri, &secrets))?;
         let (parts, body) = response.into_parts();
-        span.record("http.response.status_code", parts.status.as_u16());
+        context.span.record("http.response.status_code", parts.status.as_u16());
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
         let is_skewed = skewed.is_some();
         if let Some(event) = skewed {
-            context.observer.emit(event);
+            context.read.observer.emit(event);
         }
         let body = if response::wants_body(parts.status, &parts.headers) {
             body::read(body, self.body_cap).await

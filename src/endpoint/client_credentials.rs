@@ -74,9 +74,9 @@ impl ClientCredentials {
 impl TokenSource for ClientCredentials {
     async fn acquire(&self, acquire: AcquireContext) -> Result<Token, Error> {
         let attempt = |number| {
-            let (context, span) = (self.client.read_context(&acquire), attempt_span(number));
-            let recorded = span.clone();
-            (async move { self.client.attempt(&context, &recorded).await }, span)
+            let span = attempt_span(number);
+            let context = self.client.new_attempt(&acquire, span.clone());
+            (async move { self.client.attempt(&context).await }, span)
         };
         let token = retry::run(&self.client.retry, &acquire, attempt).await?;
         if let Some(event) = self.client.scope_narrowed(&token) {

@@ -60,6 +60,7 @@ where
         };
         span.record("error.type", &*error_type(&error));
         drop(span);
+        let error = error.with_attempts(number);
         if number >= attempts || !error.is_retryable() {
             return Err(error);
         }

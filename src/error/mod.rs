@@ -60,6 +60,8 @@ struct Inner {
     server_text: Option<Box<str>>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
+    /// How many attempts the acquisition made.
+    attempts: Option<u32>,
     retryable: bool,
     permanent: bool,
     /// Replaces the kind's advice.
@@ -94,6 +96,7 @@ impl Error {
                 server_text: None,
                 status: None,
                 retry_after: None,
+                attempts: None,
                 retryable: problem.usually_retryable(),
                 permanent: problem.is_permanent(),
                 advice: None,
@@ -175,6 +178,15 @@ impl Error {
     #[must_use]
     pub fn with_permanent(self, permanent: bool) -> Self {
         self.with(|inner| inner.permanent = permanent)
+    }
+
+    /// The error of the last one of this many attempts.
+    pub(crate) fn with_attempts(self, attempts: u32) -> Self {
+        self.with(|inner| inner.attempts = Some(attempts))
+    }
+
+    pub(crate) fn attempts(&self) -> Option<u32> {
+        self.inner.attempts
     }
 
     /// Replaces the kind's advice, if that is too general.
@@ -327,6 +339,7 @@ impl fmt::Debug for Error {
         let inner = &*self.inner;
         f.write_str("\n")?;
         f.debug_struct("Error")
+            .field("client", &self.client)
             .field("kind", &self.kind())
             .field("code", &self.code())
             .field("oauth_code", &inner.oauth_code)

@@ -73,6 +73,8 @@ pub enum EventKind {
         took: Duration,
         /// What went wrong. Its message does not name the client, which the event does.
         error: Error,
+        /// How many attempts were made. `None` if the source does not count them.
+        attempts: Option<u32>,
         /// How many acquisitions failed in a row, this one included. One that did not start
         /// ([`Overloaded`](crate::ErrorKind::Overloaded)) does not count.
         failures: u32,
@@ -135,6 +137,8 @@ pub enum EventKind {
     /// with it.
     #[non_exhaustive]
     NonceRequired {
+        /// Why a token is acquired.
+        reason: AcquisitionReason,
         /// The host of the token endpoint.
         server: String,
     },

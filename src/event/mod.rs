@@ -13,11 +13,11 @@
 //! | --- | --- | --- | --- |
 //! | [`AcquisitionStarted`](EventKind::AcquisitionStarted) | DEBUG | acquiring an access token | `reason`, `probe` |
 //! | [`AttemptFailed`](EventKind::AttemptFailed) | DEBUG | token request failed, trying again | `reason`, `code`, `attempt`, `delay`, `error` |
-//! | [`NonceRequired`](EventKind::NonceRequired) | DEBUG | nonce required, sending the token request again | `server` |
+//! | [`NonceRequired`](EventKind::NonceRequired) | DEBUG | nonce required, sending the token request again | `reason`, `server` |
 //! | [`Acquired`](EventKind::Acquired) | DEBUG | access token acquired | `reason`, `took`, `lifetime` |
 //! | [`Refreshed`](EventKind::Refreshed) | DEBUG | access token refreshed ahead of expiry | `took`, `lifetime`, `remaining` |
 //! | [`ScopeNarrowed`](EventKind::ScopeNarrowed) | WARN | less scope granted than requested | `requested`, `granted` |
-//! | [`AcquisitionFailed`](EventKind::AcquisitionFailed) | WARN | access token acquisition failed | `reason`, `code`, `failures`, `took`, `next_attempt_in`, `error` |
+//! | [`AcquisitionFailed`](EventKind::AcquisitionFailed) | WARN | access token acquisition failed | `reason`, `code`, `attempts`, `failures`, `took`, `next_attempt_in`, `error` |
 //! | [`Abandoned`](EventKind::Abandoned) | WARN | acquisition abandoned: its runtime is not driven | `age` |
 //! | [`Waited`](EventKind::Waited) | DEBUG | requests waited for a token | `requests`, `longest`, `total` |
 //! | [`CooldownEntered`](EventKind::CooldownEntered) | DEBUG | cooldown entered | `next_attempt_in` |

@@ -66,13 +66,21 @@ impl EventKind {
                     "access token refreshed ahead of expiry"
                 );
             }
-            Self::AcquisitionFailed { reason, took, error, failures, next_attempt_in } => {
+            Self::AcquisitionFailed {
+                reason,
+                took,
+                error,
+                attempts,
+                failures,
+                next_attempt_in,
+            } => {
                 let (code, error) = (error.code(), Logged::new(error));
                 log!(
                     WARN,
                     client,
                     reason = reason.as_str(),
                     code,
+                    attempts,
                     failures,
                     ?took,
                     ?next_attempt_in,
@@ -105,8 +113,14 @@ impl EventKind {
             Self::CooldownLeft { failures, lasted } => {
                 log!(DEBUG, client, failures, ?lasted, "cooldown left");
             }
-            Self::NonceRequired { server } => {
-                log!(DEBUG, client, server, "nonce required, sending the token request again");
+            Self::NonceRequired { reason, server } => {
+                log!(
+                    DEBUG,
+                    client,
+                    reason = reason.as_str(),
+                    server,
+                    "nonce required, sending the token request again"
+                );
             }
             Self::ScopeNarrowed { requested, granted } => {
                 log!(WARN, client, requested, granted, "less scope granted than requested");

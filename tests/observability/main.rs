@@ -3,7 +3,6 @@
 #[path = "../support/log.rs"]
 #[allow(dead_code)] // Each test uses a part of it.
 mod log;
-#[cfg(feature = "metrics")]
 mod metrics;
 mod names;
 mod night;

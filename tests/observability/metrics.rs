@@ -1,5 +1,7 @@
 //! The metrics that a scrape shows.
 
+use std::collections::BTreeSet;
+
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tower_oauth2_client_credentials::{
     KeyedTokenCache, Token, source::AcquireContext, testing::Answer,
@@ -124,25 +126,37 @@ async fn a_client_has_counters_histograms_and_gauges_until_it_is_dropped() {
     assert!(!text.contains(SECRET), "{text}");
 }
 
-/// Whether the table in the documentation has all of the metrics of a scrape.
+/// The table in the documentation has the metrics of a scrape, with their types, and no others.
 #[tokio::test(start_paused = true)]
 async fn the_documentation_lists_every_metric() {
     let recorder = recorder();
     let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
     let idp = server();
     let tokens = builder(&idp).name("listed").build();
-    tokens.get().await.unwrap();
+    let api = ProtectedApi::new(&idp);
+    call(&tokens, &api).await.unwrap();
+    idp.revoke_all();
+    call(&tokens, &api).await.unwrap();
+    idp.always(Answer::Status(503));
+    tokens.clear();
+    call(&tokens, &api).await.unwrap_err();
     settle().await;
     let text = scrape.render();
-    let table = include_str!("../../src/metrics.rs");
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
-    let mut found = 0;
-    for name in types.map(|line| line.split(' ').next().unwrap()) {
-        assert!(table.contains(&format!("//! | `{name}` | ")), "{name}");
-        assert!(text.contains(&format!("# HELP {name} ")), "{name} is not described");
-        found += 1;
-    }
-    assert!(found >= 6, "{text}");
+    // The exporter shows a histogram without buckets as a summary.
+    let kinds: BTreeSet<_> = types.map(|line| line.replace(" summary", " histogram")).collect();
+    let rows = include_str!("../../src/metrics.rs").lines();
+    let rows = rows.filter_map(|line| line.strip_prefix("//! | `oauth_client_"));
+    let listed = rows.map(|row| {
+        let cells: Vec<_> = row.split(" | ").collect();
+        let (name, unit) = (cells[0].trim_end_matches('`'), cells[2]);
+        assert_eq!(name.ends_with("_seconds"), unit == "seconds", "{name}");
+        assert_eq!(name.ends_with("_total"), cells[1] == "counter", "{name}");
+        let help = format!("# HELP oauth_client_{name} ");
+        assert!(text.contains(&help), "{name} is not described");
+        format!("oauth_client_{name} {}", cells[1])
+    });
+    assert_eq!(kinds, listed.collect());
 }
 
 fn tenants(name: &str) -> tower_oauth2_client_credentials::cache::KeyedTokenCacheBuilder<u32> {
@@ -197,4 +211,44 @@ async fn the_first_keys_have_labels_if_the_user_asks_for_them() {
     let text = scrape.render();
     check(&text, &[(&ready("some[t10]"), 1.0), (&ready("some[t11]"), 1.0), (&ready("some"), 2.0)]);
     assert!(!text.contains("t12") && !text.contains("t13"), "{text}");
+}
+
+/// Both servers require a nonce (RFC 9449 §8, §9): one more token request, and one more request.
+#[cfg(feature = "dpop")]
+#[tokio::test(start_paused = true)]
+async fn nonces_are_counted_as_requests() {
+    use tower_oauth2_client_credentials::{dpop::DpopKey, testing::DpopVerifier};
+
+    let recorder = recorder();
+    let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
+    let (log, _log_guard) = logged(tracing::Level::DEBUG);
+    let verifier = || {
+        let verifier = DpopVerifier::new(|_: &str, _: Option<&str>| Some("thumbprint".to_owned()));
+        verifier.require_nonce(true);
+        verifier
+    };
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("orders").secret(SECRET))
+        .dpop(verifier())
+        .build();
+    let api = ProtectedApi::builder(&idp).dpop(verifier()).build();
+    let source = source(&idp).dpop(DpopKey::generate()).build().unwrap();
+    let tokens = TokenCache::builder(source).name("bound").build();
+    assert_eq!(call(&tokens, &api).await, Ok(200));
+    let requests = |outcome: &str| {
+        let labels = format!("client=\"bound\",outcome=\"{outcome}\",reason=\"missing\"");
+        format!("oauth_client_token_requests_total{{{labels}}}")
+    };
+    check(
+        &scrape.render(),
+        &[
+            (&requests("use_dpop_nonce"), 1.0),
+            (&requests("success"), 1.0),
+            ("oauth_client_replays_total{client=\"bound\",reason=\"nonce\"}", 1.0),
+        ],
+    );
+    assert_eq!(idp.token_requests(), 2);
+    let log = log.take();
+    let line = log.lines().find(|line| line.contains("nonce required")).unwrap();
+    assert!(line.contains("client=\"bound\" reason=\"missing\" server=\"idp.test\""), "{line}");
 }

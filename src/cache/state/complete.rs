@@ -109,6 +109,7 @@ impl State {
         let event = EventKind::AcquisitionFailed {
             reason: acquisition.plan.reason,
             took: now.saturating_duration_since(acquisition.plan.starts_at),
+            attempts: error.attempts(),
             error,
             failures: failure.failures,
             next_attempt_in,
