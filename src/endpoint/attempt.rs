@@ -61,6 +61,7 @@ pub(super) struct EndpointClient {
 pub(super) struct Attempt {
     /// For files, and the observer.
     read: ReadContext,
+    #[cfg_attr(not(feature = "dpop"), expect(dead_code))]
     reason: AcquisitionReason,
     /// Gets the server and the status.
     span: Span,

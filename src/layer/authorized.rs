@@ -27,11 +27,9 @@ pub struct AuthorizedToken {
     header: HeaderValue,
     snapshot: Arc<Snapshot>,
     settings: Arc<Settings>,
-    /// Copied from the snapshot, so that a request reads one allocation.
-    is_bound: bool,
-    /// Whether a request keeps its URI, so that a rejection can name the API. Only if that is not known
-    /// otherwise, and the last token was rejected too: keeping it costs an allocation.
-    keeps_uri: bool,
+    /// Whether a request needs more than the header: a proof, or a copy of its URI. Copied from the
+    /// snapshot, so that a request reads one allocation.
+    needs_preparation: bool,
     cache: TokenCache,
 }
 
@@ -69,10 +67,12 @@ impl AuthorizedToken {
         cache: &TokenCache,
         settings: &Arc<Settings>,
     ) -> Arc<Self> {
-        let is_bound = snapshot.token().is_bound();
+        // So that a rejection names the API. It costs an allocation, so only if the last token was
+        // rejected too.
         let keeps_uri = snapshot.follows_rejection() && settings.origins.are_several();
+        let needs_preparation = keeps_uri || snapshot.token().is_bound();
         let (cache, settings) = (cache.clone(), Arc::clone(settings));
-        Arc::new(Self { header, snapshot, settings, is_bound, keeps_uri, cache })
+        Arc::new(Self { header, snapshot, settings, needs_preparation, cache })
     }
 
     /// Whether a request can be sent with it without asking the cache.
@@ -106,16 +106,16 @@ impl AuthorizedToken {
         self.snapshot.is_replaced()
     }
 
+    /// Whether a request needs more than the header.
+    #[inline(always)]
+    pub(crate) fn needs_preparation(&self) -> bool {
+        self.needs_preparation
+    }
+
     /// Whether each request also needs a proof of possession (DPoP, RFC 9449).
     #[inline(always)]
     pub(crate) fn is_bound(&self) -> bool {
-        self.is_bound
-    }
-
-    /// Whether a request keeps its URI, for the case that the token is rejected.
-    #[inline(always)]
-    pub(crate) fn keeps_uri(&self) -> bool {
-        self.keeps_uri
+        self.needs_preparation && self.token().is_bound()
     }
 
     /// Adds the token to a request. `false`: the request keeps its own authorization field.

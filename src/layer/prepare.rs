@@ -6,7 +6,10 @@ use super::{
     authorize::add_proof, authorized::AuthorizedToken, protocol::Protocol, replay::ReplayPolicy,
     replay_request::ReplayRequest, settings::refusal,
 };
-use crate::{error::BoxError, sync::Arc};
+use crate::{
+    error::{BoxError, Error},
+    sync::Arc,
+};
 
 /// The retries that a request may still make: one for each reason.
 #[derive(Clone, Copy)]
@@ -89,12 +92,27 @@ where
             ReplayRequest::new(service.clone(), policy.clone(), &request, token_header, kept)
         });
     }
-    if token.is_bound() {
-        add_proof(&mut request, token.token())
-            .map_err(|error| error.with_client(token.cache().client()))?;
+    let mut uri = None;
+    if token.needs_preparation() {
+        uri = prove(token, &mut request, replay.is_some())?;
     }
-    let keeps_uri = token.is_bound() || token.keeps_uri() && replay.is_none();
-    let uri = keeps_uri.then(|| request.uri().clone());
     M::on_authorized(&mut request, token);
     Ok(Prepared { request, is_authorized, replay, uri })
+}
+
+/// Adds a proof if the token needs one. Returns the URI if it has to be kept.
+#[cold]
+fn prove<B>(
+    token: &AuthorizedToken,
+    request: &mut Request<B>,
+    is_kept: bool,
+) -> Result<Option<Uri>, Error> {
+    if token.is_bound() {
+        let named = |error: Error| error.with_client(token.cache().client());
+        add_proof(request, token.token()).map_err(named)?;
+    } else if is_kept {
+        // The replay has the URI.
+        return Ok(None);
+    }
+    Ok(Some(request.uri().clone()))
 }

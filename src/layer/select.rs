@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{
     authorize::{ExistingAuthorization, HAS_OWN},
     authorized::AuthorizedToken,
-    settings::{Route, Settings, WithoutToken},
+    settings::{Settings, WithoutToken},
     shared::{LayerShared, RequestTokens},
 };
 use crate::{
@@ -81,10 +81,9 @@ impl<T: SelectCache> LayerShared<T> {
         last: &mut LastToken,
         request: &Request<B>,
     ) -> Action {
-        match self.settings.route(request) {
-            Route::Authorize => T::select(self, last, request),
-            Route::Skip => self.withhold(request, WithheldReason::Skipped, WithoutToken::Pass),
-            Route::Withhold(reason) => self.withhold(request, reason, self.settings.other_origin),
+        match self.settings.check(request) {
+            Ok(()) => T::select(self, last, request),
+            Err(reason) => self.withhold(request, reason, self.settings.without_token(reason)),
         }
     }
 

@@ -105,7 +105,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Self { inner, policy, shared, last, .. } = self;
         match shared.select_action(last, &request) {
-            Action::Send(token) if P::REPLAYS || token.is_bound() || token.keeps_uri() => {
+            Action::Send(token) if P::REPLAYS || token.needs_preparation() => {
                 ResponseFuture::sending(token, policy, inner, request)
             }
             // The request is never sent again, so no copy is kept.

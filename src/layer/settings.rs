@@ -69,16 +69,6 @@ pub enum WithoutToken {
 #[derive(Clone, Copy, Debug)]
 pub struct SkipToken;
 
-/// How a request is sent, decided before a token is looked up.
-pub(crate) enum Route {
-    /// With a token.
-    Authorize,
-    /// Without a token, because the caller asks for that ([`SkipToken`]).
-    Skip,
-    /// It must not carry a token. [`WithoutToken`] says whether it is sent.
-    Withhold(WithheldReason),
-}
-
 impl Settings {
     pub(crate) fn new(origins: Origins) -> Self {
         Self {
@@ -91,15 +81,27 @@ impl Settings {
         }
     }
 
+    /// Checks whether a request may carry the token, before a token is looked up.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it carries none.
     #[inline(always)]
-    pub(crate) fn route<B>(&self, request: &Request<B>) -> Route {
-        if let Err(reason) = self.origins.check(request) {
-            return Route::Withhold(reason);
-        }
+    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), WithheldReason> {
+        self.origins.check(request)?;
         if request.extensions().get::<SkipToken>().is_some() {
-            return Route::Skip;
+            return Err(WithheldReason::Skipped);
         }
-        Route::Authorize
+        Ok(())
+    }
+
+    /// What to do with a request that carries no token for this reason.
+    #[cold]
+    pub(crate) fn without_token(&self, reason: WithheldReason) -> WithoutToken {
+        match reason {
+            WithheldReason::Skipped => WithoutToken::Pass,
+            _ => self.other_origin,
+        }
     }
 
     /// Whether the request carries its own authorization field, and that field stays. Such a
