@@ -3,7 +3,7 @@
 //! accepting.
 //!
 //! ```sh
-//! cargo run --example metrics --features metrics
+//! cargo run --example metrics
 //! ```
 //!
 //! It prints the scrape at each stage, and exits with an error if a stage is not visible there. All

@@ -43,7 +43,7 @@
 //! on. `Counter` and `Histogram` stand for those of the `opentelemetry` crate:
 //!
 //! ```
-//! use tower_oauth2_client_credentials::event::{Event, EventKind};
+//! use tower_oauth2_client_credentials::{Event, event::EventKind};
 //! # #[derive(Clone)] struct Counter; #[derive(Clone)] struct Histogram;
 //! # struct KeyValue;
 //! # impl KeyValue { fn new(_: &'static str, _: String) -> Self { Self } }

@@ -60,7 +60,7 @@ impl Skew {
         }
         self.0.store(offset, Ordering::Relaxed);
         let by = Duration::from_millis(offset.unsigned_abs());
-        Some(EventKind::ClockSkew { by, local_is_behind: offset > 0 })
+        Some(EventKind::ClockSkew { by, local_is_behind: offset > 0, api: None })
     }
 }
 
@@ -96,7 +96,7 @@ mod tests {
     /// An answer to a request that was sent and received at these local times.
     fn observe(skew: &Skew, sent: i64, received: i64) -> Option<(Duration, bool)> {
         match skew.observe(&headers(&[("date", DATE)]), at(sent), at(received))? {
-            EventKind::ClockSkew { by, local_is_behind } => Some((by, local_is_behind)),
+            EventKind::ClockSkew { by, local_is_behind, .. } => Some((by, local_is_behind)),
             other => panic!("{other:?}"),
         }
     }

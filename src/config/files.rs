@@ -106,7 +106,7 @@ impl ClientCredentialsConfig {
         tracing::warn!(
             target: crate::event::TARGET,
             setting,
-            %error,
+            error = error as &dyn std::error::Error,
             "file not read yet, it is read again when needed"
         );
     }

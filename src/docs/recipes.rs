@@ -347,7 +347,7 @@
 //! example `metrics` serves them to Prometheus, and `ops/` in the repository has alert rules and a
 //! dashboard.
 //!
-//! For a gauge of the remaining lifetime, report when the cached token expires:
+//! For a gauge of the remaining lifetime without that feature, report when the cached token expires:
 //! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no
 //! update until the token is replaced. `KeyedTokenCache::caches` (feature `keyed`) lists the caches of
 //! all keys.

@@ -155,7 +155,7 @@ impl EndpointClient {
             let Exchanged { headers, token } = exchanged;
             let received = attempt.observe(&headers, sent.as_deref());
             let error = match token {
-                Ok(token) => return Ok(attempt.bind(token)),
+                Ok(token) => return Ok(attempt.bind(token, &context.read.observer)),
                 Err(error) => received.adjust(error),
             };
             // The server requires a nonce (RFC 9449 §8). The second request belongs to the same

@@ -11,6 +11,7 @@ use crate::{
     clock::WallClock,
     dpop::{self, DpopKey, Nonces, Prover},
     error::{Error, Problem},
+    event::Observer,
     skew::Skew,
     token::{DPOP, Token},
 };
@@ -93,8 +94,8 @@ impl DpopAttempt {
     }
 
     /// Attaches the prover to a token that is bound to the key.
-    pub(super) fn bind(&self, token: Token) -> Token {
-        if token.is_bound() { self.prover.bind(token) } else { token }
+    pub(super) fn bind(&self, token: Token, observer: &Observer) -> Token {
+        if token.is_bound() { self.prover.bind(token, observer.clone()) } else { token }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 /// A line for an operator:
 ///
 /// ```
-/// use tower_oauth2_client_credentials::event::{Event, EventKind};
+/// use tower_oauth2_client_credentials::{Event, event::EventKind};
 ///
 /// fn page(event: &Event) -> Option<String> {
 ///     match event.kind() {
@@ -262,15 +262,16 @@ pub enum EventKind {
         /// The origin that answered.
         to: String,
     },
-    /// The local wall clock and the authorization server's are more than a few seconds apart:
-    /// client assertions are dated by the server's from now on. It comes again when the
-    /// difference changes.
+    /// The local wall clock and a server's differ by more than 5 s. Assertions and proofs for that
+    /// server have its time from now on. Once for each change of the difference.
     #[non_exhaustive]
     ClockSkew {
         /// By how much they differ; zero when they agree again.
         by: Duration,
-        /// Whether the local clock is the one that is behind.
+        /// Whether the local clock is behind.
         local_is_behind: bool,
+        /// The origin of the API whose clock it is (DPoP, RFC 9449). `None`: the authorization server's.
+        api: Option<String>,
     },
     /// The last owner of the cache was dropped.
     Closed,

@@ -40,15 +40,17 @@
 //! | [`ShortSecret`](EventKind::ShortSecret) | WARN | the client secret is shorter than the HMAC output | `algorithm`, `minimum` |
 //! | [`ClockSkew`](EventKind::ClockSkew) | WARN | the wall clock differs from the authorization server's | `by`, `local_is_behind` |
 //! | [`ClockSkew`](EventKind::ClockSkew) | INFO | the wall clock agrees with the authorization server's again |  |
+//! | [`ClockSkew`](EventKind::ClockSkew) | WARN | the wall clock differs from an API's | `origin`, `by`, `local_is_behind` |
+//! | [`ClockSkew`](EventKind::ClockSkew) | INFO | the wall clock agrees with an API's again | `origin` |
 //!
 //! [`ReadinessChanged`](EventKind::ReadinessChanged) is at INFO if the readiness before or after is
 //! `degraded` or `failed`. `error` is recorded as a `dyn Error`, so a subscriber prints the chain of
 //! causes, each of them shortened and without control characters.
 //!
-//! Three lines with this target belong to no client: `client certificate replaced` (INFO, `thumbprint`),
-//! because clients can share a certificate; `the wall clock differs from an API's` (WARN, `origin`, `by`,
-//! `local_is_behind`); and, while settings are read, `file not read yet, it is read again when needed`
-//! (WARN, `setting`, `error`).
+//! Two lines with this target belong to no client: `client certificate replaced` (INFO, `thumbprint`),
+//! because clients can share a certificate; and, while settings are read, `file not read yet, it is read
+//! again when needed` (WARN, `setting`, `error`). If an observer panics, the line `the observer of token
+//! events panicked, fix the closure` (ERROR, `client`) says so.
 //!
 //! # Spans
 //!

@@ -25,6 +25,7 @@ fn samples() -> Vec<EventKind> {
     let (reason, expires_at) = (AcquisitionReason::Missing, SystemTime::UNIX_EPOCH);
     let text = || "text".to_owned();
     let exhausted = RejectionAction::BudgetExhausted { next_in: S };
+    let skew = |by, api| K::ClockSkew { by, local_is_behind: true, api };
     let readiness = |from, to| K::ReadinessChanged { from, to };
     vec![
         K::AcquisitionStarted { reason, probe: true },
@@ -61,8 +62,10 @@ fn samples() -> Vec<EventKind> {
         K::MetadataKept { age: S, error: error() },
         K::CredentialKept { from: text(), error: Error::new(ErrorKind::Credentials) },
         K::ShortSecret { algorithm: "HS256", minimum: 32 },
-        K::ClockSkew { by: S, local_is_behind: true },
-        K::ClockSkew { by: Duration::ZERO, local_is_behind: false },
+        skew(S, None),
+        skew(Duration::ZERO, None),
+        skew(S, Some(text())),
+        skew(Duration::ZERO, Some(text())),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! The log line of each event. The table in the documentation of [`event`](super) lists them.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, time::Duration};
 
 use super::{kind::EventKind, reason::RejectionAction};
 use crate::error::Logged;
@@ -238,19 +238,31 @@ impl EventKind {
                     "the client secret is shorter than the HMAC output"
                 );
             }
-            Self::ClockSkew { by, .. } if by.is_zero() => {
-                log!(INFO, client, "the wall clock agrees with the authorization server's again");
-            }
-            Self::ClockSkew { by, local_is_behind } => {
-                log!(
-                    WARN,
-                    client,
-                    ?by,
-                    local_is_behind,
-                    "the wall clock differs from the authorization server's"
-                );
+            Self::ClockSkew { by, local_is_behind, api } => {
+                trace_skew(client, *by, *local_is_behind, api.as_deref());
             }
             _ => {}
+        }
+    }
+}
+
+fn trace_skew(client: &str, by: Duration, local_is_behind: bool, api: Option<&str>) {
+    match (by.is_zero(), api) {
+        (false, None) => log!(
+            WARN,
+            client,
+            ?by,
+            local_is_behind,
+            "the wall clock differs from the authorization server's"
+        ),
+        (true, None) => {
+            log!(INFO, client, "the wall clock agrees with the authorization server's again");
+        }
+        (false, Some(origin)) => {
+            log!(WARN, client, origin, ?by, local_is_behind, "the wall clock differs from an API's")
+        }
+        (true, Some(origin)) => {
+            log!(INFO, client, origin, "the wall clock agrees with an API's again");
         }
     }
 }

@@ -14,9 +14,9 @@ use http::{Request, Response};
 use serde_json::json;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ErrorKind, TokenSource as _,
+    ClientCredentials, ErrorKind, TokenCache, TokenSource as _,
     dpop::DpopKey,
-    event::AcquisitionReason,
+    event::{AcquisitionReason, EventKind},
     jose::{SigningAlgorithm, SigningKey},
     source::AcquireContext,
     testing::{Answer, AuthorizationServer, DpopVerifier},
@@ -301,7 +301,15 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
         .wall_clock(|| SystemTime::now() - Duration::from_secs(3600))
         .build()
         .unwrap();
-    let tokens = source.into_cache();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let skews = Arc::clone(&events);
+    let tokens = TokenCache::builder(source).name("bound").observer(move |event| {
+        if let EventKind::ClockSkew { by, local_is_behind, api, .. } = event.kind() {
+            assert!(*local_is_behind && by.as_secs().abs_diff(3600) < 5, "{event:?}");
+            skews.lock().unwrap().push((event.client().to_owned(), api.clone()));
+        }
+    });
+    let tokens = tokens.build();
     tokens.warm_up().await.unwrap();
     assert_eq!(stage.idp.token_requests(), 2);
     // An API's `Date` corrects the proofs for that API only.
@@ -327,6 +335,8 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
     ] {
         assert_eq!(client.get(url).await, status, "{url}");
     }
+    let expected = [None, Some("https://api.test".to_owned())];
+    assert_eq!(*events.lock().unwrap(), expected.map(|api| ("bound".to_owned(), api)));
 }
 
 /// The clock of the authorization server's front end is wrong, and the local one is right.

@@ -26,6 +26,10 @@ fn check(scrape: &str, expected: &[(&str, f64)]) {
     }
 }
 
+fn sorted(scrape: &str) -> BTreeSet<&str> {
+    scrape.lines().collect()
+}
+
 fn now() -> f64 {
     std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64()
 }
@@ -38,7 +42,6 @@ async fn a_client_has_counters_histograms_and_gauges_until_it_is_dropped() {
     idp.set_delay(2 * S);
     idp.script([Answer::Status(502)]);
     let tokens = builder(&idp).name("a").build();
-    let api = ProtectedApi::new(&idp);
     let caches = |state: &str| format!("oauth_client_caches{{client=\"a\",readiness=\"{state}\"}}");
     check(&scrape.render(), &[(&caches("idle"), 1.0), (&caches("ready"), 0.0)]);
 
@@ -68,6 +71,12 @@ async fn a_client_has_counters_histograms_and_gauges_until_it_is_dropped() {
             (&caches("ready"), 1.0),
         ],
     );
+    // A request with a cached token records nothing.
+    let api = ProtectedApi::new(&idp);
+    for _ in 0..10 {
+        assert_eq!(call(&tokens, &api).await, Ok(200));
+    }
+    assert_eq!(sorted(&scrape.render()), sorted(&text));
     let waited = value(&text, "oauth_client_wait_duration_seconds_sum{client=\"a\"}").unwrap();
     assert!((40.0..42.0).contains(&waited), "ten requests waited 4 s each: {waited}");
     let expiry = "oauth_client_token_expiry_timestamp_seconds{client=\"a\"}";

@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tower_oauth2_client_credentials::{cache::Readiness, event::Event, testing::Answer};
+use tower_oauth2_client_credentials::{Event, cache::Readiness, testing::Answer};
 
 use super::*;
 
