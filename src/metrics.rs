@@ -97,6 +97,13 @@ const CACHES: &str = "oauth_client_caches";
 const STATES: [Readiness; 4] =
     [Readiness::Idle, Readiness::Ready, Readiness::Degraded, Readiness::Failed];
 
+const REASONS: [AcquisitionReason; 4] = [
+    AcquisitionReason::Missing,
+    AcquisitionReason::Refresh,
+    AcquisitionReason::Rejected,
+    AcquisitionReason::Forced,
+];
+
 /// Describes all metrics to the recorder of this program, with their units.
 ///
 /// Each cache calls it when it is built. Call it if the recorder is installed later.
@@ -140,8 +147,8 @@ impl Label {
         for action in ["acquiring", "budget_exhausted"] {
             counter!(REJECTIONS, "client" => label.client.clone(), "action" => action).increment(0);
         }
-        for outcome in ["success", "invalid_client"] {
-            for reason in [AcquisitionReason::Missing, AcquisitionReason::Refresh] {
+        for outcome in ["success", "invalid_client", "unauthorized_client"] {
+            for reason in REASONS {
                 label.requests(outcome, reason).increment(0);
             }
         }

@@ -28,8 +28,10 @@
 //!
 //! All of these requests are sent without the token, or refused ([`WithoutToken::Refuse`]). An
 //! [`EventKind::TokenWithheld`] at level DEBUG gives the reason, at most once a minute for each reason
-//! and origin. It also says that a request has [`SkipToken`] or its own authorization field. A request with its own authorization field passes untouched, and so does its answer,
-//! unless [`ExistingAuthorization`] says otherwise.
+//! and origin. It also reports a request with [`SkipToken`] or its own authorization field.
+//!
+//! A request with its own authorization field passes untouched, and so does its answer, unless
+//! [`ExistingAuthorization`] says otherwise.
 //!
 //! Tokens are sent over `https`, or plain `http` to loopback. Clients that this crate builds never
 //! send loopback traffic to a proxy, and connect `localhost` to 127.0.0.1 or `[::1]` without a

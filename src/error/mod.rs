@@ -32,8 +32,9 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 /// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
 /// the errors of other middleware.
 ///
-/// `Display` is the message: the client if the error comes from a cache, the problem, and what to do. `Debug` is the message and its causes, so
-/// that a `main` that returns a [`BoxError`] prints both. Both never show a token, a secret or a key.
+/// `Display` is the message: the client if the error comes from a cache, the problem, and what to do.
+/// `Debug` is the message and its causes, so that a `main` that returns a [`BoxError`] prints both. Both
+/// never show a token, a secret or a key.
 /// Text of a server is stripped of invisible characters and shortened. It is left out if it repeats a
 /// part of a secret.
 ///
