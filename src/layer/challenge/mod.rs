@@ -111,11 +111,11 @@ pub(crate) fn classify(
     if status.is_success() {
         return Verdict::PassThrough;
     }
-    verdict(status, headers, field, scheme, rejections)
+    classify_unsuccessful(status, headers, field, scheme, rejections)
 }
 
 #[cold]
-fn verdict(
+fn classify_unsuccessful(
     status: StatusCode,
     headers: &HeaderMap,
     field: &HeaderName,
@@ -127,16 +127,15 @@ fn verdict(
     if class == Class::UseDpopNonce && unauthorized {
         return Verdict::UseNonce;
     }
-    let rejected = match rule {
-        Rule::ByChallenge => class.rejects_the_token(status, unauthorized),
+    let is_rejection = match rule {
+        Rule::ByChallenge => class.is_rejection(status, unauthorized),
         Rule::Any401 => {
-            class.rejects_the_token(status, unauthorized)
-                || unauthorized && class == Class::OtherScheme
+            class.is_rejection(status, unauthorized) || unauthorized && class == Class::OtherScheme
         }
         Rule::None => false,
         Rule::When(rejected) => rejected(status, headers),
     };
-    if rejected { Verdict::Rejected } else { Verdict::PassThrough }
+    if is_rejection { Verdict::Rejected } else { Verdict::PassThrough }
 }
 
 fn unauthorized_status(field: &HeaderName) -> StatusCode {
@@ -246,7 +245,7 @@ impl Class {
 
     /// Whether the token was rejected. Without an error code only a 401 concerns the token; a 403
     /// concerns its permissions. A 400 concerns the request, with any code.
-    fn rejects_the_token(self, status: StatusCode, unauthorized: bool) -> bool {
+    fn is_rejection(self, status: StatusCode, unauthorized: bool) -> bool {
         match self {
             Self::InvalidToken | Self::OtherSchemeInvalidToken => status != StatusCode::BAD_REQUEST,
             Self::NoError
