@@ -221,7 +221,7 @@ impl CacheInner {
 }
 
 impl CacheControl for CacheInner {
-    fn invalidate(self: Arc<Self>) {
+    fn clear(self: Arc<Self>) {
         self.step(|state, now| ((), state.clear(now)));
         self.warm_signal.send_replace(());
     }
