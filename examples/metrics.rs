@@ -22,7 +22,7 @@ use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
     TokenCache,
-    testing::{Answer, AuthorizationServer, ProtectedApi, RegisteredClient},
+    testing::{AuthorizationServer, MockResponse, ProtectedApi, RegisteredClient},
 };
 
 /// The handlers' state.
@@ -133,7 +133,7 @@ async fn main() -> Result<(), BoxError> {
     user.stage("healthy", [200, 200], &healthy.each_ref().map(String::as_str)).await?;
 
     // The refresh fails. The token is still valid.
-    idp.always(Answer::Status(503));
+    idp.always(MockResponse::Status(503));
     tokens.force_refresh().await?;
     let degraded = [requests("server_error", "forced"), caches("degraded")];
     user.stage("degraded", [200, 200], &degraded.each_ref().map(String::as_str)).await?;

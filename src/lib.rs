@@ -70,7 +70,7 @@
 //! fn log(error: &BoxError) {
 //!     match Error::find(&**error) {
 //!         Some(ours) if ours.is_permanent() => eprintln!("needs an operator: {ours}"),
-//!         Some(ours) => eprintln!("no token at present: {ours}"),
+//!         Some(ours) => eprintln!("request failed: {ours}"),
 //!         None => eprintln!("the inner client failed: {error}"),
 //!     }
 //! }

@@ -79,15 +79,17 @@ impl fmt::Debug for AcquireContext {
     }
 }
 
-/// Acquires tokens, one at a time.
+/// Acquires one token per call. Calls may overlap if caches share the source, or after an acquisition
+/// was abandoned.
 ///
 /// [`ClientCredentials`](crate::ClientCredentials) is a source. A closure is one, and so is an
 /// [`Arc`] of a source. A decorator, such
 /// as a shared store or a counter, is a source around another source; it passes
 /// [`attach`](Self::attach) and [`name`](Self::name) on.
 ///
-/// A source caches nothing. [`TokenCache`](crate::TokenCache) decides when to acquire, and runs one
-/// acquisition at a time.
+/// A source need not cache tokens: [`TokenCache`](crate::TokenCache) decides when to acquire, and runs
+/// one acquisition at a time. A source that keeps tokens must not return
+/// [`rejected`](AcquireContext::rejected) again.
 ///
 /// The future runs in its own task. It may be dropped at any await: when its bound has passed,
 /// or when its runtime ends.
@@ -172,7 +174,7 @@ pub trait TokenSource: Send + Sync + 'static {
 /// let tokens = TokenCache::new(source.clone());
 /// tokens.get().await?;
 /// // The key was replaced:
-/// source.0.lock().unwrap().iter().for_each(CacheHandle::invalidate);
+/// source.0.lock().unwrap().iter().for_each(CacheHandle::clear);
 /// assert!(tokens.current().is_none());
 /// # Ok::<(), Error>(())
 /// # }).unwrap();
@@ -188,9 +190,9 @@ impl CacheHandle {
     /// Discards the cached token, and every token that was requested before now. Never waits.
     ///
     /// The next request waits for another token.
-    pub fn invalidate(&self) {
+    pub fn clear(&self) {
         if let Some(cache) = self.0.upgrade() {
-            cache.invalidate();
+            cache.clear();
         }
     }
 
@@ -202,7 +204,7 @@ impl CacheHandle {
     /// - It has not expired.
     /// - It is not the cached token again.
     /// - No API rejected it. The cache remembers the last four rejected tokens.
-    /// - It was issued after the last [`invalidate`](Self::invalidate).
+    /// - It was issued after the last [`clear`](Self::clear).
     /// - It was issued later than the cached token, or the cached token is missing, expired or
     ///   rejected.
     ///
@@ -229,7 +231,7 @@ impl fmt::Debug for CacheHandle {
 
 /// The side of a cache that its source sees.
 pub(crate) trait CacheControl: Send + Sync {
-    fn invalidate(self: Arc<Self>);
+    fn clear(self: Arc<Self>);
 
     fn offer(self: Arc<Self>, token: Token) -> bool;
 }

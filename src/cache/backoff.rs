@@ -59,9 +59,10 @@ impl FailureBackoff {
         let overloaded = error.problem() == Problem::Overloaded;
         let failures = if overloaded { before } else { before.saturating_add(1) };
         let (first, max) = settings.cooldown;
-        let mut pause = doubled(first, if overloaded { 0 } else { failures - 1 }, max);
+        let doublings = if overloaded { 0 } else { before };
+        let mut pause = doubled(first, doublings, max);
         if error.is_permanent() {
-            pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, max));
+            pause = pause.max(doubled(settings.permanent_error_cooldown, doublings, max));
         }
         let pause = pause.mul_f64(1.0 + 0.25 * draw);
         let retry_after = error.retry_after().unwrap_or_default();

@@ -184,7 +184,7 @@ impl TokenCacheBuilder {
     /// The interval between acquisitions that rejections (401) and
     /// [`force_refresh`](TokenCache::force_refresh) cause, once the budget of three is used up.
     ///
-    /// The first three start at once. The next starts no sooner than the range's start after the
+    /// The first three start without a delay, one after another. The next starts no sooner than the range's start after the
     /// third. Each further interval is twice as long, up to the range's end. In between the API's 401
     /// is returned. The budget is full again when a token reaches its scheduled refresh unrejected, or
     /// after 30 minutes without a rejection. Default: 60 s to 10 minutes. Intervals below 1 s count as

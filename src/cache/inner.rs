@@ -230,7 +230,7 @@ impl Drop for CacheInner {
 }
 
 impl CacheControl for CacheInner {
-    fn invalidate(self: Arc<Self>) {
+    fn clear(self: Arc<Self>) {
         self.step(|state, now| ((), state.clear(now)));
         self.warm_signal.send_replace(());
     }

@@ -195,7 +195,7 @@ impl TokenCache {
     /// which has a budget and lets other requests continue. Cooldowns and that budget stay as they
     /// are.
     pub fn clear(&self) {
-        CacheControl::invalidate(Arc::clone(&self.inner));
+        CacheControl::clear(Arc::clone(&self.inner));
     }
 
     /// The readiness now. Requests no token, and never waits.

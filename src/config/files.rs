@@ -11,7 +11,7 @@ use crate::{
 
 impl ClientCredentialsConfig {
     /// Checks the settings and the files that they name, more strictly than
-    /// [`builder`](Self::builder). Each file must exist, be readable and have valid content. Keys,
+    /// [`source_builder`](Self::source_builder). Each file must exist, be readable and have valid content. Keys,
     /// certificates and assertions are parsed.
     ///
     /// Without this check a missing file is only a warning, since it may be created later. A wrong key
@@ -21,7 +21,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// Kind `Config`: as for [`builder`](Self::builder), and naming the setting whose file cannot be
+    /// Kind `Config`: as for [`source_builder`](Self::source_builder), and naming the setting whose file cannot be
     /// used.
     ///
     /// # Examples
@@ -38,7 +38,7 @@ impl ClientCredentialsConfig {
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
     pub fn check(&self) -> Result<(), Error> {
-        let _ = self.builder()?;
+        let _ = self.source_builder()?;
         self.check_parameter_files()?;
         self.check_credential_files()
     }

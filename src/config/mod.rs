@@ -39,8 +39,8 @@ use value::Value;
 /// [`docs::configuration`](crate::docs::configuration) lists the settings. The result is a builder,
 /// so everything else can be set in code.
 ///
-/// Reading itself never fails. Mistakes are stored, and reported by [`builder`](Self::builder),
-/// [`cache`](Self::cache) and [`into_cache`](Self::into_cache). The reason is that some serde formats
+/// Reading itself never fails. Mistakes are stored, and reported by [`source_builder`](Self::source_builder),
+/// [`cache_builder`](Self::cache_builder) and [`into_cache`](Self::into_cache). The reason is that some serde formats
 /// print the line with the mistake, and that line may contain the secret. Errors of this crate name
 /// settings and show no values. `Debug` shows no values either.
 ///
@@ -90,7 +90,7 @@ impl ClientCredentialsConfig {
     /// of the wrong type; when some contradict each other; or when one needs a feature of this crate
     /// that is off. [`build`](ClientCredentialsBuilder::build) reports the remaining mistakes, with
     /// the names of the builder's methods.
-    pub fn builder(&self) -> Result<ClientCredentialsBuilder, Error> {
+    pub fn source_builder(&self) -> Result<ClientCredentialsBuilder, Error> {
         self.check_reading()?;
         self.cache_settings()?;
         // Plain http may still be allowed in code.
@@ -121,12 +121,12 @@ impl ClientCredentialsConfig {
         Ok(builder)
     }
 
-    /// A cache builder with these settings, around the source from [`builder`](Self::builder) or any
+    /// A cache builder with these settings, around the source from [`source_builder`](Self::source_builder) or any
     /// other source.
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder), about the settings of the cache.
+    /// As for [`source_builder`](Self::source_builder), about the settings of the cache.
     ///
     /// # Examples
     ///
@@ -143,13 +143,13 @@ impl ClientCredentialsConfig {
     ///         ("BILLING_OAUTH_WAIT_TIMEOUT", "5s"),
     ///     ],
     /// );
-    /// let source = config.builder()?.strict_metadata(true).build()?;
-    /// let tokens = config.cache(source)?.observer(|event| println!("{event:?}")).build();
+    /// let source = config.source_builder()?.strict_metadata(true).build()?;
+    /// let tokens = config.cache_builder(source)?.observer(|event| println!("{event:?}")).build();
     /// # let _ = tokens;
     /// # }
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
-    pub fn cache(&self, source: impl TokenSource) -> Result<TokenCacheBuilder, Error> {
+    pub fn cache_builder(&self, source: impl TokenSource) -> Result<TokenCacheBuilder, Error> {
         self.check_reading()?;
         let set = self.cache_settings()?;
         let mut builder = TokenCache::builder(source);
@@ -176,7 +176,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
+    /// As for [`source_builder`](Self::source_builder) and [`ClientCredentialsBuilder::build`].
     pub fn into_cache(self) -> Result<TokenCache, Error> {
         self.finish(|builder| builder)
     }
@@ -189,7 +189,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
+    /// As for [`source_builder`](Self::source_builder) and [`ClientCredentialsBuilder::build`].
     ///
     /// # Examples
     ///
@@ -230,9 +230,9 @@ impl ClientCredentialsConfig {
         self,
         change: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBuilder,
     ) -> Result<TokenCache, Error> {
-        let builder = self.builder()?;
+        let builder = self.source_builder()?;
         self.check_alone()?;
-        Ok(self.cache(change(builder).build()?)?.build())
+        Ok(self.cache_builder(change(builder).build()?)?.build())
     }
 }
 

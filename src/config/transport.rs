@@ -22,7 +22,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder).
+    /// As for [`source_builder`](Self::source_builder).
     ///
     /// # Examples
     ///
@@ -32,14 +32,14 @@ impl ClientCredentialsConfig {
     /// };
     ///
     /// let config = ClientCredentialsConfig::from_env();
-    /// let http: HyperClient<String> = config.transport()?.build_client()?;
+    /// let http: HyperClient<String> = config.transport_builder()?.build_client()?;
     /// let tokens = config.into_cache()?;
     /// # let _ = (http, tokens);
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "hyper-transport")))]
-    pub fn transport(&self) -> Result<HyperTransportBuilder, Error> {
-        let source = self.builder()?;
+    pub fn transport_builder(&self) -> Result<HyperTransportBuilder, Error> {
+        let source = self.source_builder()?;
         let transport = self.trust_and_proxy()?;
         Ok(match source.identity() {
             Some(identity) => transport.client_identity(identity.clone()),

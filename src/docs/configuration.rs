@@ -39,8 +39,8 @@
 //! let tokens = app.billing.clone().into_cache()?;
 //!
 //! // Or step by step. Later settings replace earlier ones; resources and parameters are added.
-//! let source = app.billing.builder()?.strict_metadata(true).build()?;
-//! let tokens = app.billing.cache(source)?.observer(|event| println!("{event:?}")).build();
+//! let source = app.billing.source_builder()?.strict_metadata(true).build()?;
+//! let tokens = app.billing.cache_builder(source)?.observer(|event| println!("{event:?}")).build();
 //! # let _ = (tokens, app.port);
 //! # }
 //! # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
@@ -75,7 +75,7 @@
 //!
 //! let vars = [("OAUTH_TOKEN_URL", "https://idp.example.com/token"), ("OAUTH_SCOPES", "a b")];
 //! let config = ClientCredentialsConfig::from_vars("OAUTH_", vars);
-//! let error = config.builder().err().expect("a misspelled setting");
+//! let error = config.source_builder().err().expect("a misspelled setting");
 //! assert!(error.to_string().contains("did you mean OAUTH_SCOPE?"));
 //! ```
 //!
@@ -119,7 +119,7 @@
 //!
 //! Durations are numbers of seconds (`30`, `0.5`), or text with a unit: `500ms`, `30s`, `5m`, `1h`,
 //! `1d`. Only `leeway` can be zero. `ca_file`, `proxy` and the certificate apply to the default
-//! transport. [`transport`](ClientCredentialsConfig::transport) applies them to the client of the
+//! transport. [`transport_builder`](ClientCredentialsConfig::transport_builder) applies them to the client of the
 //! API as well. [`into_cache_with`](ClientCredentialsConfig::into_cache_with) takes another transport, and
 //! refuses them. These settings exist in code only: transports, observers, DPoP keys, and plain
 //! `http` to other hosts than loopback.
@@ -162,7 +162,7 @@
 //! Some mistakes are found by the builders' own `build`, such as a parameter that has a dedicated
 //! setting. Those errors use the builders' names.
 //!
-//! Mistakes are reported by [`builder`](ClientCredentialsConfig::builder) and not by the reader,
+//! Mistakes are reported by [`source_builder`](ClientCredentialsConfig::source_builder) and not by the reader,
 //! because a reader may print the whole line that contains the mistake, as `toml` does. A file that
 //! your reader cannot parse at all, such as one with a missing quote, is beyond this crate's
 //! control. Show such an error without the surrounding text, or keep secrets in separate files

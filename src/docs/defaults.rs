@@ -62,7 +62,7 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`cooldown`] | 1 s, doubled up to 60 s, each lengthened by up to a quarter at random | An outage of an hour costs about 60 token requests per instance, for any traffic. The next probe comes at most 75 s after the outage ends (85 s if the server hung). |
+//! | [`cooldown`] | 1 s, doubled up to 60 s, each lengthened by up to a quarter at random | An outage of an hour costs at most 70 token requests per instance, for any traffic. The next probe comes at most 75 s after the outage ends (85 s if the server hung). |
 //! | [`permanent_error_cooldown`] | 30 s | Wrong credentials rarely become valid, and servers lock accounts. The cooldown ends because an operator or a rotation may fix them. |
 //! | [`retry_after_cap`] | 5 minutes | Without a token the server's `Retry-After` is honored, but a wrong value must not stop a service for a day. |
 //! | [`retry_after_cap_with_token`] | 1 hour | While a valid token is cached, waiting costs nothing. |
@@ -73,8 +73,8 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`rejections`] | [`RejectionPolicy::by_challenge`] | A 401 is a rejection, unless its code or scheme says that another token would not help (RFC 6750 §3.1). A 403 is one with `invalid_token`. A needless acquisition costs little, while a token that stays rejected is an outage. |
-//! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | A budget limits the acquisitions that rejections cause: three at once (*fixed*), then one after 60 s, doubled up to 10 minutes. A few revocations in a row are replaced without delay. An API that rejects every token causes at most six acquisitions in ten minutes. |
+//! | [`rejection_policy`] | [`RejectionPolicy::by_challenge`] | A 401 is a rejection, unless its code or scheme says that another token would not help (RFC 6750 §3.1). A 403 is one with `invalid_token`. A needless acquisition costs little, while a token that stays rejected is an outage. |
+//! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | A budget limits the acquisitions that rejections cause: three without a delay, one after another (*fixed*), then one after 60 s, doubled up to 10 minutes. A few revocations in a row are replaced without delay. An API that rejects every token causes at most six acquisitions in ten minutes. |
 //! | the budget is full again | after 30 minutes without a rejection (*fixed*) | Or earlier, when a token reaches its scheduled refresh unrejected. The time is longer than the longest interval, so a constant share of rejections never refills the budget. |
 //! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. Other bodies cost memory or time, so they are your choice. |
 //! | replays of a request | one for a token, one for a DPoP nonce (*fixed*) | If a second fresh token or nonce is refused, another one will not help. |
@@ -85,8 +85,8 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | [`Origins`] | none: required | Only you can decide which servers may act as your service. |
-//! | [`elsewhere`] | [`WithoutToken::Pass`], without the token | Clients that also call other origins, and redirects, keep working. |
-//! | [`own_authorization`] | [`ExistingAuthorization::Pass`], untouched | A caller sets the field on purpose. The answer says nothing about our token. |
+//! | [`withheld`] | [`WithoutToken::Pass`], without the token | Clients that also call other origins, and redirects, keep working. |
+//! | [`existing_authorization`] | [`ExistingAuthorization::Pass`], untouched | A caller sets the field on purpose. The answer says nothing about our token. |
 //! | [`header_name`] | `Authorization` | RFC 6750 §2.1. |
 //! | plain `http` | to loopback only | Anyone who reads a token can use it. |
 //!
@@ -122,8 +122,8 @@
 //! | `aud` | none: required; always one string (*fixed*) | Servers disagree (issuer or token URL). Of two audiences, each could use the assertion at the other (rfc7523bis). |
 //! | [`assertion_lifetime`] | 60 s | Long enough for a slow network, of little use in a leaked log. Below the shortest limit of known servers. |
 //! | `jti` | new for each attempt (*fixed*) | Servers that accept each `jti` once would refuse the second attempt. |
-//! | [`assertion_typ`] | on: `client-authentication+jwt` | Another JWT can't pass for an assertion, or the reverse. Servers that do not know the value ignore it. Turn it off for those that refuse it. |
-//! | [`client_id_beside_assertion`] | on | Optional by RFC 7521 §4.2. Some servers require it, none is known to refuse it. |
+//! | [`send_assertion_typ`] | on: `client-authentication+jwt` | Another JWT can't pass for an assertion, or the reverse. Servers that do not know the value ignore it. Turn it off for those that refuse it. |
+//! | [`send_client_id`] | on | Optional by RFC 7521 §4.2. Some servers require it, none is known to refuse it. |
 //! | [`client_assertion_type`] | that of RFC 7523 §2.2 | Every server expects it, except those for SPIFFE. |
 //! | an assertion from a file or closure that can't be read, or is not a whole JWT | the previous one, until its own `exp` (*fixed*) | A file may be read while it is written, and agents restart. |
 //! | weakest key | RSA of 2048 bits (*fixed*) | RFC 7518 §3.3. |
@@ -183,7 +183,7 @@
 //! | `capacity` | 10,000 keys | Some 50 MB with large tokens. An evicted key costs one acquisition when it is used again. Its pauses are remembered. |
 //! | remembered pauses of evicted keys | up to `capacity` keys; each is forgotten one maximum backoff after its cooldown ends (*fixed*) | By then the key is asked for no more often than a remembered one. To evict one earlier, `capacity` other acquisitions must fail. |
 //! | `idle_time` | 1 h | Most tokens have expired by then, so nothing is lost. |
-//! | `concurrent_acquisitions` | 16 | Enough for hundreds of new keys a second, and little load for a server. |
+//! | `acquisition_start_limit` | 16 | Enough for hundreds of new keys a second, and little load for a server. |
 //! | wait for a permit | half of the acquisition's bound; at most `capacity` keys wait (*fixed*) | An acquisition that gets a permit has time for a full attempt. |
 //! | a request without a key | is sent without a token (`without_key`) | As with other origins. |
 //!
@@ -207,30 +207,30 @@
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
 //! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout
 //! [`assertion_lifetime`]: ClientCredentialsBuilder::assertion_lifetime
-//! [`assertion_typ`]: ClientCredentialsBuilder::assertion_typ
+//! [`send_assertion_typ`]: ClientCredentialsBuilder::send_assertion_typ
 //! [`attempt_timeout`]: ClientCredentialsBuilder::attempt_timeout
 //! [`attempts`]: ClientCredentialsBuilder::attempts
 //! [`body_cap`]: ClientCredentialsBuilder::body_cap
 //! [`client_assertion_type`]: ClientCredentialsBuilder::client_assertion_type
-//! [`client_id_beside_assertion`]: ClientCredentialsBuilder::client_id_beside_assertion
+//! [`send_client_id`]: ClientCredentialsBuilder::send_client_id
 //! [`connect_timeout`]: HyperTransportBuilder::connect_timeout
 //! [`cooldown`]: TokenCacheBuilder::cooldown
 //! [`default_lifetime`]: TokenCacheBuilder::default_lifetime
 //! [`dpop_optional`]: ClientCredentialsBuilder::dpop_optional
 //! [`dpop`]: ClientCredentialsBuilder::dpop
-//! [`elsewhere`]: OAuthClientCredentialsLayer::other_origin
+//! [`withheld`]: OAuthClientCredentialsLayer::withheld
 //! [`first_refresh_lead`]: TokenCacheBuilder::first_refresh_lead
 //! [`header_name`]: OAuthClientCredentialsLayer::header_name
 //! [`keep_warm`]: TokenCacheBuilder::keep_warm
 //! [`leeway`]: TokenCacheBuilder::leeway
 //! [`lifetime_cap`]: ClientCredentialsBuilder::lifetime_cap
 //! [`metadata_max_age`]: ClientCredentialsBuilder::metadata_max_age
-//! [`own_authorization`]: OAuthClientCredentialsLayer::existing_authorization
+//! [`existing_authorization`]: OAuthClientCredentialsLayer::existing_authorization
 //! [`prefer_mtls_endpoint`]: ClientCredentialsBuilder::prefer_mtls_endpoint
 //! [`probe_wait`]: TokenCacheBuilder::probe_wait
 //! [`refresh_lead`]: TokenCacheBuilder::refresh_lead
 //! [`rejection_interval`]: TokenCacheBuilder::rejection_interval
-//! [`rejections`]: OAuthClientCredentialsLayer::rejections
+//! [`rejection_policy`]: OAuthClientCredentialsLayer::rejection_policy
 //! [`replay`]: OAuthClientCredentialsLayer::replay
 //! [`retry_after_cap`]: TokenCacheBuilder::retry_after_cap
 //! [`retry_after_cap_with_token`]: TokenCacheBuilder::retry_after_cap_with_token

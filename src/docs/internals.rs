@@ -29,9 +29,9 @@
 //!                 │
 //!         Settings::route ── other origin, SkipToken ──► sent without a token, or refused
 //!                 │
-//!        SelectCache::decide
+//!        SelectAction::select
 //!    ┌────────────┼──────────────────┐
-//!   Send         Pass, Refuse       Wait
+//!   Send      Pass ──► inner.call   Wait
 //!    │                               │
 //!    │                        WaitingForToken ──► Readying
 //!    ▼                                               │
@@ -52,8 +52,8 @@
 //!    future is `Calling`. If the replay policy keeps the request, one box holds the copy.
 //! 3. Otherwise the cache decides under its lock. If the request must wait, the service replaces its
 //!    inner service by a clone, so that a permit of the ready service is released. The future is
-//!    `Slow`: a boxed request with a stage for each thing that it can wait for. A refused request is
-//!    `Slow` too.
+//!    `Slow`: a boxed request with a stage for each thing that it can wait for. A
+//!    request that the settings refuse is `Slow` too: its only stage is `Failed`.
 //! 4. A response that is not a success is classified. A rejected token is invalidated. If the
 //!    request was kept, it waits for another token and is sent again in the same way. A DPoP request
 //!    without the right nonce, or a replay whose connection was lost, is sent again too (`Yielding`).
@@ -109,7 +109,7 @@
 //! 1. Challenges are parsed tolerantly. The codes for which another token cannot help end here.
 //! 2. The rejected token stays cached until another one arrives, because one API that answers 401 to
 //!    everything must not stop requests to other APIs.
-//! 3. The budget belongs to the cache: three acquisitions at once, then one after 60 s, doubling to
+//! 3. The budget belongs to the cache: three acquisitions without a delay, one after another, then one after 60 s, doubling to
 //!    10 min. It is full again when a token reaches its scheduled refresh unrejected, or after 30 min
 //!    without a rejection.
 //! 4. The same token bytes after a rejection count as rejected, so they are not sent again.

@@ -13,9 +13,9 @@
 //!
 //! | fault | your request, with a token | your request, without one | the authorization server | test |
 //! | --- | --- | --- | --- | --- |
-//! | connection refused, reset, no name, TLS failure | is sent at once | the acquisition's error (`transport`), shared by all waiting requests | an acquisition of up to 3 attempts, then single attempts after 1, 2, 4 … 60 s, each pause up to a quarter longer | `p6_an_hour_of_refused_connections_costs_seventy_token_requests` |
-//! | 500, 502, 503, 504 | is sent at once | as above (`server_error`, with the status) | the same | `p6_an_hour_of_503_costs_seventy_token_requests_and_no_request_while_the_token_lives` |
-//! | no answer, or a body that does not end | is sent at once | waits for the acquisition: 25 s at most (its own deadline is 30 s) | attempts of 10 s; then the same pauses | `p6_an_hour_of_hanging_token_requests_costs_seventy_of_them` |
+//! | connection refused, reset, no name, TLS failure | is sent at once | the acquisition's error (`transport`), shared by all waiting requests | an acquisition of up to 3 attempts, then single attempts after 1, 2, 4 … 60 s, each pause up to a quarter longer | `p6_an_hour_of_refused_connections_costs_at_most_seventy_token_requests` |
+//! | 500, 502, 503, 504 | is sent at once | as above (`server_error`, with the status) | the same | `p6_an_hour_of_503_costs_at_most_seventy_token_requests_and_no_request_while_the_token_lives` |
+//! | no answer, or a body that does not end | is sent at once | waits for the acquisition: 25 s at most (its own deadline is 30 s) | attempts of 10 s; then the same pauses | `p6_an_hour_of_hanging_token_requests_costs_at_most_seventy_of_them` |
 //! | 429 or 503 with `Retry-After` | is sent at once | an error that says when the next attempt is due | nothing before that time; at most 5 minutes without a token, 1 hour with one | `p6_retry_after_is_honored_up_to_five_minutes_without_a_token`, `p6_retry_after_is_honored_up_to_an_hour_with_a_token` |
 //! | 429 without `Retry-After` | is sent at once | `rate_limited` | the usual pauses | `every_promise_holds_under_every_fault` |
 //! | truncated body | is sent at once | `transport` | the usual attempts and pauses | `every_promise_holds_under_every_fault` |
@@ -36,7 +36,7 @@
 //! | the first request after a pause | starts the probe and waits for it | one attempt | `p6_while_a_probe_is_in_flight_others_lose_at_most_a_second` |
 //! | other requests while the probe is in flight | wait for 1 s at most, then fail with the last failure | nothing more | `p6_while_a_probe_is_in_flight_others_lose_at_most_a_second` |
 //! | the server is back | is served if it starts 75 s later (85 s if token requests hung; `Retry-After` may ask for more) | the first success ends all pauses | `p6_every_request_is_served_75_s_after_an_outage` |
-//! | down for an hour, 1,000 requests a second | as above | at most 70 token requests | `p6_an_hour_of_503_costs_seventy_token_requests_and_no_request_while_the_token_lives` |
+//! | down for an hour, 1,000 requests a second | as above | at most 70 token requests | `p6_an_hour_of_503_costs_at_most_seventy_token_requests_and_no_request_while_the_token_lives` |
 //!
 //! The 75 s are the longest pause: 60 s and a quarter. They assume traffic during the outage. After
 //! a silence the first request makes the probe. If the server takes longer than a second to answer
@@ -48,7 +48,7 @@
 //! | --- | --- | --- | --- | --- |
 //! | the token was revoked (401) | waits for another token and is replayed; if its body can't be replayed it gets the 401, and an event says why | wait for 1 s at most, then use the cached token | one acquisition, however many requests saw the 401 | `p7_a_thousand_requests_that_see_a_401_cost_one_acquisition`, `p7_three_revocations_in_ten_seconds_fail_no_request_that_can_be_replayed` |
 //! | … and the API closes the connection after its 401 | an idempotent one is sent again on another connection; others get the client's error | as above | as above | `p7_a_replay_whose_connection_is_lost_is_sent_again_if_that_is_safe` |
-//! | the API answers 401 to everything | gets its 401 | are served by the other APIs | three acquisitions at once, then one after 60 s, 120 s … 10 minutes | `p7_the_budget_is_three_at_once_then_one_after_a_minute_up_to_ten`, `p7_ten_minutes_of_nothing_but_401s_cost_at_most_six_acquisitions` |
+//! | the API answers 401 to everything | gets its 401 | are served by the other APIs | three acquisitions without a delay, one after another, then one after 60 s, 120 s … 10 minutes | `p7_the_budget_is_three_at_once_then_one_after_a_minute_up_to_ten`, `p7_ten_minutes_of_nothing_but_401s_cost_at_most_six_acquisitions` |
 //! | … while the authorization server hangs | waits up to its deadline, then gets its own 401 | lose 1 s at most, once for each acquisition | as above | `p7_a_rejected_request_waits_up_to_its_deadline_and_gets_its_own_401_back`, `p4_continuous_rejections_do_not_renew_the_wait_of_a_second` |
 //! | … and that acquisition fails | gets its 401 | use the cached token | tried again after the pauses above until one succeeds, without another 401 | `every_promise_holds_under_every_fault` |
 //! | the server returns the rejected token again | gets its 401: the same bytes are not sent twice | use it | no more than above | `p7_the_same_bytes_after_a_rejection_are_not_replayed` |

@@ -79,7 +79,7 @@
 //! Without a setting both trust the platform's root certificates and read the variables of
 //! [`ProxySettings`]. A client that brings its own root certificates, as reqwest and hyper-rustls
 //! can, needs the private CA too. Without it a token is acquired, and the API call fails. From the
-//! environment (`OAUTH_CA_FILE` …), [`ClientCredentialsConfig::transport`] gives the same settings
+//! environment (`OAUTH_CA_FILE` …), [`ClientCredentialsConfig::transport_builder`] gives the same settings
 //! to both.
 //!
 //! A refused certificate is also logged by rustls-platform-verifier, at ERROR, in addition to this
@@ -230,8 +230,8 @@
 //! # }
 //! ```
 //!
-//! A POST that an API *rejected* has not been carried out, so a replay is safe. If an API does not
-//! guarantee that, use [`NoReplay`], or a closure that selects the bodies.
+//! Most APIs check the token before they act, so a POST that they rejected was not carried out. If
+//! yours may act and still answer 401, use [`NoReplay`], or a closure that selects the bodies.
 //!
 //! # Health checks without a token
 //!
@@ -298,8 +298,9 @@
 //! use http::StatusCode;
 //! use tower_oauth2_client_credentials::TokenCache;
 //!
-//! // `Degraded`: the refresh fails or an API rejected the token, but there is one.
+//! // With `keep_warm`, which acquires a token again after an outage without requests.
 //! fn probe(tokens: &TokenCache) -> StatusCode {
+//!     // True for `Degraded` too: the refresh fails or an API rejected the token, but there is one.
 //!     let ready = tokens.readiness().has_token();
 //!     if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 //! }

@@ -106,7 +106,7 @@
 //!   if the server remembers the `jti`. The key never leaves the process. A wrong audience is a
 //!   risk: a server that gets an assertion for another server can use it there. So take the issuer,
 //!   or the token URL, from documentation that you trust. Turn
-//!   [`assertion_typ`](ClientCredentialsBuilder::assertion_typ) off only if the server requires it.
+//!   [`send_assertion_typ`](ClientCredentialsBuilder::send_assertion_typ) off only if the server requires it.
 //! * **An assertion in a file** is a password until its `exp`. Keep its lifetime short and the file
 //!   readable by the service only. Its audience should be this authorization server only.
 //! * **A certificate** ([`ClientIdentity`]) is shown to any server that the transport connects to
@@ -213,7 +213,7 @@
 //!
 //! # What an API can do to you
 //!
-//! It can reject tokens. That costs three acquisitions at once, then one after 60 s, doubling to
+//! It can reject tokens. That costs three acquisitions without a delay, one after another, then one after 60 s, doubling to
 //! one every 10 minutes. Requests to other APIs that share the cache wait for at most
 //! [`rejected_token_wait`](TokenCacheBuilder::rejected_token_wait) at each of these acquisitions.
 //!

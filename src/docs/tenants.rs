@@ -129,7 +129,7 @@
 //! limit. So a hundred tenants whose servers hang delay a healthy tenant's first token by less than
 //! 2 s. A tenant that gets no permit within half of its acquisition's time fails as
 //! [`Overloaded`](ErrorKind::Overloaded), and is tried again after a pause.
-//! [`concurrent_acquisitions`](KeyedTokenCacheBuilder::concurrent_acquisitions) sets the limit.
+//! [`acquisition_start_limit`](KeyedTokenCacheBuilder::acquisition_start_limit) sets the limit.
 //!
 //! The runtime that drives an acquisition holds its permit. A runtime that is alive but not driven
 //! (a `block_on` for each call) keeps the permit until it is driven again, or dropped. An

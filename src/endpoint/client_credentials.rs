@@ -45,7 +45,8 @@ impl ClientCredentials {
     ///
     /// # Errors
     ///
-    /// Kind `Discovery`, `IssuerMismatch` or `AcquisitionTimeout`.
+    /// Kind `Discovery` ([code](Error::code) `issuer_mismatch` if the issuer differs), or
+    /// `AcquisitionTimeout`.
     ///
     /// # Examples
     ///

@@ -116,7 +116,7 @@ impl Error {
         Self::of(Problem::Source).with_source(cause)
     }
 
-    /// Adds a detail in this crate's words.
+    /// Adds a detail, which follows the problem in the message. It must not contain a secret.
     #[must_use]
     pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = detail.into();
@@ -229,7 +229,7 @@ impl Error {
 
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
-        self.inner.problem.kind(self.inner.oauth_code.is_some())
+        self.inner.problem.kind(self.oauth_code())
     }
 
     /// The stable name of the problem, for logs and metrics. It is finer than the kind: a registered
@@ -283,6 +283,26 @@ impl Error {
     /// Whether the error needs operator action: wrong credentials, scope or settings.
     pub fn is_permanent(&self) -> bool {
         self.inner.permanent
+    }
+
+    /// The status to answer your own caller with, if it made a request that needed the token. The
+    /// table of [`ErrorKind`] lists them: 500, 502, 503 or 504.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None);
+    /// assert_eq!(error.suggested_status(), 500);
+    /// let error = Error::new(ErrorKind::OAuth).with_oauth_code("temporarily_unavailable", None);
+    /// assert_eq!(error.suggested_status(), 503);
+    /// ```
+    pub fn suggested_status(&self) -> StatusCode {
+        match self.kind() {
+            ErrorKind::OAuth if self.is_permanent() => StatusCode::INTERNAL_SERVER_ERROR,
+            kind => kind.suggested_status(),
+        }
     }
 }
 

@@ -65,7 +65,7 @@ fn the_cause_is_behind_source_and_not_in_the_text() {
 }
 
 #[test]
-fn a_registered_code_decides_and_the_kind_tells_that_there_was_a_code() {
+fn a_registered_code_decides_about_kind_and_retries() {
     let oauth = |code| Error::new(ErrorKind::OAuth).with_oauth_code(code, None);
     for (code, name, permanent) in [
         ("invalid_scope", "invalid_scope", true),
@@ -82,7 +82,7 @@ fn a_registered_code_decides_and_the_kind_tells_that_there_was_a_code() {
     let failing = Error::of(Problem::ServerError);
     assert_eq!(failing.kind(), ErrorKind::HttpStatus);
     let failing = failing.with_oauth_code("busy", None);
-    assert_eq!((failing.kind(), failing.code()), (ErrorKind::OAuth, "server_error"));
+    assert_eq!((failing.kind(), failing.code()), (ErrorKind::HttpStatus, "server_error"));
     let throttled = Error::of(Problem::RateLimited).with_oauth_code("slow_down", None);
     assert_eq!(throttled.kind(), ErrorKind::RateLimited);
     assert!(!failing.is_permanent() && failing.is_retryable() && throttled.is_retryable());

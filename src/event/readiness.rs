@@ -9,11 +9,11 @@
 /// use http::StatusCode;
 /// use tower_oauth2_client_credentials::{TokenCache, cache::Readiness};
 ///
-/// /// The answer of a readiness probe.
+/// /// The status of a readiness probe, for a cache with `keep_warm`.
 /// fn probe(tokens: &TokenCache) -> StatusCode {
 ///     match tokens.readiness() {
-///         Readiness::Failed => StatusCode::SERVICE_UNAVAILABLE,
-///         _ => StatusCode::OK,
+///         Readiness::Ready | Readiness::Degraded => StatusCode::OK,
+///         _ => StatusCode::SERVICE_UNAVAILABLE,
 ///     }
 /// }
 /// ```

@@ -71,8 +71,9 @@ use crate::{cache::TokenCache, sync::Arc};
 ///
 /// For each request:
 ///
-/// * With a fresh token the layer adds it and calls the inner service: no wait, no lock, no
-///   allocation.
+/// * With a fresh token the layer adds it and calls the inner service, without a wait or a lock.
+///   It allocates once, to keep the request for a replay. [`NoReplay`](replay::NoReplay) allocates
+///   nothing.
 /// * Otherwise the request waits for the acquisition in flight, at most for the cache's
 ///   `wait_timeout`. It reserves nothing of the inner service in the meantime.
 /// * A request to another origin, or with its own `Authorization`, passes through unchanged.
@@ -182,9 +183,11 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
         OAuthClientCredentialsLayer { tokens, policy, settings, protocol: PhantomData }
     }
 
-    /// Sets what to do with a request to another origin. Default: [`WithoutToken::Pass`].
-    pub fn other_origin(mut self, action: WithoutToken) -> Self {
-        self.settings.other_origin = action;
+    /// Sets what to do with a request that must not carry the token, see
+    /// [`Origins`]: to another origin, with a `Host` field that differs, or with
+    /// the method `TRACE`. Default: [`WithoutToken::Pass`].
+    pub fn withheld(mut self, action: WithoutToken) -> Self {
+        self.settings.withheld = action;
         self
     }
 
@@ -197,7 +200,7 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
 
     /// Sets which responses count as a rejection of the token. Default:
     /// [`RejectionPolicy::by_challenge`].
-    pub fn rejections(mut self, rejections: RejectionPolicy) -> Self {
+    pub fn rejection_policy(mut self, rejections: RejectionPolicy) -> Self {
         self.settings.classifier.rejections = rejections;
         self
     }

@@ -20,7 +20,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(crate) origins: Origins,
-    pub(crate) other_origin: WithoutToken,
+    pub(crate) withheld: WithoutToken,
     pub(crate) existing_authorization: ExistingAuthorization,
     pub(crate) classifier: ResponseClassifier,
     /// The field that carries the token. `None`: `Authorization`, which is cheaper to insert as a
@@ -41,7 +41,7 @@ pub struct Settings {
 ///
 /// # fn example(tokens: TokenCache) {
 /// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any())
-///     .other_origin(WithoutToken::Refuse);
+///     .withheld(WithoutToken::Refuse);
 /// # drop(layer);
 /// # }
 /// ```
@@ -73,7 +73,7 @@ impl Settings {
     pub(crate) fn new(origins: Origins) -> Self {
         Self {
             origins,
-            other_origin: WithoutToken::default(),
+            withheld: WithoutToken::default(),
             existing_authorization: ExistingAuthorization::default(),
             classifier: ResponseClassifier::default(),
             header_name: None,
@@ -100,7 +100,7 @@ impl Settings {
     pub(crate) fn without_token(&self, reason: WithheldReason) -> WithoutToken {
         match reason {
             WithheldReason::Skipped => WithoutToken::Pass,
-            _ => self.other_origin,
+            _ => self.withheld,
         }
     }
 

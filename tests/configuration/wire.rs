@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_oauth2_client_credentials::{
     ErrorKind, TokenCache,
     config::ClientCredentialsConfig,
-    testing::{Answer, AuthorizationServer, RecordedRequest, RegisteredClient, WellKnown},
+    testing::{AuthorizationServer, MockResponse, RecordedRequest, RegisteredClient, WellKnown},
 };
 
 use crate::support::{App, TempFile, app, env_of, json, key_file, token_request};
@@ -220,7 +220,7 @@ async fn an_issuer_is_discovered() {
         ("OAUTH_PRIVATE_KEY_FILE", &pem),
         ("OAUTH_SIGNING_ALGORITHM", "ES256"),
     ]);
-    let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
+    let source = config.source_builder().unwrap().transport(idp.service()).build().unwrap();
     TokenCache::new(source).get().await.unwrap();
     assert_eq!(jwt_parts(&idp.requests()[0]).1["aud"], idp.issuer());
 }
@@ -237,10 +237,10 @@ async fn durations_and_counts_are_what_the_builders_take() {
         "keep_warm": false,
     }));
     let tokens = || {
-        let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
-        config.cache(source).unwrap().build()
+        let source = config.source_builder().unwrap().transport(idp.service()).build().unwrap();
+        config.cache_builder(source).unwrap().build()
     };
-    idp.always(Answer::Hang);
+    idp.always(MockResponse::Hang);
     let start = Instant::now();
     let error = tokens().get().await.unwrap_err();
     assert_eq!(
@@ -261,7 +261,7 @@ async fn durations_and_counts_are_what_the_builders_take() {
 fn a_number_of_arbitrary_precision_is_one() {
     let number = |digits: &str| json!({"$serde_json::private::Number": digits});
     let good = json!({"client_secret": "b", "attempts": number("2"), "leeway": number("0.5")});
-    let _ = with(good).builder().unwrap();
+    let _ = with(good).source_builder().unwrap();
     for digits in ["1.5", "two"] {
         let text = crate::support::mistake(&with(json!({
             "client_secret": "b", "attempts": number(digits),
@@ -282,7 +282,7 @@ fn a_certificate_is_read_with_its_key() {
         }))
     };
     // It would not build without a certificate.
-    files("ec256-pkcs8.pem").builder().unwrap().build().unwrap();
+    files("ec256-pkcs8.pem").source_builder().unwrap().build().unwrap();
     let error = crate::support::refused(&files("ec384-sec1.pem"));
     let (text, cause) = (error.to_string(), std::error::Error::source(&error).unwrap());
     assert!(text.contains("; client_certificate_file, client_key_file: no certificate"), "{text}");

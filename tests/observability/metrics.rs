@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use tower_oauth2_client_credentials::{
-    KeyedTokenCache, Token, source::AcquireContext, testing::Answer,
+    KeyedTokenCache, Token, source::AcquireContext, testing::MockResponse,
 };
 
 use super::*;
@@ -40,7 +40,7 @@ async fn a_client_has_counters_histograms_and_gauges_until_it_is_dropped() {
     let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
     let idp = server();
     idp.set_delay(2 * S);
-    idp.script([Answer::Status(502)]);
+    idp.script([MockResponse::Status(502)]);
     let tokens = builder(&idp).name("a").build();
     let caches = |state: &str| format!("oauth_client_caches{{client=\"a\",readiness=\"{state}\"}}");
     check(&scrape.render(), &[(&caches("idle"), 1.0), (&caches("ready"), 0.0)]);
@@ -105,7 +105,7 @@ async fn a_client_has_counters_histograms_and_gauges_until_it_is_dropped() {
     );
 
     // An outage, and its end.
-    idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    idp.always(MockResponse::OAuthError { status: 401, code: "invalid_client" });
     tokens.clear();
     call(&tokens, &api).await.unwrap_err();
     let text = scrape.render();
@@ -146,7 +146,7 @@ async fn the_documentation_lists_every_metric() {
     call(&tokens, &api).await.unwrap();
     idp.revoke_all();
     call(&tokens, &api).await.unwrap();
-    idp.always(Answer::Status(503));
+    idp.always(MockResponse::Status(503));
     tokens.clear();
     call(&tokens, &api).await.unwrap_err();
     settle().await;

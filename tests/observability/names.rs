@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tower_oauth2_client_credentials::{
     Error, ErrorKind, KeyedTokenCache, Token, event::EventKind, layer::WithoutToken,
-    replay::NoReplay, source::AcquireContext, testing::Answer,
+    replay::NoReplay, source::AcquireContext, testing::MockResponse,
 };
 
 use super::*;
@@ -36,7 +36,7 @@ async fn ten_thousand_caches_of_one_name_are_quick_to_name() {
 #[tokio::test(start_paused = true)]
 async fn an_error_names_the_client() {
     let idp = server();
-    idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    idp.always(MockResponse::OAuthError { status: 401, code: "invalid_client" });
     let tokens = builder(&idp).name("orders-eu").build();
     let api = ProtectedApi::new(&idp);
     let message = call(&tokens, &api).await.unwrap_err();
@@ -45,8 +45,7 @@ async fn an_error_names_the_client() {
     let message = call(&tokens, &api).await.unwrap_err();
     assert_eq!(message.matches("client 'orders-eu'").count(), 1, "{message}");
     let origins = Origins::parse([API]).unwrap();
-    let layer =
-        OAuthClientCredentialsLayer::new(tokens, origins).other_origin(WithoutToken::Refuse);
+    let layer = OAuthClientCredentialsLayer::new(tokens, origins).withheld(WithoutToken::Refuse);
     let request = Request::get("https://elsewhere.test").body(Full::<Bytes>::default()).unwrap();
     let error = layer.layer(api.service()).oneshot(request).await.unwrap_err();
     let error = error.downcast::<Error>().unwrap();

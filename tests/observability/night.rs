@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex};
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tower_oauth2_client_credentials::{Event, cache::Readiness, testing::Answer};
+use tower_oauth2_client_credentials::{Event, cache::Readiness, testing::MockResponse};
 
 use super::*;
 
@@ -104,7 +104,7 @@ async fn every_stage_of_a_night_is_visible_in_order() {
 
     // It goes down before the next refresh. Requests go on.
     idp.set_delay(Duration::ZERO);
-    idp.always(Answer::Status(503));
+    idp.always(MockResponse::Status(503));
     tokio::time::sleep(3490 * S).await;
     assert_eq!(call(&tokens, &api).await, Ok(200));
     tokio::time::sleep(S).await;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use tower_oauth2_client_credentials::testing::Answer;
+use tower_oauth2_client_credentials::testing::MockResponse;
 use tracing::{
     Instrument, Subscriber,
     field::{Field, Visit},
@@ -79,7 +79,7 @@ async fn an_acquisition_has_a_span_and_each_attempt_has_one_within() {
     let _guard = tracing::subscriber::set_default(subscriber);
     let idp = server();
     let api = ProtectedApi::new(&idp);
-    idp.script([Answer::Status(502), Answer::Hang]);
+    idp.script([MockResponse::Status(502), MockResponse::Hang]);
     let tokens = builder(&idp).name("traced").build();
     let request = tracing::info_span!("request");
     assert_eq!(call(&tokens, &api).instrument(request.clone()).await, Ok(200));

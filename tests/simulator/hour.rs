@@ -164,16 +164,16 @@ fn token_requests_in_an_hour_down(outage: Outage, requests_a_tick: u64) {
 }
 
 #[test]
-fn p6_an_hour_of_503_costs_seventy_token_requests_and_no_request_while_the_token_lives() {
+fn p6_an_hour_of_503_costs_at_most_seventy_token_requests_and_no_request_while_the_token_lives() {
     token_requests_in_an_hour_down(Outage::Unavailable, FULL);
 }
 
 #[test]
-fn p6_an_hour_of_refused_connections_costs_seventy_token_requests() {
+fn p6_an_hour_of_refused_connections_costs_at_most_seventy_token_requests() {
     token_requests_in_an_hour_down(Outage::Refused, VARIANT);
 }
 
 #[test]
-fn p6_an_hour_of_hanging_token_requests_costs_seventy_of_them() {
+fn p6_an_hour_of_hanging_token_requests_costs_at_most_seventy_of_them() {
     token_requests_in_an_hour_down(Outage::Hangs, VARIANT);
 }

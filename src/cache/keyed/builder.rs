@@ -165,7 +165,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     ///
     /// An acquisition counts for its first 250 ms. Keys whose last acquisition failed have a separate
     /// limit of the same size. So keys whose authorization server hangs do not delay other keys.
-    pub fn concurrent_acquisitions(mut self, acquisitions: usize) -> Self {
+    pub fn acquisition_start_limit(mut self, acquisitions: usize) -> Self {
         self.acquisitions = acquisitions;
         self
     }

@@ -131,15 +131,7 @@ impl State {
         now: Instant,
         settings: &Settings,
     ) -> Arc<Acquisition> {
-        if !reason.is_early()
-            && !self.held_rejected
-            && self.refills_budget
-            && self.held.as_ref().is_some_and(|held| {
-                // A token that was discarded earlier has expired before its refresh.
-                held.refresh_at < held.expires_at && now >= held.refresh_at
-            })
-        {
-            // A token reached its scheduled refresh unrejected.
+        if !reason.is_early() && self.reached_refresh_unrejected(now) {
             self.backoff.budget = RejectionBudget::default();
             self.too_soon_reported = false;
         }
@@ -165,6 +157,15 @@ impl State {
         }));
         self.acquisition = Some(Arc::clone(&acquisition));
         acquisition
+    }
+
+    /// Whether the held token lived until its scheduled refresh without a rejection. It refills the
+    /// budget of rejections then.
+    fn reached_refresh_unrejected(&self, now: Instant) -> bool {
+        // A token that was discarded earlier has expired before its refresh.
+        let was_due =
+            |held: &Arc<Snapshot>| held.refresh_at < held.expires_at && now >= held.refresh_at;
+        self.refills_budget && !self.held_rejected && self.held.as_ref().is_some_and(was_due)
     }
 
     /// The readiness now. It depends on the time, since no step is taken when a token expires.

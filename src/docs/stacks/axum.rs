@@ -80,8 +80,9 @@
 //!
 //! * A 401 of the API, after a replay or without one, concerns this service. Answer 502, because
 //!   your callers would read a 401 as a request to log in.
-//! * An [`Error`] in the layer's error means that there was no token, and nothing was sent: answer
-//!   503. Other errors come from the client: answer 502.
+//! * An [`Error`] in the layer's error means that the request was not sent, for lack of a token or
+//!   because it was refused. [`Error::suggested_status`] is the status for your caller. Other errors
+//!   come from the client: answer 502.
 //!
 //! # Bodies
 //!

@@ -31,7 +31,7 @@ struct FetchFailure {
 ///
 /// # Errors
 ///
-/// Kind `Discovery` or `IssuerMismatch`, with the problem at each URI.
+/// Kind `Discovery`, with the problem at each URI.
 pub(super) async fn fetch(
     issuer: &Issuer,
     context: &AttemptContext<'_>,

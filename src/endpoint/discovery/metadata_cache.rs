@@ -69,7 +69,7 @@ impl MetadataCache {
 
     /// # Errors
     ///
-    /// Kind `Discovery` or `IssuerMismatch`, when there is no cached document.
+    /// Kind `Discovery`, when there is no cached document.
     pub(in crate::endpoint) async fn metadata(
         &self,
         context: &AttemptContext<'_>,

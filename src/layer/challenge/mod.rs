@@ -47,7 +47,7 @@ pub struct RejectionPolicy(Rule);
 enum Rule {
     #[default]
     ByChallenge,
-    Any401,
+    AnyScheme,
     None,
     When(Arc<Closure>),
 }
@@ -68,10 +68,10 @@ impl RejectionPolicy {
         Self(Rule::ByChallenge)
     }
 
-    /// The same as [`by_challenge`](Self::by_challenge), and also a 401 that asks for other schemes
-    /// only. For example, Salesforce answers `WWW-Authenticate: Token`.
-    pub fn any_401() -> Self {
-        Self(Rule::Any401)
+    /// The same as [`by_challenge`](Self::by_challenge), and also a 401 whose challenges are all of
+    /// other schemes. For example, Salesforce answers `WWW-Authenticate: Token`.
+    pub fn any_scheme() -> Self {
+        Self(Rule::AnyScheme)
     }
 
     /// No response. A token that is revoked early is then used until it expires.
@@ -90,7 +90,7 @@ impl fmt::Debug for RejectionPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Rule::ByChallenge => "RejectionPolicy::by_challenge",
-            Rule::Any401 => "RejectionPolicy::any_401",
+            Rule::AnyScheme => "RejectionPolicy::any_scheme",
             Rule::None => "RejectionPolicy::never",
             Rule::When(_) => "RejectionPolicy::when(..)",
         })
@@ -111,11 +111,11 @@ pub(crate) fn classify(
     if status.is_success() {
         return Verdict::PassThrough;
     }
-    verdict(status, headers, field, scheme, rejections)
+    classify_unsuccessful(status, headers, field, scheme, rejections)
 }
 
 #[cold]
-fn verdict(
+fn classify_unsuccessful(
     status: StatusCode,
     headers: &HeaderMap,
     field: &HeaderName,
@@ -127,16 +127,15 @@ fn verdict(
     if class == Class::UseDpopNonce && unauthorized {
         return Verdict::UseNonce;
     }
-    let rejected = match rule {
-        Rule::ByChallenge => class.rejects_the_token(status, unauthorized),
-        Rule::Any401 => {
-            class.rejects_the_token(status, unauthorized)
-                || unauthorized && class == Class::OtherScheme
+    let is_rejection = match rule {
+        Rule::ByChallenge => class.is_rejection(status, unauthorized),
+        Rule::AnyScheme => {
+            class.is_rejection(status, unauthorized) || unauthorized && class == Class::OtherScheme
         }
         Rule::None => false,
         Rule::When(rejected) => rejected(status, headers),
     };
-    if rejected { Verdict::Rejected } else { Verdict::PassThrough }
+    if is_rejection { Verdict::Rejected } else { Verdict::PassThrough }
 }
 
 fn unauthorized_status(field: &HeaderName) -> StatusCode {
@@ -246,7 +245,7 @@ impl Class {
 
     /// Whether the token was rejected. Without an error code only a 401 concerns the token; a 403
     /// concerns its permissions. A 400 concerns the request, with any code.
-    fn rejects_the_token(self, status: StatusCode, unauthorized: bool) -> bool {
+    fn is_rejection(self, status: StatusCode, unauthorized: bool) -> bool {
         match self {
             Self::InvalidToken | Self::OtherSchemeInvalidToken => status != StatusCode::BAD_REQUEST,
             Self::NoError

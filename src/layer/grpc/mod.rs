@@ -14,7 +14,7 @@
 //! * In the *trailers*, after the response began. The token is invalidated for later calls, and the
 //!   caller gets the status.
 //!
-//! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decide. A closure of
+//! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decides. A closure of
 //! [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) gets the status 401 and these header fields or
 //! trailers. The caller's response keeps its status. An HTTP 401, which proxies send, is a
 //! rejection too.

@@ -9,7 +9,7 @@ use tower_oauth2_client_credentials::{
     TokenSource as _,
     event::EventKind,
     jose::{SigningAlgorithm, SigningKey},
-    testing::Answer,
+    testing::MockResponse,
 };
 
 use super::support::{ISSUER, Known, Stage};
@@ -133,7 +133,7 @@ async fn a_retry_after_date_is_read_by_the_servers_clock() {
     let clock = stage.clock;
     let date = httpdate::fmt_http_date(clock.now() + Duration::from_secs(8));
     let busy = Response::builder().status(503).header("retry-after", date).body(Bytes::new());
-    stage.idp.script([Answer::Raw(busy.unwrap())]);
+    stage.idp.script([MockResponse::Raw(busy.unwrap())]);
     let source = stage
         .client()
         .private_key_jwt("me", key, ISSUER)
