@@ -343,10 +343,9 @@
 //! # }
 //! ```
 //!
-//! The module [`event`] lists all events with their log lines, and the spans. With the
-//! feature `metrics`, each client has metrics without an observer. The module `metrics` lists them, and
-//! has an observer for OpenTelemetry. The example `metrics` serves them to Prometheus, and `ops/` in the
-//! repository has alert rules and a dashboard.
+//! The module [`event`] lists all events with their log lines, and the spans. The feature `metrics` needs
+//! no observer: its module lists the metrics, and has an observer for OpenTelemetry. The example `metrics`
+//! serves them to Prometheus. The folder `ops/` of the repository has alert rules and a dashboard.
 //!
 //! For a gauge of the remaining lifetime without that feature, report when the cached token expires:
 //! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no

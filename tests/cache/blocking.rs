@@ -47,7 +47,8 @@ fn inside_an_async_context_it_is_an_error_that_says_what_to_call() {
         let error = tokens.get_blocking().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Runtime);
         let text = error.to_string();
-        assert!(text.starts_with("runtime: get_blocking was called inside an async"), "{text}");
+        assert!(text.starts_with("client '"), "{text}");
+        assert!(text.contains("': runtime: get_blocking was called inside an async"), "{text}");
         assert!(text.contains("await get()"), "{text}");
     };
     for mut runtime in
