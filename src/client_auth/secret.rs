@@ -56,7 +56,7 @@ impl Secret {
     /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic
     /// link to one, is read. If the read fails or takes longer than 5 s, as on a hung mount,
     /// the secret that was read last is used, with an
-    /// [`EventKind::CredentialKept`](crate::event::EventKind::CredentialKept). A file that was removed or is empty
+    /// [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed). A file that was removed or is empty
     /// is an error.
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path))
@@ -230,7 +230,7 @@ mod tests {
             // Clones share it.
             assert_eq!(secret.clone().read(&context).await.unwrap().as_str(), "first");
             match events.lock().unwrap().pop() {
-                Some(EventKind::CredentialKept { from, error }) => {
+                Some(EventKind::StaleCredentialUsed { from, error }) => {
                     assert_eq!(from, name);
                     assert!(error.to_string().contains(&name), "{error}");
                 }

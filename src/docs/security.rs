@@ -199,7 +199,7 @@
 //! * At most one thread is stuck for each file, and 64 for the process. Until it is free again,
 //!   further reads of the file fail at once.
 //! * While the file of a secret or key cannot be read (I/O error, hung mount, no longer a regular
-//!   file), its last good value is used, with an [`EventKind::CredentialKept`]. A file that was
+//!   file), its last good value is used, with an [`EventKind::StaleCredentialUsed`]. A file that was
 //!   removed, is empty or has invalid content is an error. Assertions and certificates keep their
 //!   last good value in these cases too, an assertion until its `exp`.
 //!

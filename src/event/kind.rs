@@ -177,7 +177,7 @@ pub enum EventKind {
     /// The authorization server's metadata is due to be read again, and reading failed. The previous
     /// document stays in use.
     #[non_exhaustive]
-    MetadataKept {
+    StaleMetadataUsed {
         /// How old it is.
         age: Duration,
         /// Why there is no newer one.
@@ -186,7 +186,7 @@ pub enum EventKind {
     /// The wall clock moved forward more than the monotonic clock: the machine was suspended, or
     /// its clock was set. The cached token is older than it seemed by as much.
     #[non_exhaustive]
-    SuspendNoticed {
+    SuspendDetected {
         /// The difference.
         by: Duration,
     },
@@ -213,7 +213,7 @@ pub enum EventKind {
     /// A file or closure with a secret, key, assertion or certificate could not be read, or an
     /// assertion or certificate could not be used. The value that was read last stays in use.
     #[non_exhaustive]
-    CredentialKept {
+    StaleCredentialUsed {
         /// The file's path, or the setting that names it, or `closure`.
         from: String,
         /// Why there is no newer value.
@@ -256,7 +256,7 @@ pub enum EventKind {
     /// Follow redirects above the layer, or build the client with `ReqwestService` or
     /// `same_origin_redirects`.
     #[non_exhaustive]
-    RedirectedElsewhere {
+    RedirectedToOtherOrigin {
         /// The origin that the request was for.
         from: String,
         /// The origin that answered.
@@ -295,16 +295,16 @@ impl EventKind {
             Self::ScopeNarrowed { .. } => "scope_narrowed",
             Self::AttemptFailed { .. } => "attempt_failed",
             Self::MetadataMismatch { .. } => "metadata_mismatch",
-            Self::MetadataKept { .. } => "metadata_kept",
-            Self::SuspendNoticed { .. } => "suspend_noticed",
+            Self::StaleMetadataUsed { .. } => "stale_metadata_used",
+            Self::SuspendDetected { .. } => "suspend_detected",
             Self::Cleared => "cleared",
             Self::Offered { .. } => "offered",
             Self::Abandoned { .. } => "abandoned",
-            Self::CredentialKept { .. } => "credential_kept",
+            Self::StaleCredentialUsed { .. } => "stale_credential_used",
             Self::ShortSecret { .. } => "short_secret",
             Self::TokenWithheld { .. } => "token_withheld",
             Self::NotReplayed { .. } => "not_replayed",
-            Self::RedirectedElsewhere { .. } => "redirected_elsewhere",
+            Self::RedirectedToOtherOrigin { .. } => "redirected_to_other_origin",
             Self::ClockSkew { .. } => "clock_skew",
             Self::Closed => "closed",
         }

@@ -26,17 +26,17 @@
 //! | [`ReadinessChanged`](EventKind::ReadinessChanged) | INFO | readiness changed | `from`, `to` |
 //! | [`Offered`](EventKind::Offered) | DEBUG | access token offered by its source | `lifetime` |
 //! | [`Cleared`](EventKind::Cleared) | DEBUG | cached access token discarded |  |
-//! | [`SuspendNoticed`](EventKind::SuspendNoticed) | INFO | suspend noticed, the cached token is older than it seemed | `by` |
+//! | [`SuspendDetected`](EventKind::SuspendDetected) | INFO | suspend noticed, the cached token is older than it seemed | `by` |
 //! | [`Closed`](EventKind::Closed) | DEBUG | token cache dropped |  |
 //! | [`Rejected`](EventKind::Rejected) | DEBUG | access token rejected | `action`, `origin`, `next_in` |
 //! | [`Rejected`](EventKind::Rejected) | WARN | this API rejects fresh tokens | `action`, `origin`, `next_in` |
 //! | [`Replayed`](EventKind::Replayed) | DEBUG | request sent again | `reason`, `origin` |
 //! | [`NotReplayed`](EventKind::NotReplayed) | DEBUG | rejected request not sent again | `reason`, `advice` |
 //! | [`TokenWithheld`](EventKind::TokenWithheld) | DEBUG | request without a token | `reason`, `origin`, `refused`, `advice` |
-//! | [`RedirectedElsewhere`](EventKind::RedirectedElsewhere) | WARN | the client followed a redirect to another origin, which may have received the access token | `from`, `to`, `advice` |
+//! | [`RedirectedToOtherOrigin`](EventKind::RedirectedToOtherOrigin) | WARN | the client followed a redirect to another origin, which may have received the access token | `from`, `to`, `advice` |
 //! | [`MetadataMismatch`](EventKind::MetadataMismatch) | WARN | the authorization server's metadata does not list what this client does | `member`, `used`, `listed` |
-//! | [`MetadataKept`](EventKind::MetadataKept) | WARN | metadata not refreshed, the old document is used | `age`, `error` |
-//! | [`CredentialKept`](EventKind::CredentialKept) | WARN | credential not read, the last good one is used again | `from`, `error` |
+//! | [`StaleMetadataUsed`](EventKind::StaleMetadataUsed) | WARN | metadata not refreshed, the old document is used | `age`, `error` |
+//! | [`StaleCredentialUsed`](EventKind::StaleCredentialUsed) | WARN | credential not read, the last good one is used again | `from`, `error` |
 //! | [`ShortSecret`](EventKind::ShortSecret) | WARN | the client secret is shorter than the HMAC output | `algorithm`, `minimum` |
 //! | [`ClockSkew`](EventKind::ClockSkew) | WARN | the wall clock differs from the authorization server's | `by`, `local_is_behind` |
 //! | [`ClockSkew`](EventKind::ClockSkew) | INFO | the wall clock agrees with the authorization server's again |  |

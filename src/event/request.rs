@@ -15,7 +15,7 @@ pub enum WithheldReason {
     /// It has no key to choose a token by (feature `keyed`).
     NoKey,
     /// It has its own authorization field, which the layer keeps.
-    OwnAuthorization,
+    ExistingAuthorization,
     /// The caller asked for it by [`SkipToken`](crate::layer::SkipToken).
     Skipped,
 }
@@ -29,7 +29,7 @@ impl WithheldReason {
             Self::SeveralHosts => "several_hosts",
             Self::Trace => "trace",
             Self::NoKey => "no_key",
-            Self::OwnAuthorization => "own_authorization",
+            Self::ExistingAuthorization => "existing_authorization",
             Self::Skipped => "skipped",
         }
     }
@@ -51,7 +51,7 @@ impl WithheldReason {
                  another method"
             }
             Self::NoKey => "the request has no key to choose a token by; see RequestHead",
-            Self::OwnAuthorization => {
+            Self::ExistingAuthorization => {
                 "the request carries its own authorization field; remove it, or see \
                  existing_authorization"
             }
@@ -75,7 +75,7 @@ pub enum NotReplayedReason {
     /// It was sent again once already.
     AlreadyReplayed,
     /// The status came in the trailers of a gRPC answer, which the caller reads already.
-    AnswerBegan,
+    ResponseStarted,
     /// It was sent again, and the connection was lost. The API may have acted on it.
     ConnectionLost,
 }
@@ -88,7 +88,7 @@ impl NotReplayedReason {
             Self::BodyUnavailable => "body_unavailable",
             Self::NoOtherToken => "no_other_token",
             Self::AlreadyReplayed => "already_replayed",
-            Self::AnswerBegan => "answer_began",
+            Self::ResponseStarted => "response_started",
             Self::ConnectionLost => "connection_lost",
         }
     }
@@ -108,7 +108,7 @@ impl NotReplayedReason {
             Self::AlreadyReplayed => {
                 "it was sent again once already; check whether this API accepts these tokens"
             }
-            Self::AnswerBegan => {
+            Self::ResponseStarted => {
                 "the caller reads the answer already; if the call failed before it began, the \
                  server should answer with trailers only"
             }

@@ -33,15 +33,15 @@ impl EventKind {
             | Self::Replayed { .. }
             | Self::NotReplayed { .. }
             | Self::TokenWithheld { .. }
-            | Self::RedirectedElsewhere { .. } => self.trace_request(client),
+            | Self::RedirectedToOtherOrigin { .. } => self.trace_request(client),
             Self::ReadinessChanged { .. }
             | Self::Cleared
             | Self::Offered { .. }
-            | Self::SuspendNoticed { .. }
+            | Self::SuspendDetected { .. }
             | Self::Closed => self.trace_cache(client),
             Self::MetadataMismatch { .. }
-            | Self::MetadataKept { .. }
-            | Self::CredentialKept { .. }
+            | Self::StaleMetadataUsed { .. }
+            | Self::StaleCredentialUsed { .. }
             | Self::ShortSecret { .. }
             | Self::ClockSkew { .. } => self.trace_settings(client),
         }
@@ -154,7 +154,7 @@ impl EventKind {
                 let (reason, advice) = (reason.as_str(), reason.explanation());
                 log!(DEBUG, client, reason, origin, refused, advice, "request without a token");
             }
-            Self::RedirectedElsewhere { from, to } => {
+            Self::RedirectedToOtherOrigin { from, to } => {
                 log!(
                     WARN,
                     client,
@@ -184,7 +184,7 @@ impl EventKind {
             Self::Offered { lifetime, .. } => {
                 log!(DEBUG, client, ?lifetime, "access token offered by its source");
             }
-            Self::SuspendNoticed { by } => {
+            Self::SuspendDetected { by } => {
                 log!(
                     INFO,
                     client,
@@ -209,7 +209,7 @@ impl EventKind {
                     "the authorization server's metadata does not list what this client does"
                 );
             }
-            Self::MetadataKept { age, error } => {
+            Self::StaleMetadataUsed { age, error } => {
                 let error = Logged::new(error);
                 log!(
                     WARN,
@@ -219,7 +219,7 @@ impl EventKind {
                     "metadata not refreshed, the old document is used"
                 );
             }
-            Self::CredentialKept { from, error } => {
+            Self::StaleCredentialUsed { from, error } => {
                 let error = Logged::new(error);
                 log!(
                     WARN,

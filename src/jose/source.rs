@@ -60,7 +60,7 @@ impl SigningKeySource {
     ///
     /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic link to
     /// one, is read. If the read fails or takes longer than 5 s, as on a hung mount, the key that was read
-    /// last is used, with an [`EventKind::CredentialKept`](crate::event::EventKind::CredentialKept). A file that was
+    /// last is used, with an [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed). A file that was
     /// removed or has no usable key is an error.
     pub fn from_pem_file(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path), Some(algorithm), String::new())

@@ -141,7 +141,7 @@ impl AuthorizedToken {
         let (name, own) = (self.settings.header_name(), self.settings.existing_authorization);
         let resolved = resolve_conflict(appended, request.headers_mut(), name, &self.header, own);
         if resolved == Ok(false) || resolved == Err(HAS_OWN) {
-            let (reason, refused) = (WithheldReason::OwnAuthorization, resolved.is_err());
+            let (reason, refused) = (WithheldReason::ExistingAuthorization, resolved.is_err());
             self.settings.report_withheld(request, reason, refused, self.cache.observer());
         }
         resolved

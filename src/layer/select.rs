@@ -109,7 +109,7 @@ pub(crate) fn own_authorization<B>(
     observer: &Observer,
 ) -> Action {
     let refused = settings.existing_authorization == ExistingAuthorization::Refuse;
-    settings.report_withheld(request, WithheldReason::OwnAuthorization, refused, observer);
+    settings.report_withheld(request, WithheldReason::ExistingAuthorization, refused, observer);
     if refused { Action::Refuse(HAS_OWN) } else { Action::Pass }
 }
 

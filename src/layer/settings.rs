@@ -126,7 +126,7 @@ impl Settings {
         }
         let reason = match reason {
             reason if refused => reason,
-            _ if self.keeps_own_authorization(request) => WithheldReason::OwnAuthorization,
+            _ if self.keeps_own_authorization(request) => WithheldReason::ExistingAuthorization,
             _ if request.extensions().get::<SkipToken>().is_some() => WithheldReason::Skipped,
             reason => reason,
         };

@@ -112,7 +112,7 @@ impl Call<'_> {
             token
                 .cache()
                 .observer()
-                .emit(EventKind::RedirectedElsewhere { from: from.clone(), to });
+                .emit(EventKind::RedirectedToOtherOrigin { from: from.clone(), to });
         }
         token.cache().invalidate_at(token.token(), Some(from));
     }

@@ -41,7 +41,7 @@ impl<T: Clone> FileValue<T> {
                 let error = unreadable(cause.into());
                 let Some(value) = last_good else { return Err(error) };
                 let from = self.file.name().to_owned();
-                context.observer.emit(EventKind::CredentialKept { from, error });
+                context.observer.emit(EventKind::StaleCredentialUsed { from, error });
                 return Ok(value);
             }
         };

@@ -143,7 +143,7 @@ async fn a_mounted_secret_is_followed_and_survives_a_file_that_is_not_regular() 
         .collect();
     assert_eq!(sent, ["first", "second", "second"]);
     match &events.lock().unwrap()[..] {
-        [EventKind::CredentialKept { from, error, .. }] => {
+        [EventKind::StaleCredentialUsed { from, error, .. }] => {
             assert_eq!(*from, path.display().to_string());
             assert_names(error, &path, "it is a FIFO");
         }
@@ -200,7 +200,7 @@ async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
     assert_eq!((idp.token_requests(), identity.generation()), (1, 0));
     assert_eq!(identity.thumbprint(), thumbprint);
     match &events.lock().unwrap()[..] {
-        [EventKind::CredentialKept { error, .. }] => {
+        [EventKind::StaleCredentialUsed { error, .. }] => {
             assert!(error.to_string().contains(&chain.display().to_string()), "{error}");
         }
         other => panic!("{other:?}"),

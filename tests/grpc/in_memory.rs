@@ -101,7 +101,7 @@ async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
     for _ in 0..3 {
         call(layer.clone(), request(), || with_trailers("16")).await;
     }
-    assert_eq!(*reasons.lock().unwrap(), [NotReplayedReason::AnswerBegan]);
+    assert_eq!(*reasons.lock().unwrap(), [NotReplayedReason::ResponseStarted]);
 }
 
 #[tokio::test(start_paused = true)]

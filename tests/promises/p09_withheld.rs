@@ -135,7 +135,7 @@ async fn p14_requests_that_want_no_token_are_reported_with_that_reason() {
         let reasons = std::mem::take(&mut *log.lock().unwrap());
         (is_sent, reasons.into_iter().map(|(reason, ..)| reason).collect::<Vec<_>>())
     };
-    let (skipped, kept) = (WithheldReason::Skipped, WithheldReason::OwnAuthorization);
+    let (skipped, kept) = (WithheldReason::Skipped, WithheldReason::ExistingAuthorization);
     // Whether a token is cached or not.
     for warm in [false, true] {
         if warm {

@@ -56,7 +56,7 @@ fn following(stage: &Stage, origins: Origins) -> (ClientWithMiddleware, Log) {
     let log = Log::default();
     let events = Arc::clone(&log);
     let observer = move |event: &Event| {
-        if let EventKind::RedirectedElsewhere { from, to, .. } = event.kind() {
+        if let EventKind::RedirectedToOtherOrigin { from, to, .. } = event.kind() {
             events.lock().unwrap().push([from.clone(), to.clone()]);
         }
     };

@@ -32,7 +32,7 @@ impl State {
         self.refills_budget = false;
         let refresh_at = moved(held.refresh_at);
         self.held = Some(Arc::new(Snapshot { refresh_at, ..Snapshot::clone(held) }));
-        Some(EventKind::SuspendNoticed { by })
+        Some(EventKind::SuspendDetected { by })
     }
 
     pub(super) fn is_expired_by_wall(&self, now: Instant) -> bool {

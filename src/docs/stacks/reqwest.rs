@@ -191,7 +191,7 @@
 //!
 //! The middleware sees only where an answer came from. If that is another origin, and not one of
 //! the named [`Origins`], the token may have been sent to that origin or to a hop on the way. Then
-//! [`EventKind::RedirectedElsewhere`] is reported at level WARN, at most once a minute for each origin.
+//! [`EventKind::RedirectedToOtherOrigin`] is reported at level WARN, at most once a minute for each origin.
 //! The token counts as rejected: it is replaced as after a 401, with the same limits, and stays in
 //! use until then. The request is not replayed, and the caller gets the answer unchanged.
 //!

@@ -99,7 +99,7 @@ impl ClientCredentialsBuilder {
     /// The file is read for each attempt, on a thread of this crate, and trimmed. It must be a regular
     /// file, or a symbolic link to one. While it cannot be read, or does not contain a complete JWT, the
     /// assertion that was read last is sent until its `exp`, with an
-    /// [`EventKind::CredentialKept`](crate::event::EventKind::CredentialKept). After that it is an error of kind
+    /// [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed). After that it is an error of kind
     /// `Credentials`.
     ///
     /// # Examples

@@ -97,7 +97,9 @@ impl MetadataCache {
             .await
             .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)));
         self.store(fetched, context).or_else(|error| {
-            context.observer.emit(EventKind::MetadataKept { age: old.read_at.elapsed(), error });
+            context
+                .observer
+                .emit(EventKind::StaleMetadataUsed { age: old.read_at.elapsed(), error });
             Ok(old.metadata)
         })
     }

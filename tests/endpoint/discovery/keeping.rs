@@ -67,7 +67,7 @@ async fn a_document_is_read_again_after_its_time_and_kept_if_there_is_no_newer_o
     assert_eq!(asked(&idp).len(), 3);
     assert!(matches!(
         &events.lock().unwrap()[..],
-        [EventKind::MetadataKept { age, error, .. }]
+        [EventKind::StaleMetadataUsed { age, error, .. }]
             if *age == 24 * HOUR && error.kind() == ErrorKind::Discovery
     ));
     // Not for each acquisition.

@@ -54,7 +54,7 @@ const SLOW_REFRESH_TIMEOUT: Duration = Duration::from_millis(100);
 /// each token request. For API calls and new connections they are read in the background, at most
 /// every 5 s. Files that are damaged, half written, cannot be read, or do not belong together are not
 /// used. The last good identity stays, with an
-/// [`EventKind::CredentialKept`](crate::event::EventKind::CredentialKept).
+/// [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed).
 ///
 /// With a new certificate
 /// - token requests and [`HyperClient`](crate::transport::HyperClient) use new connections only,
@@ -336,7 +336,8 @@ fn unreadable(error: LoadError) -> Error {
 
 fn report(loaded: Result<bool, Error>, observer: &Observer) {
     if let Err(error) = loaded {
-        observer.emit(EventKind::CredentialKept { from: "client certificate".to_owned(), error });
+        observer
+            .emit(EventKind::StaleCredentialUsed { from: "client certificate".to_owned(), error });
     }
 }
 
