@@ -84,7 +84,7 @@ pub enum Event {
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
     },
-    /// An API rejected the current token.
+    /// An API rejected the cached token.
     #[non_exhaustive]
     Rejected {
         /// How the cache reacts.
@@ -147,8 +147,10 @@ pub enum Event {
         /// The lifetime in force, from the instant that the token was issued.
         lifetime: Duration,
     },
-    /// An acquisition exceeded its bound on a waiter's clock and was replaced: its runtime is not
-    /// driven.
+    /// An acquisition exceeded
+    /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout) by 5 s on a
+    /// waiter's clock and was replaced. Its runtime has ended, or is stalled: a current-thread
+    /// runtime that nobody is blocking on.
     #[non_exhaustive]
     Abandoned {
         /// How old it was.
@@ -185,7 +187,7 @@ pub enum Event {
         refused: bool,
     },
     /// A request whose token was rejected, or whose DPoP proof lacked a nonce, was not sent again,
-    /// and the caller got the API's answer. For
+    /// and the caller got the API's response. For
     /// [`ConnectionLost`](NotReplayedReason::ConnectionLost) the caller got the error. At most once
     /// a minute for each reason.
     #[non_exhaustive]
@@ -229,13 +231,13 @@ pub enum RejectionAction {
     /// The last acquisition failed; the next is possible in `next_in`, and comes with the next
     /// request after that.
     CoolingDown {
-        /// The end of the pause, from now.
+        /// The end of the cooldown, from now.
         next_in: Duration,
     },
     /// There is no tokio runtime here to acquire a token on.
     NoRuntime,
-    /// This API rejects fresh tokens: the budget of acquisitions for rejections is used up, so the
-    /// API's answer is returned. The next acquisition for a rejection is possible in `next_in`.
+    /// This API rejects fresh tokens. The rejection budget is used up, so the API's response is
+    /// returned. The next acquisition for a rejection is possible in `next_in`.
     TooSoon {
         /// The earliest next acquisition for a rejection, from now.
         next_in: Duration,

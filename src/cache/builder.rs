@@ -25,8 +25,8 @@ const MIN_REJECTION_INTERVAL: Duration = Duration::from_secs(1);
 /// Builds a [`TokenCache`].
 ///
 /// [`docs::defaults`](crate::docs::defaults) gives the reason for each default. Durations above a
-/// year count as a year, and any other value beyond its bound counts as the bound. The ends of a range
-/// may come in any order. So no setting can be a mistake, and [`build`](Self::build) cannot fail.
+/// year count as a year, and any other value beyond its bound counts as the bound. The ends of a
+/// range may come in any order. So no setting is invalid, and [`build`](Self::build) cannot fail.
 ///
 /// # Examples
 ///
@@ -66,7 +66,7 @@ impl TokenCacheBuilder {
         Self { source: Box::new(source), name: None, settings: Settings::default() }
     }
 
-    /// The name of the client, for logs and metrics. It must contain no secret. Default:
+    /// Sets the name of the OAuth client, for logs and metrics. It must contain no secret. Default:
     /// [`TokenSource::name`].
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(Arc::from(name.into()));
@@ -86,21 +86,23 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// How long before its expiry a token is refreshed, as a share of its lifetime. The share is drawn
-    /// from this range for each token, within 0 to 0.6. Default: 0.15 to 0.30.
-    pub fn refresh_lead(mut self, shares: RangeInclusive<f64>) -> Self {
-        self.settings.schedule.lead = ordered_shares(shares);
+    /// Sets the fraction of the lifetime before expiry at which the refresh starts; a random value
+    /// from this range per token. Default: 0.15 to 0.30.
+    ///
+    /// Values outside 0 to 0.6 count as the nearer end. NaN counts as 0.
+    pub fn refresh_lead(mut self, fractions: RangeInclusive<f64>) -> Self {
+        self.settings.schedule.lead = ordered_fractions(fractions);
         self
     }
 
-    /// The same for a cache's first token. Default: 0.15 to 0.60, so that a fleet which is started
-    /// together does not refresh together.
-    pub fn first_refresh_lead(mut self, shares: RangeInclusive<f64>) -> Self {
-        self.settings.schedule.first_lead = ordered_shares(shares);
+    /// Sets the same as [`refresh_lead`](Self::refresh_lead) for a cache's first token. Default: 0.15
+    /// to 0.60, so that instances which start together do not refresh together.
+    pub fn first_refresh_lead(mut self, fractions: RangeInclusive<f64>) -> Self {
+        self.settings.schedule.first_lead = ordered_fractions(fractions);
         self
     }
 
-    /// The bound of one acquisition, with all its attempts. Default: 25 s.
+    /// Sets the timeout of one acquisition, with all its attempts. Default: 25 s. At least 1 ms.
     pub fn acquisition_timeout(mut self, timeout: Duration) -> Self {
         self.settings.acquisition_timeout = timeout.clamp(MIN_ACQUISITION, MAX_SETTING);
         self
@@ -119,8 +121,11 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// How long requests wait for another request's probe of an authorization server that failed
-    /// before. Default: 1 s.
+    /// Sets how long requests wait for the result of a trial request that another request made.
+    /// Default: 1 s. With zero they do not wait.
+    ///
+    /// The trial request, or *probe*, is the first token request after a cooldown. Requests that have
+    /// waited this long fail with the last error.
     pub fn probe_wait(mut self, wait: Duration) -> Self {
         self.settings.probe_wait = wait.min(MAX_SETTING);
         self
@@ -154,7 +159,8 @@ impl TokenCacheBuilder {
     }
 
     /// The interval between acquisitions that rejections (401) and
-    /// [`force_refresh`](TokenCache::force_refresh) cause, once the budget of three is used up.
+    /// [`force_refresh`](TokenCache::force_refresh) cause, once the rejection budget of three
+    /// acquisitions is used up.
     ///
     /// The first three start at once. The next starts no sooner than the range's start after the
     /// third. Each further interval is twice as long, up to the range's end. In between the API's 401
@@ -168,9 +174,10 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Keeps the token fresh without traffic, from the first acquisition until the last owner of the
-    /// cache is dropped or the runtime of the acquisition ends. Layers, services and requests in
-    /// flight are owners too. Default: off, so an idle cache costs the authorization server nothing.
+    /// Keeps the token fresh without traffic, from the first acquisition until the cache is dropped
+    /// or the runtime of the acquisition ends. Each clone of the cache keeps it alive, and so do
+    /// layers, services and requests in flight. Default: off, so an idle cache costs the
+    /// authorization server nothing.
     pub fn keep_warm(mut self, keep_warm: bool) -> Self {
         self.settings.keep_warm = keep_warm;
         self
@@ -247,10 +254,10 @@ fn ordered(range: RangeInclusive<Duration>) -> (Duration, Duration) {
     (cooldown(one.min(other)), cooldown(one.max(other)))
 }
 
-fn ordered_shares(range: RangeInclusive<f64>) -> (f64, f64) {
+fn ordered_fractions(range: RangeInclusive<f64>) -> (f64, f64) {
     let (one, other) = range.into_inner();
-    let share = |share: f64| if share.is_nan() { 0.0 } else { share.clamp(0.0, 0.6) };
-    let (one, other) = (share(one), share(other));
+    let bounded = |value: f64| if value.is_nan() { 0.0 } else { value.clamp(0.0, 0.6) };
+    let (one, other) = (bounded(one), bounded(other));
     (one.min(other), one.max(other))
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 /// use http::StatusCode;
 /// use tower_oauth2_client_credentials::{TokenCache, cache::Readiness};
 ///
-/// /// The answer of a readiness probe.
+/// /// The response of a readiness probe.
 /// fn probe(tokens: &TokenCache) -> StatusCode {
 ///     match tokens.readiness() {
 ///         Readiness::Failed => StatusCode::SERVICE_UNAVAILABLE,

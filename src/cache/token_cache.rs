@@ -62,7 +62,7 @@ pub struct TokenCache {
 }
 
 impl TokenCache {
-    /// The name of the client, for logs and metrics. Default:
+    /// The name of the OAuth client, for logs and metrics. Default:
     /// [`TokenSource::name`](crate::TokenSource::name).
     pub fn name(&self) -> &str {
         &self.inner.name
@@ -142,9 +142,10 @@ impl TokenCache {
 
     /// Reports that an API rejected this token (401). Never waits.
     ///
-    /// One acquisition is started for it, unless the budget of
-    /// [`rejection_interval`](crate::cache::TokenCacheBuilder::rejection_interval) is used up. The token stays in
-    /// use until another one is cached. A token that is not the cached one is ignored.
+    /// One acquisition is started for it, unless the rejection budget
+    /// ([`rejection_interval`](crate::cache::TokenCacheBuilder::rejection_interval)) is used up.
+    /// The token stays in use until another one is cached. A token that is not the cached one is
+    /// ignored.
     pub fn invalidate(&self, rejected: &Token) {
         self.inner.reject(rejected);
     }
@@ -158,7 +159,7 @@ impl TokenCache {
     /// Acquires a new token although the cached one may be valid, for instance after the client was
     /// granted more.
     ///
-    /// It draws on the budget of rejections. If that is used up, or if the acquisition fails, a cached
+    /// It draws on the rejection budget. If that is used up, or if the acquisition fails, a cached
     /// token that is still valid is returned. Other callers use the old token in the meantime.
     ///
     /// # Errors
@@ -189,9 +190,9 @@ impl TokenCache {
     /// another token.
     ///
     /// It is for tokens that became worthless, for instance because the certificate that they are
-    /// bound to was replaced. For a token that an API rejected use [`invalidate`](Self::invalidate),
-    /// which has a budget and lets other requests continue. Cooldowns and that budget stay as they
-    /// are.
+    /// bound to was replaced. For a token that an API rejected use
+    /// [`invalidate`](Self::invalidate), which draws on the rejection budget and lets other
+    /// requests continue. Cooldowns and the rejection budget do not change.
     pub fn clear(&self) {
         CacheControl::invalidate(Arc::clone(&self.inner));
     }
@@ -239,7 +240,7 @@ impl TokenCache {
         ReadinessWatch::new(&self.inner)
     }
 
-    /// The published snapshot, if a request may use it without the lock.
+    /// The snapshot, if a request may use it without the lock.
     pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<Snapshot>> {
         self.inner.fresh(now).as_deref().cloned().flatten()
     }

@@ -42,7 +42,7 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
         false
     }
 
-    /// A mistake in its settings, for `build` to report.
+    /// An error in its settings, for `build` to report.
     fn mistake(&self) -> Option<&'static str> {
         None
     }

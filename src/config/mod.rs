@@ -39,10 +39,10 @@ use value::Value;
 /// [`docs::configuration`](crate::docs::configuration) lists the settings. The result is a builder,
 /// so everything else can be set in code.
 ///
-/// Reading itself never fails. Mistakes are stored, and reported by [`builder`](Self::builder),
-/// [`cache`](Self::cache) and [`into_cache`](Self::into_cache). The reason is that some serde formats
-/// print the line with the mistake, and that line may contain the secret. Errors of this crate name
-/// settings and show no values. `Debug` shows no values either.
+/// Reading itself never fails. Errors are stored, and reported by [`builder`](Self::builder),
+/// [`cache`](Self::cache) and [`into_cache`](Self::into_cache). The reason is that some serde
+/// formats print the line with the error, and that line may contain the secret. Errors of this
+/// crate name settings and show no values. `Debug` shows no values either.
 ///
 /// # Examples
 ///
@@ -86,9 +86,9 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, naming the settings as they were written: when one is unknown, missing, or
-    /// of the wrong type; when some contradict each other; or when one needs a feature of this crate
-    /// that is off. [`build`](ClientCredentialsBuilder::build) reports the remaining mistakes, with
+    /// Kind `Config`, naming the settings as they were written: when one is unknown, missing, or of
+    /// the wrong type; when some contradict each other; or when one needs a feature of this crate
+    /// that is off. [`build`](ClientCredentialsBuilder::build) reports the remaining errors, with
     /// the names of the builder's methods.
     pub fn builder(&self) -> Result<ClientCredentialsBuilder, Error> {
         self.check_reading()?;

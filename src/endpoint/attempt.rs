@@ -42,7 +42,7 @@ pub(super) struct EndpointClient {
     #[cfg(feature = "dpop")]
     pub(super) dpop: DpopConfig,
     pub(super) auth: Box<dyn ClientAuth>,
-    /// For the name of the client.
+    /// For the name of the OAuth client.
     pub(super) client_id: Option<String>,
     pub(super) parameters: Parameters,
     pub(super) transport: Arc<dyn Transport>,

@@ -46,7 +46,7 @@ pub(super) fn wants_body(status: StatusCode, headers: &HeaderMap) -> bool {
     !status.is_redirection() && !is_encoded(headers)
 }
 
-/// Reads an answer (RFC 6749 §5).
+/// Reads a response (RFC 6749 §5).
 ///
 /// # Errors
 ///

@@ -25,7 +25,7 @@ const MAX_CAUSES: usize = 16;
 /// A boxed error, as tower's middleware uses it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// There is no token, or a request was not sent.
+/// The error type of this crate: no token could be acquired, or a request was refused.
 ///
 /// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
 /// the errors of other middleware.
@@ -122,8 +122,8 @@ impl Error {
         self.with(|inner| inner.source = Some(cause))
     }
 
-    /// The OAuth error code and description of an answer (RFC 6749 §5.2). Both are sanitized. For an
-    /// error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
+    /// The OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized. For
+    /// an error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
     /// retryable and whether it is permanent.
     #[must_use]
     pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
@@ -148,7 +148,8 @@ impl Error {
         self.with(|inner| inner.server_text = Some(text))
     }
 
-    /// The HTTP status of the answer. It does not change whether the error is retryable or permanent.
+    /// The HTTP status of the response. It does not change whether the error is retryable or
+    /// permanent.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         self.with(|inner| inner.status = Some(status))
@@ -232,7 +233,7 @@ impl Error {
         self.inner.oauth_code.as_deref()
     }
 
-    /// The HTTP status of the token endpoint's answer, if there was one.
+    /// The HTTP status of the token endpoint's response, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.inner.status
     }

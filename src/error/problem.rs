@@ -160,7 +160,7 @@ impl Problem {
         }
     }
 
-    /// The kind that users match on. `has_code` means that the answer had an OAuth error code.
+    /// The kind that users match on. `has_code` means that the response had an OAuth error code.
     pub(crate) fn kind(self, has_code: bool) -> ErrorKind {
         use Problem as K;
         match self {

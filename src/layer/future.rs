@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{
     authorized::AuthorizedToken,
     challenge::Verdict,
-    prepare::{Prepared, RetryBudget, prepare},
+    prepare::{Prepared, RetriesLeft, prepare},
     protocol::{Http, Protocol},
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
@@ -112,7 +112,7 @@ where
         S: Clone,
         M: Protocol,
     {
-        let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetryBudget::FULL);
+        let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetriesLeft::FULL);
         let Prepared { request, is_authorized, replay, proof_uri } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Self::failed(policy, error),

@@ -157,7 +157,7 @@ async fn secure<E: Endpoint>(
     securing: Securing,
     stopped: watch::Receiver<()>,
 ) {
-    // Answers are small, so waiting to fill a segment only adds latency.
+    // Responses are small, so waiting to fill a segment only adds latency.
     let _ = stream.set_nodelay(true);
     match securing {
         Securing::Plain => serve(stream, endpoint, http::Extensions::new(), stopped).await,

@@ -54,8 +54,8 @@ impl Token {
     /// Stores the nonce in a response to a request with this token, for later requests (RFC 9449
     /// §8.2, §9). The response may have any status. Does nothing for a bearer token.
     ///
-    /// Returns whether there was a nonce. A request that was answered 401 with
-    /// `error="use_dpop_nonce"` can be sent again then, with the same token and a new proof.
+    /// Returns whether there was a nonce. A request that got a 401 with `error="use_dpop_nonce"`
+    /// can be sent again then, with the same token and a new proof.
     pub fn observe_response(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         self.is_bound() && self.proof().is_some_and(|proof| proof.observe(uri, headers))
     }

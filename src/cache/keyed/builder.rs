@@ -29,7 +29,7 @@ const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS_PER_IDLE_TIME as u64);
 
 /// Builds a [`KeyedTokenCache`].
 ///
-/// A count or duration beyond its bound counts as the bound, so no setting can be a mistake. Durations
+/// A count or duration beyond its bound counts as the bound, so no setting is invalid. Durations
 /// above a year count as a year.
 ///
 /// # Examples

@@ -39,7 +39,7 @@ pub(super) type Configure<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilde
 /// * A key has one cache at any time, and so one acquisition at a time.
 /// * It is bounded. Above the capacity the least used caches are dropped, and so are those without a
 ///   request in the idle time. A cache that is still in use elsewhere remains that key's cache.
-/// * Cooldowns after failures, and the budget of rejections, outlive a dropped cache. So no load on
+/// * Cooldowns after failures, and the rejection budget, outlive a dropped cache. So no load on
 ///   other keys resets them.
 /// * At most 16 acquisitions start at once. Others wait, for at most half of their bound
 ///   (`acquisition_timeout`), so that those that start have enough time. Then they fail as

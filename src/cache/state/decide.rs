@@ -36,7 +36,8 @@ pub(in crate::cache) enum Limit {
     /// At this time use the cached token, although an API rejected it or it has expired by the wall
     /// clock.
     Replacement(Instant),
-    /// Another request probes the server. After `probe_wait` fail with this error, the last failure.
+    /// Another request makes the trial request. After `probe_wait` fail with this error, the last
+    /// failure.
     Probe(Error),
 }
 

@@ -72,8 +72,8 @@ impl State {
         NewSnapshot { snapshot, lifetime, is_same }
     }
 
-    /// Makes the token the held one. `requested`: both clocks when it was requested. Returns an event if
-    /// the machine was suspended since.
+    /// Makes the token the cached one. `requested` has the readings of both clocks when it was
+    /// requested. Returns an event if the machine was suspended since.
     pub(super) fn hold(
         &mut self,
         snapshot: Arc<Snapshot>,

@@ -63,8 +63,8 @@ impl ClientCredentialsBuilder {
     /// [`private_key_jwt`](Self::private_key_jwt).
     ///
     /// The secret should be as long as the hash (RFC 7518 §3.2): some servers refuse a shorter one.
-    /// A shorter secret is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret). An empty
-    /// secret is a mistake.
+    /// A shorter secret is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret).
+    /// [`build`](Self::build) returns an error if the secret is empty.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn client_secret_jwt(

@@ -1,4 +1,4 @@
-//! The builder of [`ClientCredentials`]. Mistakes are reported by `build`.
+//! The builder of [`ClientCredentials`]. `build` reports invalid settings.
 
 mod assertions;
 mod bounds;
@@ -40,7 +40,7 @@ use crate::{
 /// Maximum size of a body in bytes: a token of 64 KiB, and other members.
 const BODY_CAP: usize = 1024 * 1024;
 
-/// Minimum base of the backoff, since retries without a pause would be a loop.
+/// Minimum base of the backoff, since retries without a backoff would be a loop.
 const MIN_RETRY_BASE: Duration = Duration::from_millis(10);
 /// Builds a [`ClientCredentials`]. A later call of a setting replaces the earlier one, unless the
 /// setting is repeatable.
@@ -72,7 +72,7 @@ pub struct ClientCredentialsBuilder {
     dpop: DpopConfig,
     auth: Option<Box<dyn ClientAuth>>,
     client_id: Option<String>,
-    /// A mistake in the client authentication, stored until `build`.
+    /// An error in the client authentication, stored until `build`.
     auth_mistake: Option<&'static str>,
     assertions: AssertionSettings,
     pub(super) parameters: Parameters,
@@ -90,7 +90,7 @@ pub struct ClientCredentialsBuilder {
 
 impl ClientCredentials {
     /// Starts with the token URL: `https`, or `http` with a loopback address, without fragment and
-    /// credentials. Mistakes are reported by [`build`](ClientCredentialsBuilder::build).
+    /// credentials. [`build`](ClientCredentialsBuilder::build) reports an invalid URL.
     pub fn builder(token_url: impl Into<String>) -> ClientCredentialsBuilder {
         ClientCredentialsBuilder::new(token_url.into(), false)
     }
@@ -178,14 +178,15 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// How long one attempt may take, to the end of the answer. Default: 10 s.
+    /// How long one attempt may take, to the end of the response. Default: 10 s.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
         self.retry.attempt_timeout = timeout;
         self
     }
 
-    /// Maximum number of attempts of an acquisition. Default: 3. Without a cache, which has its own
-    /// bound, they take at most `attempts` times [`attempt_timeout`](Self::attempt_timeout).
+    /// Maximum number of attempts of an acquisition. Default: 3. Without a cache, which has
+    /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout), they take at
+    /// most `attempts` times [`attempt_timeout`](Self::attempt_timeout).
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.retry.attempts = attempts;
         self

@@ -23,8 +23,8 @@ const ADDED_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 /// bearer grant (RFC 7523 §2.1).
 ///
 /// `iat`, `exp` and `jti` are added. The header has `alg`, `typ`, and `kid` and `x5t#S256` where
-/// the key has them. Mistakes are reported by [`build`](crate::endpoint::ClientCredentialsBuilder::build).
-/// For a JWT that authenticates the *client*, use
+/// the key has them. [`build`](crate::endpoint::ClientCredentialsBuilder::build) reports invalid
+/// claims. For a JWT that authenticates the *client*, use
 /// [`private_key_jwt`](crate::endpoint::ClientCredentialsBuilder::private_key_jwt) instead.
 ///
 /// # Examples
@@ -61,7 +61,7 @@ pub struct SignedJwt {
     audience: Option<AssertionAudience>,
     lifetime: Duration,
     typ: String,
-    /// The first mistake, kept until `build`.
+    /// The first error, kept until `build`.
     mistake: Option<String>,
 }
 

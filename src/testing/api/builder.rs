@@ -82,7 +82,7 @@ impl ProtectedApiBuilder {
         self
     }
 
-    /// How long each answer takes; default none.
+    /// How long each response takes; default none.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self

@@ -183,7 +183,7 @@ impl DpopVerifier {
         Ok(claims)
     }
 
-    /// Adds the nonce to an answer, if it belongs there.
+    /// Adds the nonce to a response, if it belongs there.
     pub(super) fn stamp(&self, headers: &mut HeaderMap, wants_nonce: bool) {
         let state = self.state();
         if wants_nonce || (state.required && !state.silent) {

@@ -108,7 +108,8 @@ impl AuthorizationServerBuilder {
     /// Accepts an extension grant (RFC 6749 §4.5) if a closure returns `Ok`. Its error is the OAuth error
     /// code of the refusal, such as `invalid_grant`. Repeatable with different grant types.
     ///
-    /// Such a request may have no client. If it has one, the client must be configured. The answer to a token exchange has an `issued_token_type` (RFC 8693 §2.2.1).
+    /// Such a request may have no client. If it has one, the client must be configured. The
+    /// response to a token exchange has an `issued_token_type` (RFC 8693 §2.2.1).
     ///
     /// # Examples
     ///
@@ -154,7 +155,7 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// How long each answer takes; default none. A token's lifetime includes the delay.
+    /// How long each response takes; default none. A token's lifetime includes the delay.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
@@ -167,8 +168,8 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// The path of the token endpoint; default `/token`. Every other path than this and those of
-    /// the metadata is answered 404. A leading slash is added if it is missing.
+    /// The path of the token endpoint; default `/token`. Every path other than this one and those
+    /// of the metadata gets a 404. A leading slash is added if it is missing.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.config.path = with_slash(path.into());
         self
@@ -194,7 +195,7 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Leaves `scope` out of the answer, as RFC 6749 §5.1 allows where all of it is granted.
+    /// Leaves `scope` out of the response, as RFC 6749 §5.1 allows where all of it is granted.
     pub fn no_scope(mut self) -> Self {
         self.config.send_scope = false;
         self

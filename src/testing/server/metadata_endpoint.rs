@@ -48,8 +48,8 @@ impl AuthorizationServer {
         self.state().metadata.changed.insert(member.into(), value);
     }
 
-    /// Adds to the script of the metadata: the next requests for it, at either URI, get these answers,
-    /// one each, in order. [`Answer::Issue`] is the document.
+    /// Adds to the script of the metadata: the next requests for it, at either URI, get these
+    /// responses, one each, in order. [`Answer::Issue`] is the document.
     pub fn script_metadata(&self, answers: impl IntoIterator<Item = Answer>) {
         let answers: Vec<_> = answers.into_iter().collect();
         self.state().metadata.script.extend(answers);

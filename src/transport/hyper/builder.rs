@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ZERO_TIMEOUT: &str =
     "connect_timeout: it is zero, so no connection would be made; set a second or more";
 
-/// The settings of a [`HyperTransport`]. [`build`](Self::build) reports the first mistake.
+/// The settings of a [`HyperTransport`]. [`build`](Self::build) reports the first invalid setting.
 ///
 /// # Examples
 ///

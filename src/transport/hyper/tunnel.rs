@@ -21,7 +21,7 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// Why there is no tunnel.
 pub(super) enum TunnelError {
-    /// The proxy answered with another status than 2xx.
+    /// The proxy responded with a status other than 2xx.
     Refused(StatusCode),
     /// The problem with advice.
     Broken(String),

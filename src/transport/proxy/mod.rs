@@ -65,7 +65,7 @@ pub struct ProxySettings(Choice);
 enum Choice {
     Env,
     Direct,
-    /// `Err`: the mistake in the URL, which is reported when the client is built.
+    /// `Err` has the error in the URL, which is reported when the client is built.
     Fixed(Result<Arc<ProxyServer>, &'static str>),
 }
 
@@ -87,7 +87,7 @@ impl ProxySettings {
         Self(Choice::Fixed(ProxyServer::parse(url.as_ref()).map(Arc::new)))
     }
 
-    /// The mistake in a given URL.
+    /// The error in a given URL.
     #[cfg(feature = "hyper-transport")]
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         match &self.0 {

@@ -98,7 +98,7 @@ struct Inner {
     files: Option<Files>,
     current: ArcSwap<Current>,
     /// Held while the certificate is replaced and listeners are called. Never held while files are
-    /// read, since a runtime that is not driven would keep it locked.
+    /// read, since a stalled runtime would keep it locked.
     replacing: Mutex<()>,
     /// Whether the last refresh failed.
     last_read_failed: AtomicBool,
