@@ -130,7 +130,7 @@ pub enum Event {
         error: Error,
     },
     /// The wall clock moved forward more than the monotonic clock: the machine was suspended, or
-    /// its clock was set. The cached token is older than it seemed by as much.
+    /// its clock was set. The token's age is corrected by the difference.
     #[non_exhaustive]
     SuspendNoticed {
         /// The difference.
@@ -209,11 +209,11 @@ pub enum Event {
         to: String,
     },
     /// The local wall clock and the authorization server's are more than a few seconds apart:
-    /// client assertions are dated by the server's from now on. It comes again when the
-    /// difference changes.
+    /// client assertions are dated by the server's from now on. Reported again when the difference
+    /// changes.
     #[non_exhaustive]
     ClockSkew {
-        /// By how much they differ; zero when they agree again.
+        /// The difference. It is zero when the clocks agree again.
         by: Duration,
         /// Whether the local clock is the one that is behind.
         local_is_behind: bool,
@@ -257,7 +257,7 @@ impl Observer {
         Self(Some(Arc::new(observer)))
     }
 
-    /// Whether anybody sees an event at level DEBUG.
+    /// Whether DEBUG events have a receiver.
     pub(crate) fn sees_debug(&self) -> bool {
         self.0.is_some() || tracing::enabled!(tracing::Level::DEBUG)
     }
@@ -281,7 +281,7 @@ impl fmt::Debug for Observer {
 }
 
 impl Event {
-    /// DEBUG while all is well; WARN where an operator would want to look.
+    /// Logs the event: DEBUG in normal operation, WARN for conditions that need attention.
     fn trace(&self) {
         match self {
             Self::Acquired { reason, took, lifetime } => {

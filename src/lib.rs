@@ -194,7 +194,8 @@ pub use source::TokenSource;
 pub use token::Token;
 
 impl ClientCredentials {
-    /// A cache over this source with the default settings. [`TokenCache::builder`] takes others.
+    /// Makes a cache over this source with the default settings. [`TokenCache::builder`] takes
+    /// others.
     // In this file, because `endpoint` and `cache` do not import each other.
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn into_cache(self) -> TokenCache {

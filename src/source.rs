@@ -121,7 +121,8 @@ pub trait TokenSource: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The failure as an [`Error`]; [`Error::from_source`] wraps a foreign one.
+    /// An [`Error`] of any kind. [`Error::from_source`] wraps the error of another library, with
+    /// kind [`Source`](crate::ErrorKind::Source).
     fn acquire(&self, context: AcquireContext)
     -> impl Future<Output = Result<Token, Error>> + Send;
 

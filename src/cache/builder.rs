@@ -50,12 +50,12 @@ pub struct TokenCacheBuilder {
 
 // Here rather than in `token_cache`, so that imports run one way.
 impl TokenCache {
-    /// A cache over a source, with the default settings.
+    /// Makes a cache over a source, with the default settings.
     pub fn new(source: impl TokenSource) -> Self {
         Self::builder(source).build()
     }
 
-    /// A cache over a source, with other settings.
+    /// Returns a builder of a cache over a source, to change settings.
     pub fn builder(source: impl TokenSource) -> TokenCacheBuilder {
         TokenCacheBuilder::new(source)
     }
@@ -73,14 +73,15 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// The lifetime of a token if the server does not state it. At least 1 s. Default: 5 minutes.
+    /// Sets the lifetime of a token if the server does not state it. Less than 1 s counts as 1 s.
+    /// Default: 5 minutes.
     pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.schedule.default_lifetime = lifetime.clamp(MIN_LIFETIME, MAX_SETTING);
         self
     }
 
-    /// How long before the end of its lifetime a token is no longer used. At most 10 % of its lifetime.
-    /// Default: 30 s.
+    /// Sets how long before the end of its lifetime a token is no longer used. At most 10 % of its
+    /// lifetime. Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.schedule.leeway = leeway;
         self
@@ -102,20 +103,22 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Sets the timeout of one acquisition, with all its attempts. Default: 25 s. At least 1 ms.
+    /// Sets the timeout of one acquisition, with all its attempts. Less than 1 ms counts as 1 ms.
+    /// Default: 25 s.
     pub fn acquisition_timeout(mut self, timeout: Duration) -> Self {
         self.settings.acquisition_timeout = timeout.clamp(MIN_ACQUISITION, MAX_SETTING);
         self
     }
 
-    /// How long one request waits for a token. The acquisition continues without it. Default: 30 s.
+    /// Sets how long one request waits for a token. The acquisition continues without it. Default:
+    /// 30 s. With zero, a request without a cached token starts an acquisition and fails at once.
     pub fn wait_timeout(mut self, timeout: Duration) -> Self {
         self.settings.wait_timeout = timeout.min(MAX_SETTING);
         self
     }
 
-    /// How long other requests wait for the replacement of a rejected token before they use it.
-    /// Default: 1 s.
+    /// Sets how long other requests wait for the replacement of a rejected token before they use
+    /// the rejected one. Default: 1 s. With zero they do not wait.
     pub fn rejected_token_wait(mut self, wait: Duration) -> Self {
         self.settings.rejected_token_wait = wait.min(MAX_SETTING);
         self
@@ -131,34 +134,35 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// The cooldown after a failed acquisition: from the first of these, doubled with each further
-    /// failure up to the last, and each lengthened by up to a quarter at random. At least 100 ms.
-    /// Default: 1 s to 60 s.
+    /// Sets the cooldown after a failed acquisition. Starts at the range's start and doubles with
+    /// each failure up to its end. Up to 25 % is added at random. Less than 100 ms counts as 100
+    /// ms. Default: 1 s to 60 s.
     pub fn cooldown(mut self, range: RangeInclusive<Duration>) -> Self {
         self.settings.backoff.cooldown = ordered(range);
         self
     }
 
-    /// Minimum initial cooldown after an error that needs operator action, such as
-    /// `invalid_client`. At least 100 ms. Default: 30 s.
+    /// Sets the minimum initial cooldown after an error that needs operator action, such as
+    /// `invalid_client`. Less than 100 ms counts as 100 ms. Default: 30 s.
     pub fn permanent_error_cooldown(mut self, first: Duration) -> Self {
         self.settings.backoff.permanent_error_cooldown = cooldown(first);
         self
     }
 
-    /// The longest `Retry-After` that is honored without a valid token. Default: 5 minutes.
+    /// Sets the longest `Retry-After` that is honored without a valid token. Default: 5 minutes.
     pub fn retry_after_cap(mut self, cap: Duration) -> Self {
         self.settings.backoff.retry_after_cap = cap.min(MAX_SETTING);
         self
     }
 
-    /// The longest `Retry-After` that is honored while a valid token is cached. Default: 1 hour.
+    /// Sets the longest `Retry-After` that is honored while a valid token is cached. Default: 1
+    /// hour.
     pub fn retry_after_cap_with_token(mut self, cap: Duration) -> Self {
         self.settings.backoff.retry_after_cap_with_token = cap.min(MAX_SETTING);
         self
     }
 
-    /// The interval between acquisitions that rejections (401) and
+    /// Sets the interval between acquisitions that rejections (401) and
     /// [`force_refresh`](TokenCache::force_refresh) cause, once the rejection budget of three
     /// acquisitions is used up.
     ///
@@ -174,16 +178,16 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Keeps the token fresh without traffic, from the first acquisition until the cache is dropped
-    /// or the runtime of the acquisition ends. Each clone of the cache keeps it alive, and so do
-    /// layers, services and requests in flight. Default: off, so an idle cache costs the
-    /// authorization server nothing.
+    /// Sets whether the token is kept fresh without traffic, from the first acquisition until the
+    /// cache is dropped or the runtime of the acquisition ends. Each clone of the cache keeps it
+    /// alive, and so do layers, services and requests in flight. Default: off, so an idle cache
+    /// costs the authorization server nothing.
     pub fn keep_warm(mut self, keep_warm: bool) -> Self {
         self.settings.keep_warm = keep_warm;
         self
     }
 
-    /// The wall clock, and the monotonic clock that it is compared with. Default:
+    /// Sets the wall clock, and the monotonic clock that it is compared with. Default:
     /// [`SystemClock`](crate::clock::SystemClock).
     ///
     /// If the wall clock moves forward by over 5 s more than the monotonic clock, the machine was
@@ -195,8 +199,9 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Receives [`Event`]s, in addition to `tracing`. It runs on the task that caused the event, outside
-    /// of every lock: keep it short, and do not block. A panic in it is caught and logged.
+    /// Sets a closure that receives [`Event`]s, in addition to `tracing`. Default: none. It runs on
+    /// the task that caused the event, outside of every lock: keep it short, and do not block. A
+    /// panic in it is caught and logged.
     ///
     /// # Examples
     ///

@@ -21,8 +21,8 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// Kind `Config`: as for [`builder`](Self::builder), and naming the setting whose file cannot be
-    /// used.
+    /// Same errors as [`builder`](Self::builder). Also kind `Config`, naming the setting, if its
+    /// file cannot be used.
     ///
     /// # Examples
     ///
@@ -80,7 +80,7 @@ impl ClientCredentialsConfig {
         self.locate(setting, &text, max_bytes).map(Some)
     }
 
-    /// As [`located`](Self::located), with the path as text.
+    /// Same as [`located`](Self::located), with the path as text.
     fn locate(&self, setting: &str, path: &str, max_bytes: usize) -> Result<Located, Error> {
         let path = PathBuf::from(path);
         let file = SecretFile::new(&path).with_max_bytes(max_bytes);

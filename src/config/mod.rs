@@ -126,7 +126,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder), about the settings of the cache.
+    /// Same errors as [`builder`](Self::builder), for the settings of the cache.
     ///
     /// # Examples
     ///
@@ -176,20 +176,21 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
+    /// Same errors as [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
     pub fn into_cache(self) -> Result<TokenCache, Error> {
         self.finish(|builder| builder)
     }
 
-    /// As [`into_cache`](Self::into_cache), with another transport for token requests, such as a
-    /// [`ReqwestService`](crate::transport::ReqwestService). It must not follow redirects.
+    /// Builds the cache like [`into_cache`](Self::into_cache), with another transport for token
+    /// requests, such as a [`ReqwestService`](crate::transport::ReqwestService). It must not follow
+    /// redirects.
     ///
     /// The settings `ca_file`, `proxy` and `client_certificate_file` are for the default transport. They
     /// are refused here, since this transport does not know them.
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
+    /// Same errors as [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
     ///
     /// # Examples
     ///

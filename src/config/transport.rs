@@ -22,7 +22,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder).
+    /// Same errors as [`builder`](Self::builder).
     ///
     /// # Examples
     ///

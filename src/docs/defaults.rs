@@ -121,7 +121,7 @@
 //! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers decode `%20` only. |
 //! | blank scope or audience, an empty parameter | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
 //! | [`grant_type`] | `client_credentials` | [Extension grants](super::grants) set another. |
-//! | lifetime of a [`SignedJwt`] | 60 s | As for client assertions. All known servers accept it, and some refuse 5 minutes. |
+//! | lifetime of a [`SignedJwt`] | 60 s | The same as for client assertions. All known servers accept it, and some refuse 5 minutes. |
 //! | [`token_lifetime`] | the server's `expires_in` | The server knows the lifetime, unless it is known to be wrong. |
 //! | `Accept-Encoding` | `identity` (*fixed*) | Compression saves nothing on a kilobyte. Without the field a server may compress (RFC 9110 §12.5.3). |
 //! | a compressed response | refused (*fixed*) | It can be a decompression bomb. |

@@ -4,8 +4,8 @@
 //!
 //! # Where a token may go
 //!
-//! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`], so the choice can't
-//! be forgotten:
+//! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`]. The choice is
+//! required:
 //!
 //! | choice | a token goes to | for |
 //! | --- | --- | --- |
@@ -96,7 +96,7 @@
 //! credentials. A custom [transport](ClientCredentialsBuilder::transport) must not follow redirects
 //! either.
 //!
-//! # How the client proves itself
+//! # Client credentials
 //!
 //! * **A secret** is in every token request. It can be read at a proxy that ends TLS, and in a
 //!   server's log.
@@ -201,7 +201,7 @@
 //!   removed, is empty or has invalid content is an error. Assertions and certificates keep their
 //!   last good value in these cases too, an assertion until its `exp`.
 //!
-//! # What a token endpoint can do to you
+//! # Malicious token endpoint
 //!
 //! It can withhold a token. A token with a byte outside visible ASCII could add header fields to
 //! your requests; it is refused, as is a token above 64 KiB. A response is read up to
@@ -209,7 +209,7 @@
 //! decompresses if its `gzip` or a similar feature is on; the cap then counts the decompressed
 //! bytes.) Lifetimes are clamped. The scheme that is sent is a constant of this crate.
 //!
-//! # What an API can do to you
+//! # Malicious API
 //!
 //! It can reject tokens. That costs three acquisitions at once, then one after 60 s, doubling to
 //! one every 10 minutes. Requests to other APIs that share the cache wait for at most

@@ -58,9 +58,9 @@
 //! # }
 //! ```
 //!
-//! A request without a key is sent without a token of this crate;
-//! [`without_key`](OAuthClientCredentialsLayer::without_key) refuses it instead. Waiting, replays,
-//! origins and requests with an existing `Authorization` field work as with one token.
+//! A request without a key is sent without a token of this crate, unless
+//! [`without_key`](OAuthClientCredentialsLayer::without_key) refuses it. Waiting, replays, origins
+//! and requests with an existing `Authorization` field work as with one token.
 //!
 //! # What belongs in the key
 //!
@@ -125,10 +125,10 @@
 //! settings of one tenant affect its own requests only, and the closure is called again after the
 //! cooldown.
 //!
-//! Tenants share a limit of 16 acquisitions that start at the same time. An acquisition that takes
-//! longer than 250 ms no longer counts, and tenants whose last acquisition failed have a separate
-//! limit. So a hundred tenants whose servers hang delay a healthy tenant's first token by less than
-//! 2 s. A tenant that gets no permit within half of its acquisition's time fails as
+//! Tenants share a limit of 16 acquisitions that are younger than 250 ms. An older acquisition no
+//! longer counts, and tenants whose last acquisition failed have a separate limit. So a hundred
+//! tenants whose servers hang delay a healthy tenant's first token by less than 2 s. A tenant that
+//! gets no permit within half of its acquisition's time fails as
 //! [`Overloaded`](ErrorKind::Overloaded), and is tried again after a cooldown.
 //! [`concurrent_acquisitions`](KeyedTokenCacheBuilder::concurrent_acquisitions) sets the limit.
 //!

@@ -115,14 +115,14 @@ impl Error {
         self.with(|inner| inner.detail = Some(detail))
     }
 
-    /// The cause.
+    /// Sets the cause.
     #[must_use]
     pub fn with_source(self, cause: impl Into<BoxError>) -> Self {
         let cause: Arc<dyn StdError + Send + Sync> = Arc::from(cause.into());
         self.with(|inner| inner.source = Some(cause))
     }
 
-    /// The OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized. For
+    /// Sets the OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized. For
     /// an error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
     /// retryable and whether it is permanent.
     #[must_use]
@@ -141,33 +141,33 @@ impl Error {
         })
     }
 
-    /// The beginning of the server's text, sanitized.
+    /// Sets the beginning of the server's text, sanitized.
     #[must_use]
     pub fn with_server_text(self, text: &str) -> Self {
         let text = sanitise(text).into_boxed_str();
         self.with(|inner| inner.server_text = Some(text))
     }
 
-    /// The HTTP status of the response. It does not change whether the error is retryable or
+    /// Sets the HTTP status of the response. It does not change whether the error is retryable or
     /// permanent.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         self.with(|inner| inner.status = Some(status))
     }
 
-    /// How long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
+    /// Sets how long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
     #[must_use]
     pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
         self.with(|inner| inner.retry_after = retry_after)
     }
 
-    /// Whether the acquisition may retry.
+    /// Sets whether the acquisition may retry.
     #[must_use]
     pub fn with_retryable(self, retryable: bool) -> Self {
         self.with(|inner| inner.retryable = retryable)
     }
 
-    /// Whether the error needs operator action. After a permanent error the cache waits longer before
+    /// Sets whether the error needs operator action. After a permanent error the cache waits longer before
     /// it asks the token source again.
     #[must_use]
     pub fn with_permanent(self, permanent: bool) -> Self {

@@ -77,7 +77,8 @@ impl SigningKeySource {
         Self::from_pem_file(algorithm, path)
     }
 
-    /// A key in PEM or a JWK. `advice`: how to set the algorithm of a key that fits several.
+    /// Returns a key in PEM or a JWK. `advice` says how to set the algorithm of a key that fits
+    /// several.
     pub(crate) fn in_file(
         file: SecretFile,
         algorithm: Option<SigningAlgorithm>,

@@ -37,7 +37,7 @@ pub enum ExistingAuthorization {
     Refuse,
 }
 
-/// Appends the token's field. `name`: `None` for `Authorization`.
+/// Appends the token's field. `name` is `None` for `Authorization`.
 ///
 /// Returns whether the request already had such a field, as [`HeaderMap::try_append`] does. Pass any
 /// result other than `Ok(false)` to [`resolve_conflict`].
@@ -55,8 +55,8 @@ pub(crate) fn append(
     }
 }
 
-/// Handles a request that already has the field, or whose map is full. `true`: the request carries the
-/// token. `false`: it keeps its own field.
+/// Handles a request that already has the field, or whose map is full. Returns whether the request
+/// carries the token. Otherwise it keeps its existing field.
 ///
 /// # Errors
 ///

@@ -74,7 +74,8 @@ use crate::{cache::TokenCache, sync::Arc};
 /// * With a fresh token the layer adds it and calls the inner service: no wait, no lock, no
 ///   allocation.
 /// * Otherwise the request waits for the acquisition in flight, at most for the cache's
-///   `wait_timeout`. It reserves nothing of the inner service in the meantime.
+///   `wait_timeout`. While it waits it holds no readiness (permit, buffer slot) of the inner
+///   service.
 /// * A request to another origin, or with an existing `Authorization` field, passes through
 ///   unchanged.
 ///
@@ -134,7 +135,7 @@ where
     F: Fn(&RequestHead<'_>) -> Option<K>,
 {
     /// A layer that adds one of many tokens to requests to these origins. The closure picks the key
-    /// from the request. `None`: the request is sent without a token.
+    /// from the request. If the closure returns `None`, the request is sent without a token.
     ///
     /// The closure is called only for requests that need a token. It is not called for requests to
     /// another origin, or for requests with an existing authorization field. See

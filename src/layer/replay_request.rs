@@ -48,7 +48,8 @@ impl<S, P, K> Default for ReplayRequest<S, P, K> {
 }
 
 impl<S, P, K> ReplayRequest<S, P, K> {
-    /// `token_header`: the field that carries the token. It is left out, because each attempt adds it.
+    /// Keeps a request. `token_header` is the field that carries the token. It is left out, because
+    /// each attempt adds it.
     #[inline(always)]
     pub(super) fn new<B>(
         service: S,
@@ -85,7 +86,7 @@ impl<S, P, K> ReplayRequest<S, P, K> {
         self.head.method.is_idempotent()
     }
 
-    /// The request to send again. `None`: the policy cannot restore its body.
+    /// Returns the request to send again. `None` if the policy cannot restore its body.
     pub(super) fn restore<B>(self, tokens: RequestTokens) -> Option<PendingRequest<S, B>>
     where
         P: ReplayPolicy<B, Kept = K>,

@@ -23,8 +23,8 @@ pub struct Settings {
     pub(crate) other_origin: WithoutToken,
     pub(crate) existing_authorization: ExistingAuthorization,
     pub(crate) classifier: ResponseClassifier,
-    /// The field that carries the token. `None`: `Authorization`, which is cheaper to insert as a
-    /// constant.
+    /// The field that carries the token. `None` stands for `Authorization`, which is cheaper to
+    /// insert as a constant.
     pub(crate) header_name: Option<HeaderName>,
     pub(crate) throttle: Arc<Throttle>,
 }

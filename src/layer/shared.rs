@@ -31,7 +31,7 @@ pub struct LayerShared<T> {
 pub enum RequestTokens {
     /// Shared with the other requests of its layer.
     Shared(Arc<LayerShared<TokenCache>>),
-    /// Of this request only: it has a key, or is sent again.
+    /// Tokens of this request only, because it has a key or is sent again.
     Single { cache: TokenCache, settings: Arc<Settings> },
 }
 

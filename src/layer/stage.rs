@@ -124,7 +124,8 @@ impl<S, R, P, K> LastAttempt<S, R, P, K> {
     }
 }
 
-/// Decides what follows a response that is not a success. `has_nonce`: it carried a DPoP nonce.
+/// Decides what follows a response that is not a success. `has_nonce` says that it carried a DPoP
+/// nonce.
 #[cold]
 pub(super) fn after_response<S, R, P, K>(
     verdict: Verdict,
@@ -158,7 +159,8 @@ pub(super) fn after_response<S, R, P, K>(
     }
 }
 
-/// `may_replay`: this kind of retry was left, so only the policy prevents it.
+/// Returns why a request was not sent again. `may_replay` says that this kind of retry was left, so
+/// only the policy prevented it.
 fn not_replayed(may_replay: bool) -> NotReplayedReason {
     if may_replay { NotReplayedReason::Policy } else { NotReplayedReason::AlreadyReplayed }
 }

@@ -180,7 +180,7 @@ async fn secure<E: Endpoint>(
     }
 }
 
-/// `connection`: what each of its requests gets as extensions.
+/// `connection` has the extensions of each of its requests.
 async fn serve<E, S>(
     stream: S,
     endpoint: E,

@@ -11,8 +11,8 @@ use super::{
 };
 
 impl AuthorizationServer {
-    /// As [`listen`](Self::listen), over TLS. The configuration decides whether client certificates
-    /// are asked for, and which authorities they may be of.
+    /// Same as [`listen`](Self::listen), over TLS. The configuration decides whether client
+    /// certificates are asked for, and which authorities they may be of.
     ///
     /// # Errors
     ///
@@ -28,8 +28,8 @@ impl AuthorizationServer {
 }
 
 impl ProtectedApi {
-    /// As [`listen`](Self::listen), over TLS. Tokens that are bound to a certificate are accepted
-    /// on a connection with that certificate only (RFC 8705 §3).
+    /// Same as [`listen`](Self::listen), over TLS. Tokens that are bound to a certificate are
+    /// accepted on a connection with that certificate only (RFC 8705 §3).
     ///
     /// # Errors
     ///

@@ -32,8 +32,8 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// Kind `Refused` when the token needs a proof and there is nothing to make it, or the URI has
-    /// no scheme and host, or the map has no room; `Credentials` when the key does not sign.
+    /// Kind `Refused` if the token needs a proof and there is nothing to make it, the URI has no
+    /// scheme and host, or the map has no room. Kind `Credentials` if the key does not sign.
     pub fn authorize(
         &self,
         method: &Method,

@@ -94,7 +94,7 @@ impl<'a> Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        // `None`: the waiter got its permit and has left the queue.
+        // It is missing if the waiter got its permit and has left the queue.
         let waited = lock(&self.limiter.queue).waiting.remove(&self.ticket);
         if waited.is_some() {
             self.limiter.notify();

@@ -54,7 +54,7 @@ pub(in crate::cache) enum Requirement {
 
 impl State {
     /// Decides what a request does. Starts a refresh that is due, and the acquisition of a missing
-    /// token. `can_start`: the caller is in a tokio runtime.
+    /// token. `can_start` says that the caller is in a tokio runtime.
     pub(in crate::cache) fn decide(
         &mut self,
         lookup: Lookup,

@@ -27,7 +27,7 @@ pub(super) struct NewSnapshot {
 }
 
 impl State {
-    /// The snapshot of a token that arrives now. `started`: when it was requested.
+    /// The snapshot of a token that arrives now. `started` is when it was requested.
     pub(super) fn new_snapshot(
         &self,
         token: Token,

@@ -260,8 +260,8 @@ impl State {
         self.held.as_ref()
     }
 
-    /// For keeping warm: when the state must be asked again. `None` if a later acquisition than this
-    /// one was started.
+    /// Returns when the state must be asked again to keep the token warm. `None` if a later
+    /// acquisition than this one was started.
     pub(in crate::cache) fn next_revalidation(&self, id: u64, now: Instant) -> Option<Instant> {
         (self.started == id).then(|| match (&self.held, &self.backoff.failure) {
             (Some(held), _) if now < held.expires_at => self.revalidate_at(held, now),

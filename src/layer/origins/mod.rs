@@ -74,14 +74,14 @@ impl Origins {
         Self::parse_list(origins, false)
     }
 
-    /// As [`parse`](Self::parse), but plain `http` may be named for any host.
+    /// Same as [`parse`](Self::parse), except that plain `http` may be named for any host.
     ///
     /// Everyone on the way can then read the token and use it. This is for a network that is
     /// encrypted below HTTP, such as a service mesh.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse), but for plain `http` off loopback.
+    /// Same errors as [`parse`](Self::parse), except that plain `http` off loopback is allowed.
     pub fn parse_with_plain_http<I>(origins: I) -> Result<Self, Error>
     where
         I: IntoIterator,

@@ -73,8 +73,8 @@ impl AuthorizationServerBuilder {
         }
     }
 
-    /// A client that may request tokens. Several may be given. With none, any client that names itself
-    /// is accepted.
+    /// Adds a client that may request tokens. Repeatable. Default: any client that names itself is
+    /// accepted.
     pub fn client(mut self, client: RegisteredClient) -> Self {
         self.config.clients.push(client);
         self
@@ -142,8 +142,8 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Lifetime of tokens; default 3,600 s. `expires_in` is an integer for whole seconds, otherwise a
-    /// float.
+    /// Sets the lifetime of tokens. Default: 3,600 s. `expires_in` is an integer for whole seconds,
+    /// otherwise a float.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
@@ -155,41 +155,42 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// How long each response takes; default none. A token's lifetime includes the delay.
+    /// Sets how long each response takes. Default: zero. A token's lifetime includes the delay.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// The path in the issuer identifier; default none. A leading slash is added if it is missing.
+    /// Sets the path in the issuer identifier. Default: none. A leading slash is added if it is
+    /// missing.
     pub fn issuer_path(mut self, path: impl Into<String>) -> Self {
         let path = path.into();
         self.config.issuer_path = if path.is_empty() { path } else { with_slash(path) };
         self
     }
 
-    /// The path of the token endpoint; default `/token`. Every path other than this one and those
-    /// of the metadata gets a 404. A leading slash is added if it is missing.
+    /// Sets the path of the token endpoint. Default: `/token`. Every path other than this one and
+    /// those of the metadata gets a 404. A leading slash is added if it is missing.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.config.path = with_slash(path.into());
         self
     }
 
-    /// A new token revokes the client's earlier ones; default no.
+    /// Sets whether a new token revokes the client's earlier ones. Default: no.
     pub fn single_token(mut self, single: bool) -> Self {
         self.config.single_token = single;
         self
     }
 
-    /// Whether to issue the same token again, to the same client and for the same scope, until it
-    /// expires; default no. Its lifetime is the remaining one, rounded down if the lifetime is in whole
-    /// seconds.
+    /// Sets whether to issue the same token again, to the same client and for the same scope, until
+    /// it expires. Default: no. Its lifetime is the remaining one, rounded down if the lifetime is
+    /// in whole seconds.
     pub fn same_token(mut self, same: bool) -> Self {
         self.config.same_token = same;
         self
     }
 
-    /// The scope that is granted for any request; default the requested scope.
+    /// Sets the scope that is granted for any request. Default: the requested scope.
     pub fn granted_scope(mut self, scope: impl Into<String>) -> Self {
         self.config.granted_scope = Some(scope.into());
         self
@@ -201,14 +202,14 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Compares Basic credentials as they are, without form-decoding their parts; default no.
-    /// Some servers do that, though RFC 6749 §2.3.1 says otherwise.
+    /// Sets whether Basic credentials are compared as they are, without form-decoding their parts.
+    /// Default: no. Some servers do that, though RFC 6749 §2.3.1 says otherwise.
     pub fn raw_basic(mut self, raw: bool) -> Self {
         self.config.raw_basic = raw;
         self
     }
 
-    /// The server.
+    /// Builds the server.
     #[must_use = "the server answers through its service or its socket"]
     pub fn build(self) -> AuthorizationServer {
         AuthorizationServer::with(self.config, self.lifetime, self.delay)

@@ -19,7 +19,7 @@ impl AuthorizationServer {
         format!("https://idp.test{}", self.shared.config.issuer_path)
     }
 
-    /// The well-known URIs of the metadata, from the next request on. Default: both.
+    /// Sets the well-known URIs of the metadata, from the next request on. Default: both.
     pub fn serve_metadata(&self, well_known: WellKnown) {
         self.state().metadata.well_known = well_known;
     }

@@ -27,7 +27,7 @@ pub(super) enum TunnelError {
     Broken(String),
 }
 
-/// Asks the proxy behind a connection for a tunnel. `to`: host and port of the destination.
+/// Asks the proxy behind a connection for a tunnel to `to`, the host and port of the destination.
 pub(super) async fn open<T>(
     connection: T,
     to: &str,

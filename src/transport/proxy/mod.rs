@@ -135,7 +135,7 @@ pub(super) struct Proxies {
 impl Proxies {
     /// # Errors
     ///
-    /// As [`ProxySettings::resolve`].
+    /// Same errors as [`ProxySettings::resolve`].
     fn from_vars(var: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         // The caller of a CGI program sets `HTTP_PROXY` by the header field `Proxy`. Windows does
         // not distinguish the case of names.
@@ -162,7 +162,7 @@ impl Proxies {
         self.http.iter().chain(&self.https).map(|server| &**server)
     }
 
-    /// The proxy for a destination. `host`: as in a URI, so IPv6 in brackets.
+    /// The proxy for a destination. `host` is written as in a URI, so IPv6 is in brackets.
     pub(super) fn select(&self, is_https: bool, host: &str) -> Option<&ProxyServer> {
         let server = if is_https { &self.https } else { &self.http };
         let server = server.as_deref()?;
