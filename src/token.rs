@@ -330,7 +330,7 @@ pub trait ProofOfPossession: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any reason why there is no proof. The request is not sent then.
+    /// An [`Error`] of any kind if there is no proof. The request is not sent then.
     fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error>;
 
     /// Stores the nonce in a response (RFC 9449 §8.2, §9) of any status. `uri` is the request's URI.

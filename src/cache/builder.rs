@@ -96,8 +96,8 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Sets the same as [`refresh_lead`](Self::refresh_lead) for a cache's first token. Default: 0.15
-    /// to 0.60, so that instances which start together do not refresh together.
+    /// Sets the same as [`refresh_lead`](Self::refresh_lead) for a cache's first token. Default:
+    /// 0.15 to 0.60, so that instances which start together do not refresh together.
     pub fn first_refresh_lead(mut self, fractions: RangeInclusive<f64>) -> Self {
         self.settings.schedule.first_lead = ordered_fractions(fractions);
         self
@@ -127,8 +127,8 @@ impl TokenCacheBuilder {
     /// Sets how long requests wait for the result of a trial request that another request made.
     /// Default: 1 s. With zero they do not wait.
     ///
-    /// The trial request, or *probe*, is the first token request after a cooldown. Requests that have
-    /// waited this long fail with the last error.
+    /// The trial request, or *probe*, is the first token request after a cooldown. Requests that
+    /// have waited this long fail with the last error.
     pub fn probe_wait(mut self, wait: Duration) -> Self {
         self.settings.probe_wait = wait.min(MAX_SETTING);
         self

@@ -70,7 +70,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// When the setting cannot be the path of a file.
+    /// An error if the setting cannot be the path of a file.
     pub(super) fn located(
         &self,
         setting: &str,

@@ -86,10 +86,10 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, naming the settings as they were written: when one is unknown, missing, or of
-    /// the wrong type; when some contradict each other; or when one needs a feature of this crate
-    /// that is off. [`build`](ClientCredentialsBuilder::build) reports the remaining errors, with
-    /// the names of the builder's methods.
+    /// Kind `Config` if a setting is unknown, missing, or of the wrong type, settings contradict
+    /// each other, or one needs a feature of this crate that is off. The message names the settings
+    /// as they were written. [`build`](ClientCredentialsBuilder::build) reports the remaining
+    /// errors, with the names of the builder's methods.
     pub fn builder(&self) -> Result<ClientCredentialsBuilder, Error> {
         self.check_reading()?;
         self.cache_settings()?;

@@ -62,9 +62,9 @@
 //! | [`rejected_token_wait`] | 1 s | After this time requests use the rejected token, which is probably valid for other APIs. |
 //! | [`probe_wait`] | 1 s | Requests get the last error soon instead of hanging. |
 //!
-//! A service with its own deadline sets [`wait_timeout`] lower. The acquisition continues without the
-//! waiter. The *trial request* ([`probe_wait`]) is the first token request after a cooldown: one request
-//! checks whether the server is back.
+//! A service with its own deadline sets [`wait_timeout`] lower. The acquisition continues without
+//! the waiter. The *trial request* ([`probe_wait`]) is the first token request after a cooldown:
+//! one request checks whether the server is back.
 //!
 //! # After failures
 //!
@@ -77,8 +77,8 @@
 //! | every cooldown | at least 100 ms (*fixed*) | With a cooldown of zero, requests to a failing server would form a loop. |
 //! | failures are forgotten | at the first success (*fixed*) | An outage has no effect after its end. |
 //!
-//! A *cooldown* is the wait after a failed acquisition, and the *backoff* is its growth. The next trial
-//! request comes at most 75 s after an outage ends, or 85 s if the server hung.
+//! A *cooldown* is the wait after a failed acquisition, and the *backoff* is its growth. The next
+//! trial request comes at most 75 s after an outage ends, or 85 s if the server hung.
 //!
 //! # Rejections by an API
 //!
@@ -91,11 +91,11 @@
 //! | replays of a request | one for a token, one for a DPoP nonce (*fixed*) | If a second fresh token or nonce is refused, another one will not help. |
 //! | challenges read | 16 KiB (*fixed*) | The longest real ones have a few thousand bytes. |
 //!
-//! * By default a 401 is a rejection, unless its code or scheme says that another token would not help
-//!   (RFC 6750 §3.1). A 403 is one with `invalid_token`.
-//! * The *rejection budget* limits the acquisitions that rejections cause: three at once (*fixed*), so
-//!   that a few revocations in a row are replaced without delay, then one after each interval. It is
-//!   full again earlier when a token reaches its scheduled refresh unrejected.
+//! * By default a 401 is a rejection, unless its code or scheme says that another token would not
+//!   help (RFC 6750 §3.1). A 403 is one with `invalid_token`.
+//! * The *rejection budget* limits the acquisitions that rejections cause: three at once (*fixed*),
+//!   so that a few revocations in a row are replaced without delay, then one after each interval.
+//!   It is full again earlier when a token reaches its scheduled refresh unrejected.
 //! * Replays of other bodies cost memory or time, so they are your choice.
 //!
 //! # Where a token goes
@@ -134,8 +134,8 @@
 //! | [`wall_clock`] | the system's | Read for dates in `Retry-After`, assertions and proofs. Schedules run on tokio's clock. |
 //! | events | `tracing` only: DEBUG in normal operation, WARN for an operator | A healthy service logs nothing at INFO. |
 //!
-//! Set [`lifetime_cap`] for servers that send milliseconds, or whose tokens end early. Further reads of a
-//! file fail at once while a read of it is stuck, or while 64 are.
+//! Set [`lifetime_cap`] for servers that send milliseconds, or whose tokens end early. Further
+//! reads of a file fail at once while a read of it is stuck, or while 64 are.
 //!
 //! # Client assertions
 //!
@@ -150,8 +150,9 @@
 //! | an assertion that can't be read, or is not a whole JWT | the previous one, until its own `exp` (*fixed*) | A file may be read while it is written, and agents restart. |
 //! | weakest key | RSA of 2048 bits (*fixed*) | RFC 7518 §3.3. |
 //!
-//! Of two audiences, each could use the assertion at the other (rfc7523bis). Servers that do not know
-//! `typ` `client-authentication+jwt` ignore it. Turn [`assertion_typ`] off for those that refuse it.
+//! Of two audiences, each could use the assertion at the other (rfc7523bis). Servers that do not
+//! know `typ` `client-authentication+jwt` ignore it. Turn [`assertion_typ`] off for those that
+//! refuse it.
 //!
 //! # Clock skew
 //!
@@ -161,9 +162,9 @@
 //! | largest corrected difference | 48 h (*fixed*) | Wrong time zones are within 26 h. |
 //! | a refusal that showed the time difference | is tried again (*fixed*) | The clock may have been the only error. |
 //!
-//! Beyond the tolerance, assertions and proofs use the server's time, from the `Date` of its responses.
-//! An [event](Event::ClockSkew) says so. Proofs for an API use the `Date` of that API only. A `Date` that
-//! is off by more than 48 h comes from a broken server.
+//! Beyond the tolerance, assertions and proofs use the server's time, from the `Date` of its
+//! responses. An [event](Event::ClockSkew) says so. Proofs for an API use the `Date` of that API
+//! only. A `Date` that is off by more than 48 h comes from a broken server.
 //!
 //! # Discovery
 //!
@@ -203,8 +204,8 @@
 //! | longest nonce | 512 bytes (*fixed*) | Real ones have some dozen bytes, those with state in them a few hundred. |
 //! | nonces kept | of the token endpoint and of 64 API origins (*fixed*) | Bounds memory. A client that calls more origins gets a nonce challenge now and then. |
 //!
-//! The retry with a nonce does not count as the one replay with another token. The nonce of the least
-//! recently used origin is dropped first.
+//! The retry with a nonce does not count as the one replay with another token. The nonce of the
+//! least recently used origin is dropped first.
 //!
 //! # Many tokens
 //!
@@ -222,7 +223,8 @@
 //! | a request without a key | is sent without a token (`without_key`) | As with other origins. |
 //!
 //! An evicted key costs one acquisition when it is used again. Its backoff is forgotten one maximum
-//! cooldown after its cooldown ends. By then the key is asked for no more often than a remembered one.
+//! cooldown after its cooldown ends. By then the key is asked for no more often than a remembered
+//! one.
 //!
 //! # The default transport
 //!

@@ -43,10 +43,10 @@
 //!    └── anything else ──► the caller
 //! ```
 //!
-//! 1. The service decides without a lock. A service that is reused for several calls keeps the token
-//!    that it used last. A clone loads the layer's copy for its *stripe*, a group of threads with its
-//!    own reference counts. Both are `AuthorizedToken`s: a header value, and all that is needed to
-//!    classify the response.
+//! 1. The service decides without a lock. A service that is reused for several calls keeps the
+//!    token that it used last. A clone loads the layer's copy for its *stripe*, a group of threads
+//!    with its own reference counts. Both are `AuthorizedToken`s: a header value, and all that is
+//!    needed to classify the response.
 //! 2. With a fresh token the service adds the header field and calls the inner service. The response
 //!    future is `Calling`. If the replay policy keeps the request, the copy is boxed.
 //! 3. Otherwise the cache decides under its lock. If the request must wait, the service replaces its
@@ -113,7 +113,7 @@
 //! 1. Challenges are parsed tolerantly. The codes for which another token cannot help end here.
 //! 2. The rejected token stays cached until another one arrives, because one API that returns 401
 //!    to everything must not stop requests to other APIs.
-//! 3. The rejection budget belongs to the cache: three acquisitions at once, then one after 60 s, doubling to
-//!    10 min. It is full again when a token reaches its scheduled refresh unrejected, or after 30 min
-//!    without a rejection.
+//! 3. The rejection budget belongs to the cache: three acquisitions at once, then one after 60 s,
+//!    doubling to 10 min. It is full again when a token reaches its scheduled refresh unrejected,
+//!    or after 30 min without a rejection.
 //! 4. The same token bytes after a rejection count as rejected, so they are not sent again.

@@ -5,8 +5,8 @@
 //! with the cached token, even while the authorization server is down. A refresh is tried in the
 //! background. The number of attempts follows the backoff below and does not depend on the traffic.
 //!
-//! A *cooldown* is the wait after a failed acquisition. The *backoff* is the growth of cooldowns from
-//! failure to failure: 1, 2, 4 … 60 s. Up to 25 % is added at random to each.
+//! A *cooldown* is the wait after a failed acquisition. The *backoff* is the growth of cooldowns
+//! from failure to failure: 1, 2, 4 … 60 s. Up to 25 % is added at random to each.
 //!
 //! # The authorization server fails
 //!
@@ -32,13 +32,14 @@
 //! | the same token is returned again | is sent at once | gets it | asked again after half of the remaining lifetime | `every_promise_holds_under_every_fault` |
 //! | the source panics | is sent at once | `panicked`, shared by all waiting requests | the usual cooldowns | `p3_a_source_that_panics_in_its_future_is_a_shared_failure` |
 //!
-//! * **`Retry-After`** is honored for at most 5 minutes without a token, and for at most 1 hour with
-//!   one.
-//! * **Permanent errors** (`invalid_client` and so on, and a 401 or 403 without a code) are reported by
-//!   an event. Secrets from files and closures are read again at each attempt.
-//! * **Credential files** are those of a secret, key, assertion or certificate. A read can hang on a
-//!   lost network mount. An event reports that the last credential is used.
-//! * **A waiting request** has its own deadline of 30 s, which is later than the acquisition's 25 s.
+//! * **`Retry-After`** is honored for at most 5 minutes without a token, and for at most 1 hour
+//!   with one.
+//! * **Permanent errors** (`invalid_client` and so on, and a 401 or 403 without a code) are
+//!   reported by an event. Secrets from files and closures are read again at each attempt.
+//! * **Credential files** are those of a secret, key, assertion or certificate. A read can hang on
+//!   a lost network mount. An event reports that the last credential is used.
+//! * **A waiting request** has its own deadline of 30 s, which is later than the acquisition's 25
+//!   s.
 //!
 //! # During a cooldown, and after it
 //!
@@ -50,8 +51,8 @@
 //! | the server is back | is served if it starts 75 s later | the first success ends the backoff | `p6_every_request_is_served_75_s_after_an_outage` |
 //! | down for an hour, 1,000 requests a second | as above | at most 70 token requests | `p6_an_hour_of_503_costs_seventy_token_requests_and_no_request_while_the_token_lives` |
 //!
-//! The *trial request* is the first token request after a cooldown. It makes one attempt. The 75 s are
-//! the longest cooldown: 60 s and 25 %. After token requests that hung they are 85 s, and
+//! The *trial request* is the first token request after a cooldown. It makes one attempt. The 75 s
+//! are the longest cooldown: 60 s and 25 %. After token requests that hung they are 85 s, and
 //! `Retry-After` may ask for more. They assume traffic during the outage. After a silence the first
 //! request makes the trial request. If the server takes longer than a second to respond to it, the
 //! requests right behind it still get the last failure.

@@ -174,10 +174,10 @@
 //!   assertion's. The data that the closure read from is yours, as are a PEM or JWK that you pass
 //!   by reference.
 //! * DPoP proofs are not wiped. Each is valid for one request only.
-//! * The services of a layer share one copy of the token for each stripe (group of threads). The first request
-//!   with the next token removes all of these. A service that was called more than once holds its own
-//!   copy until its next call, even if the cache dropped the token. A clone that was not called holds
-//!   none.
+//! * The services of a layer share one copy of the token for each stripe (group of threads). The
+//!   first request with the next token removes all of these. A service that was called more than
+//!   once holds its own copy until its next call, even if the cache dropped the token. A clone that
+//!   was not called holds none.
 //! * The last good secret, key or assertion from a file, and the last good assertion of a closure,
 //!   are kept for the case that a read fails.
 //! * A certificate's key ([`ClientIdentity`]) passes through the PEM decoder of rustls, whose

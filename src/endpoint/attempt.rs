@@ -165,7 +165,7 @@ impl EndpointClient {
     ///
     /// # Errors
     ///
-    /// When there is no response.
+    /// An error if there is no response.
     async fn exchange(
         &self,
         request: PreparedRequest,

@@ -122,8 +122,8 @@ impl Error {
         self.with(|inner| inner.source = Some(cause))
     }
 
-    /// Sets the OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized. For
-    /// an error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
+    /// Sets the OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized.
+    /// For an error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
     /// retryable and whether it is permanent.
     #[must_use]
     pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
@@ -167,8 +167,8 @@ impl Error {
         self.with(|inner| inner.retryable = retryable)
     }
 
-    /// Sets whether the error needs operator action. After a permanent error the cache waits longer before
-    /// it asks the token source again.
+    /// Sets whether the error needs operator action. After a permanent error the cache waits longer
+    /// before it asks the token source again.
     #[must_use]
     pub fn with_permanent(self, permanent: bool) -> Self {
         self.with(|inner| inner.permanent = permanent)

@@ -44,8 +44,9 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, saying what to do: for an RSA key below 2048 bits (RFC 7518 §3.3), a key
-    /// that does not fit the algorithm, a public key, more than one private key, or damage.
+    /// Kind `Config` for an RSA key below 2048 bits (RFC 7518 §3.3), a key that does not fit the
+    /// algorithm, a public key, more than one private key, or a damaged one. The message says what
+    /// to do.
     pub fn from_pem(algorithm: SigningAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::with_pem(pem.as_ref(), Some(algorithm), "")
     }

@@ -92,7 +92,7 @@ impl SigningKeySource {
     ///
     /// # Errors
     ///
-    /// When there is no usable key.
+    /// An error if there is no usable key.
     pub(crate) fn check_file(&self) -> Result<(), BoxError> {
         match &self.kind {
             Kind::File(key) => key.file.check(|text| key.parse(text)).map(drop),
@@ -100,8 +100,8 @@ impl SigningKeySource {
         }
     }
 
-    /// Completes each key that was read, such as with an id or its certificate. Given again, it
-    /// replaces the earlier closure.
+    /// Sets a closure that completes each key that was read, such as with an id or its certificate.
+    /// Given again, it replaces the earlier closure. Default: none.
     #[must_use]
     pub fn and_then(
         mut self,

@@ -139,7 +139,7 @@ fn resolve_existing(
 ///
 /// # Errors
 ///
-/// The proof could not be made, or the request has no room for it.
+/// An error if the proof could not be made, or the request has no room for it.
 #[cold]
 pub(crate) fn add_proof<B>(request: &mut Request<B>, token: &Token) -> Result<(), Error> {
     let Some(proof) = token.prove(request.method(), request.uri())? else { return Ok(()) };

@@ -187,7 +187,7 @@ where
             && let (Some(token), Some(replay)) = (token.take(), replay.0.take())
             && let Poll::Ready(Ok(response)) = result
         {
-            // This drops the future of the first call, and what it reserved.
+            // This drops the future of the first call, and any permit that it holds.
             self.set(Self::slow(SlowRequest::rejected(response, token, replay)));
             return self.poll_slow(cx);
         }

@@ -59,7 +59,7 @@ pub(super) struct Prepared<S, B, P, K> {
 ///
 /// # Errors
 ///
-/// The request must not be sent.
+/// An error if the request must not be sent.
 // Inlined, because each call that takes or returns a request copies it.
 #[inline(always)]
 pub(super) fn prepare<S, B, P, M>(

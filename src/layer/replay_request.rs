@@ -8,7 +8,7 @@ use super::{replay::ReplayPolicy, shared::RequestTokens};
 /// Requests with at most this many header fields are kept without an allocation for the fields.
 const INLINE_FIELDS: usize = 8;
 
-/// A request that waits to be sent. Its service is not ready, so nothing is reserved in it.
+/// A request that waits to be sent. Its service was not made ready, so it holds no permit.
 pub(super) struct PendingRequest<S, B> {
     pub(super) tokens: RequestTokens,
     pub(super) service: S,

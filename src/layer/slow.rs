@@ -103,7 +103,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
         let mut this = self.project();
-        // Setting a stage drops the future of the last one, and what it reserved.
+        // Setting a stage drops the future of the last one, and any permit that it holds.
         let result = loop {
             match this.stage.as_mut().project() {
                 StageProj::WaitingForToken { wait } => {
@@ -123,7 +123,7 @@ where
                             if *this.expired_tokens == MAX_EXPIRED_TOKENS {
                                 break Err(service_too_slow().into());
                             }
-                            // Replaces the ready service by a clone, so that nothing is reserved
+                            // Replaces the ready service by a clone, so that no permit is held
                             // while the request waits.
                             pending.service = pending.service.clone();
                             this.stage.set(Stage::waiting_for_token());

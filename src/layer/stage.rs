@@ -31,7 +31,7 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // No token is cached. The inner service is not ready, so nothing is reserved in it.
+        // No token is cached. The inner service was not made ready, so it holds no permit.
         WaitingForToken {
             #[pin]
             wait: TokenWait,

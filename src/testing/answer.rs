@@ -58,7 +58,7 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// This response after a delay, on top of the server's own.
+    /// Adds a delay to this response, in addition to the server's own delay.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self::Delayed(delay, Box::new(self))

@@ -16,7 +16,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     ///
-    /// If no port can be bound.
+    /// An I/O error if no port can be bound.
     ///
     /// # Panics
     ///
@@ -33,7 +33,7 @@ impl ProtectedApi {
     ///
     /// # Errors
     ///
-    /// If no port can be bound.
+    /// An I/O error if no port can be bound.
     ///
     /// # Panics
     ///

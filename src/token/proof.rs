@@ -11,8 +11,8 @@ use crate::error::{Error, Problem};
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 impl Token {
-    /// Sets the maker of proofs for a token of type [`Dpop`](TokenType::Dpop). Without it, requests
-    /// with such a token are refused. Bearer tokens do not use it.
+    /// Sets the maker of proofs for a token of type [`Dpop`](TokenType::Dpop). Default: none, and
+    /// requests with such a token are refused. Bearer tokens do not use it.
     #[must_use]
     pub fn with_proof(self, proof: Arc<dyn ProofOfPossession>) -> Self {
         self.with(|inner| inner.proof = Some(proof))

@@ -58,9 +58,9 @@ impl ClientCredentialsBuilder {
         self.signed(client_id.into(), Credential::Key(key.into()), audience.into())
     }
 
-    /// Sends a new JWT for each attempt, signed with the client secret (`client_secret_jwt`, RFC 7523
-    /// §2.2, OpenID Connect Core §9). One client authentication is required. The secret itself is not sent. For `audience` see
-    /// [`private_key_jwt`](Self::private_key_jwt).
+    /// Sends a new JWT for each attempt, signed with the client secret (`client_secret_jwt`, RFC
+    /// 7523 §2.2, OpenID Connect Core §9). One client authentication is required. The secret itself
+    /// is not sent. For `audience` see [`private_key_jwt`](Self::private_key_jwt).
     ///
     /// The secret should be as long as the hash (RFC 7518 §3.2): some servers refuse a shorter one.
     /// A shorter secret is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret).
@@ -93,9 +93,9 @@ impl ClientCredentialsBuilder {
         this
     }
 
-    /// Sends a client assertion from a file that another program updates (RFC 7521 §4.2): a Kubernetes
-    /// projected service-account token, an Entra ID federated credential, a JWT-SVID. One client
-    /// authentication is required.
+    /// Sends a client assertion from a file that another program updates (RFC 7521 §4.2): a
+    /// Kubernetes projected service-account token, an Entra ID federated credential, a JWT-SVID.
+    /// One client authentication is required.
     ///
     /// The file is read for each attempt, on a thread of this crate, and trimmed. It must be a regular
     /// file, or a symbolic link to one. While it cannot be read, or does not contain a complete JWT, the
@@ -137,7 +137,8 @@ impl ClientCredentialsBuilder {
 
     /// Sends a client assertion from a closure, such as a JWT-SVID of the SPIFFE Workload API. The
     /// closure is called for each attempt, within the attempt's timeout. Its error must not contain
-    /// a secret. Otherwise it behaves like [`client_assertion_file`](Self::client_assertion_file).
+    /// a secret. One client authentication is required. Otherwise it behaves like
+    /// [`client_assertion_file`](Self::client_assertion_file).
     ///
     /// Pass `None` as `client_id` if the assertion alone identifies the client.
     ///
@@ -192,9 +193,9 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Sets whether a client assertion that this crate signs has `typ` `client-authentication+jwt` in its
-    /// header (rfc7523bis), which distinguishes it from other JWTs. Turn it off for servers that refuse
-    /// it. Then there is no `typ`. Default: yes.
+    /// Sets whether a client assertion that this crate signs has `typ` `client-authentication+jwt`
+    /// in its header (rfc7523bis), which distinguishes it from other JWTs. Turn it off for servers
+    /// that refuse it. Then there is no `typ`. Default: yes.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn assertion_typ(mut self, send: bool) -> Self {

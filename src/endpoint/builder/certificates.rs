@@ -16,13 +16,14 @@ impl ClientCredentialsBuilder {
     }
 
     /// Authenticates with a registered certificate (`self_signed_tls_client_auth`, RFC 8705 §2.2).
-    /// Otherwise it behaves like [`tls_client_auth`](Self::tls_client_auth).
+    /// One client authentication is required. Otherwise it behaves like
+    /// [`tls_client_auth`](Self::tls_client_auth).
     pub fn self_signed_tls_client_auth(self, id: impl Into<String>) -> Self {
         self.auth(id.into(), |id| TlsClientAuth { id, self_signed: true })
     }
 
-    /// Sets the client certificate (RFC 8705), for [`tls_client_auth`](Self::tls_client_auth), or for
-    /// tokens that are bound to it, with any client authentication. Default: none.
+    /// Sets the client certificate (RFC 8705), for [`tls_client_auth`](Self::tls_client_auth), or
+    /// for tokens that are bound to it, with any client authentication. Default: none.
     ///
     /// The default transport uses it. Your own [`transport`](Self::transport) must use the same one.
     /// When the certificate is replaced, tokens that are bound to the old one are dropped.

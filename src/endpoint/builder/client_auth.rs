@@ -33,14 +33,15 @@ impl ClientCredentialsBuilder {
         this
     }
 
-    /// Sends the id alone, in the body, for a public client (RFC 6749 §3.2.1). Few servers give a client
-    /// without credentials a token. One client authentication is required.
+    /// Sends the id alone, in the body, for a public client (RFC 6749 §3.2.1). Few servers give a
+    /// client without credentials a token. One client authentication is required.
     pub fn public_client(self, id: impl Into<String>) -> Self {
         self.auth(id.into(), |id| PublicClient { id })
     }
 
-    /// Sends no client authentication and no `client_id`, for an [extension grant](Self::grant_type) that
-    /// identifies the client itself, such as the JWT of a Google service account (RFC 7523 §2.1).
+    /// Sends no client authentication and no `client_id`, for an [extension
+    /// grant](Self::grant_type) that identifies the client itself, such as the JWT of a Google
+    /// service account (RFC 7523 §2.1).
     pub fn no_client_authentication(self) -> Self {
         self.auth_without_id(NoClient)
     }

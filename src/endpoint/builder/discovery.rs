@@ -6,8 +6,8 @@ use super::ClientCredentialsBuilder;
 use crate::limits::MAX_SETTING;
 
 impl ClientCredentialsBuilder {
-    /// Sets how long discovered metadata is used before the next acquisition reads it again. More than
-    /// a year counts as a year. Default: 24 h.
+    /// Sets how long discovered metadata is used before the next acquisition reads it again. More
+    /// than a year counts as a year. Default: 24 h.
     ///
     /// This and the next two settings are only for
     /// [`discover`](crate::ClientCredentials::discover).
@@ -16,9 +16,10 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Sets whether to fail if the server lists its methods of client authentication, or their signing
-    /// algorithms, and this client's is missing. No token request is sent then, and the error shows the
-    /// list. Default: no, since metadata is often wrong. An event warns, and the request is sent.
+    /// Sets whether to fail if the server lists its methods of client authentication, or their
+    /// signing algorithms, and this client's is missing. No token request is sent then, and the
+    /// error shows the list. Default: no, since metadata is often wrong. An event warns, and the
+    /// request is sent.
     pub fn strict_metadata(mut self, strict: bool) -> Self {
         self.discovery.strict = strict;
         self

@@ -195,33 +195,34 @@ impl ClientCredentialsBuilder {
     }
 
     /// Sets the base of the backoff between the attempts of an acquisition. The backoff before an
-    /// attempt is drawn at random between zero and a limit ("full jitter"). The limit is the base before
-    /// the second attempt, and doubles with each further attempt, up to 10 s. Less than 10 ms counts as
-    /// 10 ms. Default: 100 ms.
+    /// attempt is drawn at random between zero and a limit ("full jitter"). The limit is the base
+    /// before the second attempt, and doubles with each further attempt, up to 10 s. Less than 10
+    /// ms counts as 10 ms. Default: 100 ms.
     pub fn retry_base(mut self, base: Duration) -> Self {
         self.retry.base = base.max(MIN_RETRY_BASE);
         self
     }
 
-    /// Sets the maximum size of a response body in bytes. Zero is an error of [`build`](Self::build).
-    /// Default: 1 MiB.
+    /// Sets the maximum size of a response body in bytes. Zero is an error of
+    /// [`build`](Self::build). Default: 1 MiB.
     pub fn body_cap(mut self, bytes: usize) -> Self {
         self.body_cap = bytes;
         self
     }
 
-    /// Sets the maximum lifetime of a token, for servers that state it in milliseconds or whose tokens
-    /// expire early. Below 1 s is an error of [`build`](Self::build). Default: 10 years, the maximum.
+    /// Sets the maximum lifetime of a token, for servers that state it in milliseconds or whose
+    /// tokens expire early. Below 1 s is an error of [`build`](Self::build). Default: 10 years, the
+    /// maximum.
     pub fn lifetime_cap(mut self, cap: Duration) -> Self {
         self.read_policy.lifetime_cap = Some(cap);
         self
     }
 
-    /// Sets the lifetime of each token in place of the server's `expires_in`, for servers whose value is
-    /// wrong, such as 0 for "does not expire". If an API rejects the token earlier, it is replaced. For
-    /// servers that state *no* lifetime, see
-    /// [`default_lifetime`](crate::cache::TokenCacheBuilder::default_lifetime). Below 1 s is an error of
-    /// [`build`](Self::build). Default: the server's `expires_in`.
+    /// Sets the lifetime of each token in place of the server's `expires_in`, for servers whose
+    /// value is wrong, such as 0 for "does not expire". If an API rejects the token earlier, it is
+    /// replaced. For servers that state *no* lifetime, see
+    /// [`default_lifetime`](crate::cache::TokenCacheBuilder::default_lifetime). Below 1 s is an
+    /// error of [`build`](Self::build). Default: the server's `expires_in`.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.read_policy.token_lifetime = Some(lifetime);
         self
@@ -235,9 +236,9 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Sets the clock for dates in `Retry-After`, client assertions and proofs. If it differs from the `Date`
-    /// of the token endpoint's responses by more than 5 s, the server's time is used. Default: the
-    /// system's clock.
+    /// Sets the clock for dates in `Retry-After`, client assertions and proofs. If it differs from
+    /// the `Date` of the token endpoint's responses by more than 5 s, the server's time is used.
+    /// Default: the system's clock.
     pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -264,7 +265,8 @@ impl ClientCredentialsBuilder {
     /// - `attempt_timeout`, `attempts` or `body_cap` is zero,
     /// - `lifetime_cap`, `token_lifetime`, or the lifetime of an assertion or a JWT is below 1 s,
     /// - `token_type_override` is DPoP,
-    /// - settings contradict each other, such as the discovered issuer as audience without discovery,
+    /// - settings contradict each other, such as the discovered issuer as audience without
+    ///   discovery,
     /// - there is no transport.
     pub fn build(self) -> Result<ClientCredentials, Error> {
         let has_client_certificate = self.has_client_certificate();

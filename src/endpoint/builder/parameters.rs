@@ -4,31 +4,31 @@ use super::ClientCredentialsBuilder;
 use crate::endpoint::parameters::ParameterValue;
 
 impl ClientCredentialsBuilder {
-    /// Sets the scope, space-separated (RFC 6749 §3.3). White space is normalized to single spaces. A
-    /// blank scope is not sent. Default: none.
+    /// Sets the scope, space-separated (RFC 6749 §3.3). White space is normalized to single spaces.
+    /// A blank scope is not sent. Default: none.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         let scope: Vec<_> = scope.into().split_whitespace().map(str::to_owned).collect();
         self.parameters.scope = Some(scope.join(" ")).filter(|scope| !scope.is_empty());
         self
     }
 
-    /// Sets the `audience` parameter of some servers (Auth0, Ory Hydra). It is sent without white space
-    /// around it. A blank audience is not sent. Default: none.
+    /// Sets the `audience` parameter of some servers (Auth0, Ory Hydra). It is sent without white
+    /// space around it. A blank audience is not sent. Default: none.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         let audience = audience.into().trim().to_owned();
         self.parameters.audience = Some(audience).filter(|audience| !audience.is_empty());
         self
     }
 
-    /// Adds a resource indicator: an absolute URI without a fragment (RFC 8707 §2). Repeatable. Default:
-    /// none.
+    /// Adds a resource indicator: an absolute URI without a fragment (RFC 8707 §2). Repeatable.
+    /// Default: none.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.parameters.resource.push(resource.into().trim().to_owned());
         self
     }
 
-    /// Sets `authorization_details`: a JSON array of objects that each have a `type` (RFC 9396 §2). It
-    /// is sent as written, without white space around it. Default: none.
+    /// Sets `authorization_details`: a JSON array of objects that each have a `type` (RFC 9396 §2).
+    /// It is sent as written, without white space around it. Default: none.
     pub fn authorization_details(mut self, json: impl Into<String>) -> Self {
         self.parameters.authorization_details = Some(json.into().trim().to_owned());
         self
@@ -62,8 +62,8 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Adds a further parameter of the token request. Repeatable with different names. A parameter that
-    /// has a setting is an error of [`build`](Self::build). Default: none.
+    /// Adds a further parameter of the token request. Repeatable with different names. A parameter
+    /// that has a setting is an error of [`build`](Self::build). Default: none.
     ///
     /// The value is a text, a [`Secret`](crate::client_auth::Secret), a closure
     /// ([`ParameterValue::from_fn`]), or a JWT that is signed for each attempt (`SignedJwt`,

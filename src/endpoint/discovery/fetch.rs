@@ -31,7 +31,7 @@ struct FetchFailure {
 ///
 /// # Errors
 ///
-/// Kind `Discovery` or `IssuerMismatch`, with the problem at each URI.
+/// Problem `Discovery` or `IssuerMismatch`, with the cause at each URI.
 pub(super) async fn fetch(
     issuer: &Issuer,
     context: &AttemptContext<'_>,

@@ -69,7 +69,7 @@ impl MetadataCache {
 
     /// # Errors
     ///
-    /// Kind `Discovery` or `IssuerMismatch`, when there is no cached document.
+    /// Problem `Discovery` or `IssuerMismatch`, if there is no cached document.
     pub(in crate::endpoint) async fn metadata(
         &self,
         context: &AttemptContext<'_>,
@@ -144,8 +144,8 @@ impl MetadataCache {
     ///
     /// # Errors
     ///
-    /// Kind `UnsupportedAuthMethod` in the strict mode; `Discovery` if the endpoint meant for
-    /// client certificates cannot be used.
+    /// Problem `UnsupportedAuthMethod` in the strict mode. Problem `Discovery` if the endpoint
+    /// meant for client certificates cannot be used.
     pub(in crate::endpoint) fn token_endpoint(
         &self,
         metadata: &ServerMetadata,

@@ -79,7 +79,7 @@ impl SignedJwt {
     }
 
     /// Sets `iss` (RFC 7519 §4.1.1): the party that signs, such as a service account's email or a
-    /// client id.
+    /// client id. Default: none.
     pub fn issuer(self, issuer: impl Into<String>) -> Self {
         self.claim("iss", issuer)
     }
@@ -89,8 +89,8 @@ impl SignedJwt {
         self.claim("sub", subject)
     }
 
-    /// Sets `aud` (RFC 7519 §4.1.3), as one string: the authorization server's issuer identifier or its
-    /// token URL, as its documentation says (RFC 7523 §3). With
+    /// Sets `aud` (RFC 7519 §4.1.3), as one string: the authorization server's issuer identifier or
+    /// its token URL, as its documentation says (RFC 7523 §3). With
     /// [`discover`](crate::ClientCredentials::discover) it can be
     /// [`AssertionAudience::discovered_issuer`].
     pub fn audience(mut self, audience: impl Into<AssertionAudience>) -> Self {
@@ -98,13 +98,14 @@ impl SignedJwt {
         self
     }
 
-    /// Adds a further claim that is a string. Given again, it replaces the earlier one.
+    /// Adds a further claim that is a string. Given again, it replaces the earlier one. Default:
+    /// none.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.insert(name.into(), Value::String(value.into()));
         self
     }
 
-    /// Adds further claims of any type: the members of a JSON object.
+    /// Adds further claims of any type: the members of a JSON object. Default: none.
     pub fn claims(mut self, json: impl AsRef<str>) -> Self {
         match serde_json::from_str::<Map<String, Value>>(json.as_ref()) {
             Ok(claims) => claims.into_iter().for_each(|(name, value)| self.insert(name, value)),
@@ -113,8 +114,8 @@ impl SignedJwt {
         self
     }
 
-    /// Sets how long the JWT is valid: `exp` minus `iat`, in whole seconds. Below 1 s is an error of
-    /// [`build`](crate::endpoint::ClientCredentialsBuilder::build). Default: 60 s.
+    /// Sets how long the JWT is valid: `exp` minus `iat`, in whole seconds. Below 1 s is an error
+    /// of [`build`](crate::endpoint::ClientCredentialsBuilder::build). Default: 60 s.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self

@@ -62,10 +62,11 @@ impl Origins {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for an empty list and for anything but a scheme, a host and maybe a
-    /// port: an origin has no path (tokens are not restricted by path), query, fragment or
-    /// userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`, `127.0.0.0/8`,
-    /// `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is used.
+    /// Kind [`Config`](crate::ErrorKind::Config) for an empty list and for anything but a scheme, a
+    /// host and maybe a port: an origin has no path (tokens are not restricted by path), query,
+    /// fragment or userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`,
+    /// `127.0.0.0/8`, `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is
+    /// used.
     pub fn parse<I>(origins: I) -> Result<Self, Error>
     where
         I: IntoIterator,

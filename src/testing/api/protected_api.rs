@@ -90,7 +90,7 @@ impl ProtectedApi {
     ///
     /// # Errors
     ///
-    /// If no port can be bound.
+    /// An I/O error if no port can be bound.
     ///
     /// # Panics
     ///

@@ -105,8 +105,9 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Accepts an extension grant (RFC 6749 §4.5) if a closure returns `Ok`. Its error is the OAuth error
-    /// code of the refusal, such as `invalid_grant`. Repeatable with different grant types.
+    /// Accepts an extension grant (RFC 6749 §4.5) if a closure returns `Ok`. Its error is the OAuth
+    /// error code of the refusal, such as `invalid_grant`. Repeatable with different grant types.
+    /// Default: none.
     ///
     /// Such a request may have no client. If it has one, the client must be configured. The
     /// response to a token exchange has an `issued_token_type` (RFC 8693 §2.2.1).
@@ -149,7 +150,8 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Leaves `expires_in` out (RFC 6749 §5.1 allows it). Tokens live as long as before.
+    /// Leaves `expires_in` out of responses (RFC 6749 §5.1 allows it). Tokens live as long as
+    /// before. Default: it is sent.
     pub fn no_expires_in(mut self) -> Self {
         self.config.send_lifetime = false;
         self
@@ -196,7 +198,8 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Leaves `scope` out of the response, as RFC 6749 §5.1 allows where all of it is granted.
+    /// Leaves `scope` out of responses, as RFC 6749 §5.1 allows where all of it is granted.
+    /// Default: it is sent.
     pub fn no_scope(mut self) -> Self {
         self.config.send_scope = false;
         self

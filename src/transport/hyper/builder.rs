@@ -58,7 +58,7 @@ impl HyperTransport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), if TLS cannot be set up.
+    /// Kind [`Config`](crate::ErrorKind::Config) if TLS cannot be set up.
     pub fn new() -> Result<Self, Error> {
         Self::builder().build()
     }
@@ -158,7 +158,7 @@ impl HyperTransportBuilder {
     }
 
     /// Same as [`client_identity`](Self::client_identity), with [`ClientIdentity::from_pem`]. Its
-    /// error is an error of [`build`](Self::build).
+    /// error is an error of [`build`](Self::build). Default: none.
     pub fn client_identity_pem(
         mut self,
         pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>,
@@ -168,7 +168,7 @@ impl HyperTransportBuilder {
     }
 
     /// Same as [`client_identity`](Self::client_identity), with [`ClientIdentity::from_files`],
-    /// which reads the files here. Its error is an error of [`build`](Self::build).
+    /// which reads the files here. Its error is an error of [`build`](Self::build). Default: none.
     pub fn client_identity_files(
         mut self,
         paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,

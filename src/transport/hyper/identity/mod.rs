@@ -246,7 +246,7 @@ impl ClientIdentity {
     ///
     /// # Errors
     ///
-    /// When there is no last good identity.
+    /// An error if there is no last good identity.
     pub(crate) async fn refresh(&self, context: &ReadContext) -> Result<(), Error> {
         // Shorter than for a secret, since the last good identity can be used at once.
         let last_read_failed = self.shared.last_read_failed.load(Ordering::Relaxed);
