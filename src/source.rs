@@ -41,8 +41,7 @@ pub struct AcquireContext {
     pub reason: AcquisitionReason,
     /// The previous acquisition failed, so this one is a trial request: one attempt.
     ///
-    /// The source reads its credentials again. The cache waits for a cooldown before the next
-    /// acquisition.
+    /// The source reads its credentials again. If it fails, the cache waits for a longer cooldown.
     pub single_attempt: bool,
     /// When the cache gives up on the acquisition. `None` means never.
     pub deadline: Option<Instant>,

@@ -85,8 +85,9 @@
 //!    dropped.
 //! 4. The result becomes a new `Snapshot` in an `ArcSwap`, or a backoff. Then all waiters are woken.
 //!
-//! A current-thread runtime that nobody is blocking on makes no progress. The sources call it
-//! *stalled*. Nothing tells a stalled runtime from a busy one, so waiters have their own timers.
+//! A current-thread runtime that nobody is blocking on makes no progress. The comments in this
+//! crate call it *stalled*. Nothing tells a stalled runtime from a busy one, so waiters have their
+//! own timers.
 //!
 //! A snapshot holds the time at which a request must ask the cache again. Until then a request
 //! compares two times and uses the token. The schedule of refreshes is a pure function. Loom checks
