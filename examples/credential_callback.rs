@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::{task::JoinSet, time::Instant};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, Token, TokenCache,
-    testing::{AuthorizationServer, Listening, RegisteredClient},
+    testing::{AuthorizationServer, MockServer, RegisteredClient},
 };
 
 use library::{Broker, Client, Credentials};
@@ -91,7 +91,7 @@ async fn main() -> Result<(), BoxError> {
     if given_up == 0 { Err("nothing was given up".into()) } else { Ok(()) }
 }
 
-fn cache(listening: &Listening) -> Result<TokenCache, BoxError> {
+fn cache(listening: &MockServer) -> Result<TokenCache, BoxError> {
     let source = ClientCredentials::builder(listening.token_url())
         .client_secret_basic("my-service", "s3cret")
         .scope("broker")

@@ -52,11 +52,11 @@ async fn call(vars: Vec<(OsString, OsString)>) -> Result<(), BoxError> {
 
     let config = ClientCredentialsConfig::from_vars("OAUTH_", vars.iter().map(|it| (&it.0, &it.1)));
     println!("{config:?}");
-    let source = config.builder()?.build()?;
-    let tokens = config.cache(source)?.observer(|event| println!("  {event:?}")).build();
+    let source = config.source_builder()?.build()?;
+    let tokens = config.cache_builder(source)?.observer(|event| println!("  {event:?}")).build();
 
     // It has the trust store, proxy and certificate of the token requests.
-    let http: HyperClient<Empty<Bytes>> = config.transport()?.build_client()?;
+    let http: HyperClient<Empty<Bytes>> = config.transport_builder()?.build_client()?;
     let client = ServiceBuilder::new()
         .layer(OAuthClientCredentialsLayer::new(tokens, Origins::parse([origin.as_str()])?))
         .service(http);

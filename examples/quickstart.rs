@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 use tower::{Service, ServiceBuilder, ServiceExt, util::BoxCloneService};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
-    testing::{AuthorizationServer, Listening, ProtectedApi, RegisteredClient},
+    testing::{AuthorizationServer, MockServer, ProtectedApi, RegisteredClient},
 };
 
 /// Latency of the authorization server: long enough to show which requests wait for it.
@@ -74,7 +74,7 @@ struct Stage {
     tokens: TokenCache,
     client: ApiClient,
     url: String,
-    _listening: [Listening; 2],
+    _listening: [MockServer; 2],
 }
 
 impl Stage {

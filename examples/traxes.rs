@@ -16,7 +16,7 @@ use http_body_util::{BodyExt, Empty, Limited};
 use tower::{ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
-    testing::{AuthorizationServer, Listening, ProtectedApi, RecordedRequest, RegisteredClient},
+    testing::{AuthorizationServer, MockServer, ProtectedApi, RecordedRequest, RegisteredClient},
     transport::HyperTransport,
 };
 
@@ -69,7 +69,7 @@ pub(crate) struct LookAlike {
     pub(crate) idp: AuthorizationServer,
     pub(crate) api: ProtectedApi,
     pub(crate) settings: Settings,
-    _listening: [Listening; 2],
+    _listening: [MockServer; 2],
 }
 
 impl LookAlike {

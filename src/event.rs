@@ -137,7 +137,7 @@ pub enum Event {
         by: Duration,
     },
     /// The cached token was discarded: by its source
-    /// ([`CacheHandle::invalidate`](crate::source::CacheHandle::invalidate)), or by
+    /// ([`CacheHandle::clear`](crate::source::CacheHandle::clear)), or by
     /// [`TokenCache::clear`](crate::TokenCache::clear).
     Cleared,
     /// The source offered a token, and the cache uses it

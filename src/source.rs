@@ -177,7 +177,7 @@ pub trait TokenSource: Send + Sync + 'static {
 /// let tokens = TokenCache::new(source.clone());
 /// tokens.get().await?;
 /// // The key was replaced:
-/// source.0.lock().unwrap().iter().for_each(CacheHandle::invalidate);
+/// source.0.lock().unwrap().iter().for_each(CacheHandle::clear);
 /// assert!(tokens.current().is_none());
 /// # Ok::<(), Error>(())
 /// # }).unwrap();

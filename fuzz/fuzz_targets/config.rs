@@ -11,7 +11,7 @@ fuzz_target!(|text: &str| {
     let text = text.replace("SECRET", SECRET);
     let Ok(config) = serde_json::from_str::<ClientCredentialsConfig>(&text) else { return };
     let mut shown = format!("{config:?}");
-    if let Err(error) = config.builder() {
+    if let Err(error) = config.source_builder() {
         shown.push_str(&format!("{error} {error:?}"));
     }
     // The name of an unknown setting is shown if it looks like a name. Nothing else is.

@@ -143,8 +143,8 @@ impl ClientCredentialsConfig {
     ///         ("BILLING_OAUTH_WAIT_TIMEOUT", "5s"),
     ///     ],
     /// );
-    /// let source = config.builder()?.strict_metadata(true).build()?;
-    /// let tokens = config.cache(source)?.observer(|event| println!("{event:?}")).build();
+    /// let source = config.source_builder()?.strict_metadata(true).build()?;
+    /// let tokens = config.cache_builder(source)?.observer(|event| println!("{event:?}")).build();
     /// # let _ = tokens;
     /// # }
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())

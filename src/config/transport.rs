@@ -32,7 +32,7 @@ impl ClientCredentialsConfig {
     /// };
     ///
     /// let config = ClientCredentialsConfig::from_env();
-    /// let http: HyperClient<String> = config.transport()?.build_client()?;
+    /// let http: HyperClient<String> = config.transport_builder()?.build_client()?;
     /// let tokens = config.into_cache()?;
     /// # let _ = (http, tokens);
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())

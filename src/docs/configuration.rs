@@ -40,7 +40,7 @@
 //!
 //! // Or step by step. Later settings replace earlier ones; resources and parameters are added.
 //! let source = app.billing.builder()?.strict_metadata(true).build()?;
-//! let tokens = app.billing.cache(source)?.observer(|event| println!("{event:?}")).build();
+//! let tokens = app.billing.cache_builder(source)?.observer(|event| println!("{event:?}")).build();
 //! # let _ = (tokens, app.port);
 //! # }
 //! # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
@@ -75,7 +75,7 @@
 //!
 //! let vars = [("OAUTH_TOKEN_URL", "https://idp.example.com/token"), ("OAUTH_SCOPES", "a b")];
 //! let config = ClientCredentialsConfig::from_vars("OAUTH_", vars);
-//! let error = config.builder().err().expect("a misspelled setting");
+//! let error = config.source_builder().err().expect("a misspelled setting");
 //! assert!(error.to_string().contains("did you mean OAUTH_SCOPE?"));
 //! ```
 //!

@@ -84,7 +84,7 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`rejections`] | [`RejectionPolicy::by_challenge`] | A needless acquisition costs little, while a token that stays rejected is an outage. |
+//! | [`rejection_policy`] | [`RejectionPolicy::by_challenge`] | A needless acquisition costs little, while a token that stays rejected is an outage. |
 //! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | An API that rejects every token causes at most six acquisitions in ten minutes. |
 //! | the rejection budget is full again | after 30 minutes without a rejection (*fixed*) | Longer than the longest interval, so a constant rate of rejections never refills it. |
 //! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. |
@@ -103,7 +103,7 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | [`Origins`] | none: required | Only you can decide which servers may act as your service. |
-//! | [`elsewhere`] | [`WithoutToken::Pass`], without the token | Clients that also call other origins, and redirects, keep working. |
+//! | [`withheld`] | [`WithoutToken::Pass`], without the token | Clients that also call other origins, and redirects, keep working. |
 //! | [`existing_authorization`] | [`ExistingAuthorization::Pass`], untouched | A caller sets the field on purpose. The response says nothing about our token. |
 //! | [`header_name`] | `Authorization` | RFC 6750 §2.1. |
 //! | plain `http` | to loopback only | Anyone who reads a token can use it. |
@@ -144,14 +144,14 @@
 //! | `aud` | none: required; always one string (*fixed*) | Servers disagree whether it is the issuer or the token URL. |
 //! | [`assertion_lifetime`] | 60 s | Long enough for a slow network, and below the shortest limit of known servers. |
 //! | `jti` | new for each attempt (*fixed*) | Servers that accept each `jti` once would refuse the second attempt. |
-//! | [`assertion_typ`] | on: `client-authentication+jwt` | Another JWT can't pass for an assertion, or the reverse. |
-//! | [`client_id_beside_assertion`] | on | Optional by RFC 7521 §4.2. Some servers require it, none is known to refuse it. |
+//! | [`send_assertion_typ`] | on: `client-authentication+jwt` | Another JWT can't pass for an assertion, or the reverse. |
+//! | [`send_client_id`] | on | Optional by RFC 7521 §4.2. Some servers require it, none is known to refuse it. |
 //! | [`client_assertion_type`] | that of RFC 7523 §2.2 | Every server expects it, except those for SPIFFE. |
 //! | an assertion that can't be read, or is not a whole JWT | the previous one, until its own `exp` (*fixed*) | A file may be read while it is written, and agents restart. |
 //! | weakest key | RSA of 2048 bits (*fixed*) | RFC 7518 §3.3. |
 //!
 //! Of two audiences, each could use the assertion at the other (rfc7523bis). Servers that do not
-//! know `typ` `client-authentication+jwt` ignore it. Turn [`assertion_typ`] off for those that
+//! know `typ` `client-authentication+jwt` ignore it. Turn [`send_assertion_typ`] off for those that
 //! refuse it.
 //!
 //! # Clock skew
@@ -217,7 +217,7 @@
 //! | `capacity` | 10,000 keys | Some 50 MB with large tokens. |
 //! | remembered backoff of evicted keys | up to `capacity` keys (*fixed*) | To evict one, `capacity` other acquisitions must fail. |
 //! | `idle_time` | 1 h | Most tokens have expired by then, so nothing is lost. |
-//! | `concurrent_acquisitions` | 16 acquisitions younger than 250 ms | Enough for hundreds of new keys a second, and little load for a server. |
+//! | `acquisition_start_limit` | 16 acquisitions younger than 250 ms | Enough for hundreds of new keys a second, and little load for a server. |
 //! | wait for a permit | half of [`acquisition_timeout`] (*fixed*) | An acquisition that gets a permit has time for a full attempt. |
 //! | acquisitions that wait for a permit | `capacity` (*fixed*) | Bounds memory. |
 //! | a request without a key | is sent without a token (`without_key`) | As with other origins. |
@@ -250,18 +250,18 @@
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
 //! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout
 //! [`assertion_lifetime`]: ClientCredentialsBuilder::assertion_lifetime
-//! [`assertion_typ`]: ClientCredentialsBuilder::assertion_typ
+//! [`send_assertion_typ`]: ClientCredentialsBuilder::send_assertion_typ
 //! [`attempt_timeout`]: ClientCredentialsBuilder::attempt_timeout
 //! [`attempts`]: ClientCredentialsBuilder::attempts
 //! [`body_cap`]: ClientCredentialsBuilder::body_cap
 //! [`client_assertion_type`]: ClientCredentialsBuilder::client_assertion_type
-//! [`client_id_beside_assertion`]: ClientCredentialsBuilder::client_id_beside_assertion
+//! [`send_client_id`]: ClientCredentialsBuilder::send_client_id
 //! [`connect_timeout`]: HyperTransportBuilder::connect_timeout
 //! [`cooldown`]: TokenCacheBuilder::cooldown
 //! [`default_lifetime`]: TokenCacheBuilder::default_lifetime
 //! [`dpop_optional`]: ClientCredentialsBuilder::dpop_optional
 //! [`dpop`]: ClientCredentialsBuilder::dpop
-//! [`elsewhere`]: OAuthClientCredentialsLayer::other_origin
+//! [`withheld`]: OAuthClientCredentialsLayer::withheld
 //! [`first_refresh_lead`]: TokenCacheBuilder::first_refresh_lead
 //! [`header_name`]: OAuthClientCredentialsLayer::header_name
 //! [`keep_warm`]: TokenCacheBuilder::keep_warm
@@ -273,7 +273,7 @@
 //! [`probe_wait`]: TokenCacheBuilder::probe_wait
 //! [`refresh_lead`]: TokenCacheBuilder::refresh_lead
 //! [`rejection_interval`]: TokenCacheBuilder::rejection_interval
-//! [`rejections`]: OAuthClientCredentialsLayer::rejections
+//! [`rejection_policy`]: OAuthClientCredentialsLayer::rejection_policy
 //! [`replay`]: OAuthClientCredentialsLayer::replay
 //! [`retry_after_cap`]: TokenCacheBuilder::retry_after_cap
 //! [`retry_after_cap_with_token`]: TokenCacheBuilder::retry_after_cap_with_token

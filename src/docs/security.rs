@@ -104,7 +104,7 @@
 //!   if the server remembers the `jti`. The key never leaves the process. A wrong audience is a
 //!   risk: a server that gets an assertion for another server can use it there. So take the issuer,
 //!   or the token URL, from documentation that you trust. Turn
-//!   [`assertion_typ`](ClientCredentialsBuilder::assertion_typ) off only if the server requires it.
+//!   [`send_assertion_typ`](ClientCredentialsBuilder::send_assertion_typ) off only if the server requires it.
 //! * **An assertion in a file** is a password until its `exp`. Keep its lifetime short and the file
 //!   readable by the service only. Its audience should be this authorization server only.
 //! * **A certificate** ([`ClientIdentity`]) is shown to any server that the transport connects to

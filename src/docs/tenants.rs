@@ -130,7 +130,7 @@
 //! tenants whose servers hang delay a healthy tenant's first token by less than 2 s. A tenant that
 //! gets no permit within half of its acquisition's time fails as
 //! [`Overloaded`](ErrorKind::Overloaded), and is tried again after a cooldown.
-//! [`concurrent_acquisitions`](KeyedTokenCacheBuilder::concurrent_acquisitions) sets the limit.
+//! [`acquisition_start_limit`](KeyedTokenCacheBuilder::acquisition_start_limit) sets the limit.
 //!
 //! An acquisition on a [stalled](super::outages#callers-clocks-and-runtimes) runtime, such as a
 //! current-thread runtime between two calls of `block_on`, keeps its permit until the runtime runs

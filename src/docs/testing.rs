@@ -18,7 +18,7 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_oauth2_client_credentials::{
 //!     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
-//!     testing::{Answer, AuthorizationServer, RegisteredClient, ProtectedApi},
+//!     testing::{MockResponse, AuthorizationServer, RegisteredClient, ProtectedApi},
 //! };
 //!
 //! // In a test: #[tokio::test(start_paused = true)]
@@ -45,7 +45,7 @@
 //! };
 //!
 //! assert_eq!(call().await?.status(), StatusCode::OK);
-//! idp.always(Answer::Status(503));
+//! idp.always(MockResponse::Status(503));
 //! tokio::time::advance(Duration::from_secs(3000)).await; // the refresh is due, and fails
 //! assert_eq!(call().await?.status(), StatusCode::OK);
 //! tokio::time::advance(Duration::from_secs(600)).await; // the token has expired

@@ -26,7 +26,7 @@ impl CertificateBinding {
             move || {
                 // Cloned, since a cache calls its observer, and that may run any code.
                 let caches = lock(&caches).clone();
-                caches.iter().for_each(CacheHandle::invalidate);
+                caches.iter().for_each(CacheHandle::clear);
             }
         };
         let on_rotation: Arc<dyn Fn() + Send + Sync> = Arc::new(invalidate);

@@ -186,7 +186,7 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
 
     /// Sets what to do with a request to another origin. Default: [`WithoutToken::Pass`].
     pub fn other_origin(mut self, action: WithoutToken) -> Self {
-        self.settings.other_origin = action;
+        self.settings.withheld = action;
         self
     }
 

@@ -81,7 +81,7 @@ impl<T: SelectCache> LayerShared<T> {
         match self.settings.route(request) {
             Route::Authorize => T::select(self, last, request),
             Route::Skip => Action::Pass,
-            Route::Withhold(reason) => self.withhold(request, reason, self.settings.other_origin),
+            Route::Withhold(reason) => self.withhold(request, reason, self.settings.withheld),
         }
     }
 

@@ -41,7 +41,7 @@ pub struct Settings {
 ///
 /// # fn example(tokens: TokenCache) {
 /// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::any())
-///     .other_origin(WithoutToken::Refuse);
+///     .withheld(WithoutToken::Refuse);
 /// # drop(layer);
 /// # }
 /// ```

@@ -70,7 +70,7 @@ use crate::{
 /// // With other settings, and without sending anything again:
 /// let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?)
 ///     .replay(tower_oauth2_client_credentials::replay::NoReplay)
-///     .other_origin(WithoutToken::Refuse);
+///     .withheld(WithoutToken::Refuse);
 /// let strict = reqwest_middleware::ClientBuilder::new(http.client().clone())
 ///     .with(OAuthClientCredentialsMiddleware::from(layer))
 ///     .build();

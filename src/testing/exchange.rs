@@ -13,7 +13,7 @@ use http::{Response, StatusCode, Uri};
 use http_body::Body;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 
-use super::{answer_body::AnswerBody, recorded::RecordedRequest};
+use super::{mock_body::MockBody, recorded::RecordedRequest};
 use crate::error::BoxError;
 
 /// Answers complete requests.
@@ -41,13 +41,13 @@ pub(super) trait Endpoint: Clone + Send + Sync + 'static {
 ///
 /// ```
 /// use http_body_util::Full;
-/// use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer, ConnectionClosed};
+/// use tower_oauth2_client_credentials::testing::{MockResponse, AuthorizationServer, ConnectionClosed};
 /// use tower_service::Service;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # runtime.block_on(async {
 /// let idp = AuthorizationServer::new();
-/// idp.script([Answer::CloseConnection]);
+/// idp.script([MockResponse::CloseConnection]);
 /// let request = http::Request::post(idp.token_url()).body(Full::<bytes::Bytes>::default()).unwrap();
 /// let error: ConnectionClosed = idp.service().call(request).await.unwrap_err();
 /// assert_eq!(error.to_string(), "the connection was closed before an answer");
@@ -89,22 +89,22 @@ impl StdError for ConnectionClosed {
 ///
 /// ```
 /// use http_body_util::Full;
-/// use tower_oauth2_client_credentials::testing::{Answering, AuthorizationServer};
+/// use tower_oauth2_client_credentials::testing::{MockResponseFuture, AuthorizationServer};
 /// use tower_service::Service;
 ///
 /// let idp = AuthorizationServer::new();
 /// let request = http::Request::post(idp.token_url()).body(Full::<bytes::Bytes>::default()).unwrap();
-/// let answering: Answering = idp.service().call(request);
+/// let answering: MockResponseFuture = idp.service().call(request);
 /// assert_eq!((idp.token_requests(), idp.in_flight()), (1, 1));
 /// drop(answering);
 /// assert_eq!((idp.token_requests(), idp.in_flight()), (1, 0));
 /// ```
 #[must_use = "futures do nothing unless polled"]
-pub struct Answering(Pin<Box<dyn Future<Output = Answered> + Send>>);
+pub struct MockResponseFuture(Pin<Box<dyn Future<Output = Answered> + Send>>);
 
-type Answered = Result<Response<AnswerBody>, ConnectionClosed>;
+type Answered = Result<Response<MockBody>, ConnectionClosed>;
 
-impl Answering {
+impl MockResponseFuture {
     /// Starts to answer: the request counts from here on.
     pub(super) fn start<E, B>(endpoint: E, request: http::Request<B>) -> Self
     where
@@ -119,19 +119,19 @@ impl Answering {
             let body = match Limited::new(body, E::BODY_LIMIT).collect().await {
                 Ok(body) => body.to_bytes(),
                 Err(error) if error.is::<LengthLimitError>() => {
-                    let mut response = Response::new(AnswerBody::default());
+                    let mut response = Response::new(MockBody::default());
                     *response.status_mut() = StatusCode::PAYLOAD_TOO_LARGE;
                     return Ok(response);
                 }
                 Err(error) => return Err(ConnectionClosed { cause: Some(error) }),
             };
             let request = RecordedRequest::new(parts, body);
-            Ok(endpoint.answer(request, &arrival).await?.map(AnswerBody::new))
+            Ok(endpoint.answer(request, &arrival).await?.map(MockBody::new))
         }))
     }
 }
 
-impl Future for Answering {
+impl Future for MockResponseFuture {
     type Output = Answered;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -139,8 +139,8 @@ impl Future for Answering {
     }
 }
 
-impl fmt::Debug for Answering {
+impl fmt::Debug for MockResponseFuture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Answering").finish_non_exhaustive()
+        f.debug_struct("MockResponseFuture").finish_non_exhaustive()
     }
 }

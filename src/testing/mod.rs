@@ -24,7 +24,7 @@
 //! use bytes::Bytes;
 //! use http::{Request, StatusCode};
 //! use http_body_util::{Empty, Full};
-//! use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer, RegisteredClient, ProtectedApi};
+//! use tower_oauth2_client_credentials::testing::{MockResponse, AuthorizationServer, RegisteredClient, ProtectedApi};
 //! use tower_service::Service;
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
@@ -43,7 +43,7 @@
 //!         .body(Full::<Bytes>::from("grant_type=client_credentials&client_id=my-service&client_secret=s3cret"))
 //!         .unwrap()
 //! };
-//! idp.script([Answer::StatusRetryAfter(503, 5)]);
+//! idp.script([MockResponse::StatusRetryAfter(503, 5)]);
 //! assert_eq!(idp.service().call(ask()).await?.status(), StatusCode::SERVICE_UNAVAILABLE);
 //! assert_eq!(idp.service().call(ask()).await?.status(), StatusCode::OK);
 //! assert_eq!(idp.token_requests(), 2);
@@ -62,26 +62,26 @@
 //! # }).unwrap();
 //! ```
 
-mod answer;
-mod answer_body;
 mod api;
 #[cfg(feature = "testing-rustls")]
 mod certificate;
 mod dpop;
 mod exchange;
 mod form;
-mod listening;
+mod mock_body;
+mod mock_response;
+mod mock_server;
 mod recorded;
 mod server;
 #[cfg(feature = "testing-rustls")]
 mod tls;
 
-pub use answer::Answer;
-pub use answer_body::AnswerBody;
 pub use api::{ProtectedApi, ProtectedApiBuilder, ProtectedApiService};
 pub use dpop::DpopVerifier;
-pub use exchange::{Answering, ConnectionClosed};
-pub use listening::Listening;
+pub use exchange::{ConnectionClosed, MockResponseFuture};
+pub use mock_body::MockBody;
+pub use mock_response::MockResponse;
+pub use mock_server::MockServer;
 pub use recorded::{ClientCertificate, RecordedRequest};
 pub use server::{
     AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService, RegisteredClient,

@@ -6,8 +6,8 @@ use rustls::ServerConfig;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    AuthorizationServer, Listening, ProtectedApi,
-    listening::{Paths, Securing},
+    AuthorizationServer, MockServer, ProtectedApi,
+    mock_server::{Paths, Securing},
 };
 
 impl AuthorizationServer {
@@ -22,8 +22,8 @@ impl AuthorizationServer {
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
     #[cfg_attr(docsrs, doc(cfg(feature = "testing-rustls")))]
-    pub async fn listen_tls(&self, config: Arc<ServerConfig>) -> io::Result<Listening> {
-        Listening::start(self.clone(), self.paths(), tls(config)).await
+    pub async fn listen_tls(&self, config: Arc<ServerConfig>) -> io::Result<MockServer> {
+        MockServer::start(self.clone(), self.paths(), tls(config)).await
     }
 }
 
@@ -39,8 +39,8 @@ impl ProtectedApi {
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
     #[cfg_attr(docsrs, doc(cfg(feature = "testing-rustls")))]
-    pub async fn listen_tls(&self, config: Arc<ServerConfig>) -> io::Result<Listening> {
-        Listening::start(self.clone(), Paths::default(), tls(config)).await
+    pub async fn listen_tls(&self, config: Arc<ServerConfig>) -> io::Result<MockServer> {
+        MockServer::start(self.clone(), Paths::default(), tls(config)).await
     }
 }
 

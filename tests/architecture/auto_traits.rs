@@ -188,21 +188,21 @@ mod reqwest {
 #[cfg(feature = "testing")]
 mod testing {
     use tower_oauth2_client_credentials::testing::{
-        Answer, AnswerBody, Answering, AuthorizationServer, AuthorizationServerBuilder,
-        AuthorizationServerService, ClientCertificate, ConnectionClosed, DpopVerifier, Listening,
-        ProtectedApi, ProtectedApiBuilder, ProtectedApiService, RecordedRequest, RegisteredClient,
-        WellKnown,
+        AuthorizationServer, AuthorizationServerBuilder, AuthorizationServerService,
+        ClientCertificate, ConnectionClosed, DpopVerifier, MockBody, MockResponse,
+        MockResponseFuture, MockServer, ProtectedApi, ProtectedApiBuilder, ProtectedApiService,
+        RecordedRequest, RegisteredClient, WellKnown,
     };
 
     use super::*;
 
     assert_traits! {
         all:
-            Answer, AnswerBody, AuthorizationServer, AuthorizationServerBuilder,
+            MockResponse, MockBody, AuthorizationServer, AuthorizationServerBuilder,
             AuthorizationServerService, ClientCertificate, ConnectionClosed, DpopVerifier,
-            Listening, ProtectedApi, ProtectedApiBuilder, ProtectedApiService, RecordedRequest,
+            MockServer, ProtectedApi, ProtectedApiBuilder, ProtectedApiService, RecordedRequest,
             RegisteredClient, WellKnown;
-        not_sync: Answering;
+        not_sync: MockResponseFuture;
         pinned:
     }
 }

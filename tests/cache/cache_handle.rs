@@ -48,7 +48,7 @@ impl TokenSource for Slow {
 
 impl Slow {
     fn invalidate(&self) {
-        self.handles.lock().unwrap().iter().for_each(CacheHandle::invalidate);
+        self.handles.lock().unwrap().iter().for_each(CacheHandle::clear);
     }
 
     fn offer(&self, secret: &str) -> bool {
@@ -136,7 +136,7 @@ async fn a_handle_keeps_no_cache_alive() {
     assert!(!handle.is_closed());
     drop(tokens);
     assert!(handle.is_closed());
-    handle.invalidate();
+    handle.clear();
 }
 
 /// A waiter, a request for a rejected token's replacement, and later requests.

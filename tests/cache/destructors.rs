@@ -121,7 +121,7 @@ fn acquired_tokens_and_errors_are_dropped_without_the_lock() {
             for round in 0..12 {
                 failures += u32::from(tokens.get().await.is_err());
                 match round % 3 {
-                    0 => source.handle().invalidate(),
+                    0 => source.handle().clear(),
                     1 => tokens.clear(),
                     _ => tokio::time::sleep(2 * HOUR).await,
                 }

@@ -224,7 +224,7 @@ async fn a_source_invalidates_the_tokens_of_all_its_caches() {
     for cache in &caches {
         cache.get().await.unwrap();
     }
-    source.0.lock().unwrap().iter().for_each(|handle| handle.invalidate());
+    source.0.lock().unwrap().iter().for_each(|handle| handle.clear());
     assert!(caches.iter().all(|cache| cache.current().is_none()));
 }
 

@@ -40,6 +40,6 @@ async fn two_caches_share_a_source_with_its_name_and_its_handles() {
     }
     let handles: Vec<_> = source.handles.lock().unwrap().clone();
     assert_eq!(handles.len(), 2);
-    handles[1].invalidate();
+    handles[1].clear();
     assert!(caches[0].peek().is_some() && caches[1].peek().is_none());
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
     Error, TokenCache,
     config::ClientCredentialsConfig,
-    testing::{Answer, AuthorizationServer, RegisteredClient},
+    testing::{AuthorizationServer, MockResponse, RegisteredClient},
 };
 
 use crate::support::{App, TempFile, env_of, json};
@@ -74,12 +74,13 @@ async fn tell_all(config: &ClientCredentialsConfig, place: &str) -> bool {
     let idp = AuthorizationServer::builder()
         .client(RegisteredClient::new("my-service").secret("s3cret"))
         .build();
-    idp.always(Answer::OAuthError { status: 400, code: "invalid_request" });
-    let source = config.builder().and_then(|builder| builder.transport(idp.service()).build());
+    idp.always(MockResponse::OAuthError { status: 400, code: "invalid_request" });
+    let source =
+        config.source_builder().and_then(|builder| builder.transport(idp.service()).build());
     match source {
         Err(error) => {
             silent_error(&error, place);
-            if let Err(error) = config.cache(|_| async { unreachable!() }) {
+            if let Err(error) = config.cache_builder(|_| async { unreachable!() }) {
                 silent_error(&error, place);
             }
             false

@@ -73,7 +73,7 @@ async fn a_file_that_is_created_later_is_a_warning_and_read_when_needed() {
     let folder = Folder::new("later");
     let path = folder.path("secret");
     let config = with(&[("client_secret_file", &path)]);
-    let (builder, log) = warnings(|| config.builder().unwrap());
+    let (builder, log) = warnings(|| config.source_builder().unwrap());
     assert!(log.contains("client_secret_file") && log.contains("No such file"), "{log}");
     assert!(log.contains("WARN"), "{log}");
     assert_refused(config.check().unwrap_err(), "client_secret_file: no file can be read there (");
@@ -102,7 +102,7 @@ fn keys_and_assertions_may_be_created_later_too() {
         configs.push(("private_key_file", key(&path, &[])));
     }
     for (setting, config) in configs {
-        let (_, log) = warnings(|| config.builder().map(drop).unwrap());
+        let (_, log) = warnings(|| config.source_builder().map(drop).unwrap());
         assert!(log.contains(setting), "{log}");
         assert_refused(config.check().unwrap_err(), &format!("{setting}: no file can be read"));
     }
@@ -113,7 +113,7 @@ fn keys_and_assertions_may_be_created_later_too() {
 async fn a_text_that_is_not_a_path_is_not_shown() {
     for secret in ["canary", "/canary", "canary/x", "../../canary", "./canary", "/", "canary\0"] {
         let config = with(&[("client_secret_file", secret)]);
-        let (builder, log) = warnings(|| config.builder());
+        let (builder, log) = warnings(|| config.source_builder());
         let shown = match builder {
             Err(error) => format!("{error} {error:?}"),
             Ok(builder) => {
@@ -162,7 +162,7 @@ fn a_check_reads_what_is_in_the_files() {
     let empty = TempFile::new("\u{feff}\n");
     for setting in ["client_secret_file", "client_assertion_file"] {
         let config = with(&[(setting, empty.path())]);
-        config.builder().map(drop).unwrap();
+        config.source_builder().map(drop).unwrap();
         assert_refused(config.check().unwrap_err(), &format!("{setting}: it is empty"));
     }
     let config = with(&[("client_assertion_file", secret.path())]);
@@ -209,7 +209,7 @@ mod keys {
             (&key_file("rfc7515_a2.json"), "ES256", "ES256 needs a key of kind P-256"),
         ] {
             let config = key(file, &[("signing_algorithm", algorithm)]);
-            config.builder().map(drop).unwrap();
+            config.source_builder().map(drop).unwrap();
             let error = config.check().unwrap_err();
             assert_refused(error.clone(), expected);
             assert_refused(error, "private_key_file: ");
@@ -290,7 +290,7 @@ mod certificates {
             ("client_certificate_file", &chain),
             ("client_key_file", &key),
         ]);
-        let (builder, log) = warnings(|| config.builder().unwrap());
+        let (builder, log) = warnings(|| config.source_builder().unwrap());
         assert!(
             log.contains("client_certificate_file") && log.contains("client_key_file"),
             "{log}"

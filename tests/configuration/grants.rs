@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
     TokenCache,
     config::ClientCredentialsConfig,
-    testing::{Answer, AuthorizationServer, RecordedRequest},
+    testing::{AuthorizationServer, MockResponse, RecordedRequest},
 };
 
 use crate::support::{TempFile, env_of, json, key_file, mistake};
@@ -17,7 +17,7 @@ async fn sent(config: &ClientCredentialsConfig) -> RecordedRequest {
         .verify_assertion(|_| Ok(()))
         .extension_grant(JWT_BEARER, |_| Ok(()))
         .build();
-    let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
+    let source = config.source_builder().unwrap().transport(idp.service()).build().unwrap();
     TokenCache::new(source).get().await.unwrap();
     idp.requests().remove(0)
 }
@@ -140,8 +140,8 @@ async fn a_secret_parameter_in_a_file_is_read_for_each_attempt() {
         ("OAUTH_GRANT_TYPE", "x"),
         ("OAUTH_PARAMETER_FILES", &format!("subject_token={}", file.path())),
     ]);
-    let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
-    idp.script([Answer::Status(401)]);
+    let source = config.source_builder().unwrap().transport(idp.service()).build().unwrap();
+    idp.script([MockResponse::Status(401)]);
     let error = TokenCache::new(source.clone()).get().await.unwrap_err();
     assert_eq!(error.status().unwrap(), 401);
     std::fs::write(file.path(), "second").unwrap();

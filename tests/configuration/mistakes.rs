@@ -290,7 +290,7 @@ fn missing_settings_are_reported_when_no_code_can_add_them() {
         ),
     ] {
         let config = env_with(changes);
-        let _ = config.builder().unwrap();
+        let _ = config.source_builder().unwrap();
         let text = config.into_cache().unwrap_err().to_string();
         assert!(text.contains(&expected), "{text}");
     }

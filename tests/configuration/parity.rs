@@ -14,7 +14,7 @@ use tower_oauth2_client_credentials::{
     client_auth::Secret,
     endpoint::ClientCredentialsBuilder,
     jose::HmacAlgorithm,
-    testing::{Answer, AuthorizationServer},
+    testing::{AuthorizationServer, MockResponse},
 };
 
 use crate::support::{TempFile, json};
@@ -33,7 +33,7 @@ struct Sent {
 async fn outcome(builder: Result<ClientCredentialsBuilder, Error>) -> Result<Sent, ErrorKind> {
     let idp = AuthorizationServer::new();
     let body = r#"{"access_token":"abc","token_type":"Bearer","expires_in":7200}"#;
-    idp.always(Answer::Raw(Response::new(Bytes::from(body))));
+    idp.always(MockResponse::Raw(Response::new(Bytes::from(body))));
     let source = builder.and_then(|builder| builder.transport(idp.service()).build());
     let source = source.map_err(|error| error.kind())?;
     let token = TokenCache::new(source).get().await.map_err(|error| error.kind())?;

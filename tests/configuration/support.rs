@@ -44,7 +44,7 @@ pub(crate) async fn token_request(config: &ClientCredentialsConfig) -> RecordedR
         .client(RegisteredClient::new("nobody"))
         .verify_assertion(|_| Ok(()))
         .build();
-    let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
+    let source = config.source_builder().unwrap().transport(idp.service()).build().unwrap();
     TokenCache::new(source).get().await.unwrap();
     idp.requests().remove(0)
 }
@@ -58,7 +58,7 @@ pub(crate) fn mistake(config: &ClientCredentialsConfig) -> String {
 }
 
 pub(crate) fn refused(config: &ClientCredentialsConfig) -> Error {
-    config.builder().map(drop).expect_err("a mistake")
+    config.source_builder().map(drop).expect_err("a mistake")
 }
 
 /// A file that is deleted on drop.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tower_oauth2_client_credentials::{
     ErrorKind, TokenCache,
     config::ClientCredentialsConfig,
-    testing::{Answer, AuthorizationServer, RecordedRequest, RegisteredClient, WellKnown},
+    testing::{AuthorizationServer, MockResponse, RecordedRequest, RegisteredClient, WellKnown},
 };
 
 use crate::support::{App, TempFile, app, env_of, json, key_file, token_request};
@@ -220,7 +220,7 @@ async fn an_issuer_is_discovered() {
         ("OAUTH_PRIVATE_KEY_FILE", &pem),
         ("OAUTH_SIGNING_ALGORITHM", "ES256"),
     ]);
-    let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
+    let source = config.source_builder().unwrap().transport(idp.service()).build().unwrap();
     TokenCache::new(source).get().await.unwrap();
     assert_eq!(jwt_parts(&idp.requests()[0]).1["aud"], idp.issuer());
 }
@@ -237,10 +237,10 @@ async fn durations_and_counts_are_what_the_builders_take() {
         "keep_warm": false,
     }));
     let tokens = || {
-        let source = config.builder().unwrap().transport(idp.service()).build().unwrap();
-        config.cache(source).unwrap().build()
+        let source = config.source_builder().unwrap().transport(idp.service()).build().unwrap();
+        config.cache_builder(source).unwrap().build()
     };
-    idp.always(Answer::Hang);
+    idp.always(MockResponse::Hang);
     let start = Instant::now();
     let error = tokens().get().await.unwrap_err();
     assert_eq!(

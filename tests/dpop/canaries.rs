@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::{
     TokenSource as _,
     dpop::DpopKey,
     jose::{SigningAlgorithm, SigningKey},
-    testing::Answer,
+    testing::MockResponse,
 };
 
 use crate::support::{Stage, get, probe};
@@ -59,12 +59,12 @@ async fn nothing_secret_is_shown_or_traced() {
     stage.idp.on_request(|request| {
         let proof = request.header("dpop").unwrap();
         let body = format!(r#"{{"error":"invalid_dpop_proof","error_description":"{proof}"}}"#);
-        Answer::Raw(Response::builder().status(400).body(Bytes::from(body)).unwrap())
+        MockResponse::Raw(Response::builder().status(400).body(Bytes::from(body)).unwrap())
     });
     let error = source.acquire(probe()).await.unwrap_err();
     assert!(error.to_string().contains("repeats part of a secret"), "{error}");
     shown += &format!("{error} {error:?} {error:#?}");
-    stage.idp.on_request(|_| Answer::Issue);
+    stage.idp.on_request(|_| MockResponse::Issue);
     let tokens = source.clone().into_cache();
     let client = stage.client_of(tokens.clone());
     let response = client.send(get("https://api.test/?q")).await.unwrap();

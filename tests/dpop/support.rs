@@ -27,12 +27,12 @@ use tower_oauth2_client_credentials::{
     event::AcquisitionReason,
     replay::ReplayPolicy,
     source::AcquireContext,
-    testing::{AnswerBody, AuthorizationServer, DpopVerifier, ProtectedApi, RegisteredClient},
+    testing::{AuthorizationServer, DpopVerifier, MockBody, ProtectedApi, RegisteredClient},
 };
 
 use crate::canaries;
 
-pub(crate) type Body = AnswerBody;
+pub(crate) type Body = MockBody;
 
 /// Checks signature and `ath`. Returns the key's thumbprint.
 pub(crate) fn verified(proof: &str, access_token: Option<&str>) -> Option<String> {
@@ -131,22 +131,22 @@ pub(crate) fn probe() -> AcquireContext {
     acquire
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+type MockResponseFuture = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
 
 /// The inner service.
 #[derive(Clone)]
-pub(crate) struct Below(Arc<dyn Fn(Request<Body>) -> Answering + Send + Sync>);
+pub(crate) struct Below(Arc<dyn Fn(Request<Body>) -> MockResponseFuture + Send + Sync>);
 
 impl Service<Request<Body>> for Below {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = Answering;
+    type Future = MockResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answering {
+    fn call(&mut self, request: Request<Body>) -> MockResponseFuture {
         self.0(request)
     }
 }

@@ -19,7 +19,7 @@ use tower_oauth2_client_credentials::{
     event::AcquisitionReason,
     jose::{SigningAlgorithm, SigningKey},
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer, DpopVerifier},
+    testing::{AuthorizationServer, DpopVerifier, MockResponse},
     token::TokenType,
 };
 
@@ -28,12 +28,12 @@ use crate::{
     support::{Body, Stage, claims, client, nonce_of, probe, some, verified},
 };
 
-fn answer(status: u16, nonces: &[&str], body: &'static str) -> Answer {
+fn answer(status: u16, nonces: &[&str], body: &'static str) -> MockResponse {
     let mut response = Response::builder().status(status);
     for nonce in nonces {
         response = response.header("dpop-nonce", *nonce);
     }
-    Answer::Raw(response.body(Bytes::from_static(body.as_bytes())).unwrap())
+    MockResponse::Raw(response.body(Bytes::from_static(body.as_bytes())).unwrap())
 }
 
 #[tokio::test(start_paused = true)]
@@ -93,7 +93,7 @@ async fn a_nonce_is_taken_from_a_success() {
     let at_idp = stage.at_idp.clone();
     stage.idp.on_request(move |_| {
         at_idp.rotate_nonce();
-        Answer::Issue
+        MockResponse::Issue
     });
     stage.at_idp.require_nonce(false);
     source.acquire(probe()).await.unwrap();
@@ -126,7 +126,9 @@ async fn a_nonce_is_taken_from_a_success() {
 }
 
 /// The request that follows a scripted first response, or none.
-async fn requests_after(answers: Vec<Answer>) -> (u64, Result<(), ErrorKind>, Vec<Option<String>>) {
+async fn requests_after(
+    answers: Vec<MockResponse>,
+) -> (u64, Result<(), ErrorKind>, Vec<Option<String>>) {
     let stage = Stage::new();
     let source = stage.builder().build().unwrap();
     stage.idp.script(answers);

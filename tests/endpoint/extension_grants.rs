@@ -26,7 +26,7 @@ use tower_oauth2_client_credentials::{
     event::{AcquisitionReason, Observer},
     jose::{SigningAlgorithm, SigningKey, SigningKeySource},
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer, RecordedRequest, RegisteredClient},
+    testing::{AuthorizationServer, MockResponse, RecordedRequest, RegisteredClient},
     token::TokenType,
 };
 
@@ -100,7 +100,7 @@ async fn a_grant_type_and_its_parameters_are_sent_byte_for_byte() {
 #[tokio::test(start_paused = true)]
 async fn a_new_jwt_is_signed_for_each_attempt() {
     let idp = accepting(JWT_BEARER);
-    idp.script([Answer::Status(503), Answer::Status(503), Answer::Issue]);
+    idp.script([MockResponse::Status(503), MockResponse::Status(503), MockResponse::Issue]);
     let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap().with_key_id("2026-11");
     let jwt = SignedJwt::new(key.clone())
         .issuer("svc@example.com")
@@ -161,7 +161,10 @@ async fn the_header_of_a_jwt_and_its_discovered_audience() {
 async fn a_signed_parameter_is_dated_by_the_servers_clock() {
     let ahead = SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + 900);
     let idp = AuthorizationServer::builder().extension_grant(JWT_BEARER, |_| Ok(())).build();
-    idp.script([Answer::OAuthError { status: 400, code: "invalid_grant" }, Answer::Issue]);
+    idp.script([
+        MockResponse::OAuthError { status: 400, code: "invalid_grant" },
+        MockResponse::Issue,
+    ]);
     let dated = ServiceBuilder::new()
         .map_response(move |mut response: Response<_>| {
             let date = httpdate::fmt_http_date(ahead).parse().unwrap();
@@ -190,7 +193,11 @@ async fn files_and_closures_are_read_for_each_attempt() {
     idp.on_request(move |_| {
         // The file is rotated while the first attempt is refused.
         fs::write(&path, "second").unwrap();
-        if counter.load(Ordering::Relaxed) == 1 { Answer::Status(500) } else { Answer::Issue }
+        if counter.load(Ordering::Relaxed) == 1 {
+            MockResponse::Status(500)
+        } else {
+            MockResponse::Issue
+        }
     });
     let builder = client(&idp)
         .client_secret_post("my-service", "s3cret")
@@ -272,7 +279,7 @@ async fn secret_parameters_are_in_no_error_and_no_event() {
             });
             let mut answer = Response::new(Bytes::from(body.to_string()));
             *answer.status_mut() = StatusCode::BAD_REQUEST;
-            Answer::Raw(answer)
+            MockResponse::Raw(answer)
         });
         let events = Arc::<Mutex<Vec<Event>>>::default();
         let mut asking = AcquireContext::new(AcquisitionReason::Missing);
@@ -297,7 +304,7 @@ async fn a_registered_name_is_not_taken_for_a_secret() {
     let body = json!({"error": "invalid_request", "error_description": format!("no {token_type}")});
     let mut answer = Response::new(Bytes::from(body.to_string()));
     *answer.status_mut() = StatusCode::BAD_REQUEST;
-    idp.always(Answer::Raw(answer));
+    idp.always(MockResponse::Raw(answer));
     let builder = client(&idp).public_client("me").grant_type(TOKEN_EXCHANGE);
     let error = acquire(builder.parameter("subject_token_type", token_type)).await.unwrap_err();
     assert!(error.to_string().contains(token_type), "{error}");
@@ -340,7 +347,7 @@ async fn a_token_that_is_not_an_access_token_is_refused_with_advice() {
     let idp = accepting(TOKEN_EXCHANGE);
     for name in ["N_A", "n_a"] {
         let body = json!({"access_token": "a.b.c", "token_type": name, "expires_in": 60});
-        idp.always(Answer::Raw(Response::new(Bytes::from(body.to_string()))));
+        idp.always(MockResponse::Raw(Response::new(Bytes::from(body.to_string()))));
         let builder = || client(&idp).public_client("me").grant_type(TOKEN_EXCHANGE);
         let error = acquire(builder()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnsupportedTokenType);

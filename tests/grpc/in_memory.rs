@@ -137,7 +137,7 @@ async fn the_layers_own_settings_decide_what_is_a_rejection() {
         for answer in [|| trailers_only("16"), || with_trailers("16")] {
             let (tokens, asked) = numbered();
             let layer = OAuthClientCredentialsLayer::new(tokens.clone(), Origins::fixed_upstream())
-                .rejections(rejections.clone());
+                .rejection_policy(rejections.clone());
             let (status, _, seen) = call(layer, request(), answer).await;
             assert_eq!((status, seen.len()), (StatusCode::OK, 1));
             tokens.get().await.unwrap();

@@ -23,7 +23,7 @@ use tower_oauth2_client_credentials::{
     cache::Readiness,
     grpc::OAuthGrpc,
     replay::{BufferBodies, ReplayPolicy},
-    testing::{Answer, AuthorizationServer, Listening, RegisteredClient},
+    testing::{AuthorizationServer, MockResponse, MockServer, RegisteredClient},
 };
 
 use server::{Echo, Text};
@@ -34,7 +34,7 @@ struct World {
     echo: Echo,
     tokens: TokenCache,
     channel: Channel,
-    listening: Listening,
+    listening: MockServer,
 }
 
 impl World {
@@ -344,7 +344,7 @@ async fn both_sides_stream_at_once() {
 #[tokio::test]
 async fn without_a_token_this_crates_error_is_the_source_of_the_status() {
     let world = World::new().await;
-    world.idp.always(Answer::Status(400));
+    world.idp.always(MockResponse::Status(400));
     let status = world.client().unary("one").await.unwrap_err();
     assert_eq!(status.code(), Code::Unknown);
     let source = std::error::Error::source(&status).unwrap();

@@ -85,7 +85,7 @@ async fn many_new_keys_on_a_slow_server_end_in_time() {
 #[tokio::test(start_paused = true)]
 async fn at_most_the_capacity_wait_for_a_permit() {
     let idp = Idp::taking(Duration::from_millis(10));
-    let tokens = idp.builder().capacity(100).concurrent_acquisitions(4).build();
+    let tokens = idp.builder().capacity(100).acquisition_start_limit(4).build();
     let results = all((0..MANY).map(|key| tokens.get(&key))).await;
     let good = results.iter().filter(|it| it.is_ok()).count();
     assert_eq!((good, idp.all_requests(), idp.most_running()), (104, 104, 4));

@@ -142,7 +142,7 @@ fn tokens(world: &Arc<World>) -> KeyedTokenCache<Key> {
         Ok(move |_: AcquireContext| Arc::clone(&world).acquire(key))
     })
     .capacity(world.draw(|rng| rng.usize(1..6)))
-    .concurrent_acquisitions(world.draw(|rng| rng.usize(1..4)))
+    .acquisition_start_limit(world.draw(|rng| rng.usize(1..4)))
     .idle_time(Duration::from_secs(10))
     .build()
 }

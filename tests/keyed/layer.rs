@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{
     cache::KeyedTokenCacheBuilder,
     layer::{ExistingAuthorization, RequestHead, SkipToken, WithoutToken},
     replay::NoReplay,
-    testing::{Answer, AuthorizationServer, ProtectedApi},
+    testing::{AuthorizationServer, MockResponse, ProtectedApi},
 };
 
 type Body = Empty<Bytes>;
@@ -110,7 +110,7 @@ async fn requests_that_get_no_token_need_no_key_and_make_no_cache() {
     let call = client!(world, tokens, existing_authorization(ExistingAuthorization::Replace));
     let own = world.request().header(header::AUTHORIZATION, "Bearer own");
     assert_eq!(call(own.extension(Tenant(1))).await.unwrap(), 200);
-    let call = client!(world, tokens, other_origin(WithoutToken::Refuse));
+    let call = client!(world, tokens, withheld(WithoutToken::Refuse));
     assert!(refused(call(Request::get("https://elsewhere.test/").extension(Tenant(1))).await));
 }
 
@@ -239,7 +239,7 @@ async fn the_failure_of_one_tenant_does_not_affect_the_others() {
     let world = World::new();
     let tokens = world.tokens().build();
     let call = client!(world, tokens);
-    world.idp.script([Answer::OAuthError { status: 401, code: "invalid_client" }]);
+    world.idp.script([MockResponse::OAuthError { status: 401, code: "invalid_client" }]);
     for _ in 0..3 {
         let error = call(world.request().extension(Tenant(1))).await.unwrap_err();
         assert_eq!(error.downcast::<Error>().unwrap().code(), "invalid_client");

@@ -84,7 +84,7 @@ impl Idp {
     }
 
     pub(crate) fn invalidate_all(&self) {
-        self.0.handles.lock().unwrap().iter().for_each(CacheHandle::invalidate);
+        self.0.handles.lock().unwrap().iter().for_each(CacheHandle::clear);
     }
 }
 

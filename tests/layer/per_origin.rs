@@ -10,7 +10,7 @@ use tower::{ServiceBuilder, ServiceExt, service_fn, util::BoxCloneService};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins, TokenCache,
-    testing::{Answer, AuthorizationServer, ProtectedApi, RegisteredClient},
+    testing::{AuthorizationServer, MockResponse, ProtectedApi, RegisteredClient},
 };
 
 type Body = Empty<Bytes>;
@@ -157,7 +157,7 @@ async fn a_rejection_by_one_api_does_not_affect_the_others() {
     }
     world.a.idp.revoke_all();
     assert_eq!(world.call("https://a.example/").await, 200);
-    world.b.idp.always(Answer::Status(503));
+    world.b.idp.always(MockResponse::Status(503));
     world.a.api.always_reject(true);
     assert_eq!(world.call("https://a.example/").await, 401);
     assert_eq!(world.call("https://b.example/").await, 200);

@@ -42,7 +42,8 @@ async fn the_environment_gives_trust_and_certificate_to_both_clients() {
             ("BILLING_PROXY", "none".to_owned()),
         ],
     );
-    let http: HyperClient<Empty<Bytes>> = config.transport().unwrap().build_client().unwrap();
+    let http: HyperClient<Empty<Bytes>> =
+        config.transport_builder().unwrap().build_client().unwrap();
     let tokens = config.clone().into_cache().unwrap();
     let token = bounded(tokens.get()).await.unwrap();
     assert!(idp.is_bound(token.secret()));
@@ -94,7 +95,7 @@ fn a_mistake_names_the_setting_and_shows_no_value() {
                 (name, value),
             ],
         );
-        let both = [config.builder().map(drop), config.transport().map(drop)];
+        let both = [config.source_builder().map(drop), config.transport_builder().map(drop)];
         for result in both {
             let error = result.unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);

@@ -17,7 +17,7 @@ use tower_oauth2_client_credentials::{
     TokenSource as _,
     event::AcquisitionReason,
     source::AcquireContext,
-    testing::{AuthorizationServer, Listening, ProtectedApi, RegisteredClient},
+    testing::{AuthorizationServer, MockServer, ProtectedApi, RegisteredClient},
     transport::{ClientIdentity, HyperClient},
 };
 
@@ -28,7 +28,7 @@ const NAME: &str = "service.test";
 /// A token of this server for the client `tls`, with this certificate or none.
 async fn ask(
     authority: &Authority,
-    server: &Listening,
+    server: &MockServer,
     identity: Option<ClientIdentity>,
 ) -> Result<Token, Error> {
     let mut transport = authority.client();
@@ -45,7 +45,7 @@ async fn ask(
 }
 
 /// The API's response to a token over this client's connections.
-async fn call(client: &HyperClient<Empty<Bytes>>, api: &Listening, token: &Token) -> StatusCode {
+async fn call(client: &HyperClient<Empty<Bytes>>, api: &MockServer, token: &Token) -> StatusCode {
     let request = Request::get(format!("{}/things", api.url()))
         .header("authorization", token.header_value())
         .body(Empty::new())

@@ -15,7 +15,7 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     ClientCredentials, ErrorKind, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
-    testing::{AuthorizationServer, Listening, ProtectedApi, RegisteredClient},
+    testing::{AuthorizationServer, MockServer, ProtectedApi, RegisteredClient},
     transport::{ClientIdentity, HyperClient},
 };
 
@@ -31,10 +31,10 @@ struct Stage {
     identity: ClientIdentity,
     idp: AuthorizationServer,
     api: ProtectedApi,
-    api_server: Listening,
+    api_server: MockServer,
     tokens: TokenCache,
     http: HyperClient<Empty<Bytes>>,
-    _idp_server: Listening,
+    _idp_server: MockServer,
 }
 
 impl Stage {

@@ -91,9 +91,9 @@ fn p8_no_token_is_shown_anywhere() {
         shown.add(&builder);
         let cache = builder.build();
         let layer = OAuthClientCredentialsLayer::new(cache.clone(), Origins::any())
-            .other_origin(WithoutToken::Refuse)
+            .withheld(WithoutToken::Refuse)
             .existing_authorization(ExistingAuthorization::Refuse)
-            .rejections(RejectionPolicy::by_challenge());
+            .rejection_policy(RejectionPolicy::by_challenge());
         shown.add(&layer);
         let mut client =
             layer.layer(tower::service_fn(|request: http::Request<Body>| async move {

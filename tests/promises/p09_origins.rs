@@ -158,7 +158,7 @@ async fn p9_a_request_to_another_origin_can_be_refused() {
     let api = Api::ok();
     let cache = idp.cache();
     let client = OAuthClientCredentialsLayer::new(cache, Origins::parse([API]).unwrap())
-        .other_origin(WithoutToken::Refuse)
+        .withheld(WithoutToken::Refuse)
         .layer(api.clone());
     let error = client.clone().oneshot(to("https://elsewhere.example/")).await.unwrap_err();
     assert_eq!(kind(error), ErrorKind::Refused);

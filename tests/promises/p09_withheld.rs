@@ -69,7 +69,7 @@ async fn p9_trace_carries_no_token_or_is_refused() {
         let api = Api::ok();
         layer.layer(api.clone()).oneshot(trace()).await.unwrap();
         assert_eq!((api.tokens(), idp.count()), (vec!["-".to_owned()], 0));
-        let refusing = layer.other_origin(WithoutToken::Refuse).layer(api.clone());
+        let refusing = layer.withheld(WithoutToken::Refuse).layer(api.clone());
         let error = refusing.oneshot(trace()).await.unwrap_err().downcast::<Error>().unwrap();
         assert_eq!(error.kind(), ErrorKind::Refused);
         assert!(error.to_string().contains("TRACE"), "{error}");
@@ -82,7 +82,7 @@ async fn p9_a_request_with_another_host_can_be_refused() {
     let idp = Idp::healthy(3600.0, 0.1);
     let (cache, log) = logged(&idp);
     let api = Api::ok();
-    let client = layer(&cache).other_origin(WithoutToken::Refuse).layer(api.clone());
+    let client = layer(&cache).withheld(WithoutToken::Refuse).layer(api.clone());
     for (hosts, reason) in [(1, WithheldReason::OtherHost), (2, WithheldReason::SeveralHosts)] {
         let request = (0..hosts).fold(get(API), |it, _| it.header(header::HOST, "evil.example"));
         let request = request.body(Body::default()).unwrap();

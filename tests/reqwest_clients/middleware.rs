@@ -18,7 +18,7 @@ use tower_oauth2_client_credentials::{
     layer::{ExistingAuthorization, SkipToken, WithoutToken},
     middleware::OAuthClientCredentialsMiddleware,
     replay::{BufferBodies, NoReplay},
-    testing::Answer,
+    testing::MockResponse,
 };
 
 use crate::support::{Stage, ours, stream};
@@ -121,8 +121,7 @@ async fn p9_another_origin_gets_no_token() {
     assert_eq!((other.authorizations(), stage.idp.token_requests()), (vec![None], 0));
 
     let layer = OAuthClientCredentialsLayer::new(stage.tokens(), stage.origins());
-    let middleware =
-        OAuthClientCredentialsMiddleware::from(layer.other_origin(WithoutToken::Refuse));
+    let middleware = OAuthClientCredentialsMiddleware::from(layer.withheld(WithoutToken::Refuse));
     let client = ClientBuilder::new(stage.http.client().clone()).with(middleware).build();
     let error = client.get(other.url()).send().await.unwrap_err();
     assert_eq!(ours(&error).unwrap().kind(), ErrorKind::Refused);
@@ -156,7 +155,7 @@ async fn a_request_with_skip_token_is_sent_unchanged() {
 #[tokio::test]
 async fn errors_are_this_crates_or_the_inner_clients() {
     let stage = Stage::new().await;
-    stage.idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    stage.idp.always(MockResponse::OAuthError { status: 401, code: "invalid_client" });
     let client = stage.client();
     let error = client.get(stage.url()).send().await.unwrap_err();
     let error = ours(&error).unwrap();
@@ -183,7 +182,7 @@ async fn an_error_is_found_below_reqwest_retry() {
         }
     }
     let stage = Stage::new().await;
-    stage.idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    stage.idp.always(MockResponse::OAuthError { status: 401, code: "invalid_client" });
     let policy = ExponentialBackoff::builder()
         .retry_bounds(Duration::ZERO, Duration::ZERO)
         .build_with_max_retries(2);
@@ -210,7 +209,7 @@ async fn an_error_is_found_below_reqwest_retry() {
 #[tokio::test]
 async fn an_error_is_found_by_downcast_where_no_retry_is_above() {
     let stage = Stage::new().await;
-    stage.idp.always(Answer::OAuthError { status: 401, code: "invalid_client" });
+    stage.idp.always(MockResponse::OAuthError { status: 401, code: "invalid_client" });
     let error = stage.client().get(stage.url()).send().await.unwrap_err();
     let reqwest_middleware::Error::Middleware(error) = error else { panic!("{error:?}") };
     let ours = error.downcast_ref::<tower_oauth2_client_credentials::Error>().unwrap();

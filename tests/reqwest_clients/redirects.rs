@@ -11,7 +11,7 @@ use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
     Event, OAuthClientCredentialsLayer, Origins, TokenCache, layer::SkipToken,
-    middleware::OAuthClientCredentialsMiddleware, testing::Answer,
+    middleware::OAuthClientCredentialsMiddleware, testing::MockResponse,
     transport::same_origin_redirects,
 };
 
@@ -96,7 +96,7 @@ async fn p9_a_redirected_download_does_not_stop_other_requests() {
     other.api.respond_with(|_| Some(Response::new(Bytes::from_static(b"a file"))));
     let (client, log) = following(&stage, stage.origins());
     client.get(stage.api_server.url()).send().await.unwrap();
-    stage.idp.always(Answer::Status(503));
+    stage.idp.always(MockResponse::Status(503));
     let response = client.get(stage.url()).send().await.unwrap();
     assert_eq!(
         (response.status(), &*response.bytes().await.unwrap()),

@@ -10,7 +10,7 @@ use tower_oauth2_client_credentials::{
     event::AcquisitionReason,
     replay::ReqwestBodies,
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer, RegisteredClient},
+    testing::{AuthorizationServer, MockResponse, RegisteredClient},
     transport::{ProxySettings, ReqwestService},
 };
 
@@ -104,7 +104,7 @@ async fn p9_the_token_endpoint_is_never_followed_through_a_redirect() {
     for status in [301, 302, 303, 307, 308] {
         let (stage, other) = (Stage::new().await, Stage::new().await);
         let location = format!("{}/first", other.api_server.url());
-        stage.idp.always(Answer::Raw(redirect(status, location)));
+        stage.idp.always(MockResponse::Raw(redirect(status, location)));
         let following = direct().redirect(reqwest::redirect::Policy::limited(10));
         let source = ClientCredentials::builder(stage.token_server.token_url())
             .client_secret_post("me", "s3cret")

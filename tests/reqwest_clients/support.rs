@@ -14,15 +14,15 @@ use tokio::{
 use tower_oauth2_client_credentials::{
     ClientCredentials, Error, Origins, TokenCache,
     middleware::OAuthClientCredentialsMiddleware,
-    testing::{AuthorizationServer, Listening, ProtectedApi, RegisteredClient},
+    testing::{AuthorizationServer, MockServer, ProtectedApi, RegisteredClient},
     transport::ReqwestService,
 };
 
 pub(crate) struct Stage {
     pub(crate) idp: AuthorizationServer,
     pub(crate) api: ProtectedApi,
-    pub(crate) token_server: Listening,
-    pub(crate) api_server: Listening,
+    pub(crate) token_server: MockServer,
+    pub(crate) api_server: MockServer,
     pub(crate) http: ReqwestService,
 }
 

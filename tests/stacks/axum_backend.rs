@@ -5,7 +5,7 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use tokio::{net::TcpListener, task::JoinSet};
-use tower_oauth2_client_credentials::testing::{Answer, Listening, ProtectedApi};
+use tower_oauth2_client_credentials::testing::{MockResponse, MockServer, ProtectedApi};
 
 use crate::Idp;
 
@@ -17,7 +17,7 @@ struct World {
     idp: Idp,
     api: ProtectedApi,
     backend: String,
-    _api_server: Listening,
+    _api_server: MockServer,
 }
 
 impl World {
@@ -71,7 +71,7 @@ async fn its_handlers_share_one_token_and_pass_the_answer_on() {
 #[tokio::test]
 async fn its_callers_learn_which_server_is_down_and_nothing_else() {
     let world = World::start().await;
-    world.idp.idp.always(Answer::StatusRetryAfter(503, 60));
+    world.idp.idp.always(MockResponse::StatusRetryAfter(503, 60));
     let unavailable = (StatusCode::SERVICE_UNAVAILABLE, String::new());
     assert_eq!(world.get("/ready").await, unavailable);
     assert_eq!(world.get("/invoices/1").await, unavailable);

@@ -7,13 +7,13 @@ mod sidecar;
 
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials,
-    testing::{AuthorizationServer, Listening, RegisteredClient},
+    testing::{AuthorizationServer, MockServer, RegisteredClient},
 };
 
 /// An authorization server on a socket, and the settings of its client.
 struct Idp {
     idp: AuthorizationServer,
-    listening: Listening,
+    listening: MockServer,
 }
 
 impl Idp {

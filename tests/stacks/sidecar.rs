@@ -21,7 +21,9 @@ use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
-use tower_oauth2_client_credentials::{BoxError, TokenCache, cache::Readiness, testing::Answer};
+use tower_oauth2_client_credentials::{
+    BoxError, TokenCache, cache::Readiness, testing::MockResponse,
+};
 
 use crate::Idp;
 
@@ -244,7 +246,7 @@ async fn a_rejected_token_is_replaced_and_the_body_sent_again() {
 #[tokio::test]
 async fn its_probe_follows_the_token_and_needs_no_traffic_to_recover() {
     let idp = Idp::start().await;
-    idp.idp.always(Answer::Status(503));
+    idp.idp.always(MockResponse::Status(503));
     let world = World::start_until(idp, pending()).await;
     let mut watch = world.tokens.subscribe();
     while watch.current() != Some(Readiness::Failed) {

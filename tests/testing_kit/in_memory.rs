@@ -43,22 +43,22 @@ async fn the_life_of_a_token_runs_while_its_answer_travels() {
 async fn a_script_comes_first_then_an_outage_then_the_hook() {
     let idp = server();
     idp.on_request(|request| match request.form_value("client_id") {
-        Some("id") => Answer::Status(418),
-        _ => Answer::Issue,
+        Some("id") => MockResponse::Status(418),
+        _ => MockResponse::Issue,
     });
-    idp.always(Answer::Status(503));
+    idp.always(MockResponse::Status(503));
     idp.script([
-        Answer::StatusRetryAfter(429, 7),
-        Answer::OAuthError { status: 400, code: "invalid_scope" },
-        Answer::Raw(Response::builder().status(302).body(Bytes::new()).unwrap()),
-        Answer::Issue,
+        MockResponse::StatusRetryAfter(429, 7),
+        MockResponse::OAuthError { status: 400, code: "invalid_scope" },
+        MockResponse::Raw(Response::builder().status(302).body(Bytes::new()).unwrap()),
+        MockResponse::Issue,
     ]);
     let mut statuses = Vec::new();
     for _ in 0..6 {
         statuses.push(status_of(&idp).await);
     }
     assert_eq!(statuses, [429, 400, 302, 200, 503, 503]);
-    idp.script([Answer::Issue]);
+    idp.script([MockResponse::Issue]);
     idp.recover();
     assert_eq!(status_of(&idp).await, 418);
     assert_eq!((idp.token_requests(), idp.tokens_issued()), (7, 1));
@@ -68,20 +68,23 @@ async fn a_script_comes_first_then_an_outage_then_the_hook() {
 async fn answers_carry_what_they_say() {
     let idp = server();
     idp.script([
-        Answer::StatusRetryAfter(429, 7),
-        Answer::OAuthError { status: 400, code: "invalid_scope" },
+        MockResponse::StatusRetryAfter(429, 7),
+        MockResponse::OAuthError { status: 400, code: "invalid_scope" },
     ]);
     let throttled = idp.service().oneshot(ask(&idp.token_url(), GOOD)).await.unwrap();
     assert_eq!(throttled.headers()["retry-after"], "7");
     let error = idp.service().oneshot(ask(&idp.token_url(), GOOD)).await.unwrap();
     assert_eq!(json_of(error).await, json!({"error": "invalid_scope"}));
 
-    idp.script([Answer::Token("chosen".into()), Answer::IssueFor(Duration::from_secs(2))]);
+    idp.script([
+        MockResponse::Token("chosen".into()),
+        MockResponse::IssueFor(Duration::from_secs(2)),
+    ]);
     assert_eq!(token_of(&idp).await["access_token"], "chosen");
     assert_eq!(token_of(&idp).await["expires_in"], 2);
     idp.revoke("chosen");
     assert!(!idp.is_active("chosen"));
-    idp.script([Answer::Token("chosen".into())]);
+    idp.script([MockResponse::Token("chosen".into())]);
     token_of(&idp).await;
     assert!(idp.is_active("chosen"));
 }
@@ -89,7 +92,7 @@ async fn answers_carry_what_they_say() {
 #[tokio::test(start_paused = true)]
 async fn scripted_tokens_are_refused_to_bad_credentials() {
     let idp = server();
-    idp.script([Answer::Token("chosen".into())]);
+    idp.script([MockResponse::Token("chosen".into())]);
     let bad = ask(&idp.token_url(), &GOOD.replace("=secret", "=wrong"));
     let response = idp.service().oneshot(bad).await.unwrap();
     assert_eq!(response.status(), 400);
@@ -109,7 +112,7 @@ async fn scripted_tokens_are_refused_to_bad_credentials() {
 #[tokio::test(start_paused = true)]
 async fn a_hang_lasts_until_the_client_gives_up() {
     let idp = server();
-    idp.always(Answer::Hang);
+    idp.always(MockResponse::Hang);
     let hour = Duration::from_secs(3600);
     let hanging = idp.service().oneshot(ask(&idp.token_url(), GOOD));
     assert!(tokio::time::timeout(hour, hanging).await.is_err());
@@ -120,7 +123,7 @@ async fn a_hang_lasts_until_the_client_gives_up() {
 async fn requests_in_flight_are_counted() {
     let idp = server();
     let second = Duration::from_secs(1);
-    idp.script([Answer::Issue.after(second), Answer::Issue.after(2 * second)]);
+    idp.script([MockResponse::Issue.after(second), MockResponse::Issue.after(2 * second)]);
     let first = tokio::spawn(idp.service().call(ask(&idp.token_url(), GOOD)));
     let other = tokio::spawn(idp.service().call(ask(&idp.token_url(), GOOD)));
     assert_eq!((idp.token_requests(), idp.in_flight()), (2, 2));
@@ -133,7 +136,7 @@ async fn requests_in_flight_are_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_closed_connection_is_an_error() {
     let idp = server();
-    idp.script([Answer::CloseConnection]);
+    idp.script([MockResponse::CloseConnection]);
     let closed = idp.service().oneshot(ask(&idp.token_url(), GOOD)).await;
     let error: BoxError = closed.unwrap_err().into();
     assert!(error.is::<ConnectionClosed>());
@@ -294,7 +297,7 @@ fn debug_shows_no_secret() {
     let shown = format!(
         "{shown}{idp:?}{:?}{:?}{api:?}{:?}",
         idp.service(),
-        Answer::Token("hush".into()),
+        MockResponse::Token("hush".into()),
         api.service(),
     );
     assert!(!shown.contains("hush") && !shown.contains(&token), "{shown}");

@@ -62,7 +62,7 @@ async fn a_connection_is_closed_and_the_next_one_served() {
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let idp = server();
         let listening = idp.listen().await.unwrap();
-        idp.script([Answer::CloseConnection]);
+        idp.script([MockResponse::CloseConnection]);
         let client = client(version);
         client.request(ask(&listening.token_url(), GOOD)).await.unwrap_err();
         let next = client.request(ask(&listening.token_url(), GOOD)).await.unwrap();
@@ -75,7 +75,7 @@ async fn a_connection_is_closed_and_the_next_one_served() {
 async fn a_client_that_gives_up_is_no_longer_in_flight() {
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let idp = server();
-        idp.always(Answer::Hang);
+        idp.always(MockResponse::Hang);
         let listening = idp.listen().await.unwrap();
         {
             let client = client(version);
@@ -96,7 +96,7 @@ async fn shutdown_is_graceful_and_bounded() {
     let listening = idp.listen().await.unwrap();
     let addr = listening.addr();
     let url = listening.token_url();
-    idp.script([Answer::Issue.after(Duration::from_millis(50)), Answer::Hang]);
+    idp.script([MockResponse::Issue.after(Duration::from_millis(50)), MockResponse::Hang]);
     let slow = tokio::spawn(client(Version::HTTP_11).request(ask(&url, GOOD)));
     soon(|| idp.in_flight() == 1).await;
     let hanging = tokio::spawn(client(Version::HTTP_11).request(ask(&url, GOOD)));

@@ -91,7 +91,14 @@ async fn the_proxy_comes_from_the_configuration() {
                 ("OAUTH_PROXY", proxy),
             ],
         );
-        config.builder().unwrap().allow_plain_http().attempts(1).build().unwrap().into_cache()
+        config
+            .source_builder()
+            .unwrap()
+            .allow_plain_http()
+            .attempts(1)
+            .build()
+            .unwrap()
+            .into_cache()
     };
     bounded(tokens(&format!("http://user:hunter2@{}", proxy.addr)).get()).await.unwrap();
     let head = proxy.heads.recv().await.unwrap();

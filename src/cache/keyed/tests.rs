@@ -102,7 +102,7 @@ async fn a_token_is_as_old_as_its_request() {
             Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(10)))
         })
     };
-    let tokens = KeyedTokenCache::builder(source).concurrent_acquisitions(1).build();
+    let tokens = KeyedTokenCache::builder(source).acquisition_start_limit(1).build();
     let first = tokio::spawn(tokens.get(&0));
     tokio::task::yield_now().await;
     tokens.get(&1).await.unwrap();
@@ -125,7 +125,7 @@ fn one_at_once(timeout: Duration) -> (KeyedTokenCache<u64>, Arc<Mutex<Vec<Acquir
             }
         })
     };
-    let builder = KeyedTokenCache::builder(source).concurrent_acquisitions(1);
+    let builder = KeyedTokenCache::builder(source).acquisition_start_limit(1);
     (builder.configure(move |_, cache| cache.acquisition_timeout(timeout)).build(), asked)
 }
 

@@ -43,7 +43,7 @@
 //! | `invalid_client` with Basic, accepted with curl's `-d` | special characters in id or secret: `client_secret_basic_raw`, or `client_secret_post` |
 //! | `invalid_client` whose message names quotes or a blank | the variable or file that contained the value; `docker --env-file` keeps both |
 //! | 401 or 403 without a code | the credentials, then the token URL; if the message names a firewall or proxy, the network |
-//! | `invalid_client` with an assertion | its audience (issuer or token URL, to the letter, slash included), `kid`, the registered algorithm, then [`assertion_typ`] off |
+//! | `invalid_client` with an assertion | its audience (issuer or token URL, to the letter, slash included), `kid`, the registered algorithm, then [`send_assertion_typ`] off |
 //! | … and [`Event::ClockSkew`] before it | the clock; the next attempt is dated by the server's |
 //! | `invalid_client` with a certificate | whether the certificate arrives: proxies that end TLS, a separate endpoint ([`prefer_mtls_endpoint`]) |
 //! | an unknown token type | [`token_type_override`], if it is a Bearer token by another name |
@@ -51,7 +51,7 @@
 //! | a lifetime of 0 for a token that does not expire | [`token_lifetime`] |
 //! | no lifetime | [`default_lifetime`](TokenCacheBuilder::default_lifetime) |
 //!
-//! [`assertion_typ`]: ClientCredentialsBuilder::assertion_typ
+//! [`send_assertion_typ`]: ClientCredentialsBuilder::send_assertion_typ
 //! [`client_assertion_file`]: ClientCredentialsBuilder::client_assertion_file
 //! [`client_assertion_fn`]: ClientCredentialsBuilder::client_assertion_fn
 //! [`client_identity`]: ClientCredentialsBuilder::client_identity

@@ -41,7 +41,7 @@
 //!     });
 //! let source = ClientCredentials::builder(TOKEN_URL)
 //!     .private_key_jwt("CLIENT_ID", key, TOKEN_URL)
-//!     .assertion_typ(false) // the documentation shows `JWT` there
+//!     .send_assertion_typ(false) // the documentation shows `JWT` there
 //!     .scope("api://my-api/.default")
 //!     .build()?;
 //! # drop(source);
@@ -77,7 +77,7 @@
 //!     .default_lifetime(Duration::from_secs(90 * 60)) // below the session timeout, 2 h by default
 //!     .build();
 //! let layer = OAuthClientCredentialsLayer::new(tokens, Origins::parse([ORG])?)
-//!     .rejections(RejectionPolicy::any_401());
+//!     .rejection_policy(RejectionPolicy::any_scheme());
 //! # drop(layer);
 //! # }
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
@@ -89,7 +89,7 @@
 //!   [`default_lifetime`](TokenCacheBuilder::default_lifetime) below that. The default is five
 //!   minutes.
 //! * An expired token is a 401 whose challenge has the scheme `Token`. By default a challenge of
-//!   another scheme without `invalid_token` goes to the caller; [`RejectionPolicy::any_401`] makes it a
+//!   another scheme without `invalid_token` goes to the caller; [`RejectionPolicy::any_scheme`] makes it a
 //!   rejection.
 //! * With a certificate in place of the secret, Salesforce accepts the JWT bearer grant, an
 //!   [extension grant](crate::docs::grants#google-a-service-account): the consumer key as issuer,

@@ -58,7 +58,7 @@
 //! ```
 //!
 //! With settings from the environment, [`ClientCredentialsConfig::transport`] gives both clients
-//! the same settings: `config.transport()?.build_client()?`.
+//! the same settings: `config.transport_builder()?.build_client()?`.
 //!
 //! # hyper-util's client
 //!

@@ -76,7 +76,7 @@
 //! See [`grpc`] for what to do if such calls must not run twice.
 //!
 //! If the status comes with a `www-authenticate` field, the field decides as in HTTP, and
-//! [`rejections`](OAuthClientCredentialsLayer::rejections) applies here too. See [`grpc`] for the
+//! [`rejection_policy`](OAuthClientCredentialsLayer::rejection_policy) applies here too. See [`grpc`] for the
 //! details.
 //!
 //! # Without a token

@@ -179,7 +179,7 @@ impl ClientCredentialsBuilder {
 
     /// Sets whether `client_id` is sent with a client assertion. RFC 7521 §4.2 makes it optional.
     /// Entra ID and Keycloak require it, and no server is known to refuse it. Default: yes.
-    pub fn client_id_beside_assertion(mut self, send: bool) -> Self {
+    pub fn send_client_id(mut self, send: bool) -> Self {
         self.assertions.client_id_in_body = send;
         self
     }
@@ -198,7 +198,7 @@ impl ClientCredentialsBuilder {
     /// that refuse it. Then there is no `typ`. Default: yes.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
-    pub fn assertion_typ(mut self, send: bool) -> Self {
+    pub fn send_assertion_typ(mut self, send: bool) -> Self {
         self.assertions.typ = send;
         self
     }

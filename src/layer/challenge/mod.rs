@@ -47,7 +47,7 @@ pub struct RejectionPolicy(Rule);
 enum Rule {
     #[default]
     ByChallenge,
-    Any401,
+    AnyScheme,
     None,
     When(Arc<Closure>),
 }
@@ -70,8 +70,8 @@ impl RejectionPolicy {
 
     /// The same as [`by_challenge`](Self::by_challenge), and also a 401 that asks for other schemes
     /// only. For example, Salesforce sends `WWW-Authenticate: Token`.
-    pub fn any_401() -> Self {
-        Self(Rule::Any401)
+    pub fn any_scheme() -> Self {
+        Self(Rule::AnyScheme)
     }
 
     /// No response. A token that is revoked early is then used until it expires.
@@ -90,7 +90,7 @@ impl fmt::Debug for RejectionPolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Rule::ByChallenge => "RejectionPolicy::by_challenge",
-            Rule::Any401 => "RejectionPolicy::any_401",
+            Rule::AnyScheme => "RejectionPolicy::any_scheme",
             Rule::None => "RejectionPolicy::never",
             Rule::When(_) => "RejectionPolicy::when(..)",
         })
@@ -129,7 +129,7 @@ fn classify_unsuccessful(
     }
     let is_rejection = match rule {
         Rule::ByChallenge => class.is_rejection(status, unauthorized),
-        Rule::Any401 => {
+        Rule::AnyScheme => {
             class.is_rejection(status, unauthorized) || unauthorized && class == Class::OtherScheme
         }
         Rule::None => false,

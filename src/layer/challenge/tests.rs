@@ -244,7 +244,7 @@ fn a_401_rejects_the_token_unless_its_code_says_that_no_token_helps() {
         let mut headers = HeaderMap::new();
         let challenge = format!("Bearer error=\"{code}\"").parse().unwrap();
         headers.insert(header::WWW_AUTHENTICATE, challenge);
-        for rejections in [RejectionPolicy::by_challenge(), RejectionPolicy::any_401()] {
+        for rejections in [RejectionPolicy::by_challenge(), RejectionPolicy::any_scheme()] {
             let field = header::WWW_AUTHENTICATE;
             let verdict =
                 classify(StatusCode::UNAUTHORIZED, &headers, &field, "Bearer", &rejections);
@@ -292,7 +292,7 @@ fn a_proxy_answers_407_in_a_field_of_its_own() {
 
 #[test]
 fn the_rule_is_a_setting() {
-    let any = RejectionPolicy::any_401();
+    let any = RejectionPolicy::any_scheme();
     assert_eq!(verdict(401, "Token", &any), Verdict::Rejected);
     assert_eq!(verdict(401, "Bearer error=revoked", &any), Verdict::Rejected);
     assert_eq!(verdict(401, "Bearer error=insufficient_scope", &any), Verdict::PassThrough);

@@ -9,7 +9,7 @@ use crate::{
     sync::{Mutex, MutexGuard, lock},
     testing::{
         dpop::DpopVerifier,
-        listening::{Listening, Paths, Securing},
+        mock_server::{MockServer, Paths, Securing},
         recorded::{Log, RecordedRequest},
         server::AuthorizationServer,
     },
@@ -81,7 +81,7 @@ impl ProtectedApi {
     }
 
     /// An address for the in-memory service: `https://api.test`. The service itself ignores the host.
-    /// For a socket see [`Listening::url`].
+    /// For a socket see [`MockServer::url`].
     pub fn url(&self) -> String {
         "https://api.test".into()
     }
@@ -95,8 +95,8 @@ impl ProtectedApi {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
-    pub async fn listen(&self) -> io::Result<Listening> {
-        Listening::start(self.clone(), Paths::default(), Securing::Plain).await
+    pub async fn listen(&self) -> io::Result<MockServer> {
+        MockServer::start(self.clone(), Paths::default(), Securing::Plain).await
     }
 
     /// Requests so far, answered or not.

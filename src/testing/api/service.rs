@@ -15,7 +15,7 @@ use super::protected_api::ProtectedApi;
 use crate::{
     error::BoxError,
     testing::{
-        AnswerBody, Answering, ConnectionClosed, RecordedRequest, dpop::Unproven,
+        ConnectionClosed, MockBody, MockResponseFuture, RecordedRequest, dpop::Unproven,
         exchange::Endpoint,
     },
 };
@@ -61,16 +61,16 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<AnswerBody>;
+    type Response = Response<MockBody>;
     type Error = ConnectionClosed;
-    type Future = Answering;
+    type Future = MockResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        Answering::start(self.api.clone(), request)
+        MockResponseFuture::start(self.api.clone(), request)
     }
 }
 

@@ -12,9 +12,9 @@ use super::{
 use crate::{
     sync::{Mutex, MutexGuard, lock},
     testing::{
-        answer::Answer,
         dpop::DpopVerifier,
-        listening::{Listening, Paths, Securing},
+        mock_response::MockResponse,
+        mock_server::{MockServer, Paths, Securing},
         recorded::RecordedRequest,
     },
 };
@@ -81,7 +81,7 @@ impl AuthorizationServer {
 
     /// The token endpoint's address for the in-memory service: `https://idp.test/token`, or with
     /// the [path](super::AuthorizationServerBuilder::path) that was set. For a socket see
-    /// [`Listening::token_url`].
+    /// [`MockServer::token_url`].
     pub fn token_url(&self) -> String {
         format!("https://idp.test{}", self.shared.config.path)
     }
@@ -95,8 +95,8 @@ impl AuthorizationServer {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its I/O driver enabled.
-    pub async fn listen(&self) -> io::Result<Listening> {
-        Listening::start(self.clone(), self.paths(), Securing::Plain).await
+    pub async fn listen(&self) -> io::Result<MockServer> {
+        MockServer::start(self.clone(), self.paths(), Securing::Plain).await
     }
 
     pub(in crate::testing) fn paths(&self) -> Paths {
@@ -141,7 +141,7 @@ impl AuthorizationServer {
     }
 
     /// Adds to the script: the next requests get these responses, one each, in order.
-    pub fn script(&self, answers: impl IntoIterator<Item = Answer>) {
+    pub fn script(&self, answers: impl IntoIterator<Item = MockResponse>) {
         // Collected first: the iterator is the caller's code and may use this server.
         let answers: Vec<_> = answers.into_iter().collect();
         self.state().script.extend(answers);
@@ -149,7 +149,7 @@ impl AuthorizationServer {
 
     /// An outage: once the script is used up every request gets this response, until
     /// [`recover`](Self::recover).
-    pub fn always(&self, answer: Answer) {
+    pub fn always(&self, answer: MockResponse) {
         self.state().outage = Some(answer);
     }
 
@@ -160,21 +160,24 @@ impl AuthorizationServer {
         state.script.clear();
     }
 
-    /// Decides each response that the script and an outage do not decide. [`Answer::Issue`] is the
+    /// Decides each response that the script and an outage do not decide. [`MockResponse::Issue`] is the
     /// normal response. It replaces an earlier hook, and may use this server.
     ///
     /// # Examples
     ///
     /// ```
-    /// use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer};
+    /// use tower_oauth2_client_credentials::testing::{MockResponse, AuthorizationServer};
     ///
     /// let idp = AuthorizationServer::new();
     /// idp.on_request(|request| match request.form_value("scope") {
-    ///     Some("esp") => Answer::Issue,
-    ///     _ => Answer::OAuthError { status: 400, code: "invalid_scope" },
+    ///     Some("esp") => MockResponse::Issue,
+    ///     _ => MockResponse::OAuthError { status: 400, code: "invalid_scope" },
     /// });
     /// ```
-    pub fn on_request(&self, hook: impl Fn(&RecordedRequest) -> Answer + Send + Sync + 'static) {
+    pub fn on_request(
+        &self,
+        hook: impl Fn(&RecordedRequest) -> MockResponse + Send + Sync + 'static,
+    ) {
         self.state().hook = Some(Arc::new(hook));
     }
 

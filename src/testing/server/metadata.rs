@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde_json::Value;
 
-use crate::testing::{answer::Answer, recorded::Log};
+use crate::testing::{mock_response::MockResponse, recorded::Log};
 
 /// The well-known URIs at which a server has its metadata.
 ///
@@ -35,6 +35,6 @@ pub enum WellKnown {
 pub(super) struct Metadata {
     pub(super) well_known: WellKnown,
     pub(super) changed: BTreeMap<String, Value>,
-    pub(super) script: VecDeque<Answer>,
+    pub(super) script: VecDeque<MockResponse>,
     pub(super) log: Log,
 }

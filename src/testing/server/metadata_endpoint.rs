@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 use super::{
     authorization_server::AuthorizationServer, metadata::WellKnown, respond, service::Outcome,
 };
-use crate::testing::{answer::Answer, recorded::RecordedRequest};
+use crate::testing::{mock_response::MockResponse, recorded::RecordedRequest};
 
 impl AuthorizationServer {
     /// The issuer identifier for the in-memory service: `https://idp.test`, with the
     /// [path](super::AuthorizationServerBuilder::issuer_path) that was set. For a socket see
-    /// [`Listening::issuer`](crate::testing::Listening::issuer).
+    /// [`MockServer::issuer`](crate::testing::MockServer::issuer).
     pub fn issuer(&self) -> String {
         format!("https://idp.test{}", self.shared.config.issuer_path)
     }
@@ -49,8 +49,8 @@ impl AuthorizationServer {
     }
 
     /// Adds to the script of the metadata: the next requests for it, at either URI, get these
-    /// responses, one each, in order. [`Answer::Issue`] is the document.
-    pub fn script_metadata(&self, answers: impl IntoIterator<Item = Answer>) {
+    /// responses, one each, in order. [`MockResponse::Issue`] is the document.
+    pub fn script_metadata(&self, answers: impl IntoIterator<Item = MockResponse>) {
         let answers: Vec<_> = answers.into_iter().collect();
         self.state().metadata.script.extend(answers);
     }
@@ -76,26 +76,26 @@ impl AuthorizationServer {
             let openid = format!("{issuer_path}/.well-known/openid-configuration");
             let (is_oauth, is_openid) = (request.uri.path() == oauth, request.uri.path() == openid);
             let answer = match metadata.well_known {
-                _ if !is_oauth && !is_openid => Answer::Status(404),
+                _ if !is_oauth && !is_openid => MockResponse::Status(404),
                 well_known => metadata.script.pop_front().unwrap_or(match well_known {
-                    WellKnown::Both => Answer::Issue,
-                    WellKnown::OAuth if is_oauth => Answer::Issue,
-                    WellKnown::OpenId if is_openid => Answer::Issue,
-                    _ => Answer::Status(404),
+                    WellKnown::Both => MockResponse::Issue,
+                    WellKnown::OAuth if is_oauth => MockResponse::Issue,
+                    WellKnown::OpenId if is_openid => MockResponse::Issue,
+                    _ => MockResponse::Status(404),
                 }),
             };
             (answer, delay)
         };
         let mut inner = &answer;
-        while let Answer::Delayed(more, delayed) = inner {
+        while let MockResponse::Delayed(more, delayed) = inner {
             delay = delay.saturating_add(*more);
             inner = delayed;
         }
         let outcome = match inner {
-            Answer::Issue if request.method != Method::GET => {
+            MockResponse::Issue if request.method != Method::GET => {
                 Outcome::Respond(respond::status(405, None))
             }
-            Answer::Issue => Outcome::Respond(self.document(&request)),
+            MockResponse::Issue => Outcome::Respond(self.document(&request)),
             other => self.perform((other.clone(), request), &mut delay),
         };
         (outcome, delay)

@@ -17,7 +17,8 @@ use super::{authorization_server::AuthorizationServer, grant, respond};
 use crate::{
     error::BoxError,
     testing::{
-        Answer, AnswerBody, Answering, ConnectionClosed, RecordedRequest, exchange::Endpoint,
+        ConnectionClosed, MockBody, MockResponse, MockResponseFuture, RecordedRequest,
+        exchange::Endpoint,
     },
 };
 
@@ -61,16 +62,16 @@ where
     B::Data: Send,
     B::Error: Into<BoxError>,
 {
-    type Response = Response<AnswerBody>;
+    type Response = Response<MockBody>;
     type Error = ConnectionClosed;
-    type Future = Answering;
+    type Future = MockResponseFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        Answering::start(self.server.clone(), request)
+        MockResponseFuture::start(self.server.clone(), request)
     }
 }
 
@@ -137,7 +138,7 @@ pub(super) enum Outcome {
 
 impl AuthorizationServer {
     /// Records the request and decides the response, with the server's delay.
-    fn decide(&self, request: RecordedRequest) -> ((Answer, Arc<RecordedRequest>), Duration) {
+    fn decide(&self, request: RecordedRequest) -> ((MockResponse, Arc<RecordedRequest>), Duration) {
         let request = Arc::new(request);
         let (planned, hook, delay) = {
             let mut state = self.state();
@@ -145,30 +146,31 @@ impl AuthorizationServer {
             let planned = state.script.pop_front().or_else(|| state.outage.clone());
             (planned, state.hook.clone(), state.delay)
         };
-        let answer = planned.unwrap_or_else(|| hook.map_or(Answer::Issue, |hook| hook(&request)));
+        let answer =
+            planned.unwrap_or_else(|| hook.map_or(MockResponse::Issue, |hook| hook(&request)));
         ((answer, request), delay)
     }
 
     pub(super) fn perform(
         &self,
-        (mut answer, request): (Answer, Arc<RecordedRequest>),
+        (mut answer, request): (MockResponse, Arc<RecordedRequest>),
         delay: &mut Duration,
     ) -> Outcome {
-        while let Answer::Delayed(more, inner) = answer {
+        while let MockResponse::Delayed(more, inner) = answer {
             *delay = delay.saturating_add(more);
             answer = *inner;
         }
         Outcome::Respond(match answer {
-            Answer::Issue => self.grant(&request, None, None),
-            Answer::IssueFor(lifetime) => self.grant(&request, None, Some(lifetime)),
-            Answer::Token(token) => self.grant(&request, Some(token), None),
-            Answer::OAuthError { status, code } => respond::oauth_error(status, code),
-            Answer::Status(status) => respond::status(status, None),
-            Answer::StatusRetryAfter(status, secs) => respond::status(status, Some(secs)),
-            Answer::Raw(response) => response,
-            Answer::Hang => return Outcome::Hang,
-            Answer::CloseConnection => return Outcome::Close,
-            Answer::Delayed(..) => unreachable!("unwrapped above"),
+            MockResponse::Issue => self.grant(&request, None, None),
+            MockResponse::IssueFor(lifetime) => self.grant(&request, None, Some(lifetime)),
+            MockResponse::Token(token) => self.grant(&request, Some(token), None),
+            MockResponse::OAuthError { status, code } => respond::oauth_error(status, code),
+            MockResponse::Status(status) => respond::status(status, None),
+            MockResponse::StatusRetryAfter(status, secs) => respond::status(status, Some(secs)),
+            MockResponse::Raw(response) => response,
+            MockResponse::Hang => return Outcome::Hang,
+            MockResponse::CloseConnection => return Outcome::Close,
+            MockResponse::Delayed(..) => unreachable!("unwrapped above"),
         })
     }
 

@@ -3,15 +3,15 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::{metadata::Metadata, tokens::Tokens};
-use crate::testing::{Answer, RecordedRequest, recorded::Log};
+use crate::testing::{MockResponse, RecordedRequest, recorded::Log};
 
-pub(super) type Hook = Arc<dyn Fn(&RecordedRequest) -> Answer + Send + Sync>;
+pub(super) type Hook = Arc<dyn Fn(&RecordedRequest) -> MockResponse + Send + Sync>;
 
 pub(super) struct State {
     pub(super) lifetime: Duration,
     pub(super) delay: Duration,
-    pub(super) script: VecDeque<Answer>,
-    pub(super) outage: Option<Answer>,
+    pub(super) script: VecDeque<MockResponse>,
+    pub(super) outage: Option<MockResponse>,
     pub(super) hook: Option<Hook>,
     pub(super) tokens: Tokens,
     pub(super) log: Log,

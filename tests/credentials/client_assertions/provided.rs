@@ -15,7 +15,7 @@ use http::Response;
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, ErrorKind, Event, TokenSource as _,
-    testing::{Answer, AuthorizationServer},
+    testing::{AuthorizationServer, MockResponse},
 };
 
 use super::support::{JWT_BEARER, Stage, traced};
@@ -180,7 +180,7 @@ async fn a_closure_is_called_for_each_attempt() {
         .client_assertion_type("urn:ietf:params:oauth:client-assertion-type:jwt-spiffe")
         .build()
         .unwrap();
-    stage.idp.script([Answer::Status(503)]);
+    stage.idp.script([MockResponse::Status(503)]);
     source.acquire(stage.acquire()).await.unwrap();
     assert_eq!(stage.sent("client_assertion"), svids.clone().map(Some));
     assert_eq!(stage.sent("client_id"), [None, None]);
@@ -224,7 +224,7 @@ async fn a_server_that_echoes_the_assertion_does_not_get_it_into_a_log() {
     stage.idp.on_request(|request| {
         let assertion = request.form_value("client_assertion").unwrap().to_owned();
         let body = json!({"error": assertion, "error_description": assertion}).to_string();
-        Answer::Raw(Response::builder().status(400).body(Bytes::from(body)).unwrap())
+        MockResponse::Raw(Response::builder().status(400).body(Bytes::from(body)).unwrap())
     });
     let provided = svid.clone();
     let source = stage

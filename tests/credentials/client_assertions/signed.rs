@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::{
     BoxError, Error, ErrorKind, Event, TokenSource as _,
     client_auth::{AssertionAudience, Secret},
     jose::{HmacAlgorithm, SigningAlgorithm as Algorithm, SigningKey, SigningKeySource},
-    testing::Answer,
+    testing::MockResponse,
 };
 
 use super::support::{ISSUER, JWT_BEARER, Known, Stage, traced};
@@ -191,8 +191,8 @@ async fn header_claims_and_parameters_are_as_specified() {
     let plain = SigningKey::from_pem(Algorithm::Es256, EC256).unwrap();
     let source = stage
         .client()
-        .client_id_beside_assertion(false)
-        .assertion_typ(false)
+        .send_client_id(false)
+        .send_assertion_typ(false)
         .assertion_lifetime(Duration::from_secs(300))
         .private_key_jwt("me", plain, ISSUER);
     // The key has no id, so this server does not know it.
@@ -209,7 +209,9 @@ async fn each_attempt_has_a_fresh_jti_and_date() {
     let key = SigningKey::generate(Algorithm::EdDsa).unwrap();
     let stage = Stage::new(vec![Known::of(&key)]);
     let source = stage.client().private_key_jwt("me", key, ISSUER).build().unwrap();
-    stage.idp.script([Answer::StatusRetryAfter(503, 7), Answer::StatusRetryAfter(429, 8)]);
+    stage
+        .idp
+        .script([MockResponse::StatusRetryAfter(503, 7), MockResponse::StatusRetryAfter(429, 8)]);
     source.acquire(stage.acquire()).await.unwrap();
     let sent: Vec<_> = stage.sent("client_assertion").into_iter().flatten().collect();
     let claims: Vec<_> = sent.iter().map(|jwt| part(jwt, 1)).collect();
@@ -344,7 +346,9 @@ async fn p8_no_key_secret_or_assertion_is_shown() {
         let body = serde_json::json!({
             "error": "invalid_client", "error_description": format!("bad assertion {assertion}"),
         });
-        Answer::Raw(Response::builder().status(401).body(Bytes::from(body.to_string())).unwrap())
+        MockResponse::Raw(
+            Response::builder().status(401).body(Bytes::from(body.to_string())).unwrap(),
+        )
     });
     let mut shown = String::new();
     for builder in [

@@ -8,7 +8,7 @@ use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
     Event, TokenSource as _,
     jose::{SigningAlgorithm, SigningKey},
-    testing::Answer,
+    testing::MockResponse,
 };
 
 use super::support::{ISSUER, Known, Stage};
@@ -132,7 +132,7 @@ async fn a_retry_after_date_is_read_by_the_servers_clock() {
     let clock = stage.clock;
     let date = httpdate::fmt_http_date(clock.now() + Duration::from_secs(8));
     let busy = Response::builder().status(503).header("retry-after", date).body(Bytes::new());
-    stage.idp.script([Answer::Raw(busy.unwrap())]);
+    stage.idp.script([MockResponse::Raw(busy.unwrap())]);
     let source = stage
         .client()
         .private_key_jwt("me", key, ISSUER)

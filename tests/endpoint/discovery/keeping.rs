@@ -41,7 +41,7 @@ async fn waiters_share_a_failure_too() {
 #[tokio::test(start_paused = true)]
 async fn an_acquisition_that_is_not_driven_does_not_block_the_others_for_ever() {
     let idp = AuthorizationServer::new();
-    idp.script_metadata([Answer::Hang]);
+    idp.script_metadata([MockResponse::Hang]);
     let source = client(&idp).build().unwrap();
     let mut stalled = std::pin::pin!(acquire(&source));
     // Polled once and not again, as on a stalled runtime.
@@ -77,7 +77,7 @@ async fn a_document_is_read_again_after_its_time_and_kept_if_there_is_no_newer_o
 
     // A server that hangs costs at most half of the attempt's time.
     tokio::time::advance(S).await;
-    idp.script_metadata([Answer::Hang]);
+    idp.script_metadata([MockResponse::Hang]);
     source.acquire(observing.clone()).await.unwrap();
     assert_eq!((asked(&idp).len(), events.lock().unwrap().len()), (4, 2));
 

@@ -20,7 +20,7 @@ use tower_oauth2_client_credentials::{
     endpoint::ClientCredentialsBuilder,
     event::{AcquisitionReason, Observer},
     source::AcquireContext,
-    testing::{Answer, AuthorizationServer, ClientCertificate, RegisteredClient, WellKnown},
+    testing::{AuthorizationServer, ClientCertificate, MockResponse, RegisteredClient, WellKnown},
     transport::TokenRequest,
 };
 
@@ -47,12 +47,12 @@ fn asked(idp: &AuthorizationServer) -> Vec<String> {
     idp.metadata_requests().iter().map(|request| request.uri.to_string()).collect()
 }
 
-fn raw(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+fn raw(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> MockResponse {
     let mut response = Response::builder().status(status);
     for (name, value) in headers {
         response = response.header(*name, *value);
     }
-    Answer::Raw(response.body(body.into()).unwrap())
+    MockResponse::Raw(response.body(body.into()).unwrap())
 }
 
 /// An acquisition that records its events.
@@ -176,8 +176,8 @@ async fn an_answer_that_is_not_a_document_is_an_error_that_says_so() {
         (raw(200, &[], ""), 200, true, "it is not a JSON object"),
         (raw(200, &[], "\u{0}\u{1}"), 200, false, "it is not a JSON object"),
         (raw(200, &[], "[".repeat(100_000)), 200, false, "it is not a JSON object"),
-        (Answer::Status(403), 403, false, "it answers 403"),
-        (Answer::Status(500), 500, true, "it answers 500"),
+        (MockResponse::Status(403), 403, false, "it answers 403"),
+        (MockResponse::Status(500), 500, true, "it answers 500"),
     ] {
         let idp = AuthorizationServer::new();
         idp.script_metadata([answer.clone(), answer]);
@@ -195,10 +195,10 @@ async fn an_answer_that_is_not_a_document_is_an_error_that_says_so() {
 #[tokio::test(start_paused = true)]
 async fn the_more_specific_of_two_failures_is_reported() {
     for (answers, retryable, status) in [
-        ([Answer::Status(404), Answer::Status(503)], true, 503),
-        ([Answer::Status(503), Answer::Status(404)], true, 503),
-        ([Answer::Status(403), Answer::Status(404)], false, 403),
-        ([Answer::Status(404), raw(200, &[], "{}")], false, 200),
+        ([MockResponse::Status(404), MockResponse::Status(503)], true, 503),
+        ([MockResponse::Status(503), MockResponse::Status(404)], true, 503),
+        ([MockResponse::Status(403), MockResponse::Status(404)], false, 403),
+        ([MockResponse::Status(404), raw(200, &[], "{}")], false, 200),
     ] {
         let idp = AuthorizationServer::new();
         idp.script_metadata(answers);
@@ -208,10 +208,10 @@ async fn the_more_specific_of_two_failures_is_reported() {
     }
     // A server that answers "later" is not asked again at once.
     let idp = AuthorizationServer::new();
-    idp.script_metadata([Answer::StatusRetryAfter(429, 7)]);
+    idp.script_metadata([MockResponse::StatusRetryAfter(429, 7)]);
     let error = failure(client(&idp)).await;
     assert_eq!(error.retry_after(), Some(7 * S));
-    idp.script_metadata([(); 4].map(|()| Answer::CloseConnection));
+    idp.script_metadata([(); 4].map(|()| MockResponse::CloseConnection));
     let error = failure(client(&idp)).await;
     assert!(error.is_retryable() && error.to_string().contains("no answer"), "{error}");
     assert_eq!(asked(&idp).len(), 1 + 4, "each of the two places is asked twice");
@@ -222,7 +222,7 @@ async fn a_first_location_that_resets_does_not_hide_the_second() {
     let idp = AuthorizationServer::builder()
         .client(RegisteredClient::new("id").secret("hunter2"))
         .build();
-    idp.script_metadata([Answer::CloseConnection, Answer::CloseConnection]);
+    idp.script_metadata([MockResponse::CloseConnection, MockResponse::CloseConnection]);
     acquire(&client(&idp).attempts(1).build().unwrap()).await.unwrap();
     let asked = asked(&idp);
     assert_eq!(asked.len(), 3, "{asked:?}");
@@ -242,7 +242,11 @@ async fn json_is_read_with_any_content_type() {
 #[tokio::test(start_paused = true)]
 async fn a_transient_failure_is_retried_within_the_acquisition() {
     let idp = AuthorizationServer::new();
-    idp.script_metadata([Answer::Status(502), Answer::Status(502), Answer::CloseConnection]);
+    idp.script_metadata([
+        MockResponse::Status(502),
+        MockResponse::Status(502),
+        MockResponse::CloseConnection,
+    ]);
     acquire(&client(&idp).build().unwrap()).await.unwrap();
     assert_eq!((asked(&idp).len(), idp.token_requests()), (4, 1));
 }

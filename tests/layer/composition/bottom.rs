@@ -96,7 +96,7 @@ impl Clone for Api {
 impl Service<Request<Body>> for Api {
     type Response = Response<Body>;
     type Error = BoxError;
-    type Future = Answering;
+    type Future = MockResponseFuture;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         if self.readiness == Readiness::Idle && !self.prompt {
@@ -108,7 +108,7 @@ impl Service<Request<Body>> for Api {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Body>) -> Answering {
+    fn call(&mut self, request: Request<Body>) -> MockResponseFuture {
         assert!(self.readiness == Readiness::Ready, "called without being made ready");
         self.readiness = Readiness::Idle;
         let field = request.headers().get(header::AUTHORIZATION);
@@ -118,7 +118,7 @@ impl Service<Request<Body>> for Api {
         let seen = Seen { nth: all.len() + 1, host, token: token.to_owned() };
         all.push(seen.clone());
         self.flying.fetch_add(1, SeqCst);
-        Answering {
+        MockResponseFuture {
             answer: Some((self.script)(&seen)),
             yielded: false,
             flying: Arc::clone(&self.flying),
@@ -126,13 +126,13 @@ impl Service<Request<Body>> for Api {
     }
 }
 
-pub(crate) struct Answering {
+pub(crate) struct MockResponseFuture {
     answer: Option<Result<Response<Body>, BoxError>>,
     yielded: bool,
     flying: Arc<AtomicUsize>,
 }
 
-impl Future for Answering {
+impl Future for MockResponseFuture {
     type Output = Result<Response<Body>, BoxError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -144,7 +144,7 @@ impl Future for Answering {
     }
 }
 
-impl Drop for Answering {
+impl Drop for MockResponseFuture {
     fn drop(&mut self) {
         self.flying.fetch_sub(1, SeqCst);
     }

@@ -122,7 +122,7 @@ async fn above_each_redirect_is_checked() {
     let client_of = |world: &World, elsewhere| {
         ServiceBuilder::new()
             .layer(FollowRedirectLayer::new())
-            .layer(world.ours().other_origin(elsewhere))
+            .layer(world.ours().withheld(elsewhere))
             .service(world.bottom())
     };
     let world = redirecting("/there");

@@ -17,17 +17,17 @@ use bytes::Bytes;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::testing::{Answer, AuthorizationServer};
+/// use tower_oauth2_client_credentials::testing::{MockResponse, AuthorizationServer};
 ///
 /// let idp = AuthorizationServer::new();
 /// idp.script([
-///     Answer::Status(502),
-///     Answer::OAuthError { status: 400, code: "temporarily_unavailable" }.after(Duration::from_secs(3)),
+///     MockResponse::Status(502),
+///     MockResponse::OAuthError { status: 400, code: "temporarily_unavailable" }.after(Duration::from_secs(3)),
 /// ]);
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
-pub enum Answer {
+pub enum MockResponse {
     /// The normal response: a token for a valid request, an OAuth error for an invalid one.
     Issue,
     /// A new token with this lifetime.
@@ -54,10 +54,10 @@ pub enum Answer {
     /// Exactly this response.
     Raw(http::Response<Bytes>),
     /// Another response, after a delay that is added to the server's own.
-    Delayed(Duration, Box<Answer>),
+    Delayed(Duration, Box<MockResponse>),
 }
 
-impl Answer {
+impl MockResponse {
     /// Adds a delay to this response, in addition to the server's own delay.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
@@ -66,7 +66,7 @@ impl Answer {
 }
 
 /// Shows no token and no body.
-impl fmt::Debug for Answer {
+impl fmt::Debug for MockResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Issue => f.write_str("Issue"),

@@ -20,7 +20,7 @@ use tokio::{
     task::{JoinHandle, JoinSet},
 };
 
-use super::exchange::{Answering, Endpoint};
+use super::exchange::{Endpoint, MockResponseFuture};
 #[cfg(feature = "testing-rustls")]
 use super::{ClientCertificate, recorded::Secure};
 
@@ -49,7 +49,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 /// # }).unwrap();
 /// ```
 #[must_use = "the server stops when this is dropped"]
-pub struct Listening {
+pub struct MockServer {
     addr: SocketAddr,
     paths: Paths,
     secured: bool,
@@ -73,7 +73,7 @@ pub(super) enum Securing {
     Tls(tokio_rustls::TlsAcceptor),
 }
 
-impl Listening {
+impl MockServer {
     pub(super) async fn start<E: Endpoint>(
         endpoint: E,
         paths: Paths,
@@ -118,9 +118,9 @@ impl Listening {
     }
 }
 
-impl fmt::Debug for Listening {
+impl fmt::Debug for MockServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listening").field("addr", &self.addr).finish_non_exhaustive()
+        f.debug_struct("MockServer").field("addr", &self.addr).finish_non_exhaustive()
     }
 }
 
@@ -193,7 +193,7 @@ async fn serve<E, S>(
     let close = Arc::new(Notify::new());
     let service = service_fn(|mut request: http::Request<Incoming>| {
         request.extensions_mut().extend(connection.clone());
-        let answering = Answering::start(endpoint.clone(), request);
+        let answering = MockResponseFuture::start(endpoint.clone(), request);
         let close = Arc::clone(&close);
         async move {
             let answered = answering.await;

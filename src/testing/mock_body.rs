@@ -18,45 +18,45 @@ use http_body_util::Full;
 ///
 /// ```
 /// use http_body_util::{BodyExt, Empty};
-/// use tower_oauth2_client_credentials::testing::{AnswerBody, AuthorizationServer, ProtectedApi};
+/// use tower_oauth2_client_credentials::testing::{MockBody, AuthorizationServer, ProtectedApi};
 /// use tower_service::Service;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # runtime.block_on(async {
 /// let api = ProtectedApi::new(&AuthorizationServer::new());
 /// let request = http::Request::get("https://api.test/").body(Empty::<bytes::Bytes>::new()).unwrap();
-/// let body: AnswerBody = api.service().call(request).await.unwrap().into_body();
+/// let body: MockBody = api.service().call(request).await.unwrap().into_body();
 /// assert!(body.collect().await.is_ok());
 /// # });
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct AnswerBody(Full<Bytes>);
+pub struct MockBody(Full<Bytes>);
 
-impl AnswerBody {
+impl MockBody {
     pub(super) fn new(bytes: Bytes) -> Self {
         Self(Full::new(bytes))
     }
 }
 
-impl From<Bytes> for AnswerBody {
+impl From<Bytes> for MockBody {
     fn from(bytes: Bytes) -> Self {
         Self::new(bytes)
     }
 }
 
-impl From<String> for AnswerBody {
+impl From<String> for MockBody {
     fn from(text: String) -> Self {
         Self::new(text.into())
     }
 }
 
-impl From<&'static str> for AnswerBody {
+impl From<&'static str> for MockBody {
     fn from(text: &'static str) -> Self {
         Self::new(text.into())
     }
 }
 
-impl Body for AnswerBody {
+impl Body for MockBody {
     type Data = Bytes;
     type Error = Infallible;
 
