@@ -84,7 +84,7 @@ pub enum Event {
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
     },
-    /// An API rejected the current token.
+    /// An API rejected the cached token.
     #[non_exhaustive]
     Rejected {
         /// How the cache reacts.
@@ -130,7 +130,7 @@ pub enum Event {
         error: Error,
     },
     /// The wall clock moved forward more than the monotonic clock: the machine was suspended, or
-    /// its clock was set. The cached token is older than it seemed by as much.
+    /// its clock was set. The token's age is corrected by the difference.
     #[non_exhaustive]
     SuspendNoticed {
         /// The difference.
@@ -147,8 +147,10 @@ pub enum Event {
         /// The lifetime in force, from the instant that the token was issued.
         lifetime: Duration,
     },
-    /// An acquisition exceeded its bound on a waiter's clock and was replaced: its runtime is not
-    /// driven.
+    /// An acquisition exceeded
+    /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout) by 5 s on a
+    /// waiter's clock and was replaced. Its runtime has ended, or is stalled: a current-thread
+    /// runtime that nobody is blocking on.
     #[non_exhaustive]
     Abandoned {
         /// How old it was.
@@ -185,7 +187,7 @@ pub enum Event {
         refused: bool,
     },
     /// A request whose token was rejected, or whose DPoP proof lacked a nonce, was not sent again,
-    /// and the caller got the API's answer. For
+    /// and the caller got the API's response. For
     /// [`ConnectionLost`](NotReplayedReason::ConnectionLost) the caller got the error. At most once
     /// a minute for each reason.
     #[non_exhaustive]
@@ -207,11 +209,11 @@ pub enum Event {
         to: String,
     },
     /// The local wall clock and the authorization server's are more than a few seconds apart:
-    /// client assertions are dated by the server's from now on. It comes again when the
-    /// difference changes.
+    /// client assertions are dated by the server's from now on. Reported again when the difference
+    /// changes.
     #[non_exhaustive]
     ClockSkew {
-        /// By how much they differ; zero when they agree again.
+        /// The difference. It is zero when the clocks agree again.
         by: Duration,
         /// Whether the local clock is the one that is behind.
         local_is_behind: bool,
@@ -229,13 +231,13 @@ pub enum RejectionAction {
     /// The last acquisition failed; the next is possible in `next_in`, and comes with the next
     /// request after that.
     CoolingDown {
-        /// The end of the pause, from now.
+        /// The end of the cooldown, from now.
         next_in: Duration,
     },
     /// There is no tokio runtime here to acquire a token on.
     NoRuntime,
-    /// This API rejects fresh tokens: the budget of acquisitions for rejections is used up, so the
-    /// API's answer is returned. The next acquisition for a rejection is possible in `next_in`.
+    /// This API rejects fresh tokens. The rejection budget is used up, so the API's response is
+    /// returned. The next acquisition for a rejection is possible in `next_in`.
     TooSoon {
         /// The earliest next acquisition for a rejection, from now.
         next_in: Duration,
@@ -255,7 +257,7 @@ impl Observer {
         Self(Some(Arc::new(observer)))
     }
 
-    /// Whether anybody sees an event at level DEBUG.
+    /// Whether DEBUG events have a receiver.
     pub(crate) fn sees_debug(&self) -> bool {
         self.0.is_some() || tracing::enabled!(tracing::Level::DEBUG)
     }
@@ -279,7 +281,7 @@ impl fmt::Debug for Observer {
 }
 
 impl Event {
-    /// DEBUG while all is well; WARN where an operator would want to look.
+    /// Logs the event: DEBUG in normal operation, WARN for conditions that need attention.
     fn trace(&self) {
         match self {
             Self::Acquired { reason, took, lifetime } => {

@@ -1,5 +1,5 @@
-//! How long a cache waits between acquisitions: the cooldown after failures, and the budget of
-//! acquisitions that rejections cause.
+//! How long a cache waits between acquisitions: the cooldown after failures, and the rejection
+//! budget.
 
 use std::time::Duration;
 
@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 use crate::error::{Error, Problem};
 
-/// The settings of the cooldown and of the budget. Ranges are `(first, max)`. [`defaults`](crate::docs::defaults) gives the reason for each default.
+/// The settings of the cooldown and of the rejection budget. Ranges are `(first, max)`.
+/// [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
 pub(super) struct BackoffSettings {
     pub(super) cooldown: (Duration, Duration),
@@ -95,7 +96,7 @@ const BURST: u32 = 3;
 /// token reaches its scheduled refresh unrejected.
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// The budget of acquisitions that rejections and forced refreshes start.
+/// The rejection budget: the acquisitions that rejections and forced refreshes may start.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RejectionBudget {
     /// Acquisitions since the budget was full.
@@ -157,8 +158,8 @@ pub(super) struct BackoffState {
 
 #[cfg(feature = "keyed")]
 impl BackoffState {
-    /// When it can be forgotten without causing further token requests: one maximum cooldown after the
-    /// cooldown ends, and when the budget is full.
+    /// When it can be forgotten without causing further token requests: one maximum cooldown after
+    /// the cooldown ends, and when the rejection budget is full.
     pub(super) fn forget_at(&self, settings: &BackoffSettings) -> Option<Instant> {
         let failure = self.failure.as_ref().map(|it| it.until + settings.cooldown.1);
         failure.max(self.budget.full_at()).max(self.not_before)
@@ -176,7 +177,7 @@ mod tests {
     use super::*;
     use crate::error::Problem;
 
-    /// The count of failures and the pause in seconds, of one error after another.
+    /// The count of failures and the cooldown in seconds, of one error after another.
     fn after_each(kinds: &[Problem], draw: f64) -> Vec<(u32, f64)> {
         let now = Instant::now();
         let mut cooldown = None;

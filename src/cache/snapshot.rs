@@ -34,8 +34,8 @@ pub(crate) struct Snapshot {
     /// Such a token is used only by the requests that waited for its acquisition.
     pub(super) expired_on_arrival: bool,
     pub(super) replaced: Replaced,
-    /// A copy of the token for each stripe of threads, so that clones in different threads write to
-    /// different reference counts.
+    /// A copy of the token for each stripe (group of threads), so that clones in different threads
+    /// write to different reference counts.
     pub(super) copies: Striped<Token>,
 }
 

@@ -9,7 +9,7 @@ use crate::{
     secret_file::{FileValue, ReadContext, SecretFile},
 };
 
-/// The mistake of a value that is empty or only white space.
+/// The error of a value that is empty or only white space.
 pub(super) const BLANK_SECRET: &str = "client secret: it is empty; pass the secret that the authorization server gave this client, or \
      call public_client";
 

@@ -42,7 +42,7 @@ pub(super) struct EndpointClient {
     #[cfg(feature = "dpop")]
     pub(super) dpop: DpopConfig,
     pub(super) auth: Box<dyn ClientAuth>,
-    /// For the name of the client.
+    /// A part of the name of the OAuth client.
     pub(super) client_id: Option<String>,
     pub(super) parameters: Parameters,
     pub(super) transport: Arc<dyn Transport>,
@@ -58,7 +58,7 @@ pub(super) struct EndpointClient {
 
 /// The response to a token request.
 struct Exchanged {
-    /// For nonces.
+    /// The header fields, which may have a nonce.
     #[cfg_attr(not(feature = "dpop"), expect(dead_code))]
     headers: HeaderMap,
     token: Result<Token, Error>,
@@ -160,11 +160,12 @@ impl EndpointClient {
         request::prepare(endpoint, &self.parameters, &*self.auth, self.now(), context).await
     }
 
-    /// Sends a request and reads the response. `has_times`: whether the request contains the time.
+    /// Sends a request and reads the response. `has_times` says whether the request contains the
+    /// time.
     ///
     /// # Errors
     ///
-    /// When there is no response.
+    /// An error if there is no response.
     async fn exchange(
         &self,
         request: PreparedRequest,

@@ -22,7 +22,7 @@ pub(super) struct RawResponse<'a> {
     pub(super) status: StatusCode,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: Result<&'a [u8], BodyError>,
-    /// For a `Retry-After` that is a date.
+    /// The current time, to read a `Retry-After` that is a date.
     pub(super) now: SystemTime,
     /// The secrets in the request, which no error may show.
     pub(super) secrets: &'a SentSecrets,
@@ -46,11 +46,11 @@ pub(super) fn wants_body(status: StatusCode, headers: &HeaderMap) -> bool {
     !status.is_redirection() && !is_encoded(headers)
 }
 
-/// Reads an answer (RFC 6749 §5).
+/// Reads a response (RFC 6749 §5).
 ///
 /// # Errors
 ///
-/// Any response without a usable token. The error has the status and `Retry-After`.
+/// Any response without a usable token is an error. It has the status and `Retry-After`.
 pub(super) fn read(answer: RawResponse<'_>) -> Result<Token, Error> {
     let RawResponse { status, headers, secrets, .. } = answer;
     let retry_after = retry_after::read(headers, answer.now);

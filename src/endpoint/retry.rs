@@ -12,7 +12,8 @@ use crate::{
 
 /// The second attempt handles a lost connection, the third a failover.
 pub(super) const ATTEMPTS: u32 = 3;
-/// A token endpoint answers in well under a second; three times this is above the cache's bound.
+/// A token endpoint answers in well under a second; three times this is above the cache's
+/// `acquisition_timeout`.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than a round trip, and short for a waiting person.
 pub(super) const RETRY_BASE: Duration = Duration::from_millis(100);
@@ -65,7 +66,7 @@ where
         let failed = error.clone();
         acquire.observer.emit(&Event::Retrying { attempt: number, error, delay });
         sleep(delay).await;
-        // The deadline may have passed if the runtime was not driven in the meantime.
+        // The deadline may have passed if the runtime was stalled in the meantime.
         if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(failed);
         }

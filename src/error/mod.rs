@@ -25,7 +25,7 @@ const MAX_CAUSES: usize = 16;
 /// A boxed error, as tower's middleware uses it.
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// There is no token, or a request was not sent.
+/// The error type of this crate: no token could be acquired, or a request was refused.
 ///
 /// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
 /// the errors of other middleware.
@@ -115,15 +115,15 @@ impl Error {
         self.with(|inner| inner.detail = Some(detail))
     }
 
-    /// The cause.
+    /// Sets the cause.
     #[must_use]
     pub fn with_source(self, cause: impl Into<BoxError>) -> Self {
         let cause: Arc<dyn StdError + Send + Sync> = Arc::from(cause.into());
         self.with(|inner| inner.source = Some(cause))
     }
 
-    /// The OAuth error code and description of an answer (RFC 6749 §5.2). Both are sanitized. For an
-    /// error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
+    /// Sets the OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized.
+    /// For an error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
     /// retryable and whether it is permanent.
     #[must_use]
     pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
@@ -141,33 +141,34 @@ impl Error {
         })
     }
 
-    /// The beginning of the server's text, sanitized.
+    /// Sets the beginning of the server's text, sanitized.
     #[must_use]
     pub fn with_server_text(self, text: &str) -> Self {
         let text = sanitise(text).into_boxed_str();
         self.with(|inner| inner.server_text = Some(text))
     }
 
-    /// The HTTP status of the answer. It does not change whether the error is retryable or permanent.
+    /// Sets the HTTP status of the response. It does not change whether the error is retryable or
+    /// permanent.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         self.with(|inner| inner.status = Some(status))
     }
 
-    /// How long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
+    /// Sets how long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
     #[must_use]
     pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
         self.with(|inner| inner.retry_after = retry_after)
     }
 
-    /// Whether the acquisition may retry.
+    /// Sets whether the acquisition may retry.
     #[must_use]
     pub fn with_retryable(self, retryable: bool) -> Self {
         self.with(|inner| inner.retryable = retryable)
     }
 
-    /// Whether the error needs operator action. After a permanent error the cache waits longer before
-    /// it asks the token source again.
+    /// Sets whether the error needs operator action. After a permanent error the cache waits longer
+    /// before it asks the token source again.
     #[must_use]
     pub fn with_permanent(self, permanent: bool) -> Self {
         self.with(|inner| inner.permanent = permanent)
@@ -232,7 +233,7 @@ impl Error {
         self.inner.oauth_code.as_deref()
     }
 
-    /// The HTTP status of the token endpoint's answer, if there was one.
+    /// The HTTP status of the token endpoint's response, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.inner.status
     }

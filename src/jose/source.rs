@@ -77,7 +77,8 @@ impl SigningKeySource {
         Self::from_pem_file(algorithm, path)
     }
 
-    /// A key in PEM or a JWK. `advice`: how to set the algorithm of a key that fits several.
+    /// Returns a key in PEM or a JWK. `advice` says how to set the algorithm of a key that fits
+    /// several.
     pub(crate) fn in_file(
         file: SecretFile,
         algorithm: Option<SigningAlgorithm>,
@@ -91,7 +92,7 @@ impl SigningKeySource {
     ///
     /// # Errors
     ///
-    /// When there is no usable key.
+    /// An error if there is no usable key.
     pub(crate) fn check_file(&self) -> Result<(), BoxError> {
         match &self.kind {
             Kind::File(key) => key.file.check(|text| key.parse(text)).map(drop),
@@ -99,8 +100,8 @@ impl SigningKeySource {
         }
     }
 
-    /// Completes each key that was read, such as with an id or its certificate. Given again, it
-    /// replaces the earlier closure.
+    /// Sets a closure that completes each key that was read, such as with an id or its certificate.
+    /// Given again, it replaces the earlier closure. Default: none.
     #[must_use]
     pub fn and_then(
         mut self,

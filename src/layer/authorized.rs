@@ -19,7 +19,7 @@ use crate::{
 
 /// A token with its header value, and with all that is needed to classify the response to it.
 ///
-/// It holds the cache, so a request in flight counts as a handle of the cache.
+/// It holds a clone of the cache, so a request in flight keeps the cache alive.
 // The alignment keeps the `Arc` reference count, which precedes the value, on its own pair of cache
 // lines.
 #[repr(align(128))]
@@ -33,8 +33,8 @@ pub struct AuthorizedToken {
 }
 
 impl AuthorizedToken {
-    /// For one stripe of threads. The reference count of its header value is shared with that stripe
-    /// only.
+    /// Makes the token of one stripe (group of threads). The reference count of its header value is
+    /// shared within that stripe only.
     pub(crate) fn for_stripe(
         snapshot: Arc<Snapshot>,
         cache: &TokenCache,
@@ -50,7 +50,7 @@ impl AuthorizedToken {
         Self::new(header, Arc::clone(&self.snapshot), &self.cache, &self.settings)
     }
 
-    /// For a single request, which needs no copy of the token.
+    /// Makes the token of a single request, which needs no copy of the token.
     pub(crate) fn for_request(
         snapshot: Arc<Snapshot>,
         cache: &TokenCache,
@@ -108,7 +108,8 @@ impl AuthorizedToken {
         self.is_bound
     }
 
-    /// Adds the token to a request. `false`: the request keeps its own authorization field.
+    /// Adds the token to a request. Returns `false` if the request keeps its existing authorization
+    /// field.
     ///
     /// # Errors
     ///
@@ -148,7 +149,7 @@ impl AuthorizedToken {
         self.settings.classifier.classify(status, headers, self.token())
     }
 
-    /// For a rejected token whose request is not sent again.
+    /// Invalidates the token, and reports why its rejected request is not sent again.
     #[cold]
     pub(crate) fn reject(&self, not_replayed: NotReplayedReason) {
         self.cache.invalidate(self.token());

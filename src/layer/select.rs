@@ -4,7 +4,7 @@ use http::Request;
 use tokio::time::Instant;
 
 use super::{
-    authorize::{ExistingAuthorization, HAS_OWN},
+    authorize::{ExistingAuthorization, HAS_EXISTING},
     authorized::AuthorizedToken,
     settings::{Route, Settings, WithoutToken},
     shared::{LayerShared, RequestTokens},
@@ -85,7 +85,7 @@ impl<T: SelectCache> LayerShared<T> {
         }
     }
 
-    /// For a request that must not carry a token. Reports it.
+    /// Reports a request that must not carry a token, and decides whether it is sent.
     #[cold]
     pub(crate) fn withhold<B>(
         &self,
@@ -99,10 +99,10 @@ impl<T: SelectCache> LayerShared<T> {
     }
 }
 
-/// For a request that keeps its own authorization field.
-pub(crate) fn own_authorization(settings: &Settings) -> Action {
+/// Decides whether a request that keeps its existing authorization field is sent.
+pub(crate) fn existing_authorization(settings: &Settings) -> Action {
     match settings.existing_authorization {
-        ExistingAuthorization::Refuse => Action::Refuse(HAS_OWN),
+        ExistingAuthorization::Refuse => Action::Refuse(HAS_EXISTING),
         _ => Action::Pass,
     }
 }
@@ -129,12 +129,12 @@ impl sealed::SelectAction for TokenCache {
     }
 }
 
-/// Asks the cache, under its lock. The request's own authorization is considered first, because
+/// Asks the cache, under its lock. An existing authorization field is considered first, because
 /// such a request does not wait for a token.
 #[cold]
 pub(crate) fn select_by_cache<B>(tokens: RequestTokens, request: &Request<B>) -> Action {
-    if tokens.settings().keeps_own_authorization(request) {
-        return own_authorization(tokens.settings());
+    if tokens.settings().keeps_existing_authorization(request) {
+        return existing_authorization(tokens.settings());
     }
     match tokens.cache().current_without_wait() {
         Some(snapshot) => Action::Send(tokens.authorized(&snapshot)),

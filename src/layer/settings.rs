@@ -23,8 +23,8 @@ pub struct Settings {
     pub(crate) withheld: WithoutToken,
     pub(crate) existing_authorization: ExistingAuthorization,
     pub(crate) classifier: ResponseClassifier,
-    /// The field that carries the token. `None`: `Authorization`, which is cheaper to insert as a
-    /// constant.
+    /// The field that carries the token. `None` stands for `Authorization`, which is cheaper to
+    /// insert as a constant.
     pub(crate) header_name: Option<HeaderName>,
     pub(crate) throttle: Arc<Throttle>,
 }
@@ -102,9 +102,9 @@ impl Settings {
         Route::Authorize
     }
 
-    /// Whether the request carries its own authorization field, and that field stays. Such a
-    /// request needs no token.
-    pub(crate) fn keeps_own_authorization<B>(&self, request: &Request<B>) -> bool {
+    /// Whether the request has an existing authorization field that stays. Such a request needs no
+    /// token.
+    pub(crate) fn keeps_existing_authorization<B>(&self, request: &Request<B>) -> bool {
         self.existing_authorization != ExistingAuthorization::Replace
             && request.headers().contains_key(self.header_name())
     }
@@ -119,7 +119,7 @@ impl Settings {
         observer: &Observer,
     ) {
         let expects_token = request.extensions().get::<SkipToken>().is_none()
-            && !self.keeps_own_authorization(request);
+            && !self.keeps_existing_authorization(request);
         if !(refused || expects_token) || !observer.sees_debug() {
             return;
         }

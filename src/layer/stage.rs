@@ -10,7 +10,7 @@ use super::{
     authorized::AuthorizedToken,
     challenge::Verdict,
     connection::Failure,
-    prepare::RetryBudget,
+    prepare::RetriesLeft,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
     shared::RequestTokens,
@@ -31,7 +31,7 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // No token is cached. The inner service is not ready, so nothing is reserved in it.
+        // No token is cached. The inner service was not made ready, so it holds no permit.
         WaitingForToken {
             #[pin]
             wait: TokenWait,
@@ -67,7 +67,7 @@ pin_project! {
 
 /// The state of a request that was sent.
 pub(super) struct Sent<S, P, K> {
-    /// `None`: the request kept its own authorization field.
+    /// `None` if the request kept its existing authorization field.
     pub(super) token: Option<Arc<AuthorizedToken>>,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
     /// The URI of the request, if it carried a proof.
@@ -124,41 +124,43 @@ impl<S, R, P, K> LastAttempt<S, R, P, K> {
     }
 }
 
-/// Decides what follows a response that is not a success. `has_nonce`: it carried a DPoP nonce.
+/// Decides what follows a response that is not a success. `has_nonce` says that it carried a DPoP
+/// nonce.
 #[cold]
 pub(super) fn after_response<S, R, P, K>(
     verdict: Verdict,
     response: R,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
-    budget: &mut RetryBudget,
+    retries: &mut RetriesLeft,
     has_nonce: bool,
 ) -> Next<S, R, P, K> {
     let result = Ok(response);
     match verdict {
         Verdict::Rejected => {
-            let reason = not_replayed(budget.token);
-            let Some(replay) = replay.filter(|_| budget.token) else {
+            let reason = not_replayed(retries.token);
+            let Some(replay) = replay.filter(|_| retries.token) else {
                 token.reject(reason);
                 return Next::Return(result);
             };
-            *budget = budget.after_rejection();
+            *retries = retries.after_rejection();
             Next::Replace(LastAttempt { result, token, replay })
         }
         Verdict::UseNonce if has_nonce => {
-            let reason = not_replayed(budget.nonce);
-            let Some(replay) = replay.filter(|_| budget.nonce) else {
+            let reason = not_replayed(retries.nonce);
+            let Some(replay) = replay.filter(|_| retries.nonce) else {
                 token.report_not_replayed(reason);
                 return Next::Return(result);
             };
-            *budget = budget.after_nonce();
+            *retries = retries.after_nonce();
             Next::Resend(LastAttempt { result, token, replay })
         }
         Verdict::UseNonce | Verdict::PassThrough => Next::Return(result),
     }
 }
 
-/// `may_replay`: this kind of retry was left, so only the policy prevents it.
+/// Returns why a request was not sent again. `may_replay` says that this kind of retry was left, so
+/// only the policy prevented it.
 fn not_replayed(may_replay: bool) -> NotReplayedReason {
     if may_replay { NotReplayedReason::Policy } else { NotReplayedReason::AlreadyReplayed }
 }
@@ -170,7 +172,7 @@ pub(super) fn after_error<S, R, P, K>(
     error: BoxError,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
-    budget: &mut RetryBudget,
+    retries: &mut RetriesLeft,
 ) -> Next<S, R, P, K> {
     let failure = Failure::of(&*error);
     let result = Err(error);
@@ -179,9 +181,9 @@ pub(super) fn after_error<S, R, P, K>(
     }
     match replay {
         Some(replay)
-            if budget.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
+            if retries.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
         {
-            *budget = budget.after_lost_connection();
+            *retries = retries.after_lost_connection();
             Next::Resend(LastAttempt { result, token, replay })
         }
         _ => {

@@ -1,4 +1,4 @@
-//! The body of a mock's answer.
+//! The body of a mock's response.
 
 use std::{
     convert::Infallible,
@@ -10,8 +10,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
-/// The body of an answer in memory: of [`AuthorizationServerService`](super::AuthorizationServerService)
-/// and [`ProtectedApiService`](super::ProtectedApiService). It is one frame of known length.
+/// The body of a response in memory: of
+/// [`AuthorizationServerService`](super::AuthorizationServerService) and
+/// [`ProtectedApiService`](super::ProtectedApiService). It is one frame of known length.
 ///
 /// # Examples
 ///

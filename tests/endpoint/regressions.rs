@@ -181,7 +181,7 @@ async fn a_main_that_returns_an_error_prints_the_message() {
     assert_eq!(printed, format!("Error: {message}"));
 }
 
-/// P12: a large answer gives a bounded message, and a token keeps no large part of it.
+/// P12: a large response gives a bounded message, and a token keeps no large part of it.
 #[tokio::test(start_paused = true)]
 async fn a_scope_of_a_megabyte_is_not_kept_or_logged() {
     let large = |_, _| {

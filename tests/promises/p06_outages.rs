@@ -92,8 +92,8 @@ async fn p6_an_hour_of_outage_costs_at_most_seventy_token_requests() {
             .iter()
             .find(|(came, took, served)| token_first && *came < 179.0 && (*took > 0.1 || !served));
         assert!(lost.is_none(), "while the token lived: {lost:?}");
-        // The waiters of the first acquisition and the one probing request wait for it. All others
-        // finish within 1 s.
+        // The waiters of the first acquisition and the request that makes the trial request wait
+        // for it. All others finish within 1 s.
         let probers = fares.iter().filter(|(_, took, _)| *took > 1.001).count();
         let in_first = if hangs && !token_first { 25 * 31 } else { 0 };
         assert!(probers <= in_first + times.len(), "{probers} waited for more than 1 s");

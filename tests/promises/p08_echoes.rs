@@ -75,7 +75,7 @@ fn answer(status: u16, content_type: &str, body: String) -> Answer {
     answer.body(Full::from(body)).unwrap()
 }
 
-/// Every text of an answer that can appear in an error, an event or a log line.
+/// Every text of a response that can appear in an error, an event or a log line.
 fn places(text: &str) -> Vec<Answer> {
     let json =
         |status, body: serde_json::Value| answer(status, "application/json", body.to_string());

@@ -84,7 +84,7 @@ impl State {
             return (Outcome::Token(self.updated(now)), vec![event]);
         }
         if is_expired && !is_same && self.has_unexpired(now) {
-            // The held token is better.
+            // The cached token is better.
             return (Outcome::Token(snapshot), vec![event]);
         }
         let suspended = self.hold(snapshot, is_same, requested, now, settings);

@@ -41,8 +41,8 @@ pub(super) async fn fetch(
     for uri in issuer.well_known_uris() {
         match fetch_one(&uri, issuer, context, allow_plain_http).await {
             Ok(metadata) => return Ok(metadata),
-            // The document may be at the other URI. Some servers answer unknown paths with 403, 500, a
-            // login page or the metadata of another tenant.
+            // The document may be at the other URI. Some servers return for unknown paths 403, 500,
+            // a login page or the metadata of another tenant.
             Err(failure) => {
                 let stop = failure.stop;
                 failures.push(failure);

@@ -20,10 +20,10 @@ const MIN_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// Caches the metadata of one issuer.
 ///
-/// All clones of a client share one cache, and so do all token caches over them. At most one request
-/// for metadata is in flight. It holds `fetch_lock`, and callers that wait for the lock use its
-/// outcome, success or failure. The wait is bounded. After it, the caller sends its own request, since
-/// the holder may be a task on a runtime that is not driven.
+/// All clones of a client share one cache, and so do all token caches over them. At most one
+/// request for metadata is in flight. It holds `fetch_lock`, and callers that wait for the lock use
+/// its outcome, success or failure. The wait is bounded. After it, the caller sends its own
+/// request, since the holder may be a task on a stalled runtime.
 pub(in crate::endpoint) struct MetadataCache {
     issuer: Issuer,
     settings: DiscoverySettings,
@@ -144,8 +144,8 @@ impl MetadataCache {
     ///
     /// # Errors
     ///
-    /// Kind `UnsupportedAuthMethod` in the strict mode; `Discovery` if the endpoint meant for
-    /// client certificates cannot be used.
+    /// Problem `UnsupportedAuthMethod` in the strict mode. Problem `Discovery` if the endpoint
+    /// meant for client certificates cannot be used.
     pub(in crate::endpoint) fn token_endpoint(
         &self,
         metadata: &ServerMetadata,

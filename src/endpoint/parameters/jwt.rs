@@ -23,8 +23,8 @@ const ADDED_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 /// bearer grant (RFC 7523 §2.1).
 ///
 /// `iat`, `exp` and `jti` are added. The header has `alg`, `typ`, and `kid` and `x5t#S256` where
-/// the key has them. Mistakes are reported by [`build`](crate::endpoint::ClientCredentialsBuilder::build).
-/// For a JWT that authenticates the *client*, use
+/// the key has them. [`build`](crate::endpoint::ClientCredentialsBuilder::build) reports invalid
+/// claims. For a JWT that authenticates the *client*, use
 /// [`private_key_jwt`](crate::endpoint::ClientCredentialsBuilder::private_key_jwt) instead.
 ///
 /// # Examples
@@ -61,7 +61,7 @@ pub struct SignedJwt {
     audience: Option<AssertionAudience>,
     lifetime: Duration,
     typ: String,
-    /// The first mistake, kept until `build`.
+    /// The first error, kept until `build`.
     mistake: Option<String>,
 }
 
@@ -78,19 +78,19 @@ impl SignedJwt {
         }
     }
 
-    /// `iss` (RFC 7519 §4.1.1): the party that signs, such as a service account's email or a
-    /// client id.
+    /// Sets `iss` (RFC 7519 §4.1.1): the party that signs, such as a service account's email or a
+    /// client id. Default: none.
     pub fn issuer(self, issuer: impl Into<String>) -> Self {
         self.claim("iss", issuer)
     }
 
-    /// `sub` (RFC 7519 §4.1.2): the party that the access token is for.
+    /// Sets `sub` (RFC 7519 §4.1.2): the party that the access token is for. Default: none.
     pub fn subject(self, subject: impl Into<String>) -> Self {
         self.claim("sub", subject)
     }
 
-    /// `aud` (RFC 7519 §4.1.3), as one string: the authorization server's issuer identifier or its
-    /// token URL, as its documentation says (RFC 7523 §3). With
+    /// Sets `aud` (RFC 7519 §4.1.3), as one string: the authorization server's issuer identifier or
+    /// its token URL, as its documentation says (RFC 7523 §3). With
     /// [`discover`](crate::ClientCredentials::discover) it can be
     /// [`AssertionAudience::discovered_issuer`].
     pub fn audience(mut self, audience: impl Into<AssertionAudience>) -> Self {
@@ -98,13 +98,14 @@ impl SignedJwt {
         self
     }
 
-    /// A further claim that is a string. Given again, it replaces the earlier one.
+    /// Adds a further claim that is a string. Given again, it replaces the earlier one. Default:
+    /// none.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.insert(name.into(), Value::String(value.into()));
         self
     }
 
-    /// Further claims of any type: a JSON object, whose members are added.
+    /// Adds further claims of any type: the members of a JSON object. Default: none.
     pub fn claims(mut self, json: impl AsRef<str>) -> Self {
         match serde_json::from_str::<Map<String, Value>>(json.as_ref()) {
             Ok(claims) => claims.into_iter().for_each(|(name, value)| self.insert(name, value)),
@@ -113,13 +114,14 @@ impl SignedJwt {
         self
     }
 
-    /// How long the JWT is valid: `exp` minus `iat`, in whole seconds. Default: 60 s.
+    /// Sets how long the JWT is valid: `exp` minus `iat`, in whole seconds. Below 1 s is an error
+    /// of [`build`](crate::endpoint::ClientCredentialsBuilder::build). Default: 60 s.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// `typ` in the header (RFC 7515 §4.1.9). An empty one is left out. Default: `JWT`.
+    /// Sets `typ` in the header (RFC 7515 §4.1.9). An empty one is left out. Default: `JWT`.
     pub fn typ(mut self, typ: impl Into<String>) -> Self {
         self.typ = typ.into();
         self

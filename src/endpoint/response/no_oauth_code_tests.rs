@@ -1,4 +1,4 @@
-//! Tests: answers without a usable token and without an OAuth error code.
+//! Tests: responses without a usable token and without an OAuth error code.
 
 use super::{
     tests::{answered, refused},

@@ -2,7 +2,7 @@
 //! [`OAuthClientCredentialsLayer::grpc`](crate::OAuthClientCredentialsLayer::grpc).
 //!
 //! A gRPC server answers with HTTP status 200 and reports `UNAUTHENTICATED` as `grpc-status: 16`.
-//! The layer's reaction depends on where the status stands:
+//! The layer's reaction depends on where the status is sent:
 //!
 //! * In the *header fields* of a response without messages ("trailers only"). In most cases the
 //!   call did not begin. The response counts as a 401 with the same header fields. The token is
@@ -14,14 +14,13 @@
 //! * In the *trailers*, after the response began. The token is invalidated for later calls, and the
 //!   caller gets the status.
 //!
-//! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decides. A closure of
-//! [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) gets the status 401 and these header fields or
-//! trailers. The caller's response keeps its status. An HTTP 401, which proxies send, is a
-//! rejection too.
+//! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decides. A closure
+//! of [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) gets the status 401 and these
+//! header fields or trailers. The caller's response keeps its status. An HTTP 401, which proxies
+//! send, is a rejection too.
 //!
-//! The layer works with any client that uses HTTP types, such as a tonic `Channel`: see
-//! [the chapter](crate::docs::stacks::tonic). A response that is being read counts as a handle of
-//! the cache.
+//! The layer works with any client that uses HTTP types, such as a tonic `Channel`: see [the
+//! chapter](crate::docs::stacks::tonic). A response that is being read keeps the cache alive.
 //!
 //! # Examples
 //!

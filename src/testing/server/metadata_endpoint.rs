@@ -19,7 +19,7 @@ impl AuthorizationServer {
         format!("https://idp.test{}", self.shared.config.issuer_path)
     }
 
-    /// The well-known URIs of the metadata, from the next request on. Default: both.
+    /// Sets the well-known URIs of the metadata, from the next request on. Default: both.
     pub fn serve_metadata(&self, well_known: WellKnown) {
         self.state().metadata.well_known = well_known;
     }
@@ -48,8 +48,8 @@ impl AuthorizationServer {
         self.state().metadata.changed.insert(member.into(), value);
     }
 
-    /// Adds to the script of the metadata: the next requests for it, at either URI, get these answers,
-    /// one each, in order. [`MockResponse::Issue`] is the document.
+    /// Adds to the script of the metadata: the next requests for it, at either URI, get these
+    /// responses, one each, in order. [`MockResponse::Issue`] is the document.
     pub fn script_metadata(&self, answers: impl IntoIterator<Item = MockResponse>) {
         let answers: Vec<_> = answers.into_iter().collect();
         self.state().metadata.script.extend(answers);

@@ -28,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const ZERO_TIMEOUT: &str =
     "connect_timeout: it is zero, so no connection would be made; set a second or more";
 
-/// The settings of a [`HyperTransport`]. [`build`](Self::build) reports the first mistake.
+/// The settings of a [`HyperTransport`]. [`build`](Self::build) reports the first invalid setting.
 ///
 /// # Examples
 ///
@@ -54,11 +54,11 @@ pub struct HyperTransportBuilder {
 }
 
 impl HyperTransport {
-    /// The transport with its defaults.
+    /// Builds the transport with its defaults.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), if TLS cannot be set up.
+    /// Kind [`Config`](crate::ErrorKind::Config) if TLS cannot be set up.
     pub fn new() -> Result<Self, Error> {
         Self::builder().build()
     }
@@ -82,6 +82,7 @@ impl HyperTransportBuilder {
     }
 
     /// Trusts the certificates in this PEM text, in addition to the platform's. Can be repeated.
+    /// Default: none.
     ///
     /// A text without a certificate is an error of [`build`](Self::build). On Android any text is an
     /// error, since the platform's verifier takes no extra certificates.
@@ -91,8 +92,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// As [`extra_root_certificates_pem`](Self::extra_root_certificates_pem), with the text of a file
-    /// of at most 1 MiB, which is read here.
+    /// Same as [`extra_root_certificates_pem`](Self::extra_root_certificates_pem), with the text of
+    /// a file of at most 1 MiB, which is read here. Default: none.
     ///
     /// A file that cannot be read is an error of [`build`](Self::build).
     pub fn extra_root_certificates_file(mut self, path: impl AsRef<Path>) -> Self {
@@ -103,6 +104,7 @@ impl HyperTransportBuilder {
     }
 
     /// Trusts the certificates in this PEM text instead of the platform's. Can be repeated.
+    /// Default: the platform's.
     ///
     /// The platform's verifier and its revocation lists are not used then.
     pub fn only_root_certificates_pem(mut self, pem: impl AsRef<[u8]>) -> Self {
@@ -111,7 +113,7 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Whether to use the proxies of the environment. Default: yes, as most tools do.
+    /// Sets whether to use the proxies of the environment. Default: yes, as most tools do.
     ///
     /// [`build`](Self::build) reads them, see [`ProxySettings`](crate::transport::ProxySettings). The last call of
     /// this and [`proxy`](Self::proxy) counts.
@@ -120,7 +122,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Connects through this proxy, `http://` or `https://`. The environment is not read.
+    /// Sets the proxy, `http://` or `https://`. The environment is not read then. Default: the
+    /// proxies of the environment.
     ///
     /// User and password in the URL (percent-encoded) are sent to the proxy as
     /// `Proxy-Authorization` (Basic). Loopback destinations are reached directly. A malformed URL is
@@ -130,15 +133,15 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Connects as these settings say. The last call of this, [`proxy`](Self::proxy) and
-    /// [`proxy_from_env`](Self::proxy_from_env) counts.
+    /// Sets the proxies. Default: [`ProxySettings::from_env`]. The last call of this,
+    /// [`proxy`](Self::proxy) and [`proxy_from_env`](Self::proxy_from_env) counts.
     pub fn proxy_settings(mut self, settings: ProxySettings) -> Self {
         self.proxy = settings;
         self
     }
 
-    /// How long a new connection may take, name lookup, proxy and TLS handshake included; 5 s by
-    /// default. Zero is an error of [`build`](Self::build).
+    /// Sets how long a new connection may take, including name lookup, proxy and TLS handshake.
+    /// Zero is an error of [`build`](Self::build). Default: 5 s.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         if timeout.is_zero() {
             self.keep_error::<()>(Err(Error::of(Problem::Config).with_detail(ZERO_TIMEOUT)));
@@ -147,15 +150,15 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Shows this certificate to servers that request one (RFC 8705), never to proxies. The last call
-    /// of this and the next two methods counts.
+    /// Sets the certificate that is shown to servers that request one (RFC 8705), and never to
+    /// proxies. The last call of this and the next two methods counts. Default: none.
     pub fn client_identity(mut self, identity: ClientIdentity) -> Self {
         self.identity = Some(identity);
         self
     }
 
-    /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_pem`]. Its error is an
-    /// error of [`build`](Self::build).
+    /// Same as [`client_identity`](Self::client_identity), with [`ClientIdentity::from_pem`]. Its
+    /// error is an error of [`build`](Self::build). Default: none.
     pub fn client_identity_pem(
         mut self,
         pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>,
@@ -164,8 +167,8 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// As [`client_identity`](Self::client_identity), with [`ClientIdentity::from_files`], which
-    /// reads the files here. Its error is an error of [`build`](Self::build).
+    /// Same as [`client_identity`](Self::client_identity), with [`ClientIdentity::from_files`],
+    /// which reads the files here. Its error is an error of [`build`](Self::build). Default: none.
     pub fn client_identity_files(
         mut self,
         paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
@@ -174,14 +177,14 @@ impl HyperTransportBuilder {
         self
     }
 
-    /// Builds the transport; nothing is connected yet.
+    /// Builds the transport. It makes no connection yet.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config): a PEM text without a usable certificate,
-    /// a proxy URL that is malformed (the error names the environment's variable), a client identity
-    /// that cannot be used, or TLS cannot be set up. A machine without root certificates is not an
-    /// error here, see [`HyperTransport::check_roots`].
+    /// Kind [`Config`](crate::ErrorKind::Config) if a PEM text has no usable certificate, a proxy
+    /// URL is malformed (the error names the environment's variable), the connect timeout is zero,
+    /// or TLS cannot be set up. Also the error of a client identity that cannot be used. A machine
+    /// without root certificates is not an error here, see [`HyperTransport::check_roots`].
     pub fn build(self) -> Result<HyperTransport, Error> {
         let (connector, identity) = self.connector()?;
         Ok(HyperTransport::with_connector(connector, identity))
@@ -192,7 +195,7 @@ impl HyperTransportBuilder {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build).
+    /// Same errors as [`build`](Self::build).
     pub fn build_client<B>(self) -> Result<HyperClient<B>, Error>
     where
         B: Body + Send,

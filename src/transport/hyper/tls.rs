@@ -79,7 +79,7 @@ fn webpki_verifier(
     Ok(verifier.build().map_err(cannot_set_up)?)
 }
 
-/// `None`: the platform has no root certificates, and there are no extra ones.
+/// Returns `None` if the platform has no root certificates and there are no extra ones.
 #[cfg(not(target_os = "android"))]
 fn platform_verifier(
     extra: Vec<CertificateDer<'static>>,

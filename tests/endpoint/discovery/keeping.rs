@@ -44,7 +44,7 @@ async fn an_acquisition_that_is_not_driven_does_not_block_the_others_for_ever() 
     idp.script_metadata([MockResponse::Hang]);
     let source = client(&idp).build().unwrap();
     let mut stalled = std::pin::pin!(acquire(&source));
-    // Polled once and not again, as on a runtime that is not driven.
+    // Polled once and not again, as on a stalled runtime.
     tokio::time::timeout(S, &mut stalled).await.unwrap_err();
     let start = tokio::time::Instant::now();
     acquire(&source).await.unwrap();

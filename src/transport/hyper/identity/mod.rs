@@ -98,7 +98,7 @@ struct Inner {
     files: Option<Files>,
     current: ArcSwap<Current>,
     /// Held while the certificate is replaced and listeners are called. Never held while files are
-    /// read, since a runtime that is not driven would keep it locked.
+    /// read, since a stalled runtime would keep it locked.
     replacing: Mutex<()>,
     /// Whether the last refresh failed.
     last_read_failed: AtomicBool,
@@ -131,7 +131,7 @@ enum Listener {
 }
 
 impl ClientIdentity {
-    /// From PEM texts: the chain, with the client's own certificate first, and its unencrypted key
+    /// Reads PEM texts: the chain, with the client's own certificate first, and its unencrypted key
     /// (PKCS#8, PKCS#1 or SEC1). Both may be one text. Such an identity never changes.
     ///
     /// # Errors
@@ -145,13 +145,14 @@ impl ClientIdentity {
         Ok(Self::new(None, Some(key)))
     }
 
-    /// From PEM files of at most 1 MiB, as [`from_pem`](Self::from_pem). They are read here, for 5 s
-    /// at most each, and again when they are replaced. Only regular files, or symbolic links to them,
-    /// are read.
+    /// Reads the PEM files of a chain and a key, each of at most 1 MiB. See
+    /// [`from_pem`](Self::from_pem). They are read here, for 5 s at most each, and again when they
+    /// are replaced. Only regular files, or symbolic links to them, are read.
     ///
     /// # Errors
     ///
-    /// Kind `Credentials`, when they cannot be read, and where `from_pem` fails.
+    /// Kind `Credentials` if the files cannot be read, or their content is not valid for
+    /// `from_pem`.
     pub fn from_files(
         paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
     ) -> Result<Self, Error> {
@@ -212,7 +213,7 @@ impl ClientIdentity {
         self.listen(Listener::Strong(Arc::new(closure)));
     }
 
-    /// As [`on_rotation`](Self::on_rotation), for as long as the caller keeps the closure.
+    /// Same as [`on_rotation`](Self::on_rotation), for as long as the caller keeps the closure.
     pub(crate) fn on_rotation_while_held(&self, closure: &Arc<Closure>) {
         self.listen(Listener::Weak(Arc::downgrade(closure)));
     }
@@ -245,7 +246,7 @@ impl ClientIdentity {
     ///
     /// # Errors
     ///
-    /// When there is no last good identity.
+    /// An error if there is no last good identity.
     pub(crate) async fn refresh(&self, context: &ReadContext) -> Result<(), Error> {
         // Shorter than for a secret, since the last good identity can be used at once.
         let last_read_failed = self.shared.last_read_failed.load(Ordering::Relaxed);
