@@ -28,8 +28,8 @@ pub(super) fn by_status(status: StatusCode) -> Error {
 
 /// The error of a status without an OAuth error code. 401 and 403 mean refused credentials: retries
 /// could lock the client out. A 403 with `Retry-After` or an HTML page comes from a firewall or proxy,
-/// and is transient.
-pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) -> Error {
+/// and is transient. `body` is `None` if it was not read whole.
+pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: Option<&str>) -> Error {
     let error = by_status(status);
     match status {
         StatusCode::FORBIDDEN
@@ -50,7 +50,8 @@ pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) 
 }
 
 /// Decides by the body first, since the content type is often wrong.
-fn is_html(headers: &HeaderMap, body: &str) -> bool {
+fn is_html(headers: &HeaderMap, body: Option<&str>) -> bool {
+    let Some(body) = body else { return has_html_type(headers) };
     let body = body.trim_start_matches('\u{feff}').trim_ascii_start();
     match body.bytes().next() {
         Some(b'{' | b'[') => false,
@@ -68,7 +69,7 @@ fn has_html_type(headers: &HeaderMap) -> bool {
 /// An OAuth error (RFC 6749 §5.2). A code that is known to be final outranks the status. An unknown
 /// or transient code does not change the error of a 429 or a 5xx status.
 pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
-    let status = without_code(body.status, body.headers, body.text);
+    let status = without_code(body.status, body.headers, Some(body.text));
     let known = Error::of(Problem::of_oauth_code(code));
     let by_status = match status.problem() {
         Problem::RateLimited => known.is_retryable() || known.problem() == Problem::OtherOAuthError,

@@ -97,7 +97,7 @@ fn failure(answer: RawResponse<'_>) -> Error {
     let RawResponse { status, headers, secrets, .. } = answer;
     // The unread body may contain an error code. A status that says "later" or "no" is enough.
     let unread = |unread| {
-        let without_code = error_response::without_code(status, headers, "");
+        let without_code = error_response::without_code(status, headers, None);
         let enough = without_code.is_retryable() || without_code.is_permanent();
         if enough { without_code } else { unread }
     };
@@ -113,7 +113,7 @@ fn failure(answer: RawResponse<'_>) -> Error {
     let page = ErrorBody { status, headers, text: &text, secrets };
     match fields.error.as_text() {
         Some(code) => error_response::oauth(code, &fields, page),
-        None => page.describe(error_response::without_code(status, headers, &text)),
+        None => page.describe(error_response::without_code(status, headers, Some(&text))),
     }
 }
 
