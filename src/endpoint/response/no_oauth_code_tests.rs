@@ -4,6 +4,7 @@ use super::{
     tests::{answered, refused},
     *,
 };
+use crate::error::ErrorKind;
 
 #[test]
 fn a_401_and_a_403_without_a_code_are_refused_credentials() {
@@ -62,6 +63,20 @@ fn a_401_and_a_403_without_a_code_are_refused_credentials() {
     }
     let neighbor = answered(405, &[], Ok(b"GET only")).unwrap_err();
     assert!(!neighbor.is_permanent() && neighbor.to_string().contains("GET only"), "{neighbor}");
+}
+
+#[test]
+fn the_error_of_a_wrong_address_has_the_words_of_a_framework() {
+    for (body, words) in [
+        (r#"{"status":404,"error":"Not Found","path":"/old"}"#, "\"Not Found\""),
+        (r#"{"error":"Not Found","message":"No handler"}"#, "\"Not Found: No handler\""),
+        ("<html>Not Found</html>", "\"<html>Not Found</html>\""),
+    ] {
+        let error = answered(404, &[], Ok(body.as_bytes())).unwrap_err();
+        assert_eq!((error.kind(), error.oauth_code()), (ErrorKind::HttpStatus, None), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("check the token URL") && text.contains(words), "{text}");
+    }
 }
 
 #[test]

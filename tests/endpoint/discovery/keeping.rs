@@ -103,17 +103,24 @@ async fn the_age_is_a_setting() {
 
 #[tokio::test(start_paused = true)]
 async fn an_endpoint_that_moved_is_found_before_the_document_is_old() {
-    let idp = AuthorizationServer::new();
-    idp.set_metadata("token_endpoint", json!("https://idp.test/gone"));
-    let source = client(&idp).build().unwrap();
-    let error = acquire(&source).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::HttpStatus);
-    idp.set_metadata("token_endpoint", json!("https://idp.test/token"));
-    // Spaced, for any traffic.
-    tokio::time::advance(299 * S).await;
-    acquire(&source).await.unwrap_err();
-    tokio::time::advance(S).await;
-    acquire(&source).await.unwrap();
+    let html = "<html>Not Found</html>";
+    let spring = r#"{"status":404,"error":"Not Found","path":"/gone"}"#;
+    let registered = r#"{"error":"invalid_request"}"#;
+    for (status, body) in [(404, html), (404, spring), (405, spring), (410, registered)] {
+        let idp = AuthorizationServer::new();
+        let source = client(&idp).build().unwrap();
+        acquire(&source).await.unwrap();
+        // As if the endpoint had moved.
+        idp.script([raw(status, &[], body), raw(status, &[], body)]);
+        acquire(&source).await.unwrap_err();
+        // The document is read at most every 5 min, for any traffic.
+        tokio::time::advance(299 * S).await;
+        acquire(&source).await.unwrap_err();
+        assert_eq!(asked(&idp).len(), 1, "{status} {body}");
+        tokio::time::advance(S).await;
+        acquire(&source).await.unwrap();
+        assert_eq!(asked(&idp).len(), 2, "{status} {body}");
+    }
 }
 
 /// An error that reads the metadata when it is dropped, as code of the user may.
