@@ -185,6 +185,35 @@ fn p8_other_secrets_of_the_request_are_not_shown_either() {
     }
 }
 
+/// The claims of a JWT that is sent as a parameter, at any depth.
+#[cfg(feature = "jwt")]
+#[test]
+fn p8_a_secret_claim_of_a_signed_jwt_is_not_shown() {
+    use tower_oauth2_client_credentials::{
+        endpoint::SignedJwt,
+        jose::{SigningAlgorithm, SigningKey},
+    };
+
+    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap();
+    let jwt = SignedJwt::new(key).issuer("my-service").audience("https://idp.example");
+    for jwt in [
+        jwt.clone().claim("password", SECRET),
+        jwt.clone().claims(json!({"account": {"keys": [1, SECRET]}}).to_string()),
+    ] {
+        for encoded in encodings(SECRET) {
+            for place in places(&encoded) {
+                let builder = source(place).public_client(ID).parameter("assertion", jwt.clone());
+                assert_absent(&shown(builder), &[SECRET, &encoded]);
+            }
+        }
+    }
+    // Messages need the names of parties and scopes.
+    let body = json!({"error": "invalid_grant", "error_description": "my-service is unknown"});
+    let answer = answer(400, "application/json", body.to_string());
+    let shown = shown(source(answer).public_client(ID).parameter("assertion", jwt));
+    assert!(shown.contains("my-service is unknown"), "{shown}");
+}
+
 #[test]
 fn p8_a_secret_in_a_header_field_of_the_answer_is_not_shown() {
     let with = |status, name: &str, value: String| {
