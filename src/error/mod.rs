@@ -23,6 +23,15 @@ pub(crate) use text::{join_names, sanitise};
 const MAX_CAUSES: usize = 16;
 
 /// A boxed error, as tower's middleware uses it.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{BoxError, Error, ErrorKind};
+///
+/// let boxed: BoxError = Error::new(ErrorKind::Source).into();
+/// assert!(Error::find(&*boxed).is_some());
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// There is no token, or a request was not sent.
