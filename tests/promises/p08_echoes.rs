@@ -229,6 +229,25 @@ fn p8_a_secret_in_a_header_field_of_the_answer_is_not_shown() {
     }
 }
 
+/// Some servers require a key in the query of the token URL.
+#[test]
+fn p8_the_query_of_the_token_url_is_not_shown() {
+    let url = format!("https://idp.example/token?key={PLAIN}");
+    let failing = || tower::service_fn(|_: TokenRequest| async { Err::<Answer, _>("no network") });
+    let answers = places("sorry").into_iter().map(|answer| {
+        let transport = tower::service_fn(move |_: TokenRequest| {
+            let answer = answer.clone();
+            async move { Ok::<_, BoxError>(answer) }
+        });
+        ClientCredentials::builder(&url).transport(transport)
+    });
+    for builder in answers.chain([ClientCredentials::builder(&url).transport(failing())]) {
+        let builder = builder.client_secret_basic(ID, SECRET);
+        assert_absent(&format!("{builder:?} {builder:#?}"), &[PLAIN]);
+        assert_absent(&shown(builder), &[PLAIN]);
+    }
+}
+
 #[test]
 fn p8_a_transports_error_that_repeats_a_secret_is_not_shown() {
     #[derive(Debug)]
