@@ -69,6 +69,8 @@ struct Inner {
     /// Set if the problem does not decide.
     retryable: Option<bool>,
     permanent: Option<bool>,
+    /// Too many acquisitions were queued, so the token source was not called.
+    not_started: bool,
     /// Replaces the kind's advice.
     advice: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
@@ -103,6 +105,7 @@ impl Error {
                 retry_after: None,
                 retryable: None,
                 permanent: None,
+                not_started: false,
                 advice: None,
                 detail: None,
                 source: None,
@@ -197,6 +200,21 @@ impl Error {
                 self.with_detail(both)
             }
             None => self.with_detail(more),
+        }
+    }
+
+    /// Marks an acquisition that ended before the token source was called.
+    #[cfg(any(feature = "keyed", test))]
+    pub(crate) fn with_not_started(self) -> Self {
+        self.with(|inner| inner.not_started = true)
+    }
+
+    /// Removes the mark, and returns whether it was set. The cache of the acquisition removes it, since a
+    /// source may return the error of another cache.
+    pub(crate) fn take_not_started(self) -> (Self, bool) {
+        match self.inner.not_started {
+            true => (self.with(|inner| inner.not_started = false), true),
+            false => (self, false),
         }
     }
 
