@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{Error, Problem};
+use crate::error::Error;
 
 /// The settings of the cooldown and of the rejection budget. Ranges are `(first, max)`.
 /// [`defaults`](crate::docs::defaults) gives the reason for each default.
@@ -54,11 +54,12 @@ impl FailureBackoff {
         settings: &BackoffSettings,
     ) -> Self {
         let before = previous.map_or(0, |previous| previous.failures);
-        // No token request was sent, so the server did not fail.
-        let overloaded = error.problem() == Problem::Overloaded;
-        let failures = if overloaded { before } else { before.saturating_add(1) };
+        // No token request was sent, so the server did not fail. The kind does not say so: a user's
+        // source may return any.
+        let (error, not_started) = error.take_not_started();
+        let failures = if not_started { before } else { before.saturating_add(1) };
         let (first, max) = settings.cooldown;
-        let doublings = if overloaded { 0 } else { before };
+        let doublings = if not_started { 0 } else { before };
         let mut pause = doubled(first, doublings, max);
         if error.is_permanent() {
             pause = pause.max(doubled(settings.permanent_error_cooldown, doublings, max));
@@ -183,6 +184,7 @@ mod tests {
         let mut cooldown = None;
         let after = kinds.iter().map(|kind| {
             let error = Error::of(*kind);
+            let error = if *kind == Problem::Overloaded { error.with_not_started() } else { error };
             let next = FailureBackoff::after(
                 cooldown.as_ref(),
                 error,
@@ -212,6 +214,20 @@ mod tests {
     #[test]
     fn overload_does_not_count_as_a_failure() {
         assert_eq!(pauses(Problem::Overloaded, 0.0), [1.0; 9]);
+    }
+
+    /// A source may return the error of another cache.
+    #[test]
+    fn an_error_of_the_kind_overloaded_counts_if_the_source_was_called() {
+        let settings = BackoffSettings::default();
+        let error = Error::of(Problem::Overloaded).with_not_started();
+        let now = Instant::now();
+        let own = FailureBackoff::after(None, error, now, 0.0, &settings);
+        let passed_on = FailureBackoff::after(Some(&own), own.remembered(now), now, 0.0, &settings);
+        let passed_on =
+            FailureBackoff::after(Some(&passed_on), own.error.clone(), now, 0.0, &settings);
+        assert_eq!((own.failures, passed_on.failures), (0, 2));
+        assert_eq!(passed_on.until(false) - now, Duration::from_secs(2));
     }
 
     #[test]

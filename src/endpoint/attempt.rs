@@ -14,7 +14,7 @@ use super::certificate_binding::CertificateBinding;
 use super::dpop::{DpopAttempt, DpopConfig};
 use super::{
     attempt_context::AttemptContext,
-    body, discovery,
+    body, discovery, error_response,
     parameters::Parameters,
     request::{self, PreparedRequest},
     response::{self, RawResponse, ReadPolicy},
@@ -101,9 +101,11 @@ impl EndpointClient {
         token.map_err(|error| match &endpoint.metadata {
             Some(metadata) => {
                 use Problem as K;
-                if let K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody =
-                    error.problem()
-                {
+                let may_have_moved = matches!(
+                    error.problem(),
+                    K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody
+                );
+                if may_have_moved || error.status().is_some_and(error_response::has_no_endpoint) {
                     self.endpoint.mark_stale();
                 }
                 discovery::explain(error, metadata, &self.context(&context.observer))

@@ -26,10 +26,15 @@ pub(super) fn by_status(status: StatusCode) -> Error {
     }
 }
 
+/// Whether the status says that there is no token endpoint at this address.
+pub(super) fn has_no_endpoint(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE)
+}
+
 /// The error of a status without an OAuth error code. 401 and 403 mean refused credentials: retries
 /// could lock the client out. A 403 with `Retry-After` or an HTML page comes from a firewall or proxy,
-/// and is transient.
-pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) -> Error {
+/// and is transient. `body` is `None` if it was not read whole.
+pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: Option<&str>) -> Error {
     let error = by_status(status);
     match status {
         StatusCode::FORBIDDEN
@@ -50,7 +55,8 @@ pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) 
 }
 
 /// Decides by the body first, since the content type is often wrong.
-fn is_html(headers: &HeaderMap, body: &str) -> bool {
+fn is_html(headers: &HeaderMap, body: Option<&str>) -> bool {
+    let Some(body) = body else { return has_html_type(headers) };
     let body = body.trim_start_matches('\u{feff}').trim_ascii_start();
     match body.bytes().next() {
         Some(b'{' | b'[') => false,
@@ -66,16 +72,18 @@ fn has_html_type(headers: &HeaderMap) -> bool {
 }
 
 /// An OAuth error (RFC 6749 §5.2). A code that is known to be final outranks the status. An unknown
-/// or transient code does not change the error of a 429 or a 5xx status.
+/// or transient code does not change the error of a 429 or a 5xx status. An unknown code does not
+/// change the error of a status for a wrong address either: frameworks put the name of the status there.
 pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
-    let status = without_code(body.status, body.headers, body.text);
+    let status = without_code(body.status, body.headers, Some(body.text));
     let known = Error::of(Problem::of_oauth_code(code));
-    let by_status = match status.problem() {
-        Problem::RateLimited => known.is_retryable() || known.problem() == Problem::OtherOAuthError,
-        _ => known.problem() == Problem::OtherOAuthError && status.is_retryable(),
-    };
     // A registered code cannot be a secret.
     let registered = known.problem() != Problem::OtherOAuthError;
+    let wrong_address = !registered && has_no_endpoint(body.status);
+    let by_status = match status.problem() {
+        Problem::RateLimited => known.is_retryable() || !registered,
+        _ => !registered && status.is_retryable() || wrong_address,
+    };
     let error = if by_status { status } else { known };
     let token = match &fields.access_token {
         Member::Text(token) => Some(token.as_str()),
@@ -92,6 +100,10 @@ pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
     };
     let safe = description.and_then(|text| body.secrets.safe(text, token));
     let error = match (safe_code, safe) {
+        (Some(code), Some(description)) if wrong_address => {
+            error.with_server_text(&format!("{code}: {description}"))
+        }
+        (Some(code), None) if wrong_address => error.with_server_text(code),
         (Some(code), description) => error.with_oauth_code(code, description),
         (None, Some(description)) => error.with_server_text(description),
         (None, None) => error,

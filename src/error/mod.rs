@@ -23,6 +23,15 @@ pub(crate) use text::{join_names, sanitise};
 const MAX_CAUSES: usize = 16;
 
 /// A boxed error, as tower's middleware uses it.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{BoxError, Error, ErrorKind};
+///
+/// let boxed: BoxError = Error::new(ErrorKind::Source).into();
+/// assert!(Error::find(&*boxed).is_some());
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
 /// The error type of this crate: no token could be acquired, or a request was refused.
@@ -57,8 +66,11 @@ struct Inner {
     server_text: Option<Box<str>>,
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
-    retryable: bool,
-    permanent: bool,
+    /// Set if the problem does not decide.
+    retryable: Option<bool>,
+    permanent: Option<bool>,
+    /// Too many acquisitions were queued, so the token source was not called.
+    not_started: bool,
     /// Replaces the kind's advice.
     advice: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
@@ -91,8 +103,9 @@ impl Error {
                 server_text: None,
                 status: None,
                 retry_after: None,
-                retryable: problem.usually_retryable(),
-                permanent: problem.is_permanent(),
+                retryable: None,
+                permanent: None,
+                not_started: false,
                 advice: None,
                 detail: None,
                 source: None,
@@ -124,17 +137,17 @@ impl Error {
 
     /// Sets the OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized.
     /// For an error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
-    /// retryable and whether it is permanent.
+    /// retryable and whether it is permanent, unless [`with_retryable`](Self::with_retryable) or
+    /// [`with_permanent`](Self::with_permanent) does. A later code replaces an earlier one.
     #[must_use]
     pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
         let code = sanitise(code).into_boxed_str();
         let description = description.map(|text| sanitise(text).into_boxed_str());
         self.with(|inner| {
-            let problem = Problem::of_oauth_code(&code);
-            if inner.problem == Problem::OtherOAuthError && problem != inner.problem {
-                inner.problem = problem;
-                inner.retryable = problem.usually_retryable();
-                inner.permanent = problem.is_permanent();
+            // The problem of the earlier code. A status outranks some codes, and remains the problem then.
+            let earlier = inner.oauth_code.as_deref().map(Problem::of_oauth_code);
+            if inner.problem == earlier.unwrap_or(Problem::OtherOAuthError) {
+                inner.problem = Problem::of_oauth_code(&code);
             }
             inner.oauth_code = Some(code);
             inner.server_text = description;
@@ -164,14 +177,14 @@ impl Error {
     /// Sets whether the acquisition may retry.
     #[must_use]
     pub fn with_retryable(self, retryable: bool) -> Self {
-        self.with(|inner| inner.retryable = retryable)
+        self.with(|inner| inner.retryable = Some(retryable))
     }
 
     /// Sets whether the error needs operator action. After a permanent error the cache waits longer
     /// before it asks the token source again.
     #[must_use]
     pub fn with_permanent(self, permanent: bool) -> Self {
-        self.with(|inner| inner.permanent = permanent)
+        self.with(|inner| inner.permanent = Some(permanent))
     }
 
     /// Replaces the kind's advice, if that is too general.
@@ -188,6 +201,21 @@ impl Error {
                 self.with_detail(both)
             }
             None => self.with_detail(more),
+        }
+    }
+
+    /// Marks an acquisition that ended before the token source was called.
+    #[cfg(any(feature = "keyed", test))]
+    pub(crate) fn with_not_started(self) -> Self {
+        self.with(|inner| inner.not_started = true)
+    }
+
+    /// Removes the mark, and returns whether it was set. The cache of the acquisition removes it, since a
+    /// source may return the error of another cache.
+    pub(crate) fn take_not_started(self) -> (Self, bool) {
+        match self.inner.not_started {
+            true => (self.with(|inner| inner.not_started = false), true),
+            false => (self, false),
         }
     }
 
@@ -250,7 +278,7 @@ impl Error {
 
     /// Whether the same token request may succeed when it is sent again.
     pub fn is_retryable(&self) -> bool {
-        self.inner.retryable
+        self.inner.retryable.unwrap_or(self.inner.problem.usually_retryable())
     }
 
     /// Whether a timeout elapsed: of an attempt, an acquisition or a waiting caller.
@@ -260,7 +288,7 @@ impl Error {
 
     /// Whether the error needs operator action: wrong credentials, scope or settings.
     pub fn is_permanent(&self) -> bool {
-        self.inner.permanent
+        self.inner.permanent.unwrap_or(self.inner.problem.is_permanent())
     }
 
     /// The status to answer your own caller with, if it made a request that needed the token. The
@@ -340,8 +368,8 @@ impl fmt::Debug for Error {
             .field("oauth_code", &inner.oauth_code)
             .field("status", &inner.status)
             .field("retry_after", &inner.retry_after)
-            .field("retryable", &inner.retryable)
-            .field("permanent", &inner.permanent)
+            .field("retryable", &self.is_retryable())
+            .field("permanent", &self.is_permanent())
             .field("next_attempt_in", &self.next_attempt_in)
             .finish_non_exhaustive()
     }

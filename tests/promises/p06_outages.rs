@@ -116,3 +116,23 @@ async fn p6_every_request_is_served_75_s_after_an_outage() {
         assert!(unserved <= ends + 75.0, "seed {seed}: {unserved} s, ended at {ends} s");
     }
 }
+
+/// Also `Overloaded`, with which a keyed cache reports that it did not call the source.
+#[tokio::test(start_paused = true)]
+async fn p06_a_source_may_fail_with_any_kind_and_is_called_by_the_schedule() {
+    for kind in [ErrorKind::Source, ErrorKind::Overloaded, ErrorKind::WaitTimeout] {
+        let called = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&called);
+        let cache = TokenCache::new(move |_: AcquireContext| {
+            *counter.lock().unwrap() += 1;
+            async move { Err(Error::new(kind)) }
+        });
+        for _ in 0..600 {
+            assert_eq!(cache.get().await.unwrap_err().kind(), kind);
+            sleep(secs(1.0)).await;
+        }
+        // 1, 2, 4, … 60 s, each up to a quarter longer.
+        let called = *called.lock().unwrap();
+        assert!((10..=16).contains(&called), "{kind:?}: {called}");
+    }
+}

@@ -213,7 +213,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             let source = KeyedSource::new(key.clone(), Arc::clone(&self.sources));
             let builder = (self.configure)(key, TokenCache::builder(source));
             let new = builder.build_keyed(KeyEntry::new(tick));
-            lock(&self.registry).get_or_insert(key, &new, now)
+            let (cache, forgotten) = lock(&self.registry).get_or_insert(key, &new, now);
+            drop(forgotten);
+            cache
         });
         self.recent.insert(key.clone(), cache.clone());
         cache
@@ -236,7 +238,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             is_used
         });
         drop(idle);
-        lock(&self.registry).prune(now);
+        let forgotten = lock(&self.registry).prune(now);
+        drop(forgotten);
     }
 }
 

@@ -129,7 +129,7 @@ impl Limiter {
             // Checks again after a notification and after a timeout alike.
             let _ = timeout_at(check_at, place.notify.notified()).await;
             if give_up.is_some_and(|at| Instant::now() >= at) {
-                return Err(Error::of(Problem::Overloaded));
+                return Err(overloaded());
             }
         }
     }
@@ -137,7 +137,7 @@ impl Limiter {
     fn enter(&self, now: Instant) -> Result<Place<'_>, Error> {
         let mut queue = lock(&self.queue);
         if queue.waiting.len() >= self.max_waiting.saturating_add(queue.available) {
-            return Err(Error::of(Problem::Overloaded));
+            return Err(overloaded());
         }
         let (ticket, notify) = (queue.next_ticket, Arc::<Notify>::default());
         queue.next_ticket += 1;
@@ -145,6 +145,10 @@ impl Limiter {
         queue.waiting.insert(ticket, waiting);
         Ok(Place { limiter: self, ticket, notify })
     }
+}
+
+fn overloaded() -> Error {
+    Error::of(Problem::Overloaded).with_not_started()
 }
 
 #[cfg(all(test, not(oauth_loom)))]

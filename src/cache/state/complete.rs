@@ -103,11 +103,11 @@ impl State {
         // Another acquisition is still due. The cooldown delays it.
         self.rejection_pending |= acquisition.plan.retry_owed;
         let previous = self.backoff.failure.as_ref();
-        let failure = FailureBackoff::after(previous, error.clone(), now, draw, &settings.backoff);
+        let failure = FailureBackoff::after(previous, error, now, draw, &settings.backoff);
         let event = Event::Failed {
             reason: acquisition.plan.reason,
             took: now.saturating_duration_since(acquisition.plan.starts_at),
-            error,
+            error: failure.error.clone(),
             failures: failure.failures,
             next_attempt_in: failure.until(self.has_unexpired(now)) - now,
         };

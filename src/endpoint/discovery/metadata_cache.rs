@@ -115,7 +115,7 @@ impl MetadataCache {
         context: &AttemptContext<'_>,
     ) -> Result<ServerMetadata, Error> {
         let now = Instant::now();
-        {
+        let previous = {
             let mut state = lock(&self.state);
             state.fetches += 1;
             match &fetched {
@@ -123,16 +123,18 @@ impl MetadataCache {
                     let revalidate_at = now + self.settings.max_age;
                     let metadata = metadata.clone();
                     state.cached = Some(CachedMetadata { metadata, read_at: now, revalidate_at });
-                    state.failure = None;
                 }
-                Err(error) => {
-                    state.failure = Some(error.clone());
+                Err(_) => {
                     if let Some(cached) = &mut state.cached {
                         cached.revalidate_at = now + MIN_INTERVAL;
                     }
                 }
             }
-        }
+            std::mem::replace(&mut state.failure, fetched.as_ref().err().cloned())
+        };
+        // Without the lock: it may own an error of the user's transport, whose destructor may do
+        // anything.
+        drop(previous);
         let metadata = fetched?;
         for event in compare::events(&metadata, context) {
             context.observer.emit(&event);

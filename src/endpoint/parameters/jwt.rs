@@ -18,6 +18,10 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// The claims that differ in each JWT, and are added here.
 const ADDED_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 
+/// Claims that name parties and permissions. Messages need them.
+const PUBLIC_CLAIMS: [&str; 8] =
+    ["iss", "sub", "aud", "scope", "client_id", "azp", "resource", "target_audience"];
+
 /// A JWT with given claims that a private key signs for each attempt: the value of a
 /// [parameter](crate::endpoint::ClientCredentialsBuilder::parameter), such as the `assertion` of the JWT
 /// bearer grant (RFC 7523 §2.1).
@@ -162,6 +166,14 @@ impl SignedJwt {
         self.audience.as_ref().is_some_and(AssertionAudience::wants_issuer)
     }
 
+    /// The texts in all claims that are not known to be public, since some servers require an account's
+    /// secret among the claims.
+    pub(super) fn confidential_texts(&self) -> impl Iterator<Item = &str> {
+        let claims = self.claims.iter();
+        let claims = claims.filter(|(name, _)| !PUBLIC_CLAIMS.contains(&name.as_str()));
+        claims.flat_map(|(_, value)| texts(value))
+    }
+
     /// # Errors
     ///
     /// Kind `Credentials`, when the key cannot be read or does not sign.
@@ -180,6 +192,16 @@ impl SignedJwt {
             claims.insert("aud".into(), audience.into());
         }
         dated_jwt(header, claims, self.lifetime, &Signer::Key(&key), draft.now)
+    }
+}
+
+/// All strings in a value, at any depth.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
 

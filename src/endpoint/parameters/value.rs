@@ -119,6 +119,13 @@ impl ParameterValue {
             }
             draft.secrets.push(value);
         }
+        #[cfg(feature = "jwt")]
+        if let Kind::Jwt(jwt) = &self.0 {
+            // Some servers quote a claim when they refuse it.
+            for text in jwt.confidential_texts().filter(|text| text.len() >= MIN_SECRET_CHARS) {
+                draft.secrets.push(Zeroizing::new(text.to_owned()));
+            }
+        }
         Ok(())
     }
 

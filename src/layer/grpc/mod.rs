@@ -75,6 +75,17 @@ use super::{
 use crate::{cache::TokenCache, error::BoxError, sync::Arc};
 
 /// The service of a [`Grpc`] layer, to be named in a struct field.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::grpc::OAuthGrpc;
+///
+/// struct Backend<S> {
+///     service: OAuthGrpc<S>,
+/// }
+/// # fn backend<S>(service: OAuthGrpc<S>) -> Backend<S> { Backend { service } }
+/// ```
 pub type OAuthGrpc<S, P = EmptyBodies, T = TokenCache> = OAuthClientCredentials<S, P, T, Grpc>;
 
 /// gRPC: `grpc-status: 16` is a rejection of the token, as a 401 is. See the [module](self).

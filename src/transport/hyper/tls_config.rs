@@ -23,7 +23,7 @@ impl HyperTransportBuilder {
     /// at all.
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn build_tls_config(self) -> Result<rustls::ClientConfig, Error> {
-        let (tls, identity) = (self.tls()?, self.identity);
+        let (tls, identity) = self.tls()?;
         if let Some(text) = tls.missing_roots {
             return Err(Error::of(Problem::Config).with_detail(text));
         }

@@ -23,7 +23,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::{runtime::Handle, time::Instant};
 
 pub use self::chain_and_key::ChainAndKey;
-use self::load::{Files, LoadError};
+use self::load::Files;
 #[cfg(feature = "rustls")]
 pub(super) use self::resolver::IdentityResolver;
 use crate::{
@@ -139,9 +139,18 @@ impl ClientIdentity {
     /// Kind `Config`, when either is missing, damaged or of an unknown kind, or they do not belong
     /// together.
     pub fn from_pem(pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>) -> Result<Self, Error> {
-        let key = load::parse(pem.chain.as_ref(), pem.key.as_ref()).map_err(|why| {
+        Self::try_from_pem(pem).map_err(|why| {
             Error::of(Problem::Config).with_detail(format!("client identity: {why}"))
-        })?;
+        })
+    }
+
+    /// # Errors
+    ///
+    /// Why `from_pem` fails.
+    pub(super) fn try_from_pem(
+        pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>,
+    ) -> Result<Self, &'static str> {
+        let key = load::parse(pem.chain.as_ref(), pem.key.as_ref())?;
         Ok(Self::new(None, Some(key)))
     }
 
@@ -156,8 +165,17 @@ impl ClientIdentity {
     pub fn from_files(
         paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
     ) -> Result<Self, Error> {
+        Self::try_from_files(paths).map_err(unreadable)
+    }
+
+    /// # Errors
+    ///
+    /// Why `from_files` fails, with the path.
+    pub(super) fn try_from_files(
+        paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
+    ) -> Result<Self, String> {
         let files = Files::new(paths.chain, paths.key);
-        let key = files.load_blocking().map_err(unreadable)?;
+        let key = files.load_blocking().map_err(|error| error.text)?;
         Ok(Self::new(Some(files), Some(key)))
     }
 
@@ -171,7 +189,7 @@ impl ClientIdentity {
         let key = match files.load_blocking() {
             Ok(key) => Some(key),
             Err(error) if error.may_appear_later => None,
-            Err(error) => return Err(unreadable(error)),
+            Err(error) => return Err(unreadable(error.text)),
         };
         Ok(Self::new(Some(files), key))
     }
@@ -296,7 +314,8 @@ impl ClientIdentity {
         let Some(files) = &self.shared.files else { return Ok(false) };
         loop {
             let known = self.current();
-            let key = files.load(known.chain(), timeout).await.map_err(unreadable)?;
+            let key = files.load(known.chain(), timeout).await;
+            let key = key.map_err(|error| unreadable(error.text))?;
             // Read again if another task replaced it, since this content may be older.
             if let Some(is_replaced) = self.replace(known.generation, key) {
                 return Ok(is_replaced);
@@ -330,8 +349,8 @@ impl ClientIdentity {
     }
 }
 
-fn unreadable(error: LoadError) -> Error {
-    Error::of(Problem::Credentials).with_detail(format!("client identity: {}", error.text))
+fn unreadable(why: String) -> Error {
+    Error::of(Problem::Credentials).with_detail(format!("client identity: {why}"))
 }
 
 fn report(loaded: Result<bool, Error>, observer: &Observer) {
