@@ -17,12 +17,13 @@ use crate::error::BoxError;
 /// A transport that logs where requests are sent:
 ///
 /// ```
+/// use bytes::Bytes;
 /// use http_body_util::Full;
 /// use tower_oauth2_client_credentials::{BoxError, ClientCredentials, transport::TokenRequest};
 ///
 /// let transport = tower::service_fn(|request: TokenRequest| async move {
 ///     println!("{} {}", request.method(), request.uri().path());
-///     Ok::<_, BoxError>(http::Response::new(Full::from(r#"{"access_token":"abc"}"#)))
+///     Ok::<_, BoxError>(http::Response::new(Full::<Bytes>::from(r#"{"access_token":"abc"}"#)))
 /// });
 /// let source = ClientCredentials::builder("https://idp.example.com/token?key=s3cret")
 ///     .client_secret_basic("my-service", "s3cret")
