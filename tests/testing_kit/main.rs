@@ -14,7 +14,9 @@ use serde_json::{Value, json};
 use tower::{Service, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError,
-    testing::{Answer, AuthorizationServer, ConnectionClosed, ProtectedApi, RegisteredClient},
+    testing::{
+        Answer, AnswerBody, AuthorizationServer, ConnectionClosed, ProtectedApi, RegisteredClient,
+    },
 };
 
 const GOOD: &str = "grant_type=client_credentials&client_id=id&client_secret=secret";
