@@ -253,6 +253,7 @@ type Closure = dyn Fn(&Event) + Send + Sync;
 impl Observer {
     /// Sends each event to a closure. It runs on the task that caused the event, outside of every
     /// lock: keep it short, and don't block. A panic in it is logged and goes no further.
+    #[must_use]
     pub fn new(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(observer)))
     }

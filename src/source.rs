@@ -58,6 +58,7 @@ pub struct AcquireContext {
 
 impl AcquireContext {
     /// The context of an acquisition outside of any cache.
+    #[must_use]
     pub fn new(reason: AcquisitionReason) -> Self {
         Self {
             reason,
@@ -217,7 +218,6 @@ impl CacheHandle {
     /// Requests that wait for an acquisition get the offered token. The acquisition itself goes on;
     /// its result is dropped if it was issued before the offered token, or was rejected. A cooldown
     /// after a failure stays, because an offer says nothing about the authorization server.
-    #[must_use = "false means that the cache does not use the token"]
     pub fn offer(&self, token: Token) -> bool {
         self.0.upgrade().is_some_and(|cache| cache.offer(token))
     }

@@ -51,6 +51,7 @@ pub struct TokenCacheBuilder {
 // Here rather than in `token_cache`, so that imports run one way.
 impl TokenCache {
     /// Makes a cache over a source, with the default settings.
+    #[must_use]
     pub fn new(source: impl TokenSource) -> Self {
         Self::builder(source).build()
     }

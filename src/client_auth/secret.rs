@@ -58,6 +58,7 @@ impl Secret {
     /// the secret that was read last is used, with an
     /// [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was removed or is empty
     /// is an error.
+    #[must_use]
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path))
     }

@@ -29,11 +29,13 @@ impl ClientCredentialsConfig {
     /// # }
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
+    #[must_use]
     pub fn from_env() -> Self {
         Self::from_env_with_prefix("OAUTH_")
     }
 
     /// The same with another prefix, such as `BILLING_OAUTH_`, for one of several clients.
+    #[must_use]
     pub fn from_env_with_prefix(prefix: &str) -> Self {
         Self::from_vars(prefix, env::vars_os())
     }
@@ -42,6 +44,7 @@ impl ClientCredentialsConfig {
     /// begin with the prefix are ignored. On Windows, names are compared without regard to case.
     ///
     /// An empty prefix is an error, since every variable would then be read as a setting.
+    #[must_use]
     pub fn from_vars<N, V>(prefix: &str, vars: impl IntoIterator<Item = (N, V)>) -> Self
     where
         N: AsRef<OsStr>,

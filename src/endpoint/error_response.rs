@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{
     body::BodyError,
     fields::{Fields, Member, ParseError},
-    server_message,
+    server_message, token_members,
     transport_error::with_cause,
 };
 use crate::{
@@ -89,7 +89,8 @@ pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
         Member::Text(token) => Some(token.as_str()),
         _ => None,
     };
-    let safe_code = if registered { Some(code) } else { body.secrets.safe(code, token) };
+    let safe = |text| body.safe(text).filter(|text| !body.secrets.are_repeated(text, token));
+    let safe_code = if registered { Some(code) } else { safe(code) };
     let message;
     let description = match fields.error_description.as_text() {
         Some(description) => Some(description),
@@ -98,7 +99,7 @@ pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
             message.as_ref().map(|message| message.as_str()).filter(|message| *message != code)
         }
     };
-    let safe = description.and_then(|text| body.secrets.safe(text, token));
+    let safe = description.and_then(safe);
     let error = match (safe_code, safe) {
         (Some(code), Some(description)) if wrong_address => {
             error.with_server_text(&format!("{code}: {description}"))
@@ -249,7 +250,7 @@ impl ErrorBody<'_> {
 
     /// Adds a text of at most `most` characters.
     fn quote(&self, error: Error, text: &str, most: usize) -> Error {
-        match self.secrets.safe(text, None) {
+        match self.safe(text) {
             Some(text) => {
                 let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
                 error.with_server_text(&text[..end])
@@ -258,14 +259,20 @@ impl ErrorBody<'_> {
         }
     }
 
-    /// The message in a body that is not an OAuth error. Plain text counts only in an error response:
-    /// in a success it may be the token.
+    /// The beginning of a text of this body, unless it repeats a secret or a token of the same body.
+    fn safe<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let text = self.secrets.safe(text, None)?;
+        (!token_members::are_repeated(self.text, text)).then_some(text)
+    }
+
+    /// The message in a body that is not an OAuth error. In a success, plain text and a member that looks
+    /// like a token may be the token.
     fn message(&self) -> Option<Zeroizing<String>> {
-        server_message::from_json(self.text).or_else(|| {
-            let text =
-                server_message::from_text(self.text).filter(|_| !self.status.is_success())?;
-            Some(Zeroizing::new(text.to_owned()))
-        })
+        let message = server_message::from_json(self.text);
+        if self.status.is_success() {
+            return message.filter(|message| !token_members::looks_like_token(message));
+        }
+        message.or_else(|| Some(Zeroizing::new(server_message::from_text(self.text)?.to_owned())))
     }
 }
 

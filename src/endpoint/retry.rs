@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::{
     error::{Error, Problem},
     event::Event,
+    limits::MAX_SETTING,
     source::AcquireContext,
 };
 
@@ -47,8 +48,8 @@ where
 {
     let attempts = if acquire.single_attempt { 1 } else { policy.attempts };
     // Without a deadline of the caller, a long `Retry-After` must not block the caller for hours.
-    let own = Instant::now().checked_add(policy.attempt_timeout.saturating_mul(attempts));
-    let deadline = acquire.deadline.or(own);
+    let own = policy.attempt_timeout.saturating_mul(attempts).min(MAX_SETTING);
+    let deadline = acquire.deadline.unwrap_or_else(|| Instant::now() + own);
     for number in 1.. {
         let error = match run_attempt(policy.attempt_timeout, deadline, attempt()).await {
             Ok(token) => return Ok(token),
@@ -60,14 +61,14 @@ where
         let requested = error.retry_after().unwrap_or_default();
         let delay = backoff(policy.base, number, fastrand::f64()).max(requested);
         let next = Instant::now().checked_add(delay);
-        if next.is_none_or(|next| deadline.is_some_and(|deadline| next >= deadline)) {
+        if next.is_none_or(|next| next >= deadline) {
             return Err(error);
         }
         let failed = error.clone();
         acquire.observer.emit(&Event::Retrying { attempt: number, error, delay });
         sleep(delay).await;
         // The deadline may have passed if the runtime was stalled in the meantime.
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        if Instant::now() >= deadline {
             return Err(failed);
         }
     }
@@ -76,16 +77,12 @@ where
 
 async fn run_attempt<T>(
     limit: Duration,
-    deadline: Option<Instant>,
+    deadline: Instant,
     attempt: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let end = Instant::now().checked_add(limit).into_iter().chain(deadline).min();
-    match end {
-        None => attempt.await,
-        Some(end) => timeout_at(end, attempt)
-            .await
-            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout))),
-    }
+    timeout_at(deadline.min(Instant::now() + limit), attempt)
+        .await
+        .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)))
 }
 
 /// Exponential backoff with full jitter: between zero and the doubled base, so that clients that failed

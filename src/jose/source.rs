@@ -62,17 +62,20 @@ impl SigningKeySource {
     /// one, is read. If the read fails or takes longer than 5 s, as on a hung mount, the key that was read
     /// last is used, with an [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was
     /// removed or has no usable key is an error.
+    #[must_use]
     pub fn from_pem_file(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path), Some(algorithm), String::new())
     }
 
     /// A key in a JWK file, as for [`SigningKey::from_jwk`], read as for
     /// [`from_pem_file`](Self::from_pem_file). Its `kid` can change with it.
+    #[must_use]
     pub fn from_jwk_file(path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path), None, "use from_jwk_file_as".to_owned())
     }
 
     /// A key in a JWK file, with an algorithm that the JWK may leave out (RFC 7517 §4.4).
+    #[must_use]
     pub fn from_jwk_file_as(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
         Self::from_pem_file(algorithm, path)
     }

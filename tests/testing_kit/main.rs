@@ -15,7 +15,8 @@ use tower::{Service, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError,
     testing::{
-        AuthorizationServer, ConnectionClosed, MockResponse, ProtectedApi, RegisteredClient,
+        AuthorizationServer, ConnectionClosed, MockBody, MockResponse, ProtectedApi,
+        RegisteredClient,
     },
 };
 

@@ -69,6 +69,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     /// The closure runs within a key's acquisition, until it has succeeded once. Its failure is the
     /// failure of that acquisition: it is remembered, and tried again after the cooldown. Let all
     /// sources share one transport.
+    #[must_use]
     pub fn new<S: TokenSource>(
         source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
     ) -> Self {

@@ -32,6 +32,7 @@ use crate::{
     client_auth::{AssertionSettings, ClientAuth},
     clock::{SystemClock, WallClock},
     error::{BoxError, Error, Problem},
+    limits::MAX_SETTING,
     skew::Skew,
     token::TokenType,
     transport::{self, TokenRequest, Transport},
@@ -42,6 +43,7 @@ const BODY_CAP: usize = 1024 * 1024;
 
 /// Minimum base of the backoff, since retries without a backoff would be a loop.
 const MIN_RETRY_BASE: Duration = Duration::from_millis(10);
+
 /// Builds a [`ClientCredentials`]. A later call of a setting replaces the earlier one, unless the
 /// setting is repeatable. One client authentication is required. All other settings are optional.
 ///
@@ -178,10 +180,10 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Sets how long one attempt may take, to the end of the response. Zero is an error of
-    /// [`build`](Self::build). Default: 10 s.
+    /// Sets how long one attempt may take, to the end of the response. At most a year. Zero is an error
+    /// of [`build`](Self::build). Default: 10 s.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.retry.attempt_timeout = timeout;
+        self.retry.attempt_timeout = timeout.min(MAX_SETTING);
         self
     }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     endpoint::attempt_context::AttemptContext,
-    error::{Error, Problem},
+    error::Error,
     event::Event,
     sync::{Mutex, lock},
 };
@@ -78,6 +78,7 @@ impl MetadataCache {
             Ok(metadata) => return Ok(metadata),
             Err(fetches) => fetches,
         };
+        let ends_by = Instant::now() + context.attempt_timeout;
         // A token request must have time left after discovery.
         let half = context.attempt_timeout / 2;
         let _fetch_lock = timeout(half, self.fetch_lock.lock()).await.ok();
@@ -89,13 +90,13 @@ impl MetadataCache {
                 (cached, _) => cached.clone(),
             }
         };
-        let fetch = fetch::fetch(&self.issuer, context, self.settings.allow_plain_http);
+        let allow_plain_http = self.settings.allow_plain_http;
         let Some(old) = old else {
-            return self.store(fetch.await, context);
+            let fetched = fetch::fetch(&self.issuer, context, allow_plain_http, ends_by).await;
+            return self.store(fetched, context);
         };
-        let fetched = timeout(half, fetch)
-            .await
-            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)));
+        let ends_by = ends_by.min(Instant::now() + half);
+        let fetched = fetch::fetch(&self.issuer, context, allow_plain_http, ends_by).await;
         self.store(fetched, context).or_else(|error| {
             context.observer.emit(&Event::MetadataKept { age: old.read_at.elapsed(), error });
             Ok(old.metadata)

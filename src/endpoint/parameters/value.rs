@@ -75,6 +75,7 @@ impl ParameterValue {
     /// # }
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
+    #[must_use]
     pub fn from_fn<F, Fut>(provider: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,

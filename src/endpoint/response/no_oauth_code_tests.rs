@@ -101,6 +101,23 @@ fn a_success_that_has_no_body_on_purpose_is_final() {
 }
 
 #[test]
+fn a_message_that_repeats_a_token_of_the_same_body_is_not_shown() {
+    for (body, token) in [
+        (r#"{"accessToken":"opaque-zz","message":"opaque-zz"}"#, "opaque-zz"),
+        (r#"{"data":{"access_token":"opaque"},"detail":"it is opaque"}"#, "opaque"),
+        (r#"{"message":"2YotnFZFEjr1zCsicMWpAA"}"#, "2Yotn"),
+        (r#"{"error":"odd","idToken":"opaque-zz","error_description":"opaque-zz"}"#, "opaque-zz"),
+        (r#"{"error":"opaque-zz","token":"opaque-zz"}"#, "opaque-zz"),
+    ] {
+        let error = answered(200, &[], Ok(body.as_bytes())).unwrap_err();
+        let text = format!("{error} {error:?} {error:#?}");
+        assert!(!text.contains(token), "{text}");
+    }
+    let body = br#"{"accessToken":null,"data":{"token":"abcdefgh"},"message":"invalid appid 7"}"#;
+    assert!(answered(200, &[], Ok(body)).unwrap_err().to_string().contains("invalid appid 7"));
+}
+
+#[test]
 fn an_unknown_token_type_is_named_with_the_setting_for_it() {
     let text = |body: &str| answered(200, &[], Ok(body.as_bytes())).unwrap_err().to_string();
     for (name, expected) in [

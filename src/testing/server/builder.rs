@@ -219,11 +219,11 @@ impl AuthorizationServerBuilder {
     }
 }
 
-/// Shows no secret.
 fn with_slash(path: String) -> String {
     if path.starts_with('/') { path } else { format!("/{path}") }
 }
 
+/// Shows no secret.
 impl fmt::Debug for AuthorizationServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationServerBuilder")

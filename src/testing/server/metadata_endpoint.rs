@@ -25,11 +25,8 @@ impl AuthorizationServer {
     }
 
     /// Changes a member of the metadata. The value is JSON: a text, or anything whose `Display` is
-    /// JSON, such as `serde_json::Value`. With `null` the member is left out.
-    ///
-    /// # Panics
-    ///
-    /// If the value is not JSON.
+    /// JSON, such as `serde_json::Value`. A text that is not JSON is a JSON string. With `null` the
+    /// member is left out.
     ///
     /// # Examples
     ///
@@ -40,11 +37,12 @@ impl AuthorizationServer {
     /// use tower_oauth2_client_credentials::testing::AuthorizationServer;
     ///
     /// let idp = AuthorizationServer::new();
-    /// idp.set_metadata("issuer", json!("https://idp.test/other"));
+    /// idp.set_metadata("issuer", "https://idp.test/other");
     /// idp.set_metadata("mtls_endpoint_aliases", json!({"token_endpoint": "https://mtls.test/token"}));
     /// ```
     pub fn set_metadata(&self, member: impl Into<String>, value: impl fmt::Display) {
-        let value: Value = serde_json::from_str(&value.to_string()).expect("the value is JSON");
+        let text = value.to_string();
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
         self.state().metadata.changed.insert(member.into(), value);
     }
 

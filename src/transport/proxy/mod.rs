@@ -71,6 +71,7 @@ enum Choice {
 
 impl ProxySettings {
     /// The proxies of the environment, read when the client is built.
+    #[must_use]
     pub fn from_env() -> Self {
         Self(Choice::Env)
     }

@@ -52,6 +52,24 @@ async fn an_acquisition_that_is_not_driven_does_not_block_the_others_for_ever() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_location_that_never_answers_does_not_hide_the_other_one() {
+    let idp = AuthorizationServer::new();
+    let source = client(&idp).attempts(1).build().unwrap();
+    idp.script_metadata([MockResponse::Hang, MockResponse::Hang]);
+    let error = acquire(&source).await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Discovery, true));
+    let text = error.to_string();
+    for location in [OAUTH, OPENID] {
+        assert!(text.contains(&format!("https://idp.test{location}: no answer within")), "{text}");
+    }
+    idp.script_metadata([MockResponse::Hang]);
+    let start = tokio::time::Instant::now();
+    acquire(&source).await.unwrap();
+    assert_eq!(start.elapsed().as_secs(), 5);
+    assert_eq!(asked(&idp).len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_document_is_read_again_after_its_time_and_kept_if_there_is_no_newer_one() {
     let idp = AuthorizationServer::new();
     let source = client(&idp).build().unwrap();
@@ -77,15 +95,17 @@ async fn a_document_is_read_again_after_its_time_and_kept_if_there_is_no_newer_o
 
     // A server that hangs costs at most half of the attempt's time.
     tokio::time::advance(S).await;
-    idp.script_metadata([MockResponse::Hang]);
+    idp.script_metadata([MockResponse::Hang, MockResponse::Hang]);
+    let start = tokio::time::Instant::now();
     source.acquire(observing.clone()).await.unwrap();
-    assert_eq!((asked(&idp).len(), events.lock().unwrap().len()), (4, 2));
+    assert!(start.elapsed() <= 5 * S, "{:?}", start.elapsed());
+    assert_eq!((asked(&idp).len(), events.lock().unwrap().len()), (5, 2));
 
     tokio::time::advance(300 * S).await;
     idp.serve_metadata(WellKnown::Both);
     acquire(&source).await.unwrap();
     acquire(&source).await.unwrap();
-    assert_eq!((asked(&idp).len(), idp.token_requests()), (5, 7));
+    assert_eq!((asked(&idp).len(), idp.token_requests()), (6, 7));
 }
 
 #[tokio::test(start_paused = true)]
