@@ -45,8 +45,12 @@ pub(super) async fn fetch(
     let mut failures = Vec::new();
     for uri in issuer.well_known_uris() {
         let limit = ends_by.saturating_duration_since(Instant::now()) / 2;
-        let fetched = timeout(limit, fetch_one(&uri, issuer, context, allow_plain_http)).await;
-        match fetched.unwrap_or_else(|_| Err(too_slow(&uri, limit))) {
+        let fetch = timeout(limit, fetch_one(&uri, issuer, context, allow_plain_http));
+        let fetched = match fetch.await {
+            Ok(fetched) => fetched,
+            Err(_elapsed) => Err(too_slow(&uri, limit)),
+        };
+        match fetched {
             Ok(metadata) => return Ok(metadata),
             // The document may be at the other URI. Some servers return for unknown paths 403, 500,
             // a login page or the metadata of another tenant.
