@@ -41,8 +41,8 @@
 //! # }
 //! ```
 //!
-//! [`TokenCache`] (here `tokens`) is the handle to share between layers, clients and other code that
-//! needs a token. [`Origins`] says where a token may be sent. It has no default.
+//! [`TokenCache`] (here `tokens`) is cheap to clone: share it between layers, clients and other
+//! code that needs a token. [`Origins`] says where a token may be sent. It has no default.
 //!
 //! # Behavior
 //!
@@ -56,8 +56,8 @@
 //! * **The API rejects the token** (401). The token is replaced, and the request is sent again once
 //!   if its body can be sent again. An API that rejects every token causes few token requests, and
 //!   does not stop requests to other APIs.
-//! * **Another origin, or a request with its own `Authorization`.** The request passes through
-//!   unchanged.
+//! * **Another origin, or a request with an existing `Authorization` field.** The request passes
+//!   through unchanged.
 //! * **No requests.** There is no background task, unless
 //!   [`keep_warm`](cache::TokenCacheBuilder::keep_warm) is on.
 //!
@@ -200,8 +200,9 @@ pub use source::TokenSource;
 pub use token::Token;
 
 impl ClientCredentials {
-    /// A cache over this source with the default settings. [`TokenCache::builder`] takes others.
-    // In this file, because `endpoint` and `cache` do not know each other.
+    /// Makes a cache over this source with the default settings. [`TokenCache::builder`] takes
+    /// others.
+    // In this file, because `endpoint` and `cache` do not import each other.
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn into_cache(self) -> TokenCache {
         TokenCache::new(self)

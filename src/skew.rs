@@ -77,7 +77,7 @@ fn millis(time: SystemTime) -> Option<i64> {
 mod tests {
     use super::*;
 
-    /// The `Date` of all answers here, 2026-11-24T12:00:00Z.
+    /// The `Date` of all responses here, 2026-11-24T12:00:00Z.
     const DATE: &str = "Tue, 24 Nov 2026 12:00:00 GMT";
 
     fn server() -> SystemTime {
@@ -93,7 +93,7 @@ mod tests {
         fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
-    /// An answer to a request that was sent and received at these local times.
+    /// A response to a request that was sent and received at these local times.
     fn observe(skew: &Skew, sent: i64, received: i64) -> Option<(Duration, bool)> {
         match skew.observe(&headers(&[("date", DATE)]), at(sent), at(received))? {
             EventKind::ClockSkew { by, local_is_behind, .. } => Some((by, local_is_behind)),

@@ -34,16 +34,16 @@ pub(super) struct Plan {
     pub(super) reason: AcquisitionReason,
     /// A rejection or a forced refresh asked for it. If it fails, another one is due.
     pub(super) retry_owed: bool,
-    /// The previous acquisition failed. The source makes one attempt, and other requests wait only
-    /// briefly.
+    /// The previous acquisition failed, so this one is a trial request. The source makes one
+    /// attempt, and other requests wait only briefly.
     pub(super) probe: bool,
     /// The cached token, if an API rejected it.
     pub(super) rejected: Option<Token>,
     /// When the source is called. Later than now if the last token was expired on arrival.
     pub(super) starts_at: Instant,
-    /// The bound of the acquisition.
+    /// When `acquisition_timeout` has passed.
     pub(super) ends_by: Instant,
-    /// When waiters assume that its runtime is not driven, and start another acquisition.
+    /// When waiters assume that its runtime is stalled, and start another acquisition.
     pub(super) abandoned_at: Instant,
 }
 

@@ -1,5 +1,5 @@
 //! The data that all clones of a [`TokenCache`](super::TokenCache) share, the steps of its state,
-//! and the task that drives an acquisition.
+//! and the task that runs an acquisition.
 //!
 //! Step and task are in one file because each needs the other: a step may start an acquisition, whose
 //! task ends with a step.
@@ -42,7 +42,7 @@ pub(crate) struct CacheInner {
     pub(super) name: ClientName,
     pub(super) settings: Settings,
     /// Wakes the task that keeps the cache warm: the token was discarded or offered, or a cooldown
-    /// was ended. Closed when the last owner of the cache is dropped.
+    /// was ended. Closed when the last clone of the cache is dropped.
     warm_signal: watch::Sender<()>,
     /// Notified when the readiness, or the time at which it ends by itself, changes.
     pub(super) readiness_changed: watch::Sender<()>,
@@ -112,7 +112,7 @@ impl CacheInner {
         result
     }
 
-    /// The published snapshot, if a request may use it without the lock.
+    /// The snapshot, if a request may use it without the lock.
     pub(super) fn fresh(&self, now: Instant) -> Option<Guard<Option<Arc<Snapshot>>>> {
         let snapshot = self.snapshot.load();
         snapshot.as_ref().is_some_and(|it| it.is_fresh(now)).then_some(snapshot)
@@ -158,8 +158,8 @@ impl CacheInner {
         });
     }
 
-    /// A clone of the token for a caller. A cache of a keyed cache has no copy per stripe of threads:
-    /// there are many such caches, and few threads use the same one at a time.
+    /// A clone of the token for a caller. A cache of a keyed cache has no copy for each stripe
+    /// (group of threads): there are many such caches, and few threads use the same one at a time.
     pub(super) fn clone_token(&self, snapshot: &Snapshot) -> Token {
         #[cfg(feature = "keyed")]
         if self.key_entry.is_some() {
@@ -200,7 +200,7 @@ impl CacheInner {
     }
 
     /// Keeps the token fresh without requests: asks the state whenever a request might start an
-    /// acquisition. Ends when a later acquisition starts or the last owner of the cache is dropped.
+    /// acquisition. Ends when a later acquisition starts or the last clone of the cache is dropped.
     ///
     /// The task of each acquisition continues here. So there is one such task, on the runtime of the
     /// newest acquisition. It does not keep the cache alive while it waits.
@@ -211,7 +211,7 @@ impl CacheInner {
             let next = lock(&inner.state).next_revalidation(acquisition, Instant::now());
             let Some(next) = next else { return };
             drop(inner);
-            // An error means that the sender was dropped with the last owner.
+            // An error means that the sender was dropped with the last clone of the cache.
             if let Ok(Err(_)) = tokio::time::timeout_at(next, signal.changed()).await {
                 return;
             }

@@ -36,8 +36,8 @@ pub(crate) struct Snapshot {
     /// It replaced a token that an API rejected. The API may reject this one too.
     pub(super) follows_rejection: bool,
     pub(super) replaced: Replaced,
-    /// A copy of the token for each stripe of threads, so that clones in different threads write to
-    /// different reference counts.
+    /// A copy of the token for each stripe (group of threads), so that clones in different threads
+    /// write to different reference counts.
     pub(super) copies: Striped<Token>,
 }
 

@@ -9,7 +9,7 @@ use crate::{
     secret_file::{FileValue, ReadContext, SecretFile},
 };
 
-/// The mistake of a value that is empty or only white space.
+/// The error of a value that is empty or only white space.
 pub(super) const BLANK_SECRET: &str = "client secret: it is empty; pass the secret that the authorization server gave this client, or \
      call public_client";
 
@@ -58,6 +58,7 @@ impl Secret {
     /// the secret that was read last is used, with an
     /// [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed). A file that was removed or is empty
     /// is an error.
+    #[must_use]
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path))
     }

@@ -21,8 +21,8 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// Kind `Config`: as for [`source_builder`](Self::source_builder), and naming the setting whose file cannot be
-    /// used.
+    /// Same errors as [`source_builder`](Self::source_builder). Also kind `Config`, naming the setting, if its
+    /// file cannot be used.
     ///
     /// # Examples
     ///
@@ -70,7 +70,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// When the setting cannot be the path of a file.
+    /// An error if the setting cannot be the path of a file.
     pub(super) fn located(
         &self,
         setting: &str,
@@ -80,7 +80,7 @@ impl ClientCredentialsConfig {
         self.locate(setting, &text, max_bytes).map(Some)
     }
 
-    /// As [`located`](Self::located), with the path as text.
+    /// Same as [`located`](Self::located), with the path as text.
     fn locate(&self, setting: &str, path: &str, max_bytes: usize) -> Result<Located, Error> {
         let path = PathBuf::from(path);
         let file = SecretFile::new(&path).with_max_bytes(max_bytes);

@@ -22,7 +22,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`source_builder`](Self::source_builder).
+    /// Same errors as [`source_builder`](Self::source_builder).
     ///
     /// # Examples
     ///

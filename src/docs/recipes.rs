@@ -391,7 +391,7 @@
 //! must be absolute, which excludes [`Origins::fixed_upstream`]. A request to an API that requires
 //! a nonce is sent again, if its [body](#request-bodies-and-replays) allows that. Clients without
 //! the layer call [`Token::authorize`] for each request and [`Token::observe_response`] for each
-//! answer.
+//! response.
 //!
 //! [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
 

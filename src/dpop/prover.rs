@@ -77,7 +77,7 @@ impl Prover {
     ///
     /// # Errors
     ///
-    /// As [`ProofOfPossession::prove`].
+    /// Same errors as [`ProofOfPossession::prove`].
     pub(crate) fn prove_token_request(
         &self,
         method: &Method,

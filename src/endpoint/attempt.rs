@@ -15,7 +15,7 @@ use super::certificate_binding::CertificateBinding;
 use super::dpop::{DpopAttempt, DpopConfig};
 use super::{
     attempt_context::AttemptContext,
-    body, discovery,
+    body, discovery, error_response,
     parameters::Parameters,
     request::{self, PreparedRequest},
     response::{self, RawResponse, ReadPolicy},
@@ -43,7 +43,7 @@ pub(super) struct EndpointClient {
     #[cfg(feature = "dpop")]
     pub(super) dpop: DpopConfig,
     pub(super) auth: Box<dyn ClientAuth>,
-    /// For the name of the client.
+    /// A part of the name of the OAuth client.
     pub(super) client_id: Option<String>,
     pub(super) parameters: Parameters,
     pub(super) transport: Arc<dyn Transport>,
@@ -69,7 +69,7 @@ pub(super) struct Attempt {
 
 /// The response to a token request.
 struct Exchanged {
-    /// For nonces.
+    /// The header fields, which may have a nonce.
     #[cfg_attr(not(feature = "dpop"), expect(dead_code))]
     headers: HeaderMap,
     token: Result<Token, Error>,
@@ -115,9 +115,11 @@ impl EndpointClient {
         token.map_err(|error| match &endpoint.metadata {
             Some(metadata) => {
                 use Problem as K;
-                if let K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody =
-                    error.problem()
-                {
+                let may_have_moved = matches!(
+                    error.problem(),
+                    K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody
+                );
+                if may_have_moved || error.status().is_some_and(error_response::has_no_endpoint) {
                     self.endpoint.mark_stale();
                 }
                 discovery::explain(error, metadata, &self.context(&context.read.observer))
@@ -177,11 +179,12 @@ impl EndpointClient {
         request::prepare(endpoint, &self.parameters, &*self.auth, self.now(), &context.read).await
     }
 
-    /// Sends a request and reads the response. `has_times`: whether the request contains the time.
+    /// Sends a request and reads the response. `has_times` says whether the request contains the
+    /// time.
     ///
     /// # Errors
     ///
-    /// When there is no response.
+    /// An error if there is no response.
     async fn exchange(
         &self,
         request: PreparedRequest,

@@ -45,8 +45,9 @@ impl ClientCredentials {
     ///
     /// # Errors
     ///
-    /// Kind `Discovery` ([code](Error::code) `issuer_mismatch` if the issuer differs), or
-    /// `AcquisitionTimeout`.
+    /// Kind [`Discovery`](crate::ErrorKind::Discovery), with the code `issuer_mismatch` if the
+    /// document has another issuer. Kind
+    /// [`AcquisitionTimeout`](crate::ErrorKind::AcquisitionTimeout) after `attempt_timeout`.
     ///
     /// # Examples
     ///

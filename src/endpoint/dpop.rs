@@ -19,7 +19,7 @@ use crate::{
 /// The settings of DPoP, and the stored nonces.
 #[derive(Default)]
 pub(super) struct DpopConfig {
-    /// `None`: DPoP is off.
+    /// `None` if DPoP is off.
     pub(super) key: Option<DpopKey>,
     /// Whether a bearer token is accepted too.
     pub(super) optional: bool,
@@ -82,7 +82,7 @@ impl DpopAttempt {
         Ok(nonce)
     }
 
-    /// Stores the nonce of a response of any status. `sent`: the nonce in the request's proof.
+    /// Stores the nonce of a response of any status. `sent` is the nonce in the request's proof.
     pub(super) fn observe(&self, headers: &HeaderMap, sent: Option<&str>) -> ReceivedNonce {
         match dpop::nonce(headers) {
             None => ReceivedNonce::Absent,

@@ -22,6 +22,7 @@ mod retry;
 mod retry_after;
 mod server_message;
 mod token_endpoint;
+mod token_members;
 mod token_type;
 mod transport_error;
 mod url;

@@ -8,12 +8,14 @@ use tracing::{Instrument, Span};
 use crate::{
     error::{Error, Problem},
     event::EventKind,
+    limits::MAX_SETTING,
     source::AcquireContext,
 };
 
 /// The second attempt handles a lost connection, the third a failover.
 pub(super) const ATTEMPTS: u32 = 3;
-/// A token endpoint answers in well under a second; three times this is above the cache's bound.
+/// A token endpoint answers in well under a second; three times this is above the cache's
+/// `acquisition_timeout`.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than a round trip, and short for a waiting person.
 pub(super) const RETRY_BASE: Duration = Duration::from_millis(100);
@@ -49,8 +51,8 @@ where
 {
     let attempts = if acquire.single_attempt { 1 } else { policy.attempts };
     // Without a deadline of the caller, a long `Retry-After` must not block the caller for hours.
-    let own = Instant::now().checked_add(policy.attempt_timeout.saturating_mul(attempts));
-    let deadline = acquire.deadline.or(own);
+    let own = policy.attempt_timeout.saturating_mul(attempts).min(MAX_SETTING);
+    let deadline = acquire.deadline.unwrap_or_else(|| Instant::now() + own);
     for number in 1.. {
         let (future, span) = attempt(number);
         let future = future.instrument(span.clone());
@@ -67,7 +69,7 @@ where
         let requested = error.retry_after().unwrap_or_default();
         let delay = backoff(policy.base, number, fastrand::f64()).max(requested);
         let next = Instant::now().checked_add(delay);
-        if next.is_none_or(|next| deadline.is_some_and(|deadline| next >= deadline)) {
+        if next.is_none_or(|next| next >= deadline) {
             return Err(error);
         }
         let failed = error.clone();
@@ -78,8 +80,8 @@ where
             delay,
         });
         sleep(delay).await;
-        // The deadline may have passed if the runtime was not driven in the meantime.
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        // The deadline may have passed if the runtime was stalled in the meantime.
+        if Instant::now() >= deadline {
             return Err(failed);
         }
     }
@@ -96,16 +98,12 @@ fn error_type(error: &Error) -> Cow<'static, str> {
 
 async fn run_attempt<T>(
     limit: Duration,
-    deadline: Option<Instant>,
+    deadline: Instant,
     attempt: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let end = Instant::now().checked_add(limit).into_iter().chain(deadline).min();
-    match end {
-        None => attempt.await,
-        Some(end) => timeout_at(end, attempt)
-            .await
-            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout))),
-    }
+    timeout_at(deadline.min(Instant::now() + limit), attempt)
+        .await
+        .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)))
 }
 
 /// Exponential backoff with full jitter: between zero and the doubled base, so that clients that failed

@@ -25,9 +25,18 @@ pub(crate) use text::{join_names, sanitise};
 const MAX_CAUSES: usize = 16;
 
 /// A boxed error, as tower's middleware uses it.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{BoxError, Error, ErrorKind};
+///
+/// let boxed: BoxError = Error::new(ErrorKind::Source).into();
+/// assert!(Error::find(&*boxed).is_some());
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// There is no token, or a request was not sent.
+/// The error type of this crate: no token could be acquired, or a request was refused.
 ///
 /// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
 /// the errors of other middleware.
@@ -63,8 +72,11 @@ struct Inner {
     retry_after: Option<Duration>,
     /// How many attempts the acquisition made.
     attempts: Option<u32>,
-    retryable: bool,
-    permanent: bool,
+    /// Set if the problem does not decide.
+    retryable: Option<bool>,
+    permanent: Option<bool>,
+    /// Too many acquisitions were queued, so the token source was not called.
+    not_started: bool,
     /// Replaces the kind's advice.
     advice: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
@@ -98,8 +110,9 @@ impl Error {
                 status: None,
                 retry_after: None,
                 attempts: None,
-                retryable: problem.usually_retryable(),
-                permanent: problem.is_permanent(),
+                retryable: None,
+                permanent: None,
+                not_started: false,
                 advice: None,
                 detail: None,
                 source: None,
@@ -123,62 +136,63 @@ impl Error {
         self.with(|inner| inner.detail = Some(detail))
     }
 
-    /// The cause.
+    /// Sets the cause.
     #[must_use]
     pub fn with_source(self, cause: impl Into<BoxError>) -> Self {
         let cause: Arc<dyn StdError + Send + Sync> = Arc::from(cause.into());
         self.with(|inner| inner.source = Some(cause))
     }
 
-    /// The OAuth error code and description of an answer (RFC 6749 §5.2). Both are sanitized. For an
-    /// error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
-    /// retryable and whether it is permanent.
+    /// Sets the OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized.
+    /// For an error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
+    /// retryable and whether it is permanent, unless [`with_retryable`](Self::with_retryable) or
+    /// [`with_permanent`](Self::with_permanent) does. A later code replaces an earlier one.
     #[must_use]
     pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
         let code = sanitise(code).into_boxed_str();
         let description = description.map(|text| sanitise(text).into_boxed_str());
         self.with(|inner| {
-            let problem = Problem::of_oauth_code(&code);
-            if inner.problem == Problem::OtherOAuthError && problem != inner.problem {
-                inner.problem = problem;
-                inner.retryable = problem.usually_retryable();
-                inner.permanent = problem.is_permanent();
+            // The problem of the earlier code. A status outranks some codes, and remains the problem then.
+            let earlier = inner.oauth_code.as_deref().map(Problem::of_oauth_code);
+            if inner.problem == earlier.unwrap_or(Problem::OtherOAuthError) {
+                inner.problem = Problem::of_oauth_code(&code);
             }
             inner.oauth_code = Some(code);
             inner.server_text = description;
         })
     }
 
-    /// The beginning of the server's text, sanitized.
+    /// Sets the beginning of the server's text, sanitized.
     #[must_use]
     pub fn with_server_text(self, text: &str) -> Self {
         let text = sanitise(text).into_boxed_str();
         self.with(|inner| inner.server_text = Some(text))
     }
 
-    /// The HTTP status of the answer. It does not change whether the error is retryable or permanent.
+    /// Sets the HTTP status of the response. It does not change whether the error is retryable or
+    /// permanent.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         self.with(|inner| inner.status = Some(status))
     }
 
-    /// How long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
+    /// Sets how long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
     #[must_use]
     pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
         self.with(|inner| inner.retry_after = retry_after)
     }
 
-    /// Whether the acquisition may retry.
+    /// Sets whether the acquisition may retry.
     #[must_use]
     pub fn with_retryable(self, retryable: bool) -> Self {
-        self.with(|inner| inner.retryable = retryable)
+        self.with(|inner| inner.retryable = Some(retryable))
     }
 
-    /// Whether the error needs operator action. After a permanent error the cache waits longer before
-    /// it asks the token source again.
+    /// Sets whether the error needs operator action. After a permanent error the cache waits longer
+    /// before it asks the token source again.
     #[must_use]
     pub fn with_permanent(self, permanent: bool) -> Self {
-        self.with(|inner| inner.permanent = permanent)
+        self.with(|inner| inner.permanent = Some(permanent))
     }
 
     /// The error of the last one of this many attempts.
@@ -204,6 +218,21 @@ impl Error {
                 self.with_detail(both)
             }
             None => self.with_detail(more),
+        }
+    }
+
+    /// Marks an acquisition that ended before the token source was called.
+    #[cfg(any(feature = "keyed", test))]
+    pub(crate) fn with_not_started(self) -> Self {
+        self.with(|inner| inner.not_started = true)
+    }
+
+    /// Removes the mark, and returns whether it was set. The cache of the acquisition removes it, since a
+    /// source may return the error of another cache.
+    pub(crate) fn take_not_started(self) -> (Self, bool) {
+        match self.inner.not_started {
+            true => (self.with(|inner| inner.not_started = false), true),
+            false => (self, false),
         }
     }
 
@@ -249,7 +278,7 @@ impl Error {
         self.inner.oauth_code.as_deref()
     }
 
-    /// The HTTP status of the token endpoint's answer, if there was one.
+    /// The HTTP status of the token endpoint's response, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.inner.status
     }
@@ -272,7 +301,7 @@ impl Error {
 
     /// Whether the same token request may succeed when it is sent again.
     pub fn is_retryable(&self) -> bool {
-        self.inner.retryable
+        self.inner.retryable.unwrap_or(self.inner.problem.usually_retryable())
     }
 
     /// Whether a timeout elapsed: of an attempt, an acquisition or a waiting caller.
@@ -282,7 +311,7 @@ impl Error {
 
     /// Whether the error needs operator action: wrong credentials, scope or settings.
     pub fn is_permanent(&self) -> bool {
-        self.inner.permanent
+        self.inner.permanent.unwrap_or(self.inner.problem.is_permanent())
     }
 
     /// The status to answer your own caller with, if it made a request that needed the token. The
@@ -366,8 +395,8 @@ impl fmt::Debug for Error {
             .field("oauth_code", &inner.oauth_code)
             .field("status", &inner.status)
             .field("retry_after", &inner.retry_after)
-            .field("retryable", &inner.retryable)
-            .field("permanent", &inner.permanent)
+            .field("retryable", &self.is_retryable())
+            .field("permanent", &self.is_permanent())
             .field("next_attempt_in", &self.next_attempt_in)
             .finish_non_exhaustive()
     }

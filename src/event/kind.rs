@@ -115,7 +115,7 @@ pub enum EventKind {
         /// The readiness now.
         to: Readiness,
     },
-    /// An API rejected the current token. Once for each series of rejections with the same reaction.
+    /// An API rejected the cached token. Once for each series of rejections with the same reaction.
     #[non_exhaustive]
     Rejected {
         /// How the cache reacts.
@@ -184,7 +184,7 @@ pub enum EventKind {
         error: Error,
     },
     /// The wall clock moved forward more than the monotonic clock: the machine was suspended, or
-    /// its clock was set. The cached token is older than it seemed by as much.
+    /// its clock was set. The token's age is corrected by the difference.
     #[non_exhaustive]
     SuspendDetected {
         /// The difference.
@@ -203,8 +203,10 @@ pub enum EventKind {
         /// When the token is no longer used: its expiry minus the leeway.
         expires_at: SystemTime,
     },
-    /// An acquisition exceeded its bound on a waiter's clock and was replaced: its runtime is not
-    /// driven.
+    /// An acquisition exceeded
+    /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout) by 5 s on a
+    /// waiter's clock and was replaced. Its runtime has ended, or is stalled: a current-thread
+    /// runtime that nobody is blocking on.
     #[non_exhaustive]
     Abandoned {
         /// How old it was.
@@ -241,7 +243,7 @@ pub enum EventKind {
         refused: bool,
     },
     /// A request whose token was rejected, or whose DPoP proof lacked a nonce, was not sent again,
-    /// and the caller got the API's answer. For
+    /// and the caller got the API's response. For
     /// [`ConnectionLost`](NotReplayedReason::ConnectionLost) the caller got the error. At most once
     /// a minute for each reason.
     #[non_exhaustive]
@@ -266,7 +268,7 @@ pub enum EventKind {
     /// server have its time from now on. Once for each change of the difference.
     #[non_exhaustive]
     ClockSkew {
-        /// By how much they differ; zero when they agree again.
+        /// The difference. It is zero when the clocks agree again.
         by: Duration,
         /// Whether the local clock is behind.
         local_is_behind: bool,

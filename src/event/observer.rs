@@ -60,7 +60,7 @@ impl Observer {
         Self { metrics: Some(Arc::new(metrics)), ..self }
     }
 
-    /// Whether anybody sees an event at level DEBUG.
+    /// Whether DEBUG events have a receiver.
     pub(crate) fn sees_debug(&self) -> bool {
         self.closure.is_some() || tracing::enabled!(target: super::TARGET, tracing::Level::DEBUG)
     }

@@ -44,13 +44,13 @@ pub enum RejectionAction {
     /// The last acquisition failed; the next is possible in `next_in`, and comes with the next
     /// request after that.
     CoolingDown {
-        /// The end of the pause, from now.
+        /// The end of the cooldown, from now.
         next_in: Duration,
     },
     /// There is no tokio runtime here to acquire a token on.
     NoRuntime,
     /// This API rejects fresh tokens: the budget of acquisitions for rejections is used up, so the
-    /// API's answer is returned. The next acquisition for a rejection is possible in `next_in`.
+    /// API's response is returned. The next acquisition for a rejection is possible in `next_in`.
     BudgetExhausted {
         /// The earliest next acquisition for a rejection, from now.
         next_in: Duration,

@@ -10,7 +10,8 @@ pub enum WithheldReason {
     OtherHost,
     /// It has several `Host` fields.
     SeveralHosts,
-    /// Its method is `TRACE` or `TRACK`, whose answer repeats the request's fields (RFC 9110 §9.3.8).
+    /// Its method is `TRACE` or `TRACK`, whose response repeats the request's fields (RFC 9110
+    /// §9.3.8).
     Trace,
     /// It has no key to choose a token by (feature `keyed`).
     NoKey,
@@ -74,7 +75,7 @@ pub enum NotReplayedReason {
     NoOtherToken,
     /// It was sent again once already.
     AlreadyReplayed,
-    /// The status came in the trailers of a gRPC answer, which the caller reads already.
+    /// The status came in the trailers of a gRPC response, which the caller reads already.
     ResponseStarted,
     /// It was sent again, and the connection was lost. The API may have acted on it.
     ConnectionLost,

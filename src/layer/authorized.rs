@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header::MaxSizeReac
 use tokio::time::Instant;
 
 use super::{
-    authorize::{HAS_OWN, append, resolve_conflict},
+    authorize::{HAS_EXISTING, append, resolve_conflict},
     challenge::Verdict,
     settings::Settings,
 };
@@ -19,7 +19,7 @@ use crate::{
 
 /// A token with its header value, and with all that is needed to classify the response to it.
 ///
-/// It holds the cache, so a request in flight counts as a handle of the cache.
+/// It holds a clone of the cache, so a request in flight keeps the cache alive.
 // The alignment keeps the `Arc` reference count, which precedes the value, on its own pair of cache
 // lines.
 #[repr(align(128))]
@@ -34,8 +34,8 @@ pub struct AuthorizedToken {
 }
 
 impl AuthorizedToken {
-    /// For one stripe of threads. The reference count of its header value is shared with that stripe
-    /// only.
+    /// Makes the token of one stripe (group of threads). The reference count of its header value is
+    /// shared within that stripe only.
     pub(crate) fn for_stripe(
         snapshot: Arc<Snapshot>,
         cache: &TokenCache,
@@ -51,7 +51,7 @@ impl AuthorizedToken {
         Self::new(header, Arc::clone(&self.snapshot), &self.cache, &self.settings)
     }
 
-    /// For a single request, which needs no copy of the token.
+    /// Makes the token of a single request, which needs no copy of the token.
     pub(crate) fn for_request(
         snapshot: Arc<Snapshot>,
         cache: &TokenCache,
@@ -118,7 +118,8 @@ impl AuthorizedToken {
         self.needs_preparation && self.token().is_bound()
     }
 
-    /// Adds the token to a request. `false`: the request keeps its own authorization field.
+    /// Adds the token to a request. Returns `false` if the request keeps its existing authorization
+    /// field.
     ///
     /// # Errors
     ///
@@ -140,7 +141,7 @@ impl AuthorizedToken {
     ) -> Result<bool, &'static str> {
         let (name, own) = (self.settings.header_name(), self.settings.existing_authorization);
         let resolved = resolve_conflict(appended, request.headers_mut(), name, &self.header, own);
-        if resolved == Ok(false) || resolved == Err(HAS_OWN) {
+        if resolved == Ok(false) || resolved == Err(HAS_EXISTING) {
             let (reason, refused) = (WithheldReason::ExistingAuthorization, resolved.is_err());
             self.settings.report_withheld(request, reason, refused, self.cache.observer());
         }
@@ -163,7 +164,8 @@ impl AuthorizedToken {
         self.settings.classifier.classify(status, headers, self.token())
     }
 
-    /// For a rejected token whose request is not sent again. `uri`: the request's, if it was kept.
+    /// Invalidates the token, and reports why its rejected request is not sent again. `uri`: the
+    /// request's, if it was kept.
     #[cold]
     pub(crate) fn reject(&self, uri: Option<&Uri>, not_replayed: NotReplayedReason) {
         self.cache.invalidate_at(self.token(), self.settings.api(uri));

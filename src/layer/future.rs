@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{
     authorized::AuthorizedToken,
     challenge::Verdict,
-    prepare::{Prepared, RetryBudget, prepare},
+    prepare::{Prepared, RetriesLeft, prepare},
     protocol::{Http, Protocol},
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
@@ -112,7 +112,7 @@ where
         S: Clone,
         M: Protocol,
     {
-        let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetryBudget::FULL);
+        let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetriesLeft::FULL);
         let Prepared { request, is_authorized, replay, uri } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Self::failed(policy, error),
@@ -187,7 +187,7 @@ where
             && let (Some(token), Some(replay)) = (token.take(), replay.0.take())
             && let Poll::Ready(Ok(response)) = result
         {
-            // This drops the future of the first call, and what it reserved.
+            // This drops the future of the first call, and any permit that it holds.
             self.set(Self::slow(SlowRequest::rejected(response, token, replay)));
             return self.poll_slow(cx);
         }

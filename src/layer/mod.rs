@@ -75,8 +75,10 @@ use crate::{cache::TokenCache, sync::Arc};
 ///   It allocates once, to keep the request for a replay. [`NoReplay`](replay::NoReplay) allocates
 ///   nothing.
 /// * Otherwise the request waits for the acquisition in flight, at most for the cache's
-///   `wait_timeout`. It reserves nothing of the inner service in the meantime.
-/// * A request to another origin, or with its own `Authorization`, passes through unchanged.
+///   `wait_timeout`. While it waits it holds no readiness (permit, buffer slot) of the inner
+///   service.
+/// * A request to another origin, or with an existing `Authorization` field, passes through
+///   unchanged.
 ///
 /// The error type is [`BoxError`](crate::BoxError). [`Error::find`](crate::Error::find) finds this
 /// crate's [`Error`](crate::Error) in it.
@@ -134,10 +136,10 @@ where
     F: Fn(&RequestHead<'_>) -> Option<K>,
 {
     /// A layer that adds one of many tokens to requests to these origins. The closure picks the key
-    /// from the request. `None`: the request is sent without a token.
+    /// from the request. If the closure returns `None`, the request is sent without a token.
     ///
     /// The closure is called only for requests that need a token. It is not called for requests to
-    /// another origin, or for requests with their own authorization field. See
+    /// another origin, or for requests with an existing authorization field. See
     /// [`docs::tenants`](crate::docs::tenants).
     ///
     /// Each request briefly locks the keyed cache and makes one small allocation. A layer with a
@@ -191,7 +193,7 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
         self
     }
 
-    /// Sets what to do with a request that carries its own authorization field. Default:
+    /// Sets what to do with a request that has an existing authorization field. Default:
     /// [`ExistingAuthorization::Pass`].
     pub fn existing_authorization(mut self, action: ExistingAuthorization) -> Self {
         self.settings.existing_authorization = action;

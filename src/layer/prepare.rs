@@ -13,7 +13,7 @@ use crate::{
 
 /// The retries that a request may still make: one for each reason.
 #[derive(Clone, Copy)]
-pub(super) struct RetryBudget {
+pub(super) struct RetriesLeft {
     /// One with another token, after the first was rejected.
     pub(super) token: bool,
     /// One with the nonce that the API asked for (DPoP, RFC 9449 §9).
@@ -25,7 +25,7 @@ pub(super) struct RetryBudget {
     pub(super) is_replay: bool,
 }
 
-impl RetryBudget {
+impl RetriesLeft {
     pub(super) const FULL: Self =
         Self { token: true, nonce: true, connection: true, is_replay: false };
 
@@ -41,7 +41,8 @@ impl RetryBudget {
         Self { connection: false, ..self }
     }
 
-    /// Whether a retry is left. `is_bound`: the token is bound to a key, so a nonce may be asked for.
+    /// Whether a retry is left. `is_bound` says that the token is bound to a key, so a nonce may be
+    /// asked for.
     fn is_left(self, is_bound: bool) -> bool {
         self.token || is_bound && self.nonce || self.is_replay && self.connection
     }
@@ -50,7 +51,7 @@ impl RetryBudget {
 /// A request that is ready to be sent.
 pub(super) struct Prepared<S, B, P, K> {
     pub(super) request: Request<B>,
-    /// Whether the request carries the token. Otherwise it keeps its own authorization field.
+    /// Whether the request carries the token. Otherwise it keeps its existing authorization field.
     pub(super) is_authorized: bool,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
     /// The URI of the request, if it carries a proof, since its response may bring the next nonce. Also
@@ -62,7 +63,7 @@ pub(super) struct Prepared<S, B, P, K> {
 ///
 /// # Errors
 ///
-/// The request must not be sent.
+/// An error if the request must not be sent.
 // Inlined, because each call that takes or returns a request copies it.
 #[inline(always)]
 pub(super) fn prepare<S, B, P, M>(
@@ -70,7 +71,7 @@ pub(super) fn prepare<S, B, P, M>(
     policy: &P,
     service: &S,
     mut request: Request<B>,
-    budget: RetryBudget,
+    retries: RetriesLeft,
 ) -> Result<Prepared<S, B, P, P::Kept>, BoxError>
 where
     S: Clone,
@@ -83,7 +84,7 @@ where
     if !is_authorized {
         return Ok(Prepared { request, is_authorized, replay, uri: None });
     }
-    if P::REPLAYS && budget.is_left(token.is_bound()) {
+    if P::REPLAYS && retries.is_left(token.is_bound()) {
         let (parts, body) = request.into_parts();
         let (body, kept) = policy.keep(body);
         request = Request::from_parts(parts, body);

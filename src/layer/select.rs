@@ -4,7 +4,7 @@ use http::Request;
 use tokio::time::Instant;
 
 use super::{
-    authorize::{ExistingAuthorization, HAS_OWN},
+    authorize::{ExistingAuthorization, HAS_EXISTING},
     authorized::AuthorizedToken,
     settings::{Settings, WithoutToken},
     shared::{LayerShared, RequestTokens},
@@ -87,7 +87,7 @@ impl<T: SelectCache> LayerShared<T> {
         }
     }
 
-    /// For a request that must not carry a token. Reports it.
+    /// Reports a request that must not carry a token, and decides whether it is sent.
     #[cold]
     pub(crate) fn withhold<B>(
         &self,
@@ -101,16 +101,16 @@ impl<T: SelectCache> LayerShared<T> {
     }
 }
 
-/// For a request that keeps its own authorization field.
+/// Decides whether a request that keeps its existing authorization field is sent, and reports it.
 #[cold]
-pub(crate) fn own_authorization<B>(
+pub(crate) fn existing_authorization<B>(
     settings: &Settings,
     request: &Request<B>,
     observer: &Observer,
 ) -> Action {
     let refused = settings.existing_authorization == ExistingAuthorization::Refuse;
     settings.report_withheld(request, WithheldReason::ExistingAuthorization, refused, observer);
-    if refused { Action::Refuse(HAS_OWN) } else { Action::Pass }
+    if refused { Action::Refuse(HAS_EXISTING) } else { Action::Pass }
 }
 
 impl sealed::SelectAction for TokenCache {
@@ -139,12 +139,12 @@ impl sealed::SelectAction for TokenCache {
     }
 }
 
-/// Asks the cache, under its lock. The request's own authorization is considered first, because
+/// Asks the cache, under its lock. An existing authorization field is considered first, because
 /// such a request does not wait for a token.
 #[cold]
 pub(crate) fn select_by_cache<B>(tokens: RequestTokens, request: &Request<B>) -> Action {
-    if tokens.settings().keeps_own_authorization(request) {
-        return own_authorization(tokens.settings(), request, tokens.cache().observer());
+    if tokens.settings().keeps_existing_authorization(request) {
+        return existing_authorization(tokens.settings(), request, tokens.cache().observer());
     }
     match tokens.cache().current_without_wait() {
         Some(snapshot) => Action::Send(tokens.authorized(&snapshot)),

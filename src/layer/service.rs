@@ -23,6 +23,15 @@ use crate::{cache::TokenCache, error::BoxError, sync::Arc};
 ///
 /// Clones are cheap and share one token. Reusing one service saves a few nanoseconds per call.
 ///
+/// # Readiness
+///
+/// `poll_ready` is that of the inner service, so its backpressure reaches the caller. It does not
+/// wait for a token. `call` waits for one if none is cached. While it waits it holds no readiness
+/// (permit, buffer slot) of the inner service.
+///
+/// `S: Clone` is required, because `call` then replaces the ready inner service by a clone, and
+/// makes the clone ready once the token is available. A replay calls a clone too.
+///
 /// # Examples
 ///
 /// ```

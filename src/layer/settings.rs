@@ -23,8 +23,8 @@ pub struct Settings {
     pub(crate) withheld: WithoutToken,
     pub(crate) existing_authorization: ExistingAuthorization,
     pub(crate) classifier: ResponseClassifier,
-    /// The field that carries the token. `None`: `Authorization`, which is cheaper to insert as a
-    /// constant.
+    /// The field that carries the token. `None` stands for `Authorization`, which is cheaper to
+    /// insert as a constant.
     pub(crate) header_name: Option<HeaderName>,
     pub(crate) throttle: Arc<Throttle>,
 }
@@ -104,9 +104,9 @@ impl Settings {
         }
     }
 
-    /// Whether the request carries its own authorization field, and that field stays. Such a
-    /// request needs no token.
-    pub(crate) fn keeps_own_authorization<B>(&self, request: &Request<B>) -> bool {
+    /// Whether the request has an existing authorization field that stays. Such a request needs no
+    /// token.
+    pub(crate) fn keeps_existing_authorization<B>(&self, request: &Request<B>) -> bool {
         self.existing_authorization != ExistingAuthorization::Replace
             && request.headers().contains_key(self.header_name())
     }
@@ -126,7 +126,9 @@ impl Settings {
         }
         let reason = match reason {
             reason if refused => reason,
-            _ if self.keeps_own_authorization(request) => WithheldReason::ExistingAuthorization,
+            _ if self.keeps_existing_authorization(request) => {
+                WithheldReason::ExistingAuthorization
+            }
             _ if request.extensions().get::<SkipToken>().is_some() => WithheldReason::Skipped,
             reason => reason,
         };

@@ -10,7 +10,7 @@ use super::{
     authorized::AuthorizedToken,
     challenge::Verdict,
     connection::Failure,
-    prepare::RetryBudget,
+    prepare::RetriesLeft,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
     shared::RequestTokens,
@@ -31,7 +31,7 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // No token is cached. The inner service is not ready, so nothing is reserved in it.
+        // No token is cached. The inner service was not made ready, so it holds no permit.
         WaitingForToken {
             #[pin]
             wait: TokenWait,
@@ -67,7 +67,7 @@ pin_project! {
 
 /// The state of a request that was sent.
 pub(super) struct Sent<S, P, K> {
-    /// `None`: the request kept its own authorization field.
+    /// `None` if the request kept its existing authorization field.
     pub(super) token: Option<Arc<AuthorizedToken>>,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
     /// The URI of the request, if it carried a proof or keeps its URI.
@@ -149,30 +149,30 @@ pub(super) fn after_response<S, R, P, K>(
     answered: Answered<R>,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
-    budget: &mut RetryBudget,
+    retries: &mut RetriesLeft,
 ) -> Next<S, R, P, K> {
     let Answered { response, verdict, uri, has_nonce } = answered;
     let result = Ok(response);
     match verdict {
         Verdict::Rejected => match replay {
-            Some(replay) if budget.token => {
-                *budget = budget.after_rejection();
+            Some(replay) if retries.token => {
+                *retries = retries.after_rejection();
                 let reason = ReplayReason::OtherToken;
                 Next::Replace(LastAttempt { result, token, replay, reason })
             }
             replay => {
                 let uri = uri.as_ref().or(replay.as_ref().map(|replay| replay.uri()));
-                token.reject(uri, not_replayed(budget.token));
+                token.reject(uri, not_replayed(retries.token));
                 Next::Return(result)
             }
         },
         Verdict::UseNonce if has_nonce => {
-            let reason = not_replayed(budget.nonce);
-            let Some(replay) = replay.filter(|_| budget.nonce) else {
+            let reason = not_replayed(retries.nonce);
+            let Some(replay) = replay.filter(|_| retries.nonce) else {
                 token.report_not_replayed(reason);
                 return Next::Return(result);
             };
-            *budget = budget.after_nonce();
+            *retries = retries.after_nonce();
             let reason = ReplayReason::Nonce;
             Next::Resend(LastAttempt { result, token, replay, reason })
         }
@@ -180,7 +180,8 @@ pub(super) fn after_response<S, R, P, K>(
     }
 }
 
-/// `may_replay`: this kind of retry was left, so only the policy prevents it.
+/// Returns why a request was not sent again. `may_replay` says that this kind of retry was left, so
+/// only the policy prevented it.
 fn not_replayed(may_replay: bool) -> NotReplayedReason {
     if may_replay { NotReplayedReason::Policy } else { NotReplayedReason::AlreadyReplayed }
 }
@@ -192,7 +193,7 @@ pub(super) fn after_error<S, R, P, K>(
     error: BoxError,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
-    budget: &mut RetryBudget,
+    retries: &mut RetriesLeft,
 ) -> Next<S, R, P, K> {
     let failure = Failure::of(&*error);
     let result = Err(error);
@@ -201,9 +202,9 @@ pub(super) fn after_error<S, R, P, K>(
     }
     match replay {
         Some(replay)
-            if budget.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
+            if retries.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
         {
-            *budget = budget.after_lost_connection();
+            *retries = retries.after_lost_connection();
             let reason = ReplayReason::ConnectionLost;
             Next::Resend(LastAttempt { result, token, replay, reason })
         }

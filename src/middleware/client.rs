@@ -54,11 +54,11 @@ pub(super) struct Client<'a> {
     call: Arc<Call<'a>>,
 }
 
-/// The state of one request of the caller, over all its sendings.
+/// The state of one request of the caller, over all its attempts.
 struct Call<'a> {
-    /// As the caller wrote it: `http::Uri` drops the fragment.
+    /// The URL as the caller wrote it, since `http::Uri` drops the fragment.
     url: Url,
-    /// `None` during a sending.
+    /// `None` during an attempt.
     extensions: Mutex<Option<&'a mut Extensions>>,
 }
 

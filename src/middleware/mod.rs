@@ -85,6 +85,7 @@ pub struct OAuthClientCredentialsMiddleware<P = ReqwestBodies, T = TokenCache> {
 
 impl OAuthClientCredentialsMiddleware {
     /// A middleware that adds this cache's token to requests to these origins.
+    #[must_use]
     pub fn new(cache: TokenCache, origins: Origins) -> Self {
         OAuthClientCredentialsLayer::new(cache, origins).replay(ReqwestBodies).into()
     }

@@ -50,7 +50,7 @@ impl<T: Clone> FileValue<T> {
         Ok(value)
     }
 
-    /// As [`read`](Self::read), blocking and without the last good value.
+    /// Same as [`read`](Self::read), but blocks, and does not use the last good value.
     #[cfg(feature = "jwt")]
     pub(crate) fn check(
         &self,

@@ -41,7 +41,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("limits", ""),
     ("basic_auth", ""),
     ("sync", ""),
-    // Shares no code with the client, so that both can't share a mistake.
+    // Shares no code with the client, so that both can't share a bug.
     ("testing", "sync error"),
 ];
 

@@ -269,7 +269,7 @@ async fn a_keyed_cache_is_empty_until_a_key_is_asked_for() {
     assert!(!tokens.is_empty() && tokens.len() == 1);
 }
 
-/// The API's answer to a rejected request is unchanged.
+/// The API's response to a rejected request is unchanged.
 #[tokio::test(start_paused = true)]
 async fn rejection_interval_is_the_time_after_the_third_acquisition() {
     let idp = Idp::healthy(86_400.0, 0.0);

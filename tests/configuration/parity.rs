@@ -21,7 +21,7 @@ use crate::support::{TempFile, json};
 
 const TOKEN_URL: &str = "https://idp.test/token";
 
-/// The server's view of the request, and the client's view of the answer.
+/// The server's view of the request, and the client's view of the response.
 #[derive(Debug, PartialEq)]
 struct Sent {
     url: String,

@@ -247,7 +247,7 @@ async fn durations_and_counts_are_what_the_builders_take() {
         (error.kind(), start.elapsed()),
         (ErrorKind::WaitTimeout, Duration::from_millis(500))
     );
-    // Two attempts of 1.5 s and the pause between them.
+    // Two attempts of 1.5 s and the backoff between them.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!((idp.token_requests(), idp.in_flight()), (2, 0));
     idp.recover();
@@ -270,7 +270,7 @@ fn a_number_of_arbitrary_precision_is_one() {
     }
 }
 
-/// The default transport gets the certificate. A mistake in its files is reported by its settings.
+/// The default transport gets the certificate. An error in its files is reported by its settings.
 #[cfg(feature = "hyper-transport")]
 #[test]
 fn a_certificate_is_read_with_its_key() {

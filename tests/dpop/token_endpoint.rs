@@ -68,7 +68,7 @@ async fn a_nonce_is_taken_from_the_challenge_and_kept() {
     let stage = Stage::new();
     stage.at_idp.require_nonce(true);
     let source = stage.builder().build().unwrap();
-    // In a probe too: the second request does not count as another attempt.
+    // In a trial request too: the second request does not count as another attempt.
     source.acquire(probe()).await.unwrap();
     source.acquire(probe()).await.unwrap();
     assert_eq!(stage.token_nonces(), [None, some("nonce-0"), some("nonce-0")]);
@@ -89,7 +89,7 @@ async fn a_nonce_is_taken_from_a_success() {
     let source = stage.builder().build().unwrap();
     stage.at_idp.require_nonce(true);
     source.acquire(probe()).await.unwrap();
-    // The server's nonce changes with the answer to this request.
+    // The server's nonce changes with the response to this request.
     let at_idp = stage.at_idp.clone();
     stage.idp.on_request(move |_| {
         at_idp.rotate_nonce();
@@ -125,7 +125,7 @@ async fn a_nonce_is_taken_from_a_success() {
     assert_eq!(sent, [None, some("n1"), some("n2")]);
 }
 
-/// The request that follows a scripted first answer, or none.
+/// The request that follows a scripted first response, or none.
 async fn requests_after(
     answers: Vec<MockResponse>,
 ) -> (u64, Result<(), ErrorKind>, Vec<Option<String>>) {

@@ -1,4 +1,4 @@
-//! One acquisition in virtual time: attempts, waits and bounds, against a scripted transport.
+//! One acquisition in virtual time: attempts, waits and timeouts, against a scripted transport.
 
 use std::{
     collections::VecDeque,
@@ -292,7 +292,7 @@ async fn a_lifetime_that_is_set_replaces_the_servers() {
         cache.get().await.unwrap();
         assert_eq!(log.times().len(), 2, "{stated}");
     }
-    // The age of an answer and a cap still count, and the lifetime has no upper limit.
+    // The age of a response and a cap still count, and the lifetime has no upper limit.
     let mut aged = answer(200, r#"{"access_token":"abc","expires_in":0}"#);
     aged.headers_mut().insert("age", "100".parse().unwrap());
     for (step, lifetime, expected) in

@@ -1,4 +1,4 @@
-//! Every answer in `cases/token_responses.json`, over a real socket.
+//! Every response in `cases/token_responses.json`, over a real socket.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -186,7 +186,7 @@ fn list(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// Finds a piece of the answer's access token (or of the client's secret) in an error.
+/// Finds a piece of the response's access token (or of the client's secret) in an error.
 fn leak(case: &Value, error: &Error) -> Option<String> {
     let shown = format!("{error} {error:?} {error:#?}");
     let body = support::bytes(&case["body"]);

@@ -48,7 +48,7 @@ fn numbered() -> (TokenCache, Arc<Mutex<u32>>) {
     (tokens, asked)
 }
 
-/// One call: the answer's status and trailers, and the tokens that the service saw.
+/// One call: the response's status and trailers, and the tokens that the service saw.
 async fn call(
     layer: OAuthClientCredentialsLayer,
     call: Call,
@@ -86,7 +86,7 @@ async fn a_returned_answer_has_its_status() {
     assert_eq!((status, trailers), (StatusCode::OK, Some(fields("0"))));
 }
 
-/// The caller reads the answer already, so the call can't be replayed.
+/// The caller reads the response already, so the call can't be replayed.
 #[tokio::test(start_paused = true)]
 async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
     let reasons = Arc::<Mutex<Vec<_>>>::default();

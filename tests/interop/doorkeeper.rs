@@ -55,8 +55,8 @@ fn an_unknown_scope_is_refused() {
     });
 }
 
-/// Each cache's token revokes the other's. Without a budget each request to the API would cause a
-/// token request, forever.
+/// Each cache's token revokes the other's. Without the rejection budget each request to the API
+/// would cause a token request, forever.
 #[test]
 #[ignore = "needs Doorkeeper (run .ci/real-servers)"]
 fn two_caches_of_a_client_that_may_have_one_token_do_not_fight() {

@@ -41,7 +41,7 @@ fn discovering(tap: &Tap) -> ClientCredentialsBuilder {
     ClientCredentials::discover(oidc::issuer()).transport(tap.clone()).attempts(1)
 }
 
-/// The API's answer to a token over these connections.
+/// The API's response to a token over these connections.
 async fn present<S>(token: &Token, connections: S) -> StatusCode
 where
     S: Service<TokenRequest, Response = Response<Full<Bytes>>, Error = BoxError>,

@@ -33,7 +33,7 @@ fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
 }
 
 /// Fresh tokens are not blamed before one was tried. The acquisition for a rejection may have
-/// failed, or may wait for another failure's pause.
+/// failed, or may wait for another failure's cooldown.
 #[tokio::test(start_paused = true)]
 async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
     for (starts_bad_at, expected) in [

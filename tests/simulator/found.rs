@@ -13,7 +13,7 @@ use tower_oauth2_client_credentials::{
     Error, ErrorKind, Token, TokenCache, event::EventKind, source::AcquireContext,
 };
 
-/// The source's answers in order. The last one repeats.
+/// The source's responses in order. The last one repeats.
 #[derive(Clone, Copy)]
 enum Step {
     Token(u64),
@@ -82,7 +82,7 @@ async fn p1_an_acquisition_that_was_not_driven_in_time_does_not_ask() {
 #[tokio::test(start_paused = true)]
 async fn p6_a_wait_for_a_suspect_token_and_one_for_a_probe_are_one() {
     use Step::{Fails, Hangs, Token};
-    // The token expires at 9 s. The refresh fails, and the next probe hangs.
+    // The token expires at 9 s. The refresh fails, and the next trial request hangs.
     let (cache, asked, _) = cache(&[Token(10), Fails, Hangs]);
     let token = cache.get().await.unwrap();
     while asked.lock().unwrap().len() < 3 {

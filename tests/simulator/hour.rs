@@ -144,7 +144,7 @@ async fn an_hour(outage: Outage, requests_a_tick: u64) -> u64 {
             waited.iter().filter(|it| it.0 == served && it.1 > Duration::from_secs(1) + blink);
         slow.count() as u64
     };
-    // Only the probing request waits for it.
+    // Only the request that made the trial request waits for it.
     assert!(slow(false) <= token_requests, "{} requests lost more than 1 s", slow(false));
     println!(
         "{} served, {} refused, {} waited; {} token requests while down",

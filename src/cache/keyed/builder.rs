@@ -32,7 +32,7 @@ const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS_PER_IDLE_TIME as u64);
 
 /// Builds a [`KeyedTokenCache`].
 ///
-/// A count or duration beyond its bound counts as the bound, so no setting can be a mistake. Durations
+/// A count or duration beyond its bound counts as the bound, so no setting is invalid. Durations
 /// above a year count as a year.
 ///
 /// # Examples
@@ -71,18 +71,19 @@ pub struct KeyedTokenCacheBuilder<K> {
 
 // Here rather than in `cache`, so that imports run one way.
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
-    /// A cache that makes a source for each key, with the default settings.
+    /// Makes a cache that makes a source for each key, with the default settings.
     ///
     /// The closure runs within a key's acquisition, until it has succeeded once. Its failure is the
     /// failure of that acquisition: it is remembered, and tried again after the cooldown. Let all
     /// sources share one transport.
+    #[must_use]
     pub fn new<S: TokenSource>(
         source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
     ) -> Self {
         Self::builder(source).build()
     }
 
-    /// The same, with other settings.
+    /// Returns a builder of such a cache, to change settings.
     pub fn builder<S: TokenSource>(
         source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
     ) -> KeyedTokenCacheBuilder<K> {
@@ -107,8 +108,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
         }
     }
 
-    /// The name of the client, in events, errors and metrics. It must contain no secret. Default:
-    /// `oauth`. A second live client of the same name has `#2` after it.
+    /// Sets the name of the OAuth client, in events, errors and metrics. It must contain no secret. Default:
+    /// `oauth`. A second live cache of the same name has `#2` after it.
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Arc::from(sanitise(&name.into()));
         self
@@ -146,31 +147,39 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
         self
     }
 
-    /// How many caches are kept, approximately. Also for how many keys without a cache the backoff is
-    /// remembered, and how many acquisitions wait until they can start. At least one. Default:
-    /// 10,000.
+    /// Sets a maximum number of keys. It limits:
+    ///
+    /// * how many caches are kept, approximately,
+    /// * how many keys without a cache have their backoff remembered,
+    /// * how many acquisitions wait until they can start.
+    ///
+    /// Zero counts as one. Default: 10,000.
     pub fn capacity(mut self, keys: usize) -> Self {
         self.capacity = keys.max(1);
         self
     }
 
-    /// How long without a request until a key's cache is dropped. That happens with the next request
-    /// for any key, up to a quarter of the idle time later. At least 8 s. Default: 1 h.
+    /// Sets the idle time of a cache. A cache unused for this long is dropped at the next use of
+    /// any key, at most 25 % later. Less than 8 s counts as 8 s, and more than a year as a year.
+    /// Default: 1 h.
     pub fn idle_time(mut self, idle_time: Duration) -> Self {
         self.idle_time = idle_time.clamp(MIN_IDLE_TIME, MAX_SETTING);
         self
     }
 
-    /// How many acquisitions start at once, over all keys. At least one. Default: 16.
+    /// Sets the maximum number of acquisitions younger than 250 ms, over all keys. Zero counts as
+    /// one. Default: 16.
     ///
-    /// An acquisition counts for its first 250 ms. Keys whose last acquisition failed have a separate
-    /// limit of the same size. So keys whose authorization server hangs do not delay other keys.
+    /// An acquisition that takes longer than 250 ms no longer counts, so more may be in flight.
+    /// Keys whose last acquisition failed have a separate limit of the same size. So keys whose
+    /// authorization server hangs do not delay other keys.
     pub fn acquisition_start_limit(mut self, acquisitions: usize) -> Self {
         self.acquisitions = acquisitions;
         self
     }
 
-    /// Changes the settings of each key's cache, such as its name or an observer that knows the key.
+    /// Sets a closure that changes the settings of each key's cache, such as its name or an
+    /// observer that knows the key. Default: none.
     ///
     /// It runs when a cache is made. Keep it short.
     pub fn configure(

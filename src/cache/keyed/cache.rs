@@ -43,11 +43,12 @@ pub(super) type Configure<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilde
 /// * A key has one cache at any time, and so one acquisition at a time.
 /// * It is bounded. Above the capacity the least used caches are dropped, and so are those without a
 ///   request in the idle time. A cache that is still in use elsewhere remains that key's cache.
-/// * Cooldowns after failures, and the budget of rejections, outlive a dropped cache. So no load on
+/// * Cooldowns after failures, and the rejection budget, outlive a dropped cache. So no load on
 ///   other keys resets them.
-/// * At most 16 acquisitions start at once. Others wait, for at most half of their bound
-///   (`acquisition_timeout`), so that those that start have enough time. Then they fail as
-///   [`Overloaded`](crate::ErrorKind::Overloaded). If more wait than the capacity, they fail at once.
+/// * At most 16 acquisitions are younger than 250 ms. Others wait for at most half of
+///   `acquisition_timeout`, so that those that start have enough time. Then they fail as
+///   [`Overloaded`](crate::ErrorKind::Overloaded). If more wait than the capacity, they fail at
+///   once.
 ///
 /// `K`'s `Hash`, `Eq`, `Clone` and `Drop` run under locks of this cache. They must not use it, and
 /// must not panic. A source must not use its own keyed cache for another key: it would hold a permit
@@ -122,22 +123,23 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         cache
     }
 
-    /// A token for this key: the cached one, or the next one.
+    /// Returns the cached token of this key, or waits for one.
     ///
     /// # Errors
     ///
-    /// As [`TokenCache::get`]. Also the failure of the closure that makes the source, and
-    /// [`Overloaded`](crate::ErrorKind::Overloaded) if too many acquisitions of other keys were ahead.
+    /// Same errors as [`TokenCache::get`]. Also the failure of the closure that makes the source,
+    /// and kind [`Overloaded`](crate::ErrorKind::Overloaded) if too many acquisitions of other keys
+    /// were ahead.
     pub fn get(&self, key: &K) -> Get {
         self.cache(key).get()
     }
 
-    /// The cached token of this key, as [`TokenCache::peek`]. Has no effects.
+    /// Returns the cached token of this key. Has no effects. See [`TokenCache::peek`].
     pub fn peek(&self, key: &K) -> Option<Token> {
         self.inner.get(key)?.peek()
     }
 
-    /// The cached token of this key, as [`TokenCache::current`]. Never waits.
+    /// Returns the cached token of this key. Never waits. See [`TokenCache::current`].
     pub fn current(&self, key: &K) -> Option<Token> {
         let cache = self.inner.get(key)?;
         // This counts as a use.
@@ -147,7 +149,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         cache.current()
     }
 
-    /// Reports to the key's cache that an API rejected this token, as [`TokenCache::invalidate`].
+    /// Reports to the key's cache that an API rejected this token. See [`TokenCache::invalidate`].
     pub fn invalidate(&self, key: &K, rejected: &Token) {
         if let Some(cache) = self.inner.get(key) {
             cache.invalidate(rejected);
@@ -242,7 +244,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             let builder = builder.shared_name(name);
             let builder = (self.configure)(key, builder);
             let new = builder.build_keyed(KeyEntry::new(tick));
-            lock(&self.registry).get_or_insert(key, &new, now)
+            let (cache, forgotten) = lock(&self.registry).get_or_insert(key, &new, now);
+            drop(forgotten);
+            cache
         });
         self.recent.insert(key.clone(), cache.clone());
         cache
@@ -274,7 +278,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             is_used
         });
         drop(idle);
-        lock(&self.registry).prune(now);
+        let forgotten = lock(&self.registry).prune(now);
+        drop(forgotten);
     }
 }
 

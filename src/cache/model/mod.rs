@@ -61,7 +61,7 @@ use crate::{
 
 /// Runs a scenario in every interleaving with at most this many preemptions.
 fn check(preemptions: impl Into<Option<usize>>, scenario: fn()) {
-    // Its clock moves in `World::pass` only, and its timers are not driven.
+    // Its clock moves in `World::pass` only, and its timers never fire.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)

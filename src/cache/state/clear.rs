@@ -29,8 +29,8 @@ impl State {
         Effects { events: vec![EventKind::Cleared], ..Effects::default() }
     }
 
-    /// Whether an arriving token was requested before the last clear. `started`: when its source was
-    /// called.
+    /// Whether an arriving token was requested before the last clear. `started` is when its source
+    /// was called.
     pub(super) fn is_cleared(&self, token: &Token, started: Instant) -> bool {
         let requested = token.issued_at().unwrap_or(started);
         self.cleared_at.is_some_and(|cleared_at| requested < cleared_at)

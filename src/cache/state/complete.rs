@@ -85,7 +85,7 @@ impl State {
             return (Outcome::Token(self.updated(now)), events);
         }
         if is_expired && !is_same && self.has_unexpired(now) {
-            // The held token is better.
+            // The cached token is better.
             return (Outcome::Token(snapshot), events);
         }
         events.extend(self.hold(snapshot, is_same, requested, now, settings));
@@ -103,14 +103,15 @@ impl State {
         // Another acquisition is still due. The cooldown delays it.
         self.rejection_pending |= acquisition.plan.retry_owed;
         let previous = self.backoff.failure.as_ref();
-        let failure = FailureBackoff::after(previous, error.clone(), now, draw, &settings.backoff);
+        let attempts = error.attempts();
+        let failure = FailureBackoff::after(previous, error, now, draw, &settings.backoff);
         let next_attempt_in = failure.until(self.has_unexpired(now)) - now;
         let entered = previous.is_none().then_some(EventKind::CooldownEntered { next_attempt_in });
         let event = EventKind::AcquisitionFailed {
             reason: acquisition.plan.reason,
             took: now.saturating_duration_since(acquisition.plan.starts_at),
-            attempts: error.attempts(),
-            error,
+            attempts,
+            error: failure.error.clone(),
             failures: failure.failures,
             next_attempt_in,
         };

@@ -29,7 +29,7 @@ pub(super) struct NewSnapshot {
 }
 
 impl State {
-    /// The snapshot of a token that arrives now. `started`: when it was requested.
+    /// The snapshot of a token that arrives now. `started` is when it was requested.
     pub(super) fn new_snapshot(
         &self,
         token: Token,
@@ -77,8 +77,8 @@ impl State {
         NewSnapshot { snapshot, lifetime, wall_expires_at, is_same }
     }
 
-    /// Makes the token the held one. `requested`: both clocks when it was requested. Returns an event if
-    /// the machine was suspended since.
+    /// Makes the token the cached one. `requested` has the readings of both clocks when it was
+    /// requested. Returns an event if the machine was suspended since.
     pub(super) fn hold(
         &mut self,
         snapshot: Arc<Snapshot>,

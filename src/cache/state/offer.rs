@@ -14,16 +14,17 @@ use crate::{
 const REMEMBERED: usize = 4;
 
 impl State {
-    /// Uses the token if it is better than the held one. Its conditions are in the documentation of
-    /// [`CacheHandle::offer`](crate::source::CacheHandle::offer).
+    /// Uses the token if it is better than the cached one. Its conditions are in the documentation
+    /// of [`CacheHandle::offer`](crate::source::CacheHandle::offer).
     ///
     /// # One acquisition at a time
     ///
-    /// The offered token ends the wait of all waiters, but the acquisition still runs. It stays the one
-    /// in flight, so that no second one starts within its bound. Later requests may have to wait for it
-    /// too, because the offered token was rejected or has expired. They must not find the outcome of the
-    /// first waiters. So the state continues with a copy of the acquisition, which has the same number
-    /// and no waiters. The result of the task ends the copy, or waiters abandon it.
+    /// The offered token ends the wait of all waiters, but the acquisition still runs. It stays the
+    /// one in flight, so that no second one starts within `acquisition_timeout`. Later requests may
+    /// have to wait for it too, because the offered token was rejected or has expired. They must
+    /// not find the outcome of the first waiters. So the state continues with a copy of the
+    /// acquisition, which has the same number and no waiters. The result of the task ends the copy,
+    /// or waiters abandon it.
     pub(in crate::cache) fn offer(
         &mut self,
         token: Token,
@@ -54,13 +55,14 @@ impl State {
         (true, Effects { start: None, end, events })
     }
 
-    /// Whether a token that was issued then is better than the held one.
+    /// Whether a token that was issued then is better than the cached one.
     fn is_improved_by(&self, issued_at: Instant, now: Instant) -> bool {
         let held = self.held.as_ref().filter(|_| self.has_unexpired(now) && !self.held_rejected);
         held.is_none_or(|held| held.issued_at < issued_at)
     }
 
-    /// Whether the held token, which was offered during an acquisition, is better than its result.
+    /// Whether the cached token, which was offered during an acquisition, is better than its
+    /// result.
     pub(super) fn keeps_offered(&self, result: &Snapshot, now: Instant) -> bool {
         self.has_unexpired(now)
             && !self.held_rejected

@@ -1,4 +1,4 @@
-//! Rejected tokens and forced refreshes: early acquisitions, and their budget.
+//! Rejected tokens and forced refreshes: early acquisitions, and the rejection budget.
 
 use std::time::Duration;
 
@@ -16,7 +16,8 @@ use crate::{
 pub(in crate::cache) enum Rejection {
     /// The cache holds another token already.
     Newer(Arc<Snapshot>),
-    /// The rejected token is not the held one, or has expired: get one as any request does.
+    /// The rejected token is not the cached one, or has expired. The request gets a token as any
+    /// other request does.
     Stale,
     /// Wait for the acquisition.
     Wait(Arc<Acquisition>),
@@ -76,7 +77,8 @@ impl State {
         (rejection, effects)
     }
 
-    /// A caller wants a new token although the held one may be valid. Draws on the budget of rejections.
+    /// A caller wants a new token although the cached one may be valid. Draws on the rejection
+    /// budget.
     pub(in crate::cache) fn force_refresh(
         &mut self,
         now: Instant,
@@ -93,7 +95,8 @@ impl State {
         (rejection, effects)
     }
 
-    /// Starts an acquisition before the scheduled refresh, if the budget and the cooldown allow it.
+    /// Starts an acquisition before the scheduled refresh, if the rejection budget and the cooldown
+    /// allow it.
     fn acquire_early(
         &mut self,
         reason: AcquisitionReason,
@@ -135,7 +138,7 @@ impl State {
         (Rejection::Wait(acquisition), RejectionAction::Acquiring)
     }
 
-    /// Takes one acquisition from the budget, to be started as soon as possible.
+    /// Takes one acquisition from the rejection budget, to be started as soon as possible.
     fn postpone(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.rejection_pending, true) {
             self.take_from_budget(now);
@@ -219,7 +222,7 @@ mod tests {
         }
     }
 
-    /// An acquisition whose task is not driven is abandoned several times. The rejection is still
+    /// An acquisition on a stalled runtime is abandoned several times. The rejection is still
     /// pending.
     #[test]
     fn an_acquisition_that_a_rejection_asked_for_is_repeated_after_it_is_abandoned() {

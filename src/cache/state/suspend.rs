@@ -16,7 +16,7 @@ use crate::{
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 impl State {
-    /// Compares both clocks, and moves the deadlines of the held token after a suspend.
+    /// Compares both clocks, and moves the deadlines of the cached token after a suspend.
     pub(in crate::cache) fn observe_clocks(
         &mut self,
         now: Instant,

@@ -38,7 +38,7 @@
 //!
 //! # When the client is refused
 //!
-//! | the server's answer | check |
+//! | the server's response | check |
 //! | --- | --- |
 //! | `invalid_client` with Basic, accepted with curl's `-d` | special characters in id or secret: `client_secret_basic_raw`, or `client_secret_post` |
 //! | `invalid_client` whose message names quotes or a blank | the variable or file that contained the value; `docker --env-file` keeps both |

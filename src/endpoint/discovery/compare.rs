@@ -57,7 +57,7 @@ pub(super) fn events(metadata: &ServerMetadata, context: &AttemptContext<'_>) ->
 ///
 /// # Errors
 ///
-/// Kind `UnsupportedAuthMethod`, naming what is listed.
+/// Problem `UnsupportedAuthMethod`, naming what is listed.
 pub(super) fn strict(metadata: &ServerMetadata, context: &AttemptContext<'_>) -> Result<(), Error> {
     match unlisted(metadata, context).find(|it| it.member != "grant_types_supported") {
         None => Ok(()),

@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
 /// ```
 /// use tower_oauth2_client_credentials::layer::RejectionPolicy;
 ///
-/// // An internal API that answers 419 when a token has expired.
+/// // An internal API that returns 419 when a token has expired.
 /// let rejections = RejectionPolicy::when(|status, _headers| status.as_u16() == 419);
 /// # drop(rejections);
 /// ```
@@ -69,7 +69,7 @@ impl RejectionPolicy {
     }
 
     /// The same as [`by_challenge`](Self::by_challenge), and also a 401 whose challenges are all of
-    /// other schemes. For example, Salesforce answers `WWW-Authenticate: Token`.
+    /// other schemes. For example, Salesforce sends `WWW-Authenticate: Token`.
     pub fn any_scheme() -> Self {
         Self(Rule::AnyScheme)
     }

@@ -62,10 +62,11 @@ impl Origins {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for an empty list and for anything but a scheme, a host and maybe a
-    /// port: an origin has no path (tokens are not restricted by path), query, fragment or
-    /// userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`, `127.0.0.0/8`,
-    /// `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is used.
+    /// Kind [`Config`](crate::ErrorKind::Config) for an empty list and for anything but a scheme, a
+    /// host and maybe a port: an origin has no path (tokens are not restricted by path), query,
+    /// fragment or userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`,
+    /// `127.0.0.0/8`, `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is
+    /// used.
     pub fn parse<I>(origins: I) -> Result<Self, Error>
     where
         I: IntoIterator,
@@ -74,14 +75,14 @@ impl Origins {
         Self::parse_list(origins, false)
     }
 
-    /// As [`parse`](Self::parse), but plain `http` may be named for any host.
+    /// Same as [`parse`](Self::parse), except that plain `http` may be named for any host.
     ///
     /// Everyone on the way can then read the token and use it. This is for a network that is
     /// encrypted below HTTP, such as a service mesh.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse), but for plain `http` off loopback.
+    /// Same errors as [`parse`](Self::parse), except that plain `http` off loopback is allowed.
     pub fn parse_with_plain_http<I>(origins: I) -> Result<Self, Error>
     where
         I: IntoIterator,

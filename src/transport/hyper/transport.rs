@@ -82,7 +82,7 @@ impl HyperTransport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) with what to do about it, if there are none.
+    /// Kind [`Config`](crate::ErrorKind::Config) if there are none. The message says what to do.
     pub fn check_roots(&self) -> Result<(), Error> {
         match self.pools.connector.missing_roots() {
             Some(text) => Err(Error::of(Problem::Config).with_detail(text)),

@@ -1,4 +1,4 @@
-//! A wrong wall clock, and the `Date` of the server's answers.
+//! A wrong wall clock, and the `Date` of the server's responses.
 
 use std::time::{Duration, SystemTime};
 
@@ -41,8 +41,8 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
             .wall_clock(move || local(clock.now()))
             .build()
             .unwrap();
-        // The first assertion is refused: expired long ago, or not issued yet. The answer contains
-        // the time.
+        // The first assertion is refused: expired long ago, or not issued yet. The response
+        // contains the time.
         source.acquire(stage.acquire()).await.unwrap();
         assert_eq!(stage.idp.token_requests(), 2);
         assert_eq!(skews(&stage), [(3600, behind)]);

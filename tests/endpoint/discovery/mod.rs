@@ -6,7 +6,7 @@ mod listing;
 mod methods;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 

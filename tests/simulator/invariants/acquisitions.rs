@@ -56,7 +56,7 @@ impl World {
         number
     }
 
-    /// P6: not during a pause.
+    /// P6: not during a cooldown.
     fn starts_in_time(&mut self, now: Moment, acquire: &AcquireContext) {
         if acquire.single_attempt != (self.model.failures > 0) {
             let failures = self.model.failures;
