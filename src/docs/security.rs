@@ -154,7 +154,7 @@
 //!   events show their texts, stripped and truncated.
 //!
 //! If one of your layers logs header fields, it should honor the sensitive mark. If your token URL has a
-//! key in its query, don't log a whole [`TokenRequest`](crate::transport::TokenRequest) in your own
+//! key in its query, don't log a whole [`TokenRequest`] in your own
 //! transport: its `Debug` shows the URI. Errors, events and logs of this crate leave the query out.
 //!
 //! # Memory
