@@ -1,0 +1,1 @@
+//! The program `oauth-doctor`, run as a user would.
