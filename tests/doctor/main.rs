@@ -1,1 +1,5 @@
 //! The program `oauth-doctor`, run as a user would.
+
+mod bad_input;
+mod lines;
+mod support;

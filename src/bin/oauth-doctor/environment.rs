@@ -1,59 +1,79 @@
 //! The environment variables for a client, as `ClientCredentialsConfig::from_env` reads them.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use crate::{
     lines::{Recipe, without_credentials, without_query},
     method::Method,
 };
 
+pub(crate) struct Variable {
+    pub(crate) name: &'static str,
+    pub(crate) value: String,
+    /// Whether the value is `$` and the name of another variable, which holds the secret.
+    is_reference: bool,
+}
+
+impl Variable {
+    /// `NAME=value` for a shell.
+    pub(crate) fn assignment(&self) -> String {
+        let value = match self.is_reference {
+            true => format!("\"{}\"", self.value),
+            false => quoted(&self.value),
+        };
+        format!("{}={value}", self.name)
+    }
+}
+
 /// The variables, and notes about settings that exist in code only.
-pub(crate) fn variables(recipe: &Recipe<'_>) -> (Vec<(&'static str, String)>, Vec<String>) {
+pub(crate) fn variables(recipe: &Recipe<'_>) -> (Vec<Variable>, Vec<String>) {
     let args = recipe.args;
     let mut variables = Vec::new();
     let mut notes = Vec::new();
     let mut set = |name, value: Option<String>| {
-        variables.extend(value.filter(|value| !value.is_empty()).map(|value| (name, value)));
+        let value = value.filter(|value| !value.is_empty());
+        let is_reference = name == "OAUTH_CLIENT_SECRET";
+        variables.extend(value.map(|value| Variable { name, value, is_reference }));
     };
-    let path = |path: &Option<std::path::PathBuf>| path.as_deref().map(Path::display).map(quoted);
+    let text = |path: &PathBuf| path.display().to_string();
     match &args.issuer {
-        Some(issuer) => set("OAUTH_ISSUER", Some(quoted(issuer))),
-        None => set("OAUTH_TOKEN_URL", Some(quoted(without_query(args.server())))),
+        Some(issuer) => set("OAUTH_ISSUER", Some(issuer.clone())),
+        None => set("OAUTH_TOKEN_URL", Some(without_query(args.server()).to_owned())),
     }
-    set("OAUTH_CLIENT_ID", Some(quoted(args.client_id())));
+    set("OAUTH_CLIENT_ID", Some(args.client_id().to_owned()));
     set("OAUTH_AUTH_METHOD", Some(recipe.method.name().to_owned()));
     if recipe.method.needs_secret() {
         let name = args.secret_env.as_deref().or(args.demo.then_some("DEMO_SECRET"));
-        set("OAUTH_CLIENT_SECRET", name.map(|name| format!("\"${name}\"")));
-        set("OAUTH_CLIENT_SECRET_FILE", path(&args.secret_file));
+        set("OAUTH_CLIENT_SECRET", name.map(|name| format!("${name}")));
+        set("OAUTH_CLIENT_SECRET_FILE", args.secret_file.as_ref().map(text));
     }
     let is_key = recipe.method == Method::PrivateKeyJwt;
     if is_key {
-        set("OAUTH_PRIVATE_KEY_FILE", path(&args.key_file));
+        set("OAUTH_PRIVATE_KEY_FILE", args.key_file.as_ref().map(text));
         set("OAUTH_SIGNING_ALGORITHM", recipe.algorithm.map(|it| it.as_str().to_owned()));
-        set("OAUTH_KEY_ID", args.key_id.as_deref().map(quoted));
+        set("OAUTH_KEY_ID", args.key_id.as_deref().map(str::to_owned));
     }
     if is_key || recipe.method == Method::ClientSecretJwt {
         let audience = args.assertion_audience.as_deref();
         let token_url = args.issuer.is_none().then(|| without_query(args.server()));
-        set("OAUTH_ASSERTION_AUDIENCE", audience.or(token_url).map(quoted));
+        set("OAUTH_ASSERTION_AUDIENCE", audience.or(token_url).map(str::to_owned));
     }
     if recipe.method == Method::ClientAssertionFile {
-        set("OAUTH_CLIENT_ASSERTION_FILE", path(&args.assertion_file));
+        set("OAUTH_CLIENT_ASSERTION_FILE", args.assertion_file.as_ref().map(text));
     }
-    set("OAUTH_CLIENT_CERTIFICATE_FILE", path(&args.cert));
-    set("OAUTH_CLIENT_KEY_FILE", args.cert_key().map(|path| quoted(path.display())));
-    set("OAUTH_CA_FILE", path(&args.ca_file));
+    set("OAUTH_CLIENT_CERTIFICATE_FILE", args.cert.as_ref().map(text));
+    set("OAUTH_CLIENT_KEY_FILE", args.cert_key().map(text));
+    set("OAUTH_CA_FILE", args.ca_file.as_ref().map(text));
     set(
         "OAUTH_PROXY",
         args.proxy.as_deref().map(|url| match url {
             "none" => "none".to_owned(),
-            url => quoted(without_credentials(url)),
+            url => without_credentials(url),
         }),
     );
-    set("OAUTH_SCOPE", args.scope.as_deref().map(quoted));
-    set("OAUTH_AUDIENCE", args.audience.as_deref().map(quoted));
-    set("OAUTH_RESOURCE", (!args.resource.is_empty()).then(|| quoted(args.resource.join(" "))));
+    set("OAUTH_SCOPE", args.scope.as_deref().map(str::to_owned));
+    set("OAUTH_AUDIENCE", args.audience.as_deref().map(str::to_owned));
+    set("OAUTH_RESOURCE", (!args.resource.is_empty()).then(|| args.resource.join(" ")));
 
     let mut only_in_code = |call: &str| {
         notes.push(format!("in code only: ClientCredentialsConfig::from_env().builder()?.{call}"));
@@ -80,11 +100,10 @@ pub(crate) fn variables(recipe: &Recipe<'_>) -> (Vec<(&'static str, String)>, Ve
 }
 
 /// Quoted for a shell, if that is needed.
-fn quoted(text: impl ToString) -> String {
-    let text = text.to_string();
+fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     match text.chars().all(plain) {
-        true => text,
+        true => text.to_owned(),
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }

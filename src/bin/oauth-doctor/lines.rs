@@ -4,7 +4,11 @@ use std::path::Path;
 
 use tower_oauth2_client_credentials::jose::SigningAlgorithm;
 
-use crate::{args::Args, environment, method::Method};
+use crate::{
+    args::Args,
+    environment::{self, Variable},
+    method::Method,
+};
 
 /// The settings that worked.
 pub(crate) struct Recipe<'a> {
@@ -22,13 +26,13 @@ pub(crate) struct Lines {
     pub(crate) cargo: String,
     /// A function that compiles as it is.
     pub(crate) rust: String,
-    pub(crate) environment: Vec<(&'static str, String)>,
+    pub(crate) environment: Vec<Variable>,
     pub(crate) notes: Vec<String>,
 }
 
 impl Lines {
     pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let environment = self.environment.iter_mut().map(|(_, value)| value);
+        let environment = self.environment.iter_mut().map(|variable| &mut variable.value);
         [&mut self.cargo, &mut self.rust].into_iter().chain(environment).chain(&mut self.notes)
     }
 }
@@ -68,7 +72,7 @@ impl Recipe<'_> {
             Some(url) => transport.push(format!(".proxy({:?})", without_credentials(url))),
             None => {}
         }
-        chain.push(self.authentication(&mut imports));
+        chain.push(self.authentication(&mut imports, &mut before));
         if let (Some(certificate), Some(key)) = (&args.cert, args.cert_key()) {
             imports.extend(["transport::ChainAndKey", "transport::ClientIdentity"]);
             before.push(format!(
@@ -116,29 +120,33 @@ impl Recipe<'_> {
         imports.sort_by_key(|name| (name.contains("::"), *name));
         let before: String = before.iter().map(|line| format!("    {line}\n")).collect();
         let chain: String = chain.iter().map(|call| format!("\n        {call}")).collect();
-        let imports: String = imports.iter().map(|name| format!("    {name},\n")).collect();
         format!(
-            "use tower_oauth2_client_credentials::{{\n{imports}}};\n\n\
-             pub fn tokens() -> Result<TokenCache, BoxError> {{\n{before}    \
+            "{}\n\
+             pub(crate) fn tokens() -> Result<TokenCache, BoxError> {{\n{before}    \
              let source = {start}{chain}\n        .build()?;\n    \
-             Ok(source.into_cache())\n}}\n{layer}"
+             Ok(source.into_cache())\n}}\n{layer}",
+            import(&imports)
         )
     }
 
-    fn authentication(&self, imports: &mut Vec<&'static str>) -> String {
+    fn authentication(&self, imports: &mut Vec<&'static str>, before: &mut Vec<String>) -> String {
         let id = self.args.client_id();
         match self.method {
             Method::ClientSecretJwt => {
-                let secret = self.secret(imports);
+                before.push(format!("let secret = {};", self.secret(imports)));
                 imports.push("jose::HmacAlgorithm");
-                let audience = self.audience(imports);
-                format!(".client_secret_jwt({id:?}, {secret}, HmacAlgorithm::Hs256, {audience})")
+                before.push(format!("let audience = {};", self.audience(imports)));
+                format!(".client_secret_jwt({id:?}, secret, HmacAlgorithm::Hs256, audience)")
             }
             Method::PrivateKeyJwt => {
                 imports.push("jose::SigningKeySource");
-                let key = self.key(imports);
+                before.push(format!("let key = {};", self.key(imports)));
+                if let Some(key_id) = &self.args.key_id {
+                    let call = format!("and_then(|key| Ok(key.with_key_id({key_id:?})))");
+                    before.push(format!("let key = key.{call};"));
+                }
                 let audience = self.audience(imports);
-                format!(".private_key_jwt({id:?}, {key}, {audience})")
+                format!(".private_key_jwt({id:?}, key, {audience})")
             }
             Method::ClientAssertionFile => {
                 let path = self.args.assertion_file.as_deref().map(quoted_path);
@@ -166,18 +174,14 @@ impl Recipe<'_> {
     fn key(&self, imports: &mut Vec<&'static str>) -> String {
         let path = self.args.key_file.as_deref().map(quoted_path).unwrap_or_default();
         let algorithm = self.algorithm.map(|algorithm| format!("{algorithm:?}"));
-        let mut key = match (self.key_is_jwk && self.args.algorithm.is_none(), algorithm) {
+        match (self.key_is_jwk && self.args.algorithm.is_none(), algorithm) {
             (false, Some(algorithm)) => {
                 imports.push("jose::SigningAlgorithm");
                 let form = if self.key_is_jwk { "from_jwk_file_as" } else { "from_pem_file" };
                 format!("SigningKeySource::{form}(SigningAlgorithm::{algorithm}, {path})")
             }
             _ => format!("SigningKeySource::from_jwk_file({path})"),
-        };
-        if let Some(id) = &self.args.key_id {
-            key.push_str(&format!(".and_then(|key| Ok(key.with_key_id({id:?})))"));
         }
-        key
     }
 
     fn audience(&self, imports: &mut Vec<&'static str>) -> String {
@@ -201,11 +205,32 @@ impl Recipe<'_> {
         };
         imports.extend(["OAuthClientCredentialsLayer", "Origins"]);
         format!(
-            "\npub fn layer(tokens: TokenCache) -> Result<OAuthClientCredentialsLayer, BoxError> {{\n    \
+            "\npub(crate) fn layer(tokens: TokenCache) -> Result<OAuthClientCredentialsLayer, BoxError> {{\n    \
              let origins = Origins::parse([\"{scheme}://{authority}\"])?;\n    \
              Ok(OAuthClientCredentialsLayer::new(tokens, origins))\n}}\n"
         )
     }
+}
+
+/// The import, in the style of rustfmt.
+fn import(names: &[&str]) -> String {
+    const WIDTH: usize = 100;
+    let start = "use tower_oauth2_client_credentials::{";
+    let line = format!("{start}{}}};\n", names.join(", "));
+    if line.len() <= WIDTH {
+        return line;
+    }
+    let mut text = format!("{start}\n   ");
+    let mut width = 3;
+    for name in names {
+        if width + name.len() + 2 > WIDTH {
+            text.push_str("\n   ");
+            width = 3;
+        }
+        text.push_str(&format!(" {name},"));
+        width += name.len() + 2;
+    }
+    text + "\n};\n"
 }
 
 fn quoted_path(path: &Path) -> String {

@@ -81,7 +81,7 @@ pub(super) fn success(setup: &Setup<'_>, variant: Variant, token: &Token, report
             format!("not known: expires_in is {form}"),
         ),
     }
-    section.text("lifetime_form", form);
+    section.fact("lifetime_form", form, "");
     match token.refresh_in() {
         Some(hint) => {
             section.fact(

@@ -44,8 +44,8 @@ pub(crate) fn render(report: &Report, painter: Painter) -> String {
     let mut out = format!("oauth-doctor: {}\n", report.server);
     for section in report.sections.iter().filter(|section| !section.facts.is_empty()) {
         let _ = writeln!(out, "\n{}", painter.title(&label(section.key)));
-        for fact in &section.facts {
-            let _ = writeln!(out, "  {:<LABEL$} {}", fact.key.replace('_', " "), fact.text);
+        for fact in section.facts.iter().filter(|fact| !fact.text.is_empty()) {
+            let _ = writeln!(out, "  {:<LABEL$} {}", words(fact.key), fact.text);
         }
     }
     if !report.exchanges.is_empty() {
@@ -65,8 +65,8 @@ pub(crate) fn render(report: &Report, painter: Painter) -> String {
         let _ = writeln!(out, "\n{}\n{}", painter.title("Rust"), indented(&lines.rust));
         let _ =
             writeln!(out, "\n{}", painter.title("Environment (ClientCredentialsConfig::from_env)"));
-        for (name, value) in &lines.environment {
-            let _ = writeln!(out, "  {name}={value}");
+        for variable in &lines.environment {
+            let _ = writeln!(out, "  {}", variable.assignment());
         }
         for note in &lines.notes {
             let _ = writeln!(out, "  # {note}");
@@ -76,11 +76,28 @@ pub(crate) fn render(report: &Report, painter: Painter) -> String {
 }
 
 fn label(key: &str) -> String {
-    let mut label = key.replace('_', " ");
-    if let Some(first) = label.get_mut(..1) {
+    let mut label = words(key);
+    if label != "mTLS"
+        && let Some(first) = label.get_mut(..1)
+    {
         first.make_ascii_uppercase();
     }
     label
+}
+
+/// The words of a key. The unit at its end is in the text.
+fn words(key: &str) -> String {
+    let key = key.strip_suffix("_seconds").unwrap_or(key);
+    let words = key.split('_').map(|word| match word {
+        "api" => "API",
+        "dpop" => "DPoP",
+        "http" => "HTTP",
+        "jwt" => "JWT",
+        "mtls" => "mTLS",
+        "tls" => "TLS",
+        word => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 fn request(exchange: &Exchange) -> String {

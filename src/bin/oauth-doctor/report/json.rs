@@ -26,7 +26,7 @@ pub(crate) fn render(report: &Report) -> String {
         root.insert("cargo".into(), lines.cargo.as_str().into());
         root.insert("rust".into(), lines.rust.as_str().into());
         let variables = lines.environment.iter();
-        let variables = variables.map(|(name, value)| ((*name).to_owned(), value.clone().into()));
+        let variables = variables.map(|it| (it.name.to_owned(), it.value.clone().into()));
         root.insert("environment".into(), Value::Object(variables.collect()));
         root.insert("notes".into(), lines.notes.clone().into());
     }

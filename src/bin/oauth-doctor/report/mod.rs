@@ -27,6 +27,7 @@ pub(crate) struct Fact {
     /// The key in JSON. The label has spaces in place of `_`.
     pub(crate) key: &'static str,
     pub(crate) value: Value,
+    /// Empty: the fact is in the JSON only.
     pub(crate) text: String,
 }
 
