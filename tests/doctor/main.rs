@@ -2,4 +2,7 @@
 
 mod bad_input;
 mod lines;
+mod output;
+mod quirks;
 mod support;
+mod thorough;

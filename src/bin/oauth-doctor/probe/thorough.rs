@@ -32,8 +32,9 @@ pub(super) async fn probe(
     decoding(setup, server, success, report).await;
     if let Some(why) = setup.recorder.stopped() {
         if setup.recorder.is_blocked() {
-            let (exit, text) = advice::stopped(setup);
-            if report.exit != Exit::ApiRefuses || setup.args.api.is_none() {
+            // Otherwise the problem is in the report already.
+            if matches!(report.exit, Exit::Works | Exit::NoToken) {
+                let (exit, text) = advice::stopped(setup);
                 report.fail(exit, text);
             }
         } else {
