@@ -127,18 +127,18 @@ async fn a_token_does_not_appear() {
     }
 }
 
-/// A secret that is given in place of the id shows up in Basic, so it is replaced everywhere.
 #[tokio::test]
 async fn a_secret_that_is_also_an_argument_is_replaced() {
-    let (_idp, listening) = server(SECRET).await;
+    const SAME: &str = "canary-0123456789";
+    let (_idp, listening) = server(SAME).await;
     let url = listening.token_url();
-    let arguments = ["--client-id", "canary-1234", "--secret-env", VARIABLE, "--token-url", &url];
-    let run = doctor_with(
-        &[&arguments[..], &["--scope", "canary-1234"]].concat(),
-        &[(VARIABLE, "canary-1234")],
-    )
-    .await;
-    assert!(!run.stdout.contains("canary-1234"), "{}", run.stdout);
+    for format in [&[][..], &["--json"]] {
+        let arguments = with_secret(&[&["--token-url", &url, "--scope", SAME], format].concat());
+        let run = doctor_with(&arguments, &[(VARIABLE, SAME)]).await;
+        assert_eq!(run.code, 0, "{}", run.stdout);
+        assert!(run.stdout.contains("[redacted]"), "{}", run.stdout);
+        assert!(!run.stdout.contains(SAME), "{}", run.stdout);
+    }
 }
 
 #[tokio::test]
