@@ -144,6 +144,27 @@ async fn it_finds_that_dpop_is_required() {
     assert!(report["rust"].as_str().unwrap().contains(".dpop(DpopKey::generate())"));
 }
 
+/// As oidc-provider does.
+#[tokio::test]
+async fn it_tries_dpop_if_the_server_offers_it_and_refuses_without_a_reason() {
+    let verifier = DpopVerifier::new(|_, _| Some("thumbprint".to_owned()));
+    let idp = AuthorizationServer::builder().client(client(PLAIN_SECRET)).dpop(verifier).build();
+    idp.set_metadata("dpop_signing_alg_values_supported", "[\"ES256\"]");
+    idp.on_request(|request| match request.header("dpop") {
+        Some(_) => Answer::Issue,
+        None => Answer::OAuthError { status: 400, code: "invalid_grant" },
+    });
+    let listening = idp.listen().await.unwrap();
+    let issuer = listening.issuer();
+    let run = doctor_with(&with_secret(&["--issuer", &issuer]), &[(VARIABLE, PLAIN_SECRET)]).await;
+    let problem = run.problem(1);
+    assert!(problem.contains("the server offers DPoP"), "{problem}");
+    assert!(problem.ends_with("run again with --dpop"), "{problem}");
+    let run = thorough(&["--issuer", &issuer], PLAIN_SECRET).await;
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert_eq!(run.json()["dpop"]["required"], true);
+}
+
 #[tokio::test]
 async fn two_failed_logins_end_a_run() {
     for answer in [

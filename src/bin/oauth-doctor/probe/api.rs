@@ -4,7 +4,7 @@ use std::future::poll_fn;
 
 use http::{Method, Request, Uri};
 use tower_oauth2_client_credentials::{
-    BoxError, Origins, Token,
+    BoxError, Token,
     transport::{TokenRequest, TokenRequestBody},
 };
 use tower_service::Service as _;
@@ -21,18 +21,7 @@ use crate::{
 
 /// Calls the API once, and again if it wants a DPoP nonce. `None`: it was not called.
 pub(super) async fn probe(setup: &Setup<'_>, token: &Token, report: &mut Report) -> Option<bool> {
-    let url = setup.args.api.as_deref()?;
-    let uri: Uri = match url.parse() {
-        Ok(uri) if setup.args.allow_plain_http || Origins::parse([origin(&uri)]).is_ok() => uri,
-        _ => {
-            report.fail(
-                Exit::Usage,
-                "--api: it is not a URL with https, or http to loopback; a token is sent nowhere \
-                 else, so correct it",
-            );
-            return None;
-        }
-    };
+    let uri = setup.api()?;
     match call(setup, token, &uri).await {
         Ok(answer) => {
             let section = report.section("api");
@@ -57,11 +46,6 @@ pub(super) async fn probe(setup: &Setup<'_>, token: &Token, report: &mut Report)
             Some(false)
         }
     }
-}
-
-fn origin(uri: &Uri) -> String {
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
-    format!("{}://{authority}", uri.scheme_str().unwrap_or_default())
 }
 
 fn judge(answer: &Answer, report: &mut Report) -> bool {

@@ -48,8 +48,8 @@ pub(super) fn before(setup: &Setup<'_>, report: &mut Report) {
 /// What the exchanges showed.
 pub(super) fn after(setup: &Setup<'_>, report: &mut Report) {
     let exchanges = setup.recorder.exchanges();
-    let versions = exchanges.iter().filter_map(|it| it.answer.as_ref().map(|it| it.version));
-    if let Some(version) = versions.last() {
+    let mut versions = exchanges.iter().filter_map(|it| it.answer.as_ref().map(|it| it.version));
+    if let Some(version) = versions.next_back() {
         let section = report.section("connection");
         section
             .text("http_version", if version == Version::HTTP_2 { "HTTP/2" } else { "HTTP/1.1" });

@@ -2,7 +2,7 @@
 
 use http::Uri;
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Error,
+    ClientCredentials, Error, Origins,
     client_auth::AssertionAudience,
     dpop::DpopKey,
     endpoint::{ClientCredentialsBuilder, ServerMetadata},
@@ -81,11 +81,36 @@ impl<'a> Setup<'a> {
         let method = self.choose_method(&server);
         let variant = Variant { method, dpop: false, is_secret_encoded: false };
         self.source(&server, variant)?;
+        self.check_api()?;
         let uri: Option<Uri> = self.args.server().parse().ok();
         if uri.is_some_and(|uri| uri.scheme_str() == Some("https")) {
             self.transport.check_roots().map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+
+    /// The API's URL.
+    pub(super) fn api(&self) -> Option<Uri> {
+        self.args.api.as_deref()?.parse().ok()
+    }
+
+    /// # Errors
+    ///
+    /// The API's URL is not one that a token may be sent to.
+    fn check_api(&self) -> Result<(), String> {
+        if self.args.api.is_none() {
+            return Ok(());
+        }
+        let is_allowed = |uri: Uri| {
+            let origin = format!("{}://{}", uri.scheme_str()?, uri.authority()?);
+            Origins::parse([origin]).ok().or(self.args.allow_plain_http.then(Origins::any))
+        };
+        match self.api().and_then(is_allowed) {
+            Some(_) => Ok(()),
+            None => Err("--api: it is not a URL with https, or http to loopback; a token is sent \
+                         nowhere else, so correct it"
+                .to_owned()),
+        }
     }
 
     /// The stated method, or the first that the credential allows and the metadata lists.

@@ -62,7 +62,7 @@ async fn second_token(
     let is_same = first.secret() == second.secret();
     let text = if is_same { "the same token again" } else { "a new token" };
     report.section("token").fact("same_on_second_request", is_same, text);
-    let uri = setup.args.api.as_deref().and_then(|api| api.parse().ok());
+    let uri = setup.api();
     if let (false, Some(true), Some(uri)) = (is_same, api_accepts, uri) {
         let answer = api::call(setup, first, &uri).await;
         let is_ended = answer.is_ok_and(|answer| answer.status == 401);
@@ -86,6 +86,7 @@ async fn required_dpop(setup: &Setup<'_>, server: &Server, report: &mut Report) 
     let method = setup.choose_method(server);
     let variant = Variant { method, dpop: true, is_secret_encoded: false };
     let Outcome::Token(issued) = attempt::run(setup, server, variant).await else { return None };
+    report.section("dpop").fact("required", true, "yes");
     recovered(report, "the server wants DPoP, and issues a token with it; use the lines below");
     token::success(setup, variant, &issued, report);
     api::probe(setup, &issued, report).await;

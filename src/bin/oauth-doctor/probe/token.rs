@@ -1,5 +1,6 @@
 //! The result of a token request: scope, lifetime, type.
 
+use serde_json::Value;
 use tower_oauth2_client_credentials::{Error, ErrorKind, Token, token::TokenType};
 
 use super::{
@@ -41,10 +42,16 @@ pub(super) fn report(
                 quirks::report(setup, None, report);
                 return Some(Success { variant, token: None });
             }
+            let (exit, mut text) = advice::token(setup, variant, &error);
             if !variant.dpop && wants_dpop(&error) {
                 report.section("dpop").fact("required", true, "yes");
+            } else if !variant.dpop && may_want_dpop(server, &error) {
+                report.section("dpop").fact("required", Value::Null, "perhaps");
+                text.push_str(
+                    "; the server offers DPoP, and some servers say no more when they require it: run \
+                     again with --dpop",
+                );
             }
-            let (exit, text) = advice::token(setup, variant, &error);
             hint_at_mtls(setup, server, report);
             report.fail(exit, text);
             None
@@ -77,7 +84,7 @@ pub(super) fn success(setup: &Setup<'_>, variant: Variant, token: &Token, report
         }
         None => section.fact(
             "lifetime_seconds",
-            serde_json::Value::Null,
+            Value::Null,
             format!("not known: expires_in is {form}"),
         ),
     }
@@ -90,7 +97,7 @@ pub(super) fn success(setup: &Setup<'_>, variant: Variant, token: &Token, report
                 format!("{} s", hint.as_secs_f64()),
             );
         }
-        None => section.fact("refresh_in_seconds", serde_json::Value::Null, "not stated"),
+        None => section.fact("refresh_in_seconds", Value::Null, "not stated"),
     }
     let is_jwt = answer.as_ref().is_some_and(|answer| answer.is_jwt);
     section.text("format", if is_jwt { "JWT" } else { "opaque" });
@@ -142,6 +149,14 @@ pub(super) fn wants_dpop(error: &Error) -> bool {
     let codes = ["invalid_dpop_proof", "use_dpop_nonce", "unsupported_token_type"];
     let in_text = || error.kind() == ErrorKind::OAuth && error.to_string().contains("DPoP proof");
     codes.contains(&error.code()) || in_text()
+}
+
+/// Whether DPoP is offered and may be the reason for a refusal. oidc-provider answers `invalid_grant`
+/// and no more.
+fn may_want_dpop(server: &Server, error: &Error) -> bool {
+    let is_offered =
+        server.metadata.as_ref().is_some_and(|it| !it.dpop_signing_algorithms().is_empty());
+    is_offered && matches!(error.code(), "invalid_grant" | "invalid_request" | "access_denied")
 }
 
 /// The token type, if it is neither Bearer nor DPoP.

@@ -116,13 +116,18 @@ impl Report {
 }
 
 impl Section {
+    /// Adds a fact, or replaces the one with this key.
     pub(crate) fn fact(
         &mut self,
         key: &'static str,
         value: impl Into<Value>,
         text: impl Into<String>,
     ) {
-        self.facts.push(Fact { key, value: value.into(), text: text.into() });
+        let fact = Fact { key, value: value.into(), text: text.into() };
+        match self.facts.iter_mut().find(|known| known.key == key) {
+            Some(known) => *known = fact,
+            None => self.facts.push(fact),
+        }
     }
 
     /// A fact whose value is its text.
