@@ -141,10 +141,10 @@ async fn a_private_ca() {
     assert!(problem.contains("from an unknown authority"), "{problem}");
     assert!(problem.contains("the setting ca_file; for this program: --ca-file FILE"), "{problem}");
     assert_eq!(idp.token_requests(), 0);
-    let ca = ["--token-url", &url, "--ca-file", authority.pem.path()];
+    let ca = ["--token-url", &url, "--ca-file", authority.pem.path(), "--json"];
     let run = doctor(&with_secret(&ca)).await;
     assert_eq!(run.code, 0, "{}", run.stdout);
-    assert!(run.stdout.contains(&format!("OAUTH_CA_FILE={}", authority.pem.path())));
+    assert_eq!(run.json()["environment"]["OAUTH_CA_FILE"], authority.pem.path());
 }
 
 /// A proxy that refuses every tunnel.

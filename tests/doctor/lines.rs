@@ -65,6 +65,9 @@ async fn check(
     assert_eq!(run.code, 0, "{}", run.stdout);
     let mut rust = report["rust"].as_str().unwrap().to_owned();
     for (of_test, example) in replaced {
+        // A path of Windows is escaped.
+        let of_test = format!("{of_test:?}");
+        let of_test = of_test.trim_matches('"');
         assert!(rust.contains(of_test), "{of_test}: {rust}");
         rust = rust.replace(of_test, example);
     }
@@ -220,6 +223,7 @@ async fn certificate() {
     ];
     let report = check(lines!(certificate), &arguments, &replaced).await;
     assert_eq!(report["connection"]["tls"], true);
+    assert_eq!(report["connection"]["tls_version"], "TLS 1.3");
     assert_eq!(report["discovery"]["mtls_offered"], true);
     get_with_environment(&report).await;
 }

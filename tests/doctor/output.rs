@@ -155,23 +155,48 @@ async fn colors_are_for_terminals_only() {
     assert!(!doctor(&json).await.stdout.contains('\u{1b}'));
 }
 
-/// `script` gives the program a terminal.
+/// Runs the program on a terminal with this input. `script` makes the terminal.
+#[cfg(target_os = "linux")]
+async fn on_a_terminal(arguments: &str, variables: &[(&str, &str)], input: &str) -> (i32, String) {
+    use tokio::io::AsyncWriteExt as _;
+
+    let program = env!("CARGO_BIN_EXE_oauth-doctor");
+    let mut command = tokio::process::Command::new("script");
+    command.args(["-qec", &format!("{program} {arguments}"), "/dev/null"]);
+    command.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
+    command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
+    let mut child = command.spawn().expect("script(1) of util-linux");
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(input.as_bytes()).await.unwrap();
+    let output = child.wait_with_output().await.unwrap();
+    drop(stdin);
+    (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn no_color_is_respected_on_a_terminal() {
-    let program = env!("CARGO_BIN_EXE_oauth-doctor");
-    let on_a_terminal = async |variables: &[(&str, &str)]| {
-        let mut command = tokio::process::Command::new("script");
-        command.args(["-qec", &format!("{program} --demo"), "/dev/null"]);
-        command.env_remove("NO_COLOR").env("TERM", "xterm").envs(variables.iter().copied());
-        let output = command.stdin(std::process::Stdio::null()).output().await;
-        String::from_utf8(output.expect("script(1) of util-linux").stdout).unwrap()
-    };
-    let colored = on_a_terminal(&[]).await;
+    let (_, colored) = on_a_terminal("--demo", &[], "").await;
     assert!(colored.contains("\u{1b}[1m"), "{colored}");
     for variables in [[("NO_COLOR", "1")], [("TERM", "dumb")]] {
-        let plain = on_a_terminal(&variables).await;
+        let (_, plain) = on_a_terminal("--demo", &variables, "").await;
         assert!(plain.contains("Findings") && !plain.contains('\u{1b}'), "{plain}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_person_is_asked_before_a_thorough_run() {
+    for (input, more, code, is_sent) in
+        [("n\n", "", 2, false), ("\n", "", 2, false), ("y\n", "", 0, true), ("", "--yes", 0, true)]
+    {
+        let (idp, listening) = server(SECRET).await;
+        let url = listening.token_url();
+        let arguments =
+            format!("--client-id {ID} --secret-env {VARIABLE} --token-url {url} --thorough {more}");
+        let (exit, text) = on_a_terminal(&arguments, &[(VARIABLE, SECRET)], input).await;
+        assert_eq!((exit, idp.token_requests() > 0), (code, is_sent), "{input:?}: {text}");
+        assert_eq!(text.contains("Continue? [y/N]"), more.is_empty(), "{text}");
     }
 }
 

@@ -42,6 +42,7 @@ async fn a_server_without_quirks() {
     assert_eq!(report["token"]["scope_granted"], "a b");
     assert_eq!(report["clock"]["skew_seconds"].as_i64().unwrap().abs() / 2, 0);
     assert_eq!(report["discovery"]["issuer_matches"], true);
+    assert_eq!(report["client_authentication"]["basic_is_decoded"], true);
     assert_eq!(report["client_authentication"]["offered"][0], "client_secret_basic");
 }
 

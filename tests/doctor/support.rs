@@ -8,9 +8,13 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
+    time::SystemTime,
 };
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, date_time_ymd};
+use rcgen::{
+    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    date_time_ymd,
+};
 use rustls::{
     RootCertStore, ServerConfig,
     crypto::{CryptoProvider, aws_lc_rs},
@@ -67,6 +71,8 @@ pub(crate) async fn doctor_with(arguments: &[&str], variables: &[(&str, &str)]) 
     let output = Command::new(env!("CARGO_BIN_EXE_oauth-doctor"))
         .args(arguments)
         .env_clear()
+        // Windows needs it for sockets.
+        .envs(env::var_os("SystemRoot").map(|root| ("SystemRoot", root)))
         .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .output();
@@ -137,10 +143,12 @@ impl Authority {
     pub(crate) fn certify(&self, name: &str, is_expired: bool) -> (String, String) {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([name.to_owned()]).unwrap();
-        if is_expired {
-            params.not_before = date_time_ymd(2020, 1, 1);
-            params.not_after = date_time_ymd(2021, 1, 1);
-        }
+        // macOS accepts certificates for TLS servers only, and for at most 825 days.
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
+        let year = if is_expired { 2020 } else { this_year() };
+        params.not_before = date_time_ymd(year - 1, 7, 1);
+        params.not_after = date_time_ymd(year + 1, 7, 1);
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }
@@ -160,6 +168,12 @@ impl Authority {
             .with_single_cert(vec![certificate.unwrap()], PrivateKeyDer::Pkcs8(key.into()));
         Arc::new(config.unwrap())
     }
+}
+
+fn this_year() -> i32 {
+    const SECONDS_IN_A_YEAR: u64 = 31_556_952;
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    1970 + i32::try_from(now.as_secs() / SECONDS_IN_A_YEAR).unwrap()
 }
 
 fn provider() -> Arc<CryptoProvider> {

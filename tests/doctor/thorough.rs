@@ -55,7 +55,7 @@ async fn it_warns_first_and_sends_at_most_8_token_requests() {
     let run = thorough(&["--token-url", &url, "--dpop"], PLAIN_SECRET).await;
     assert!(run.stderr.contains("warning: --thorough sends up to 8 token requests"));
     assert!(run.stderr.contains("Failed logins may lock the account"), "{}", run.stderr);
-    // Each source learns the nonce anew, so each method costs two.
+    // Each source learns the nonce again, so each method costs two.
     assert_eq!(idp.token_requests(), 8);
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert_eq!(run.json()["requests"].as_array().unwrap().len(), 8);
@@ -96,6 +96,7 @@ async fn it_finds_that_basic_is_not_decoded() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     assert!(report["rust"].as_str().unwrap().contains(".client_secret_basic_raw("));
     assert_eq!(report["environment"]["OAUTH_AUTH_METHOD"], "client_secret_basic_raw");
+    assert_eq!(report["client_authentication"]["basic_is_decoded"], false);
     let warning = texts(&report, "warning");
     assert!(warning[0].contains("refuses client_secret_basic and accepts client_secret_basic_raw"));
     // With other characters, an extra request tells.

@@ -13,6 +13,7 @@ mod quirks;
 mod recorder;
 mod setup;
 mod thorough;
+mod tls;
 mod token;
 mod token_answer;
 
@@ -68,6 +69,7 @@ pub(crate) async fn run(args: &Args, credential: Credential) -> Report {
 async fn probe(setup: &Setup<'_>, report: &mut Report) {
     connection::before(setup, report);
     let Some(server) = discovery::probe(setup, report).await else {
+        tls::probe(setup, report).await;
         connection::after(setup, report);
         clock::probe(setup, report);
         return;
@@ -81,6 +83,7 @@ async fn probe(setup: &Setup<'_>, report: &mut Report) {
     if setup.args.thorough {
         thorough::probe(setup, &server, &mut success, api_accepts, report).await;
     }
+    tls::probe(setup, report).await;
     connection::after(setup, report);
     clock::probe(setup, report);
     let Some(success) = success else { return };

@@ -7,7 +7,7 @@ use tower_oauth2_client_credentials::{
     dpop::DpopKey,
     endpoint::{ClientCredentialsBuilder, ServerMetadata},
     jose::HmacAlgorithm,
-    transport::HyperTransport,
+    transport::{HyperTransport, HyperTransportBuilder},
 };
 
 use super::{attempt::Variant, recorder::Recorder};
@@ -52,27 +52,20 @@ impl<'a> Setup<'a> {
         secrets: Secrets,
         max_token_requests: usize,
     ) -> Result<Self, String> {
-        let mut builder = HyperTransport::builder();
-        if let Some(path) = &args.ca_file {
-            builder = builder.extra_root_certificates_file(path);
-        }
-        match args.proxy.as_deref() {
-            Some("none") => builder = builder.proxy_from_env(false),
-            Some(url) => {
-                let user = url.rsplit_once('@').map_or("", |(user, _)| user);
-                secrets.add(user.rsplit_once(':').map_or("", |(_, password)| password));
-                builder = builder.proxy(url);
-            }
-            None => {}
-        }
-        if let Some(identity) = &credential.identity {
-            builder = builder.client_identity(identity.clone());
-        }
+        let proxy = args.proxy.as_deref().unwrap_or_default();
+        let user = proxy.rsplit_once('@').map_or("", |(user, _)| user);
+        secrets.add(user.rsplit_once(':').map_or("", |(_, password)| password));
+        let builder = transport_builder(args, credential);
         let transport = builder.build().map_err(|error| format!("{error:?}"))?;
         let recorder = Recorder::new(transport.clone(), secrets.clone(), max_token_requests);
         let this = Self { args, credential, secrets, transport, recorder };
         this.check_url()?;
         Ok(this)
+    }
+
+    /// The settings of all connections.
+    pub(super) fn transport_builder(&self) -> HyperTransportBuilder {
+        transport_builder(self.args, self.credential)
     }
 
     /// Checks the settings before anything is sent.
@@ -195,6 +188,22 @@ impl<'a> Setup<'a> {
             builder = builder.dpop(DpopKey::generate()).dpop_optional(true);
         }
         builder.build().map_err(|error: Error| error.to_string())
+    }
+}
+
+fn transport_builder(args: &Args, credential: &Credential) -> HyperTransportBuilder {
+    let mut builder = HyperTransport::builder();
+    if let Some(path) = &args.ca_file {
+        builder = builder.extra_root_certificates_file(path);
+    }
+    builder = match args.proxy.as_deref() {
+        Some("none") => builder.proxy_from_env(false),
+        Some(url) => builder.proxy(url),
+        None => builder,
+    };
+    match &credential.identity {
+        Some(identity) => builder.client_identity(identity.clone()),
+        None => builder,
     }
 }
 

@@ -132,6 +132,7 @@ async fn other_methods(
         };
         report.section("other_methods").fact(method.name(), accepted, text);
         let Outcome::Token(issued) = outcome else { continue };
+        token::decoding(setup, method, report);
         let is_better = match success {
             None => true,
             // The stated method was Basic, so Basic without decoding is closer than another method.

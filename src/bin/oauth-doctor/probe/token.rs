@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     exit::Exit,
+    method::Method,
     report::{Level, Report, Section},
 };
 
@@ -72,6 +73,7 @@ pub(super) fn report(
 /// The facts about a token.
 pub(super) fn success(setup: &Setup<'_>, variant: Variant, token: &Token, report: &mut Report) {
     report.find(Level::Ok, format!("the server issues a token with {}", variant.method));
+    decoding(setup, variant.method, report);
     let answer = setup.last_token_answer().and_then(|exchange| exchange.answer?.token);
     let section = report.section("token");
     section.text("type", token.token_type().scheme());
@@ -103,6 +105,21 @@ pub(super) fn success(setup: &Setup<'_>, variant: Variant, token: &Token, report
     section.text("format", if is_jwt { "JWT" } else { "opaque" });
     binding(setup, variant, token, report);
     quirks::report(setup, Some(token), report);
+}
+
+/// What a success with Basic tells about decoding (RFC 6749 §2.3.1).
+pub(super) fn decoding(setup: &Setup<'_>, method: Method, report: &mut Report) {
+    if !method.is_basic() {
+        return;
+    }
+    let section = report.section("client_authentication");
+    if setup.credential.is_changed_by_encoding(setup.args.client_id()) {
+        let decodes = method == Method::ClientSecretBasic;
+        section.fact("basic_is_decoded", decodes, if decodes { "yes" } else { "no" });
+    } else {
+        let text = "not known: encoding changes neither id nor secret (--thorough finds out)";
+        section.fact("basic_is_decoded", Value::Null, text);
+    }
 }
 
 fn scope(setup: &Setup<'_>, token: &Token, section: &mut Section) {
