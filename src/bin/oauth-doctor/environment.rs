@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::{
-    lines::{Recipe, without_credentials, without_query},
     method::Method,
+    recipe::{Recipe, without_credentials, without_query},
 };
 
 pub(crate) struct Variable {

@@ -2,24 +2,11 @@
 
 use std::path::Path;
 
-use tower_oauth2_client_credentials::jose::SigningAlgorithm;
-
 use crate::{
-    args::Args,
     environment::{self, Variable},
     method::Method,
+    recipe::{Recipe, without_credentials, without_query},
 };
-
-/// The settings that worked.
-pub(crate) struct Recipe<'a> {
-    pub(crate) args: &'a Args,
-    pub(crate) method: Method,
-    pub(crate) dpop: bool,
-    /// Whether the server states a token type that is not registered.
-    pub(crate) has_unknown_type: bool,
-    pub(crate) algorithm: Option<SigningAlgorithm>,
-    pub(crate) key_is_jwk: bool,
-}
 
 pub(crate) struct Lines {
     /// The dependency in Cargo.toml.
@@ -31,24 +18,28 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    pub(crate) fn new(recipe: &Recipe<'_>) -> Self {
+        let (environment, notes) = environment::variables(recipe);
+        let writer = Writer(recipe);
+        Self { cargo: writer.cargo(), rust: writer.rust(), environment, notes }
+    }
+
     pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
         let environment = self.environment.iter_mut().map(|variable| &mut variable.value);
         [&mut self.cargo, &mut self.rust].into_iter().chain(environment).chain(&mut self.notes)
     }
 }
 
-impl Recipe<'_> {
-    pub(crate) fn lines(&self) -> Lines {
-        let (environment, notes) = environment::variables(self);
-        Lines { cargo: self.cargo(), rust: self.rust(), environment, notes }
-    }
+/// Writes the lines.
+struct Writer<'a>(&'a Recipe<'a>);
 
+impl Writer<'_> {
     fn cargo(&self) -> String {
         let mut parts = env!("CARGO_PKG_VERSION").split('.');
         let version =
             [parts.next().unwrap_or_default(), parts.next().unwrap_or_default()].join(".");
-        let jwt = matches!(self.method, Method::ClientSecretJwt | Method::PrivateKeyJwt);
-        let features = [jwt.then_some("\"jwt\""), self.dpop.then_some("\"dpop\"")];
+        let jwt = matches!(self.0.method, Method::ClientSecretJwt | Method::PrivateKeyJwt);
+        let features = [jwt.then_some("\"jwt\""), self.0.dpop.then_some("\"dpop\"")];
         let features: Vec<_> = features.into_iter().flatten().collect();
         match features[..] {
             [] => format!("tower-oauth2-client-credentials = \"{version}\""),
@@ -60,7 +51,7 @@ impl Recipe<'_> {
     }
 
     fn rust(&self) -> String {
-        let args = self.args;
+        let args = self.0.args;
         let mut imports = vec!["BoxError", "ClientCredentials", "TokenCache"];
         let (mut before, mut chain) = (Vec::new(), Vec::new());
         let mut transport = Vec::new();
@@ -101,11 +92,11 @@ impl Recipe<'_> {
             chain.push(format!(".audience({audience:?})"));
         }
         chain.extend(args.resource.iter().map(|resource| format!(".resource({resource:?})")));
-        if self.dpop {
+        if self.0.dpop {
             imports.push("dpop::DpopKey");
             chain.push(".dpop(DpopKey::generate())".to_owned());
         }
-        if self.has_unknown_type {
+        if self.0.has_unknown_type {
             imports.push("token::TokenType");
             chain.push(".token_type_override(TokenType::Bearer)".to_owned());
         }
@@ -130,8 +121,8 @@ impl Recipe<'_> {
     }
 
     fn authentication(&self, imports: &mut Vec<&'static str>, before: &mut Vec<String>) -> String {
-        let id = self.args.client_id();
-        match self.method {
+        let id = self.0.args.client_id();
+        match self.0.method {
             Method::ClientSecretJwt => {
                 before.push(format!("let secret = {};", self.secret(imports)));
                 imports.push("jose::HmacAlgorithm");
@@ -141,7 +132,7 @@ impl Recipe<'_> {
             Method::PrivateKeyJwt => {
                 imports.push("jose::SigningKeySource");
                 before.push(format!("let key = {};", self.key(imports)));
-                if let Some(key_id) = &self.args.key_id {
+                if let Some(key_id) = &self.0.args.key_id {
                     let call = format!("and_then(|key| Ok(key.with_key_id({key_id:?})))");
                     before.push(format!("let key = key.{call};"));
                 }
@@ -149,19 +140,19 @@ impl Recipe<'_> {
                 format!(".private_key_jwt({id:?}, key, {audience})")
             }
             Method::ClientAssertionFile => {
-                let path = self.args.assertion_file.as_deref().map(quoted_path);
+                let path = self.0.args.assertion_file.as_deref().map(quoted_path);
                 format!(".client_assertion_file({id:?}, {})", path.unwrap_or_default())
             }
             Method::None => format!(".public_client({id:?})"),
             Method::TlsClientAuth | Method::SelfSignedTlsClientAuth => {
-                format!(".{}({id:?})", self.method)
+                format!(".{}({id:?})", self.0.method)
             }
             method => format!(".{method}({id:?}, {})", self.secret(imports)),
         }
     }
 
     fn secret(&self, imports: &mut Vec<&'static str>) -> String {
-        match (&self.args.secret_env, &self.args.secret_file) {
+        match (&self.0.args.secret_env, &self.0.args.secret_file) {
             (Some(name), _) => format!("std::env::var({name:?})?"),
             (None, Some(path)) => {
                 imports.push("client_auth::Secret");
@@ -172,12 +163,12 @@ impl Recipe<'_> {
     }
 
     fn key(&self, imports: &mut Vec<&'static str>) -> String {
-        let path = self.args.key_file.as_deref().map(quoted_path).unwrap_or_default();
-        let algorithm = self.algorithm.map(|algorithm| format!("{algorithm:?}"));
-        match (self.key_is_jwk && self.args.algorithm.is_none(), algorithm) {
+        let path = self.0.args.key_file.as_deref().map(quoted_path).unwrap_or_default();
+        let algorithm = self.0.algorithm.map(|algorithm| format!("{algorithm:?}"));
+        match (self.0.key_is_jwk && self.0.args.algorithm.is_none(), algorithm) {
             (false, Some(algorithm)) => {
                 imports.push("jose::SigningAlgorithm");
-                let form = if self.key_is_jwk { "from_jwk_file_as" } else { "from_pem_file" };
+                let form = if self.0.key_is_jwk { "from_jwk_file_as" } else { "from_pem_file" };
                 format!("SigningKeySource::{form}(SigningAlgorithm::{algorithm}, {path})")
             }
             _ => format!("SigningKeySource::from_jwk_file({path})"),
@@ -185,19 +176,19 @@ impl Recipe<'_> {
     }
 
     fn audience(&self, imports: &mut Vec<&'static str>) -> String {
-        match (&self.args.assertion_audience, &self.args.issuer) {
+        match (&self.0.args.assertion_audience, &self.0.args.issuer) {
             (Some(audience), _) => format!("{audience:?}"),
             (None, Some(_)) => {
                 imports.push("client_auth::AssertionAudience");
                 "AssertionAudience::discovered_issuer()".to_owned()
             }
-            (None, None) => format!("{:?}", without_query(self.args.server())),
+            (None, None) => format!("{:?}", without_query(self.0.args.server())),
         }
     }
 
     /// The layer, if the API is known.
     fn layer(&self, imports: &mut Vec<&'static str>) -> String {
-        let uri = self.args.api.as_deref().and_then(|api| api.parse::<http::Uri>().ok());
+        let uri = self.0.args.api.as_deref().and_then(|api| api.parse::<http::Uri>().ok());
         let Some((scheme, authority)) =
             uri.as_ref().and_then(|uri| Some((uri.scheme_str()?, uri.authority()?)))
         else {
@@ -235,16 +226,4 @@ fn import(names: &[&str]) -> String {
 
 fn quoted_path(path: &Path) -> String {
     format!("{:?}", path.display().to_string())
-}
-
-/// Some servers require keys in the query.
-pub(crate) fn without_query(url: &str) -> &str {
-    url.split(['?', '#']).next().unwrap_or_default()
-}
-
-/// A proxy URL without user and password.
-pub(crate) fn without_credentials(url: &str) -> String {
-    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
-    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
-    format!("{scheme}://{host}")
 }

@@ -11,6 +11,7 @@ mod exit;
 mod lines;
 mod method;
 mod probe;
+mod recipe;
 mod report;
 mod secrets;
 

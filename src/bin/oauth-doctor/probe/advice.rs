@@ -3,10 +3,9 @@
 use tower_oauth2_client_credentials::{Error, ErrorKind};
 
 use super::{
-    attempt::Variant,
     exchange::{Answer, Kind},
-    setup::Setup,
-    token::wants_dpop,
+    setup::{Server, Setup},
+    variant::Variant,
 };
 use crate::{exit::Exit, method::Method};
 
@@ -65,6 +64,22 @@ pub(super) fn token(setup: &Setup<'_>, variant: Variant, error: &Error) -> (Exit
         _ => return (Exit::NoToken, error.to_string()),
     };
     (Exit::NoToken, format!("{error}; {more}"))
+}
+
+/// Whether the server refuses a request without a proof, or issues a token that needs one. Some servers
+/// say so in the description only.
+pub(super) fn wants_dpop(error: &Error) -> bool {
+    let codes = ["invalid_dpop_proof", "use_dpop_nonce", "unsupported_token_type"];
+    let in_text = || error.kind() == ErrorKind::OAuth && error.to_string().contains("DPoP proof");
+    codes.contains(&error.code()) || in_text()
+}
+
+/// Whether DPoP is offered and may be the reason for a refusal. oidc-provider answers `invalid_grant`
+/// and no more.
+pub(super) fn may_want_dpop(server: &Server, error: &Error) -> bool {
+    let is_offered =
+        server.metadata.as_ref().is_some_and(|it| !it.dpop_signing_algorithms().is_empty());
+    is_offered && matches!(error.code(), "invalid_grant" | "invalid_request" | "access_denied")
 }
 
 pub(super) fn stopped(setup: &Setup<'_>) -> (Exit, String) {

@@ -7,17 +7,8 @@ use tower_oauth2_client_credentials::{
 use super::{
     exchange::{Exchange, Kind},
     setup::{Server, Setup},
+    variant::Variant,
 };
-use crate::method::Method;
-
-/// The settings that differ between attempts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Variant {
-    pub(super) method: Method,
-    pub(super) dpop: bool,
-    /// Basic with a secret that is encoded though that is not needed.
-    pub(super) is_secret_encoded: bool,
-}
 
 pub(super) enum Outcome {
     Token(Token),

@@ -5,12 +5,13 @@ use tower_oauth2_client_credentials::endpoint::ServerMetadata;
 
 use super::{
     advice,
-    attempt::Variant,
-    exchange::{Exchange, Kind, without_query},
+    exchange::{Exchange, Kind},
     setup::{Server, Setup},
+    variant::Variant,
 };
 use crate::{
     exit::Exit,
+    recipe::without_query,
     report::{Level, Report, Section},
 };
 

@@ -6,7 +6,7 @@ use http::{HeaderMap, Response, StatusCode, Uri, Version, header};
 use serde_json::Value;
 
 use super::{challenge, token_answer::TokenAnswer};
-use crate::secrets::Secrets;
+use crate::{recipe::without_query, secrets::Secrets};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -111,10 +111,6 @@ impl Answer {
 fn proxy_field(headers: &HeaderMap) -> Option<String> {
     let names = ["via", "x-cache", "x-squid-error", "proxy-authenticate", "proxy-connection"];
     names.into_iter().find(|name| headers.contains_key(*name)).map(str::to_owned)
-}
-
-pub(super) fn without_query(text: &str) -> &str {
-    text.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// Scheme, host and path.

@@ -16,18 +16,18 @@ mod thorough;
 mod tls;
 mod token;
 mod token_answer;
-
-use tower_oauth2_client_credentials::Token;
+mod variant;
 
 use self::{
-    attempt::Variant,
     setup::{Server, Setup},
+    variant::{Success, Variant},
 };
 use crate::{
     args::Args,
     credential::Credential,
     exit::Exit,
-    lines::Recipe,
+    lines::Lines,
+    recipe::Recipe,
     report::{Level, Report},
     secrets::Secrets,
 };
@@ -37,13 +37,6 @@ const DEFAULT_TOKEN_REQUESTS: usize = 1;
 /// The same with `--dpop`: the server may require a nonce, which the first answer has.
 const DPOP_TOKEN_REQUESTS: usize = 2;
 pub(crate) const THOROUGH_TOKEN_REQUESTS: usize = 8;
-
-/// The settings that got a token.
-struct Success {
-    variant: Variant,
-    /// `None`: the type of the token is unknown, so the crate refuses it without a setting.
-    token: Option<Token>,
-}
 
 /// Probes the server. The report shows no secret.
 pub(crate) async fn run(args: &Args, credential: Credential) -> Report {
@@ -87,7 +80,7 @@ async fn probe(setup: &Setup<'_>, report: &mut Report) {
     connection::after(setup, report);
     clock::probe(setup, report);
     let Some(success) = success else { return };
-    report.lines = Some(recipe(setup, &server, &success).lines());
+    report.lines = Some(Lines::new(&recipe(setup, &server, &success)));
 }
 
 /// One acquisition with the stated method, or with the one that fits best.

@@ -10,7 +10,7 @@ use tower_oauth2_client_credentials::{
     transport::{HyperTransport, HyperTransportBuilder},
 };
 
-use super::{attempt::Variant, recorder::Recorder};
+use super::{recorder::Recorder, variant::Variant};
 use crate::{args::Args, credential::Credential, method::Method, secrets::Secrets};
 
 pub(super) struct Setup<'a> {

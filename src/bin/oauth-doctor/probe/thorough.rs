@@ -3,10 +3,11 @@
 use tower_oauth2_client_credentials::token::TokenType;
 
 use super::{
-    Success, advice, api,
-    attempt::{self, Outcome, Variant},
+    advice, api,
+    attempt::{self, Outcome},
     setup::{Server, Setup},
     token,
+    variant::{Success, Variant},
 };
 use crate::{
     exit::Exit,

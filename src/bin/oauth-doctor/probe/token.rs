@@ -1,13 +1,14 @@
 //! The result of a token request: scope, lifetime, type.
 
 use serde_json::Value;
-use tower_oauth2_client_credentials::{Error, ErrorKind, Token, token::TokenType};
+use tower_oauth2_client_credentials::{Token, token::TokenType};
 
 use super::{
-    Success, advice,
-    attempt::{Outcome, Variant},
+    advice,
+    attempt::Outcome,
     quirks,
     setup::{Server, Setup},
+    variant::{Success, Variant},
 };
 use crate::{
     exit::Exit,
@@ -44,9 +45,9 @@ pub(super) fn report(
                 return Some(Success { variant, token: None });
             }
             let (exit, mut text) = advice::token(setup, variant, &error);
-            if !variant.dpop && wants_dpop(&error) {
+            if !variant.dpop && advice::wants_dpop(&error) {
                 report.section("dpop").fact("required", true, "yes");
-            } else if !variant.dpop && may_want_dpop(server, &error) {
+            } else if !variant.dpop && advice::may_want_dpop(server, &error) {
                 report.section("dpop").fact("required", Value::Null, "perhaps");
                 text.push_str(
                     "; the server offers DPoP, and some servers say no more when they require it: run \
@@ -158,22 +159,6 @@ fn binding(setup: &Setup<'_>, variant: Variant, token: &Token, report: &mut Repo
     if let (Some("x5t#S256"), Some(_)) = (jwt_binding, &setup.credential.identity) {
         report.section("mtls").fact("bound", true, "yes: the token is bound to the certificate");
     }
-}
-
-/// Whether the server refuses a request without a proof, or issues a token that needs one. Some servers
-/// say so in the description only.
-pub(super) fn wants_dpop(error: &Error) -> bool {
-    let codes = ["invalid_dpop_proof", "use_dpop_nonce", "unsupported_token_type"];
-    let in_text = || error.kind() == ErrorKind::OAuth && error.to_string().contains("DPoP proof");
-    codes.contains(&error.code()) || in_text()
-}
-
-/// Whether DPoP is offered and may be the reason for a refusal. oidc-provider answers `invalid_grant`
-/// and no more.
-fn may_want_dpop(server: &Server, error: &Error) -> bool {
-    let is_offered =
-        server.metadata.as_ref().is_some_and(|it| !it.dpop_signing_algorithms().is_empty());
-    is_offered && matches!(error.code(), "invalid_grant" | "invalid_request" | "access_denied")
 }
 
 /// The token type, if it is neither Bearer nor DPoP.
