@@ -147,6 +147,6 @@ async fn metadata_without_the_grant_and_with_dpop_and_certificates() {
     assert!(problem.contains("have the grant client_credentials enabled"), "{problem}");
     assert!(run.findings("warning")[0].contains("does not list the grant client_credentials"));
     assert!(run.findings("note").iter().any(|it| it.contains("give --cert")), "{}", run.stdout);
-    assert!(run.stdout.contains("DPoP offered           yes"), "{}", run.stdout);
-    assert!(run.stdout.contains("mTLS offered           yes"), "{}", run.stdout);
+    assert!(run.stdout.contains("DPoP offered             yes"), "{}", run.stdout);
+    assert!(run.stdout.contains("mTLS offered             yes"), "{}", run.stdout);
 }

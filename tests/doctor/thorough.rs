@@ -84,6 +84,19 @@ async fn it_tells_what_a_second_token_does_and_whether_dpop_and_other_methods_wo
     }
 }
 
+/// No login fails for nothing.
+#[tokio::test]
+async fn a_run_whose_first_method_works_has_no_failed_login() {
+    let (idp, listening) = server(SECRET).await;
+    let run = thorough(&["--issuer", &listening.issuer()], SECRET).await;
+    let report = run.json();
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    assert_eq!(report["client_authentication"]["basic_is_decoded"], true);
+    let requests = report["requests"].as_array().unwrap();
+    assert!(requests.iter().all(|request| request["status"] == 200), "{requests:?}");
+    assert_eq!(idp.token_requests(), 4);
+}
+
 #[tokio::test]
 async fn it_finds_that_basic_is_not_decoded() {
     let build =

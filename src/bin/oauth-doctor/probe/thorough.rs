@@ -122,7 +122,7 @@ async fn other_methods(
         Some(success) => success.variant.method,
         None => setup.choose_method(server),
     };
-    for method in candidates(setup, server, stated) {
+    for method in candidates(setup, server, stated, success.is_some()) {
         let variant = Variant { method, dpop: setup.args.dpop, is_secret_encoded: false };
         let outcome = attempt::run(setup, server, variant).await;
         let (accepted, text) = match &outcome {
@@ -165,10 +165,16 @@ fn recovered(report: &mut Report, text: impl Into<String>) {
 }
 
 /// Methods that may work with the same credential. Those that the metadata lists come first.
-fn candidates(setup: &Setup<'_>, server: &Server, stated: Method) -> Vec<Method> {
+fn candidates(
+    setup: &Setup<'_>,
+    server: &Server,
+    stated: Method,
+    is_accepted: bool,
+) -> Vec<Method> {
     let mut methods = setup.credential.methods();
     let is_changed = setup.credential.is_changed_by_encoding(setup.args.client_id());
-    if stated == Method::ClientSecretBasic && is_changed {
+    // A server that decodes refuses the other form, so that login would fail.
+    if stated == Method::ClientSecretBasic && is_changed && !is_accepted {
         methods.insert(1, Method::ClientSecretBasicRaw);
     }
     methods.retain(|method| {

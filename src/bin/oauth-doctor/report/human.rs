@@ -8,7 +8,7 @@ use super::{Level, Report};
 use crate::probe::exchange::Exchange;
 
 /// The width of labels.
-const LABEL: usize = 22;
+const LABEL: usize = 24;
 
 /// `None`: without colors.
 #[derive(Clone, Copy)]
