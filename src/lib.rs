@@ -111,6 +111,7 @@
 //! | `rustls` | no | [`build_tls_config`](transport::HyperTransportBuilder::build_tls_config): the TLS settings of the default transport, for other clients of rustls. |
 //! | `testing` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
 //! | `testing-rustls` | no | TLS and client certificates for these mocks. |
+//! | `doctor` | no | The program `oauth-doctor`, see [`docs::doctor`]. Not for libraries. |
 //!
 //! Provided assertions (files, closures), client certificates, public clients and discovery need no
 //! other feature.
@@ -130,6 +131,7 @@
 //! * [`docs::defaults`]: every default, with its reason
 //! * [`docs::outages`]: what your request and the authorization server see of each fault
 //! * [`docs::security`]: where a token may go, and who can read it
+//! * [`docs::doctor`]: a program that probes an authorization server and prints the settings to use
 //! * [`docs::internals`]: how the crate works inside, for its maintainers
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
 // Without these features some links have no target; the full documentation has them all.

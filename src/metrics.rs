@@ -107,6 +107,17 @@ const REASONS: [AcquisitionReason; 4] = [
 /// Describes all metrics to the recorder of this program, with their units.
 ///
 /// Each cache calls it when it is built. Call it if the recorder is installed later.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{Token, TokenCache, metrics, source::AcquireContext};
+///
+/// let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
+/// // The program installs its recorder here. Then:
+/// metrics::describe();
+/// # drop(tokens);
+/// ```
 pub fn describe() {
     describe_counter!(TOKEN_REQUESTS, Unit::Count, "Token requests by outcome.");
     describe_histogram!(ACQUISITION_DURATION, Unit::Seconds, "Duration of acquisitions.");

@@ -80,6 +80,12 @@ impl Connector {
         Self { byte_limit: Some(Arc::clone(byte_limit)), ..self }
     }
 
+    /// The proxy for a destination, without its credentials.
+    pub(super) fn proxy_for(&self, destination: &Uri) -> Option<String> {
+        let is_https = destination.scheme_str() == Some("https");
+        self.proxies.select(is_https, destination.host()?).map(ToString::to_string)
+    }
+
     pub(super) fn missing_roots(&self) -> Option<&'static str> {
         self.missing_roots
     }
