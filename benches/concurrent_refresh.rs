@@ -1,4 +1,4 @@
-//! Many tasks wait for one token. The time is measured from the endpoint's answer until the last
+//! Many tasks wait for one token. The time is measured from the endpoint's response until the last
 //! task has continued, and compared with the same number of tasks that wait for tokio's `Notify`
 //! and do the same work.
 //!
@@ -102,7 +102,7 @@ impl Run {
     }
 }
 
-/// A cold cache, and the trigger for its endpoint's answer.
+/// A cold cache, and the trigger for its endpoint's response.
 fn cold() -> (TokenCache, Arc<Notify>) {
     let endpoint = Arc::new(Notify::new());
     let answer = Arc::clone(&endpoint);
@@ -120,7 +120,7 @@ fn layer(tokens: TokenCache) -> OAuthClientCredentialsLayer<NoReplay> {
     OAuthClientCredentialsLayer::new(tokens, Origins::any()).replay(NoReplay)
 }
 
-/// One run: from the endpoint's answer until the last waiter has continued.
+/// One run: from the endpoint's response until the last waiter has continued.
 async fn herd(subject: Subject, waiters: usize) -> Duration {
     let run = Arc::new(Run {
         waiting: AtomicUsize::new(0),

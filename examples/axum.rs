@@ -45,7 +45,7 @@ pub(crate) fn backend(tokens: TokenCache, api: &str) -> Result<Router, BoxError>
     Ok(routes.with_state(state))
 }
 
-/// Returns the API's answer unchanged.
+/// Returns the API's response unchanged.
 async fn invoice(State(backend): State<Backend>, Path(id): Path<u64>) -> Result<Response, Failure> {
     let request = Request::get(format!("{}/invoices/{id}", backend.api)).body(Body::empty())?;
     let response = backend.client.oneshot(request).await?;

@@ -92,7 +92,7 @@ async fn embedded() -> Result<(), BoxError> {
         all.map(|(name, value)| (name.into(), value.into())).collect::<Vec<_>>()
     };
     let result = call(vars(&[])).await;
-    // A configuration with a mistake.
+    // A configuration with an error.
     let mistake = call(vars(&[("OAUTH_CLIENT_SECRET", OsStr::new("s3cret"))])).await;
     fs::remove_file(&secret)?;
     result?;

@@ -121,7 +121,7 @@ impl Service<Request<Body>> for Connection {
     }
 }
 
-/// Starts `tasks` tasks, each with a clone of the client. Returns how many got an answer.
+/// Starts `tasks` tasks, each with a clone of the client. Returns how many got a response.
 pub(crate) async fn post_at_once<S>(client: &S, url: &str, tasks: usize) -> Result<usize, BoxError>
 where
     S: Service<Request<Body>, Response = Response<Incoming>, Error = BoxError>,

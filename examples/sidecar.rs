@@ -79,7 +79,7 @@ pub(crate) async fn serve(
     let hosts = own_hosts(listener.local_addr()?);
     let proxy = Proxy { client: layer.layer(client), upstream: upstream.parse()?, hosts };
     let routes = Router::new().fallback(pass).with_state(proxy);
-    // A kubelet names the pod's address, so the probe accepts any host. Its answer is not secret.
+    // A kubelet names the pod's address, so the probe accepts any host. Its response is not secret.
     let probe = Router::new().route("/-/ready", get(ready)).with_state(tokens.subscribe());
     // The probe reports the missing token, so nothing waits for it here.
     tokio::spawn(tokens.get());

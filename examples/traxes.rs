@@ -22,7 +22,7 @@ use tower_oauth2_client_credentials::{
 
 const TOKEN_PATH: &str = "/am/oauth2/realms/root/realms/difesp/access_token";
 const ENTITY_TYPES: &str = "/connect/v1/onboarding/types/entities";
-/// More than any answer of this API, so that memory is bounded.
+/// More than any response of this API, so that memory is bounded.
 const BODY_LIMIT: usize = 4 * 1024 * 1024;
 
 /// The addresses of the two servers, and the credentials.
@@ -64,7 +64,7 @@ pub(crate) async fn entity_types(settings: &Settings) -> Result<Response<Bytes>,
     Ok(Response::from_parts(parts, body))
 }
 
-/// Both servers on loopback, with the answers that the documentation shows.
+/// Both servers on loopback, with the responses that the documentation shows.
 pub(crate) struct LookAlike {
     pub(crate) idp: AuthorizationServer,
     pub(crate) api: ProtectedApi,

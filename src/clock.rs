@@ -27,7 +27,7 @@ pub trait WallClock: Send + Sync + 'static {
     /// The current time.
     fn now(&self) -> SystemTime;
 
-    /// The current time in a cheaper way, up to 10 ms late.
+    /// A cheap reading that may lag by up to 10 ms.
     ///
     /// It is read for each request that is sent with a cached token. Default: [`now`](Self::now).
     fn now_coarse(&self) -> SystemTime {
@@ -141,8 +141,8 @@ fn custom_coarse_seconds(clock: &dyn WallClock) -> i64 {
 }
 
 impl ClockReading {
-    /// By how much the wall clock moved forward more than the monotonic clock since an earlier
-    /// reading. `None`: it moved forward less.
+    /// Returns by how much the wall clock moved forward more than the monotonic clock since an
+    /// earlier reading. `None` if it moved forward less.
     pub(crate) fn gained_since(&self, earlier: &Self) -> Option<Duration> {
         let monotonic = self.monotonic.saturating_duration_since(earlier.monotonic);
         self.wall.duration_since(earlier.wall).ok()?.checked_sub(monotonic)

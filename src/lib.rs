@@ -41,8 +41,8 @@
 //! # }
 //! ```
 //!
-//! [`TokenCache`] (here `tokens`) is the handle to share between layers, clients and other code that
-//! needs a token. [`Origins`] says where a token may be sent. It has no default.
+//! [`TokenCache`] (here `tokens`) is cheap to clone: share it between layers, clients and other
+//! code that needs a token. [`Origins`] says where a token may be sent. It has no default.
 //!
 //! # Behavior
 //!
@@ -56,8 +56,8 @@
 //! * **The API rejects the token** (401). The token is replaced, and the request is sent again once
 //!   if its body can be sent again. An API that rejects every token causes few token requests, and
 //!   does not stop requests to other APIs.
-//! * **Another origin, or a request with its own `Authorization`.** The request passes through
-//!   unchanged.
+//! * **Another origin, or a request with an existing `Authorization` field.** The request passes
+//!   through unchanged.
 //! * **No requests.** There is no background task, unless
 //!   [`keep_warm`](cache::TokenCacheBuilder::keep_warm) is on.
 //!
@@ -70,14 +70,15 @@
 //! fn log(error: &BoxError) {
 //!     match Error::find(&**error) {
 //!         Some(ours) if ours.is_permanent() => eprintln!("needs an operator: {ours}"),
-//!         Some(ours) => eprintln!("no token at present: {ours}"),
+//!         Some(ours) => eprintln!("request failed: {ours}"),
 //!         None => eprintln!("the inner client failed: {error}"),
 //!     }
 //! }
 //! ```
 //!
-//! An [`Event`] reports each change of a token, to `tracing` and to an
-//! [`observer`](cache::TokenCacheBuilder::observer).
+//! An [`Event`] reports each change of a token, to `tracing`, to an
+//! [`observer`](cache::TokenCacheBuilder::observer) and to `metrics` (a feature). It names its client
+//! ([`TokenCacheBuilder::name`](cache::TokenCacheBuilder::name)). The module [`event`] lists all events.
 //!
 //! # Where to find things
 //!
@@ -91,6 +92,7 @@
 //! | [`transport`] | HTTP clients for token requests and APIs |
 //! | [`config`] | settings from a file or the environment |
 //! | [`event`], [`token`], [`clock`] | events, tokens, the wall clock |
+//! | `metrics` | the metrics of each client |
 //! | `jose`, `dpop` | signing keys; tokens that are bound to a key |
 //! | `middleware` | a middleware for reqwest-middleware |
 //! | `store` | one token for all processes of a fleet |
@@ -104,6 +106,7 @@
 //! | `jwt` | no | Client assertions that this crate signs: [`private_key_jwt`](endpoint::ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](endpoint::ClientCredentialsBuilder::client_secret_jwt). |
 //! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](endpoint::ClientCredentialsBuilder::dpop). |
 //! | `keyed` | no | One token for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
+//! | `metrics` | no | `metrics`: counters, histograms and gauges of each client, through the `metrics` facade. |
 //! | `reqwest` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests. |
 //! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`](middleware::OAuthClientCredentialsMiddleware) for clients of reqwest-middleware. |
 //! | `rustls` | no | [`build_tls_config`](transport::HyperTransportBuilder::build_tls_config): the TLS settings of the default transport, for other clients of rustls. |
@@ -112,6 +115,7 @@
 //! | `file-store` | no | [`FileStore`](store::FileStore): shared tokens in files, for processes of one machine. |
 //! | `testing` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
 //! | `testing-rustls` | no | TLS and client certificates for these mocks. |
+//! | `doctor` | no | The program `oauth-doctor`, see [`docs::doctor`]. Not for libraries. |
 //!
 //! Provided assertions (files, closures), client certificates, public clients and discovery need no
 //! other feature.
@@ -131,6 +135,7 @@
 //! * [`docs::defaults`]: every default, with its reason
 //! * [`docs::outages`]: what your request and the authorization server see of each fault
 //! * [`docs::security`]: where a token may go, and who can read it
+//! * [`docs::doctor`]: a program that probes an authorization server and prints the settings to use
 //! * [`docs::internals`]: how the crate works inside, for its maintainers
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
 // Without these features some links have no target; the full documentation has them all.
@@ -165,6 +170,9 @@ pub mod event;
 pub mod jose;
 pub mod layer;
 mod limits;
+#[cfg(feature = "metrics")]
+#[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+pub mod metrics;
 #[cfg(feature = "reqwest-middleware")]
 #[cfg_attr(docsrs, doc(cfg(feature = "reqwest-middleware")))]
 pub mod middleware;
@@ -202,8 +210,9 @@ pub use source::TokenSource;
 pub use token::Token;
 
 impl ClientCredentials {
-    /// A cache over this source with the default settings. [`TokenCache::builder`] takes others.
-    // In this file, because `endpoint` and `cache` do not know each other.
+    /// Makes a cache over this source with the default settings. [`TokenCache::builder`] takes
+    /// others.
+    // In this file, because `endpoint` and `cache` do not import each other.
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn into_cache(self) -> TokenCache {
         TokenCache::new(self)

@@ -13,7 +13,7 @@ use std::{
 
 use http::{HeaderMap, header};
 
-use crate::event::Event;
+use crate::event::EventKind;
 
 /// Tolerance in milliseconds. Servers tolerate more, and clocks with NTP differ far less.
 const TOLERANCE_MS: i64 = 5_000;
@@ -40,7 +40,7 @@ impl Skew {
         headers: &HeaderMap,
         sent: SystemTime,
         received: SystemTime,
-    ) -> Option<Event> {
+    ) -> Option<EventKind> {
         if is_stored(headers) {
             return None;
         }
@@ -60,7 +60,7 @@ impl Skew {
         }
         self.0.store(offset, Ordering::Relaxed);
         let by = Duration::from_millis(offset.unsigned_abs());
-        Some(Event::ClockSkew { by, local_is_behind: offset > 0 })
+        Some(EventKind::ClockSkew { by, local_is_behind: offset > 0, api: None })
     }
 }
 
@@ -77,7 +77,7 @@ fn millis(time: SystemTime) -> Option<i64> {
 mod tests {
     use super::*;
 
-    /// The `Date` of all answers here, 2026-11-24T12:00:00Z.
+    /// The `Date` of all responses here, 2026-11-24T12:00:00Z.
     const DATE: &str = "Tue, 24 Nov 2026 12:00:00 GMT";
 
     fn server() -> SystemTime {
@@ -93,10 +93,10 @@ mod tests {
         fields.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
     }
 
-    /// An answer to a request that was sent and received at these local times.
+    /// A response to a request that was sent and received at these local times.
     fn observe(skew: &Skew, sent: i64, received: i64) -> Option<(Duration, bool)> {
         match skew.observe(&headers(&[("date", DATE)]), at(sent), at(received))? {
-            Event::ClockSkew { by, local_is_behind } => Some((by, local_is_behind)),
+            EventKind::ClockSkew { by, local_is_behind, .. } => Some((by, local_is_behind)),
             other => panic!("{other:?}"),
         }
     }

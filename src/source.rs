@@ -1,4 +1,4 @@
-//! The seam between how a token is acquired and how it is cached.
+//! The interface between acquiring and caching tokens.
 
 mod sharing;
 
@@ -16,13 +16,10 @@ pub(crate) use self::sharing::Obstacle;
 pub use self::sharing::Sharing;
 use crate::{
     error::Error,
-    event::{AcquisitionReason, Observer},
+    event::{AcquisitionReason, Observer, UNNAMED},
     timing::Timing,
     token::Token,
 };
-
-/// The name of a client whose source has none.
-const DEFAULT_NAME: &str = "oauth";
 
 /// The circumstances of one acquisition.
 ///
@@ -45,16 +42,16 @@ const DEFAULT_NAME: &str = "oauth";
 pub struct AcquireContext {
     /// Why the cache asks.
     pub reason: AcquisitionReason,
-    /// The previous acquisition failed, so this one is a probe.
+    /// The previous acquisition failed, so this one is a trial request: one attempt.
     ///
-    /// The source makes one attempt and reads its credentials again. The cache spaces further
-    /// attempts.
+    /// The source reads its credentials again. If it fails, the cache waits for a longer cooldown.
     pub single_attempt: bool,
-    /// When the cache gives the acquisition up. `None`: never.
+    /// When the cache gives up on the acquisition. `None` means never.
     pub deadline: Option<Instant>,
     /// Receives the events of this acquisition.
     pub observer: Observer,
-    /// The name of the client, for logs and metrics: [`TokenCache::name`](crate::TokenCache::name).
+    /// The name of the OAuth client, for logs and metrics:
+    /// [`TokenCache::name`](crate::TokenCache::name).
     pub client: Arc<str>,
     /// The cached token, if an API rejected it. This acquisition replaces it.
     ///
@@ -82,13 +79,14 @@ pub struct AcquireContext {
 
 impl AcquireContext {
     /// The context of an acquisition outside of any cache.
+    #[must_use]
     pub fn new(reason: AcquisitionReason) -> Self {
         Self {
             reason,
             single_attempt: false,
             deadline: None,
             observer: Observer::default(),
-            client: Arc::from(DEFAULT_NAME),
+            client: Arc::from(UNNAMED),
             rejected: None,
             current: None,
             issued_after: None,
@@ -112,7 +110,8 @@ impl fmt::Debug for AcquireContext {
     }
 }
 
-/// Acquires tokens, one at a time.
+/// Acquires one token per call. Calls may overlap if caches share the source, or after an acquisition
+/// was abandoned.
 ///
 /// [`ClientCredentials`](crate::ClientCredentials) is a source. A closure is one, and so is an
 /// [`Arc`] of a source. A decorator, such
@@ -120,11 +119,12 @@ impl fmt::Debug for AcquireContext {
 /// [`attach`](Self::attach), [`name`](Self::name), [`sharing`](Self::sharing) and
 /// [`adopt`](Self::adopt) on.
 ///
-/// A source caches nothing. [`TokenCache`](crate::TokenCache) decides when to acquire, and runs one
-/// acquisition at a time.
+/// A source need not cache tokens: [`TokenCache`](crate::TokenCache) decides when to acquire, and runs
+/// one acquisition at a time. A source that keeps tokens must not return
+/// [`rejected`](AcquireContext::rejected) again.
 ///
-/// The future runs in its own task. It may be dropped at any await: when its bound has passed,
-/// or when its runtime ends.
+/// The future runs in its own task. It may be dropped at any await: when `acquisition_timeout` has
+/// passed, or when its runtime ends.
 ///
 /// # Examples
 ///
@@ -151,20 +151,22 @@ pub trait TokenSource: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// The failure as an [`Error`]; [`Error::from_source`] wraps a foreign one.
+    /// An [`Error`] of any kind. [`Error::from_source`] wraps the error of another library, with
+    /// kind [`Source`](crate::ErrorKind::Source).
     fn acquire(&self, context: AcquireContext)
     -> impl Future<Output = Result<Token, Error>> + Send;
 
-    /// The name of the client, for logs and metrics. Default: `oauth`.
+    /// The name of the OAuth client, for logs and metrics. Default: `oauth`.
     ///
     /// A cache takes its own name from here, unless
     /// [`TokenCacheBuilder::name`](crate::cache::TokenCacheBuilder::name) sets one. It must contain no
     /// secret.
     fn name(&self) -> String {
-        DEFAULT_NAME.to_owned()
+        UNNAMED.to_owned()
     }
 
-    /// Each cache calls this once, when it is built. Default: drops the handle.
+    /// Gives the source a handle of a cache that uses it. Called once per cache, when the cache is
+    /// built. The default does nothing.
     ///
     /// A source keeps the handle if its tokens can become worthless all at once, for instance when
     /// the certificate that they are bound to is replaced. It also keeps it if tokens reach it
@@ -191,7 +193,7 @@ pub trait TokenSource: Send + Sync + 'static {
     }
 }
 
-/// A source's handle of one cache. It does not keep the cache alive.
+/// A source's weak reference to a cache. It does not keep the cache alive.
 ///
 /// # Examples
 ///
@@ -239,9 +241,9 @@ impl CacheHandle {
     /// Discards the cached token, and every token that was requested before now. Never waits.
     ///
     /// The next request waits for another token.
-    pub fn invalidate(&self) {
+    pub fn clear(&self) {
         if let Some(cache) = self.0.upgrade() {
-            cache.invalidate();
+            cache.clear();
         }
     }
 
@@ -253,7 +255,7 @@ impl CacheHandle {
     /// - It has not expired.
     /// - It is not the cached token again.
     /// - No API rejected it. The cache remembers the last four rejected tokens.
-    /// - It was issued after the last [`invalidate`](Self::invalidate).
+    /// - It was issued after the last [`clear`](Self::clear).
     /// - It was issued later than the cached token, or the cached token is missing, expired or
     ///   rejected.
     ///
@@ -261,12 +263,12 @@ impl CacheHandle {
     /// Requests that wait for an acquisition get the offered token. The acquisition itself goes on;
     /// its result is dropped if it was issued before the offered token, or was rejected. A cooldown
     /// after a failure stays, because an offer says nothing about the authorization server.
-    #[must_use = "false means that the cache does not use the token"]
     pub fn offer(&self, token: Token) -> bool {
         self.0.upgrade().is_some_and(|cache| cache.offer(token))
     }
 
-    /// Whether the last owner of the cache was dropped. The handle has no effect then.
+    /// Whether the cache was dropped. The handle has no effect then. Each clone of the cache keeps
+    /// it alive, and so do layers, services and requests in flight.
     pub fn is_closed(&self) -> bool {
         self.0.strong_count() == 0
     }
@@ -278,9 +280,9 @@ impl fmt::Debug for CacheHandle {
     }
 }
 
-/// The side of a cache that its source sees.
+/// The operations of a cache that its source can call.
 pub(crate) trait CacheControl: Send + Sync {
-    fn invalidate(self: Arc<Self>);
+    fn clear(self: Arc<Self>);
 
     fn offer(self: Arc<Self>, token: Token) -> bool;
 }

@@ -77,7 +77,7 @@ pub struct Token {
 #[derive(Clone)]
 #[repr(align(128))]
 struct Inner {
-    /// As it is sent: the scheme, a space, the token.
+    /// The text that is sent: the scheme, a space, the token.
     text: Arc<Zeroizing<String>>,
     token_type: TokenType,
     lifetime: Option<Duration>,
@@ -99,8 +99,9 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// Refuses an empty token, one above 64 KiB, and any byte outside `0x21..=0x7E`: a space, a
-    /// line break or a NUL would let a token endpoint write headers into the caller's requests.
+    /// Kind [`InvalidResponse`](crate::ErrorKind::InvalidResponse) if the token is empty, is above
+    /// 64 KiB, or has a byte outside `0x21..=0x7E`. A space, a line break or a NUL would let a
+    /// token endpoint write header fields into the caller's requests.
     pub fn bearer(secret: impl Into<String>) -> Result<Self, Error> {
         Self::new(TokenType::Bearer, secret)
     }
@@ -109,7 +110,7 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// As [`Token::bearer`].
+    /// Same errors as [`Token::bearer`].
     pub fn new(token_type: TokenType, secret: impl Into<String>) -> Result<Self, Error> {
         let secret = Zeroizing::new(secret.into());
         if secret.is_empty() {
@@ -145,22 +146,23 @@ impl Token {
         })
     }
 
-    /// How long the server says the token lives, from [`issued_at`](Self::with_issued_at)
-    /// (`expires_in`, RFC 6749 §5.1).
+    /// Sets the token's lifetime, from [`issued_at`](Self::with_issued_at) (`expires_in`, RFC 6749
+    /// §5.1). Default: none. A cache then uses its
+    /// [`default_lifetime`](crate::cache::TokenCacheBuilder::default_lifetime).
     #[must_use]
     pub fn with_lifetime(self, lifetime: Duration) -> Self {
         self.with(|inner| inner.lifetime = Some(lifetime))
     }
 
-    /// A hint to refresh this long after [`issued_at`](Self::with_issued_at). It can only move
-    /// the refresh earlier.
+    /// Sets a hint to refresh this long after [`issued_at`](Self::with_issued_at). It can only move
+    /// the refresh earlier. Default: none.
     #[must_use]
     pub fn with_refresh_in(self, refresh_in: Duration) -> Self {
         self.with(|inner| inner.refresh_in = Some(refresh_in))
     }
 
-    /// The instant before the request that got this token was sent. Without it the cache uses
-    /// the instant before it asked its source.
+    /// Sets when the token was issued: just before its request was sent. Default: just before the
+    /// cache called its source.
     #[must_use]
     pub fn with_issued_at(self, issued_at: Instant) -> Self {
         let ago = issued_at.elapsed();
@@ -170,12 +172,12 @@ impl Token {
         })
     }
 
-    /// Age of the response, if it states no lifetime to subtract it from.
+    /// Sets the age of the response, if it states no lifetime to subtract the age from.
     pub(crate) fn with_age(self, age: Duration) -> Self {
         self.with(|inner| inner.age = age)
     }
 
-    /// The granted scope, space-separated (RFC 6749 §3.3).
+    /// Sets the granted scope, space-separated (RFC 6749 §3.3). Default: none.
     #[must_use]
     pub fn with_scope(self, scope: impl Into<String>) -> Self {
         let scope = scope.into().into();
@@ -251,8 +253,8 @@ impl Token {
         self.inner.header.get_or_init(|| self.own_header_value()).clone()
     }
 
-    /// As [`header_value`](Self::header_value), with a separate reference count on a separate cache
-    /// line. Threads that clone different values do not contend.
+    /// Same as [`header_value`](Self::header_value), with a separate reference count on a separate
+    /// cache line. Threads that clone different values do not contend.
     pub(crate) fn own_header_value(&self) -> HeaderValue {
         let bytes = Bytes::from_owner(HeaderBytes(Arc::clone(&self.inner.text)));
         let mut value = HeaderValue::from_maybe_shared(bytes)
@@ -333,7 +335,7 @@ pub trait ProofOfPossession: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Any reason why there is no proof. The request is not sent then.
+    /// An [`Error`] of any kind if there is no proof. The request is not sent then.
     fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error>;
 
     /// Stores the nonce in a response (RFC 9449 §8.2, §9) of any status. `uri` is the request's URI.

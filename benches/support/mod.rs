@@ -58,7 +58,7 @@ impl Service<Request<Body>> for Inner {
 }
 
 /// Ready at the first poll, and as small as a real client's future, which is a box. A larger future
-/// would be copied with the answer.
+/// would be copied with the response.
 pub(crate) struct Answer;
 
 impl Future for Answer {
@@ -124,7 +124,7 @@ impl Build for Typical {
     }
 }
 
-/// One request from its creation to its answer.
+/// One request from its creation to its response.
 #[inline]
 pub(crate) fn call<S>(service: &mut S, builder: &impl Build)
 where

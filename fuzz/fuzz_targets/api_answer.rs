@@ -1,5 +1,5 @@
-//! P7: for any answers of an API, a request is sent at most twice, costs at most two acquisitions,
-//! and gets an answer.
+//! P7: for any responses of an API, a request is sent at most twice, costs at most two
+//! acquisitions, and gets a response.
 #![no_main]
 
 use std::{

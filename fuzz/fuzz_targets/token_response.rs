@@ -1,5 +1,5 @@
-//! P12, P8: any answer of the token endpoint becomes a token that is valid in a header field, or an
-//! error that shows no secret.
+//! P12, P8: any response of the token endpoint becomes a token that is valid in a header field, or
+//! an error that shows no secret.
 #![no_main]
 
 use std::convert::Infallible;

@@ -1,6 +1,9 @@
 //! One acquisition in flight, and the requests that wait for it.
 
-use std::task::{Context, Poll, Waker};
+use std::{
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
 
 use slab::Slab;
 use tokio::time::Instant;
@@ -8,7 +11,7 @@ use tokio::time::Instant;
 use super::{snapshot::Snapshot, suspend::ClockSample};
 use crate::{
     error::Error,
-    event::AcquisitionReason,
+    event::{AcquisitionReason, EventKind},
     sync::{Arc, Mutex, OnceLock, lock},
     token::Token,
 };
@@ -31,10 +34,10 @@ pub(super) struct Plan {
     pub(super) reason: AcquisitionReason,
     /// A rejection or a forced refresh asked for it. If it fails, another one is due.
     pub(super) retry_owed: bool,
-    /// It was taken from the budget of rejections.
+    /// It was taken from the rejection budget.
     pub(super) is_budgeted: bool,
-    /// The previous acquisition failed. The source makes one attempt, and other requests wait only
-    /// briefly.
+    /// The previous acquisition failed, so this one is a trial request. The source makes one
+    /// attempt, and other requests wait only briefly.
     pub(super) probe: bool,
     /// The cached token, if an API rejected it.
     pub(super) rejected: Option<Token>,
@@ -48,9 +51,9 @@ pub(super) struct Plan {
     pub(super) ends_cooldown: bool,
     /// When the source is called. Later than now if the last token was expired on arrival.
     pub(super) starts_at: Instant,
-    /// The bound of the acquisition.
+    /// When `acquisition_timeout` has passed.
     pub(super) ends_by: Instant,
-    /// When waiters assume that its runtime is not driven, and start another acquisition.
+    /// When waiters assume that its runtime is stalled, and start another acquisition.
     pub(super) abandoned_at: Instant,
 }
 
@@ -79,7 +82,39 @@ pub(super) struct Acquisition {
 #[derive(Default)]
 struct Waiters {
     closed: bool,
-    wakers: Slab<Waker>,
+    /// The wakers, and when each of the waiters began to wait.
+    wakers: Slab<(Waker, Instant)>,
+    /// The waits that ended before the acquisition.
+    waits: Waits,
+}
+
+impl Waiters {
+    fn insert(&mut self, waker: Waker) -> usize {
+        self.wakers.insert((waker, Instant::now()))
+    }
+
+    fn remove(&mut self, key: usize) -> Waker {
+        let (waker, since) = self.wakers.remove(key);
+        self.waits.add(since, Instant::now());
+        waker
+    }
+}
+
+/// The waits that have ended.
+#[derive(Default)]
+struct Waits {
+    requests: u32,
+    longest: Duration,
+    total: Duration,
+}
+
+impl Waits {
+    fn add(&mut self, since: Instant, now: Instant) {
+        let wait = now.saturating_duration_since(since);
+        self.requests = self.requests.saturating_add(1);
+        self.longest = self.longest.max(wait);
+        self.total = self.total.saturating_add(wait);
+    }
 }
 
 #[cfg(test)]
@@ -124,19 +159,24 @@ impl Acquisition {
         Self { overtaken: true, ..Self::new(plan) }
     }
 
-    /// Ends the wait of all waiters. Only the first outcome counts.
-    pub(super) fn end(&self, outcome: Outcome) {
+    /// Ends the wait of all waiters. Only the first outcome counts. Returns the event about the waits,
+    /// if there were any.
+    pub(super) fn end(&self, outcome: Outcome) -> Option<EventKind> {
         if self.outcome.set(outcome).is_err() {
-            return;
+            return None;
         }
-        let wakers = {
+        let (wakers, mut waits) = {
             let mut waiters = lock(&self.waiters);
             waiters.closed = true;
-            std::mem::take(&mut waiters.wakers)
+            (std::mem::take(&mut waiters.wakers), std::mem::take(&mut waiters.waits))
         };
-        for (_, waker) in wakers {
+        let now = Instant::now();
+        for (_, (waker, since)) in wakers {
+            waits.add(since, now);
             waker.wake();
         }
+        let Waits { requests, longest, total } = waits;
+        (requests > 0).then_some(EventKind::Waited { requests, longest, total })
     }
 }
 
@@ -178,15 +218,15 @@ impl Waiter {
             return Poll::Ready(());
         }
         match self.key {
-            Some(key) if waiters.wakers[key].will_wake(cx.waker()) => {}
+            Some(key) if waiters.wakers[key].0.will_wake(cx.waker()) => {}
             Some(key) => {
-                let stale = std::mem::replace(&mut waiters.wakers[key], cx.waker().clone());
+                let stale = std::mem::replace(&mut waiters.wakers[key].0, cx.waker().clone());
                 drop(waiters);
                 drop(stale);
                 self.waker_changed = true;
             }
             None => {
-                self.key = Some(waiters.wakers.insert(cx.waker().clone()));
+                self.key = Some(waiters.insert(cx.waker().clone()));
                 self.waker_changed = true;
             }
         }
@@ -203,7 +243,7 @@ impl Drop for Waiter {
             return;
         }
         let mut waiters = lock(&self.acquisition.waiters);
-        let waker = if waiters.closed { None } else { Some(waiters.wakers.remove(key)) };
+        let waker = if waiters.closed { None } else { Some(waiters.remove(key)) };
         drop(waiters);
         drop(waker);
     }

@@ -20,7 +20,7 @@ const INSIDE_A_RUNTIME: &str = "get_blocking was called inside an async context,
 const NOT_STARTED: &str = "the thread that acquires tokens for get_blocking could not be started; \
      check the limits of the process for threads and files";
 
-/// The runtime, and the process that it runs in: a fork does not copy the thread that drives it.
+/// The runtime, and the process that it runs in: a fork does not copy its thread.
 static RUNTIME: LazyLock<Mutex<Option<(u32, Handle)>>> = LazyLock::new(|| Mutex::new(None));
 
 /// Waits for the future on the calling thread. Another thread runs the acquisitions.

@@ -4,9 +4,12 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 
 #[cfg(feature = "keyed")]
 use super::key_entry::KeyEntry;
-use super::{inner::CacheInner, settings::Settings, token_cache::TokenCache};
+use super::{inner::CacheInner, names::ClientName, settings::Settings, token_cache::TokenCache};
+#[cfg(feature = "metrics")]
+use crate::metrics::ClientMetrics;
 use crate::{
     clock::{Clock, WallClock},
+    error::sanitise,
     event::{Event, Observer},
     limits::MAX_SETTING,
     source::{CacheHandle, ErasedSource, TokenSource},
@@ -24,8 +27,8 @@ const MIN_REJECTION_INTERVAL: Duration = Duration::from_secs(1);
 /// Builds a [`TokenCache`].
 ///
 /// [`docs::defaults`](crate::docs::defaults) gives the reason for each default. Durations above a
-/// year count as a year, and any other value beyond its bound counts as the bound. The ends of a range
-/// may come in any order. So no setting can be a mistake, and [`build`](Self::build) cannot fail.
+/// year count as a year, and any other value beyond its bound counts as the bound. The ends of a
+/// range may come in any order. So no setting is invalid, and [`build`](Self::build) cannot fail.
 ///
 /// # Examples
 ///
@@ -45,16 +48,19 @@ pub struct TokenCacheBuilder {
     source: Box<dyn ErasedSource>,
     name: Option<Arc<str>>,
     settings: Settings,
+    #[cfg(feature = "metrics")]
+    metrics: Option<ClientMetrics>,
 }
 
 // Here rather than in `token_cache`, so that imports run one way.
 impl TokenCache {
-    /// A cache over a source, with the default settings.
+    /// Makes a cache over a source, with the default settings.
+    #[must_use]
     pub fn new(source: impl TokenSource) -> Self {
         Self::builder(source).build()
     }
 
-    /// A cache over a source, with other settings.
+    /// Returns a builder of a cache over a source, to change settings.
     pub fn builder(source: impl TokenSource) -> TokenCacheBuilder {
         TokenCacheBuilder::new(source)
     }
@@ -62,100 +68,133 @@ impl TokenCache {
 
 impl TokenCacheBuilder {
     pub(super) fn new(source: impl TokenSource) -> Self {
-        Self { source: Box::new(source), name: None, settings: Settings::default() }
+        Self {
+            source: Box::new(source),
+            name: None,
+            settings: Settings::default(),
+            #[cfg(feature = "metrics")]
+            metrics: None,
+        }
     }
 
-    /// The name of the client, for logs and metrics. It must contain no secret. Default:
+    /// Sets the name of the OAuth client, in events, errors and metrics. It must contain no secret. Default:
     /// [`TokenSource::name`].
+    ///
+    /// A second live cache of the same name gets `#2` after it, a third `#3`. The number is free again
+    /// when its cache is dropped.
     pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(Arc::from(name.into()));
+        self.name = Some(Arc::from(sanitise(&name.into())));
         self
     }
 
-    /// The lifetime of a token if the server does not state it. At least 1 s. Default: 5 minutes.
+    /// A name that other caches may have too.
+    #[cfg(feature = "keyed")]
+    pub(super) fn shared_name(mut self, name: Arc<str>) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    /// The metrics, if they have not the name of this cache only.
+    #[cfg(all(feature = "keyed", feature = "metrics"))]
+    pub(super) fn metrics(mut self, metrics: ClientMetrics) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
+    /// Sets the lifetime of a token if the server does not state it. Less than 1 s counts as 1 s.
+    /// Default: 5 minutes.
     pub fn default_lifetime(mut self, lifetime: Duration) -> Self {
         self.settings.timing.schedule.default_lifetime = lifetime.clamp(MIN_LIFETIME, MAX_SETTING);
         self
     }
 
-    /// How long before the end of its lifetime a token is no longer used. At most 10 % of its lifetime.
-    /// Default: 30 s.
+    /// Sets how long before the end of its lifetime a token is no longer used. At most 10 % of its
+    /// lifetime. Default: 30 s.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.settings.timing.schedule.leeway = leeway;
         self
     }
 
-    /// How long before its expiry a token is refreshed, as a share of its lifetime. The share is drawn
-    /// from this range for each token, within 0 to 0.6. Default: 0.15 to 0.30.
-    pub fn refresh_lead(mut self, shares: RangeInclusive<f64>) -> Self {
-        self.settings.timing.schedule.lead = ordered_shares(shares);
+    /// Sets the fraction of the lifetime before expiry at which the refresh starts; a random value
+    /// from this range per token. Default: 0.15 to 0.30.
+    ///
+    /// Values outside 0 to 0.6 count as the nearer end. NaN counts as 0.
+    pub fn refresh_lead(mut self, fractions: RangeInclusive<f64>) -> Self {
+        self.settings.timing.schedule.lead = ordered_fractions(fractions);
         self
     }
 
-    /// The same for a cache's first token. Default: 0.15 to 0.60, so that a fleet which is started
-    /// together does not refresh together.
-    pub fn first_refresh_lead(mut self, shares: RangeInclusive<f64>) -> Self {
-        self.settings.timing.schedule.first_lead = ordered_shares(shares);
+    /// Sets the same as [`refresh_lead`](Self::refresh_lead) for a cache's first token. Default:
+    /// 0.15 to 0.60, so that instances which start together do not refresh together.
+    pub fn first_refresh_lead(mut self, fractions: RangeInclusive<f64>) -> Self {
+        self.settings.timing.schedule.first_lead = ordered_fractions(fractions);
         self
     }
 
-    /// The bound of one acquisition, with all its attempts. Default: 25 s.
+    /// Sets the timeout of one acquisition, with all its attempts. Less than 1 ms counts as 1 ms.
+    /// Default: 25 s.
     pub fn acquisition_timeout(mut self, timeout: Duration) -> Self {
         self.settings.acquisition_timeout = timeout.clamp(MIN_ACQUISITION, MAX_SETTING);
         self
     }
 
-    /// How long one request waits for a token. The acquisition continues without it. Default: 30 s.
+    /// Sets how long one request waits for a token. The acquisition continues without it. Default:
+    /// 30 s. With zero, a request without a cached token starts an acquisition and fails at once.
     pub fn wait_timeout(mut self, timeout: Duration) -> Self {
         self.settings.wait_timeout = timeout.min(MAX_SETTING);
         self
     }
 
-    /// How long other requests wait for the replacement of a rejected token before they use it.
-    /// Default: 1 s.
+    /// Sets how long other requests wait for the replacement of a rejected token before they use
+    /// the rejected one. Default: 1 s. With zero they do not wait.
     pub fn rejected_token_wait(mut self, wait: Duration) -> Self {
         self.settings.rejected_token_wait = wait.min(MAX_SETTING);
         self
     }
 
-    /// How long requests wait for another request's probe of an authorization server that failed
-    /// before. Default: 1 s.
+    /// Sets how long requests wait for the result of a trial request that another request made.
+    /// Default: 1 s. With zero they do not wait.
+    ///
+    /// The trial request, or *probe*, is the first token request after a cooldown. Requests that
+    /// have waited this long fail with the last error.
     pub fn probe_wait(mut self, wait: Duration) -> Self {
         self.settings.probe_wait = wait.min(MAX_SETTING);
         self
     }
 
-    /// The cooldown after a failed acquisition: from the first of these, doubled with each further
-    /// failure up to the last, and each lengthened by up to a quarter at random. At least 100 ms.
-    /// Default: 1 s to 60 s.
+    /// Sets the cooldown after a failed acquisition. Starts at the range's start and doubles with
+    /// each failure up to its end. Up to 25 % is added at random. Less than 100 ms counts as 100
+    /// ms. Default: 1 s to 60 s.
     pub fn cooldown(mut self, range: RangeInclusive<Duration>) -> Self {
         self.settings.timing.backoff.cooldown = ordered(range);
         self
     }
 
-    /// Minimum initial cooldown after an error that needs operator action, such as
-    /// `invalid_client`. At least 100 ms. Default: 30 s.
+    /// Sets the minimum initial cooldown after an error that needs operator action, such as
+    /// `invalid_client`. Less than 100 ms counts as 100 ms. Default: 30 s.
     pub fn permanent_error_cooldown(mut self, first: Duration) -> Self {
         self.settings.timing.backoff.permanent_error_cooldown = cooldown(first);
         self
     }
 
-    /// The longest `Retry-After` that is honored without a valid token. Default: 5 minutes.
+    /// Sets the longest `Retry-After` that is honored without a valid token. Default: 5 minutes.
     pub fn retry_after_cap(mut self, cap: Duration) -> Self {
         self.settings.timing.backoff.retry_after_cap = cap.min(MAX_SETTING);
         self
     }
 
-    /// The longest `Retry-After` that is honored while a valid token is cached. Default: 1 hour.
+    /// Sets the longest `Retry-After` that is honored while a valid token is cached. Default: 1
+    /// hour.
     pub fn retry_after_cap_with_token(mut self, cap: Duration) -> Self {
         self.settings.timing.backoff.retry_after_cap_with_token = cap.min(MAX_SETTING);
         self
     }
 
-    /// The interval between acquisitions that rejections (401) and
-    /// [`force_refresh`](TokenCache::force_refresh) cause, once the budget of three is used up.
+    /// Sets the interval between acquisitions that rejections (401) and
+    /// [`force_refresh`](TokenCache::force_refresh) cause, once the rejection budget of three
+    /// acquisitions is used up.
     ///
-    /// The first three start at once. The next starts no sooner than the range's start after the
+    /// The first three start without a delay, one after another. The next starts no sooner than the range's start after the
     /// third. Each further interval is twice as long, up to the range's end. In between the API's 401
     /// is returned. The budget is full again when a token reaches its scheduled refresh unrejected, or
     /// after 30 minutes without a rejection. Default: 60 s to 10 minutes. Intervals below 1 s count as
@@ -167,15 +206,16 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Keeps the token fresh without traffic, from the first acquisition until the last owner of the
-    /// cache is dropped or the runtime of the acquisition ends. Layers, services and requests in
-    /// flight are owners too. Default: off, so an idle cache costs the authorization server nothing.
+    /// Sets whether the token is kept fresh without traffic, from the first acquisition until the
+    /// cache is dropped or the runtime of the acquisition ends. Each clone of the cache keeps it
+    /// alive, and so do layers, services and requests in flight. Default: off, so an idle cache
+    /// costs the authorization server nothing.
     pub fn keep_warm(mut self, keep_warm: bool) -> Self {
         self.settings.keep_warm = keep_warm;
         self
     }
 
-    /// The wall clock, and the monotonic clock that it is compared with. Default:
+    /// Sets the wall clock, and the monotonic clock that it is compared with. Default:
     /// [`SystemClock`](crate::clock::SystemClock).
     ///
     /// If the wall clock moves forward by over 5 s more than the monotonic clock, the machine was
@@ -187,18 +227,21 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Receives [`Event`]s, in addition to `tracing`. It runs on the task that caused the event, outside
-    /// of every lock: keep it short, and do not block. A panic in it is caught and logged.
+    /// Sets a closure that receives [`Event`]s, in addition to `tracing`. Default: none. It runs on
+    /// the task that caused the event, outside of every lock: keep it short, and do not block. A
+    /// panic in it is caught and logged.
     ///
     /// # Examples
     ///
     /// ```
-    /// use tower_oauth2_client_credentials::{Event, Token, TokenCache, source::AcquireContext};
+    /// use tower_oauth2_client_credentials::{
+    ///     Token, TokenCache, event::EventKind, source::AcquireContext,
+    /// };
     ///
     /// let cache = TokenCache::builder(|_: AcquireContext| async { Token::bearer("abc") })
-    ///     .observer(|event| match event {
-    ///         Event::Failed { error, failures, .. } => eprintln!("failure {failures}: {error}"),
-    ///         Event::Acquired { took, .. } => println!("acquired in {took:?}"),
+    ///     .observer(|event| match event.kind() {
+    ///         EventKind::AcquisitionFailed { error, .. } => eprintln!("{}: {error}", event.client()),
+    ///         EventKind::Acquired { took, .. } => println!("acquired in {took:?}"),
     ///         _ => {}
     ///     })
     ///     .build();
@@ -212,20 +255,29 @@ impl TokenCacheBuilder {
     /// Builds the cache. It requests no token yet.
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> TokenCache {
-        Self::attach(self.into_inner())
+        let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
+        Self::attach(self.into_inner(ClientName::reserve(&name)))
     }
 
     /// Builds a cache of a keyed cache.
     #[cfg(feature = "keyed")]
     pub(super) fn build_keyed(self, key_entry: KeyEntry) -> TokenCache {
-        let mut inner = self.into_inner();
+        let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
+        // Not reserved: it is the name of the keyed cache, and maybe the key.
+        let mut inner = self.into_inner(ClientName::shared(name));
         inner.key_entry = Some(key_entry);
         Self::attach(inner)
     }
 
-    fn into_inner(self) -> CacheInner {
-        let name = self.name.unwrap_or_else(|| Arc::from(self.source.name()));
-        CacheInner::new(self.source, name, self.settings)
+    fn into_inner(self, name: ClientName) -> CacheInner {
+        let Self { source, mut settings, .. } = self;
+        settings.observer = settings.observer.with_client(Arc::clone(name.get()));
+        #[cfg(feature = "metrics")]
+        {
+            let metrics = self.metrics.unwrap_or_else(|| ClientMetrics::single(name.get()));
+            settings.observer = settings.observer.with_metrics(move |event| metrics.record(event));
+        }
+        CacheInner::new(source, name, settings)
     }
 
     fn attach(inner: CacheInner) -> TokenCache {
@@ -246,10 +298,10 @@ fn ordered(range: RangeInclusive<Duration>) -> (Duration, Duration) {
     (cooldown(one.min(other)), cooldown(one.max(other)))
 }
 
-fn ordered_shares(range: RangeInclusive<f64>) -> (f64, f64) {
+fn ordered_fractions(range: RangeInclusive<f64>) -> (f64, f64) {
     let (one, other) = range.into_inner();
-    let share = |share: f64| if share.is_nan() { 0.0 } else { share.clamp(0.0, 0.6) };
-    let (one, other) = (share(one), share(other));
+    let bounded = |value: f64| if value.is_nan() { 0.0 } else { value.clamp(0.0, 0.6) };
+    let (one, other) = (bounded(one), bounded(other));
     (one.min(other), one.max(other))
 }
 

@@ -1,4 +1,4 @@
-//! Calls a source for one acquisition: within its bound, and with its panics caught.
+//! Calls a source for one acquisition: within `acquisition_timeout`, and with its panics caught.
 
 use std::{
     future::Future,
@@ -17,7 +17,8 @@ use crate::{
     token::Token,
 };
 
-/// The source's result. `None`: the task was not driven until the bound had passed.
+/// The source's result. `None` means that the runtime was stalled until `acquisition_timeout` had
+/// passed.
 pub(super) async fn call_source(
     source: &dyn ErasedSource,
     client: &Arc<str>,

@@ -66,6 +66,7 @@ pin_project! {
     pub struct Replacement {
         inner: Arc<CacheInner>,
         rejected: Token,
+        origin: Option<String>,
         is_reported: bool,
         #[pin]
         wait: TokenWait,
@@ -73,8 +74,8 @@ pin_project! {
 }
 
 impl Replacement {
-    pub(super) fn new(inner: Arc<CacheInner>, rejected: Token) -> Self {
-        Self { inner, rejected, is_reported: false, wait: TokenWait::default() }
+    pub(super) fn new(inner: Arc<CacheInner>, rejected: Token, origin: Option<String>) -> Self {
+        Self { inner, rejected, origin, is_reported: false, wait: TokenWait::default() }
     }
 
     /// Reports the rejection when first polled. Resolves to the snapshot of another token, or to
@@ -85,7 +86,7 @@ impl Replacement {
     ) -> Poll<Option<Arc<Snapshot>>> {
         let mut this = self.project();
         if !std::mem::replace(this.is_reported, true) {
-            match this.inner.reject(this.rejected) {
+            match this.inner.reject(this.rejected, this.origin.take()) {
                 Rejection::Newer(snapshot) => return Poll::Ready(Some(snapshot)),
                 Rejection::NotReplaced => return Poll::Ready(None),
                 Rejection::Wait(acquisition) => this.wait.as_mut().join(acquisition),

@@ -1,5 +1,5 @@
 //! The data that all clones of a [`TokenCache`](super::TokenCache) share, the steps of its state,
-//! and the task that drives an acquisition.
+//! and the task that runs an acquisition.
 //!
 //! Step and task are in one file because each needs the other: a step may start an acquisition, whose
 //! task ends with a step.
@@ -10,8 +10,9 @@ use tracing::Instrument;
 #[cfg(feature = "keyed")]
 use super::key_entry::KeyEntry;
 use super::{
-    acquisition::Acquisition,
+    acquisition::{Acquisition, Plan},
     call_source::call_source,
+    names::ClientName,
     readiness::ReadinessUntil,
     settings::Settings,
     snapshot::Snapshot,
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::{
     error::Error,
+    event::EventKind,
     source::{CacheControl, ErasedSource},
     sync::{Arc, ArcSwapOption, Guard, Handle, Mutex, lock},
     token::Token,
@@ -37,17 +39,17 @@ pub(crate) struct CacheInner {
     /// Held only while `State` is updated. Never held across a wake-up, an event, a spawn or an await.
     pub(super) state: Mutex<State>,
     source: Box<dyn ErasedSource>,
-    pub(super) name: Arc<str>,
+    pub(super) name: ClientName,
     pub(super) settings: Settings,
     /// Wakes the task that keeps the cache warm: the token was discarded or offered, or a cooldown
-    /// was ended. Closed when the last owner of the cache is dropped.
+    /// was ended. Closed when the last clone of the cache is dropped.
     warm_signal: watch::Sender<()>,
     /// Notified when the readiness, or the time at which it ends by itself, changes.
     pub(super) readiness_changed: watch::Sender<()>,
 }
 
 impl CacheInner {
-    pub(super) fn new(source: Box<dyn ErasedSource>, name: Arc<str>, settings: Settings) -> Self {
+    pub(super) fn new(source: Box<dyn ErasedSource>, name: ClientName, settings: Settings) -> Self {
         Self {
             #[cfg(feature = "keyed")]
             key_entry: None,
@@ -76,6 +78,7 @@ impl CacheInner {
         let suspended = state.observe_clocks(now, &self.settings);
         let (result, effects) = step(&mut state, now);
         let readiness_changed = state.readiness(now) != readiness;
+        let readiness_event = state.readiness_event(now);
         let held = state.update_held(now).cloned();
         #[cfg(feature = "keyed")]
         if let Some(entry) = &self.key_entry {
@@ -94,9 +97,7 @@ impl CacheInner {
         });
         drop(state);
         drop((published, outdated, previous));
-        if let Some((acquisition, outcome)) = effects.end {
-            acquisition.end(outcome);
-        }
+        let waited = effects.end.and_then(|(acquisition, outcome)| acquisition.end(outcome));
         if let Some(acquisition) = effects.start {
             self.start(acquisition);
         }
@@ -104,13 +105,14 @@ impl CacheInner {
             self.readiness_changed.send_replace(());
         }
         // Last, so that a slow observer delays no waiter.
-        for event in suspended.iter().chain(&effects.events) {
+        let events = suspended.into_iter().chain(effects.events);
+        for event in events.chain(readiness_event).chain(waited) {
             self.settings.observer.emit(event);
         }
         result
     }
 
-    /// The published snapshot, if a request may use it without the lock.
+    /// The snapshot, if a request may use it without the lock.
     pub(super) fn fresh(&self, now: Instant) -> Option<Guard<Option<Arc<Snapshot>>>> {
         let snapshot = self.snapshot.load();
         snapshot.as_ref().is_some_and(|it| it.is_fresh(now)).then_some(snapshot)
@@ -128,9 +130,10 @@ impl CacheInner {
         self.step(|state, now| state.current(requirement, now, can_start, &self.settings))
     }
 
-    pub(super) fn reject(self: &Arc<Self>, token: &Token) -> Rejection {
+    /// `origin`: the API that rejected the token, if it is known.
+    pub(super) fn reject(self: &Arc<Self>, token: &Token, origin: Option<String>) -> Rejection {
         let can_start = Handle::try_current().is_ok();
-        self.step(|state, now| state.reject(token, now, can_start, &self.settings))
+        self.step(|state, now| state.reject(token, origin, now, can_start, &self.settings))
     }
 
     pub(super) fn force_refresh(self: &Arc<Self>) -> Rejection {
@@ -155,8 +158,8 @@ impl CacheInner {
         });
     }
 
-    /// A clone of the token for a caller. A cache of a keyed cache has no copy per stripe of threads:
-    /// there are many such caches, and few threads use the same one at a time.
+    /// A clone of the token for a caller. A cache of a keyed cache has no copy for each stripe
+    /// (group of threads): there are many such caches, and few threads use the same one at a time.
     pub(super) fn clone_token(&self, snapshot: &Snapshot) -> Token {
         #[cfg(feature = "keyed")]
         if self.key_entry.is_some() {
@@ -187,7 +190,7 @@ impl CacheInner {
             let span = tracing::debug_span!(
                 parent: None,
                 "acquire_token",
-                client = &*self.name,
+                client = &**self.name.get(),
                 reason = plan.reason.as_str(),
                 probe = plan.probe
             );
@@ -197,7 +200,7 @@ impl CacheInner {
     }
 
     /// Keeps the token fresh without requests: asks the state whenever a request might start an
-    /// acquisition. Ends when a later acquisition starts or the last owner of the cache is dropped.
+    /// acquisition. Ends when a later acquisition starts or the last clone of the cache is dropped.
     ///
     /// The task of each acquisition continues here. So there is one such task, on the runtime of the
     /// newest acquisition. It does not keep the cache alive while it waits.
@@ -208,7 +211,7 @@ impl CacheInner {
             let next = lock(&inner.state).next_revalidation(acquisition, Instant::now());
             let Some(next) = next else { return };
             drop(inner);
-            // An error means that the sender was dropped with the last owner.
+            // An error means that the sender was dropped with the last clone of the cache.
             if let Ok(Err(_)) = tokio::time::timeout_at(next, signal.changed()).await {
                 return;
             }
@@ -220,8 +223,14 @@ impl CacheInner {
     }
 }
 
+impl Drop for CacheInner {
+    fn drop(&mut self) {
+        self.settings.observer.emit(EventKind::Closed);
+    }
+}
+
 impl CacheControl for CacheInner {
-    fn invalidate(self: Arc<Self>) {
+    fn clear(self: Arc<Self>) {
         self.step(|state, now| ((), state.clear(now)));
         self.warm_signal.send_replace(());
     }
@@ -253,7 +262,9 @@ impl AcquisitionTask {
     async fn run(mut self, span: tracing::Span) {
         let acquire = async {
             let CacheInner { source, name, settings, .. } = &*self.inner;
-            let result = call_source(&**source, name, &self.acquisition, settings).await;
+            let Plan { reason, probe, .. } = self.acquisition.plan;
+            settings.observer.emit(EventKind::AcquisitionStarted { reason, probe });
+            let result = call_source(&**source, name.get(), &self.acquisition, settings).await;
             self.inner.complete(&self.acquisition, result);
             self.completed = true;
         };

@@ -19,11 +19,10 @@
 // published the token and released the lock. So a waker, an observer or a source never runs under
 // the lock.
 //
-// An `Acquisition` runs in its own task. Requests wait for it with a
-// `Waiter`, which has a timer (`TimedWaiter`):
-// the task may be on a runtime that has ended or is not driven. 5 s after the bound of the acquisition
-// a waiter abandons it and starts another. The state compares the numbers of acquisitions, so a late
-// result is dropped.
+// An `Acquisition` runs in its own task. Requests wait for it with a `Waiter`, which has a timer
+// (`TimedWaiter`): the task may be on a runtime that has ended or is stalled. 5 s after
+// `acquisition_timeout` a waiter abandons it and starts another. The state compares the numbers of
+// acquisitions, so a late result is dropped.
 //
 // `TokenWait` is the only poll loop. It asks the state, waits, and asks again.
 //
@@ -35,12 +34,6 @@
 // | `fresh` | no | nothing | the token until `revalidate_at`, without the lock |
 // | `current` | no | a refresh that is due | any unexpired token, under the lock |
 // | `decide`, `get` | if no token is usable | any acquisition | a token or an error, under the lock |
-//
-// # Imports
-//
-// They run one way: `keyed → builder → token_cache → {get, blocking, readiness_watch} → token_wait → inner →
-// {state, call_source, key_entry} → timed_waiter → acquisition → {settings, snapshot, readiness} →
-// suspend`.
 
 mod acquisition;
 mod blocking;
@@ -54,6 +47,7 @@ mod key_entry;
 mod keyed;
 #[cfg(all(test, oauth_loom))]
 mod model;
+mod names;
 mod readiness;
 mod readiness_watch;
 mod settings;

@@ -44,13 +44,13 @@ impl ReadinessWatch {
     }
 
     /// The readiness now, as [`TokenCache::readiness`](crate::TokenCache::readiness). `None` if the
-    /// last owner of the cache was dropped.
+    /// cache was dropped.
     pub fn current(&self) -> Option<Readiness> {
         Some(self.inner.upgrade()?.readiness().readiness)
     }
 
-    /// Waits until the readiness differs from the one that this method returned last, or from the one
-    /// at subscription. `None` when the last owner of the cache was dropped.
+    /// Waits until the readiness differs from the one that this method returned last, or from the
+    /// one at subscription. `None` when the cache was dropped.
     ///
     /// A change that is reversed in the meantime may go unnoticed. Dropping the future loses nothing.
     ///

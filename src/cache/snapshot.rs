@@ -33,9 +33,11 @@ pub(crate) struct Snapshot {
     pub(super) expires_at: Instant,
     /// Such a token is used only by the requests that waited for its acquisition.
     pub(super) expired_on_arrival: bool,
+    /// It replaced a token that an API rejected. The API may reject this one too.
+    pub(super) follows_rejection: bool,
     pub(super) replaced: Replaced,
-    /// A copy of the token for each stripe of threads, so that clones in different threads write to
-    /// different reference counts.
+    /// A copy of the token for each stripe (group of threads), so that clones in different threads
+    /// write to different reference counts.
     pub(super) copies: Striped<Token>,
 }
 
@@ -89,6 +91,11 @@ impl Snapshot {
         now < self.revalidate_at && self.agrees_with_wall_clock()
     }
 
+    /// Whether the token replaced one that an API rejected.
+    pub(crate) fn follows_rejection(&self) -> bool {
+        self.follows_rejection
+    }
+
     /// Whether the wall clock shows neither a suspend nor a step back.
     #[inline]
     fn agrees_with_wall_clock(&self) -> bool {
@@ -121,6 +128,7 @@ mod tests {
             refresh_at: now,
             expires_at: now,
             expired_on_arrival: false,
+            follows_rejection: false,
             replaced: Replaced::default(),
             copies: Striped::default(),
         };

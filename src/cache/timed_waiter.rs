@@ -16,8 +16,8 @@ use crate::{
 };
 
 pin_project! {
-    /// A waiter with its own timer. The acquisition may run on a runtime that has ended or is not
-    /// driven, so the waiter must be able to stop waiting by its own clock.
+    /// A waiter with its own timer. The acquisition may run on a runtime that has ended or is
+    /// stalled, so the waiter must be able to stop waiting by its own clock.
     #[derive(Default)]
     pub(super) struct TimedWaiter {
         waiter: Option<Waiter>,
@@ -52,7 +52,7 @@ impl TimedWaiter {
                 return Poll::Ready(Ok(waiter.outcome()));
             }
             if waiter.take_waker_changed() {
-                // The timer may belong to a runtime that is not driven. It would never fire.
+                // The timer may belong to a stalled runtime. It would never fire.
                 this.timer.set(None);
             }
         }

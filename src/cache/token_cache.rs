@@ -62,15 +62,16 @@ pub struct TokenCache {
 }
 
 impl TokenCache {
-    /// The name of the client, for logs and metrics. Default:
-    /// [`TokenSource::name`](crate::TokenSource::name).
+    /// The name of the OAuth client, in events, errors and metrics. Default:
+    /// [`TokenSource::name`](crate::TokenSource::name). A second live cache of the same name has `#2`
+    /// after it.
     pub fn name(&self) -> &str {
-        &self.inner.name
+        self.inner.name.get()
     }
 
     /// The cached token, if it has not expired. Has no effects.
     ///
-    /// A suspend of the machine since the last other call is not noticed.
+    /// Does not detect that the machine was suspended since the last call of another method.
     pub fn peek(&self) -> Option<Token> {
         let snapshot = self.inner.snapshot.load();
         let unexpired = snapshot.as_ref().filter(|it| Instant::now() < it.expires_at);
@@ -88,19 +89,21 @@ impl TokenCache {
         snapshot.map(|snapshot| self.inner.clone_token(&snapshot))
     }
 
-    /// A token: the cached one, or the next one.
+    /// Returns the cached token, or waits for one.
     ///
     /// # Errors
     ///
-    /// The failure of the acquisition, shared by all callers that waited for it. In the cooldown after
-    /// a failure the remembered one, at once. [`WaitTimeout`](crate::ErrorKind::WaitTimeout) after
-    /// this caller's own deadline. [`Runtime`](crate::ErrorKind::Runtime) outside of a tokio runtime
-    /// if no token is cached.
+    /// - If the acquisition fails, its error, which all callers that waited for it share.
+    /// - During a cooldown it fails at once with the last error.
+    /// - Kind [`WaitTimeout`](crate::ErrorKind::WaitTimeout) after this caller's own deadline.
+    /// - Kind [`Runtime`](crate::ErrorKind::Runtime) outside of a tokio runtime, if no token is
+    ///   cached.
     pub fn get(&self) -> Get {
         Get::new(Arc::clone(&self.inner))
     }
 
-    /// A token, for programs without a runtime: [`get`](Self::get) that blocks the calling thread.
+    /// Returns the cached token, or blocks the calling thread until there is one:
+    /// [`get`](Self::get) for programs without a runtime.
     ///
     /// The first call that needs a token starts a thread with a current-thread runtime. It serves all
     /// caches of the process, and also refreshes tokens in the background. A cached token is returned
@@ -108,8 +111,8 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get). [`Runtime`](crate::ErrorKind::Runtime) inside an async context, which the
-    /// call would block, and if the thread cannot be started.
+    /// Same errors as [`get`](Self::get). Also kind [`Runtime`](crate::ErrorKind::Runtime) inside
+    /// an async context, which the call would block, and if the thread cannot be started.
     ///
     /// # Examples
     ///
@@ -123,47 +126,50 @@ impl TokenCache {
     /// }
     /// ```
     pub fn get_blocking(&self) -> Result<Token, Error> {
-        blocking::check_outside_of_runtimes()?;
+        let named = |error: Error| error.with_client(self.client());
+        blocking::check_outside_of_runtimes().map_err(named)?;
         if let Some(snapshot) = self.inner.fresh(Instant::now()).as_deref().and_then(Option::as_ref)
         {
             return Ok(self.inner.clone_token(snapshot));
         }
-        blocking::block_on(self.get())
+        blocking::block_on(self.get()).map_err(named)
     }
 
     /// Acquires the first token before the first request, at startup.
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get). The cache recovers by itself, so a service may start after a failure.
+    /// Same errors as [`get`](Self::get). The cache recovers by itself, so a service may start
+    /// after a failure.
     pub async fn warm_up(&self) -> Result<(), Error> {
         self.get().await.map(drop)
     }
 
     /// Reports that an API rejected this token (401). Never waits.
     ///
-    /// One acquisition is started for it, unless the budget of
-    /// [`rejection_interval`](crate::cache::TokenCacheBuilder::rejection_interval) is used up. The token stays in
-    /// use until another one is cached. A token that is not the cached one is ignored.
+    /// One acquisition is started for it, unless the rejection budget
+    /// ([`rejection_interval`](crate::cache::TokenCacheBuilder::rejection_interval)) is used up.
+    /// The token stays in use until another one is cached. A token that is not the cached one is
+    /// ignored.
     pub fn invalidate(&self, rejected: &Token) {
-        self.inner.reject(rejected);
+        self.invalidate_at(rejected, None);
     }
 
-    /// Like [`invalidate`](Self::invalidate), and waits for another token to replay the request with.
-    /// `None`: no other token is available, return the API's response.
+    /// Like [`invalidate`](Self::invalidate), and waits for another token to replay the request
+    /// with. Resolves to `None` if no other token is available. Return the API's response then.
     pub fn replacement(&self, rejected: &Token) -> Replacement {
-        Replacement::new(Arc::clone(&self.inner), rejected.clone())
+        self.replacement_at(rejected, None)
     }
 
     /// Acquires a new token although the cached one may be valid, for instance after the client was
     /// granted more.
     ///
-    /// It draws on the budget of rejections. If that is used up, or if the acquisition fails, a cached
+    /// It draws on the rejection budget. If that is used up, or if the acquisition fails, a cached
     /// token that is still valid is returned. Other callers use the old token in the meantime.
     ///
     /// # Errors
     ///
-    /// As [`get`](Self::get), if no valid token is cached.
+    /// Same errors as [`get`](Self::get), if no valid token is cached.
     pub async fn force_refresh(&self) -> Result<Token, Error> {
         match self.inner.force_refresh() {
             Rejection::Wait(acquisition) => {
@@ -189,11 +195,11 @@ impl TokenCache {
     /// another token.
     ///
     /// It is for tokens that became worthless, for instance because the certificate that they are
-    /// bound to was replaced. For a token that an API rejected use [`invalidate`](Self::invalidate),
-    /// which has a budget and lets other requests continue. Cooldowns and that budget stay as they
-    /// are.
+    /// bound to was replaced. For a token that an API rejected use
+    /// [`invalidate`](Self::invalidate), which draws on the rejection budget and lets other
+    /// requests continue. Cooldowns and the rejection budget do not change.
     pub fn clear(&self) {
-        CacheControl::invalidate(Arc::clone(&self.inner));
+        CacheControl::clear(Arc::clone(&self.inner));
     }
 
     /// The readiness now. Requests no token, and never waits.
@@ -239,7 +245,17 @@ impl TokenCache {
         ReadinessWatch::new(&self.inner)
     }
 
-    /// The published snapshot, if a request may use it without the lock.
+    /// Same as [`invalidate`](Self::invalidate), with the origin of the API.
+    pub(crate) fn invalidate_at(&self, rejected: &Token, origin: Option<String>) {
+        self.inner.reject(rejected, origin);
+    }
+
+    /// Same as [`replacement`](Self::replacement), with the origin of the API.
+    pub(crate) fn replacement_at(&self, rejected: &Token, origin: Option<String>) -> Replacement {
+        Replacement::new(Arc::clone(&self.inner), rejected.clone(), origin)
+    }
+
+    /// The snapshot, if a request may use it without the lock.
     pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<Snapshot>> {
         self.inner.fresh(now).as_deref().cloned().flatten()
     }
@@ -263,6 +279,11 @@ impl TokenCache {
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
         wait.poll(&self.inner, cx, take)
+    }
+
+    /// The name, to share.
+    pub(crate) fn client(&self) -> &Arc<str> {
+        self.inner.name.get()
     }
 
     /// The receiver of this cache's events, for those that the layer reports.

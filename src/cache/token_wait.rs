@@ -26,13 +26,14 @@ use crate::{
 const MAX_LOST: u32 = 3;
 
 pin_project! {
-    /// Waits for a token of a cache that the owner passes to each poll.
+    /// Waits for a token of a cache that is passed to each poll.
     #[derive(Default)]
     pub(crate) struct TokenWait {
         // Set when the wait begins.
         deadline: Option<Instant>,
-        // The end of the short waits for another request's probe. It counts from this request's first
-        // short wait, which may have been one for the replacement of a rejected token.
+        // The end of the short waits for another request's trial request. It counts from this
+        // request's first short wait, which may have been one for the replacement of a rejected
+        // token.
         probe_until: Option<Instant>,
         limit: Option<Limit>,
         // The caller wants a new token although one may be cached.
@@ -71,7 +72,7 @@ impl TokenWait {
             // A future that is kept after it is done must not keep the acquisition and its token.
             self.project().waiter.leave();
         }
-        polled
+        polled.map_err(|error| error.with_client(inner.name.get()))
     }
 
     fn poll_inner<T>(

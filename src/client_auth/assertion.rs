@@ -38,7 +38,7 @@ impl Default for AssertionSettings {
 impl AssertionSettings {
     /// # Errors
     ///
-    /// The first mistake, with what to do.
+    /// The first invalid setting, with what to do.
     pub(crate) fn check(&self) -> Result<(), &'static str> {
         if self.assertion_type.trim().is_empty() {
             return Err("client_assertion_type: it is empty; leave it out, or pass a URI");

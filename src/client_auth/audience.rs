@@ -25,8 +25,8 @@ enum Kind {
 }
 
 impl AssertionAudience {
-    /// The discovered issuer. Without discovery it is a mistake, which
-    /// [`build`](crate::endpoint::ClientCredentialsBuilder::build) reports.
+    /// The discovered issuer. Without discovery
+    /// [`build`](crate::endpoint::ClientCredentialsBuilder::build) returns an error.
     pub fn discovered_issuer() -> Self {
         Self(Kind::DiscoveredIssuer)
     }

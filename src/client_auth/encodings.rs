@@ -90,8 +90,8 @@ fn json(byte: u8, out: &mut Vec<u8>) {
 
 const HEX: &[u8; 16] = b"0123456789ABCDEF";
 
-/// Both alphabets. `inside`: also as a part of a longer text, which starts at any of three places
-/// in a group of three bytes.
+/// Searches for both alphabets. With `inside`, also for a part of a longer text, which starts at
+/// any of three places in a group of three bytes.
 fn base64(text: &[u8], inside: bool, found: &mut impl FnMut(&[u8]) -> bool) -> bool {
     [&STANDARD_NO_PAD, &URL_SAFE_NO_PAD].into_iter().any(|alphabet| {
         found(&base64_at(0, text, alphabet))

@@ -16,8 +16,8 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
     /// Kind `Credentials` when the secret, key or assertion cannot be read.
     fn authenticate<'a>(&'a self, draft: &'a mut Draft) -> Authenticating<'a>;
 
-    /// Its name in `token_endpoint_auth_methods_supported` (RFC 8414 §2), to compare with the server's
-    /// list. `None`: it has no registered name.
+    /// Its name in `token_endpoint_auth_methods_supported` (RFC 8414 §2), to compare with the
+    /// server's list. `None` if it has no registered name.
     fn method(&self) -> Option<&'static str> {
         None
     }
@@ -42,7 +42,7 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
         false
     }
 
-    /// A mistake in its settings, for `build` to report.
+    /// An error in its settings, for `build` to report.
     fn mistake(&self) -> Option<&'static str> {
         None
     }

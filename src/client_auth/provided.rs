@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{BoxError, Error, Problem},
-    event::Event,
+    event::EventKind,
     secret_file::{self, ReadContext, SecretFile},
     sync::{Mutex, lock},
 };
@@ -106,7 +106,9 @@ impl ProvidedAssertion {
         let last_good = lock(&self.last_good).clone();
         match last_good {
             Some(assertion) if assertion.expires_at.is_none_or(|end| now < end) => {
-                context.observer.emit(&Event::CredentialKept { from: from.to_owned(), error });
+                context
+                    .observer
+                    .emit(EventKind::StaleCredentialUsed { from: from.to_owned(), error });
                 Ok(assertion.text)
             }
             _ => Err(error),

@@ -9,7 +9,7 @@ use crate::{
     secret_file::{FileValue, ReadContext, SecretFile},
 };
 
-/// The mistake of a value that is empty or only white space.
+/// The error of a value that is empty or only white space.
 pub(super) const BLANK_SECRET: &str = "client secret: it is empty; pass the secret that the authorization server gave this client, or \
      call public_client";
 
@@ -56,8 +56,9 @@ impl Secret {
     /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic
     /// link to one, is read. If the read fails or takes longer than 5 s, as on a hung mount,
     /// the secret that was read last is used, with an
-    /// [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was removed or is empty
+    /// [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed). A file that was removed or is empty
     /// is an error.
+    #[must_use]
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path))
     }
@@ -155,7 +156,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        event::{Event, Observer},
+        event::{EventKind, Observer},
         limits::MAX_CREDENTIAL_BYTES,
     };
 
@@ -222,7 +223,7 @@ mod tests {
         let secret = Secret::from_file(&file.0);
         let events = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&events);
-        let observer = Observer::new(move |event| seen.lock().unwrap().push(event.clone()));
+        let observer = Observer::new(move |event| seen.lock().unwrap().push(event.kind().clone()));
         let context = ReadContext { observer, ..ReadContext::default() };
         assert_eq!(secret.read(&context).await.unwrap().as_str(), "first");
         assert!(events.lock().unwrap().is_empty());
@@ -234,7 +235,7 @@ mod tests {
             // Clones share it.
             assert_eq!(secret.clone().read(&context).await.unwrap().as_str(), "first");
             match events.lock().unwrap().pop() {
-                Some(Event::CredentialKept { from, error }) => {
+                Some(EventKind::StaleCredentialUsed { from, error }) => {
                     assert_eq!(from, name);
                     assert!(error.to_string().contains(&name), "{error}");
                 }

@@ -67,7 +67,7 @@ impl SentSecrets {
     }
 
     /// The beginning of a server's text, unless it repeats a secret or `token`, the access token in
-    /// the same answer.
+    /// the same response.
     pub(crate) fn safe<'a>(&self, text: &'a str, token: Option<&str>) -> Option<&'a str> {
         let end = text.char_indices().nth(MAX_CHECKED_CHARS).map_or(text.len(), |(end, _)| end);
         let text = &text[..end];

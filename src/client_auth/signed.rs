@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::{Error, Problem},
-    event::Event,
+    event::EventKind,
     jose::{self, HmacAlgorithm, Signer, SigningKey, SigningKeySource},
     secret_file::ReadContext,
 };
@@ -29,7 +29,7 @@ pub(crate) struct SignedAssertion {
     pub(crate) credential: Credential,
     pub(crate) audience: AssertionAudience,
     pub(crate) settings: AssertionSettings,
-    /// Whether [`Event::ShortSecret`] was emitted.
+    /// Whether [`EventKind::ShortSecret`] was emitted.
     pub(crate) warned: AtomicBool,
 }
 
@@ -110,7 +110,7 @@ impl SignedAssertion {
         let minimum = algorithm.hash_bytes();
         if secret.len() < minimum && !self.warned.swap(true, Ordering::Relaxed) {
             let algorithm = algorithm.as_str();
-            reading.observer.emit(&Event::ShortSecret { algorithm, minimum });
+            reading.observer.emit(EventKind::ShortSecret { algorithm, minimum });
         }
     }
 

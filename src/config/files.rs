@@ -11,7 +11,7 @@ use crate::{
 
 impl ClientCredentialsConfig {
     /// Checks the settings and the files that they name, more strictly than
-    /// [`builder`](Self::builder). Each file must exist, be readable and have valid content. Keys,
+    /// [`source_builder`](Self::source_builder). Each file must exist, be readable and have valid content. Keys,
     /// certificates and assertions are parsed.
     ///
     /// Without this check a missing file is only a warning, since it may be created later. A wrong key
@@ -21,8 +21,8 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// Kind `Config`: as for [`builder`](Self::builder), and naming the setting whose file cannot be
-    /// used.
+    /// Same errors as [`source_builder`](Self::source_builder). Also kind `Config`, naming the setting, if its
+    /// file cannot be used.
     ///
     /// # Examples
     ///
@@ -38,7 +38,7 @@ impl ClientCredentialsConfig {
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
     pub fn check(&self) -> Result<(), Error> {
-        let _ = self.builder()?;
+        let _ = self.source_builder()?;
         self.check_parameter_files()?;
         self.check_credential_files()
     }
@@ -70,7 +70,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// When the setting cannot be the path of a file.
+    /// An error if the setting cannot be the path of a file.
     pub(super) fn located(
         &self,
         setting: &str,
@@ -80,7 +80,7 @@ impl ClientCredentialsConfig {
         self.locate(setting, &text, max_bytes).map(Some)
     }
 
-    /// As [`located`](Self::located), with the path as text.
+    /// Same as [`located`](Self::located), with the path as text.
     fn locate(&self, setting: &str, path: &str, max_bytes: usize) -> Result<Located, Error> {
         let path = PathBuf::from(path);
         let file = SecretFile::new(&path).with_max_bytes(max_bytes);
@@ -103,7 +103,12 @@ impl ClientCredentialsConfig {
 
     pub(super) fn warn_unread(&self, setting: &str, error: &ReadError) {
         let setting = self.name(setting);
-        tracing::warn!(setting, %error, "file not read yet, it is read again when needed");
+        tracing::warn!(
+            target: crate::event::TARGET,
+            setting,
+            error = error as &dyn std::error::Error,
+            "file not read yet, it is read again when needed"
+        );
     }
 
     /// Checks the content of the file that a setting names, if the setting is set.

@@ -8,7 +8,7 @@ use super::value::Value;
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl Value {
-    /// As JSON, if all keys are text.
+    /// Converts the value to JSON, if all keys are text.
     pub(super) fn to_json(&self) -> Option<serde_json::Value> {
         Some(match self {
             Self::Nothing => Json::Null,

@@ -39,10 +39,10 @@ use value::Value;
 /// [`docs::configuration`](crate::docs::configuration) lists the settings. The result is a builder,
 /// so everything else can be set in code.
 ///
-/// Reading itself never fails. Mistakes are stored, and reported by [`builder`](Self::builder),
-/// [`cache`](Self::cache) and [`into_cache`](Self::into_cache). The reason is that some serde formats
-/// print the line with the mistake, and that line may contain the secret. Errors of this crate name
-/// settings and show no values. `Debug` shows no values either.
+/// Reading itself never fails. Errors are stored, and reported by [`source_builder`](Self::source_builder),
+/// [`cache_builder`](Self::cache_builder) and [`into_cache`](Self::into_cache). The reason is that some serde
+/// formats print the line with the error, and that line may contain the secret. Errors of this
+/// crate name settings and show no values. `Debug` shows no values either.
 ///
 /// # Examples
 ///
@@ -86,11 +86,11 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, naming the settings as they were written: when one is unknown, missing, or
-    /// of the wrong type; when some contradict each other; or when one needs a feature of this crate
-    /// that is off. [`build`](ClientCredentialsBuilder::build) reports the remaining mistakes, with
-    /// the names of the builder's methods.
-    pub fn builder(&self) -> Result<ClientCredentialsBuilder, Error> {
+    /// Kind `Config` if a setting is unknown, missing, or of the wrong type, settings contradict
+    /// each other, or one needs a feature of this crate that is off. The message names the settings
+    /// as they were written. [`build`](ClientCredentialsBuilder::build) reports the remaining
+    /// errors, with the names of the builder's methods.
+    pub fn source_builder(&self) -> Result<ClientCredentialsBuilder, Error> {
         self.check_reading()?;
         self.cache_settings()?;
         // Plain http may still be allowed in code.
@@ -121,12 +121,12 @@ impl ClientCredentialsConfig {
         Ok(builder)
     }
 
-    /// A cache builder with these settings, around the source from [`builder`](Self::builder) or any
+    /// A cache builder with these settings, around the source from [`source_builder`](Self::source_builder) or any
     /// other source.
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder), about the settings of the cache.
+    /// Same errors as [`source_builder`](Self::source_builder), for the settings of the cache.
     ///
     /// # Examples
     ///
@@ -149,7 +149,7 @@ impl ClientCredentialsConfig {
     /// # }
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
-    pub fn cache(&self, source: impl TokenSource) -> Result<TokenCacheBuilder, Error> {
+    pub fn cache_builder(&self, source: impl TokenSource) -> Result<TokenCacheBuilder, Error> {
         self.check_reading()?;
         let set = self.cache_settings()?;
         let mut builder = TokenCache::builder(source);
@@ -176,20 +176,21 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
+    /// Same errors as [`source_builder`](Self::source_builder) and [`ClientCredentialsBuilder::build`].
     pub fn into_cache(self) -> Result<TokenCache, Error> {
         self.finish(|builder| builder)
     }
 
-    /// As [`into_cache`](Self::into_cache), with another transport for token requests, such as a
-    /// [`ReqwestService`](crate::transport::ReqwestService). It must not follow redirects.
+    /// Builds the cache like [`into_cache`](Self::into_cache), with another transport for token
+    /// requests, such as a [`ReqwestService`](crate::transport::ReqwestService). It must not follow
+    /// redirects.
     ///
     /// The settings `ca_file`, `proxy` and `client_certificate_file` are for the default transport. They
     /// are refused here, since this transport does not know them.
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder) and [`ClientCredentialsBuilder::build`].
+    /// Same errors as [`source_builder`](Self::source_builder) and [`ClientCredentialsBuilder::build`].
     ///
     /// # Examples
     ///
@@ -230,9 +231,9 @@ impl ClientCredentialsConfig {
         self,
         change: impl FnOnce(ClientCredentialsBuilder) -> ClientCredentialsBuilder,
     ) -> Result<TokenCache, Error> {
-        let builder = self.builder()?;
+        let builder = self.source_builder()?;
         self.check_alone()?;
-        Ok(self.cache(change(builder).build()?)?.build())
+        Ok(self.cache_builder(change(builder).build()?)?.build())
     }
 }
 

@@ -15,7 +15,7 @@ impl ClientCredentialsConfig {
     /// From the environment's variables that begin with `OAUTH_`, such as `OAUTH_TOKEN_URL`,
     /// `OAUTH_CLIENT_ID` and `OAUTH_CLIENT_SECRET_FILE`.
     ///
-    /// A variable with that prefix that is not a setting is a mistake. If other programs have such
+    /// A variable with that prefix that is not a setting is an error. If other programs have such
     /// variables, use another [prefix](Self::from_env_with_prefix).
     ///
     /// # Examples
@@ -29,11 +29,13 @@ impl ClientCredentialsConfig {
     /// # }
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
+    #[must_use]
     pub fn from_env() -> Self {
         Self::from_env_with_prefix("OAUTH_")
     }
 
     /// The same with another prefix, such as `BILLING_OAUTH_`, for one of several clients.
+    #[must_use]
     pub fn from_env_with_prefix(prefix: &str) -> Self {
         Self::from_vars(prefix, env::vars_os())
     }
@@ -41,7 +43,8 @@ impl ClientCredentialsConfig {
     /// From the given variables, for tests and for other sources of variables. Variables that do not
     /// begin with the prefix are ignored. On Windows, names are compared without regard to case.
     ///
-    /// An empty prefix is a mistake, since every variable would then be read as a setting.
+    /// An empty prefix is an error, since every variable would then be read as a setting.
+    #[must_use]
     pub fn from_vars<N, V>(prefix: &str, vars: impl IntoIterator<Item = (N, V)>) -> Self
     where
         N: AsRef<OsStr>,
@@ -106,7 +109,7 @@ impl ClientCredentialsConfig {
         })
     }
 
-    /// Stores the mistake of an unknown name. The name is shown only if it looks like one: it may
+    /// Stores the error of an unknown name. The name is shown only if it looks like one: it may
     /// include a secret, as in YAML's `{client_secret:s3cret}`.
     fn unknown(&mut self, name: &str) {
         let in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');

@@ -22,7 +22,7 @@ impl ClientCredentialsConfig {
     ///
     /// # Errors
     ///
-    /// As for [`builder`](Self::builder).
+    /// Same errors as [`source_builder`](Self::source_builder).
     ///
     /// # Examples
     ///
@@ -38,8 +38,8 @@ impl ClientCredentialsConfig {
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
     #[cfg_attr(docsrs, doc(cfg(feature = "hyper-transport")))]
-    pub fn transport(&self) -> Result<HyperTransportBuilder, Error> {
-        let source = self.builder()?;
+    pub fn transport_builder(&self) -> Result<HyperTransportBuilder, Error> {
+        let source = self.source_builder()?;
         let transport = self.trust_and_proxy()?;
         Ok(match source.identity() {
             Some(identity) => transport.client_identity(identity.clone()),

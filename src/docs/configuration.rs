@@ -4,7 +4,7 @@
 //! * [From the environment](#from-the-environment)
 //! * [The settings](#the-settings)
 //! * [Which client authentication](#which-client-authentication)
-//! * [Mistakes, and secrets](#mistakes-and-secrets)
+//! * [Errors, and secrets](#errors-and-secrets)
 //!
 //! # From a file
 //!
@@ -39,7 +39,7 @@
 //! let tokens = app.billing.clone().into_cache()?;
 //!
 //! // Or step by step. Later settings replace earlier ones; resources and parameters are added.
-//! let source = app.billing.builder()?.strict_metadata(true).build()?;
+//! let source = app.billing.source_builder()?.strict_metadata(true).build()?;
 //! let tokens = app.billing.cache_builder(source)?.observer(|event| println!("{event:?}")).build();
 //! # let _ = (tokens, app.port);
 //! # }
@@ -119,7 +119,7 @@
 //!
 //! Durations are numbers of seconds (`30`, `0.5`), or text with a unit: `500ms`, `30s`, `5m`, `1h`,
 //! `1d`. Only `leeway` can be zero. `ca_file`, `proxy` and the certificate apply to the default
-//! transport. [`transport`](ClientCredentialsConfig::transport) applies them to the client of the
+//! transport. [`transport_builder`](ClientCredentialsConfig::transport_builder) applies them to the client of the
 //! API as well. [`into_cache_with`](ClientCredentialsConfig::into_cache_with) takes another transport, and
 //! refuses them. These settings exist in code only: transports, observers, DPoP keys, and plain
 //! `http` to other hosts than loopback.
@@ -145,7 +145,7 @@
 //!
 //! A credential that the method does not use is an error, so that nobody believes it is in use.
 //!
-//! # Mistakes, and secrets
+//! # Errors, and secrets
 //!
 //! Errors are of kind `Config`. They name each setting as it was written (`client_secret_file` or
 //! `BILLING_OAUTH_CLIENT_SECRET_FILE`) and say what to do. They never show a value of any setting,
@@ -159,11 +159,11 @@
 //! must exist, and keys, certificates and assertions are parsed. A path that is not a regular file
 //! is an error at startup. If it stops being one later, the last good value is used.
 //!
-//! Some mistakes are found by the builders' own `build`, such as a parameter that has a dedicated
+//! Some errors are found by the builders' own `build`, such as a parameter that has a dedicated
 //! setting. Those errors use the builders' names.
 //!
-//! Mistakes are reported by [`builder`](ClientCredentialsConfig::builder) and not by the reader,
-//! because a reader may print the whole line that contains the mistake, as `toml` does. A file that
+//! Mistakes are reported by [`source_builder`](ClientCredentialsConfig::source_builder) and not by the reader,
+//! because a reader may print the whole line that contains the error, as `toml` does. A file that
 //! your reader cannot parse at all, such as one with a missing quote, is beyond this crate's
 //! control. Show such an error without the surrounding text, or keep secrets in separate files
 //! (`client_secret_file`). Those are also [wiped](super::security) after each use. The environment,

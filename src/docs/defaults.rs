@@ -18,67 +18,85 @@
 //! # When a token is refreshed
 //!
 //! These are settings of [`TokenCacheBuilder`]. A lifetime counts from the instant before the token
-//! request was sent, so that a slow answer never makes a token look younger than it is.
+//! request was sent, so that a slow response never makes a token look younger than it is.
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`refresh_lead`] | 15 % to 30 % of the lifetime before the expiry, drawn for each token | Uses most of the lifetime and leaves time for many attempts: 9 to 18 minutes of an hour. The random draw spreads the instances that share an authorization server. |
-//! | [`first_refresh_lead`] | 15 % to 60 % | Instances that start together would refresh together. Their first refreshes are spread out. |
-//! | lead, at least | 3 × the last acquisition's duration (*fixed*) | With a slow endpoint the refresh must start earlier, with room for one retry. |
-//! | lead, at most | 60 % of the lifetime (*fixed*) | A slow endpoint does not cause permanent token requests. |
+//! | [`refresh_lead`] | 15 % to 30 % of the lifetime before the expiry, drawn at random for each token | Uses most of the lifetime and leaves time for many attempts: 9 to 18 minutes of an hour. |
+//! | [`first_refresh_lead`] | 15 % to 60 % | Spreads the first refreshes of instances that start together. |
+//! | refresh lead, at least | 3 × the last acquisition's duration (*fixed*) | With a slow endpoint the refresh must start earlier, with room for one retry. |
+//! | refresh lead, at most | 60 % of the lifetime (*fixed*) | A slow endpoint does not cause permanent token requests. |
 //! | earliest refresh | a third of the remaining lifetime on arrival; half of it if the server returned the same token again (*fixed*) | No hint, slow endpoint or nearly expired token can cause a loop. |
 //! | `refresh_in` from the server | moves the refresh earlier, never later (*fixed*) | The server knows its keys, but not the endpoint's latency. |
-//! | [`leeway`] | 30 s, at most 10 % of the lifetime | Covers the way to the API and clock differences. The share keeps short tokens usable. |
+//! | [`leeway`] | 30 s, at most 10 % of the lifetime | Covers the way to the API and clock differences. The limit of 10 % keeps short tokens usable. |
 //! | [`default_lifetime`] | 5 minutes | For servers that send no lifetime (RFC 6749 §5.1 only recommends it). Shorter than the common lifetimes, so the guess is safe. |
 //! | longest accepted lifetime | 10 years (*fixed*) | Far above any real token, far below the overflow of an instant. |
 //! | after a token that was expired on arrival | the next acquisition starts 1 s later (*fixed*) | A server whose clock is wrong is asked once a second and not in a loop. |
-//! | [`wall_clock`](TokenCacheBuilder::wall_clock) | the system's | The monotonic clock does not count a suspend. If the wall clock moves forward by over 5 s more (*fixed*), the refresh moves earlier by the difference. NTP corrects smaller differences. |
+//! | [`wall_clock`](TokenCacheBuilder::wall_clock) | the system's | Detects a suspend, which the monotonic clock does not count. |
 //! | wait for a token that expired during a suspend | 1 s, at most [`rejected_token_wait`] (*fixed*) | The wall clock may only have been corrected, and the token may be valid. |
-//! | [`keep_warm`] | off | An idle service sends no token requests. The first request after a long pause waits for one acquisition. |
+//! | [`keep_warm`] | off | An idle service sends no token requests. |
+//!
+//! If the wall clock moves forward by over 5 s more than the monotonic clock (*fixed*), the refresh
+//! moves earlier by the difference. NTP corrects smaller differences.
 //!
 //! # One acquisition
 //!
-//! The bound is a setting of the cache, the attempts are settings of [`ClientCredentialsBuilder`].
+//! [`acquisition_timeout`] is a setting of the cache. The others are settings of
+//! [`ClientCredentialsBuilder`].
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | [`attempt_timeout`] | 10 s | A token endpoint answers in well under a second. 10 s outlast a failover. |
 //! | [`attempts`] | 3 | The second attempt recovers from a lost connection, the third from a failover. Longer faults are outages, with the backoff below. |
 //! | [`retry_base`] | 100 ms, doubled, full jitter, at most 10 s | Short for a user, long compared with a round trip. Full jitter keeps clients that failed together from returning together. |
-//! | retried failures | broken connections and answers, timeouts, 408, 425, 429, 5xx, `temporarily_unavailable`, credentials that could not be read (*fixed*) | A retry can't fix wrong credentials, and may lock the client out. |
+//! | retried failures | broken connections and responses, timeouts, 408, 425, 429, 5xx, `temporarily_unavailable`, credentials that could not be read (*fixed*) | A retry can't fix wrong credentials, and may lock the client out. |
 //! | [`acquisition_timeout`] | 25 s | Two full attempts and most of a third. |
-//! | abandoned after | 5 s more (*fixed*) | Measured on a waiter's clock. The runtime that drives the acquisition has stopped, or is gone, and a waiter starts another acquisition. |
-//! | attempts after a failed acquisition | 1 (*fixed*) | This attempt is a probe. The backoff schedules the next one. |
+//! | abandoned after | 5 s more (*fixed*) | Measured on a waiter's clock. The runtime of the acquisition has stalled or ended, and a waiter starts another acquisition. |
+//! | attempts after a failed acquisition | 1 (*fixed*) | This attempt is a trial request. The backoff schedules the next one. |
 //!
 //! # Waiting
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`wait_timeout`] | 30 s | Above the acquisition's bound, so that a waiter gets the acquisition's error and not only a timeout. A service with its own deadline sets it lower. The acquisition continues. |
-//! | [`rejected_token_wait`] | 1 s | After one API rejected the token, requests to all APIs wait this long for another token and then use the old one, which is probably valid elsewhere. |
-//! | [`probe_wait`] | 1 s | While one request checks whether the server is back, others get the remembered error soon instead of hanging. |
+//! | [`wait_timeout`] | 30 s | Above [`acquisition_timeout`], so that a waiter gets the acquisition's error and not only a timeout. |
+//! | [`rejected_token_wait`] | 1 s | After this time requests use the rejected token, which is probably valid for other APIs. |
+//! | [`probe_wait`] | 1 s | Requests get the last error soon instead of hanging. |
+//!
+//! A service with its own deadline sets [`wait_timeout`] lower. The acquisition continues without
+//! the waiter. The *trial request* ([`probe_wait`]) is the first token request after a cooldown:
+//! one request checks whether the server is back.
 //!
 //! # After failures
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`cooldown`] | 1 s, doubled up to 60 s, each lengthened by up to a quarter at random | An outage of an hour costs about 60 token requests per instance, for any traffic. The next probe comes at most 75 s after the outage ends (85 s if the server hung). |
+//! | [`cooldown`] | 1 s, doubled up to 60 s; up to 25 % is added at random | An outage of an hour costs at most 70 token requests per instance, for any traffic. |
 //! | [`permanent_error_cooldown`] | 30 s | Wrong credentials rarely become valid, and servers lock accounts. The cooldown ends because an operator or a rotation may fix them. |
 //! | [`retry_after_cap`] | 5 minutes | Without a token the server's `Retry-After` is honored, but a wrong value must not stop a service for a day. |
 //! | [`retry_after_cap_with_token`] | 1 hour | While a valid token is cached, waiting costs nothing. |
-//! | every pause | at least 100 ms (*fixed*) | With a pause of zero, requests to a failing server would form a loop. |
+//! | every cooldown | at least 100 ms (*fixed*) | With a cooldown of zero, requests to a failing server would form a loop. |
 //! | failures are forgotten | at the first success (*fixed*) | An outage has no effect after its end. |
+//!
+//! A *cooldown* is the wait after a failed acquisition, and the *backoff* is its growth. The next
+//! trial request comes at most 75 s after an outage ends, or 85 s if the server hung.
 //!
 //! # Rejections by an API
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | [`rejection_policy`] | [`RejectionPolicy::by_challenge`] | A 401 is a rejection, unless its code or scheme says that another token would not help (RFC 6750 §3.1). A 403 is one with `invalid_token`. A needless acquisition costs little, while a token that stays rejected is an outage. |
-//! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | A budget limits the acquisitions that rejections cause: three at once (*fixed*), then one after 60 s, doubled up to 10 minutes. A few revocations in a row are replaced without delay. An API that rejects every token causes at most six acquisitions in ten minutes. |
-//! | the budget is full again | after 30 minutes without a rejection (*fixed*) | Or earlier, when a token reaches its scheduled refresh unrejected. The time is longer than the longest interval, so a constant share of rejections never refills the budget. |
-//! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. Other bodies cost memory or time, so they are your choice. |
+//! | [`rejection_policy`] | [`RejectionPolicy::by_challenge`] | A needless acquisition costs little, while a token that stays rejected is an outage. |
+//! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | An API that rejects every token causes at most six acquisitions in ten minutes. |
+//! | the rejection budget is full again | after 30 minutes without a rejection (*fixed*) | Longer than the longest interval, so a constant rate of rejections never refills it. |
+//! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. |
 //! | replays of a request | one for a token, one for a DPoP nonce (*fixed*) | If a second fresh token or nonce is refused, another one will not help. |
 //! | challenges read | 16 KiB (*fixed*) | The longest real ones have a few thousand bytes. |
+//!
+//! * By default a 401 is a rejection, unless its code or scheme says that another token would not
+//!   help (RFC 6750 §3.1). A 403 is one with `invalid_token`.
+//! * The *rejection budget* limits the acquisitions that rejections cause: three without a delay (*fixed*),
+//!   so that a few revocations in a row are replaced without delay, then one after each interval.
+//!   It is full again earlier when a token reaches its scheduled refresh unrejected.
+//! * Replays of other bodies cost memory or time, so they are your choice.
 //!
 //! # Where a token goes
 //!
@@ -86,55 +104,67 @@
 //! | --- | --- | --- |
 //! | [`Origins`] | none: required | Only you can decide which servers may act as your service. |
 //! | [`withheld`] | [`WithoutToken::Pass`], without the token | Clients that also call other origins, and redirects, keep working. |
-//! | [`own_authorization`] | [`ExistingAuthorization::Pass`], untouched | A caller sets the field on purpose. The answer says nothing about our token. |
+//! | [`existing_authorization`] | [`ExistingAuthorization::Pass`], untouched | A caller sets the field on purpose. The response says nothing about our token. |
 //! | [`header_name`] | `Authorization` | RFC 6750 §2.1. |
 //! | plain `http` | to loopback only | Anyone who reads a token can use it. |
 //!
-//! # The token request and its answer
+//! # The token request and its response
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | client authentication | none: required | Servers differ, and a wrong guess counts as a failed login. |
 //! | secrets, keys, assertions from files and closures | read again for each attempt (*fixed*) | A rotated credential is used without a restart. |
-//! | size limit of these files; of certificates | 64 KiB; 1 MiB (*fixed*) | A wrong path must not fill the memory. |
+//! | size limit of these files | 64 KiB (*fixed*) | A wrong path must not fill the memory. |
 //! | kind of these files | regular files, and symbolic links to them (*fixed*) | A FIFO or device may block forever. |
-//! | wait for such a file | 5 s, at most half of the attempt; 1 s for certificates (*fixed*) | The error then names the file and not the authorization server. |
-//! | stuck reads | one for each file, 64 for the process (*fixed*) | A stuck thread cannot be ended. Further reads fail at once. |
+//! | wait for such a file | 5 s, at most half of the attempt (*fixed*) | The error then names the file and not the authorization server. |
+//! | stuck reads | one for each file, 64 for the process (*fixed*) | A stuck thread cannot be ended. |
 //! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers decode `%20` only. |
 //! | blank scope or audience, an empty parameter | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
 //! | [`grant_type`] | `client_credentials` | [Extension grants](super::grants) set another. |
-//! | lifetime of a [`SignedJwt`] | 60 s | As for client assertions. All known servers accept it, and some refuse 5 minutes. |
+//! | lifetime of a [`SignedJwt`] | 60 s | The same as for client assertions. All known servers accept it, and some refuse 5 minutes. |
 //! | [`token_lifetime`] | the server's `expires_in` | The server knows the lifetime, unless it is known to be wrong. |
-//! | `Accept-Encoding` | `identity`; a compressed answer is refused (*fixed*) | Compression saves nothing on a kilobyte, and a compressed answer can be a bomb. Without the field a server may compress (RFC 9110 §12.5.3). |
+//! | `Accept-Encoding` | `identity` (*fixed*) | Compression saves nothing on a kilobyte. Without the field a server may compress (RFC 9110 §12.5.3). |
+//! | a compressed response | refused (*fixed*) | It can be a decompression bomb. |
 //! | redirects | not followed (*fixed*) | The secret would be sent along. |
-//! | [`body_cap`] | 1 MiB | Room for a token of 64 KiB and other members. Bounds memory. |
+//! | [`body_cap`] | 1 MiB | Room for a token of 64 KiB and other members. |
 //! | longest token | 64 KiB (*fixed*) | Above every real token. Most servers refuse header fields over 8 KiB. |
-//! | [`lifetime_cap`] | none | Most servers send the right lifetime. For those that send milliseconds, or whose tokens end early. |
+//! | [`lifetime_cap`] | 10 years, the maximum | Most servers send the right lifetime. |
 //! | a missing `token_type` | Bearer (*fixed*) | RFC 6749 §5.1 requires one, but some servers omit it. |
 //! | [`token_type_override`] | none: an unknown type is refused | RFC 6749 §7.1: a client must not use a type that it does not understand. |
 //! | [`wall_clock`] | the system's | Read for dates in `Retry-After`, assertions and proofs. Schedules run on tokio's clock. |
 //! | events | `tracing` only: DEBUG in normal operation, WARN for an operator | A healthy service logs nothing at INFO. |
 //!
+//! Set [`lifetime_cap`] for servers that send milliseconds, or whose tokens end early. Further
+//! reads of a file fail at once while a read of it is stuck, or while 64 are.
+//!
 //! # Client assertions
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | `aud` | none: required; always one string (*fixed*) | Servers disagree (issuer or token URL). Of two audiences, each could use the assertion at the other (rfc7523bis). |
-//! | [`assertion_lifetime`] | 60 s | Long enough for a slow network, of little use in a leaked log. Below the shortest limit of known servers. |
+//! | `aud` | none: required; always one string (*fixed*) | Servers disagree whether it is the issuer or the token URL. |
+//! | [`assertion_lifetime`] | 60 s | Long enough for a slow network, and below the shortest limit of known servers. |
 //! | `jti` | new for each attempt (*fixed*) | Servers that accept each `jti` once would refuse the second attempt. |
-//! | [`send_assertion_typ`] | on: `client-authentication+jwt` | Another JWT can't pass for an assertion, or the reverse. Servers that do not know the value ignore it. Turn it off for those that refuse it. |
+//! | [`send_assertion_typ`] | on: `client-authentication+jwt` | Another JWT can't pass for an assertion, or the reverse. |
 //! | [`send_client_id`] | on | Optional by RFC 7521 §4.2. Some servers require it, none is known to refuse it. |
 //! | [`client_assertion_type`] | that of RFC 7523 §2.2 | Every server expects it, except those for SPIFFE. |
-//! | an assertion from a file or closure that can't be read, or is not a whole JWT | the previous one, until its own `exp` (*fixed*) | A file may be read while it is written, and agents restart. |
+//! | an assertion that can't be read, or is not a whole JWT | the previous one, until its own `exp` (*fixed*) | A file may be read while it is written, and agents restart. |
 //! | weakest key | RSA of 2048 bits (*fixed*) | RFC 7518 §3.3. |
+//!
+//! Of two audiences, each could use the assertion at the other (rfc7523bis). Servers that do not
+//! know `typ` `client-authentication+jwt` ignore it. Turn [`send_assertion_typ`] off for those that
+//! refuse it.
 //!
 //! # Clock skew
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | tolerance | 5 s (*fixed*) | Servers allow more, and NTP stays far below. Beyond it assertions and proofs use the server's time, taken from the `Date` of its answers, and an [event](Event::ClockSkew) says so. Proofs for an API use the `Date` of that API only. |
-//! | largest corrected difference | 48 h (*fixed*) | Wrong time zones are within 26 h. A `Date` that is further off comes from a broken server. |
+//! | tolerance | 5 s (*fixed*) | Servers allow more, and NTP stays far below. |
+//! | largest corrected difference | 48 h (*fixed*) | Wrong time zones are within 26 h. |
 //! | a refusal that showed the time difference | is tried again (*fixed*) | The clock may have been the only error. |
+//!
+//! Beyond the tolerance, assertions and proofs use the server's time, from the `Date` of its
+//! responses. An [event](Event::ClockSkew) says so. Proofs for an API use the `Date` of that API
+//! only. A `Date` that is off by more than 48 h comes from a broken server.
 //!
 //! # Discovery
 //!
@@ -155,8 +185,9 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | files are checked | before each token request; in the background of API calls and new connections at most every 5 s (*fixed*) | Certificates are replaced long before they expire. |
+//! | files are checked | before each token request; for API calls at most every 5 s, in the background (*fixed*) | Certificates are replaced long before they expire. |
 //! | size limit | 1 MiB (*fixed*) | A long chain is a few KiB. |
+//! | wait for such a file | 1 s (*fixed*) | The error names the file. |
 //! | files that are damaged, or don't match | the last good identity stays (*fixed*) | Two files are never replaced in one instant. |
 //! | after a new certificate | tokens of the old one are dropped, connections are new (*fixed*) | A bound token is refused with another certificate (RFC 8705 §3). |
 //!
@@ -167,11 +198,14 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | a generated key | ES256; EdDSA, ES384, PS256 or RS256 if the discovered server lists only others | Most servers accept ES256, and RSA is slow. |
-//! | a bearer token in answer to a proof | refused (`dpop_optional` is off) | You asked for tokens that a thief can't use. |
+//! | a bearer token in response to a proof | refused (`dpop_optional` is off) | You asked for tokens that a thief can't use. |
 //! | a proof | new for each request (*fixed*) | A `jti` is valid once, and the proof contains the URI. |
-//! | requests refused because they lack a nonce | sent again once, apart from the one replay with another token (*fixed*) | The refusal contains the nonce. A second refusal has another cause. |
+//! | requests refused because they lack a nonce | sent again once (*fixed*) | The refusal contains the nonce. A second refusal has another cause. |
 //! | longest nonce | 512 bytes (*fixed*) | Real ones have some dozen bytes, those with state in them a few hundred. |
-//! | nonces kept | the newest of the token endpoint, and of each of 64 API origins; the least recently used is dropped (*fixed*) | Bounds memory. A client that calls more origins gets a nonce challenge now and then. |
+//! | nonces kept | of the token endpoint and of 64 API origins (*fixed*) | Bounds memory. A client that calls more origins gets a nonce challenge now and then. |
+//!
+//! The retry with a nonce does not count as the one replay with another token. The nonce of the
+//! least recently used origin is dropped first.
 //!
 //! # Many tokens
 //!
@@ -180,12 +214,17 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | `capacity` | 10,000 keys | Some 50 MB with large tokens. An evicted key costs one acquisition when it is used again. Its pauses are remembered. |
-//! | remembered pauses of evicted keys | up to `capacity` keys; each is forgotten one maximum backoff after its cooldown ends (*fixed*) | By then the key is asked for no more often than a remembered one. To evict one earlier, `capacity` other acquisitions must fail. |
+//! | `capacity` | 10,000 keys | Some 50 MB with large tokens. |
+//! | remembered backoff of evicted keys | up to `capacity` keys (*fixed*) | To evict one, `capacity` other acquisitions must fail. |
 //! | `idle_time` | 1 h | Most tokens have expired by then, so nothing is lost. |
-//! | `acquisition_start_limit` | 16 | Enough for hundreds of new keys a second, and little load for a server. |
-//! | wait for a permit | half of the acquisition's bound; at most `capacity` keys wait (*fixed*) | An acquisition that gets a permit has time for a full attempt. |
+//! | `acquisition_start_limit` | 16 acquisitions younger than 250 ms | Enough for hundreds of new keys a second, and little load for a server. |
+//! | wait for a permit | half of [`acquisition_timeout`] (*fixed*) | An acquisition that gets a permit has time for a full attempt. |
+//! | acquisitions that wait for a permit | `capacity` (*fixed*) | Bounds memory. |
 //! | a request without a key | is sent without a token (`without_key`) | As with other origins. |
+//!
+//! An evicted key costs one acquisition when it is used again. Its backoff is forgotten one maximum
+//! cooldown after its cooldown ends. By then the key is asked for no more often than a remembered
+//! one.
 //!
 //! # The default transport
 //!
@@ -198,11 +237,15 @@
 //! | [proxy](crate::transport::ProxySettings) | from the environment; never for loopback | Read as curl reads it, so that one setting serves both. To a proxy, loopback is another machine. |
 //! | [`connect_timeout`] | 5 s, name lookup and TLS included | Fits a slow link with one repeated lookup. Two connections fit into one attempt. |
 //! | HTTP | 1.1 or 2, by ALPN (*fixed*) | The server chooses. |
-//! | idle connections | 20 s, 4 per host (*fixed*) | Servers and load balancers keep them longer, so that one is rarely found closed. Long enough for the retries of an acquisition. |
+//! | idle connections | 20 s, 4 per host (*fixed*) | Servers and load balancers keep them longer, so that one is rarely found closed. |
 //! | after an abandoned request | the connections to its host are closed (*fixed*) | A connection may be dead without a sign, and HTTP/2 would send every retry over it. Other hosts are not affected. |
-//! | bytes of one answer in addition to its body | 1 MiB (*fixed*) | Real answers need a few thousand. A server cannot keep a client busy with header fields, informational responses or control frames. |
-//! | TCP | keepalive after 15 s, twice, 5 s apart; sent data must be acknowledged within 30 s (Linux) (*fixed*) | A lost peer is noticed within 30 s. |
-//! | HTTP/2 PING of API clients ([`HyperClient`], [`ReqwestService`]) | after 15 s of silence, answered within 10 s, while requests are in flight (*fixed*) | Finds a lost peer where a middlebox keeps TCP alive. Idle connections cost nothing. |
+//! | bytes of one response in addition to its body | 1 MiB (*fixed*) | A server cannot keep a client busy with header fields or control frames. |
+//! | TCP keepalive | after 15 s, twice, 5 s apart (*fixed*) | A lost peer is noticed within 30 s. |
+//! | TCP acknowledgment of sent data (Linux) | within 30 s (*fixed*) | As above. |
+//! | HTTP/2 PING of API clients ([`HyperClient`], [`ReqwestService`]) | after 15 s of silence (*fixed*) | Finds a lost peer where a middlebox keeps TCP alive. |
+//!
+//! A PING is sent only while requests are in flight, and must be acknowledged within 10 s. Idle
+//! connections cost nothing.
 //!
 //! # A store of shared tokens
 //!
@@ -254,7 +297,7 @@
 //! [`leeway`]: TokenCacheBuilder::leeway
 //! [`lifetime_cap`]: ClientCredentialsBuilder::lifetime_cap
 //! [`metadata_max_age`]: ClientCredentialsBuilder::metadata_max_age
-//! [`own_authorization`]: OAuthClientCredentialsLayer::existing_authorization
+//! [`existing_authorization`]: OAuthClientCredentialsLayer::existing_authorization
 //! [`prefer_mtls_endpoint`]: ClientCredentialsBuilder::prefer_mtls_endpoint
 //! [`probe_wait`]: TokenCacheBuilder::probe_wait
 //! [`refresh_lead`]: TokenCacheBuilder::refresh_lead

@@ -182,7 +182,7 @@
 //! # }
 //! ```
 //!
-//! An answer whose `token_type` is `N_A` holds no access token (RFC 8693 §2.2.1). It is refused,
+//! A response whose `token_type` is `N_A` holds no access token (RFC 8693 §2.2.1). It is refused,
 //! and the error names the parameter to set.
 //!
 //! # From the configuration

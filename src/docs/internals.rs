@@ -12,8 +12,8 @@
 //!
 //! * `layer` is everything between a request and its response. It knows tokens and requests, and
 //!   nothing about grants or endpoints.
-//! * `cache` holds one token: the published snapshot, the acquisition in flight, the schedule and
-//!   the backoff. It knows nothing about HTTP. `cache::keyed` holds many tokens.
+//! * `cache` holds one token: the snapshot that requests read, the acquisition in flight, the
+//!   schedule and the backoff. It knows nothing about HTTP. `cache::keyed` holds many tokens.
 //! * `source` is the only interface between `cache` and `endpoint`. A [`TokenSource`](crate::TokenSource) makes
 //!   one acquisition of one token.
 //! * `store` is a source around another source. It shares tokens between processes
@@ -21,8 +21,7 @@
 //! * `endpoint` is the source that asks a token endpoint
 //!   ([`ClientCredentials`](crate::ClientCredentials)).
 //!
-//! Imports run one way. `cache` never sees `endpoint`, nor the reverse. The test
-//! `tests/architecture` checks this for modules and for files, and keeps files small.
+//! `ARCHITECTURE.md` has the rule for imports. The test `tests/architecture` checks it.
 //!
 //! # The life of a request
 //!
@@ -31,9 +30,9 @@
 //!                 │
 //!         Settings::route ── other origin, SkipToken ──► sent without a token, or refused
 //!                 │
-//!        SelectCache::decide
+//!        SelectAction::select
 //!    ┌────────────┼──────────────────┐
-//!   Send         Pass, Refuse       Wait
+//!   Send      Pass ──► inner.call   Wait
 //!    │                               │
 //!    │                        WaitingForToken ──► Readying
 //!    ▼                                               │
@@ -46,19 +45,20 @@
 //!    └── anything else ──► the caller
 //! ```
 //!
-//! 1. The service decides without a lock. A service that is held across calls keeps the token that
-//!    it used last. A clone loads the layer's copy for its stripe: threads are divided into stripes,
-//!    and each stripe has its own reference counts. Both are `AuthorizedToken`s: a header value, and
-//!    all that is needed to classify the response.
+//! 1. The service decides without a lock. A service that is reused for several calls keeps the
+//!    token that it used last. A clone loads the layer's copy for its *stripe*, a group of threads
+//!    with its own reference counts. Both are `AuthorizedToken`s: a header value, and all that is
+//!    needed to classify the response.
 //! 2. With a fresh token the service adds the header field and calls the inner service. The response
-//!    future is `Calling`. If the replay policy keeps the request, one box holds the copy.
+//!    future is `Calling`. If the replay policy keeps the request, the copy is boxed.
 //! 3. Otherwise the cache decides under its lock. If the request must wait, the service replaces its
 //!    inner service by a clone, so that a permit of the ready service is released. The future is
-//!    `Slow`: a boxed request with a stage for each thing that it can wait for. A refused request is
-//!    `Slow` too.
+//!    `Slow`: a boxed request with a stage for each thing that it can wait for. A
+//!    request that the settings refuse is `Slow` too: its only stage is `Failed`.
 //! 4. A response that is not a success is classified. A rejected token is invalidated. If the
 //!    request was kept, it waits for another token and is sent again in the same way. A DPoP request
-//!    without the right nonce, or a replay whose connection was lost, is sent again too (`Yielding`).
+//!    without the right nonce, or a replay whose connection was lost, is sent again too. It yields
+//!    once first (`Yielding`), so that the connection task drops the first body.
 //!
 //! The hot path (a fresh token, no replay) makes no allocation, takes no lock, and writes only to
 //! reference counts that other threads rarely use. `.ci/instructions` counts its instructions.
@@ -82,9 +82,14 @@
 //!    lock and returns its `Effects`. The cache carries them out after the lock is released.
 //! 2. A step that needs a token starts an `Acquisition`. It runs in its own task, so the request that
 //!    started it may be dropped.
-//! 3. Requests wait with a `Waiter` and a timer. If the acquisition's runtime has stopped, a waiter
-//!    abandons the acquisition 5 s after its bound and starts another. A late result is dropped.
+//! 3. Requests wait with a `Waiter` and a timer. If the acquisition's runtime is stalled, a waiter
+//!    abandons the acquisition 5 s after `acquisition_timeout` and starts another. A late result is
+//!    dropped.
 //! 4. The result becomes a new `Snapshot` in an `ArcSwap`, or a backoff. Then all waiters are woken.
+//!
+//! A current-thread runtime that nobody is blocking on makes no progress. The comments in this
+//! crate call it *stalled*. Nothing tells a stalled runtime from a busy one, so waiters have their
+//! own timers.
 //!
 //! A snapshot holds the time at which a request must ask the cache again. Until then a request
 //! compares two times and uses the token. The schedule of refreshes is a pure function. Loom checks
@@ -96,9 +101,9 @@
 //! ```text
 //!   401 ──► classify ──► TokenCache::replacement(token), or invalidate(token) without a replay
 //!                             │
-//!             the cached token ── no ──► ignored: the replay uses the newer token
+//!           is it the cached token? ── no ──► ignored: the replay uses the newer token
 //!                             │ yes
-//!             budget left ────┴──── budget used up
+//!   rejection budget left ────┴──── rejection budget used up
 //!                  │                      │
 //!        an acquisition starts      the 401 is returned, with an event
 //!                  │
@@ -109,11 +114,11 @@
 //! ```
 //!
 //! 1. Challenges are parsed tolerantly. The codes for which another token cannot help end here.
-//! 2. The rejected token stays cached until another one arrives, because one API that answers 401 to
-//!    everything must not stop requests to other APIs.
-//! 3. The budget belongs to the cache: three acquisitions at once, then one after 60 s, doubling to
-//!    10 min. It is full again when a token reaches its scheduled refresh unrejected, or after 30 min
-//!    without a rejection.
+//! 2. The rejected token stays cached until another one arrives, because one API that returns 401
+//!    to everything must not stop requests to other APIs.
+//! 3. The rejection budget belongs to the cache: three acquisitions without a delay, one after another, then one after 60 s,
+//!    doubling to 10 min. It is full again when a token reaches its scheduled refresh unrejected,
+//!    or after 30 min without a rejection.
 //! 4. The same token bytes after a rejection count as rejected, so they are not sent again.
 //!
 //! # The life of a shared token

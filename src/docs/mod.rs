@@ -13,10 +13,12 @@
 //! * [`defaults`]: every default, with its reason
 //! * [`outages`]: what your request and the authorization server see of each fault
 //! * [`security`]: where a token may go, and who can read it
+//! * [`doctor`]: a program that probes an authorization server and prints the settings to use
 //! * [`internals`]: how the crate works inside, for its maintainers
 
 pub mod configuration;
 pub mod defaults;
+pub mod doctor;
 pub mod grants;
 pub mod internals;
 #[cfg(doc)]

@@ -37,7 +37,7 @@
 //!
 //! * **Threads.** All threads of the program can share one cache. They share one acquisition, and
 //!   each waits for at most [`wait_timeout`](TokenCacheBuilder::wait_timeout).
-//! * **HTTP clients.** Send the value with any client, such as ureq. If the API answers 401, call
+//! * **HTTP clients.** Send the value with any client, such as ureq. If the API returns 401, call
 //!   [`TokenCache::invalidate`] with the token and ask again.
 //! * **Refreshes.** The first call that needs a token starts a thread with a tokio runtime, one for the
 //!   whole process. Token requests and refreshes run there, also while the program makes no call.
@@ -46,10 +46,10 @@
 //!   Await [`TokenCache::get`] there. On a thread of `spawn_blocking`, use
 //!   `Handle::current().block_on(tokens.get())`.
 //!
-//! A program that has a runtime for other purposes can block on it: `runtime.block_on(tokens.get())`.
-//! Use a multi-thread runtime. A current-thread runtime runs only inside `block_on`: a refresh then
-//! makes progress only during the next call, and an acquisition that nobody drives is abandoned
-//! after 30 s.
+//! A program that has a runtime for other purposes can block on it:
+//! `runtime.block_on(tokens.get())`. Use a multi-thread runtime. A current-thread runtime runs only
+//! inside `block_on`: a refresh then makes progress only during the next call, and an acquisition
+//! that makes no progress is abandoned after 30 s.
 //!
 //! # A function that is frozen between calls
 //!

@@ -79,7 +79,7 @@
 //! Without a setting both trust the platform's root certificates and read the variables of
 //! [`ProxySettings`]. A client that brings its own root certificates, as reqwest and hyper-rustls
 //! can, needs the private CA too. Without it a token is acquired, and the API call fails. From the
-//! environment (`OAUTH_CA_FILE` …), [`ClientCredentialsConfig::transport`] gives the same settings
+//! environment (`OAUTH_CA_FILE` …), [`ClientCredentialsConfig::transport_builder`] gives the same settings
 //! to both.
 //!
 //! A refused certificate is also logged by rustls-platform-verifier, at ERROR, in addition to this
@@ -189,7 +189,7 @@
 //! | [`BufferBodies`] | streams up to a limit | a way to box the copying body | a clone of its head, and a copy of the bytes |
 //!
 //! Other requests get their 401, and the token is replaced for later requests. An
-//! [`Event::NotReplayed`] at level DEBUG gives the reason, once a minute for each reason. A replay
+//! [`EventKind::NotReplayed`] at level DEBUG gives the reason, once a minute for each reason. A replay
 //! whose connection is lost is sent again on another connection, once, if its method is idempotent
 //! (RFC 9110 §9.2.2) or nothing was sent.
 //!
@@ -230,8 +230,8 @@
 //! # }
 //! ```
 //!
-//! A POST that an API *rejected* has not been carried out, so a replay is safe. If an API does not
-//! guarantee that, use [`NoReplay`], or a closure that selects the bodies.
+//! Most APIs check the token before they act, so a POST that they rejected was not carried out. If
+//! yours may act and still answer 401, use [`NoReplay`], or a closure that selects the bodies.
 //!
 //! # Health checks without a token
 //!
@@ -298,8 +298,9 @@
 //! use http::StatusCode;
 //! use tower_oauth2_client_credentials::TokenCache;
 //!
-//! // `Degraded`: the refresh fails or an API rejected the token, but there is one.
+//! // With `keep_warm`, which acquires a token again after an outage without requests.
 //! fn probe(tokens: &TokenCache) -> StatusCode {
+//!     // True for `Degraded` too: the refresh fails or an API rejected the token, but there is one.
 //!     let ready = tokens.readiness().has_token();
 //!     if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 //! }
@@ -311,10 +312,13 @@
 //!
 //! # Metrics and alerts
 //!
+//! Name each client. The name is in its events, log lines, metrics and errors. The default is the
+//! client id, the host of the token endpoint and the scope:
+//!
 //! ```
 //! # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
 //! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
-//! use tower_oauth2_client_credentials::{Event, TokenCache};
+//! use tower_oauth2_client_credentials::{TokenCache, event::EventKind};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
@@ -322,12 +326,13 @@
 //! let acquired = Arc::new(AtomicU64::new(0));
 //! let counter = Arc::clone(&acquired);
 //! let tokens = TokenCache::builder(source)
-//!     .observer(move |event| match event {
-//!         Event::Acquired { .. } | Event::RefreshedAhead { .. } => {
+//!     .name("billing")
+//!     .observer(move |event| match event.kind() {
+//!         EventKind::Acquired { .. } | EventKind::Refreshed { .. } => {
 //!             counter.fetch_add(1, Ordering::Relaxed);
 //!         }
-//!         Event::Failed { error, failures, .. } if error.is_permanent() || *failures > 5 => {
-//!             eprintln!("someone must look at this: {error}");
+//!         EventKind::AcquisitionFailed { error, .. } if error.is_permanent() => {
+//!             eprintln!("{} needs an operator: {error}", event.client());
 //!         }
 //!         _ => {}
 //!     })
@@ -338,7 +343,11 @@
 //! # }
 //! ```
 //!
-//! For a gauge of the remaining lifetime, report when the cached token expires:
+//! The module [`event`] lists all events with their log lines, and the spans. The feature `metrics` needs
+//! no observer: its module lists the metrics, and has an observer for OpenTelemetry. The example `metrics`
+//! serves them to Prometheus. The folder `ops/` of the repository has alert rules and a dashboard.
+//!
+//! For a gauge of the remaining lifetime without that feature, report when the cached token expires:
 //! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no
 //! update until the token is replaced. `KeyedTokenCache::caches` (feature `keyed`) lists the caches of
 //! all keys.
@@ -382,7 +391,7 @@
 //! must be absolute, which excludes [`Origins::fixed_upstream`]. A request to an API that requires
 //! a nonce is sent again, if its [body](#request-bodies-and-replays) allows that. Clients without
 //! the layer call [`Token::authorize`] for each request and [`Token::observe_response`] for each
-//! answer.
+//! response.
 //!
 //! [RFC 9449]: https://www.rfc-editor.org/rfc/rfc9449
 

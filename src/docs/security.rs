@@ -4,8 +4,8 @@
 //!
 //! # Where a token may go
 //!
-//! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`], so the choice can't
-//! be forgotten:
+//! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`]. The choice is
+//! required:
 //!
 //! | choice | a token goes to | for |
 //! | --- | --- | --- |
@@ -23,13 +23,13 @@
 //! [`Origins::fixed_upstream`] has no authority to compare with. Fields that a layer or client
 //! *below* adds (such as reqwest's default fields) are not checked.
 //!
-//! `TRACE` carries no token, because the server returns the request's fields in the answer (RFC
+//! `TRACE` carries no token, because the server returns the request's fields in the response (RFC
 //! 9110 §9.3.8). `TRACK`, an older name for `TRACE`, carries none either.
 //!
 //! All of these requests are sent without the token, or refused ([`WithoutToken::Refuse`]). An
-//! [`Event::TokenWithheld`] at level DEBUG gives the reason, at most once a minute for each reason
-//! and origin. A request with its own authorization field passes untouched, and so does its answer,
-//! unless [`ExistingAuthorization`] says otherwise.
+//! [`EventKind::TokenWithheld`] at level DEBUG gives the reason, at most once a minute for each reason
+//! and origin. It also reports a request with [`SkipToken`] or an existing authorization field. Such a
+//! field passes untouched, and so does the response, unless [`ExistingAuthorization`] says otherwise.
 //!
 //! Tokens are sent over `https`, or plain `http` to loopback. Clients that this crate builds never
 //! send loopback traffic to a proxy, and connect `localhost` to 127.0.0.1 or `[::1]` without a
@@ -96,7 +96,7 @@
 //! credentials. A custom [transport](ClientCredentialsBuilder::transport) must not follow redirects
 //! either.
 //!
-//! # How the client proves itself
+//! # Client credentials
 //!
 //! * **A secret** is in every token request. It can be read at a proxy that ends TLS, and in a
 //!   server's log.
@@ -126,8 +126,8 @@
 //! * **to a DPoP key** (RFC 9449): each request carries a proof for its method and URI. A thief of
 //!   token and proof can repeat that one request, if the API does not remember the `jti`. The
 //!   query, the other header fields and the body are not signed. Nonces from a server limit proofs
-//!   made in advance. A bearer token in answer to a proof is refused, unless `dpop_optional` is on,
-//!   because an attacker who can change the answer could remove the binding.
+//!   made in advance. A bearer token in response to a proof is refused, unless `dpop_optional` is
+//!   on, because an attacker who can change the response could remove the binding.
 //!
 //! A generated DPoP key exists in memory only, and ends with its last clone. Tokens bound to it end
 //! with the process. A key that you provide outlives the process, and so do its tokens. Provide one
@@ -153,31 +153,33 @@
 //!   the token request is left out. Causes of *your* closure or source are passed on unchanged, and
 //!   events show their texts, stripped and truncated.
 //!
-//! If one of your layers logs header fields, it should honor the sensitive mark.
+//! If one of your layers logs header fields, it should honor the sensitive mark. If your token URL has a
+//! key in its query, don't log a whole [`TokenRequest`] in your own
+//! transport: its `Debug` shows the URI. Errors, events and logs of this crate leave the query out.
 //!
 //! # Memory
 //!
 //! Secrets and tokens that this crate holds are overwritten when their last copy is dropped
-//! (`zeroize`): the client secret, the encoded form, Basic credentials, the answer's body, the
+//! (`zeroize`): the client secret, the encoded form, Basic credentials, the response's body, the
 //! token and its header values, assertions, and signing keys with their files' text and its decoded
 //! form. The key objects that sign belong to AWS-LC, which wipes freed memory. The limits:
 //!
-//! * The transport copies. hyper, TLS and the kernel hold requests and answers in their own
+//! * The transport copies. hyper, TLS and the kernel hold requests and responses in their own
 //!   buffers, and none of them wipes.
 //! * A `Bytes`, a `HeaderValue` or a [`Token`] that is cloned into a request, a log or a recording
 //!   keeps the bytes until it is dropped.
 //! * A cache keeps its last token after the expiry, to recognize a server that returns the same
-//!   token again. The token is dropped when the next one arrives, or with the last handle. A
-//!   request in flight is a handle. A cache also keeps the last four tokens that an API rejected, to
+//!   token again. The token is dropped when the next one arrives, or with the cache. A request in
+//!   flight keeps the cache alive. A cache also keeps the last four tokens that an API rejected, to
 //!   recognize them.
 //! * The `String` that the closure of [`Secret::from_fn`] returns is wiped, and so is an
 //!   assertion's. The data that the closure read from is yours, as are a PEM or JWK that you pass
 //!   by reference.
 //! * DPoP proofs are not wiped. Each is valid for one request only.
-//! * The services of a layer share one copy of the token for each group of threads. The first request
-//!   with the next token removes all of these. A service that was called more than once holds its own
-//!   copy until its next call, even if the cache dropped the token. A clone that was not called holds
-//!   none.
+//! * The services of a layer share one copy of the token for each stripe (group of threads). The
+//!   first request with the next token removes all of these. A service that was called more than
+//!   once holds its own copy until its next call, even if the cache dropped the token. A clone that
+//!   was not called holds none.
 //! * The last good secret, key or assertion from a file, and the last good assertion of a closure,
 //!   are kept for the case that a read fails.
 //! * A certificate's key ([`ClientIdentity`]) passes through the PEM decoder of rustls, whose
@@ -197,21 +199,21 @@
 //! * At most one thread is stuck for each file, and 64 for the process. Until it is free again,
 //!   further reads of the file fail at once.
 //! * While the file of a secret or key cannot be read (I/O error, hung mount, no longer a regular
-//!   file), its last good value is used, with an [`Event::CredentialKept`]. A file that was
+//!   file), its last good value is used, with an [`EventKind::StaleCredentialUsed`]. A file that was
 //!   removed, is empty or has invalid content is an error. Assertions and certificates keep their
 //!   last good value in these cases too, an assertion until its `exp`.
 //!
-//! # What a token endpoint can do to you
+//! # Malicious token endpoint
 //!
 //! It can withhold a token. A token with a byte outside visible ASCII could add header fields to
-//! your requests; it is refused, as is a token above 64 KiB. An answer is read up to
+//! your requests; it is refused, as is a token above 64 KiB. A response is read up to
 //! [`body_cap`](ClientCredentialsBuilder::body_cap) and not decompressed by this crate. (reqwest
 //! decompresses if its `gzip` or a similar feature is on; the cap then counts the decompressed
 //! bytes.) Lifetimes are clamped. The scheme that is sent is a constant of this crate.
 //!
-//! # What an API can do to you
+//! # Malicious API
 //!
-//! It can reject tokens. That costs three acquisitions at once, then one after 60 s, doubling to
+//! It can reject tokens. That costs three acquisitions without a delay, one after another, then one after 60 s, doubling to
 //! one every 10 minutes. Requests to other APIs that share the cache wait for at most
 //! [`rejected_token_wait`](TokenCacheBuilder::rejected_token_wait) at each of these acquisitions.
 //!
@@ -225,7 +227,7 @@
 //! by the wall clock alone triggers one acquisition. Requests wait for it for at most 1 s, then use
 //! the cached token, because the wall clock may only have been corrected.
 //!
-//! A token that expires on its way to the API is answered 401 and replaced. The request is replayed
+//! A token that expires on its way to the API gets a 401 and is replaced. The request is replayed
 //! if the [replay policy](OAuthClientCredentialsLayer::replay) covers it.
 //!
 //! # What you must do

@@ -58,9 +58,9 @@
 //! # }
 //! ```
 //!
-//! A request without a key is sent without a token of this crate;
-//! [`without_key`](OAuthClientCredentialsLayer::without_key) refuses it instead. Waiting, replays,
-//! origins and a request's own `Authorization` work as with one token.
+//! A request without a key is sent without a token of this crate, unless
+//! [`without_key`](OAuthClientCredentialsLayer::without_key) refuses it. Waiting, replays, origins
+//! and requests with an existing `Authorization` field work as with one token.
 //!
 //! # What belongs in the key
 //!
@@ -120,41 +120,47 @@
 //!
 //! # When a tenant fails
 //!
-//! Each key has its own failures, pauses and rejections, as described in [outages](super::outages).
-//! A source that can't be made is a failure like any other: wrong settings of one tenant affect its
-//! own requests only, and the closure is called again after the pause.
+//! Each key has its own failures, backoff and rejections, as described in
+//! [outages](super::outages). A source that can't be made is a failure like any other: wrong
+//! settings of one tenant affect its own requests only, and the closure is called again after the
+//! cooldown.
 //!
-//! Tenants share a limit of 16 acquisitions that start at the same time. An acquisition that takes
-//! longer than 250 ms no longer counts, and tenants whose last acquisition failed have a separate
-//! limit. So a hundred tenants whose servers hang delay a healthy tenant's first token by less than
-//! 2 s. A tenant that gets no permit within half of its acquisition's time fails as
-//! [`Overloaded`](ErrorKind::Overloaded), and is tried again after a pause.
+//! Tenants share a limit of 16 acquisitions that are younger than 250 ms. An older acquisition no
+//! longer counts, and tenants whose last acquisition failed have a separate limit. So a hundred
+//! tenants whose servers hang delay a healthy tenant's first token by less than 2 s. A tenant that
+//! gets no permit within half of its acquisition's time fails as
+//! [`Overloaded`](ErrorKind::Overloaded), and is tried again after a cooldown.
 //! [`acquisition_start_limit`](KeyedTokenCacheBuilder::acquisition_start_limit) sets the limit.
 //!
-//! The runtime that drives an acquisition holds its permit. A runtime that is alive but not driven
-//! (a `block_on` for each call) keeps the permit until it is driven again, or dropped. An
-//! acquisition that waits for a permit blocks no others.
+//! An acquisition on a [stalled](super::outages#callers-clocks-and-runtimes) runtime, such as a
+//! current-thread runtime between two calls of `block_on`, keeps its permit until the runtime runs
+//! again or is dropped. An acquisition that waits for a permit blocks no others.
 //!
 //! # Events and settings for each tenant
 //!
 //! ```
 //! # use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
 //! use std::time::Duration;
-//! use tower_oauth2_client_credentials::Event;
+//! use tower_oauth2_client_credentials::event::EventKind;
 //!
 //! # let source = |_: &u64| Ok(|_: AcquireContext| async { Token::bearer("abc") });
 //! let tokens = KeyedTokenCache::builder(source)
-//!     .configure(|tenant, cache| {
-//!         let tenant = *tenant;
-//!         cache.wait_timeout(Duration::from_secs(5)).observer(move |event| {
-//!             if let Event::Failed { error, .. } = event {
-//!                 eprintln!("tenant {tenant}: {error}");
+//!     .name("billing")
+//!     .name_keys(|tenant| tenant.to_string())
+//!     .configure(|_, cache| {
+//!         cache.wait_timeout(Duration::from_secs(5)).observer(|event| {
+//!             if let EventKind::AcquisitionFailed { error, .. } = event.kind() {
+//!                 eprintln!("{}: {error}", event.client()); // billing[7]: …
 //!             }
 //!         })
 //!     })
 //!     .build();
 //! # drop(tokens);
 //! ```
+//!
+//! [`name_keys`](KeyedTokenCacheBuilder::name_keys) adds the key to the name in events and errors. Without
+//! it all tenants have the same name. Metrics count the tenants by readiness, without their keys, since each
+//! key would be a time series.
 //!
 //! # The state of all tenants
 //!

@@ -18,7 +18,7 @@
 //! use tower::{ServiceBuilder, ServiceExt};
 //! use tower_oauth2_client_credentials::{
 //!     BoxError, ClientCredentials, OAuthClientCredentialsLayer, Origins,
-//!     testing::{MockResponse, AuthorizationServer, RegisteredClient, ProtectedApi},
+//!     testing::{AuthorizationServer, MockResponse, ProtectedApi, RegisteredClient},
 //! };
 //!
 //! // In a test: #[tokio::test(start_paused = true)]

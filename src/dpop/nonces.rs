@@ -5,7 +5,7 @@ use std::{sync::Arc, time::SystemTime};
 use http::HeaderMap;
 
 use crate::{
-    event::Event,
+    event::EventKind,
     skew::Skew,
     sync::{Mutex, lock},
 };
@@ -52,24 +52,24 @@ impl Nonces {
         (api.nonce.clone(), api.skew.correct(local))
     }
 
-    /// Stores the nonce and the clock in an API's response.
+    /// Stores the nonce and the clock in an API's response. Returns an event if the clock's offset changes.
     pub(super) fn keep_api(
         &self,
         origin: &str,
         nonce: Option<&str>,
         headers: &HeaderMap,
         received: SystemTime,
-    ) {
+    ) -> Option<EventKind> {
         let mut apis = lock(&self.apis);
         let api = last_used(&mut apis, origin, received);
         if let Some(nonce) = nonce {
             api.nonce = Some(nonce.into());
         }
-        let event = api.skew.observe(headers, api.proved_at.min(received), received);
-        drop(apis);
-        if let Some(Event::ClockSkew { by, local_is_behind }) = event {
-            tracing::warn!(origin, ?by, local_is_behind, "the wall clock differs from an API's");
+        let mut event = api.skew.observe(headers, api.proved_at.min(received), received)?;
+        if let EventKind::ClockSkew { api, .. } = &mut event {
+            *api = Some(origin.to_owned());
         }
+        Some(event)
     }
 }
 

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     clock::WallClock,
     error::{Error, Problem},
+    event::Observer,
     jose::{self, Signer, SigningKey},
     skew::Skew,
     token::{ProofOfPossession, Token},
@@ -38,6 +39,8 @@ pub(crate) struct Prover {
     clock: Arc<dyn WallClock>,
     /// The authorization server's clock. Each API has its own skew.
     pub(super) skew: Skew,
+    /// Of the client that acquired the token.
+    observer: Observer,
 }
 
 /// The claims of a proof.
@@ -59,13 +62,14 @@ impl Prover {
         let (algorithm, jwk) = (key.algorithm(), key.bare_jwk());
         let header = format!(r#"{{"typ":"dpop+jwt","alg":"{algorithm}","jwk":{jwk}}}"#);
         let header = URL_SAFE_NO_PAD.encode(header).into();
-        Self { key, header, hashed: None, nonces, clock, skew }
+        let observer = Observer::default();
+        Self { key, header, hashed: None, nonces, clock, skew, observer }
     }
 
-    /// Attaches this prover to a token that is bound to the key.
-    pub(crate) fn bind(&self, token: Token) -> Token {
+    /// Attaches this prover to a token that is bound to the key. `observer`: for the clocks of APIs.
+    pub(crate) fn bind(&self, token: Token, observer: Observer) -> Token {
         let ath = jose::sha256(token.secret().as_bytes());
-        let prover = Self { hashed: Some((token.clone(), ath)), ..self.clone() };
+        let prover = Self { hashed: Some((token.clone(), ath)), observer, ..self.clone() };
         token.with_proof(Arc::new(prover))
     }
 
@@ -73,7 +77,7 @@ impl Prover {
     ///
     /// # Errors
     ///
-    /// As [`ProofOfPossession::prove`].
+    /// Same errors as [`ProofOfPossession::prove`].
     pub(crate) fn prove_token_request(
         &self,
         method: &Method,
@@ -151,7 +155,10 @@ impl ProofOfPossession for Prover {
     fn observe(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         let Some(htu) = Htu::of(uri) else { return false };
         let nonce = nonce(headers);
-        self.nonces.keep_api(htu.origin(), nonce, headers, self.clock.now());
+        let skewed = self.nonces.keep_api(htu.origin(), nonce, headers, self.clock.now());
+        if let Some(event) = skewed {
+            self.observer.emit(event);
+        }
         nonce.is_some()
     }
 }

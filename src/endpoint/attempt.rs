@@ -5,8 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::HeaderMap;
+use http::{HeaderMap, Uri};
 use tokio::time::Instant;
+use tracing::Span;
 
 #[cfg(feature = "hyper-transport")]
 use super::certificate_binding::CertificateBinding;
@@ -14,7 +15,7 @@ use super::certificate_binding::CertificateBinding;
 use super::dpop::{DpopAttempt, DpopConfig};
 use super::{
     attempt_context::AttemptContext,
-    body, discovery,
+    body, discovery, error_response,
     parameters::Parameters,
     request::{self, PreparedRequest},
     response::{self, RawResponse, ReadPolicy},
@@ -26,7 +27,7 @@ use crate::{
     client_auth::ClientAuth,
     clock::WallClock,
     error::{Error, Problem, sanitise},
-    event::{Event, Observer},
+    event::{AcquisitionReason, EventKind, Observer},
     secret_file::{READ_TIMEOUT, ReadContext},
     skew::Skew,
     source::AcquireContext,
@@ -42,7 +43,7 @@ pub(super) struct EndpointClient {
     #[cfg(feature = "dpop")]
     pub(super) dpop: DpopConfig,
     pub(super) auth: Box<dyn ClientAuth>,
-    /// For the name of the client.
+    /// A part of the name of the OAuth client.
     pub(super) client_id: Option<String>,
     pub(super) parameters: Parameters,
     pub(super) transport: Arc<dyn Transport>,
@@ -56,9 +57,19 @@ pub(super) struct EndpointClient {
     pub(super) skew: Skew,
 }
 
+/// What one attempt is made with.
+pub(super) struct Attempt {
+    /// For files, and the observer.
+    read: ReadContext,
+    #[cfg_attr(not(feature = "dpop"), expect(dead_code))]
+    reason: AcquisitionReason,
+    /// Gets the server and the status.
+    span: Span,
+}
+
 /// The response to a token request.
 struct Exchanged {
-    /// For nonces.
+    /// The header fields, which may have a nonce.
     #[cfg_attr(not(feature = "dpop"), expect(dead_code))]
     headers: HeaderMap,
     token: Result<Token, Error>,
@@ -80,10 +91,12 @@ impl EndpointClient {
 
     /// Reads of files may take half of an attempt that starts now. If a read does not finish, the
     /// error then names the file and not the authorization server.
-    pub(super) fn read_context(&self, acquire: &AcquireContext) -> ReadContext {
+    pub(super) fn new_attempt(&self, acquire: &AcquireContext, span: Span) -> Attempt {
         let left = acquire.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         let attempt = self.retry.attempt_timeout.min(left.unwrap_or(Duration::MAX));
-        ReadContext { timeout: READ_TIMEOUT.min(attempt / 2), observer: acquire.observer.clone() }
+        let timeout = READ_TIMEOUT.min(attempt / 2);
+        let read = ReadContext { timeout, observer: acquire.observer.clone() };
+        Attempt { read, reason: acquire.reason, span }
     }
 
     /// The authorization server's time, as far as it is known.
@@ -91,22 +104,25 @@ impl EndpointClient {
         self.skew.correct(self.clock.now())
     }
 
-    pub(super) async fn attempt(&self, context: &ReadContext) -> Result<Token, Error> {
+    pub(super) async fn attempt(&self, context: &Attempt) -> Result<Token, Error> {
         #[cfg(feature = "hyper-transport")]
         if let Some(binding) = &self.binding {
-            binding.refresh(context).await?;
+            binding.refresh(&context.read).await?;
         }
-        let endpoint = self.endpoint.resolve(&self.context(&context.observer)).await?;
+        let endpoint = self.endpoint.resolve(&self.context(&context.read.observer)).await?;
+        record_server(&context.span, &endpoint.url);
         let token = self.request_token(&endpoint, context).await;
         token.map_err(|error| match &endpoint.metadata {
             Some(metadata) => {
                 use Problem as K;
-                if let K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody =
-                    error.problem()
-                {
+                let may_have_moved = matches!(
+                    error.problem(),
+                    K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody
+                );
+                if may_have_moved || error.status().is_some_and(error_response::has_no_endpoint) {
                     self.endpoint.mark_stale();
                 }
-                discovery::explain(error, metadata, &self.context(&context.observer))
+                discovery::explain(error, metadata, &self.context(&context.read.observer))
             }
             None => error,
         })
@@ -115,7 +131,7 @@ impl EndpointClient {
     async fn request_token(
         &self,
         endpoint: &ResolvedEndpoint,
-        context: &ReadContext,
+        context: &Attempt,
     ) -> Result<Token, Error> {
         #[cfg(feature = "dpop")]
         if let Some(attempt) = self.dpop.attempt(endpoint, &self.clock, &self.skew).await? {
@@ -131,16 +147,17 @@ impl EndpointClient {
         &self,
         endpoint: &ResolvedEndpoint,
         attempt: &DpopAttempt,
-        context: &ReadContext,
+        context: &Attempt,
     ) -> Result<Token, Error> {
         let mut is_second = false;
         loop {
             let mut request = self.prepare(endpoint, context).await?;
             let sent = attempt.add_proof(&mut request)?;
-            let Exchanged { headers, token } = self.exchange(request, true, context).await?;
+            let exchanged = self.exchange(request, true, context).await?;
+            let Exchanged { headers, token } = exchanged;
             let received = attempt.observe(&headers, sent.as_deref());
             let error = match token {
-                Ok(token) => return Ok(attempt.bind(token)),
+                Ok(token) => return Ok(attempt.bind(token, &context.read.observer)),
                 Err(error) => received.adjust(error),
             };
             // The server requires a nonce (RFC 9449 §8). The second request belongs to the same
@@ -148,6 +165,8 @@ impl EndpointClient {
             if is_second || !received.allows_second_request(&error) {
                 return Err(error);
             }
+            let server = endpoint.url.host().unwrap_or_default().to_owned();
+            context.read.observer.emit(EventKind::NonceRequired { reason: context.reason, server });
             is_second = true;
         }
     }
@@ -155,21 +174,22 @@ impl EndpointClient {
     async fn prepare(
         &self,
         endpoint: &ResolvedEndpoint,
-        context: &ReadContext,
+        context: &Attempt,
     ) -> Result<PreparedRequest, Error> {
-        request::prepare(endpoint, &self.parameters, &*self.auth, self.now(), context).await
+        request::prepare(endpoint, &self.parameters, &*self.auth, self.now(), &context.read).await
     }
 
-    /// Sends a request and reads the response. `has_times`: whether the request contains the time.
+    /// Sends a request and reads the response. `has_times` says whether the request contains the
+    /// time.
     ///
     /// # Errors
     ///
-    /// When there is no response.
+    /// An error if there is no response.
     async fn exchange(
         &self,
         request: PreparedRequest,
         has_times: bool,
-        context: &ReadContext,
+        context: &Attempt,
     ) -> Result<Exchanged, Error> {
         let PreparedRequest { request, secrets } = request;
         let uri = request.uri().clone();
@@ -177,9 +197,11 @@ impl EndpointClient {
         let response = self.transport.send(request).await;
         let response = response.map_err(|error| transport_error(error, &uri, &secrets))?;
         let (parts, body) = response.into_parts();
+        context.span.record("http.response.status_code", parts.status.as_u16());
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
-        if let Some(event) = &skewed {
-            context.observer.emit(event);
+        let is_skewed = skewed.is_some();
+        if let Some(event) = skewed {
+            context.read.observer.emit(event);
         }
         let body = if response::wants_body(parts.status, &parts.headers) {
             body::read(body, self.body_cap).await
@@ -202,7 +224,7 @@ impl EndpointClient {
         let token = token.map(|token| token.with_issued_at(issued_at)).map_err(|error| {
             // The wrong time may be the only reason. The next attempt has the right time.
             let is_refused = error.status().is_some_and(|status| status.is_client_error());
-            let is_retryable = is_refused && skewed.is_some() && has_times;
+            let is_retryable = is_refused && is_skewed && has_times;
             if is_retryable { error.with_retryable(true) } else { error }
         });
         Ok(Exchanged { headers: parts.headers, token })
@@ -216,13 +238,20 @@ impl EndpointClient {
 
     /// The event of a granted scope that lacks a requested one. Some servers separate scopes by
     /// commas.
-    pub(super) fn scope_narrowed(&self, token: &Token) -> Option<Event> {
+    pub(super) fn scope_narrowed(&self, token: &Token) -> Option<EventKind> {
         let (requested, granted) = (self.parameters.scope()?, token.scope()?);
         let parts = |scope| str::split(scope, [' ', ',']).filter(|part| !part.is_empty());
         let missing = |part| !parts(granted).any(|granted| granted == part);
-        parts(requested).any(missing).then(|| Event::ScopeNarrowed {
+        parts(requested).any(missing).then(|| EventKind::ScopeNarrowed {
             requested: requested.to_owned(),
             granted: sanitise(granted),
         })
     }
+}
+
+/// Names the server of a token request, without the path, since some servers require keys in it.
+fn record_server(span: &Span, url: &Uri) {
+    let default = if url.scheme_str() == Some("http") { 80 } else { 443 };
+    span.record("server.address", url.host());
+    span.record("server.port", url.port_u16().unwrap_or(default));
 }

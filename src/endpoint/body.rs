@@ -1,4 +1,4 @@
-//! Reads an answer's body, up to a cap.
+//! Reads a response's body, up to a cap.
 
 use std::error::Error as StdError;
 

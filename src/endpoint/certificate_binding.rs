@@ -43,7 +43,7 @@ impl CertificateBinding {
     ///
     /// # Errors
     ///
-    /// When there is no certificate yet.
+    /// An error if there is no certificate yet.
     pub(super) async fn refresh(&self, context: &ReadContext) -> Result<(), Error> {
         self.identity.refresh(context).await
     }

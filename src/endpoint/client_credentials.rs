@@ -2,6 +2,8 @@
 
 use std::{fmt, sync::Arc};
 
+use tracing::{Span, field};
+
 use super::{attempt::EndpointClient, discovery::ServerMetadata, retry, token_endpoint::Endpoint};
 #[cfg(feature = "hyper-transport")]
 use crate::source::CacheHandle;
@@ -43,7 +45,9 @@ impl ClientCredentials {
     ///
     /// # Errors
     ///
-    /// Kind `Discovery`, `IssuerMismatch` or `AcquisitionTimeout`.
+    /// Kind [`Discovery`](crate::ErrorKind::Discovery), with the code `issuer_mismatch` if the
+    /// document has another issuer. Kind
+    /// [`AcquisitionTimeout`](crate::ErrorKind::AcquisitionTimeout) after `attempt_timeout`.
     ///
     /// # Examples
     ///
@@ -71,13 +75,14 @@ impl ClientCredentials {
 
 impl TokenSource for ClientCredentials {
     async fn acquire(&self, acquire: AcquireContext) -> Result<Token, Error> {
-        let attempt = || {
-            let context = self.client.read_context(&acquire);
-            async move { self.client.attempt(&context).await }
+        let attempt = |number| {
+            let span = attempt_span(number);
+            let context = self.client.new_attempt(&acquire, span.clone());
+            (async move { self.client.attempt(&context).await }, span)
         };
         let token = retry::run(&self.client.retry, &acquire, attempt).await?;
         if let Some(event) = self.client.scope_narrowed(&token) {
-            acquire.observer.emit(&event);
+            acquire.observer.emit(event);
         }
         Ok(token)
     }
@@ -112,6 +117,20 @@ impl TokenSource for ClientCredentials {
     fn adopt(&self, token: Token) -> Token {
         self.client.adopt(token)
     }
+}
+
+/// The span of one attempt, with OpenTelemetry's attributes of HTTP clients.
+fn attempt_span(number: u32) -> Span {
+    tracing::debug_span!(
+        "token_request",
+        attempt = number,
+        otel.kind = "client",
+        http.request.method = "POST",
+        server.address = field::Empty,
+        server.port = field::Empty,
+        http.response.status_code = field::Empty,
+        error.type = field::Empty,
+    )
 }
 
 impl fmt::Debug for ClientCredentials {

@@ -11,6 +11,7 @@ use crate::{
     clock::WallClock,
     dpop::{self, DpopKey, Nonces, Prover},
     error::{Error, Problem},
+    event::Observer,
     skew::Skew,
     token::{DPOP, Token},
 };
@@ -18,7 +19,7 @@ use crate::{
 /// The settings of DPoP, and the stored nonces.
 #[derive(Default)]
 pub(super) struct DpopConfig {
-    /// `None`: DPoP is off.
+    /// `None` if DPoP is off.
     pub(super) key: Option<DpopKey>,
     /// Whether a bearer token is accepted too.
     pub(super) optional: bool,
@@ -50,7 +51,7 @@ impl DpopConfig {
         let key = self.key.as_ref().and_then(DpopKey::given).filter(|_| token.is_bound());
         let Some(key) = key else { return token };
         let (nonces, clock) = (Arc::clone(&self.nonces), Arc::clone(clock));
-        Prover::new(key.clone(), nonces, clock, skew.clone()).bind(token)
+        Prover::new(key.clone(), nonces, clock, skew.clone()).bind(token, Observer::default())
     }
 
     /// The proofs of one attempt, if DPoP is on.
@@ -89,7 +90,7 @@ impl DpopAttempt {
         Ok(nonce)
     }
 
-    /// Stores the nonce of a response of any status. `sent`: the nonce in the request's proof.
+    /// Stores the nonce of a response of any status. `sent` is the nonce in the request's proof.
     pub(super) fn observe(&self, headers: &HeaderMap, sent: Option<&str>) -> ReceivedNonce {
         match dpop::nonce(headers) {
             None => ReceivedNonce::Absent,
@@ -101,8 +102,8 @@ impl DpopAttempt {
     }
 
     /// Attaches the prover to a token that is bound to the key.
-    pub(super) fn bind(&self, token: Token) -> Token {
-        if token.is_bound() { self.prover.bind(token) } else { token }
+    pub(super) fn bind(&self, token: Token, observer: &Observer) -> Token {
+        if token.is_bound() { self.prover.bind(token, observer.clone()) } else { token }
     }
 }
 

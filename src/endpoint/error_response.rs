@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 use super::{
     body::BodyError,
     fields::{Fields, Member, ParseError},
-    server_message,
+    server_message, token_members,
     transport_error::with_cause,
 };
 use crate::{
@@ -26,10 +26,15 @@ pub(super) fn by_status(status: StatusCode) -> Error {
     }
 }
 
+/// Whether the status says that there is no token endpoint at this address.
+pub(super) fn has_no_endpoint(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::GONE)
+}
+
 /// The error of a status without an OAuth error code. 401 and 403 mean refused credentials: retries
 /// could lock the client out. A 403 with `Retry-After` or an HTML page comes from a firewall or proxy,
-/// and is transient.
-pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) -> Error {
+/// and is transient. `body` is `None` if it was not read whole.
+pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: Option<&str>) -> Error {
     let error = by_status(status);
     match status {
         StatusCode::FORBIDDEN
@@ -50,7 +55,8 @@ pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: &str) 
 }
 
 /// Decides by the body first, since the content type is often wrong.
-fn is_html(headers: &HeaderMap, body: &str) -> bool {
+fn is_html(headers: &HeaderMap, body: Option<&str>) -> bool {
+    let Some(body) = body else { return has_html_type(headers) };
     let body = body.trim_start_matches('\u{feff}').trim_ascii_start();
     match body.bytes().next() {
         Some(b'{' | b'[') => false,
@@ -66,22 +72,25 @@ fn has_html_type(headers: &HeaderMap) -> bool {
 }
 
 /// An OAuth error (RFC 6749 §5.2). A code that is known to be final outranks the status. An unknown
-/// or transient code does not change the error of a 429 or a 5xx status.
+/// or transient code does not change the error of a 429 or a 5xx status. An unknown code does not
+/// change the error of a status for a wrong address either: frameworks put the name of the status there.
 pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
-    let status = without_code(body.status, body.headers, body.text);
+    let status = without_code(body.status, body.headers, Some(body.text));
     let known = Error::of(Problem::of_oauth_code(code));
-    let by_status = match status.problem() {
-        Problem::RateLimited => known.is_retryable() || known.problem() == Problem::OtherOAuthError,
-        _ => known.problem() == Problem::OtherOAuthError && status.is_retryable(),
-    };
     // A registered code cannot be a secret.
     let registered = known.problem() != Problem::OtherOAuthError;
+    let wrong_address = !registered && has_no_endpoint(body.status);
+    let by_status = match status.problem() {
+        Problem::RateLimited => known.is_retryable() || !registered,
+        _ => !registered && status.is_retryable() || wrong_address,
+    };
     let error = if by_status { status } else { known };
     let token = match &fields.access_token {
         Member::Text(token) => Some(token.as_str()),
         _ => None,
     };
-    let safe_code = if registered { Some(code) } else { body.secrets.safe(code, token) };
+    let safe = |text| body.safe(text).filter(|text| !body.secrets.are_repeated(text, token));
+    let safe_code = if registered { Some(code) } else { safe(code) };
     let message;
     let description = match fields.error_description.as_text() {
         Some(description) => Some(description),
@@ -90,8 +99,12 @@ pub(super) fn oauth(code: &str, fields: &Fields, body: ErrorBody<'_>) -> Error {
             message.as_ref().map(|message| message.as_str()).filter(|message| *message != code)
         }
     };
-    let safe = description.and_then(|text| body.secrets.safe(text, token));
+    let safe = description.and_then(safe);
     let error = match (safe_code, safe) {
+        (Some(code), Some(description)) if wrong_address => {
+            error.with_server_text(&format!("{code}: {description}"))
+        }
+        (Some(code), None) if wrong_address => error.with_server_text(code),
         (Some(code), description) => error.with_oauth_code(code, description),
         (None, Some(description)) => error.with_server_text(description),
         (None, None) => error,
@@ -237,7 +250,7 @@ impl ErrorBody<'_> {
 
     /// Adds a text of at most `most` characters.
     fn quote(&self, error: Error, text: &str, most: usize) -> Error {
-        match self.secrets.safe(text, None) {
+        match self.safe(text) {
             Some(text) => {
                 let end = text.char_indices().nth(most).map_or(text.len(), |(end, _)| end);
                 error.with_server_text(&text[..end])
@@ -246,14 +259,20 @@ impl ErrorBody<'_> {
         }
     }
 
-    /// The message in a body that is not an OAuth error. Plain text counts only in an error response:
-    /// in a success it may be the token.
+    /// The beginning of a text of this body, unless it repeats a secret or a token of the same body.
+    fn safe<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let text = self.secrets.safe(text, None)?;
+        (!token_members::are_repeated(self.text, text)).then_some(text)
+    }
+
+    /// The message in a body that is not an OAuth error. In a success, plain text and a member that looks
+    /// like a token may be the token.
     fn message(&self) -> Option<Zeroizing<String>> {
-        server_message::from_json(self.text).or_else(|| {
-            let text =
-                server_message::from_text(self.text).filter(|_| !self.status.is_success())?;
-            Some(Zeroizing::new(text.to_owned()))
-        })
+        let message = server_message::from_json(self.text);
+        if self.status.is_success() {
+            return message.filter(|message| !token_members::looks_like_token(message));
+        }
+        message.or_else(|| Some(Zeroizing::new(server_message::from_text(self.text)?.to_owned())))
     }
 }
 

@@ -66,7 +66,7 @@ impl Fields {
         })
     }
 
-    /// Reads a form. Some servers ignore `Accept` and answer with a form.
+    /// Reads a form. Some servers ignore `Accept` and return a form.
     pub(super) fn from_form(body: &[u8]) -> Result<Self, ParseError> {
         let malformed = |what: &str| ParseError::Malformed(what.into());
         let text = str::from_utf8(body).map_err(|_| malformed("it is not UTF-8"))?;

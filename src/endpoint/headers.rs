@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderValue, header};
 
 /// Header fields of token requests and of requests for metadata.
 ///
-/// A compressed answer could be a decompression bomb and saves little. Without `Accept-Encoding` a
-/// server may choose any coding (RFC 9110 §12.5.3), so the field says `identity`.
+/// A compressed response could be a decompression bomb and saves little. Without `Accept-Encoding`
+/// a server may choose any coding (RFC 9110 §12.5.3), so the field says `identity`.
 pub(super) fn common_headers() -> HeaderMap {
     const AGENT: &str = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
     let mut headers = HeaderMap::new();

@@ -23,6 +23,7 @@ mod retry_after;
 mod server_message;
 mod sharing;
 mod token_endpoint;
+mod token_members;
 mod token_type;
 mod transport_error;
 mod url;

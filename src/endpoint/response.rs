@@ -22,7 +22,7 @@ pub(super) struct RawResponse<'a> {
     pub(super) status: StatusCode,
     pub(super) headers: &'a HeaderMap,
     pub(super) body: Result<&'a [u8], BodyError>,
-    /// For a `Retry-After` that is a date.
+    /// The current time, to read a `Retry-After` that is a date.
     pub(super) now: SystemTime,
     /// The secrets in the request, which no error may show.
     pub(super) secrets: &'a SentSecrets,
@@ -46,11 +46,11 @@ pub(super) fn wants_body(status: StatusCode, headers: &HeaderMap) -> bool {
     !status.is_redirection() && !is_encoded(headers)
 }
 
-/// Reads an answer (RFC 6749 §5).
+/// Reads a response (RFC 6749 §5).
 ///
 /// # Errors
 ///
-/// Any response without a usable token. The error has the status and `Retry-After`.
+/// Any response without a usable token is an error. It has the status and `Retry-After`.
 pub(super) fn read(answer: RawResponse<'_>) -> Result<Token, Error> {
     let RawResponse { status, headers, secrets, .. } = answer;
     let retry_after = retry_after::read(headers, answer.now);
@@ -97,7 +97,7 @@ fn failure(answer: RawResponse<'_>) -> Error {
     let RawResponse { status, headers, secrets, .. } = answer;
     // The unread body may contain an error code. A status that says "later" or "no" is enough.
     let unread = |unread| {
-        let without_code = error_response::without_code(status, headers, "");
+        let without_code = error_response::without_code(status, headers, None);
         let enough = without_code.is_retryable() || without_code.is_permanent();
         if enough { without_code } else { unread }
     };
@@ -113,7 +113,7 @@ fn failure(answer: RawResponse<'_>) -> Error {
     let page = ErrorBody { status, headers, text: &text, secrets };
     match fields.error.as_text() {
         Some(code) => error_response::oauth(code, &fields, page),
-        None => page.describe(error_response::without_code(status, headers, &text)),
+        None => page.describe(error_response::without_code(status, headers, Some(&text))),
     }
 }
 
@@ -248,7 +248,12 @@ mod tests {
             (400, r#"{"error":"server_error"}"#, (K::ServerError, true)),
             (200, r#"{"error":"temporarily_unavailable"}"#, (K::TemporarilyUnavailable, true)),
             (500, r#"{"status":500,"error":"Internal Server Error"}"#, (K::ServerError, true)),
-            (404, r#"{"status":404,"error":"Not Found"}"#, (K::OtherOAuthError, false)),
+            (404, r#"{"status":404,"error":"Not Found"}"#, (K::HttpStatus, false)),
+            (405, r#"{"status":405,"error":"Method Not Allowed"}"#, (K::HttpStatus, false)),
+            (410, r#"{"error":"Gone","message":"use /v2"}"#, (K::HttpStatus, false)),
+            (404, r#"{"error":"invalid_client"}"#, (K::InvalidClient, false)),
+            (415, r#"{"error":"unsupported_media_type"}"#, (K::OtherOAuthError, false)),
+            (401, r#"{"status":401,"error":"Unauthorized"}"#, (K::OtherOAuthError, false)),
             (408, r#"{"error":"timeout"}"#, (K::HttpStatus, true)),
             (429, r#"{"error":"invalid_client"}"#, (K::InvalidClient, false)),
             (403, r#"{"error":""}"#, (K::HttpStatus, false)),

@@ -1,18 +1,21 @@
 //! The attempts of one acquisition, with backoff between them.
 
-use std::{future::Future, time::Duration};
+use std::{borrow::Cow, future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{Instrument, Span};
 
 use crate::{
     error::{Error, Problem},
-    event::Event,
+    event::EventKind,
+    limits::MAX_SETTING,
     source::AcquireContext,
 };
 
 /// The second attempt handles a lost connection, the third a failover.
 pub(super) const ATTEMPTS: u32 = 3;
-/// A token endpoint answers in well under a second; three times this is above the cache's bound.
+/// A token endpoint answers in well under a second; three times this is above the cache's
+/// `acquisition_timeout`.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longer than a round trip, and short for a waiting person.
 pub(super) const RETRY_BASE: Duration = Duration::from_millis(100);
@@ -35,56 +38,72 @@ impl Default for RetryPolicy {
 /// Runs attempts until one succeeds, a failure is not retryable, or the next attempt would start after
 /// the deadline. Then the last failure is returned at once, with the server's `Retry-After` for the
 /// cache's cooldown.
+///
+/// `attempt` gets the number of the attempt, from 1, and returns its future and span.
 pub(super) async fn run<T, F, Fut>(
     policy: &RetryPolicy,
     acquire: &AcquireContext,
     attempt: F,
 ) -> Result<T, Error>
 where
-    F: Fn() -> Fut,
+    F: Fn(u32) -> (Fut, Span),
     Fut: Future<Output = Result<T, Error>>,
 {
     let attempts = if acquire.single_attempt { 1 } else { policy.attempts };
     // Without a deadline of the caller, a long `Retry-After` must not block the caller for hours.
-    let own = Instant::now().checked_add(policy.attempt_timeout.saturating_mul(attempts));
-    let deadline = acquire.deadline.or(own);
+    let own = policy.attempt_timeout.saturating_mul(attempts).min(MAX_SETTING);
+    let deadline = acquire.deadline.unwrap_or_else(|| Instant::now() + own);
     for number in 1.. {
-        let error = match run_attempt(policy.attempt_timeout, deadline, attempt()).await {
+        let (future, span) = attempt(number);
+        let future = future.instrument(span.clone());
+        let error = match run_attempt(policy.attempt_timeout, deadline, future).await {
             Ok(token) => return Ok(token),
             Err(error) => error,
         };
+        span.record("error.type", &*error_type(&error));
+        drop(span);
+        let error = error.with_attempts(number);
         if number >= attempts || !error.is_retryable() {
             return Err(error);
         }
         let requested = error.retry_after().unwrap_or_default();
         let delay = backoff(policy.base, number, fastrand::f64()).max(requested);
         let next = Instant::now().checked_add(delay);
-        if next.is_none_or(|next| deadline.is_some_and(|deadline| next >= deadline)) {
+        if next.is_none_or(|next| next >= deadline) {
             return Err(error);
         }
         let failed = error.clone();
-        acquire.observer.emit(&Event::Retrying { attempt: number, error, delay });
+        acquire.observer.emit(EventKind::AttemptFailed {
+            reason: acquire.reason,
+            attempt: number,
+            error,
+            delay,
+        });
         sleep(delay).await;
-        // The deadline may have passed if the runtime was not driven in the meantime.
-        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        // The deadline may have passed if the runtime was stalled in the meantime.
+        if Instant::now() >= deadline {
             return Err(failed);
         }
     }
     unreachable!("the loop ends at the last attempt")
 }
 
+/// OpenTelemetry's `error.type` of HTTP clients: the status, or the name of the problem.
+fn error_type(error: &Error) -> Cow<'static, str> {
+    match error.status().filter(|status| status.is_client_error() || status.is_server_error()) {
+        Some(status) => status.as_str().to_owned().into(),
+        None => error.code().into(),
+    }
+}
+
 async fn run_attempt<T>(
     limit: Duration,
-    deadline: Option<Instant>,
+    deadline: Instant,
     attempt: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let end = Instant::now().checked_add(limit).into_iter().chain(deadline).min();
-    match end {
-        None => attempt.await,
-        Some(end) => timeout_at(end, attempt)
-            .await
-            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout))),
-    }
+    timeout_at(deadline.min(Instant::now() + limit), attempt)
+        .await
+        .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)))
 }
 
 /// Exponential backoff with full jitter: between zero and the doubled base, so that clients that failed

@@ -6,14 +6,14 @@ use crate::net::is_loopback;
 
 /// # Errors
 ///
-/// What is wrong and what to do. `name`: the name of the URL in that text.
+/// What is wrong and what to do. `name` is the URL's name in that text.
 pub(crate) fn parse(name: &str, text: &str, allow_plain_http: bool) -> Result<Uri, String> {
     parse_unnamed(text, allow_plain_http).map_err(|why| format!("{name}: {why}"))
 }
 
 /// # Errors
 ///
-/// As [`parse`].
+/// Same errors as [`parse`].
 pub(crate) fn check(name: &str, text: &str, allow_plain_http: bool) -> Result<(), String> {
     parse(name, text, allow_plain_http).map(drop)
 }

@@ -1,21 +1,23 @@
 //! The public kinds of failures.
 
+use http::StatusCode;
+
 /// The kind of an [`Error`](crate::Error).
 ///
 /// A permanent error needs an operator: later requests fail in the same way until something is
-/// changed. A transient error can pass without one. Two kinds can be either, and the error itself
+/// changed. A transient error can pass without one. Three kinds can be either, and the error itself
 /// says which: [`Error::is_permanent`](crate::Error::is_permanent).
 ///
-/// The third column suggests an HTTP status for a service that gets this error while it handles a
-/// request of its own caller. Add `Retry-After` with
+/// The third column is [`Error::suggested_status`](crate::Error::suggested_status): a status for a
+/// service that gets this error while it handles a request of its own caller. Add `Retry-After` with
 /// [`Error::next_attempt_in`](crate::Error::next_attempt_in) to a 503. Never pass on the
 /// authorization server's 401: your caller would believe that its own credentials are wrong.
 ///
 /// | kind | permanent or transient | status for your caller | what to do |
 /// | --- | --- | --- | --- |
-/// | [`OAuth`](Self::OAuth) | either | 500 if permanent, else 503 | See [`Error::oauth_code`](crate::Error::oauth_code). Check credentials, scope and the client's registration. `server_error` and `temporarily_unavailable` are transient. |
+/// | [`OAuth`](Self::OAuth) | either | 500 if permanent, else 503 | See [`Error::oauth_code`](crate::Error::oauth_code). Check credentials, scope and the client's registration. `server_error` and `temporarily_unavailable` are transient, as are codes with a status such as 503. |
 /// | [`RateLimited`](Self::RateLimited) | transient | 503 | Share one cache between clients, and check how many instances run. |
-/// | [`HttpStatus`](Self::HttpStatus) | either | 502 | Check the token URL. A 401 or 403 is permanent: check the credentials. |
+/// | [`HttpStatus`](Self::HttpStatus) | either | 502 | Check the token URL. A 401 or 403 is permanent, unless a firewall or proxy sent it: check the credentials. |
 /// | [`Redirect`](Self::Redirect) | permanent | 500 | Set the token URL to the final address. |
 /// | [`InvalidResponse`](Self::InvalidResponse) | transient | 502 | Check the token URL, and for a proxy or login page in between. |
 /// | [`UnsupportedTokenType`](Self::UnsupportedTokenType) | permanent | 500 | Configure the same token type here and at the authorization server, such as DPoP. |
@@ -29,28 +31,28 @@
 /// | [`Discovery`](Self::Discovery) | either | 502 | Check the issuer, or give the token URL. Another issuer or an unlisted authentication method is permanent. |
 /// | [`Source`](Self::Source) | transient | 503 | See the cause: it is the error of your own token source. |
 /// | [`Config`](Self::Config) | permanent | 500 | Correct the setting that the message names. |
-/// | [`Refused`](Self::Refused) | transient | 500 | Correct the request that the message describes. Other requests are not affected. |
+/// | [`Refused`](Self::Refused) | this request | 500 | Correct the request that the message describes: it fails each time. Other requests are not affected. |
 ///
 /// # Examples
 ///
 /// ```
-/// use http::StatusCode;
-/// use tower_oauth2_client_credentials::{Error, ErrorKind};
+/// use http::Response;
+/// use tower_oauth2_client_credentials::{BoxError, Error, ErrorKind};
 ///
-/// /// The status for the caller of this service.
-/// fn status(error: &Error) -> StatusCode {
-///     match error.kind() {
-///         ErrorKind::OAuth if error.is_permanent() => StatusCode::INTERNAL_SERVER_ERROR,
-///         ErrorKind::AcquisitionTimeout | ErrorKind::WaitTimeout => StatusCode::GATEWAY_TIMEOUT,
-///         ErrorKind::Config | ErrorKind::Refused => StatusCode::INTERNAL_SERVER_ERROR,
-///         _ => StatusCode::SERVICE_UNAVAILABLE,
+/// /// The response to the caller of this service, after a request to an API failed.
+/// fn response(error: &BoxError) -> Response<String> {
+///     let Some(error) = Error::find(&**error) else {
+///         return Response::builder().status(502).body("no response".to_owned()).unwrap();
+///     };
+///     let mut response = Response::builder().status(error.suggested_status());
+///     if let Some(next) = error.next_attempt_in() {
+///         response = response.header("retry-after", next.as_secs() + 1);
 ///     }
+///     response.body("no token".to_owned()).unwrap()
 /// }
 ///
-/// let error = Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None);
-/// assert_eq!(status(&error), 500);
-/// let error = Error::new(ErrorKind::OAuth).with_oauth_code("temporarily_unavailable", None);
-/// assert_eq!(status(&error), 503);
+/// let error = Error::new(ErrorKind::WaitTimeout);
+/// assert_eq!(response(&error.into()).status(), 504);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -59,7 +61,7 @@ pub enum ErrorKind {
     OAuth,
     /// 429 (RFC 6585 §4).
     RateLimited,
-    /// An error status without an OAuth error code.
+    /// An error status without a registered OAuth error code.
     HttpStatus,
     /// A redirect, which is never followed for token requests.
     Redirect,
@@ -93,11 +95,29 @@ pub enum ErrorKind {
     Refused,
 }
 
+impl ErrorKind {
+    /// The status in the table, for a transient error.
+    pub(super) fn suggested_status(self) -> StatusCode {
+        match self {
+            Self::HttpStatus | Self::InvalidResponse | Self::Discovery => StatusCode::BAD_GATEWAY,
+            Self::AcquisitionTimeout | Self::WaitTimeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::OAuth | Self::RateLimited | Self::Transport | Self::Overloaded | Self::Source => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Redirect
+            | Self::UnsupportedTokenType
+            | Self::Panicked
+            | Self::Runtime
+            | Self::Credentials
+            | Self::Config
+            | Self::Refused => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::{HashMap, HashSet};
-
-    use http::StatusCode;
 
     use super::*;
     use crate::error::{Error, Problem};
@@ -129,11 +149,18 @@ mod tests {
         assert!(rows.len() <= 18);
         for (name, cells) in rows {
             let [_, status, action] = cells[..] else { panic!("{name}: {cells:?}") };
-            for word in status.split(' ').filter(|word| word.starts_with(char::is_numeric)) {
-                let code = StatusCode::try_from(word.trim_end_matches(',')).unwrap();
-                assert!(code.is_server_error(), "{name}: {code}");
+            for permanent in [true, false] {
+                let kind = Problem::ALL.map(|it| Error::of(it).kind());
+                let kind = kind.into_iter().find(|it| format!("{it:?}") == name).unwrap();
+                let error = Error::new(kind).with_permanent(permanent);
+                let expected = match status {
+                    "500 if permanent, else 503" if permanent => "500",
+                    "500 if permanent, else 503" => "503",
+                    status => status,
+                };
+                assert_eq!(error.suggested_status().as_str(), expected, "{name}");
             }
-            assert!(status.starts_with('5') && action.trim_end().ends_with(". |"), "{name}");
+            assert!(action.trim_end().ends_with(". |"), "{name}");
         }
     }
 
@@ -151,7 +178,7 @@ mod tests {
         for (name, cells) in rows() {
             let expected: &[bool] = match cells[0] {
                 "permanent" => &[true],
-                "transient" => &[false],
+                "transient" | "this request" => &[false],
                 "either" => &[true, false],
                 other => panic!("{name}: {other}"),
             };

@@ -4,11 +4,13 @@
 mod advice;
 mod chain;
 mod find;
+mod format;
 mod kind;
+mod logged;
 mod problem;
 mod text;
 
-use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc, time::Duration};
+use std::{borrow::Cow, error::Error as StdError, sync::Arc, time::Duration};
 
 use http::StatusCode;
 
@@ -16,22 +18,30 @@ use http::StatusCode;
 pub(crate) use chain::tests::Link;
 pub(crate) use chain::{causes, links};
 pub use kind::ErrorKind;
+pub(crate) use logged::Logged;
 pub(crate) use problem::Problem;
 pub(crate) use text::{join_names, sanitise};
 
-/// Maximum number of causes in `Debug`.
-const MAX_CAUSES: usize = 16;
-
 /// A boxed error, as tower's middleware uses it.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{BoxError, Error, ErrorKind};
+///
+/// let boxed: BoxError = Error::new(ErrorKind::Source).into();
+/// assert!(Error::find(&*boxed).is_some());
+/// ```
 pub type BoxError = Box<dyn StdError + Send + Sync>;
 
-/// There is no token, or a request was not sent.
+/// The error type of this crate: no token could be acquired, or a request was refused.
 ///
 /// The layer's service error is [`BoxError`]. [`Error::find`] finds this type in it, also below
 /// the errors of other middleware.
 ///
-/// `Display` is the message: the problem, and what to do. `Debug` is the message and its causes, so
-/// that a `main` that returns a [`BoxError`] prints both. Both never show a token, a secret or a key.
+/// `Display` is the message: the client if the error comes from a cache, the problem, and what to do.
+/// `Debug` is the message and its causes, so that a `main` that returns a [`BoxError`] prints both. Both
+/// never show a token, a secret or a key.
 /// Text of a server is stripped of invisible characters and shortened. It is left out if it repeats a
 /// part of a secret.
 ///
@@ -48,6 +58,7 @@ pub type BoxError = Box<dyn StdError + Send + Sync>;
 pub struct Error {
     inner: Arc<Inner>,
     next_attempt_in: Option<Duration>,
+    client: Option<Arc<str>>,
 }
 
 #[derive(Clone)]
@@ -58,8 +69,13 @@ struct Inner {
     status: Option<StatusCode>,
     retry_after: Option<Duration>,
     fleet_cooldown: Option<FleetCooldown>,
-    retryable: bool,
-    permanent: bool,
+    /// How many attempts the acquisition made.
+    attempts: Option<u32>,
+    /// Set if the problem does not decide.
+    retryable: Option<bool>,
+    permanent: Option<bool>,
+    /// Too many acquisitions were queued, so the token source was not called.
+    not_started: bool,
     /// Replaces the kind's advice.
     advice: Option<&'static str>,
     detail: Option<Cow<'static, str>>,
@@ -102,13 +118,16 @@ impl Error {
                 status: None,
                 retry_after: None,
                 fleet_cooldown: None,
-                retryable: problem.usually_retryable(),
-                permanent: problem.is_permanent(),
+                attempts: None,
+                retryable: None,
+                permanent: None,
+                not_started: false,
                 advice: None,
                 detail: None,
                 source: None,
             }),
             next_attempt_in: None,
+            client: None,
         }
     }
 
@@ -119,69 +138,79 @@ impl Error {
         Self::of(Problem::Source).with_source(cause)
     }
 
-    /// Adds a detail in this crate's words.
+    /// Adds a detail, which follows the problem in the message. It must not contain a secret.
     #[must_use]
     pub fn with_detail(self, detail: impl Into<Cow<'static, str>>) -> Self {
         let detail = detail.into();
         self.with(|inner| inner.detail = Some(detail))
     }
 
-    /// The cause.
+    /// Sets the cause.
     #[must_use]
     pub fn with_source(self, cause: impl Into<BoxError>) -> Self {
         let cause: Arc<dyn StdError + Send + Sync> = Arc::from(cause.into());
         self.with(|inner| inner.source = Some(cause))
     }
 
-    /// The OAuth error code and description of an answer (RFC 6749 §5.2). Both are sanitized. For an
-    /// error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
-    /// retryable and whether it is permanent.
+    /// Sets the OAuth error code and description of a response (RFC 6749 §5.2). Both are sanitized.
+    /// For an error of the kind [`OAuth`](ErrorKind::OAuth) a registered code decides whether it is
+    /// retryable and whether it is permanent, unless [`with_retryable`](Self::with_retryable) or
+    /// [`with_permanent`](Self::with_permanent) does. A later code replaces an earlier one.
     #[must_use]
     pub fn with_oauth_code(self, code: &str, description: Option<&str>) -> Self {
         let code = sanitise(code).into_boxed_str();
         let description = description.map(|text| sanitise(text).into_boxed_str());
         self.with(|inner| {
-            let problem = Problem::of_oauth_code(&code);
-            if inner.problem == Problem::OtherOAuthError && problem != inner.problem {
-                inner.problem = problem;
-                inner.retryable = problem.usually_retryable();
-                inner.permanent = problem.is_permanent();
+            // The problem of the earlier code. A status outranks some codes, and remains the problem then.
+            let earlier = inner.oauth_code.as_deref().map(Problem::of_oauth_code);
+            if inner.problem == earlier.unwrap_or(Problem::OtherOAuthError) {
+                inner.problem = Problem::of_oauth_code(&code);
             }
             inner.oauth_code = Some(code);
             inner.server_text = description;
         })
     }
 
-    /// The beginning of the server's text, sanitized.
+    /// Sets the beginning of the server's text, sanitized.
     #[must_use]
     pub fn with_server_text(self, text: &str) -> Self {
         let text = sanitise(text).into_boxed_str();
         self.with(|inner| inner.server_text = Some(text))
     }
 
-    /// The HTTP status of the answer. It does not change whether the error is retryable or permanent.
+    /// Sets the HTTP status of the response. It does not change whether the error is retryable or
+    /// permanent.
     #[must_use]
     pub fn with_status(self, status: StatusCode) -> Self {
         self.with(|inner| inner.status = Some(status))
     }
 
-    /// How long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
+    /// Sets how long to wait before the next request (`Retry-After`, RFC 9110 §10.2.3).
     #[must_use]
     pub fn with_retry_after(self, retry_after: Option<Duration>) -> Self {
         self.with(|inner| inner.retry_after = retry_after)
     }
 
-    /// Whether the acquisition may retry.
+    /// Sets whether the acquisition may retry.
     #[must_use]
     pub fn with_retryable(self, retryable: bool) -> Self {
-        self.with(|inner| inner.retryable = retryable)
+        self.with(|inner| inner.retryable = Some(retryable))
     }
 
-    /// Whether the error needs operator action. After a permanent error the cache waits longer before
-    /// it asks the token source again.
+    /// Sets whether the error needs operator action. After a permanent error the cache waits longer
+    /// before it asks the token source again.
     #[must_use]
     pub fn with_permanent(self, permanent: bool) -> Self {
-        self.with(|inner| inner.permanent = permanent)
+        self.with(|inner| inner.permanent = Some(permanent))
+    }
+
+    /// The error of the last one of this many attempts.
+    pub(crate) fn with_attempts(self, attempts: u32) -> Self {
+        self.with(|inner| inner.attempts = Some(attempts))
+    }
+
+    pub(crate) fn attempts(&self) -> Option<u32> {
+        self.inner.attempts
     }
 
     /// Replaces the kind's advice, if that is too general.
@@ -210,15 +239,30 @@ impl Error {
         self.inner.fleet_cooldown
     }
 
+    /// Marks an acquisition that ended before the token source was called.
+    #[cfg(any(feature = "keyed", test))]
+    pub(crate) fn with_not_started(self) -> Self {
+        self.with(|inner| inner.not_started = true)
+    }
+
+    /// Removes the mark, and returns whether it was set. The cache of the acquisition removes it, since a
+    /// source may return the error of another cache.
+    pub(crate) fn take_not_started(self) -> (Self, bool) {
+        match self.inner.not_started {
+            true => (self.with(|inner| inner.not_started = false), true),
+            false => (self, false),
+        }
+    }
+
     pub(crate) fn with_next_attempt_in(mut self, next: Duration) -> Self {
         self.next_attempt_in = Some(next);
         self
     }
 
-    /// The chain of causes in one line, unless the message contains it.
-    pub(crate) fn cause_text(&self) -> Option<String> {
-        let text = causes(self.source()?);
-        (!text.is_empty() && !self.to_string().contains(&text)).then_some(text)
+    /// Names the client in the message, unless it has a name.
+    pub(crate) fn with_client(mut self, client: &Arc<str>) -> Self {
+        self.client.get_or_insert_with(|| Arc::clone(client));
+        self
     }
 
     pub(crate) fn detail(&self) -> Option<&str> {
@@ -232,7 +276,7 @@ impl Error {
 
     /// What kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
-        self.inner.problem.kind(self.inner.oauth_code.is_some())
+        self.inner.problem.kind(self.oauth_code())
     }
 
     /// The stable name of the problem, for logs and metrics. It is finer than the kind: a registered
@@ -252,7 +296,7 @@ impl Error {
         self.inner.oauth_code.as_deref()
     }
 
-    /// The HTTP status of the token endpoint's answer, if there was one.
+    /// The HTTP status of the token endpoint's response, if there was one.
     pub fn status(&self) -> Option<StatusCode> {
         self.inner.status
     }
@@ -267,9 +311,15 @@ impl Error {
         self.next_attempt_in
     }
 
+    /// The name of the client whose token is missing: [`TokenCache::name`](crate::TokenCache::name).
+    /// `None` for an error outside of any cache.
+    pub fn client(&self) -> Option<&str> {
+        self.client.as_deref()
+    }
+
     /// Whether the same token request may succeed when it is sent again.
     pub fn is_retryable(&self) -> bool {
-        self.inner.retryable
+        self.inner.retryable.unwrap_or(self.inner.problem.usually_retryable())
     }
 
     /// Whether a timeout elapsed: of an attempt, an acquisition or a waiting caller.
@@ -279,70 +329,33 @@ impl Error {
 
     /// Whether the error needs operator action: wrong credentials, scope or settings.
     pub fn is_permanent(&self) -> bool {
-        self.inner.permanent
+        self.inner.permanent.unwrap_or(self.inner.problem.is_permanent())
+    }
+
+    /// The status to answer your own caller with, if it made a request that needed the token. The
+    /// table of [`ErrorKind`] lists them: 500, 502, 503 or 504.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{Error, ErrorKind};
+    ///
+    /// let error = Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None);
+    /// assert_eq!(error.suggested_status(), 500);
+    /// let error = Error::new(ErrorKind::OAuth).with_oauth_code("temporarily_unavailable", None);
+    /// assert_eq!(error.suggested_status(), 503);
+    /// ```
+    pub fn suggested_status(&self) -> StatusCode {
+        match self.kind() {
+            ErrorKind::OAuth if self.is_permanent() => StatusCode::INTERNAL_SERVER_ERROR,
+            kind => kind.suggested_status(),
+        }
     }
 }
 
 impl From<ErrorKind> for Error {
     fn from(kind: ErrorKind) -> Self {
         Self::new(kind)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let inner = &*self.inner;
-        let name = match inner.problem {
-            Problem::OtherOAuthError => inner.oauth_code.as_deref(),
-            _ => None,
-        };
-        let advice = inner.advice.unwrap_or(inner.problem.advice());
-        write!(f, "{}: ", name.unwrap_or(inner.problem.as_str()))?;
-        match &inner.detail {
-            // The detail of the transport has the problem and the advice.
-            Some(detail) if inner.problem == Problem::Transport => f.write_str(detail)?,
-            Some(detail) => write!(f, "{advice}; {detail}")?,
-            None => f.write_str(advice)?,
-        }
-        match (&inner.status, &inner.server_text) {
-            (Some(status), Some(text)) => write!(f, " (HTTP {}: \"{text}\")", status.as_u16())?,
-            (Some(status), None) => write!(f, " (HTTP {})", status.as_u16())?,
-            (None, Some(text)) => write!(f, " (\"{text}\")")?,
-            (None, None) => {}
-        }
-        if let Some(next) = self.next_attempt_in {
-            write!(f, "; the next attempt is due in {:.1} s", next.as_secs_f32())?;
-        }
-        Ok(())
-    }
-}
-
-/// The text of `Display` and its causes in one line, for a `main` that returns an error. The
-/// alternate form adds the fields.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)?;
-        let mut cause = self.source();
-        for _ in 0..MAX_CAUSES {
-            let Some(error) = cause else { break };
-            write!(f, "; caused by: {error}")?;
-            cause = error.source();
-        }
-        if !f.alternate() {
-            return Ok(());
-        }
-        let inner = &*self.inner;
-        f.write_str("\n")?;
-        f.debug_struct("Error")
-            .field("kind", &self.kind())
-            .field("code", &self.code())
-            .field("oauth_code", &inner.oauth_code)
-            .field("status", &inner.status)
-            .field("retry_after", &inner.retry_after)
-            .field("retryable", &inner.retryable)
-            .field("permanent", &inner.permanent)
-            .field("next_attempt_in", &self.next_attempt_in)
-            .finish_non_exhaustive()
     }
 }
 

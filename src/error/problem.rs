@@ -166,8 +166,8 @@ impl Problem {
         Self::ALL.into_iter().find(|problem| problem.as_str() == name)
     }
 
-    /// The kind that users match on. `has_code` means that the answer had an OAuth error code.
-    pub(crate) fn kind(self, has_code: bool) -> ErrorKind {
+    /// The kind that users match on. `code` is the OAuth error code of the response.
+    pub(crate) fn kind(self, code: Option<&str>) -> ErrorKind {
         use Problem as K;
         match self {
             K::InvalidClient
@@ -182,7 +182,8 @@ impl Problem {
             | K::InvalidDpopProof
             | K::TemporarilyUnavailable
             | K::OtherOAuthError => ErrorKind::OAuth,
-            K::ServerError | K::HttpStatus if has_code => ErrorKind::OAuth,
+            // A 5xx status is this problem too, with any body.
+            K::ServerError if code == Some("server_error") => ErrorKind::OAuth,
             K::ServerError | K::HttpStatus => ErrorKind::HttpStatus,
             K::RateLimited => ErrorKind::RateLimited,
             K::Redirect => ErrorKind::Redirect,

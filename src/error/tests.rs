@@ -28,6 +28,36 @@ fn an_unknown_code_is_named_by_the_server_and_sanitised() {
 }
 
 #[test]
+fn a_code_changes_no_explicit_choice() {
+    let explicit = Error::new(ErrorKind::OAuth).with_permanent(false).with_retryable(true);
+    let error = explicit.with_oauth_code("invalid_grant", None);
+    assert_eq!((error.is_permanent(), error.is_retryable()), (false, true));
+    assert_eq!(error.code(), "invalid_grant");
+    let error = Error::new(ErrorKind::OAuth).with_oauth_code("server_error", None);
+    assert_eq!((error.is_permanent(), error.is_retryable()), (false, true));
+}
+
+#[test]
+fn a_later_code_replaces_an_earlier_one() {
+    let codes = ["invalid_grant", "server_error", "unheard_of", "invalid_scope"];
+    let mut error = Error::new(ErrorKind::OAuth);
+    for code in codes {
+        error = error.with_oauth_code(code, None);
+        let known = if code == "unheard_of" { "other_oauth_error" } else { code };
+        assert_eq!((error.oauth_code(), error.code()), (Some(code), known));
+        assert_eq!(error.kind(), ErrorKind::OAuth);
+        assert_eq!(error.is_permanent(), code != "server_error");
+        assert!(error.to_string().starts_with(code), "{error}");
+    }
+    // The kind of another error is not changed.
+    for kind in [ErrorKind::RateLimited, ErrorKind::Source] {
+        let error = Error::new(kind).with_oauth_code("a", None).with_oauth_code("b", None);
+        let error = error.with_oauth_code("invalid_client", None);
+        assert_eq!((error.kind(), error.is_permanent()), (kind, false));
+    }
+}
+
+#[test]
 fn a_remembered_failure_names_the_next_attempt() {
     let error = Error::of(Problem::ServerError)
         .with_status(StatusCode::BAD_GATEWAY)
@@ -65,7 +95,7 @@ fn the_cause_is_behind_source_and_not_in_the_text() {
 }
 
 #[test]
-fn a_registered_code_decides_and_the_kind_tells_that_there_was_a_code() {
+fn a_registered_code_decides_about_kind_and_retries() {
     let oauth = |code| Error::new(ErrorKind::OAuth).with_oauth_code(code, None);
     for (code, name, permanent) in [
         ("invalid_scope", "invalid_scope", true),
@@ -82,7 +112,7 @@ fn a_registered_code_decides_and_the_kind_tells_that_there_was_a_code() {
     let failing = Error::of(Problem::ServerError);
     assert_eq!(failing.kind(), ErrorKind::HttpStatus);
     let failing = failing.with_oauth_code("busy", None);
-    assert_eq!((failing.kind(), failing.code()), (ErrorKind::OAuth, "server_error"));
+    assert_eq!((failing.kind(), failing.code()), (ErrorKind::HttpStatus, "server_error"));
     let throttled = Error::of(Problem::RateLimited).with_oauth_code("slow_down", None);
     assert_eq!(throttled.kind(), ErrorKind::RateLimited);
     assert!(!failing.is_permanent() && failing.is_retryable() && throttled.is_retryable());

@@ -1,6 +1,6 @@
-//! What keeps a request from a token, or from being sent again.
+//! Why a request is sent without a token, and why it is sent again or not.
 
-/// Why a request must not carry the token.
+/// Why a request was sent without the token, or refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum WithheldReason {
@@ -10,10 +10,15 @@ pub enum WithheldReason {
     OtherHost,
     /// It has several `Host` fields.
     SeveralHosts,
-    /// Its method is `TRACE` or `TRACK`, whose answer repeats the request's fields (RFC 9110 §9.3.8).
+    /// Its method is `TRACE` or `TRACK`, whose response repeats the request's fields (RFC 9110
+    /// §9.3.8).
     Trace,
     /// It has no key to choose a token by (feature `keyed`).
     NoKey,
+    /// It has its own authorization field, which the layer keeps.
+    ExistingAuthorization,
+    /// The caller asked for it by [`SkipToken`](crate::layer::SkipToken).
+    Skipped,
 }
 
 impl WithheldReason {
@@ -25,6 +30,8 @@ impl WithheldReason {
             Self::SeveralHosts => "several_hosts",
             Self::Trace => "trace",
             Self::NoKey => "no_key",
+            Self::ExistingAuthorization => "existing_authorization",
+            Self::Skipped => "skipped",
         }
     }
 
@@ -45,6 +52,11 @@ impl WithheldReason {
                  another method"
             }
             Self::NoKey => "the request has no key to choose a token by; see RequestHead",
+            Self::ExistingAuthorization => {
+                "the request carries its own authorization field; remove it, or see \
+                 existing_authorization"
+            }
+            Self::Skipped => "the request has the extension SkipToken",
         }
     }
 }
@@ -58,13 +70,13 @@ pub enum NotReplayedReason {
     Policy,
     /// The policy kept its body, but could not give it back.
     BodyUnavailable,
-    /// No other token is available: see the [`Event::Rejected`](super::Event::Rejected) or
-    /// [`Event::Failed`](super::Event::Failed) before.
+    /// No other token is available: see the [`EventKind::Rejected`](super::EventKind::Rejected) or
+    /// [`EventKind::AcquisitionFailed`](super::EventKind::AcquisitionFailed) before.
     NoOtherToken,
     /// It was sent again once already.
     AlreadyReplayed,
-    /// The status came in the trailers of a gRPC answer, which the caller reads already.
-    AnswerBegan,
+    /// The status came in the trailers of a gRPC response, which the caller reads already.
+    ResponseStarted,
     /// It was sent again, and the connection was lost. The API may have acted on it.
     ConnectionLost,
 }
@@ -77,7 +89,7 @@ impl NotReplayedReason {
             Self::BodyUnavailable => "body_unavailable",
             Self::NoOtherToken => "no_other_token",
             Self::AlreadyReplayed => "already_replayed",
-            Self::AnswerBegan => "answer_began",
+            Self::ResponseStarted => "response_started",
             Self::ConnectionLost => "connection_lost",
         }
     }
@@ -97,13 +109,36 @@ impl NotReplayedReason {
             Self::AlreadyReplayed => {
                 "it was sent again once already; check whether this API accepts these tokens"
             }
-            Self::AnswerBegan => {
+            Self::ResponseStarted => {
                 "the caller reads the answer already; if the call failed before it began, the \
                  server should answer with trailers only"
             }
             Self::ConnectionLost => {
                 "the connection was lost after it was sent again, and the API may have acted on it"
             }
+        }
+    }
+}
+
+/// Why a request is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ReplayReason {
+    /// The API rejected the token, and another one is available.
+    OtherToken,
+    /// The API requires a DPoP proof with its nonce (RFC 9449 §9).
+    Nonce,
+    /// The connection was lost while the request was sent for the second time.
+    ConnectionLost,
+}
+
+impl ReplayReason {
+    /// A short name, as used in events and metrics.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OtherToken => "other_token",
+            Self::Nonce => "nonce",
+            Self::ConnectionLost => "connection_lost",
         }
     }
 }

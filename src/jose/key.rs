@@ -44,8 +44,9 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, saying what to do: for an RSA key below 2048 bits (RFC 7518 §3.3), a key
-    /// that does not fit the algorithm, a public key, more than one private key, or damage.
+    /// Kind `Config` for an RSA key below 2048 bits (RFC 7518 §3.3), a key that does not fit the
+    /// algorithm, a public key, more than one private key, or a damaged one. The message says what
+    /// to do.
     pub fn from_pem(algorithm: SigningAlgorithm, pem: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::with_pem(pem.as_ref(), Some(algorithm), "")
     }
@@ -55,8 +56,8 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// As [`from_pem`](Self::from_pem); also when an RSA key has no `alg`, or `alg` is `none` or
-    /// not known, or `use` or `key_ops` say that the key is for something else.
+    /// Same errors as [`from_pem`](Self::from_pem). Also when an RSA key has no `alg`, or `alg` is
+    /// `none` or not known, or `use` or `key_ops` say that the key is for something else.
     pub fn from_jwk(jwk: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::with_jwk(jwk.as_ref(), None, "use from_jwk_as")
     }
@@ -65,12 +66,13 @@ impl SigningKey {
     ///
     /// # Errors
     ///
-    /// As [`from_jwk`](Self::from_jwk); also when the JWK names another algorithm.
+    /// Same errors as [`from_jwk`](Self::from_jwk). Also when the JWK names another algorithm.
     pub fn from_jwk_as(algorithm: SigningAlgorithm, jwk: impl AsRef<[u8]>) -> Result<Self, Error> {
         Self::with_jwk(jwk.as_ref(), Some(algorithm), "")
     }
 
-    /// A key in PEM or a JWK. `advice`: how to set the algorithm of a key that fits several.
+    /// Reads a key in PEM or a JWK. `advice` says how to set the algorithm of a key that fits
+    /// several.
     #[cfg(feature = "jwt")]
     pub(super) fn from_text(
         text: &str,
@@ -149,7 +151,8 @@ impl SigningKey {
         Ok(Self { pair: Arc::new(pair), algorithm, key_id: None, x5t_s256: None })
     }
 
-    /// The key's id at the authorization server: `kid` in the JWT's header (RFC 7515 §4.1.4).
+    /// Sets the key's id at the authorization server: `kid` in the JWT's header (RFC 7515 §4.1.4).
+    /// Default: none.
     #[must_use]
     pub fn with_key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into().into());

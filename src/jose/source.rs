@@ -60,24 +60,28 @@ impl SigningKeySource {
     ///
     /// It is read at each attempt, on a thread of this crate. Only a regular file, or a symbolic link to
     /// one, is read. If the read fails or takes longer than 5 s, as on a hung mount, the key that was read
-    /// last is used, with an [`Event::CredentialKept`](crate::Event::CredentialKept). A file that was
+    /// last is used, with an [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed). A file that was
     /// removed or has no usable key is an error.
+    #[must_use]
     pub fn from_pem_file(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path), Some(algorithm), String::new())
     }
 
     /// A key in a JWK file, as for [`SigningKey::from_jwk`], read as for
     /// [`from_pem_file`](Self::from_pem_file). Its `kid` can change with it.
+    #[must_use]
     pub fn from_jwk_file(path: impl Into<PathBuf>) -> Self {
         Self::in_file(SecretFile::new(path), None, "use from_jwk_file_as".to_owned())
     }
 
     /// A key in a JWK file, with an algorithm that the JWK may leave out (RFC 7517 §4.4).
+    #[must_use]
     pub fn from_jwk_file_as(algorithm: SigningAlgorithm, path: impl Into<PathBuf>) -> Self {
         Self::from_pem_file(algorithm, path)
     }
 
-    /// A key in PEM or a JWK. `advice`: how to set the algorithm of a key that fits several.
+    /// Returns a key in PEM or a JWK. `advice` says how to set the algorithm of a key that fits
+    /// several.
     pub(crate) fn in_file(
         file: SecretFile,
         algorithm: Option<SigningAlgorithm>,
@@ -95,7 +99,7 @@ impl SigningKeySource {
     ///
     /// # Errors
     ///
-    /// When there is no usable key.
+    /// An error if there is no usable key.
     pub(crate) fn check_file(&self) -> Result<(), BoxError> {
         match &self.kind {
             Kind::File(key) => key.file.check(|text| key.parse(text)).map(drop),
@@ -103,8 +107,8 @@ impl SigningKeySource {
         }
     }
 
-    /// Completes each key that was read, such as with an id or its certificate. Given again, it
-    /// replaces the earlier closure.
+    /// Sets a closure that completes each key that was read, such as with an id or its certificate.
+    /// Given again, it replaces the earlier closure. Default: none.
     #[must_use]
     pub fn and_then(
         mut self,

@@ -10,7 +10,7 @@ use crate::{
     token::{DPOP, Token},
 };
 
-/// What to do with a request that carries its own authorization field.
+/// What to do with a request that has an existing authorization field.
 ///
 /// # Examples
 ///
@@ -37,12 +37,12 @@ pub enum ExistingAuthorization {
     Refuse,
 }
 
-/// Appends the token's field. `name`: `None` for `Authorization`.
+/// Appends the token's field. `name` is `None` for `Authorization`.
 ///
 /// Returns whether the request already had such a field, as [`HeaderMap::try_append`] does. Pass any
 /// result other than `Ok(false)` to [`resolve_conflict`].
-// Appending adds the field and reports an existing one in a single lookup. A request with its own
-// field is rare, and is corrected afterwards. The constant name is the cheapest to insert.
+// Appending adds the field and reports an existing one in a single lookup. A request with an
+// existing field is rare, and is corrected afterwards. The constant name is the cheapest to insert.
 #[inline(always)]
 pub(crate) fn append(
     headers: &mut HeaderMap,
@@ -55,8 +55,8 @@ pub(crate) fn append(
     }
 }
 
-/// Handles a request that already has the field, or whose map is full. `true`: the request carries the
-/// token. `false`: it keeps its own field.
+/// Handles a request that already has the field, or whose map is full. Returns whether the request
+/// carries the token. Otherwise it keeps its existing field.
 ///
 /// # Errors
 ///
@@ -71,12 +71,12 @@ pub(crate) fn resolve_conflict(
 ) -> Result<bool, &'static str> {
     match appended {
         Ok(false) => Ok(true),
-        Ok(true) => resolve_own(headers, name, own),
+        Ok(true) => resolve_existing(headers, name, own),
         Err(_) => resolve_full(headers, name, value, own),
     }
 }
 
-/// Handles a full map. A request that has its own field needs no room for another one.
+/// Handles a full map. A request that has an existing field needs no room for another one.
 fn resolve_full(
     headers: &mut HeaderMap,
     name: &HeaderName,
@@ -88,7 +88,7 @@ fn resolve_full(
     }
     match own {
         ExistingAuthorization::Pass => Ok(false),
-        ExistingAuthorization::Refuse => Err(HAS_OWN),
+        ExistingAuthorization::Refuse => Err(HAS_EXISTING),
         ExistingAuthorization::Replace => {
             headers.remove(name);
             match headers.try_insert(name, value.clone()) {
@@ -110,8 +110,8 @@ fn append_named(
     headers.try_append(name, value)
 }
 
-/// Handles a request whose own fields are now followed by the token. Removes either of them.
-fn resolve_own(
+/// Handles a request whose existing fields are now followed by the token. Removes either of them.
+fn resolve_existing(
     headers: &mut HeaderMap,
     name: &HeaderName,
     own: ExistingAuthorization,
@@ -130,7 +130,7 @@ fn resolve_own(
     field.insert(own_values.next().expect("there was one before the token"));
     own_values.for_each(|value| field.append(value));
     match own {
-        ExistingAuthorization::Refuse => Err(HAS_OWN),
+        ExistingAuthorization::Refuse => Err(HAS_EXISTING),
         _ => Ok(false),
     }
 }
@@ -139,7 +139,7 @@ fn resolve_own(
 ///
 /// # Errors
 ///
-/// The proof could not be made, or the request has no room for it.
+/// An error if the proof could not be made, or the request has no room for it.
 #[cold]
 pub(crate) fn add_proof<B>(request: &mut Request<B>, token: &Token) -> Result<(), Error> {
     let Some(proof) = token.prove(request.method(), request.uri())? else { return Ok(()) };
@@ -149,8 +149,8 @@ pub(crate) fn add_proof<B>(request: &mut Request<B>, token: &Token) -> Result<()
     }
 }
 
-/// The detail of the error for a request that carries its own authorization field.
-pub(crate) const HAS_OWN: &str = "it carries its own authorization field";
+/// The detail of the error for a request that has an existing authorization field.
+pub(crate) const HAS_EXISTING: &str = "it carries its own authorization field";
 
 /// The detail of the error for a request with too many header fields.
 pub(crate) const NO_ROOM: &str = "it has no room for another header field";
@@ -187,7 +187,7 @@ mod tests {
             authorized(ExistingAuthorization::Pass),
             (Ok(false), untouched.map(Into::into).into())
         );
-        assert_eq!(authorized(ExistingAuthorization::Refuse).0, Err(HAS_OWN));
+        assert_eq!(authorized(ExistingAuthorization::Refuse).0, Err(HAS_EXISTING));
     }
 
     #[test]

@@ -2,24 +2,24 @@
 
 use std::fmt;
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header::MaxSizeReached};
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header::MaxSizeReached};
 use tokio::time::Instant;
 
 use super::{
-    authorize::{append, resolve_conflict},
+    authorize::{HAS_EXISTING, append, resolve_conflict},
     challenge::Verdict,
     settings::Settings,
 };
 use crate::{
     cache::{Snapshot, TokenCache},
-    event::NotReplayedReason,
+    event::{EventKind, NotReplayedReason, ReplayReason, WithheldReason},
     sync::Arc,
     token::Token,
 };
 
 /// A token with its header value, and with all that is needed to classify the response to it.
 ///
-/// It holds the cache, so a request in flight counts as a handle of the cache.
+/// It holds a clone of the cache, so a request in flight keeps the cache alive.
 // The alignment keeps the `Arc` reference count, which precedes the value, on its own pair of cache
 // lines.
 #[repr(align(128))]
@@ -27,14 +27,15 @@ pub struct AuthorizedToken {
     header: HeaderValue,
     snapshot: Arc<Snapshot>,
     settings: Arc<Settings>,
-    /// Copied from the snapshot, so that a request reads one allocation.
-    is_bound: bool,
+    /// Whether a request needs more than the header: a proof, or a copy of its URI. Copied from the
+    /// snapshot, so that a request reads one allocation.
+    needs_preparation: bool,
     cache: TokenCache,
 }
 
 impl AuthorizedToken {
-    /// For one stripe of threads. The reference count of its header value is shared with that stripe
-    /// only.
+    /// Makes the token of one stripe (group of threads). The reference count of its header value is
+    /// shared within that stripe only.
     pub(crate) fn for_stripe(
         snapshot: Arc<Snapshot>,
         cache: &TokenCache,
@@ -50,7 +51,7 @@ impl AuthorizedToken {
         Self::new(header, Arc::clone(&self.snapshot), &self.cache, &self.settings)
     }
 
-    /// For a single request, which needs no copy of the token.
+    /// Makes the token of a single request, which needs no copy of the token.
     pub(crate) fn for_request(
         snapshot: Arc<Snapshot>,
         cache: &TokenCache,
@@ -66,9 +67,12 @@ impl AuthorizedToken {
         cache: &TokenCache,
         settings: &Arc<Settings>,
     ) -> Arc<Self> {
-        let is_bound = snapshot.token().is_bound();
+        // So that a rejection names the API. It costs an allocation, so only if the last token was
+        // rejected too.
+        let keeps_uri = snapshot.follows_rejection() && settings.origins.are_several();
+        let needs_preparation = keeps_uri || snapshot.token().is_bound();
         let (cache, settings) = (cache.clone(), Arc::clone(settings));
-        Arc::new(Self { header, snapshot, settings, is_bound, cache })
+        Arc::new(Self { header, snapshot, settings, needs_preparation, cache })
     }
 
     /// Whether a request can be sent with it without asking the cache.
@@ -102,13 +106,20 @@ impl AuthorizedToken {
         self.snapshot.is_replaced()
     }
 
+    /// Whether a request needs more than the header.
+    #[inline(always)]
+    pub(crate) fn needs_preparation(&self) -> bool {
+        self.needs_preparation
+    }
+
     /// Whether each request also needs a proof of possession (DPoP, RFC 9449).
     #[inline(always)]
     pub(crate) fn is_bound(&self) -> bool {
-        self.is_bound
+        self.needs_preparation && self.token().is_bound()
     }
 
-    /// Adds the token to a request. `false`: the request keeps its own authorization field.
+    /// Adds the token to a request. Returns `false` if the request keeps its existing authorization
+    /// field.
     ///
     /// # Errors
     ///
@@ -117,19 +128,24 @@ impl AuthorizedToken {
     pub(crate) fn authorize<B>(&self, request: &mut Request<B>) -> Result<bool, &'static str> {
         match append(request.headers_mut(), self.settings.header_name.as_ref(), &self.header) {
             Ok(false) => Ok(true),
-            appended => self.resolve_conflict(appended, request.headers_mut()),
+            appended => self.resolve_conflict(appended, request),
         }
     }
 
     #[cold]
     #[inline(never)]
-    fn resolve_conflict(
+    fn resolve_conflict<B>(
         &self,
         appended: Result<bool, MaxSizeReached>,
-        headers: &mut HeaderMap,
+        request: &mut Request<B>,
     ) -> Result<bool, &'static str> {
         let (name, own) = (self.settings.header_name(), self.settings.existing_authorization);
-        resolve_conflict(appended, headers, name, &self.header, own)
+        let resolved = resolve_conflict(appended, request.headers_mut(), name, &self.header, own);
+        if resolved == Ok(false) || resolved == Err(HAS_EXISTING) {
+            let (reason, refused) = (WithheldReason::ExistingAuthorization, resolved.is_err());
+            self.settings.report_withheld(request, reason, refused, self.cache.observer());
+        }
+        resolved
     }
 
     pub(crate) fn token(&self) -> &Token {
@@ -148,11 +164,22 @@ impl AuthorizedToken {
         self.settings.classifier.classify(status, headers, self.token())
     }
 
-    /// For a rejected token whose request is not sent again.
+    /// Invalidates the token, and reports why its rejected request is not sent again. `uri`: the
+    /// request's, if it was kept.
     #[cold]
-    pub(crate) fn reject(&self, not_replayed: NotReplayedReason) {
-        self.cache.invalidate(self.token());
+    pub(crate) fn reject(&self, uri: Option<&Uri>, not_replayed: NotReplayedReason) {
+        self.cache.invalidate_at(self.token(), self.settings.api(uri));
         self.report_not_replayed(not_replayed);
+    }
+
+    /// Reports that a request is sent again.
+    #[cold]
+    pub(crate) fn report_replayed(&self, reason: ReplayReason, uri: &Uri) {
+        let observer = self.cache.observer();
+        if observer.is_watched() {
+            let origin = self.settings.api(Some(uri)).unwrap_or_default();
+            observer.emit(EventKind::Replayed { reason, origin });
+        }
     }
 
     #[cold]

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::{
     authorized::AuthorizedToken,
     request_head::RequestHead,
-    select::{Action, LastToken, own_authorization, sealed::SelectAction, select_by_cache},
+    select::{Action, LastToken, existing_authorization, sealed::SelectAction, select_by_cache},
     settings::WithoutToken,
     shared::{LayerShared, RequestTokens},
 };
@@ -45,8 +45,8 @@ where
     ) -> Action {
         let LayerShared { tokens: Self { tokens, pick, without_key }, settings, .. } = &**shared;
         // Checked first: such a request needs no token, and a key would create a cache.
-        if settings.keeps_own_authorization(request) {
-            return own_authorization(settings);
+        if settings.keeps_existing_authorization(request) {
+            return existing_authorization(settings, request, &shared.tokens.observer());
         }
         let Some(key) = pick(&RequestHead::of(request)) else {
             return shared.withhold(request, WithheldReason::NoKey, *without_key);
@@ -63,7 +63,11 @@ where
 
     /// Withheld requests have no cache, so there is no cache's observer to notify.
     fn observer(&self) -> Observer {
-        Observer::default()
+        self.tokens.observer()
+    }
+
+    fn client(&self) -> &Arc<str> {
+        self.tokens.client()
     }
 }
 

@@ -15,7 +15,7 @@ use tower_service::Service;
 use super::{
     authorized::AuthorizedToken,
     challenge::Verdict,
-    prepare::{Prepared, RetryBudget, prepare},
+    prepare::{Prepared, RetriesLeft, prepare},
     protocol::{Http, Protocol},
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
@@ -77,8 +77,8 @@ where
     }
 
     #[cold]
-    pub(super) fn refused(policy: &P, why: &'static str) -> Self {
-        Self::failed(policy, refusal(why))
+    pub(super) fn refused(policy: &P, why: &'static str, client: &Arc<str>) -> Self {
+        Self::failed(policy, refusal(why, client))
     }
 
     #[cold]
@@ -101,7 +101,7 @@ where
         Self::new(State::Slow { slow: Cold(Some(Box::pin(slow))) })
     }
 
-    /// Sends a request that may be sent again, or whose token needs a proof.
+    /// Sends a request that may be sent again, that keeps its URI, or whose token needs a proof.
     pub(super) fn sending(
         token: Arc<AuthorizedToken>,
         policy: &P,
@@ -112,15 +112,15 @@ where
         S: Clone,
         M: Protocol,
     {
-        let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetryBudget::FULL);
-        let Prepared { request, is_authorized, replay, proof_uri } = match prepared {
+        let prepared = prepare::<S, B, P, M>(&token, policy, service, request, RetriesLeft::FULL);
+        let Prepared { request, is_authorized, replay, uri } = match prepared {
             Ok(prepared) => prepared,
             Err(error) => return Self::failed(policy, error),
         };
         let future = service.call(request);
         let token = is_authorized.then_some(token);
-        if proof_uri.is_some() {
-            let sent = Sent { token, replay, proof_uri };
+        if uri.is_some() {
+            let sent = Sent { token, replay, uri };
             return Self::slow(SlowRequest::sending(policy.clone(), future, sent));
         }
         Self::new(State::Calling { future, token, replay: Cold(replay) })
@@ -187,7 +187,7 @@ where
             && let (Some(token), Some(replay)) = (token.take(), replay.0.take())
             && let Poll::Ready(Ok(response)) = result
         {
-            // This drops the future of the first call, and what it reserved.
+            // This drops the future of the first call, and any permit that it holds.
             self.set(Self::slow(SlowRequest::rejected(response, token, replay)));
             return self.poll_slow(cx);
         }
@@ -208,7 +208,7 @@ fn handle_unsuccessful<T>(
     let Some(token) = token else { return false };
     match token.classify(status, headers) {
         Verdict::Rejected if replay.0.is_some() => return true,
-        Verdict::Rejected => token.reject(NotReplayedReason::Policy),
+        Verdict::Rejected => token.reject(None, NotReplayedReason::Policy),
         // A nonce is for a proof, and this request has none.
         Verdict::PassThrough | Verdict::UseNonce => {}
     }

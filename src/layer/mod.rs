@@ -71,11 +71,14 @@ use crate::{cache::TokenCache, sync::Arc};
 ///
 /// For each request:
 ///
-/// * With a fresh token the layer adds it and calls the inner service: no wait, no lock, no
-///   allocation.
+/// * With a fresh token the layer adds it and calls the inner service, without a wait or a lock.
+///   It allocates once, to keep the request for a replay. [`NoReplay`](replay::NoReplay) allocates
+///   nothing.
 /// * Otherwise the request waits for the acquisition in flight, at most for the cache's
-///   `wait_timeout`. It reserves nothing of the inner service in the meantime.
-/// * A request to another origin, or with its own `Authorization`, passes through unchanged.
+///   `wait_timeout`. While it waits it holds no readiness (permit, buffer slot) of the inner
+///   service.
+/// * A request to another origin, or with an existing `Authorization` field, passes through
+///   unchanged.
 ///
 /// The error type is [`BoxError`](crate::BoxError). [`Error::find`](crate::Error::find) finds this
 /// crate's [`Error`](crate::Error) in it.
@@ -133,10 +136,10 @@ where
     F: Fn(&RequestHead<'_>) -> Option<K>,
 {
     /// A layer that adds one of many tokens to requests to these origins. The closure picks the key
-    /// from the request. `None`: the request is sent without a token.
+    /// from the request. If the closure returns `None`, the request is sent without a token.
     ///
     /// The closure is called only for requests that need a token. It is not called for requests to
-    /// another origin, or for requests with their own authorization field. See
+    /// another origin, or for requests with an existing authorization field. See
     /// [`docs::tenants`](crate::docs::tenants).
     ///
     /// Each request briefly locks the keyed cache and makes one small allocation. A layer with a
@@ -182,13 +185,15 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
         OAuthClientCredentialsLayer { tokens, policy, settings, protocol: PhantomData }
     }
 
-    /// Sets what to do with a request to another origin. Default: [`WithoutToken::Pass`].
-    pub fn other_origin(mut self, action: WithoutToken) -> Self {
+    /// Sets what to do with a request that must not carry the token, see
+    /// [`Origins`]: to another origin, with a `Host` field that differs, or with
+    /// the method `TRACE`. Default: [`WithoutToken::Pass`].
+    pub fn withheld(mut self, action: WithoutToken) -> Self {
         self.settings.withheld = action;
         self
     }
 
-    /// Sets what to do with a request that carries its own authorization field. Default:
+    /// Sets what to do with a request that has an existing authorization field. Default:
     /// [`ExistingAuthorization::Pass`].
     pub fn existing_authorization(mut self, action: ExistingAuthorization) -> Self {
         self.settings.existing_authorization = action;
@@ -197,7 +202,7 @@ impl<P, T, M> OAuthClientCredentialsLayer<P, T, M> {
 
     /// Sets which responses count as a rejection of the token. Default:
     /// [`RejectionPolicy::by_challenge`].
-    pub fn rejections(mut self, rejections: RejectionPolicy) -> Self {
+    pub fn rejection_policy(mut self, rejections: RejectionPolicy) -> Self {
         self.settings.classifier.rejections = rejections;
         self
     }

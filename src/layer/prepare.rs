@@ -6,11 +6,14 @@ use super::{
     authorize::add_proof, authorized::AuthorizedToken, protocol::Protocol, replay::ReplayPolicy,
     replay_request::ReplayRequest, settings::refusal,
 };
-use crate::{error::BoxError, sync::Arc};
+use crate::{
+    error::{BoxError, Error},
+    sync::Arc,
+};
 
 /// The retries that a request may still make: one for each reason.
 #[derive(Clone, Copy)]
-pub(super) struct RetryBudget {
+pub(super) struct RetriesLeft {
     /// One with another token, after the first was rejected.
     pub(super) token: bool,
     /// One with the nonce that the API asked for (DPoP, RFC 9449 §9).
@@ -22,7 +25,7 @@ pub(super) struct RetryBudget {
     pub(super) is_replay: bool,
 }
 
-impl RetryBudget {
+impl RetriesLeft {
     pub(super) const FULL: Self =
         Self { token: true, nonce: true, connection: true, is_replay: false };
 
@@ -38,7 +41,8 @@ impl RetryBudget {
         Self { connection: false, ..self }
     }
 
-    /// Whether a retry is left. `is_bound`: the token is bound to a key, so a nonce may be asked for.
+    /// Whether a retry is left. `is_bound` says that the token is bound to a key, so a nonce may be
+    /// asked for.
     fn is_left(self, is_bound: bool) -> bool {
         self.token || is_bound && self.nonce || self.is_replay && self.connection
     }
@@ -47,18 +51,19 @@ impl RetryBudget {
 /// A request that is ready to be sent.
 pub(super) struct Prepared<S, B, P, K> {
     pub(super) request: Request<B>,
-    /// Whether the request carries the token. Otherwise it keeps its own authorization field.
+    /// Whether the request carries the token. Otherwise it keeps its existing authorization field.
     pub(super) is_authorized: bool,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
-    /// The URI of the request, if it carries a proof. Its response may bring the next nonce.
-    pub(super) proof_uri: Option<Uri>,
+    /// The URI of the request, if it carries a proof, since its response may bring the next nonce. Also
+    /// if a rejection could not name the API otherwise.
+    pub(super) uri: Option<Uri>,
 }
 
 /// Adds the token, and a proof if the token needs one. Keeps what a replay needs.
 ///
 /// # Errors
 ///
-/// The request must not be sent.
+/// An error if the request must not be sent.
 // Inlined, because each call that takes or returns a request copies it.
 #[inline(always)]
 pub(super) fn prepare<S, B, P, M>(
@@ -66,19 +71,20 @@ pub(super) fn prepare<S, B, P, M>(
     policy: &P,
     service: &S,
     mut request: Request<B>,
-    budget: RetryBudget,
+    retries: RetriesLeft,
 ) -> Result<Prepared<S, B, P, P::Kept>, BoxError>
 where
     S: Clone,
     P: ReplayPolicy<B>,
     M: Protocol,
 {
-    let is_authorized = token.authorize(&mut request).map_err(refusal)?;
-    let (mut replay, mut proof_uri) = (None, None);
+    let is_authorized =
+        token.authorize(&mut request).map_err(|why| refusal(why, token.cache().client()))?;
+    let mut replay = None;
     if !is_authorized {
-        return Ok(Prepared { request, is_authorized, replay, proof_uri });
+        return Ok(Prepared { request, is_authorized, replay, uri: None });
     }
-    if P::REPLAYS && budget.is_left(token.is_bound()) {
+    if P::REPLAYS && retries.is_left(token.is_bound()) {
         let (parts, body) = request.into_parts();
         let (body, kept) = policy.keep(body);
         request = Request::from_parts(parts, body);
@@ -87,10 +93,27 @@ where
             ReplayRequest::new(service.clone(), policy.clone(), &request, token_header, kept)
         });
     }
-    if token.is_bound() {
-        add_proof(&mut request, token.token())?;
-        proof_uri = Some(request.uri().clone());
+    let mut uri = None;
+    if token.needs_preparation() {
+        uri = prove(token, &mut request, replay.is_some())?;
     }
     M::on_authorized(&mut request, token);
-    Ok(Prepared { request, is_authorized, replay, proof_uri })
+    Ok(Prepared { request, is_authorized, replay, uri })
+}
+
+/// Adds a proof if the token needs one. Returns the URI if it has to be kept.
+#[cold]
+fn prove<B>(
+    token: &AuthorizedToken,
+    request: &mut Request<B>,
+    is_kept: bool,
+) -> Result<Option<Uri>, Error> {
+    if token.is_bound() {
+        let named = |error: Error| error.with_client(token.cache().client());
+        add_proof(request, token.token()).map_err(named)?;
+    } else if is_kept {
+        // The replay has the URI.
+        return Ok(None);
+    }
+    Ok(Some(request.uri().clone()))
 }

@@ -43,7 +43,7 @@ pub(crate) mod sealed {
         /// way counts as a 401.
         fn status<R>(response: &Response<R>) -> StatusCode;
 
-        /// The result that the caller gets. `token`: the one that the request was sent with.
+        /// The result that the caller gets. `token` is the one that the request was sent with.
         // Takes the whole result, so that plain HTTP need not move the response.
         fn finish<R, E: Into<BoxError>>(
             result: Poll<Result<Response<R>, E>>,

@@ -8,7 +8,7 @@ use super::{replay::ReplayPolicy, shared::RequestTokens};
 /// Requests with at most this many header fields are kept without an allocation for the fields.
 const INLINE_FIELDS: usize = 8;
 
-/// A request that waits to be sent. Its service is not ready, so nothing is reserved in it.
+/// A request that waits to be sent. Its service was not made ready, so it holds no permit.
 pub(super) struct PendingRequest<S, B> {
     pub(super) tokens: RequestTokens,
     pub(super) service: S,
@@ -48,7 +48,8 @@ impl<S, P, K> Default for ReplayRequest<S, P, K> {
 }
 
 impl<S, P, K> ReplayRequest<S, P, K> {
-    /// `token_header`: the field that carries the token. It is left out, because each attempt adds it.
+    /// Keeps a request. `token_header` is the field that carries the token. It is left out, because
+    /// each attempt adds it.
     #[inline(always)]
     pub(super) fn new<B>(
         service: S,
@@ -81,11 +82,15 @@ impl<S, P, K> ReplayRequest<S, P, K> {
         &self.rest().policy
     }
 
+    pub(super) fn uri(&self) -> &Uri {
+        &self.head.uri
+    }
+
     pub(super) fn is_idempotent(&self) -> bool {
         self.head.method.is_idempotent()
     }
 
-    /// The request to send again. `None`: the policy cannot restore its body.
+    /// Returns the request to send again. `None` if the policy cannot restore its body.
     pub(super) fn restore<B>(self, tokens: RequestTokens) -> Option<PendingRequest<S, B>>
     where
         P: ReplayPolicy<B, Kept = K>,

@@ -4,9 +4,9 @@ use http::Request;
 use tokio::time::Instant;
 
 use super::{
-    authorize::{ExistingAuthorization, HAS_OWN},
+    authorize::{ExistingAuthorization, HAS_EXISTING},
     authorized::AuthorizedToken,
-    settings::{Route, Settings, WithoutToken},
+    settings::{Settings, WithoutToken},
     shared::{LayerShared, RequestTokens},
 };
 use crate::{
@@ -68,6 +68,9 @@ pub(crate) mod sealed {
 
         /// The receiver of events about requests that must not carry a token.
         fn observer(&self) -> Observer;
+
+        /// The name of the client.
+        fn client(&self) -> &Arc<str>;
     }
 }
 
@@ -78,14 +81,13 @@ impl<T: SelectCache> LayerShared<T> {
         last: &mut LastToken,
         request: &Request<B>,
     ) -> Action {
-        match self.settings.route(request) {
-            Route::Authorize => T::select(self, last, request),
-            Route::Skip => Action::Pass,
-            Route::Withhold(reason) => self.withhold(request, reason, self.settings.withheld),
+        match self.settings.check(request) {
+            Ok(()) => T::select(self, last, request),
+            Err(reason) => self.withhold(request, reason, self.settings.without_token(reason)),
         }
     }
 
-    /// For a request that must not carry a token. Reports it.
+    /// Reports a request that must not carry a token, and decides whether it is sent.
     #[cold]
     pub(crate) fn withhold<B>(
         &self,
@@ -99,12 +101,16 @@ impl<T: SelectCache> LayerShared<T> {
     }
 }
 
-/// For a request that keeps its own authorization field.
-pub(crate) fn own_authorization(settings: &Settings) -> Action {
-    match settings.existing_authorization {
-        ExistingAuthorization::Refuse => Action::Refuse(HAS_OWN),
-        _ => Action::Pass,
-    }
+/// Decides whether a request that keeps its existing authorization field is sent, and reports it.
+#[cold]
+pub(crate) fn existing_authorization<B>(
+    settings: &Settings,
+    request: &Request<B>,
+    observer: &Observer,
+) -> Action {
+    let refused = settings.existing_authorization == ExistingAuthorization::Refuse;
+    settings.report_withheld(request, WithheldReason::ExistingAuthorization, refused, observer);
+    if refused { Action::Refuse(HAS_EXISTING) } else { Action::Pass }
 }
 
 impl sealed::SelectAction for TokenCache {
@@ -127,14 +133,18 @@ impl sealed::SelectAction for TokenCache {
     fn observer(&self) -> Observer {
         Self::observer(self).clone()
     }
+
+    fn client(&self) -> &Arc<str> {
+        Self::client(self)
+    }
 }
 
-/// Asks the cache, under its lock. The request's own authorization is considered first, because
+/// Asks the cache, under its lock. An existing authorization field is considered first, because
 /// such a request does not wait for a token.
 #[cold]
 pub(crate) fn select_by_cache<B>(tokens: RequestTokens, request: &Request<B>) -> Action {
-    if tokens.settings().keeps_own_authorization(request) {
-        return own_authorization(tokens.settings());
+    if tokens.settings().keeps_existing_authorization(request) {
+        return existing_authorization(tokens.settings(), request, tokens.cache().observer());
     }
     match tokens.cache().current_without_wait() {
         Some(snapshot) => Action::Send(tokens.authorized(&snapshot)),

@@ -23,6 +23,15 @@ use crate::{cache::TokenCache, error::BoxError, sync::Arc};
 ///
 /// Clones are cheap and share one token. Reusing one service saves a few nanoseconds per call.
 ///
+/// # Readiness
+///
+/// `poll_ready` is that of the inner service, so its backpressure reaches the caller. It does not
+/// wait for a token. `call` waits for one if none is cached. While it waits it holds no readiness
+/// (permit, buffer slot) of the inner service.
+///
+/// `S: Clone` is required, because `call` then replaces the ready inner service by a clone, and
+/// makes the clone ready once the token is available. A replay calls a clone too.
+///
 /// # Examples
 ///
 /// ```
@@ -105,7 +114,7 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let Self { inner, policy, shared, last, .. } = self;
         match shared.select_action(last, &request) {
-            Action::Send(token) if P::REPLAYS || token.is_bound() => {
+            Action::Send(token) if P::REPLAYS || token.needs_preparation() => {
                 ResponseFuture::sending(token, policy, inner, request)
             }
             // The request is never sent again, so no copy is kept.
@@ -116,7 +125,7 @@ where
                     }
                     ResponseFuture::calling(inner.call(request), is_authorized.then_some(token))
                 }
-                Err(why) => ResponseFuture::refused(policy, why),
+                Err(why) => ResponseFuture::refused(policy, why, shared.tokens.client()),
             },
             Action::Wait(tokens) => {
                 // Drops the ready service, and with it a permit that `poll_ready` may have acquired.
@@ -126,7 +135,7 @@ where
                 ResponseFuture::waiting(policy.clone(), tokens, idle, request)
             }
             Action::Pass => ResponseFuture::calling(inner.call(request), None),
-            Action::Refuse(why) => ResponseFuture::refused(policy, why),
+            Action::Refuse(why) => ResponseFuture::refused(policy, why, shared.tokens.client()),
         }
     }
 }

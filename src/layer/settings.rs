@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use http::{HeaderMap, HeaderName, Request, StatusCode, header};
+use http::{HeaderMap, HeaderName, Request, StatusCode, Uri, header};
 
 use super::{
     authorize::ExistingAuthorization,
     challenge::{RejectionPolicy, Verdict, classify},
-    origins::{Origins, destination},
+    origins::{Origins, destination, origin_of},
     throttle::Throttle,
 };
 use crate::{
     error::{BoxError, Error, Problem},
-    event::{Event, NotReplayedReason, Observer, WithheldReason},
+    event::{EventKind, NotReplayedReason, Observer, WithheldReason},
     token::Token,
 };
 
@@ -20,11 +20,11 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub(crate) origins: Origins,
-    pub(crate) other_origin: WithoutToken,
+    pub(crate) withheld: WithoutToken,
     pub(crate) existing_authorization: ExistingAuthorization,
     pub(crate) classifier: ResponseClassifier,
-    /// The field that carries the token. `None`: `Authorization`, which is cheaper to insert as a
-    /// constant.
+    /// The field that carries the token. `None` stands for `Authorization`, which is cheaper to
+    /// insert as a constant.
     pub(crate) header_name: Option<HeaderName>,
     pub(crate) throttle: Arc<Throttle>,
 }
@@ -69,21 +69,11 @@ pub enum WithoutToken {
 #[derive(Clone, Copy, Debug)]
 pub struct SkipToken;
 
-/// How a request is sent, decided before a token is looked up.
-pub(crate) enum Route {
-    /// With a token.
-    Authorize,
-    /// Without a token, because the caller asks for that ([`SkipToken`]).
-    Skip,
-    /// It must not carry a token. [`WithoutToken`] says whether it is sent.
-    Withhold(WithheldReason),
-}
-
 impl Settings {
     pub(crate) fn new(origins: Origins) -> Self {
         Self {
             origins,
-            other_origin: WithoutToken::default(),
+            withheld: WithoutToken::default(),
             existing_authorization: ExistingAuthorization::default(),
             classifier: ResponseClassifier::default(),
             header_name: None,
@@ -91,26 +81,39 @@ impl Settings {
         }
     }
 
+    /// Checks whether a request may carry the token, before a token is looked up.
+    ///
+    /// # Errors
+    ///
+    /// The reason why it carries none.
     #[inline(always)]
-    pub(crate) fn route<B>(&self, request: &Request<B>) -> Route {
-        if let Err(reason) = self.origins.check(request) {
-            return Route::Withhold(reason);
-        }
+    pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), WithheldReason> {
+        self.origins.check(request)?;
         if request.extensions().get::<SkipToken>().is_some() {
-            return Route::Skip;
+            return Err(WithheldReason::Skipped);
         }
-        Route::Authorize
+        Ok(())
     }
 
-    /// Whether the request carries its own authorization field, and that field stays. Such a
-    /// request needs no token.
-    pub(crate) fn keeps_own_authorization<B>(&self, request: &Request<B>) -> bool {
+    /// What to do with a request that carries no token for this reason.
+    #[cold]
+    pub(crate) fn without_token(&self, reason: WithheldReason) -> WithoutToken {
+        match reason {
+            WithheldReason::Skipped => WithoutToken::Pass,
+            _ => self.withheld,
+        }
+    }
+
+    /// Whether the request has an existing authorization field that stays. Such a request needs no
+    /// token.
+    pub(crate) fn keeps_existing_authorization<B>(&self, request: &Request<B>) -> bool {
         self.existing_authorization != ExistingAuthorization::Replace
             && request.headers().contains_key(self.header_name())
     }
 
-    /// Reports a request that must not carry the token. A request that would carry none anyway is
-    /// reported only if it is refused.
+    /// Reports a request without the token. An own authorization and the caller's wish come before the
+    /// given reason.
+    #[cold]
     pub(crate) fn report_withheld<B>(
         &self,
         request: &Request<B>,
@@ -118,14 +121,20 @@ impl Settings {
         refused: bool,
         observer: &Observer,
     ) {
-        let expects_token = request.extensions().get::<SkipToken>().is_none()
-            && !self.keeps_own_authorization(request);
-        if !(refused || expects_token) || !observer.sees_debug() {
+        if !observer.sees_debug() {
             return;
         }
+        let reason = match reason {
+            reason if refused => reason,
+            _ if self.keeps_existing_authorization(request) => {
+                WithheldReason::ExistingAuthorization
+            }
+            _ if request.extensions().get::<SkipToken>().is_some() => WithheldReason::Skipped,
+            reason => reason,
+        };
         let origin = destination(request, reason);
         if self.throttle.admits((reason, &origin)) {
-            observer.emit(&Event::TokenWithheld { reason, origin, refused });
+            observer.emit(EventKind::TokenWithheld { reason, origin, refused });
         }
     }
 
@@ -133,8 +142,16 @@ impl Settings {
     #[cold]
     pub(crate) fn report_not_replayed(&self, reason: NotReplayedReason, observer: &Observer) {
         if observer.sees_debug() && self.throttle.admits(reason) {
-            observer.emit(&Event::NotReplayed { reason });
+            observer.emit(EventKind::NotReplayed { reason });
         }
+    }
+
+    /// The origin of the API that answered, for an event. `uri`: where the request went, if that is
+    /// still known.
+    #[cold]
+    pub(crate) fn api(&self, uri: Option<&Uri>) -> Option<String> {
+        let origin = uri.map(origin_of).filter(|origin| !origin.is_empty());
+        origin.or_else(|| self.origins.only())
     }
 
     /// The field that carries the token.
@@ -144,8 +161,8 @@ impl Settings {
 }
 
 /// The error of a request that was not sent.
-pub(crate) fn refusal(why: &'static str) -> BoxError {
-    Error::of(Problem::Refused).with_detail(why).into()
+pub(crate) fn refusal(why: &'static str, client: &Arc<str>) -> BoxError {
+    Error::of(Problem::Refused).with_detail(why).with_client(client).into()
 }
 
 /// Decides what a response says about the token.

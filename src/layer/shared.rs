@@ -1,4 +1,4 @@
-//! State that the services of a layer share: the cache, the settings and the current token.
+//! State that the services of a layer share: the cache, the settings and the cached token.
 
 use std::sync::OnceLock;
 
@@ -18,8 +18,8 @@ use crate::{
 pub struct LayerShared<T> {
     pub(crate) tokens: T,
     pub(crate) settings: Arc<Settings>,
-    /// The current token, once for each stripe of threads, so that threads do not write to each
-    /// other's reference counts.
+    /// A copy of the cached token for each stripe (group of threads), so that threads do not write
+    /// to each other's reference counts.
     ///
     /// A replaced token does not stay here: the first thread that stores the next token removes it
     /// from all stripes.
@@ -31,7 +31,7 @@ pub struct LayerShared<T> {
 pub enum RequestTokens {
     /// Shared with the other requests of its layer.
     Shared(Arc<LayerShared<TokenCache>>),
-    /// Of this request only: it has a key, or is sent again.
+    /// Tokens of this request only, because it has a key or is sent again.
     Single { cache: TokenCache, settings: Arc<Settings> },
 }
 
@@ -42,7 +42,7 @@ impl<T> LayerShared<T> {
 }
 
 impl LayerShared<TokenCache> {
-    /// The current token, if a request can be sent with it without asking the cache.
+    /// The cached token, if a request can be sent with it without asking the cache.
     #[inline(never)]
     pub(crate) fn fresh(&self, now: Instant) -> Option<Arc<AuthorizedToken>> {
         if let Some(token) = self.current().filter(|token| token.is_fresh(now)) {
@@ -94,7 +94,7 @@ impl LayerShared<TokenCache> {
 }
 
 impl RequestTokens {
-    /// For a request that was sent with this token.
+    /// Returns the tokens of a request that was sent with this token.
     pub(crate) fn after(token: &AuthorizedToken) -> Self {
         Self::Single { cache: token.cache().clone(), settings: Arc::clone(token.settings()) }
     }

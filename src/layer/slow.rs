@@ -13,15 +13,17 @@ use tower_service::Service;
 
 use super::{
     authorized::AuthorizedToken,
-    prepare::{Prepared, RetryBudget, prepare},
+    prepare::{Prepared, RetriesLeft, prepare},
     protocol::Protocol,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
-    stage::{COMPLETED, LastAttempt, Next, Sent, Stage, StageProj, after_error, after_response},
+    stage::{
+        Answered, COMPLETED, LastAttempt, Next, Sent, Stage, StageProj, after_error, after_response,
+    },
 };
 use crate::{
     error::{BoxError, Error, Problem},
-    event::NotReplayedReason,
+    event::{NotReplayedReason, ReplayReason},
     sync::Arc,
 };
 
@@ -48,7 +50,7 @@ pin_project! {
         P: ReplayPolicy<B>,
     {
         policy: P,
-        budget: RetryBudget,
+        retries: RetriesLeft,
         expired_tokens: u32,
         // The request, while it waits to be sent.
         pending: Option<PendingRequest<S, B>>,
@@ -64,31 +66,32 @@ where
 {
     pub(super) fn waiting(policy: P, pending: PendingRequest<S, B>) -> Self {
         let stage = Stage::waiting_for_token();
-        Self { pending: Some(pending), ..Self::new(policy, RetryBudget::FULL, stage) }
+        Self { pending: Some(pending), ..Self::new(policy, RetriesLeft::FULL, stage) }
     }
 
     pub(super) fn failed(policy: P, error: BoxError) -> Self {
-        Self::new(policy, RetryBudget::FULL, Stage::Failed { error: Some(error) })
+        Self::new(policy, RetriesLeft::FULL, Stage::Failed { error: Some(error) })
     }
 
     pub(super) fn sending(policy: P, future: S::Future, sent: Sent<S, P, P::Kept>) -> Self {
-        Self::new(policy, RetryBudget::FULL, Stage::Sending { future, sent: Some(sent) })
+        Self::new(policy, RetriesLeft::FULL, Stage::Sending { future, sent: Some(sent) })
     }
 
-    /// For a request whose first attempt was answered with a rejection of the token.
+    /// Continues a request whose token was rejected in the first attempt.
     pub(super) fn rejected(
         response: S::Response,
         token: Arc<AuthorizedToken>,
         replay: Box<ReplayRequest<S, P, P::Kept>>,
     ) -> Self {
         let policy = replay.policy().clone();
-        let last = LastAttempt { result: Ok(response), token, replay };
+        let last =
+            LastAttempt { result: Ok(response), token, replay, reason: ReplayReason::OtherToken };
         let stage = Stage::waiting_for_replacement(last);
-        Self::new(policy, RetryBudget::FULL.after_rejection(), stage)
+        Self::new(policy, RetriesLeft::FULL.after_rejection(), stage)
     }
 
-    fn new(policy: P, budget: RetryBudget, stage: Stage<S, B, P, P::Kept>) -> Self {
-        Self { policy, budget, expired_tokens: 0, pending: None, stage }
+    fn new(policy: P, retries: RetriesLeft, stage: Stage<S, B, P, P::Kept>) -> Self {
+        Self { policy, retries, expired_tokens: 0, pending: None, stage }
     }
 }
 
@@ -103,7 +106,7 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
         let mut this = self.project();
-        // Setting a stage drops the future of the last one, and what it reserved.
+        // Setting a stage drops the future of the last one, and any permit that it holds.
         let result = loop {
             match this.stage.as_mut().project() {
                 StageProj::WaitingForToken { wait } => {
@@ -121,9 +124,10 @@ where
                         let Some(snapshot) = pending.tokens.cache().current_after_wait() else {
                             *this.expired_tokens += 1;
                             if *this.expired_tokens == MAX_EXPIRED_TOKENS {
-                                break Err(service_too_slow().into());
+                                let client = pending.tokens.cache().client();
+                                break Err(service_too_slow().with_client(client).into());
                             }
-                            // Replaces the ready service by a clone, so that nothing is reserved
+                            // Replaces the ready service by a clone, so that no permit is held
                             // while the request waits.
                             pending.service = pending.service.clone();
                             this.stage.set(Stage::waiting_for_token());
@@ -133,13 +137,13 @@ where
                     }
                     let token = Arc::clone(token);
                     let pending = this.pending.take().expect(COMPLETED);
-                    this.stage.set(send::<_, _, _, M>(pending, token, this.policy, *this.budget)?);
+                    this.stage.set(send::<_, _, _, M>(pending, token, this.policy, *this.retries)?);
                 }
                 StageProj::Sending { future, sent } => {
                     let result = ready!(future.poll(cx));
-                    let Sent { token, replay, proof_uri } = sent.take().expect(COMPLETED);
+                    let Sent { token, replay, uri } = sent.take().expect(COMPLETED);
                     let Some(token) = token else { break result.map_err(Into::into) };
-                    let has_nonce = match (&result, &proof_uri) {
+                    let has_nonce = match (&result, &uri) {
                         (Ok(response), Some(uri)) => {
                             token.token().observe_response(uri, response.headers())
                         }
@@ -154,10 +158,11 @@ where
                         }
                         Ok(response) => {
                             let verdict = token.classify(M::status(&response), response.headers());
-                            after_response(verdict, response, token, replay, this.budget, has_nonce)
+                            let answered = Answered { response, verdict, uri, has_nonce };
+                            after_response(answered, token, replay, this.retries)
                         }
-                        Err(error) if this.budget.is_replay => {
-                            after_error(error.into(), token, replay, this.budget)
+                        Err(error) if this.retries.is_replay => {
+                            after_error(error.into(), token, replay, this.retries)
                         }
                         Err(error) => Next::Return(Err(error.into())),
                     };
@@ -216,7 +221,7 @@ fn send<S, B, P, M>(
     pending: PendingRequest<S, B>,
     token: Arc<AuthorizedToken>,
     policy: &P,
-    budget: RetryBudget,
+    retries: RetriesLeft,
 ) -> Result<Stage<S, B, P, P::Kept>, BoxError>
 where
     S: Service<Request<B>> + Clone,
@@ -224,9 +229,9 @@ where
     M: Protocol,
 {
     let PendingRequest { mut service, request, .. } = pending;
-    let prepared = prepare::<_, _, _, M>(&token, policy, &service, request, budget)?;
-    let Prepared { request, is_authorized, replay, proof_uri } = prepared;
-    let sent = Sent { token: is_authorized.then_some(token), replay, proof_uri };
+    let prepared = prepare::<_, _, _, M>(&token, policy, &service, request, retries)?;
+    let Prepared { request, is_authorized, replay, uri } = prepared;
+    let sent = Sent { token: is_authorized.then_some(token), replay, uri };
     Ok(Stage::Sending { future: service.call(request), sent: Some(sent) })
 }
 

@@ -10,7 +10,7 @@ use super::{
     authorized::AuthorizedToken,
     challenge::Verdict,
     connection::Failure,
-    prepare::RetryBudget,
+    prepare::RetriesLeft,
     replay::ReplayPolicy,
     replay_request::{PendingRequest, ReplayRequest},
     shared::RequestTokens,
@@ -18,7 +18,7 @@ use super::{
 use crate::{
     cache::{Replacement, TokenWait},
     error::BoxError,
-    event::NotReplayedReason,
+    event::{NotReplayedReason, ReplayReason},
     sync::Arc,
 };
 
@@ -31,7 +31,7 @@ pin_project! {
     where
         S: Service<Request<B>>,
     {
-        // No token is cached. The inner service is not ready, so nothing is reserved in it.
+        // No token is cached. The inner service was not made ready, so it holds no permit.
         WaitingForToken {
             #[pin]
             wait: TokenWait,
@@ -67,11 +67,21 @@ pin_project! {
 
 /// The state of a request that was sent.
 pub(super) struct Sent<S, P, K> {
-    /// `None`: the request kept its own authorization field.
+    /// `None` if the request kept its existing authorization field.
     pub(super) token: Option<Arc<AuthorizedToken>>,
     pub(super) replay: Option<Box<ReplayRequest<S, P, K>>>,
-    /// The URI of the request, if it carried a proof.
-    pub(super) proof_uri: Option<Uri>,
+    /// The URI of the request, if it carried a proof or keeps its URI.
+    pub(super) uri: Option<Uri>,
+}
+
+/// A response that is not a success.
+pub(super) struct Answered<R> {
+    pub(super) response: R,
+    pub(super) verdict: Verdict,
+    /// The URI of the request, if it was kept.
+    pub(super) uri: Option<Uri>,
+    /// The response carried a DPoP nonce.
+    pub(super) has_nonce: bool,
 }
 
 /// An attempt that may be followed by another one.
@@ -80,6 +90,8 @@ pub(super) struct LastAttempt<S, R, P, K> {
     pub(super) result: Result<R, BoxError>,
     pub(super) token: Arc<AuthorizedToken>,
     pub(super) replay: Box<ReplayRequest<S, P, K>>,
+    /// Why it is followed by another.
+    pub(super) reason: ReplayReason,
 }
 
 /// What follows an attempt.
@@ -101,8 +113,9 @@ where
     }
 
     pub(super) fn waiting_for_replacement(last: LastAttempt<S, S::Response, P, K>) -> Self {
-        let replacement = Box::pin(last.token.cache().replacement(last.token.token()));
-        Self::WaitingForReplacement { replacement, last: Some(last) }
+        let origin = last.token.settings().api(Some(last.replay.uri()));
+        let replacement = last.token.cache().replacement_at(last.token.token(), origin);
+        Self::WaitingForReplacement { replacement: Box::pin(replacement), last: Some(last) }
     }
 }
 
@@ -116,49 +129,59 @@ impl<S, R, P, K> LastAttempt<S, R, P, K> {
     where
         P: ReplayPolicy<B, Kept = K>,
     {
-        let Self { result, token, replay } = self;
-        replay.restore(RequestTokens::after(&token)).ok_or_else(|| {
-            token.report_not_replayed(NotReplayedReason::BodyUnavailable);
-            result
-        })
+        let Self { result, token, replay, reason } = self;
+        match replay.restore(RequestTokens::after(&token)) {
+            Some(pending) => {
+                token.report_replayed(reason, pending.request.uri());
+                Ok(pending)
+            }
+            None => {
+                token.report_not_replayed(NotReplayedReason::BodyUnavailable);
+                Err(result)
+            }
+        }
     }
 }
 
-/// Decides what follows a response that is not a success. `has_nonce`: it carried a DPoP nonce.
+/// Decides what follows a response that is not a success.
 #[cold]
 pub(super) fn after_response<S, R, P, K>(
-    verdict: Verdict,
-    response: R,
+    answered: Answered<R>,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
-    budget: &mut RetryBudget,
-    has_nonce: bool,
+    retries: &mut RetriesLeft,
 ) -> Next<S, R, P, K> {
+    let Answered { response, verdict, uri, has_nonce } = answered;
     let result = Ok(response);
     match verdict {
-        Verdict::Rejected => {
-            let reason = not_replayed(budget.token);
-            let Some(replay) = replay.filter(|_| budget.token) else {
-                token.reject(reason);
-                return Next::Return(result);
-            };
-            *budget = budget.after_rejection();
-            Next::Replace(LastAttempt { result, token, replay })
-        }
+        Verdict::Rejected => match replay {
+            Some(replay) if retries.token => {
+                *retries = retries.after_rejection();
+                let reason = ReplayReason::OtherToken;
+                Next::Replace(LastAttempt { result, token, replay, reason })
+            }
+            replay => {
+                let uri = uri.as_ref().or(replay.as_ref().map(|replay| replay.uri()));
+                token.reject(uri, not_replayed(retries.token));
+                Next::Return(result)
+            }
+        },
         Verdict::UseNonce if has_nonce => {
-            let reason = not_replayed(budget.nonce);
-            let Some(replay) = replay.filter(|_| budget.nonce) else {
+            let reason = not_replayed(retries.nonce);
+            let Some(replay) = replay.filter(|_| retries.nonce) else {
                 token.report_not_replayed(reason);
                 return Next::Return(result);
             };
-            *budget = budget.after_nonce();
-            Next::Resend(LastAttempt { result, token, replay })
+            *retries = retries.after_nonce();
+            let reason = ReplayReason::Nonce;
+            Next::Resend(LastAttempt { result, token, replay, reason })
         }
         Verdict::UseNonce | Verdict::PassThrough => Next::Return(result),
     }
 }
 
-/// `may_replay`: this kind of retry was left, so only the policy prevents it.
+/// Returns why a request was not sent again. `may_replay` says that this kind of retry was left, so
+/// only the policy prevented it.
 fn not_replayed(may_replay: bool) -> NotReplayedReason {
     if may_replay { NotReplayedReason::Policy } else { NotReplayedReason::AlreadyReplayed }
 }
@@ -170,7 +193,7 @@ pub(super) fn after_error<S, R, P, K>(
     error: BoxError,
     token: Arc<AuthorizedToken>,
     replay: Option<Box<ReplayRequest<S, P, K>>>,
-    budget: &mut RetryBudget,
+    retries: &mut RetriesLeft,
 ) -> Next<S, R, P, K> {
     let failure = Failure::of(&*error);
     let result = Err(error);
@@ -179,10 +202,11 @@ pub(super) fn after_error<S, R, P, K>(
     }
     match replay {
         Some(replay)
-            if budget.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
+            if retries.connection && (failure == Failure::NotSent || replay.is_idempotent()) =>
         {
-            *budget = budget.after_lost_connection();
-            Next::Resend(LastAttempt { result, token, replay })
+            *retries = retries.after_lost_connection();
+            let reason = ReplayReason::ConnectionLost;
+            Next::Resend(LastAttempt { result, token, replay, reason })
         }
         _ => {
             token.report_not_replayed(NotReplayedReason::ConnectionLost);

@@ -14,7 +14,7 @@ use tower_service::Service;
 
 use crate::{
     error::{BoxError, sanitise},
-    event::Event,
+    event::EventKind,
     layer::{authorized::AuthorizedToken, protocol::sealed::ProtocolHooks},
     sync::{Arc, Mutex, lock},
 };
@@ -54,11 +54,11 @@ pub(super) struct Client<'a> {
     call: Arc<Call<'a>>,
 }
 
-/// The state of one request of the caller, over all its sendings.
+/// The state of one request of the caller, over all its attempts.
 struct Call<'a> {
-    /// As the caller wrote it: `http::Uri` drops the fragment.
+    /// The URL as the caller wrote it, since `http::Uri` drops the fragment.
     url: Url,
-    /// `None` during a sending.
+    /// `None` during an attempt.
     extensions: Mutex<Option<&'a mut Extensions>>,
 }
 
@@ -109,9 +109,12 @@ impl Call<'_> {
         }
         let [from, to] = [&self.url, to].map(|url| sanitise(&url.origin().ascii_serialization()));
         if settings.throttle.admits(("redirected", &to)) {
-            token.cache().observer().emit(&Event::RedirectedElsewhere { from, to });
+            token
+                .cache()
+                .observer()
+                .emit(EventKind::RedirectedToOtherOrigin { from: from.clone(), to });
         }
-        token.cache().invalidate(token.token());
+        token.cache().invalidate_at(token.token(), Some(from));
     }
 }
 

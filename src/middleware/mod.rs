@@ -37,7 +37,7 @@ use crate::{
 ///   off, or build the client with [`same_origin_redirects`](crate::transport::same_origin_redirects):
 ///   [why](crate::docs::stacks::reqwest#redirects). If a redirect ends at an origin that is not
 ///   named, that origin may have received the token. An
-///   [`Event::RedirectedElsewhere`](crate::Event::RedirectedElsewhere) at level WARN reports it, at
+///   [`EventKind::RedirectedToOtherOrigin`](crate::event::EventKind::RedirectedToOtherOrigin) at level WARN reports it, at
 ///   most once a minute for each origin, and the token counts as rejected. The caller gets the
 ///   response unchanged.
 ///
@@ -85,6 +85,7 @@ pub struct OAuthClientCredentialsMiddleware<P = ReqwestBodies, T = TokenCache> {
 
 impl OAuthClientCredentialsMiddleware {
     /// A middleware that adds this cache's token to requests to these origins.
+    #[must_use]
     pub fn new(cache: TokenCache, origins: Origins) -> Self {
         OAuthClientCredentialsLayer::new(cache, origins).replay(ReqwestBodies).into()
     }

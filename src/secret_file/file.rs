@@ -50,8 +50,8 @@ impl SecretFile {
     ///
     /// # Errors
     ///
-    /// At once when it is not a regular file, an earlier read of it is stuck, or the reads of too
-    /// many files are stuck. After `timeout` when this read has not finished.
+    /// Fails at once if it is not a regular file, an earlier read of it is stuck, or the reads of
+    /// too many files are stuck. Fails after `timeout` if this read has not finished.
     pub(crate) async fn read(&self, timeout: Duration) -> Result<Content, ReadError> {
         if tokio_time_is_paused() {
             return READERS.read_blocking(&self.job(), timeout);
@@ -59,7 +59,7 @@ impl SecretFile {
         READERS.read(&self.job(), timeout).await
     }
 
-    /// As [`read`](Self::read), blocking the thread for [`READ_TIMEOUT`] at most.
+    /// Same as [`read`](Self::read), but blocks the thread for [`READ_TIMEOUT`] at most.
     pub(crate) fn read_blocking(&self) -> Result<Content, ReadError> {
         READERS.read_blocking(&self.job(), READ_TIMEOUT)
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use super::{context::ReadContext, file::SecretFile, text::text};
 use crate::{
     error::{BoxError, Error, Problem},
-    event::Event,
+    event::EventKind,
     sync::{Mutex, lock},
 };
 
@@ -41,7 +41,7 @@ impl<T: Clone> FileValue<T> {
                 let error = unreadable(cause.into());
                 let Some(value) = last_good else { return Err(error) };
                 let from = self.file.name().to_owned();
-                context.observer.emit(&Event::CredentialKept { from, error });
+                context.observer.emit(EventKind::StaleCredentialUsed { from, error });
                 return Ok(value);
             }
         };
@@ -50,7 +50,7 @@ impl<T: Clone> FileValue<T> {
         Ok(value)
     }
 
-    /// As [`read`](Self::read), blocking and without the last good value.
+    /// Same as [`read`](Self::read), but blocks, and does not use the last good value.
     #[cfg(feature = "jwt")]
     pub(crate) fn check(
         &self,

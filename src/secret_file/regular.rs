@@ -28,7 +28,7 @@ pub(super) struct Job {
 ///
 /// # Errors
 ///
-/// When it is not a regular file or a link to one, or is too long.
+/// An error if it is not a regular file or a link to one, or is too long.
 pub(super) fn read(job: &Job) -> Result<Content, ReadError> {
     let path = &*job.path;
     #[cfg(test)]

@@ -9,7 +9,7 @@ use super::error::ReadError;
 ///
 /// # Errors
 ///
-/// When it is not UTF-8, or is empty or only white space. A file is empty while it is being
+/// An error if it is not UTF-8, or is empty or only white space. A file is empty while it is being
 /// written, and an attempt with an empty secret would count as a wrong one.
 pub(crate) fn text(content: &[u8]) -> Result<&str, ReadError> {
     if content.starts_with(b"\xff\xfe") || content.starts_with(b"\xfe\xff") {

@@ -4,8 +4,8 @@
 //! * `OnceLock` is the standard library's behind a flag of loom's. A reader that is not ordered after
 //!   the writer may miss the value, as on real hardware.
 //! * `ArcSwap` is a mutex. That loads and swaps of arc-swap are linearizable is trusted, not checked.
-//! * A spawned task is a thread. Timers are tokio's, on a paused clock that is not driven, so none
-//!   fires.
+//! * A spawned task is a thread. Timers are tokio's, on a paused clock that does not advance, so
+//!   none fires.
 
 use std::{
     cell::{Cell, RefCell},

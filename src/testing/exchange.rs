@@ -18,7 +18,7 @@ use crate::error::BoxError;
 
 /// Answers complete requests.
 pub(super) trait Endpoint: Clone + Send + Sync + 'static {
-    /// Maximum size of a request body in bytes. A larger body is answered with 413.
+    /// Maximum size of a request body in bytes. A larger body gets a 413.
     const BODY_LIMIT: usize;
 
     /// Held while a request is answered. Dropped also when the client drops the request.
@@ -35,13 +35,13 @@ pub(super) trait Endpoint: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<Response<Bytes>, ConnectionClosed>> + Send;
 }
 
-/// The mock closed the connection without an answer, or the request's own body failed.
+/// The mock closed the connection without a response, or the request's own body failed.
 ///
 /// # Examples
 ///
 /// ```
 /// use http_body_util::Full;
-/// use tower_oauth2_client_credentials::testing::{MockResponse, AuthorizationServer, ConnectionClosed};
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, ConnectionClosed, MockResponse};
 /// use tower_service::Service;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -79,7 +79,7 @@ impl StdError for ConnectionClosed {
     }
 }
 
-/// The answer of a mock, on its way: the future of
+/// The response of a mock, on its way: the future of
 /// [`AuthorizationServerService`](super::AuthorizationServerService) and
 /// [`ProtectedApiService`](super::ProtectedApiService).
 ///
@@ -89,7 +89,7 @@ impl StdError for ConnectionClosed {
 ///
 /// ```
 /// use http_body_util::Full;
-/// use tower_oauth2_client_credentials::testing::{MockResponseFuture, AuthorizationServer};
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, MockResponseFuture};
 /// use tower_service::Service;
 ///
 /// let idp = AuthorizationServer::new();

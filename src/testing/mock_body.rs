@@ -1,7 +1,8 @@
-//! The body of a mock's answer.
+//! The body of a mock's response.
 
 use std::{
     convert::Infallible,
+    fmt,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -10,14 +11,15 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 
-/// The body of an answer in memory: of [`AuthorizationServerService`](super::AuthorizationServerService)
-/// and [`ProtectedApiService`](super::ProtectedApiService). It is one frame of known length.
+/// The body of a response in memory: of
+/// [`AuthorizationServerService`](super::AuthorizationServerService) and
+/// [`ProtectedApiService`](super::ProtectedApiService). It is one frame of known length.
 ///
 /// # Examples
 ///
 /// ```
 /// use http_body_util::{BodyExt, Empty};
-/// use tower_oauth2_client_credentials::testing::{MockBody, AuthorizationServer, ProtectedApi};
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, MockBody, ProtectedApi};
 /// use tower_service::Service;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -28,12 +30,20 @@ use http_body_util::Full;
 /// assert!(body.collect().await.is_ok());
 /// # });
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct MockBody(Full<Bytes>);
 
 impl MockBody {
     pub(super) fn new(bytes: Bytes) -> Self {
         Self(Full::new(bytes))
+    }
+}
+
+/// Shows the size and not the content, which may be a token.
+impl fmt::Debug for MockBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = self.0.size_hint().exact();
+        f.debug_struct("MockBody").field("bytes", &bytes).finish_non_exhaustive()
     }
 }
 

@@ -1,15 +1,15 @@
-//! The answers of a mock authorization server.
+//! The responses of a mock authorization server.
 
 use std::{fmt, time::Duration};
 
 use bytes::Bytes;
 
-/// One answer of an [`AuthorizationServer`](super::AuthorizationServer) to a token request.
+/// One response of an [`AuthorizationServer`](super::AuthorizationServer) to a token request.
 ///
 /// [`Issue`](Self::Issue), [`IssueFor`](Self::IssueFor) and [`Token`](Self::Token) still check the
 /// request and refuse an invalid one. The others are sent for any request.
 ///
-/// A status outside `200..=999` is answered as 500.
+/// A status outside `200..=999` is sent as 500.
 ///
 /// # Examples
 ///
@@ -17,7 +17,7 @@ use bytes::Bytes;
 ///
 /// ```
 /// use std::time::Duration;
-/// use tower_oauth2_client_credentials::testing::{MockResponse, AuthorizationServer};
+/// use tower_oauth2_client_credentials::testing::{AuthorizationServer, MockResponse};
 ///
 /// let idp = AuthorizationServer::new();
 /// idp.script([
@@ -28,7 +28,7 @@ use bytes::Bytes;
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum MockResponse {
-    /// The normal answer: a token for a valid request, an OAuth error for an invalid one.
+    /// The normal response: a token for a valid request, an OAuth error for an invalid one.
     Issue,
     /// A new token with this lifetime.
     IssueFor(Duration),
@@ -42,23 +42,23 @@ pub enum MockResponse {
         /// The `error` code.
         code: &'static str,
     },
-    /// A status with an empty body, as a proxy in between would answer.
+    /// A status with an empty body, as a proxy in between would send.
     Status(u16),
     /// A status with `Retry-After` in seconds (RFC 9110 §10.2.3) and an empty body.
     StatusRetryAfter(u16, u64),
-    /// No answer, until the client drops the request.
+    /// No response, until the client drops the request.
     Hang,
-    /// The connection is closed without an answer. In memory this is a
+    /// The connection is closed without a response. In memory this is a
     /// [`ConnectionClosed`](super::ConnectionClosed) error.
     CloseConnection,
     /// Exactly this response.
     Raw(http::Response<Bytes>),
-    /// Another answer, after a delay that is added to the server's own.
+    /// Another response, after a delay that is added to the server's own.
     Delayed(Duration, Box<MockResponse>),
 }
 
 impl MockResponse {
-    /// This answer after a delay, on top of the server's own.
+    /// Adds a delay to this response, in addition to the server's own delay.
     #[must_use]
     pub fn after(self, delay: Duration) -> Self {
         Self::Delayed(delay, Box::new(self))

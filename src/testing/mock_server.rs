@@ -157,7 +157,7 @@ async fn secure<E: Endpoint>(
     securing: Securing,
     stopped: watch::Receiver<()>,
 ) {
-    // Answers are small, so waiting to fill a segment only adds latency.
+    // Responses are small, so waiting to fill a segment only adds latency.
     let _ = stream.set_nodelay(true);
     match securing {
         Securing::Plain => serve(stream, endpoint, http::Extensions::new(), stopped).await,
@@ -180,7 +180,7 @@ async fn secure<E: Endpoint>(
     }
 }
 
-/// `connection`: what each of its requests gets as extensions.
+/// `connection` has the extensions of each of its requests.
 async fn serve<E, S>(
     stream: S,
     endpoint: E,

@@ -7,7 +7,7 @@
 //!   delays, hangs and token lifetimes all follow tokio's clock.
 //! - **on loopback**: [`AuthorizationServer::listen`] and [`ProtectedApi::listen`] serve HTTP/1.1
 //!   and h2c (HTTP/2 with prior knowledge) on a free port of 127.0.0.1; `listen_tls` (feature
-//!   `testing-rustls`) does over TLS, with client certificates. Use these with real time: a paused
+//!   `testing-rustls`) does so over TLS, with client certificates. Use these with real time: a paused
 //!   clock jumps ahead of sockets.
 //!
 //! The authorization server is strict where RFC 6749 is, so that what passes here passes elsewhere.
@@ -16,15 +16,14 @@
 //!
 //! # Examples
 //!
-//! An outage, a revocation, and what the API makes of it, in virtual time:
-//!
+//! An outage, and a token that expires, in virtual time:
 //! ```
 //! use std::time::Duration;
 //!
 //! use bytes::Bytes;
 //! use http::{Request, StatusCode};
 //! use http_body_util::{Empty, Full};
-//! use tower_oauth2_client_credentials::testing::{MockResponse, AuthorizationServer, RegisteredClient, ProtectedApi};
+//! use tower_oauth2_client_credentials::testing::{AuthorizationServer, MockResponse, ProtectedApi, RegisteredClient};
 //! use tower_service::Service;
 //!
 //! # let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

@@ -11,12 +11,12 @@ use super::{
 };
 
 impl AuthorizationServer {
-    /// As [`listen`](Self::listen), over TLS. The configuration decides whether client certificates
-    /// are asked for, and which authorities they may be of.
+    /// Same as [`listen`](Self::listen), over TLS. The configuration decides whether client
+    /// certificates are asked for, and which authorities they may be of.
     ///
     /// # Errors
     ///
-    /// If no port can be bound.
+    /// An I/O error if no port can be bound.
     ///
     /// # Panics
     ///
@@ -28,12 +28,12 @@ impl AuthorizationServer {
 }
 
 impl ProtectedApi {
-    /// As [`listen`](Self::listen), over TLS. Tokens that are bound to a certificate are accepted
-    /// on a connection with that certificate only (RFC 8705 §3).
+    /// Same as [`listen`](Self::listen), over TLS. Tokens that are bound to a certificate are
+    /// accepted on a connection with that certificate only (RFC 8705 §3).
     ///
     /// # Errors
     ///
-    /// If no port can be bound.
+    /// An I/O error if no port can be bound.
     ///
     /// # Panics
     ///

@@ -1,16 +1,17 @@
-//! How long a cache waits between acquisitions: the cooldown after failures, and the budget of
-//! acquisitions that rejections cause.
+//! How long a cache waits between acquisitions: the cooldown after failures, and the rejection
+//! budget.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::error::{Error, FleetCooldown, Problem};
+use crate::error::{Error, FleetCooldown};
 
 /// With a cooldown of zero, a failing server would be asked in a loop.
 pub(crate) const MIN_COOLDOWN: Duration = Duration::from_millis(100);
 
-/// The settings of the cooldown and of the budget. Ranges are `(first, max)`. [`defaults`](crate::docs::defaults) gives the reason for each default.
+/// The settings of the cooldown and of the rejection budget. Ranges are `(first, max)`.
+/// [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
 pub(crate) struct BackoffSettings {
     pub(crate) cooldown: (Duration, Duration),
@@ -37,6 +38,8 @@ impl Default for BackoffSettings {
 pub(crate) struct FailureBackoff {
     /// How many acquisitions failed in a row.
     pub(crate) failures: u32,
+    /// When the first of them failed: the caller sets it for later ones.
+    pub(crate) since: Instant,
     /// The last failure.
     pub(crate) error: Error,
     /// The end of the cooldown if no valid token is cached.
@@ -56,24 +59,27 @@ impl FailureBackoff {
         draw: f64,
         settings: &BackoffSettings,
     ) -> Self {
-        // No token request was sent, so the server did not fail.
-        let overloaded = error.problem() == Problem::Overloaded;
-        let failures = if overloaded { before } else { before.saturating_add(1) };
+        // No token request was sent, so the server did not fail. The kind does not say so: a user's
+        // source may return any.
+        let (error, not_started) = error.take_not_started();
+        let failures = if not_started { before } else { before.saturating_add(1) };
         let (first, max) = settings.cooldown;
-        let mut pause = doubled(first, if overloaded { 0 } else { failures - 1 }, max);
+        let doublings = if not_started { 0 } else { before };
+        let mut pause = doubled(first, doublings, max);
         if error.is_permanent() {
-            pause = pause.max(doubled(settings.permanent_error_cooldown, failures - 1, max));
+            pause = pause.max(doubled(settings.permanent_error_cooldown, doublings, max));
         }
         let pause = pause.mul_f64(1.0 + 0.25 * draw);
         if let Some(FleetCooldown { without_token, with_token }) = error.fleet_cooldown() {
             // The processes of a fleet have one backoff.
             let until = |cooldown: Duration| now + cooldown.max(MIN_COOLDOWN);
             let (until, until_with_token) = (until(without_token), until(with_token));
-            return Self { failures, error, until, until_with_token };
+            return Self { failures, since: now, error, until, until_with_token };
         }
         let retry_after = error.retry_after().unwrap_or_default();
         Self {
             failures,
+            since: now,
             error,
             until: now + pause.max(retry_after.min(settings.retry_after_cap)),
             until_with_token: now + pause.max(retry_after.min(settings.retry_after_cap_with_token)),
@@ -103,7 +109,7 @@ const BURST: u32 = 3;
 /// token reaches its scheduled refresh unrejected.
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// The budget of acquisitions that rejections and forced refreshes start.
+/// The rejection budget: the acquisitions that rejections and forced refreshes may start.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RejectionBudget {
     /// Acquisitions since the budget was full.
@@ -174,8 +180,8 @@ pub(crate) struct BackoffState {
 
 #[cfg(feature = "keyed")]
 impl BackoffState {
-    /// When it can be forgotten without causing further token requests: one maximum cooldown after the
-    /// cooldown ends, and when the budget is full.
+    /// When it can be forgotten without causing further token requests: one maximum cooldown after
+    /// the cooldown ends, and when the rejection budget is full.
     pub(crate) fn forget_at(&self, settings: &BackoffSettings) -> Option<Instant> {
         let failure = self.failure.as_ref().map(|it| it.until + settings.cooldown.1);
         failure.max(self.budget.full_at()).max(self.not_before)
@@ -193,12 +199,13 @@ mod tests {
     use super::*;
     use crate::error::Problem;
 
-    /// The count of failures and the pause in seconds, of one error after another.
+    /// The count of failures and the cooldown in seconds, of one error after another.
     fn after_each(kinds: &[Problem], draw: f64) -> Vec<(u32, f64)> {
         let now = Instant::now();
         let mut cooldown = None;
         let after = kinds.iter().map(|kind| {
             let error = Error::of(*kind);
+            let error = if *kind == Problem::Overloaded { error.with_not_started() } else { error };
             let next = FailureBackoff::after(
                 cooldown.as_ref().map_or(0, |it: &FailureBackoff| it.failures),
                 error,
@@ -228,6 +235,21 @@ mod tests {
     #[test]
     fn overload_does_not_count_as_a_failure() {
         assert_eq!(pauses(Problem::Overloaded, 0.0), [1.0; 9]);
+    }
+
+    /// A source may return the error of another cache.
+    #[test]
+    fn an_error_of_the_kind_overloaded_counts_if_the_source_was_called() {
+        let settings = BackoffSettings::default();
+        let error = Error::of(Problem::Overloaded).with_not_started();
+        let now = Instant::now();
+        let own = FailureBackoff::after(0, error, now, 0.0, &settings);
+        let passed_on =
+            FailureBackoff::after(own.failures, own.remembered(now), now, 0.0, &settings);
+        let passed_on =
+            FailureBackoff::after(passed_on.failures, own.error.clone(), now, 0.0, &settings);
+        assert_eq!((own.failures, passed_on.failures), (0, 2));
+        assert_eq!(passed_on.until(false) - now, Duration::from_secs(2));
     }
 
     #[test]

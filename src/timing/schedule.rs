@@ -7,16 +7,17 @@ use tokio::time::Instant;
 
 use crate::limits::MAX_LIFETIME;
 
-/// The longest lead, as a share of the lifetime. However slow the endpoint is, the rest of the lifetime
-/// passes before a refresh.
+/// The longest lead, as a fraction of the lifetime. However slow the endpoint is, the rest of the
+/// lifetime passes before a refresh.
 const MAX_LEAD: f64 = 0.6;
 
 /// The minimum time between the arrival of a token and its refresh, if a fleet has decided when to
 /// refresh it. The refresh may be due on arrival, because the token may be old.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 
-/// The settings of the schedule. The *lead* is how long before its expiry a token is refreshed. Leads
-/// are ranges of shares of the lifetime, from lowest to highest. [`defaults`](crate::docs::defaults) gives the reason for each default.
+/// The settings of the schedule. The *lead* is how long before its expiry a token is refreshed.
+/// Leads are ranges of fractions of the lifetime, from lowest to highest.
+/// [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
 pub(crate) struct Schedule {
     pub(crate) default_lifetime: Duration,

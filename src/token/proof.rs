@@ -11,8 +11,8 @@ use crate::error::{Error, Problem};
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 impl Token {
-    /// Sets the maker of proofs for a token of type [`Dpop`](TokenType::Dpop). Without it, requests
-    /// with such a token are refused. Bearer tokens do not use it.
+    /// Sets the maker of proofs for a token of type [`Dpop`](TokenType::Dpop). Default: none, and
+    /// requests with such a token are refused. Bearer tokens do not use it.
     #[must_use]
     pub fn with_proof(self, proof: Arc<dyn ProofOfPossession>) -> Self {
         self.with(|inner| inner.proof = Some(proof))
@@ -32,8 +32,8 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// Kind `Refused` when the token needs a proof and there is nothing to make it, or the URI has
-    /// no scheme and host, or the map has no room; `Credentials` when the key does not sign.
+    /// Kind `Refused` if the token needs a proof and there is nothing to make it, the URI has no
+    /// scheme and host, or the map has no room. Kind `Credentials` if the key does not sign.
     pub fn authorize(
         &self,
         method: &Method,
@@ -54,8 +54,8 @@ impl Token {
     /// Stores the nonce in a response to a request with this token, for later requests (RFC 9449
     /// §8.2, §9). The response may have any status. Does nothing for a bearer token.
     ///
-    /// Returns whether there was a nonce. A request that was answered 401 with
-    /// `error="use_dpop_nonce"` can be sent again then, with the same token and a new proof.
+    /// Returns whether there was a nonce. A request that got a 401 with `error="use_dpop_nonce"`
+    /// can be sent again then, with the same token and a new proof.
     pub fn observe_response(&self, uri: &Uri, headers: &HeaderMap) -> bool {
         self.is_bound() && self.proof().is_some_and(|proof| proof.observe(uri, headers))
     }

@@ -14,7 +14,10 @@ use tower_oauth2_client_credentials::{
     clock::SystemClock,
     config::ClientCredentialsConfig,
     endpoint::{ClientCredentialsBuilder, ParameterValue, ServerMetadata},
-    event::{AcquisitionReason, NotReplayedReason, Observer, RejectionAction, WithheldReason},
+    event::{
+        AcquisitionReason, EventKind, NotReplayedReason, Observer, RejectionAction, ReplayReason,
+        WithheldReason,
+    },
     grpc::{Grpc, OAuthGrpc, ResponseBody},
     layer::{
         ExistingAuthorization, Http, RejectionPolicy, RequestHead, ResponseFuture, SkipToken,
@@ -36,7 +39,8 @@ macro_rules! assert_traits {
         $(const _: () = all::<$all>();)*
         $(const _: () = not_sync::<$not_sync>();)*
         $(const _: () = pinned::<$pinned>();)*
-        pub(crate) const NAMES: &str = stringify!($($all)* $($not_sync)* $($pinned)*);
+        pub(crate) const ASSERTED: &[&str] =
+            &[$(stringify!($all),)* $(stringify!($not_sync),)* $(stringify!($pinned),)*];
     };
 }
 
@@ -57,7 +61,7 @@ mod basics {
             Origins, ParameterValue, Readiness, ReadinessWatch, RejectionAction, RejectionPolicy,
             RequestHead<'_>, ResponseBody<Body>, Secret, ServerMetadata, Sharing, SkipToken, SystemClock,
             Tee<Body>, Token, TokenCache, TokenCacheBuilder, TokenRequest, TokenRequestBody,
-            TokenType, WithheldReason, WithoutToken,
+            EventKind, ReplayReason, TokenType, WithheldReason, WithoutToken,
             ResponseFuture<Inner, Body, EmptyBodies>,
             ResponseFuture<Inner, Body, EmptyBodies, Grpc>;
         not_sync:;
@@ -66,23 +70,29 @@ mod basics {
 
     #[test]
     fn each_public_type_is_asserted() {
-        let asserted = [
-            NAMES,
+        let lists = [
+            ASSERTED,
             #[cfg(all(feature = "jwt", feature = "dpop"))]
-            super::keys::NAMES,
+            super::keys::ASSERTED,
             #[cfg(feature = "keyed")]
-            super::keyed::NAMES,
+            super::keyed::ASSERTED,
             #[cfg(feature = "hyper-transport")]
-            super::hyper::NAMES,
+            super::hyper::ASSERTED,
             #[cfg(feature = "reqwest-middleware")]
-            super::reqwest::NAMES,
+            super::reqwest::ASSERTED,
             #[cfg(all(feature = "redis", feature = "file-store"))]
-            super::store::NAMES,
+            super::store::ASSERTED,
             #[cfg(feature = "testing")]
-            super::testing::NAMES,
-        ]
-        .join(" ");
-        let asserted: Vec<_> = asserted.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            super::testing::ASSERTED,
+        ];
+        // Not the names of type arguments, which assert nothing about a public type of that name.
+        let asserted: Vec<_> = lists.concat().into_iter().map(crate::identifier).collect();
+        let aliases = include_str!("auto_traits.rs")
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("type ").map(crate::identifier));
+        for alias in aliases {
+            assert!(!asserted.contains(&alias), "write the type that {alias} stands for");
+        }
         let all_features = cfg!(all(
             feature = "jwt",
             feature = "dpop",
@@ -163,11 +173,11 @@ mod keyed {
     use super::*;
 
     type Pick = fn(RequestHead<'_>) -> Option<u32>;
-    type Service = OAuthClientCredentials<Inner, EmptyBodies, ByKey<u32, Pick>>;
 
     assert_traits! {
         all:
-            ByKey<u32, Pick>, KeyedTokenCache<u32>, KeyedTokenCacheBuilder<u32>, Service,
+            ByKey<u32, Pick>, KeyedTokenCache<u32>, KeyedTokenCacheBuilder<u32>,
+            OAuthClientCredentials<Inner, EmptyBodies, ByKey<u32, Pick>>,
             OAuthClientCredentialsLayer<EmptyBodies, ByKey<u32, Pick>>;
         not_sync:;
         pinned:

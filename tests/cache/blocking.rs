@@ -47,7 +47,8 @@ fn inside_an_async_context_it_is_an_error_that_says_what_to_call() {
         let error = tokens.get_blocking().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Runtime);
         let text = error.to_string();
-        assert!(text.starts_with("runtime: get_blocking was called inside an async"), "{text}");
+        assert!(text.starts_with("client '"), "{text}");
+        assert!(text.contains("': runtime: get_blocking was called inside an async"), "{text}");
         assert!(text.contains("await get()"), "{text}");
     };
     for mut runtime in
@@ -62,7 +63,7 @@ fn inside_an_async_context_it_is_an_error_that_says_what_to_call() {
     }
     assert_eq!(asked.load(SeqCst), 0);
     tokens.get_blocking().unwrap();
-    // Also with a cached token, so that the mistake is found at once.
+    // Also with a cached token, so that the error is found at once.
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async { refused(&tokens) });
 }

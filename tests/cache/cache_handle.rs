@@ -47,7 +47,7 @@ impl TokenSource for Slow {
 }
 
 impl Slow {
-    fn invalidate(&self) {
+    fn clear(&self) {
         self.handles.lock().unwrap().iter().for_each(CacheHandle::clear);
     }
 
@@ -71,16 +71,16 @@ async fn an_invalidated_token_is_not_used_and_the_next_one_is_waited_for() {
     let events = Arc::<Mutex<Vec<String>>>::default();
     let kept = Arc::clone(&events);
     let tokens = TokenCache::builder(source.clone())
-        .observer(move |event: &Event| kept.lock().unwrap().push(format!("{event:?}")))
+        .observer(move |event: &Event| kept.lock().unwrap().push(format!("{:?}", event.kind())))
         .build();
     let clones = [tokens.clone(), tokens.clone()];
     assert_eq!(secret(&tokens).await, "token-0");
     assert_eq!(source.handles.lock().unwrap().len(), 1, "one for the cache, not its handles");
-    source.invalidate();
+    source.clear();
     assert!(tokens.current().is_none() && clones[0].current().is_none());
     assert_eq!(source.asked(), 1, "an idle cache asks for nothing");
     assert_eq!(secret(&clones[1]).await, "token-1");
-    source.invalidate();
+    source.clear();
     tokens.clear();
     assert_eq!(secret(&tokens).await, "token-2");
     let cleared = events.lock().unwrap().iter().filter(|event| *event == "Cleared").count();
@@ -93,7 +93,7 @@ async fn a_token_whose_request_was_sent_before_is_discarded_on_arrival() {
     let tokens = TokenCache::new(source.clone());
     let waiting = tokio::spawn(tokens.get());
     sleep(3 * S).await;
-    source.invalidate();
+    source.clear();
     assert_eq!(source.asked(), 1, "there is one acquisition at a time");
     assert_eq!(waiting.await.unwrap().unwrap().secret(), "token-1");
     assert_eq!(source.asked(), 2);
@@ -105,7 +105,7 @@ async fn a_token_whose_request_had_not_left_is_good() {
     let tokens = TokenCache::new(source.clone());
     let waiting = tokio::spawn(tokens.get());
     sleep(S).await;
-    source.invalidate();
+    source.clear();
     assert_eq!(waiting.await.unwrap().unwrap().secret(), "token-0");
     assert_eq!((secret(&tokens).await.as_str(), source.asked()), ("token-0", 1));
 }
@@ -121,7 +121,7 @@ async fn invalidating_during_a_refresh_keeps_the_newer_token_only() {
     };
     sleep(S).await;
     assert_eq!(secret(&tokens).await, "token-0", "the old one is used until then");
-    source.invalidate();
+    source.clear();
     assert!(tokens.current().is_none());
     assert_eq!(secret(&tokens).await, "token-1");
     assert_eq!(forced.await.unwrap().unwrap().secret(), "token-1");
@@ -213,5 +213,6 @@ fn a_client_is_named_after_its_id_host_and_scope() {
     assert_eq!(name("invoices:read"), "my-service@idp.example.com (invoices:read)");
     assert_eq!(name(""), "my-service@idp.example.com");
     let closure = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
-    assert_eq!(closure.name(), "oauth");
+    // Other tests of this process may have live clients of this name.
+    assert!(closure.name().starts_with("oauth"), "{}", closure.name());
 }

@@ -145,7 +145,7 @@ async fn an_outage_from_the_first_is_a_failure_and_keeping_warm_ends_it_without_
     sleep_until(start + 100 * S).await;
     assert_eq!(watching.told(), [(1, Failed)]);
     idp.set_down(false);
-    sleep_until(start + 180 * S).await; // a pause is 75 s at most
+    sleep_until(start + 180 * S).await; // a cooldown is 75 s at most
     let told = watching.told();
     assert!(matches!(told[..], [(1, Failed), (101..=180, Ready)]), "{told:?}");
     sleep(10_000 * S).await;

@@ -50,7 +50,7 @@ fn a_suspect_token_is_used_where_there_are_no_timers() {
     assert_eq!(got.unwrap().secret(), "t0");
 }
 
-/// P3: polled on runtime A, then moved to B while A is not driven.
+/// P3: polled on runtime A, then moved to B while A is stalled.
 #[test]
 fn a_waiter_that_moves_off_a_runtime_that_is_not_driven_finishes() {
     let cache = TokenCache::new(|_: AcquireContext| std::future::pending::<Result<Token, Error>>());
@@ -70,7 +70,7 @@ fn a_waiter_that_moves_off_a_runtime_that_is_not_driven_finishes() {
         })
         .await
     });
-    // A is not driven from here on.
+    // A is stalled from here on.
     let ended = b.block_on(async { timeout(secs(300), &mut get).await });
     assert!(ended.is_ok(), "the waiter never ended");
 }
@@ -116,7 +116,7 @@ async fn a_service_slower_than_the_tokens_lifetime_does_not_block_a_request_for_
     assert!(ended.is_ok(), "never ends; {} acquisitions for one request", asked.load(SeqCst));
 }
 
-/// A bound of zero must not cause a loop.
+/// An `acquisition_timeout` of zero must not cause a loop.
 #[test]
 fn an_acquisition_timeout_of_zero_does_not_spin() {
     let cache = TokenCache::builder(|_: AcquireContext| async { Token::bearer("a") })
@@ -208,7 +208,7 @@ async fn trailers_are_not_lost_in_a_replay() {
     assert!(seen.lock().unwrap().iter().all(|it| *it), "{:?}", seen.lock().unwrap());
 }
 
-/// P9: a request with its own `Authorization`, in a full header map.
+/// P9: a request with an existing `Authorization` field, in a full header map.
 #[tokio::test(start_paused = true)]
 async fn own_authorization_passes_in_a_full_map() {
     let cache = TokenCache::new(|_: AcquireContext| async { Token::bearer("a") });

@@ -4,7 +4,9 @@ use std::sync::{Arc, Mutex};
 
 use tokio::time::{Instant, advance, sleep};
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, Event, Token, TokenCache, cache::TokenCacheBuilder, event::AcquisitionReason,
+    Error, ErrorKind, Event, Token, TokenCache,
+    cache::TokenCacheBuilder,
+    event::{AcquisitionReason, EventKind},
     source::AcquireContext,
 };
 
@@ -145,7 +147,7 @@ async fn each_cap_of_retry_after_applies_in_its_case() {
     let pauses: Arc<Mutex<Vec<f64>>> = Arc::default();
     let log = Arc::clone(&pauses);
     let observer = move |event: &Event| {
-        if let Event::Failed { next_attempt_in, .. } = event {
+        if let EventKind::AcquisitionFailed { next_attempt_in, .. } = event.kind() {
             log.lock().unwrap().push(next_attempt_in.as_secs_f64());
         }
     };
@@ -192,7 +194,7 @@ async fn a_refresh_is_reported_with_what_remained_of_the_old_token() {
     let remained: Arc<Mutex<Vec<f64>>> = Arc::default();
     let log = Arc::clone(&remained);
     let observer = move |event: &Event| {
-        if let Event::RefreshedAhead { remaining, .. } = event {
+        if let EventKind::Refreshed { remaining, .. } = event.kind() {
             log.lock().unwrap().push(remaining.as_secs_f64());
         }
     };
@@ -267,7 +269,7 @@ async fn a_keyed_cache_is_empty_until_a_key_is_asked_for() {
     assert!(!tokens.is_empty() && tokens.len() == 1);
 }
 
-/// The API's answer to a rejected request is unchanged.
+/// The API's response to a rejected request is unchanged.
 #[tokio::test(start_paused = true)]
 async fn rejection_interval_is_the_time_after_the_third_acquisition() {
     let idp = Idp::healthy(86_400.0, 0.0);

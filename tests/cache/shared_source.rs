@@ -34,8 +34,8 @@ impl TokenSource for Named {
 async fn two_caches_share_a_source_with_its_name_and_its_handles() {
     let source = Arc::new(Named::default());
     let caches = [0, 1].map(|_| TokenCache::new(Arc::clone(&source)));
+    assert_eq!(caches.each_ref().map(TokenCache::name), ["billing", "billing#2"]);
     for (number, cache) in caches.iter().enumerate() {
-        assert_eq!(cache.name(), "billing");
         assert_eq!(cache.get().await.unwrap().secret(), format!("t{number}"));
     }
     let handles: Vec<_> = source.handles.lock().unwrap().clone();

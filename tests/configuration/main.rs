@@ -1,5 +1,5 @@
 //! Settings from TOML, JSON, YAML and the environment: their effect on the wire, the reported
-//! mistakes, and the absence of secrets in reports.
+//! errors, and the absence of secrets in reports.
 
 mod canaries;
 mod files;

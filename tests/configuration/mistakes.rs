@@ -1,4 +1,4 @@
-//! Mistakes are reported by the name that the user wrote, with the next step.
+//! Errors are reported by the name that the user wrote, with the next step.
 
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::config::ClientCredentialsConfig;
@@ -273,7 +273,7 @@ fn a_value_of_another_type_is_reported() {
     }
 }
 
-/// `into_cache` leaves no code that could fix these, so they are mistakes of the settings.
+/// `into_cache` leaves no code that could fix these, so they are errors in the settings.
 #[test]
 fn missing_settings_are_reported_when_no_code_can_add_them() {
     let plain = "plain http would show the client's credentials to the network";

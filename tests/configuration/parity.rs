@@ -21,7 +21,7 @@ use crate::support::{TempFile, json};
 
 const TOKEN_URL: &str = "https://idp.test/token";
 
-/// The server's view of the request, and the client's view of the answer.
+/// The server's view of the request, and the client's view of the response.
 #[derive(Debug, PartialEq)]
 struct Sent {
     url: String,
@@ -63,7 +63,7 @@ fn settings(more: Value) -> Result<ClientCredentialsBuilder, Error> {
     let mut settings =
         json!({"token_url": TOKEN_URL, "client_id": "my-service", "client_secret": "s3cret"});
     settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    json(&settings).builder()
+    json(&settings).source_builder()
 }
 
 fn base() -> ClientCredentialsBuilder {

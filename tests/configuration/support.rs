@@ -49,7 +49,7 @@ pub(crate) async fn token_request(config: &ClientCredentialsConfig) -> RecordedR
     idp.requests().remove(0)
 }
 
-/// The message of a mistake, without the common prefix.
+/// The message of an error, without the common prefix.
 pub(crate) fn mistake(config: &ClientCredentialsConfig) -> String {
     let error = refused(config);
     assert_eq!(error.kind(), ErrorKind::Config);

@@ -247,7 +247,7 @@ async fn durations_and_counts_are_what_the_builders_take() {
         (error.kind(), start.elapsed()),
         (ErrorKind::WaitTimeout, Duration::from_millis(500))
     );
-    // Two attempts of 1.5 s and the pause between them.
+    // Two attempts of 1.5 s and the backoff between them.
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!((idp.token_requests(), idp.in_flight()), (2, 0));
     idp.recover();
@@ -261,7 +261,7 @@ async fn durations_and_counts_are_what_the_builders_take() {
 fn a_number_of_arbitrary_precision_is_one() {
     let number = |digits: &str| json!({"$serde_json::private::Number": digits});
     let good = json!({"client_secret": "b", "attempts": number("2"), "leeway": number("0.5")});
-    let _ = with(good).builder().unwrap();
+    let _ = with(good).source_builder().unwrap();
     for digits in ["1.5", "two"] {
         let text = crate::support::mistake(&with(json!({
             "client_secret": "b", "attempts": number(digits),
@@ -270,7 +270,7 @@ fn a_number_of_arbitrary_precision_is_one() {
     }
 }
 
-/// The default transport gets the certificate. A mistake in its files is reported by its settings.
+/// The default transport gets the certificate. An error in its files is reported by its settings.
 #[cfg(feature = "hyper-transport")]
 #[test]
 fn a_certificate_is_read_with_its_key() {
@@ -282,7 +282,7 @@ fn a_certificate_is_read_with_its_key() {
         }))
     };
     // It would not build without a certificate.
-    files("ec256-pkcs8.pem").builder().unwrap().build().unwrap();
+    files("ec256-pkcs8.pem").source_builder().unwrap().build().unwrap();
     let error = crate::support::refused(&files("ec384-sec1.pem"));
     let (text, cause) = (error.to_string(), std::error::Error::source(&error).unwrap());
     assert!(text.contains("; client_certificate_file, client_key_file: no certificate"), "{text}");

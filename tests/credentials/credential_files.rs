@@ -12,10 +12,10 @@ use std::{
 };
 
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Error, ErrorKind, Event, TokenSource as _,
+    ClientCredentials, Error, ErrorKind, TokenSource as _,
     client_auth::Secret,
     endpoint::ClientCredentialsBuilder,
-    event::{AcquisitionReason, Observer},
+    event::{AcquisitionReason, EventKind, Observer},
     source::AcquireContext,
     testing::{AuthorizationServer, RegisteredClient},
 };
@@ -127,7 +127,7 @@ async fn a_mounted_secret_is_followed_and_survives_a_file_that_is_not_regular() 
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let mut acquire = acquire();
-    acquire.observer = Observer::new(move |event| seen.lock().unwrap().push(event.clone()));
+    acquire.observer = Observer::new(move |event| seen.lock().unwrap().push(event.kind().clone()));
 
     source.acquire(acquire.clone()).await.unwrap();
     link("v2", "..data");
@@ -143,7 +143,7 @@ async fn a_mounted_secret_is_followed_and_survives_a_file_that_is_not_regular() 
         .collect();
     assert_eq!(sent, ["first", "second", "second"]);
     match &events.lock().unwrap()[..] {
-        [Event::CredentialKept { from, error, .. }] => {
+        [EventKind::StaleCredentialUsed { from, error, .. }] => {
             assert_eq!(*from, path.display().to_string());
             assert_names(error, &path, "it is a FIFO");
         }
@@ -195,12 +195,12 @@ async fn the_last_good_certificate_survives_a_file_that_is_not_regular() {
     let events = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&events);
     let mut acquire = acquire();
-    acquire.observer = Observer::new(move |event| seen.lock().unwrap().push(event.clone()));
+    acquire.observer = Observer::new(move |event| seen.lock().unwrap().push(event.kind().clone()));
     source.build().unwrap().acquire(acquire).await.unwrap();
     assert_eq!((idp.token_requests(), identity.generation()), (1, 0));
     assert_eq!(identity.thumbprint(), thumbprint);
     match &events.lock().unwrap()[..] {
-        [Event::CredentialKept { error, .. }] => {
+        [EventKind::StaleCredentialUsed { error, .. }] => {
             assert!(error.to_string().contains(&chain.display().to_string()), "{error}");
         }
         other => panic!("{other:?}"),

@@ -10,7 +10,8 @@ use tokio::{
 };
 use tower::{Layer as _, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    Event, OAuthClientCredentialsLayer, Origins, TokenCache, event::NotReplayedReason,
+    OAuthClientCredentialsLayer, Origins, TokenCache,
+    event::{EventKind, NotReplayedReason},
     replay::CloneBodies,
 };
 
@@ -58,7 +59,7 @@ async fn a_connection_that_is_lost_after_a_nonce_challenge_costs_an_idempotent_r
         let events = Arc::clone(&reasons);
         let tokens = TokenCache::builder(Stage::new().builder().build().unwrap());
         let tokens = tokens.observer(move |event| {
-            if let Event::NotReplayed { reason, .. } = event {
+            if let EventKind::NotReplayed { reason, .. } = event.kind() {
                 events.lock().unwrap().push(*reason);
             }
         });

@@ -89,7 +89,7 @@ async fn the_error_next_to_another_schemes_challenge_counts() {
     assert_eq!(scripted.nonces(), [None, some("n2")]);
 }
 
-/// The callers get the answer, and the next request has the nonce.
+/// The callers get the response, and the next request has the nonce.
 #[tokio::test(start_paused = true)]
 async fn requests_that_cannot_be_replayed_are_not() {
     let stage = Stage::new();

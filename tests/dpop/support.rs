@@ -124,7 +124,7 @@ pub(crate) fn some(nonce: &str) -> Option<String> {
     Some(nonce.to_owned())
 }
 
-/// The context that a cache passes to its source for a single attempt: a probe.
+/// The context that a cache passes to its source for a single attempt: a trial request.
 pub(crate) fn probe() -> AcquireContext {
     let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
     acquire.single_attempt = true;
@@ -234,7 +234,7 @@ impl Scripted {
     }
 }
 
-/// An answer with a challenge and these nonces.
+/// A response with a challenge and these nonces.
 pub(crate) fn challenge(status: u16, challenge: &str, nonces: &[&str]) -> Response<Body> {
     let mut response = Response::builder().status(status).header("www-authenticate", challenge);
     for nonce in nonces {

@@ -14,9 +14,9 @@ use http::{Request, Response};
 use serde_json::json;
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, ErrorKind, TokenSource as _,
+    ClientCredentials, ErrorKind, TokenCache, TokenSource as _,
     dpop::DpopKey,
-    event::AcquisitionReason,
+    event::{AcquisitionReason, EventKind},
     jose::{SigningAlgorithm, SigningKey},
     source::AcquireContext,
     testing::{AuthorizationServer, DpopVerifier, MockResponse},
@@ -68,7 +68,7 @@ async fn a_nonce_is_taken_from_the_challenge_and_kept() {
     let stage = Stage::new();
     stage.at_idp.require_nonce(true);
     let source = stage.builder().build().unwrap();
-    // In a probe too: the second request does not count as another attempt.
+    // In a trial request too: the second request does not count as another attempt.
     source.acquire(probe()).await.unwrap();
     source.acquire(probe()).await.unwrap();
     assert_eq!(stage.token_nonces(), [None, some("nonce-0"), some("nonce-0")]);
@@ -89,7 +89,7 @@ async fn a_nonce_is_taken_from_a_success() {
     let source = stage.builder().build().unwrap();
     stage.at_idp.require_nonce(true);
     source.acquire(probe()).await.unwrap();
-    // The server's nonce changes with the answer to this request.
+    // The server's nonce changes with the response to this request.
     let at_idp = stage.at_idp.clone();
     stage.idp.on_request(move |_| {
         at_idp.rotate_nonce();
@@ -125,7 +125,7 @@ async fn a_nonce_is_taken_from_a_success() {
     assert_eq!(sent, [None, some("n1"), some("n2")]);
 }
 
-/// The request that follows a scripted first answer, or none.
+/// The request that follows a scripted first response, or none.
 async fn requests_after(
     answers: Vec<MockResponse>,
 ) -> (u64, Result<(), ErrorKind>, Vec<Option<String>>) {
@@ -303,7 +303,15 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
         .wall_clock(|| SystemTime::now() - Duration::from_secs(3600))
         .build()
         .unwrap();
-    let tokens = source.into_cache();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let skews = Arc::clone(&events);
+    let tokens = TokenCache::builder(source).name("bound").observer(move |event| {
+        if let EventKind::ClockSkew { by, local_is_behind, api, .. } = event.kind() {
+            assert!(*local_is_behind && by.as_secs().abs_diff(3600) < 5, "{event:?}");
+            skews.lock().unwrap().push((event.client().to_owned(), api.clone()));
+        }
+    });
+    let tokens = tokens.build();
     tokens.warm_up().await.unwrap();
     assert_eq!(stage.idp.token_requests(), 2);
     // An API's `Date` corrects the proofs for that API only.
@@ -329,6 +337,8 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
     ] {
         assert_eq!(client.get(url).await, status, "{url}");
     }
+    let expected = [None, Some("https://api.test".to_owned())];
+    assert_eq!(*events.lock().unwrap(), expected.map(|api| ("bound".to_owned(), api)));
 }
 
 /// The clock of the authorization server's front end is wrong, and the local one is right.

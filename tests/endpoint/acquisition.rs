@@ -1,4 +1,4 @@
-//! One acquisition in virtual time: attempts, waits and bounds, against a scripted transport.
+//! One acquisition in virtual time: attempts, waits and timeouts, against a scripted transport.
 
 use std::{
     collections::VecDeque,
@@ -17,10 +17,10 @@ use http_body_util::{BodyExt as _, Full};
 use tokio::time::Instant;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ErrorKind, Event, TokenCache, TokenSource as _,
+    BoxError, ClientCredentials, ErrorKind, TokenCache, TokenSource as _,
     client_auth::Secret,
     endpoint::ClientCredentialsBuilder,
-    event::{AcquisitionReason, Observer},
+    event::{AcquisitionReason, EventKind, Observer},
     source::AcquireContext,
     transport::TokenRequest,
 };
@@ -59,7 +59,7 @@ fn busy(retry_after: &str) -> Step {
 struct Log {
     start: Instant,
     requests: Arc<Mutex<Vec<(Duration, String)>>>,
-    events: Arc<Mutex<Vec<Event>>>,
+    events: Arc<Mutex<Vec<EventKind>>>,
 }
 
 impl Log {
@@ -78,7 +78,8 @@ impl Log {
     fn acquire(&self) -> AcquireContext {
         let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
         let events = Arc::clone(&self.events);
-        acquire.observer = Observer::new(move |event| events.lock().unwrap().push(event.clone()));
+        acquire.observer =
+            Observer::new(move |event| events.lock().unwrap().push(event.kind().clone()));
         acquire
     }
 
@@ -122,7 +123,7 @@ async fn transient_failures_are_retried_with_full_jitter() {
     let retries: Vec<_> = events
         .iter()
         .map(|event| match event {
-            Event::Retrying { attempt, error, .. } => (*attempt, error.code()),
+            EventKind::AttemptFailed { attempt, error, .. } => (*attempt, error.code()),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -224,7 +225,7 @@ async fn each_attempt_reads_the_secret_again() {
     let events = log.events.lock().unwrap();
     assert!(matches!(
         events.as_slice(),
-        [Event::Retrying { .. }, Event::Retrying { attempt: 2, error, .. }]
+        [EventKind::AttemptFailed { .. }, EventKind::AttemptFailed { attempt: 2, error, .. }]
             if error.kind() == ErrorKind::Credentials
     ));
 }
@@ -247,7 +248,7 @@ async fn less_scope_than_asked_for_is_an_event() {
         let events = log.events.lock().unwrap();
         assert_eq!(events.len(), usize::from(narrowed), "{granted}");
         if let Some(event) = events.first() {
-            assert!(matches!(event, Event::ScopeNarrowed { granted, .. } if granted == "a c"));
+            assert!(matches!(event, EventKind::ScopeNarrowed { granted, .. } if granted == "a c"));
         }
     }
 }
@@ -291,7 +292,7 @@ async fn a_lifetime_that_is_set_replaces_the_servers() {
         cache.get().await.unwrap();
         assert_eq!(log.times().len(), 2, "{stated}");
     }
-    // The age of an answer and a cap still count, and the lifetime has no upper limit.
+    // The age of a response and a cap still count, and the lifetime has no upper limit.
     let mut aged = answer(200, r#"{"access_token":"abc","expires_in":0}"#);
     aged.headers_mut().insert("age", "100".parse().unwrap());
     for (step, lifetime, expected) in

@@ -48,11 +48,16 @@ async fn a_failed_acquisition_is_logged_with_the_chain_of_its_causes() {
     let _guard = tracing::subscriber::set_default(subscriber);
     let lines = || log.take();
 
-    let source = TokenCache::new(|_: AcquireContext| async { Err(Error::from_source(chain())) });
-    source.get().await.unwrap_err();
+    let source = |_: AcquireContext| async { Err(Error::from_source(chain())) };
+    let source = TokenCache::builder(source).name("vault-reader").build();
+    let error = source.get().await.unwrap_err();
+    assert!(error.to_string().starts_with("client 'vault-reader': source: "), "{error}");
+    assert_eq!(error.client(), Some("vault-reader"));
     let line = lines();
-    assert!(line.contains("cause=\"the vault failed: disk?full\""), "{line}");
+    assert!(line.contains("error.sources=[the vault failed, disk?full]"), "{line}");
+    assert!(line.contains("client=\"vault-reader\"") && !line.contains("client '"), "{line}");
     assert_eq!(line.lines().count(), 1, "{line}");
+    drop(source);
 
     let client = |transport_fails_with: fn(&str) -> String| {
         let transport = service_fn(move |request: TokenRequest| async move {
@@ -71,7 +76,7 @@ async fn a_failed_acquisition_is_logged_with_the_chain_of_its_causes() {
     assert_eq!(error.kind(), ErrorKind::Transport);
     let line = lines();
     assert!(line.contains("no answer from idp.test: the host name was not found"), "{line}");
-    assert!(!line.contains("cause=") && !line.contains("hidden"), "not told twice: {line}");
+    assert!(!line.contains("sources") && !line.contains("hidden"), "not told twice: {line}");
 
     // A transport that quotes the request.
     let error = client(|form| format!("cannot send {form}")).get().await.unwrap_err();

@@ -20,10 +20,10 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation, jwk::Jwk};
 use serde_json::{Value, json};
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, Error, ErrorKind, Event, Token, TokenSource as _,
+    BoxError, ClientCredentials, Error, ErrorKind, Token, TokenSource as _,
     client_auth::{AssertionAudience, Secret},
     endpoint::{ClientCredentialsBuilder, ParameterValue, SignedJwt},
-    event::{AcquisitionReason, Observer},
+    event::{AcquisitionReason, EventKind, Observer},
     jose::{SigningAlgorithm, SigningKey, SigningKeySource},
     source::AcquireContext,
     testing::{AuthorizationServer, MockResponse, RecordedRequest, RegisteredClient},
@@ -281,10 +281,11 @@ async fn secret_parameters_are_in_no_error_and_no_event() {
             *answer.status_mut() = StatusCode::BAD_REQUEST;
             MockResponse::Raw(answer)
         });
-        let events = Arc::<Mutex<Vec<Event>>>::default();
+        let events = Arc::<Mutex<Vec<EventKind>>>::default();
         let mut asking = AcquireContext::new(AcquisitionReason::Missing);
         let kept = Arc::clone(&events);
-        asking.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
+        asking.observer =
+            Observer::new(move |event| kept.lock().unwrap().push(event.kind().clone()));
         let builder = client(&idp).no_client_authentication().grant_type("x");
         let source = builder.parameter("assertion", value).build().unwrap();
         let error = source.acquire(asking).await.unwrap_err();
@@ -315,10 +316,11 @@ async fn the_metadata_is_compared_with_the_grant_that_is_used() {
     let idp = accepting(JWT_BEARER);
     let mismatches = |grants: Value| {
         idp.set_metadata("grant_types_supported", grants);
-        let events = Arc::<Mutex<Vec<Event>>>::default();
+        let events = Arc::<Mutex<Vec<EventKind>>>::default();
         let mut asking = AcquireContext::new(AcquisitionReason::Missing);
         let kept = Arc::clone(&events);
-        asking.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
+        asking.observer =
+            Observer::new(move |event| kept.lock().unwrap().push(event.kind().clone()));
         let source = ClientCredentials::discover(idp.issuer())
             .transport(idp.service())
             .no_client_authentication()
@@ -330,7 +332,7 @@ async fn the_metadata_is_compared_with_the_grant_that_is_used() {
             source.acquire(asking).await.unwrap();
             let events = events.lock().unwrap();
             let used = events.iter().map(|event| match event {
-                Event::MetadataMismatch { member, used, .. } => format!("{member} {used}"),
+                EventKind::MetadataMismatch { member, used, .. } => format!("{member} {used}"),
                 other => panic!("{other:?}"),
             });
             used.collect::<Vec<_>>()

@@ -181,7 +181,7 @@ async fn a_main_that_returns_an_error_prints_the_message() {
     assert_eq!(printed, format!("Error: {message}"));
 }
 
-/// P12: a large answer gives a bounded message, and a token keeps no large part of it.
+/// P12: a large response gives a bounded message, and a token keeps no large part of it.
 #[tokio::test(start_paused = true)]
 async fn a_scope_of_a_megabyte_is_not_kept_or_logged() {
     let large = |_, _| {
@@ -193,4 +193,21 @@ async fn a_scope_of_a_megabyte_is_not_kept_or_logged() {
     assert_eq!(token.scope(), None);
     let own = Token::bearer("abc").unwrap().with_scope("a".repeat(1_000_000));
     assert!(format!("{own:?}").len() < 1000);
+}
+
+/// Without a cache nothing else bounds an attempt.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_without_end_ends_after_a_year() {
+    let hangs = |_: TokenRequest| std::future::pending::<Result<Response<Full<Bytes>>, BoxError>>();
+    let source = ClientCredentials::builder("https://idp.example/token")
+        .client_secret_basic("id", "hunter2")
+        .transport(tower::service_fn(hangs))
+        .attempt_timeout(Duration::MAX)
+        .attempts(u32::MAX)
+        .build()
+        .unwrap();
+    let start = tokio::time::Instant::now();
+    let error = source.acquire(AcquireContext::new(AcquisitionReason::Missing)).await.unwrap_err();
+    assert!(error.is_timeout(), "{error}");
+    assert_eq!(start.elapsed().as_secs() / (24 * 3600), 365);
 }

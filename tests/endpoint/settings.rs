@@ -1,4 +1,4 @@
-//! `build` reports mistakes in the settings of `ClientCredentials`.
+//! `build` reports errors in the settings of `ClientCredentials`.
 
 use std::time::Duration;
 
@@ -95,7 +95,7 @@ fn every_mistake_is_a_config_error() {
     }
 }
 
-/// All builders write a mistake as `setting: problem; what to do`.
+/// All builders write an error as `setting: problem; what to do`.
 fn assert_form(message: &str) {
     let detail = message.strip_prefix("config: a setting is wrong; ").expect(message);
     let (setting, rest) = detail.split_once(": ").expect(message);

@@ -1,4 +1,4 @@
-//! Every answer in `cases/token_responses.json`, over a real socket.
+//! Every response in `cases/token_responses.json`, over a real socket.
 
 #[path = "../support/mod.rs"]
 mod support;
@@ -14,10 +14,10 @@ use hyper_util::{client::legacy::Client, rt::TokioExecutor};
 use serde_json::Value;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Error, Event, Token, TokenSource as _,
+    ClientCredentials, Error, Token, TokenSource as _,
     dpop::DpopKey,
     endpoint::ClientCredentialsBuilder,
-    event::{AcquisitionReason, Observer},
+    event::{AcquisitionReason, EventKind, Observer},
     source::AcquireContext,
     token::TokenType,
     transport::TokenRequest,
@@ -97,10 +97,10 @@ async fn run(
     acquire.single_attempt = true;
     acquire.observer = {
         let events = Arc::clone(&events);
-        Observer::new(move |event| events.lock().unwrap().push(event.clone()))
+        Observer::new(move |event| events.lock().unwrap().push(event.kind().clone()))
     };
     let result = set(builder).build().unwrap().acquire(acquire).await;
-    let narrowed = matches!(events.lock().unwrap().as_slice(), [Event::ScopeNarrowed { .. }]);
+    let narrowed = matches!(events.lock().unwrap().as_slice(), [EventKind::ScopeNarrowed { .. }]);
     let nonces = nonces.lock().unwrap().clone();
     Outcome { result, narrowed, nonces }
 }
@@ -186,7 +186,7 @@ fn list(value: &Value) -> Vec<&str> {
     value.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
-/// Finds a piece of the answer's access token (or of the client's secret) in an error.
+/// Finds a piece of the response's access token (or of the client's secret) in an error.
 fn leak(case: &Value, error: &Error) -> Option<String> {
     let shown = format!("{error} {error:?} {error:#?}");
     let body = support::bytes(&case["body"]);

@@ -11,8 +11,8 @@ use http_body::{Body as _, Frame};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use tower::{Layer, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
-    Event, OAuthClientCredentialsLayer, Origins, Token, TokenCache,
-    event::NotReplayedReason,
+    OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    event::{EventKind, NotReplayedReason},
     layer::{RejectionPolicy, SkipToken},
     replay::CloneBodies,
     source::AcquireContext,
@@ -48,7 +48,7 @@ fn numbered() -> (TokenCache, Arc<Mutex<u32>>) {
     (tokens, asked)
 }
 
-/// One call: the answer's status and trailers, and the tokens that the service saw.
+/// One call: the response's status and trailers, and the tokens that the service saw.
 async fn call(
     layer: OAuthClientCredentialsLayer,
     call: Call,
@@ -86,14 +86,14 @@ async fn a_returned_answer_has_its_status() {
     assert_eq!((status, trailers), (StatusCode::OK, Some(fields("0"))));
 }
 
-/// The caller reads the answer already, so the call can't be replayed.
+/// The caller reads the response already, so the call can't be replayed.
 #[tokio::test(start_paused = true)]
 async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
     let reasons = Arc::<Mutex<Vec<_>>>::default();
     let events = Arc::clone(&reasons);
     let tokens = TokenCache::builder(|_: AcquireContext| async { Token::bearer("token") });
     let tokens = tokens.observer(move |event| {
-        if let Event::NotReplayed { reason, .. } = event {
+        if let EventKind::NotReplayed { reason, .. } = event.kind() {
             events.lock().unwrap().push(*reason);
         }
     });
@@ -101,7 +101,7 @@ async fn a_status_in_the_trailers_is_reported_as_too_late_to_replay() {
     for _ in 0..3 {
         call(layer.clone(), request(), || with_trailers("16")).await;
     }
-    assert_eq!(*reasons.lock().unwrap(), [NotReplayedReason::AnswerBegan]);
+    assert_eq!(*reasons.lock().unwrap(), [NotReplayedReason::ResponseStarted]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -54,7 +54,7 @@ fn both_servers_require_nonces_and_each_challenges_once() {
         assert_eq!(tokens.statuses(), [400, 200]);
         let mut expected = vec![200; 21];
         expected[0] = 401;
-        // One nonce is not valid for so many requests. The new ones came with successful answers.
+        // One nonce is not valid for so many requests. The new ones came with successful responses.
         assert_eq!(requests.statuses(), expected);
         let token = cache.current().unwrap();
         assert_eq!(token.token_type(), TokenType::Dpop);

@@ -4,6 +4,7 @@
 mod authlib;
 mod canaries;
 mod discovery;
+mod doctor;
 mod doorkeeper;
 mod dpop;
 mod jwt;

@@ -9,6 +9,7 @@ use tower::{Service, ServiceExt as _};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, Event, Token,
     endpoint::ClientCredentialsBuilder,
+    event::EventKind,
     transport::{ChainAndKey, ClientIdentity, HyperClient, TokenRequest, TokenRequestBody},
 };
 
@@ -40,7 +41,7 @@ fn discovering(tap: &Tap) -> ClientCredentialsBuilder {
     ClientCredentials::discover(oidc::issuer()).transport(tap.clone()).attempts(1)
 }
 
-/// The API's answer to a token over these connections.
+/// The API's response to a token over these connections.
 async fn present<S>(token: &Token, connections: S) -> StatusCode
 where
     S: Service<TokenRequest, Response = Response<Full<Bytes>>, Error = BoxError>,
@@ -151,7 +152,7 @@ fn a_certificate_that_is_replaced_takes_its_tokens_with_it() {
         assert_ne!(identity.thumbprint(), first);
         assert_eq!(get(&client, &url).await.0, StatusCode::OK);
         assert_eq!(requests.statuses(), [200, 200], "the old token was not tried again");
-        let cleared = |event: &Event| matches!(event, Event::Cleared);
+        let cleared = |event: &Event| matches!(event.kind(), EventKind::Cleared);
         assert!(events.lock().unwrap().iter().any(cleared));
         let token = cache.current().unwrap();
         let answer = oidc::introspect(token.secret()).await;

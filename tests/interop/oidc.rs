@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::{StatusCode, Version};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Event, endpoint::ClientCredentialsBuilder, token::TokenType,
+    ClientCredentials, endpoint::ClientCredentialsBuilder, event::EventKind, token::TokenType,
 };
 
 use crate::{
@@ -138,7 +138,7 @@ fn a_scope_that_the_server_drops_silently_is_an_event() {
         assert_eq!(token.scope(), Some("api:read"));
         let events = events.lock().unwrap().clone();
         let narrowed = events.iter().any(
-            |event| matches!(event, Event::ScopeNarrowed { granted, .. } if granted == "api:read"),
+            |event| matches!(event.kind(), EventKind::ScopeNarrowed { granted, .. } if granted == "api:read"),
         );
         assert!(narrowed, "{events:?}");
     });

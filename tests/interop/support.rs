@@ -25,7 +25,7 @@ use tower_oauth2_client_credentials::{
 
 use crate::{canaries, tap::Tap};
 
-/// Runs a test with a generous bound, and searches for secrets at its end.
+/// Runs a test with a generous timeout, and searches for secrets at its end.
 pub(crate) fn run(test: impl Future<Output = ()>) {
     canaries::listen();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -106,7 +106,7 @@ where
     OAuthClientCredentialsLayer::new(cache.clone(), origins).layer(transport)
 }
 
-/// One GET of the API: its status and its answer.
+/// One GET of the API: its status and its response.
 pub(crate) async fn get<S>(client: &S, url: &str) -> (StatusCode, Value)
 where
     S: Service<TokenRequest, Response = Response<Full<Bytes>>, Error = BoxError> + Clone,

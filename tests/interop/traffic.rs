@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::time::{Instant, MissedTickBehavior, interval};
-use tower_oauth2_client_credentials::Event;
+use tower_oauth2_client_credentials::{Event, event::EventKind};
 
 use crate::{
     oidc::{api, builder, introspect, issuer},
@@ -76,7 +76,7 @@ fn tokens_of_four_seconds_are_replaced_without_a_stall() {
             assert_eq!(get(&client, &url).await.0, StatusCode::OK);
         }
         assert!(requests.statuses().iter().all(|status| *status == 200), "none was rejected");
-        let ahead = |event: &&Event| matches!(event, Event::RefreshedAhead { .. });
+        let ahead = |event: &&Event| matches!(event.kind(), EventKind::Refreshed { .. });
         let ahead = events.lock().unwrap().iter().filter(ahead).count();
         assert_eq!(tokens.count(), ahead + 1, "after the first, all were got ahead of time");
         // Each token is in use for 1.2 s to 3.1 s.

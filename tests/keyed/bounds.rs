@@ -60,7 +60,7 @@ async fn many_new_keys_share_the_permits() {
 }
 
 /// Acquisitions so slow that most would wait too long. Those without a permit end within half of
-/// the acquisition's bound, and those with one have the other half.
+/// `acquisition_timeout`, and those with one have the other half.
 #[tokio::test(start_paused = true)]
 async fn many_new_keys_on_a_slow_server_end_in_time() {
     let idp = Idp::taking(Duration::from_secs(11));
@@ -92,7 +92,7 @@ async fn at_most_the_capacity_wait_for_a_permit() {
     for error in results.into_iter().filter_map(Result::err) {
         assert_eq!(error.kind(), ErrorKind::Overloaded);
     }
-    // A refused key is tried again after its pause, and none is lost.
+    // A refused key is tried again after its cooldown, and none is lost.
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert!(tokens.get(&(MANY - 1)).await.is_ok());
 }

@@ -10,8 +10,10 @@ use std::{
 };
 
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, Event, KeyedTokenCache, Token, TokenCache, cache::Readiness,
-    event::AcquisitionReason, source::AcquireContext,
+    Error, ErrorKind, KeyedTokenCache, Token, TokenCache,
+    cache::Readiness,
+    event::{AcquisitionReason, EventKind},
+    source::AcquireContext,
 };
 
 use super::support::{Idp, all, churn};
@@ -108,7 +110,7 @@ async fn eviction_does_not_reset_a_cooldown() {
     assert_eq!(idp.requests(1), before + 2, "{:?}", asked.elapsed());
 }
 
-/// An API rejects every token of a key. The budget outlives the key's cache.
+/// An API rejects every token of a key. The rejection budget outlives the key's cache.
 #[tokio::test(start_paused = true)]
 async fn eviction_does_not_refill_the_budget_of_rejections() {
     let idp = Idp::new();
@@ -125,7 +127,7 @@ async fn eviction_does_not_refill_the_budget_of_rejections() {
     assert_eq!(rejected.count(), 6);
 }
 
-/// The registry is pruned just before the budget is full again, and when it is full.
+/// The registry is pruned just before the rejection budget is full again, and when it is full.
 #[tokio::test(start_paused = true)]
 async fn the_budget_of_an_evicted_key_is_remembered_until_it_is_full_again() {
     for (quiet, expected) in [(1799, 1), (1800, 3)] {
@@ -203,7 +205,7 @@ async fn each_cache_has_its_settings_and_an_observer_that_knows_the_key() {
         .configure(move |&key, cache| {
             let seen = Arc::clone(&seen);
             cache.wait_timeout(Duration::from_secs(key.into())).observer(move |event| {
-                if let Event::Acquired { .. } = event {
+                if let EventKind::Acquired { .. } = event.kind() {
                     seen.lock().unwrap().push(key);
                 }
             })

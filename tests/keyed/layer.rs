@@ -192,7 +192,7 @@ async fn p9_other_hosts_and_trace_get_no_tenants_token() {
     assert_eq!(call(same).await.unwrap(), 200);
 }
 
-/// The answer arrives long after its key's cache was evicted.
+/// The response arrives long after its key's cache was evicted.
 #[tokio::test(start_paused = true)]
 async fn a_rejected_request_is_replayed_after_its_cache_was_evicted() {
     let world = World::new();

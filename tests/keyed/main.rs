@@ -2,6 +2,7 @@
 
 mod bounds;
 mod crossing;
+mod destructors;
 mod keeping;
 mod layer;
 mod sockets;

@@ -35,13 +35,34 @@ fn an_invalid_identity_says_why_and_shows_no_key() {
         }
         let built =
             HyperTransport::builder().client_identity_pem(ChainAndKey { chain, key }).build();
-        assert_eq!(built.unwrap_err().kind(), ErrorKind::Config, "{why}");
+        let error = built.unwrap_err();
+        assert_eq!((error.kind(), error.is_permanent()), (ErrorKind::Config, true), "{why}");
+        let text = error.to_string();
+        assert!(text.contains("client_identity_pem: ") && text.contains(why), "{text}");
+        assert!(text.ends_with("in PEM"), "{text}");
     }
     let error =
         ClientIdentity::from_files(ChainAndKey { chain: "/no/such/file", key: "/no/such/key" })
             .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Credentials);
     assert!(error.to_string().contains("/no/such/file"));
+}
+
+#[test]
+fn a_builder_reports_an_identity_that_it_cannot_read_as_a_mistake() {
+    let no_files = || ChainAndKey { chain: "/no/such/file", key: "/no/such/key" };
+    let error = HyperTransport::builder().client_identity_files(no_files()).build().unwrap_err();
+    assert_eq!((error.kind(), error.is_permanent()), (ErrorKind::Config, true));
+    let text = error.to_string();
+    assert!(text.contains("client_identity_files: ") && text.contains("/no/such/file"), "{text}");
+    // The last choice counts.
+    let pair = Pair::self_signed("a.test");
+    let builder = || HyperTransport::builder().client_identity_files(no_files());
+    builder().client_identity(pair.identity()).build().unwrap();
+    let pem = ChainAndKey { chain: &pair.chain, key: &pair.key };
+    builder().client_identity_pem(pem).build_tls_config().unwrap();
+    let error = builder().client_identity_pem(ChainAndKey { chain: "", key: "" }).build();
+    assert!(error.unwrap_err().to_string().contains("client_identity_pem: "));
 }
 
 #[test]

@@ -44,7 +44,7 @@ async fn ask(
     bounded(source.acquire(AcquireContext::new(AcquisitionReason::Missing))).await
 }
 
-/// The API's answer to a token over this client's connections.
+/// The API's response to a token over this client's connections.
 async fn call(client: &HyperClient<Empty<Bytes>>, api: &MockServer, token: &Token) -> StatusCode {
     let request = Request::get(format!("{}/things", api.url()))
         .header("authorization", token.header_value())

@@ -28,7 +28,7 @@ use tower_oauth2_client_credentials::transport::{
     ChainAndKey, ClientIdentity, HyperTransport, HyperTransportBuilder,
 };
 
-/// A generous bound that turns a hang into a failure.
+/// A generous timeout that turns a hang into a failure.
 pub async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("the test hangs")
 }

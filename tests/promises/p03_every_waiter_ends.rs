@@ -77,7 +77,8 @@ async fn p3_a_source_that_panics_in_its_future_is_a_shared_failure() {
     panic_is_a_shared_failure(cache, asked).await;
 }
 
-/// Such a future panics when it is dropped: when it completes, or when its bound ends it.
+/// Such a future panics when it is dropped: when it completes, or when `acquisition_timeout` ends
+/// it.
 struct PanicsWhenDropped;
 
 impl Drop for PanicsWhenDropped {
@@ -137,7 +138,7 @@ async fn p3_a_source_that_never_completes_fails_for_all_at_its_bound() {
     assert_eq!(idp.count(), 1);
 }
 
-/// A waiter's own deadline is 30 s from the start of its wait, for any bound of the acquisition.
+/// A waiter's own deadline is 30 s from the start of its wait, for any `acquisition_timeout`.
 #[tokio::test(start_paused = true)]
 async fn p3_a_waiter_ends_at_its_own_deadline() {
     let idp = Idp::new(|asked| token(asked.nth, 3600.0).after(100.0));

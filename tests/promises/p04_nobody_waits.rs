@@ -80,7 +80,7 @@ async fn p4_a_suspect_token_delays_others_by_at_most_a_second() {
     let waited = waits.iter().filter(|wait| **wait > 0.0).count();
     assert!(waits.iter().all(|wait| *wait <= 1.001), "{waits:?}");
     assert!((9..=11).contains(&waited), "those of the first second: {waited}");
-    // Its acquisition failed at its bound, 25 s. The request got its own answer.
+    // Its acquisition failed at its timeout, 25 s. The request got its own response.
     let (status, after) = rejected.await.unwrap();
     assert_eq!((status, after.round()), (http::StatusCode::UNAUTHORIZED, 25.0));
     assert_eq!(idp.count(), 2);

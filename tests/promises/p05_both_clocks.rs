@@ -306,7 +306,10 @@ async fn p5_a_paused_test_that_takes_six_real_seconds_sees_no_suspend() {
     let events: Arc<AtomicI64> = Arc::default();
     let seen = Arc::clone(&events);
     let observer = move |event: &tower_oauth2_client_credentials::Event| {
-        if matches!(event, tower_oauth2_client_credentials::Event::SuspendNoticed { .. }) {
+        if matches!(
+            event.kind(),
+            tower_oauth2_client_credentials::event::EventKind::SuspendDetected { .. }
+        ) {
             seen.fetch_add(1, SeqCst);
         }
     };

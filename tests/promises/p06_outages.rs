@@ -92,8 +92,8 @@ async fn p6_an_hour_of_outage_costs_at_most_seventy_token_requests() {
             .iter()
             .find(|(came, took, served)| token_first && *came < 179.0 && (*took > 0.1 || !served));
         assert!(lost.is_none(), "while the token lived: {lost:?}");
-        // The waiters of the first acquisition and the one probing request wait for it. All others
-        // finish within 1 s.
+        // The waiters of the first acquisition and the request that makes the trial request wait
+        // for it. All others finish within 1 s.
         let probers = fares.iter().filter(|(_, took, _)| *took > 1.001).count();
         let in_first = if hangs && !token_first { 25 * 31 } else { 0 };
         assert!(probers <= in_first + times.len(), "{probers} waited for more than 1 s");
@@ -114,5 +114,25 @@ async fn p6_every_request_is_served_75_s_after_an_outage() {
         let fares = traffic(&retrying(&idp), start, ends + 150.0, 10).await;
         let unserved = fares.iter().rfind(|(_, _, served)| !served).map_or(0.0, |fare| fare.0);
         assert!(unserved <= ends + 75.0, "seed {seed}: {unserved} s, ended at {ends} s");
+    }
+}
+
+/// Also `Overloaded`, with which a keyed cache reports that it did not call the source.
+#[tokio::test(start_paused = true)]
+async fn p06_a_source_may_fail_with_any_kind_and_is_called_by_the_schedule() {
+    for kind in [ErrorKind::Source, ErrorKind::Overloaded, ErrorKind::WaitTimeout] {
+        let called = Arc::new(Mutex::new(0));
+        let counter = Arc::clone(&called);
+        let cache = TokenCache::new(move |_: AcquireContext| {
+            *counter.lock().unwrap() += 1;
+            async move { Err(Error::new(kind)) }
+        });
+        for _ in 0..600 {
+            assert_eq!(cache.get().await.unwrap_err().kind(), kind);
+            sleep(secs(1.0)).await;
+        }
+        // 1, 2, 4, … 60 s, each up to a quarter longer.
+        let called = *called.lock().unwrap();
+        assert!((10..=16).contains(&called), "{kind:?}: {called}");
     }
 }

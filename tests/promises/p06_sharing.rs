@@ -55,7 +55,8 @@ async fn p6_a_remembered_failure_is_returned_at_once_with_the_time_of_the_next_a
     assert_eq!(idp.count(), 1);
 }
 
-/// One request probes, with a single attempt. Others wait up to 1 s and then get the error.
+/// One request makes the trial request, with a single attempt. Others wait up to 1 s and then get
+/// the error.
 #[tokio::test(start_paused = true)]
 async fn p6_while_a_probe_is_in_flight_others_lose_at_most_a_second() {
     let idp = Idp::new(|asked| match asked.nth {
@@ -192,7 +193,7 @@ async fn p6_the_first_success_ends_it() {
         _ => failure(oauth("server_error")),
     };
     let times = times(failing, 450.0).await;
-    // Afterwards the pauses begin at 1 s again, and an acquisition has all its attempts.
+    // Afterwards the cooldowns begin at 1 s again, and an acquisition has all its attempts.
     let again = times.iter().position(|at| *at >= 290.0).unwrap();
     assert_pauses(&times[again..], &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0]);
 

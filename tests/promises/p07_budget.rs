@@ -1,4 +1,4 @@
-//! P7 over time: acquisitions that rejections cause have a budget, for any answers in between.
+//! P7 over time: the rejection budget limits acquisitions, for any responses in between.
 
 use std::{
     collections::HashMap,
@@ -99,7 +99,7 @@ async fn p7_the_budget_is_full_again_after_thirty_minutes_without_a_rejection() 
     }
 }
 
-/// No setting removes the pause between acquisitions of an API that rejects every token.
+/// No setting removes the interval between acquisitions of an API that rejects every token.
 #[tokio::test(start_paused = true)]
 async fn p7_a_rejection_interval_of_zero_is_one_second() {
     for (interval, expected) in [
@@ -192,8 +192,8 @@ async fn p7_a_token_that_reaches_its_refresh_unrejected_refills_the_budget() {
     }
 }
 
-/// At 1,000 requests a second (after the first minute 100, to save time; the relevant answers are
-/// as frequent) this share is answered 401, with any token, for 10 minutes.
+/// At 1,000 requests a second (after the first minute 100, to save time; the relevant responses are
+/// as frequent) this share gets a 401, with any token, for 10 minutes.
 async fn share(share: f64) {
     let idp = Idp::healthy(3600.0, 0.1);
     let cache = idp.cache();

@@ -3,7 +3,10 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::time::{Instant, sleep};
-use tower_oauth2_client_credentials::{Event, TokenCache, event::RejectionAction};
+use tower_oauth2_client_credentials::{
+    Event, TokenCache,
+    event::{EventKind, RejectionAction},
+};
 
 use crate::support::{
     Api, Idp, call, failure, layered, oauth, rejection, secs, settle, since, token,
@@ -14,13 +17,13 @@ fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
     let told = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&told);
     let observer = move |event: &Event| {
-        log.lock().unwrap().push(match event {
-            Event::Failed { .. } => "failed",
-            Event::Rejected { action, .. } => match action {
+        log.lock().unwrap().push(match event.kind() {
+            EventKind::AcquisitionFailed { .. } => "failed",
+            EventKind::Rejected { action, .. } => match action {
                 RejectionAction::Acquiring => "acquiring",
                 RejectionAction::Joined => "joined",
                 RejectionAction::CoolingDown { .. } => "cooling down",
-                RejectionAction::TooSoon { .. } => "too soon",
+                RejectionAction::BudgetExhausted { .. } => "too soon",
                 _ => "otherwise",
             },
             _ => return,
@@ -30,7 +33,7 @@ fn told(idp: &Idp) -> (TokenCache, Arc<Mutex<Vec<&'static str>>>) {
 }
 
 /// Fresh tokens are not blamed before one was tried. The acquisition for a rejection may have
-/// failed, or may wait for another failure's pause.
+/// failed, or may wait for another failure's cooldown.
 #[tokio::test(start_paused = true)]
 async fn p7_no_event_speaks_of_fresh_tokens_before_one_was_rejected() {
     for (starts_bad_at, expected) in [
@@ -83,7 +86,7 @@ async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     let cache = idp
         .builder()
         .observer(move |event| {
-            if let Event::Rejected { action, .. } = event {
+            if let EventKind::Rejected { action, .. } = event.kind() {
                 log.lock().unwrap().push(*action);
             }
         })
@@ -95,7 +98,7 @@ async fn p7_an_event_says_that_this_api_rejects_fresh_tokens() {
     }
     settle().await;
     let events = events.lock().unwrap();
-    let [first @ .., RejectionAction::TooSoon { next_in }] = &events[..] else {
+    let [first @ .., RejectionAction::BudgetExhausted { next_in }] = &events[..] else {
         panic!("{events:?}")
     };
     assert_eq!(first, [RejectionAction::Acquiring; 3]);

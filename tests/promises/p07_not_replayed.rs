@@ -12,7 +12,7 @@ use http::{Method, Request, Response};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_oauth2_client_credentials::{
     BoxError, Event, KeyedTokenCache, OAuthClientCredentialsLayer, Origins, TokenCache,
-    event::NotReplayedReason,
+    event::{EventKind, NotReplayedReason},
     replay::{CloneBodies, NoReplay, ReplayPolicy},
     source::AcquireContext,
 };
@@ -26,7 +26,7 @@ async fn logged(idp: &Idp) -> (TokenCache, Log) {
     let log = Log::default();
     let events = Arc::clone(&log);
     let observer = move |event: &Event| {
-        if let Event::NotReplayed { reason, .. } = event {
+        if let EventKind::NotReplayed { reason, .. } = event.kind() {
             events.lock().unwrap().push(*reason);
         }
     };
@@ -101,7 +101,8 @@ async fn p14_the_event_says_that_no_token_helped() {
     assert_eq!(taken(&log), [NotReplayedReason::NoOtherToken]);
 }
 
-/// A replayed request is not reported, and neither is one whose answer does not concern the token.
+/// A replayed request is not reported, and neither is one whose response does not concern the
+/// token.
 #[tokio::test(start_paused = true)]
 async fn p14_the_event_comes_once_a_minute_and_only_with_a_rejection() {
     let (cache, log) = logged(&Idp::healthy(3600.0, 0.1)).await;
@@ -218,7 +219,7 @@ async fn sent(method: Method, script: &'static [Does]) -> Outcome {
 const RESET: io::ErrorKind = io::ErrorKind::ConnectionReset;
 const REFUSED: io::ErrorKind = io::ErrorKind::ConnectionRefused;
 
-/// An API that answers 401 and closes. The replay meets a dead connection, which is not the
+/// An API that returns 401 and closes. The replay meets a dead connection, which is not the
 /// caller's fault.
 #[tokio::test(start_paused = true)]
 async fn p7_a_replay_whose_connection_is_lost_is_sent_again_if_that_is_safe() {

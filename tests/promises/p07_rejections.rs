@@ -1,4 +1,4 @@
-//! P7, one rejection at a time: which requests wait, which are replayed, and which answer the
+//! P7, one rejection at a time: which requests wait, which are replayed, and which response the
 //! caller gets.
 
 use bytes::Bytes;
@@ -43,7 +43,7 @@ async fn p7_a_thousand_requests_that_see_a_401_cost_one_acquisition() {
     assert_eq!((idp.count(), api.seen().len()), (2, 2000), "each was replayed once");
 }
 
-/// The answers arrive one by one, most of them long after the token was replaced.
+/// The responses arrive one by one, most of them long after the token was replaced.
 #[tokio::test(start_paused = true)]
 async fn p7_a_newer_token_is_used_without_an_acquisition() {
     let idp = Idp::healthy(3600.0, 0.1);
@@ -88,7 +88,7 @@ async fn p7_a_request_is_replayed_at_most_once() {
     let client = layered(&cache, api.clone());
     assert_eq!(call(&client).await.unwrap(), 401);
     assert_eq!(api.tokens(), ["t1", "t2"]);
-    // The second answer rejects the second token, so the next request waits for the third.
+    // The second response rejects the second token, so the next request waits for the third.
     assert_eq!(call(&client).await.unwrap(), 401);
     assert_eq!(api.tokens(), ["t1", "t2", "t3", "t4"]);
     // The budget is used up.
@@ -157,7 +157,7 @@ async fn p7_a_rejected_request_waits_up_to_its_deadline_and_gets_its_own_401_bac
     assert_eq!(api.seen().len(), 1);
 }
 
-/// A failure of the acquisition is not an error of the request, which has an answer already.
+/// A failure of the acquisition is not an error of the request, which has a response already.
 #[tokio::test(start_paused = true)]
 async fn p7_a_rejected_request_gets_its_401_and_not_the_acquisitions_error() {
     let idp = Idp::new(|asked| match asked.nth {
@@ -215,8 +215,8 @@ async fn p7_others_use_the_rejected_token_within_a_second() {
     assert_eq!(cache.get().await.unwrap().secret(), "t2");
 }
 
-/// A request that cannot be replayed gets its answer at once, and its token is suspect for the next
-/// one.
+/// A request that cannot be replayed gets its response at once, and its token is suspect for the
+/// next one.
 #[tokio::test(start_paused = true)]
 async fn p7_a_request_that_cannot_be_replayed_gets_its_401_and_invalidates() {
     let body = || Request::post(API).body(Body::from(&b"order"[..])).unwrap();

@@ -75,7 +75,7 @@ fn answer(status: u16, content_type: &str, body: String) -> Answer {
     answer.body(Full::from(body)).unwrap()
 }
 
-/// Every text of an answer that can appear in an error, an event or a log line.
+/// Every text of a response that can appear in an error, an event or a log line.
 fn places(text: &str) -> Vec<Answer> {
     let json =
         |status, body: serde_json::Value| answer(status, "application/json", body.to_string());
@@ -185,6 +185,35 @@ fn p8_other_secrets_of_the_request_are_not_shown_either() {
     }
 }
 
+/// The claims of a JWT that is sent as a parameter, at any depth.
+#[cfg(feature = "jwt")]
+#[test]
+fn p8_a_secret_claim_of_a_signed_jwt_is_not_shown() {
+    use tower_oauth2_client_credentials::{
+        endpoint::SignedJwt,
+        jose::{SigningAlgorithm, SigningKey},
+    };
+
+    let key = SigningKey::generate(SigningAlgorithm::Es256).unwrap();
+    let jwt = SignedJwt::new(key).issuer("my-service").audience("https://idp.example");
+    for jwt in [
+        jwt.clone().claim("password", SECRET),
+        jwt.clone().claims(json!({"account": {"keys": [1, SECRET]}}).to_string()),
+    ] {
+        for encoded in encodings(SECRET) {
+            for place in places(&encoded) {
+                let builder = source(place).public_client(ID).parameter("assertion", jwt.clone());
+                assert_absent(&shown(builder), &[SECRET, &encoded]);
+            }
+        }
+    }
+    // Messages need the names of parties and scopes.
+    let body = json!({"error": "invalid_grant", "error_description": "my-service is unknown"});
+    let answer = answer(400, "application/json", body.to_string());
+    let shown = shown(source(answer).public_client(ID).parameter("assertion", jwt));
+    assert!(shown.contains("my-service is unknown"), "{shown}");
+}
+
 #[test]
 fn p8_a_secret_in_a_header_field_of_the_answer_is_not_shown() {
     let with = |status, name: &str, value: String| {
@@ -197,6 +226,25 @@ fn p8_a_secret_in_a_header_field_of_the_answer_is_not_shown() {
         with(503, "retry-after", PLAIN.to_owned()),
     ] {
         assert_absent(&shown(source(answer).client_secret_post(ID, PLAIN)), &[PLAIN]);
+    }
+}
+
+/// Some servers require a key in the query of the token URL.
+#[test]
+fn p8_the_query_of_the_token_url_is_not_shown() {
+    let url = format!("https://idp.example/token?key={PLAIN}");
+    let failing = || tower::service_fn(|_: TokenRequest| async { Err::<Answer, _>("no network") });
+    let answers = places("sorry").into_iter().map(|answer| {
+        let transport = tower::service_fn(move |_: TokenRequest| {
+            let answer = answer.clone();
+            async move { Ok::<_, BoxError>(answer) }
+        });
+        ClientCredentials::builder(&url).transport(transport)
+    });
+    for builder in answers.chain([ClientCredentials::builder(&url).transport(failing())]) {
+        let builder = builder.client_secret_basic(ID, SECRET);
+        assert_absent(&format!("{builder:?} {builder:#?}"), &[PLAIN]);
+        assert_absent(&shown(builder), &[PLAIN]);
     }
 }
 

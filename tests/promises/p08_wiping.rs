@@ -121,7 +121,7 @@ const TOKEN: Answer = Answer {
     body: br#"{"access_token":"token-canary/8d3f6h1","token_type":"Bearer","expires_in":60}"#,
 };
 
-/// A client whose server sees the secret and gives these answers, repeating the last one.
+/// A client whose server sees the secret and gives these responses, repeating the last one.
 fn client(answers: &[Answer]) -> ClientCredentialsBuilder {
     let answers = Mutex::new(answers.iter().copied().collect::<VecDeque<_>>());
     let answers = std::sync::Arc::new(answers);
@@ -202,7 +202,7 @@ fn a_secret_from_a_file_is_wiped() {
     std::fs::remove_file(path).unwrap();
 }
 
-/// Escapes, answers that echo the secret, and answers with both a token and an error.
+/// Escapes, responses that echo the secret, and responses with both a token and an error.
 #[test]
 fn every_shape_of_an_answer_is_wiped() {
     let answers: [(u16, &str, &[u8]); 14] = [

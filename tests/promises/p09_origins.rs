@@ -1,5 +1,5 @@
-//! P9: a token goes only where it belongs, and a request with its own authorization passes
-//! untouched.
+//! P9: a token goes only where it belongs, and a request with an existing authorization field
+//! passes untouched.
 
 use http::{HeaderName, Request, Response, header};
 use tower::{Layer, Service, ServiceExt};

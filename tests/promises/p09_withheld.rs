@@ -6,7 +6,7 @@ use http::{Method, Request, header};
 use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
     Error, ErrorKind, Event, OAuthClientCredentialsLayer, Origins, TokenCache,
-    event::WithheldReason,
+    event::{EventKind, WithheldReason},
     layer::{ExistingAuthorization, SkipToken, WithoutToken},
 };
 
@@ -28,7 +28,7 @@ fn logged(idp: &Idp) -> (TokenCache, Log) {
     let log = Log::default();
     let events = Arc::clone(&log);
     let observer = move |event: &Event| {
-        if let Event::TokenWithheld { reason, origin, refused, .. } = event {
+        if let EventKind::TokenWithheld { reason, origin, refused, .. } = event.kind() {
             events.lock().unwrap().push((*reason, origin.clone(), *refused));
         }
     };
@@ -122,28 +122,38 @@ async fn p14_a_request_without_a_token_is_reported_with_its_origin() {
     assert_eq!(send(get("https://elsewhere.example/b")).await, elsewhere);
 }
 
-/// No token is expected on these.
+/// Also if the request wants no token, at DEBUG: the reason says so.
 #[tokio::test(start_paused = true)]
-async fn p14_requests_that_want_no_token_are_not_reported() {
+async fn p14_requests_that_want_no_token_are_reported_with_that_reason() {
     let idp = Idp::healthy(3600.0, 0.1);
     let (cache, log) = logged(&idp);
     let elsewhere = || get("https://elsewhere.example/");
-    let client = layer(&cache).layer(Api::ok());
-    for request in [
-        get(API),
-        get(API).extension(SkipToken),
-        elsewhere().extension(SkipToken),
-        elsewhere().header(header::AUTHORIZATION, "Basic YTpi"),
-    ] {
-        client.clone().oneshot(request.body(Body::default()).unwrap()).await.unwrap();
+    let own = |request: http::request::Builder| request.header(header::AUTHORIZATION, "Basic YTpi");
+    let send = async |layer: OAuthClientCredentialsLayer, request: http::request::Builder| {
+        let request = request.body(Body::default()).unwrap();
+        let is_sent = layer.layer(Api::ok()).oneshot(request).await.is_ok();
+        let reasons = std::mem::take(&mut *log.lock().unwrap());
+        (is_sent, reasons.into_iter().map(|(reason, ..)| reason).collect::<Vec<_>>())
+    };
+    let (skipped, kept) = (WithheldReason::Skipped, WithheldReason::ExistingAuthorization);
+    // Whether a token is cached or not.
+    for warm in [false, true] {
+        if warm {
+            cache.warm_up().await.unwrap();
+        }
+        let layer = || layer(&cache);
+        assert_eq!(send(layer(), get(API).extension(SkipToken)).await, (true, vec![skipped]));
+        assert_eq!(send(layer(), elsewhere().extension(SkipToken)).await, (true, vec![skipped]));
+        assert_eq!(send(layer(), own(elsewhere())).await, (true, vec![kept]));
+        assert_eq!(send(layer(), own(get(API))).await, (true, vec![kept]));
+        let refusing = layer().existing_authorization(ExistingAuthorization::Refuse);
+        assert_eq!(send(refusing, own(get(API))).await, (false, vec![kept]));
     }
-    assert!(log.lock().unwrap().is_empty());
+    assert_eq!(send(layer(&cache), get(API)).await, (true, vec![]));
     // Unless the layer replaces it.
-    let client =
-        layer(&cache).existing_authorization(ExistingAuthorization::Replace).layer(Api::ok());
-    let own = elsewhere().header(header::AUTHORIZATION, "Basic YTpi").body(Body::default());
-    client.oneshot(own.unwrap()).await.unwrap();
-    assert_eq!(log.lock().unwrap().len(), 1);
+    let replacing = layer(&cache).existing_authorization(ExistingAuthorization::Replace);
+    let (is_sent, reasons) = send(replacing, own(elsewhere())).await;
+    assert_eq!((is_sent, reasons), (true, vec![WithheldReason::OtherOrigin]));
 }
 
 /// A flood of origins causes 64 events a minute.

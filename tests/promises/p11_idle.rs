@@ -1,5 +1,5 @@
 //! P11: idle clients send no token requests. Keeping warm without traffic is opt-in and stops when
-//! the last handle is dropped.
+//! the cache is dropped.
 
 use std::{convert::Infallible, future::pending};
 
@@ -63,7 +63,7 @@ async fn p11_keep_warm_refreshes_without_traffic_until_the_last_handle_is_droppe
     // A day holds 24 lifetimes, each refreshed between 69 % and 84 %; the first from 40 % on.
     assert!((27..=37).contains(&idp.count()), "{}", idp.count());
 
-    // A layer's service is a handle too.
+    // A layer's service keeps the cache alive too.
     drop(cache);
     let before = idp.count();
     sleep(secs(7200.0)).await;

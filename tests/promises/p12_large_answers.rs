@@ -1,4 +1,4 @@
-//! P12: an answer of maximum size costs little more memory than its own bytes, leaves almost
+//! P12: a response of maximum size costs little more memory than its own bytes, leaves almost
 //! nothing, and makes no long log line.
 //!
 //! A separate binary, because `allocation_counter` brings a counting allocator.

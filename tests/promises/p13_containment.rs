@@ -13,12 +13,13 @@ use tokio::time::{Instant, sleep};
 use tower_oauth2_client_credentials::{
     ErrorKind, Event, Token, TokenCache,
     cache::{Readiness, TokenCacheBuilder},
+    event::EventKind,
     source::AcquireContext,
 };
 
 use crate::support::{Answer, Idp, failure, named, oauth, on_purpose, secs, settle, since, token};
 
-/// Every pause and every wait is set to zero.
+/// Every cooldown and every wait is set to zero.
 fn with_zeros(builder: TokenCacheBuilder) -> TokenCacheBuilder {
     const ZERO: Duration = Duration::ZERO;
     builder
@@ -126,8 +127,12 @@ async fn p13_an_observer_may_call_the_cache() {
         .observer(move |event| {
             let cache = own.get().unwrap();
             let current = cache.current().map(|token| token.secret().to_owned());
-            log.lock().unwrap().push((matches!(event, Event::Failed { .. }), current));
             cache.readiness();
+            log.lock().unwrap().push(match event.kind() {
+                EventKind::Acquired { .. } => (false, current),
+                EventKind::AcquisitionFailed { .. } => (true, current),
+                _ => return,
+            });
         })
         .build();
     cell.set(cache.clone()).unwrap();
@@ -144,7 +149,7 @@ mod tenants {
 
     use super::*;
 
-    /// Tenants from 100 on are healthy. Of the others, the first answer is an immediate error if
+    /// Tenants from 100 on are healthy. Of the others, the first response is an immediate error if
     /// `fails`, and all further ones never arrive.
     fn tenants(fails: bool) -> KeyedTokenCache<u32> {
         KeyedTokenCache::new(move |tenant: &u32| {
@@ -221,7 +226,7 @@ async fn p6_a_cooldown_can_be_ended_manually_once_a_second() {
     assert_eq!(cache.get().await.unwrap().secret(), "fixed");
 }
 
-/// A million attempts without a pause between them, as the settings say.
+/// A million attempts without a backoff between them, as the settings say.
 #[tokio::test(start_paused = true)]
 async fn p13_retries_keep_a_pause() {
     let asked = Arc::new(AtomicUsize::new(0));

@@ -1,4 +1,4 @@
-//! An API that answers 401 and closes the connection.
+//! An API that returns 401 and closes the connection.
 
 use http::{Method, StatusCode};
 use tokio::{

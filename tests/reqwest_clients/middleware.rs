@@ -58,7 +58,7 @@ async fn p7_after_a_401_the_token_is_replaced_and_the_request_replayed() {
     assert_ne!(first.header("authorization"), second.header("authorization"));
 }
 
-/// An API that rejects everything. A request is sent at most twice, and gets its own answer.
+/// An API that rejects everything. A request is sent at most twice, and gets its own response.
 #[tokio::test]
 async fn p7_a_request_is_replayed_once() {
     let stage = Stage::new().await;
@@ -68,7 +68,7 @@ async fn p7_a_request_is_replayed_once() {
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     assert!(response.headers().contains_key("www-authenticate"));
     assert_eq!(stage.api.requests(), 2);
-    // With the budget of acquisitions used up, a request gets its 401 at once.
+    // With the rejection budget used up, a request gets its 401 at once.
     for _ in 0..3 {
         client.get(stage.url()).send().await.unwrap();
     }
@@ -214,7 +214,8 @@ async fn an_error_is_found_by_downcast_where_no_retry_is_above() {
     let reqwest_middleware::Error::Middleware(error) = error else { panic!("{error:?}") };
     let ours = error.downcast_ref::<tower_oauth2_client_credentials::Error>().unwrap();
     assert_eq!(ours.code(), "invalid_client");
-    assert!(error.to_string().starts_with("invalid_client: "), "{error}");
+    assert!(error.to_string().starts_with("client '"), "{error}");
+    assert!(error.to_string().contains("': invalid_client: "), "{error}");
 }
 
 /// reqwest keeps the extension in a place that only reqwest can read.
@@ -275,7 +276,7 @@ async fn the_order_of_middlewares_is_that_of_a_stack() {
     assert_eq!(noted(&below), [(true, false, 2), (true, true, 2), (true, true, 3)]);
 }
 
-/// Builds answers itself, as a cache does, and thereby loses their URL.
+/// Builds responses itself, as a cache does, and thereby loses their URL.
 struct Remaking;
 
 #[async_trait::async_trait]

@@ -117,7 +117,7 @@ async fn the_environments_proxy_is_read_as_the_default_transport_reads_it() {
     run_child(NAME, &mistake).await;
 }
 
-/// Its answer for `localhost` names another machine.
+/// Its response for `localhost` names another machine.
 struct Resolver;
 
 impl reqwest::dns::Resolve for Resolver {

@@ -10,7 +10,7 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use tower::{ServiceBuilder, ServiceExt as _};
 use tower_http::follow_redirect::FollowRedirectLayer;
 use tower_oauth2_client_credentials::{
-    Event, OAuthClientCredentialsLayer, Origins, TokenCache, layer::SkipToken,
+    Event, OAuthClientCredentialsLayer, Origins, TokenCache, event::EventKind, layer::SkipToken,
     middleware::OAuthClientCredentialsMiddleware, testing::MockResponse,
     transport::same_origin_redirects,
 };
@@ -56,7 +56,7 @@ fn following(stage: &Stage, origins: Origins) -> (ClientWithMiddleware, Log) {
     let log = Log::default();
     let events = Arc::clone(&log);
     let observer = move |event: &Event| {
-        if let Event::RedirectedElsewhere { from, to, .. } = event {
+        if let EventKind::RedirectedToOtherOrigin { from, to, .. } = event.kind() {
             events.lock().unwrap().push([from.clone(), to.clone()]);
         }
     };
@@ -66,7 +66,7 @@ fn following(stage: &Stage, origins: Origins) -> (ClientWithMiddleware, Log) {
     (ClientBuilder::new(http).with(middleware).build(), log)
 }
 
-/// The caller gets the answer, and the request is not replayed. The token may have leaked and is
+/// The caller gets the response, and the request is not replayed. The token may have leaked and is
 /// replaced. One event per origin and minute.
 #[tokio::test]
 async fn p9_a_redirect_to_another_origin_is_reported_and_the_token_replaced() {
@@ -88,8 +88,8 @@ async fn p9_a_redirect_to_another_origin_is_reported_and_the_token_replaced() {
     assert_eq!(log.lock().unwrap().len(), 1, "within the same minute");
 }
 
-/// A presigned download: the answer is a success. If no other token is available the old one stays
-/// in use.
+/// A presigned download: the response is a success. If no other token is available the old one
+/// stays in use.
 #[tokio::test]
 async fn p9_a_redirected_download_does_not_stop_other_requests() {
     let (stage, other) = redirecting().await;
@@ -121,8 +121,8 @@ async fn p9_an_endless_redirect_within_another_origin_is_reported_too() {
     assert_eq!(stage.idp.token_requests(), 2);
 }
 
-/// A redirect between named origins, or of a request with its own authorization, does not affect
-/// our token.
+/// A redirect between named origins, or of a request with an existing authorization field, does not
+/// affect our token.
 #[tokio::test]
 async fn p9_redirects_without_the_token_are_not_reported() {
     let (stage, other) = redirecting().await;

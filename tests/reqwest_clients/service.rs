@@ -73,7 +73,7 @@ async fn other_bodies_than_reqwests_are_accepted() {
     );
 }
 
-/// Names that no resolver knows, so any answer came through the proxy.
+/// Names that no resolver knows, so any response came through the proxy.
 #[tokio::test]
 async fn one_proxy_setting_serves_both() {
     let stage = Stage::new().await;

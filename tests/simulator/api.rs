@@ -25,7 +25,7 @@ pub(crate) struct Api {
     pub(crate) number: usize,
 }
 
-/// An answer, and whether the crate must treat it as a rejection of the token (RFC 6750 §3).
+/// A response, and whether the crate must treat it as a rejection of the token (RFC 6750 §3).
 #[derive(Clone, Copy)]
 struct Reply {
     status: u16,

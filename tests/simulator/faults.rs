@@ -19,11 +19,11 @@ pub(crate) enum Fault {
     Truncated,
     /// A login page.
     Garbage,
-    /// No answer, ever.
+    /// No response, ever.
     Hang,
     /// Header fields, and then nothing.
     Stall,
-    /// A valid answer, this many seconds late.
+    /// A valid response, this many seconds late.
     Late(u64),
     /// An OAuth error that needs operator action.
     InvalidClient,
@@ -149,7 +149,7 @@ pub(crate) struct Plan {
     pub(crate) stubborn: bool,
     /// A new token revokes the previous one.
     pub(crate) revokes_old: bool,
-    /// A refresh hint, as a share of the lifetime.
+    /// A refresh hint, as a fraction of the lifetime.
     pub(crate) refresh_in: Option<f64>,
     pub(crate) apis: Vec<ApiPlan>,
     pub(crate) keep_warm: bool,

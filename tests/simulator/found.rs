@@ -10,10 +10,10 @@ use std::{
 
 use tokio::time::{Instant, advance, sleep};
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, Event, Token, TokenCache, source::AcquireContext,
+    Error, ErrorKind, Token, TokenCache, event::EventKind, source::AcquireContext,
 };
 
-/// The source's answers in order. The last one repeats.
+/// The source's responses in order. The last one repeats.
 #[derive(Clone, Copy)]
 enum Step {
     Token(u64),
@@ -23,7 +23,7 @@ enum Step {
 
 type Asked = Arc<Mutex<Vec<Duration>>>;
 
-fn cache(steps: &'static [Step]) -> (TokenCache, Asked, Arc<Mutex<Vec<Event>>>) {
+fn cache(steps: &'static [Step]) -> (TokenCache, Asked, Arc<Mutex<Vec<EventKind>>>) {
     let (asked, events) = (Asked::default(), Arc::new(Mutex::new(Vec::new())));
     let (seen, heard, begun) = (asked.clone(), events.clone(), Instant::now());
     let cache =
@@ -41,7 +41,7 @@ fn cache(steps: &'static [Step]) -> (TokenCache, Asked, Arc<Mutex<Vec<Event>>>) 
             }
         })
         .acquisition_timeout(Duration::from_secs(40))
-        .observer(move |event| heard.lock().unwrap().push(event.clone()))
+        .observer(move |event| heard.lock().unwrap().push(event.kind().clone()))
         .build();
     (cache, asked, events)
 }
@@ -82,7 +82,7 @@ async fn p1_an_acquisition_that_was_not_driven_in_time_does_not_ask() {
 #[tokio::test(start_paused = true)]
 async fn p6_a_wait_for_a_suspect_token_and_one_for_a_probe_are_one() {
     use Step::{Fails, Hangs, Token};
-    // The token expires at 9 s. The refresh fails, and the next probe hangs.
+    // The token expires at 9 s. The refresh fails, and the next trial request hangs.
     let (cache, asked, _) = cache(&[Token(10), Fails, Hangs]);
     let token = cache.get().await.unwrap();
     while asked.lock().unwrap().len() < 3 {
@@ -123,6 +123,6 @@ async fn p7_an_abandoned_acquisition_is_reported_also_by_a_rejection() {
     poll_fn(|cx| Poll::Ready(step.as_mut().poll(cx).is_ready())).await;
     cache.invalidate(&token);
     let events = events.lock().unwrap();
-    let abandoned = events[before..].iter().filter(|it| matches!(it, Event::Abandoned { .. }));
+    let abandoned = events[before..].iter().filter(|it| matches!(it, EventKind::Abandoned { .. }));
     assert_eq!(abandoned.count(), 1, "{:?}", &events[before..]);
 }

@@ -144,7 +144,7 @@ async fn an_hour(outage: Outage, requests_a_tick: u64) -> u64 {
             waited.iter().filter(|it| it.0 == served && it.1 > Duration::from_secs(1) + blink);
         slow.count() as u64
     };
-    // Only the probing request waits for it.
+    // Only the request that made the trial request waits for it.
     assert!(slow(false) <= token_requests, "{} requests lost more than 1 s", slow(false));
     println!(
         "{} served, {} refused, {} waited; {} token requests while down",
@@ -164,16 +164,16 @@ fn token_requests_in_an_hour_down(outage: Outage, requests_a_tick: u64) {
 }
 
 #[test]
-fn p6_an_hour_of_503_costs_seventy_token_requests_and_no_request_while_the_token_lives() {
+fn p6_an_hour_of_503_costs_at_most_seventy_token_requests_and_no_request_while_the_token_lives() {
     token_requests_in_an_hour_down(Outage::Unavailable, FULL);
 }
 
 #[test]
-fn p6_an_hour_of_refused_connections_costs_seventy_token_requests() {
+fn p6_an_hour_of_refused_connections_costs_at_most_seventy_token_requests() {
     token_requests_in_an_hour_down(Outage::Refused, VARIANT);
 }
 
 #[test]
-fn p6_an_hour_of_hanging_token_requests_costs_seventy_of_them() {
+fn p6_an_hour_of_hanging_token_requests_costs_at_most_seventy_of_them() {
     token_requests_in_an_hour_down(Outage::Hangs, VARIANT);
 }

@@ -88,7 +88,7 @@ impl Service<TokenRequest> for TokenEndpoint {
 }
 
 impl World {
-    /// Chooses the answer to a token request.
+    /// Chooses the response to a token request.
     fn token_requested(&mut self, flight: u64) -> (Duration, Option<Fault>) {
         let now = self.now();
         let fault = match self.plan.window(now.clock) {

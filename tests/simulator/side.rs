@@ -1,5 +1,4 @@
-//! Runtimes in addition to the run's own that are not driven: a `block_on` per call, or one that
-//! has ended.
+//! Stalled runtimes in addition to the run's own: a `block_on` per call, or one that has ended.
 
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
 
@@ -31,7 +30,7 @@ impl Sides {
         Self { store: (0..store(seconds)).map(|_| runtime()).collect(), seed }
     }
 
-    /// Calls the cache in the context of a runtime that is not driven afterwards.
+    /// Calls the cache in the context of a runtime that stalls afterwards.
     pub(crate) fn freeze(&mut self, shared: &Shared, call: impl FnOnce()) -> bool {
         let Some(side) = self.store.last() else { return false };
         if lock(shared).model.blind.is_some() {

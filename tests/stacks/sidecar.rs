@@ -105,7 +105,7 @@ async fn both_directions_at_once(http2: bool) {
     let (mut say, request) = world.post();
     let answer = tokio::spawn(application(http2).request(request));
     say.send_data(Bytes::from_static(b"one")).await.unwrap();
-    // The beginning of the answer arrives before the end of the request.
+    // The beginning of the response arrives before the end of the request.
     let answer = answer.await.unwrap().unwrap();
     assert_eq!(answer.status(), StatusCode::OK);
     assert!(!answer.headers().contains_key("keep-alive"), "that was the API's connection");
@@ -152,7 +152,7 @@ async fn credentials_for_the_proxy_are_not_forwarded() {
 }
 
 impl World {
-    /// The status of the answer to a raw request.
+    /// The status of the response to a raw request.
     async fn status(&self, head: &str) -> u16 {
         let address = self.url.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(address).await.unwrap();

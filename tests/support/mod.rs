@@ -25,7 +25,7 @@ pub(crate) fn bytes(value: &Value) -> Vec<u8> {
     parts.iter().flat_map(bytes).collect()
 }
 
-/// Answers every connection with the case's answer, until the test's runtime ends.
+/// Answers every connection with the case's response, until the test's runtime ends.
 pub(crate) async fn serve(case: &Value) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -82,7 +82,7 @@ async fn converse(mut stream: TcpStream, answer: Vec<u8>, close: bool) {
     if close {
         let _ = stream.shutdown().await;
     }
-    // Until the client is done, because a reset would discard the answer.
+    // Until the client is done, because a reset would discard the response.
     let _ = tokio::io::copy(&mut stream, &mut tokio::io::sink()).await;
 }
 

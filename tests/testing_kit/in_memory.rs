@@ -295,10 +295,26 @@ fn debug_shows_no_secret() {
     let token = idp.issue();
     let api = ProtectedApi::new(&idp);
     let shown = format!(
-        "{shown}{idp:?}{:?}{:?}{api:?}{:?}",
+        "{shown}{idp:?}{:?}{:?}{api:?}{:?}{:?}{:#?}",
         idp.service(),
         MockResponse::Token("hush".into()),
         api.service(),
+        MockBody::from("hush"),
+        MockBody::from("hush"),
     );
     assert!(!shown.contains("hush") && !shown.contains(&token), "{shown}");
+}
+
+#[tokio::test]
+async fn a_member_of_the_metadata_is_json_or_a_text() {
+    let idp = server();
+    idp.set_metadata("issuer", "https://other.test/x");
+    idp.set_metadata("scopes_supported", r#"["a"]"#);
+    idp.set_metadata("grant_types_supported", "null");
+    let url = "https://idp.test/.well-known/oauth-authorization-server";
+    let request = Request::get(url).body(Full::<Bytes>::default()).unwrap();
+    let document = json_of(idp.service().oneshot(request).await.unwrap()).await;
+    assert_eq!(document["issuer"], "https://other.test/x");
+    assert_eq!(document["scopes_supported"], json!(["a"]));
+    assert!(document.get("grant_types_supported").is_none());
 }

@@ -15,7 +15,8 @@ use tower::{Service, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError,
     testing::{
-        AuthorizationServer, ConnectionClosed, MockResponse, ProtectedApi, RegisteredClient,
+        AuthorizationServer, ConnectionClosed, MockBody, MockResponse, ProtectedApi,
+        RegisteredClient,
     },
 };
 
@@ -43,7 +44,7 @@ fn server() -> AuthorizationServer {
     AuthorizationServer::builder().client(RegisteredClient::new("id").secret("secret")).build()
 }
 
-/// A valid request in memory, and the JSON of its answer.
+/// A valid request in memory, and the JSON of its response.
 async fn token_of(idp: &AuthorizationServer) -> Value {
     let response = idp.service().oneshot(ask(&idp.token_url(), GOOD)).await.unwrap();
     assert_eq!(response.status(), 200);

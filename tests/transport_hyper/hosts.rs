@@ -67,7 +67,7 @@ async fn an_abandoned_request_closes_its_connection() {
         drop(hanging(&transport, &mut server).await);
         soon(server.ended.recv()).await.unwrap();
 
-        // The same during the answer's body.
+        // The same during the response's body.
         let answer = bounded(transport.clone().oneshot(request(&server, "/half"))).await.unwrap();
         let mut body = answer.into_body();
         assert_eq!(bounded(body.frame()).await.unwrap().unwrap().into_data().unwrap(), "half");
@@ -75,7 +75,7 @@ async fn an_abandoned_request_closes_its_connection() {
         drop(body);
         soon(server.ended.recv()).await.unwrap();
 
-        // An answer that was read to its end keeps its connection.
+        // A response that was read to its end keeps its connection.
         let before = server.connections();
         for _ in 0..2 {
             post(&transport, format!("https://{}/token", server.addr)).await.unwrap();

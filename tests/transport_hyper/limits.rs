@@ -103,7 +103,7 @@ async fn a_body_above_the_limit_is_read_to_its_end() {
     }
 }
 
-/// The limit applies to each of many concurrent requests to one host. Here each answer has a head
+/// The limit applies to each of many concurrent requests to one host. Here each response has a head
 /// of 16 KiB, and none ends before all have been sent: together they exceed the limit of one.
 #[tokio::test]
 async fn the_answers_of_many_requests_at_once_do_not_share_the_limit() {

@@ -2,6 +2,7 @@
 #![cfg(feature = "hyper-transport")]
 #![allow(missing_docs, unreachable_pub)]
 
+mod builder_mistakes;
 mod failures;
 mod hosts;
 mod limits;

@@ -15,7 +15,7 @@ use super::support::{
 
 const OK: &str = "200 Connection established";
 
-/// TEST-NET-1 (RFC 5737) has no hosts, so an answer came through the proxy.
+/// TEST-NET-1 (RFC 5737) has no hosts, so a response came through the proxy.
 const DESTINATION: &str = "192.0.2.1";
 
 async fn proxied(scheme: &str) {

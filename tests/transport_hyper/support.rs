@@ -36,7 +36,7 @@ use tower_oauth2_client_credentials::{
     transport::{HyperTransport, HyperTransportBuilder, TokenRequestBody},
 };
 
-/// A generous bound that turns a hang into a failure.
+/// A generous timeout that turns a hang into a failure.
 pub async fn bounded<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(20), future).await.expect("the test hangs")
 }
@@ -183,7 +183,7 @@ where
         .await;
 }
 
-/// A length far above any limit for the rest of an answer.
+/// A length far above any limit for the rest of a response.
 pub const LARGE: usize = 5 * 1024 * 1024;
 
 /// A body that never ends.
@@ -258,7 +258,7 @@ where
     Ok(())
 }
 
-/// Posts a form. Returns status, version and body of the answer.
+/// Posts a form. Returns status, version and body of the response.
 pub async fn post(
     transport: &HyperTransport,
     url: impl AsRef<str>,

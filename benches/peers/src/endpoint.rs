@@ -24,7 +24,7 @@ use tokio::{net::TcpListener, sync::watch};
 /// The start of the tokens' expiry times.
 static EPOCH: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// The answer to a request.
+/// The response to a request.
 #[derive(Clone, Copy)]
 pub enum Behavior {
     /// A token after this delay.

@@ -10,15 +10,18 @@ use std::{
 use quick_cache::{UnitWeighter, sync::Cache};
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::metrics::KeyedMetrics;
 use super::{
-    cache::{Configure, KeyedInner, KeyedTokenCache, TICKS_PER_IDLE_TIME},
+    cache::{Configure, KeyedInner, KeyedTokenCache, NameKeys, TICKS_PER_IDLE_TIME},
     limiter::Limiter,
     registry::KeyRegistry,
     source::{MakeSource, Sources},
 };
 use crate::{
-    cache::TokenCacheBuilder,
-    error::Error,
+    cache::{TokenCacheBuilder, names::ClientName},
+    error::{Error, sanitise},
+    event::UNNAMED,
     limits::MAX_SETTING,
     source::{ErasedSource, TokenSource},
     sync::{Arc, Mutex},
@@ -29,7 +32,7 @@ const MIN_IDLE_TIME: Duration = Duration::from_secs(TICKS_PER_IDLE_TIME as u64);
 
 /// Builds a [`KeyedTokenCache`].
 ///
-/// A count or duration beyond its bound counts as the bound, so no setting can be a mistake. Durations
+/// A count or duration beyond its bound counts as the bound, so no setting is invalid. Durations
 /// above a year count as a year.
 ///
 /// # Examples
@@ -60,22 +63,27 @@ pub struct KeyedTokenCacheBuilder<K> {
     capacity: usize,
     idle_time: Duration,
     acquisitions: usize,
+    name: Arc<str>,
+    name_keys: Option<Box<NameKeys<K>>>,
+    #[cfg(feature = "metrics")]
+    metrics_by_key: usize,
 }
 
 // Here rather than in `cache`, so that imports run one way.
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
-    /// A cache that makes a source for each key, with the default settings.
+    /// Makes a cache that makes a source for each key, with the default settings.
     ///
     /// The closure runs within a key's acquisition, until it has succeeded once. Its failure is the
     /// failure of that acquisition: it is remembered, and tried again after the cooldown. Let all
     /// sources share one transport.
+    #[must_use]
     pub fn new<S: TokenSource>(
         source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
     ) -> Self {
         Self::builder(source).build()
     }
 
-    /// The same, with other settings.
+    /// Returns a builder of such a cache, to change settings.
     pub fn builder<S: TokenSource>(
         source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
     ) -> KeyedTokenCacheBuilder<K> {
@@ -93,34 +101,85 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
             capacity: 10_000,
             idle_time: Duration::from_secs(3600),
             acquisitions: 16,
+            name: Arc::from(UNNAMED),
+            name_keys: None,
+            #[cfg(feature = "metrics")]
+            metrics_by_key: 0,
         }
     }
 
-    /// How many caches are kept, approximately. Also for how many keys without a cache the backoff is
-    /// remembered, and how many acquisitions wait until they can start. At least one. Default:
-    /// 10,000.
+    /// Sets the name of the OAuth client, in events, errors and metrics. It must contain no secret. Default:
+    /// `oauth`. A second live cache of the same name has `#2` after it.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Arc::from(sanitise(&name.into()));
+        self
+    }
+
+    /// Adds each key to the name of its cache, as `name[key]`, in events and errors. The text must
+    /// contain no secret. Metrics have the name without the key, since keys are unbounded. Default: all
+    /// caches have the same name.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::{KeyedTokenCache, Token, source::AcquireContext};
+    ///
+    /// let tokens = KeyedTokenCache::builder(|_: &u64| {
+    ///     Ok(|_: AcquireContext| std::future::ready(Token::bearer("abc")))
+    /// })
+    /// .name("billing")
+    /// .name_keys(|tenant| tenant.to_string())
+    /// .build();
+    /// assert_eq!(tokens.cache(&7).name(), "billing[7]");
+    /// ```
+    pub fn name_keys(mut self, name: impl Fn(&K) -> String + Send + Sync + 'static) -> Self {
+        self.name_keys = Some(Box::new(name));
+        self
+    }
+
+    /// Gives the first keys separate metrics, at most this many. Their label `client` is the name with
+    /// the key, so this needs [`name_keys`](Self::name_keys). All other keys share one label. Default: 0,
+    /// because each label costs the metrics system memory for good.
+    #[cfg(feature = "metrics")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "metrics")))]
+    pub fn metrics_by_key(mut self, keys: usize) -> Self {
+        self.metrics_by_key = keys;
+        self
+    }
+
+    /// Sets a maximum number of keys. It limits:
+    ///
+    /// * how many caches are kept, approximately,
+    /// * how many keys without a cache have their backoff remembered,
+    /// * how many acquisitions wait until they can start.
+    ///
+    /// Zero counts as one. Default: 10,000.
     pub fn capacity(mut self, keys: usize) -> Self {
         self.capacity = keys.max(1);
         self
     }
 
-    /// How long without a request until a key's cache is dropped. That happens with the next request
-    /// for any key, up to a quarter of the idle time later. At least 8 s. Default: 1 h.
+    /// Sets the idle time of a cache. A cache unused for this long is dropped at the next use of
+    /// any key, at most 25 % later. Less than 8 s counts as 8 s, and more than a year as a year.
+    /// Default: 1 h.
     pub fn idle_time(mut self, idle_time: Duration) -> Self {
         self.idle_time = idle_time.clamp(MIN_IDLE_TIME, MAX_SETTING);
         self
     }
 
-    /// How many acquisitions start at once, over all keys. At least one. Default: 16.
+    /// Sets the maximum number of acquisitions younger than 250 ms, over all keys. Zero counts as
+    /// one. Default: 16.
     ///
-    /// An acquisition counts for its first 250 ms. Keys whose last acquisition failed have a separate
-    /// limit of the same size. So keys whose authorization server hangs do not delay other keys.
-    pub fn concurrent_acquisitions(mut self, acquisitions: usize) -> Self {
+    /// An acquisition that takes longer than 250 ms no longer counts, so more may be in flight.
+    /// Keys whose last acquisition failed have a separate limit of the same size. So keys whose
+    /// authorization server hangs do not delay other keys.
+    pub fn acquisition_start_limit(mut self, acquisitions: usize) -> Self {
         self.acquisitions = acquisitions;
         self
     }
 
-    /// Changes the settings of each key's cache, such as its name or an observer that knows the key.
+    /// Sets a closure that changes the settings of each key's cache, such as its name or an
+    /// observer that knows the key. Default: none.
     ///
     /// It runs when a cache is made. Keep it short.
     pub fn configure(
@@ -134,7 +193,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     /// Builds the keyed cache. It has no key yet.
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> KeyedTokenCache<K> {
-        let Self { make, configure, capacity, idle_time, acquisitions } = self;
+        let Self { make, configure, capacity, idle_time, acquisitions, name, name_keys, .. } = self;
+        let name = ClientName::reserve(&name);
         let [limiter, retry_limiter] = [(); 2].map(|()| Limiter::new(acquisitions, capacity));
         let recent = Cache::with(
             capacity,
@@ -149,6 +209,10 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 registry: Mutex::new(KeyRegistry::new(capacity)),
                 sources: Arc::new(Sources { make, limiter, retry_limiter }),
                 configure,
+                #[cfg(feature = "metrics")]
+                metrics: KeyedMetrics::new(name.get(), self.metrics_by_key),
+                name,
+                name_keys,
                 created_at: Instant::now(),
                 tick_length: idle_time / TICKS_PER_IDLE_TIME,
                 swept: AtomicU32::new(0),
@@ -160,6 +224,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
 impl<K> fmt::Debug for KeyedTokenCacheBuilder<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyedTokenCacheBuilder")
+            .field("name", &self.name)
             .field("capacity", &self.capacity)
             .field("idle_time", &self.idle_time)
             .field("acquisitions", &self.acquisitions)

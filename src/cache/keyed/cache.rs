@@ -11,12 +11,16 @@ use std::{
 use quick_cache::{UnitWeighter, sync::Cache};
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use super::metrics::KeyedMetrics;
 use super::{
     registry::KeyRegistry,
     source::{KeyedSource, Sources},
 };
 use crate::{
-    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry},
+    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName},
+    error::sanitise,
+    event::Observer,
     sync::{Arc, Mutex, lock},
     token::Token,
 };
@@ -39,11 +43,12 @@ pub(super) type Configure<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilde
 /// * A key has one cache at any time, and so one acquisition at a time.
 /// * It is bounded. Above the capacity the least used caches are dropped, and so are those without a
 ///   request in the idle time. A cache that is still in use elsewhere remains that key's cache.
-/// * Cooldowns after failures, and the budget of rejections, outlive a dropped cache. So no load on
+/// * Cooldowns after failures, and the rejection budget, outlive a dropped cache. So no load on
 ///   other keys resets them.
-/// * At most 16 acquisitions start at once. Others wait, for at most half of their bound
-///   (`acquisition_timeout`), so that those that start have enough time. Then they fail as
-///   [`Overloaded`](crate::ErrorKind::Overloaded). If more wait than the capacity, they fail at once.
+/// * At most 16 acquisitions are younger than 250 ms. Others wait for at most half of
+///   `acquisition_timeout`, so that those that start have enough time. Then they fail as
+///   [`Overloaded`](crate::ErrorKind::Overloaded). If more wait than the capacity, they fail at
+///   once.
 ///
 /// `K`'s `Hash`, `Eq`, `Clone` and `Drop` run under locks of this cache. They must not use it, and
 /// must not panic. A source must not use its own keyed cache for another key: it would hold a permit
@@ -76,12 +81,19 @@ pub struct KeyedTokenCache<K> {
     pub(super) inner: Arc<KeyedInner<K>>,
 }
 
+/// The name of a key.
+pub(super) type NameKeys<K> = dyn Fn(&K) -> String + Send + Sync;
+
 pub(super) struct KeyedInner<K> {
     // SipHash, since the sender of a request may choose the key.
     pub(super) recent: Cache<K, TokenCache, UnitWeighter, RandomState>,
     pub(super) registry: Mutex<KeyRegistry<K>>,
     pub(super) sources: Arc<Sources<K>>,
     pub(super) configure: Box<Configure<K>>,
+    pub(super) name: ClientName,
+    #[cfg(feature = "metrics")]
+    pub(super) metrics: KeyedMetrics,
+    pub(super) name_keys: Option<Box<NameKeys<K>>>,
     pub(super) created_at: Instant,
     pub(super) tick_length: Duration,
     /// The tick in which idle caches were last dropped.
@@ -89,6 +101,11 @@ pub(super) struct KeyedInner<K> {
 }
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
+    /// The name of the client, without a key. Default: `oauth`.
+    pub fn name(&self) -> &str {
+        self.inner.name.get()
+    }
+
     /// This key's cache. The call requests no token.
     ///
     /// While the returned cache is kept, it remains this key's cache.
@@ -106,22 +123,23 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         cache
     }
 
-    /// A token for this key: the cached one, or the next one.
+    /// Returns the cached token of this key, or waits for one.
     ///
     /// # Errors
     ///
-    /// As [`TokenCache::get`]. Also the failure of the closure that makes the source, and
-    /// [`Overloaded`](crate::ErrorKind::Overloaded) if too many acquisitions of other keys were ahead.
+    /// Same errors as [`TokenCache::get`]. Also the failure of the closure that makes the source,
+    /// and kind [`Overloaded`](crate::ErrorKind::Overloaded) if too many acquisitions of other keys
+    /// were ahead.
     pub fn get(&self, key: &K) -> Get {
         self.cache(key).get()
     }
 
-    /// The cached token of this key, as [`TokenCache::peek`]. Has no effects.
+    /// Returns the cached token of this key. Has no effects. See [`TokenCache::peek`].
     pub fn peek(&self, key: &K) -> Option<Token> {
         self.inner.get(key)?.peek()
     }
 
-    /// The cached token of this key, as [`TokenCache::current`]. Never waits.
+    /// Returns the cached token of this key. Never waits. See [`TokenCache::current`].
     pub fn current(&self, key: &K) -> Option<Token> {
         let cache = self.inner.get(key)?;
         // This counts as a use.
@@ -131,7 +149,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         cache.current()
     }
 
-    /// Reports to the key's cache that an API rejected this token, as [`TokenCache::invalidate`].
+    /// Reports to the key's cache that an API rejected this token. See [`TokenCache::invalidate`].
     pub fn invalidate(&self, key: &K, rejected: &Token) {
         if let Some(cache) = self.inner.get(key) {
             cache.invalidate(rejected);
@@ -149,6 +167,16 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         if let Some(cache) = cache {
             cache.clear();
         }
+    }
+
+    /// The name, to share.
+    pub(crate) fn client(&self) -> &Arc<str> {
+        self.inner.name.get()
+    }
+
+    /// The observer of events about requests without a key.
+    pub(crate) fn observer(&self) -> Observer {
+        Observer::default().with_client(Arc::clone(self.client()))
     }
 
     /// The keys whose caches are kept, with their caches, in no order. Not a use of the caches, and
@@ -209,12 +237,28 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
         let cache = in_use.unwrap_or_else(|| {
             // Built without the lock, as it runs the caller's code. Another thread may be first.
             let source = KeyedSource::new(key.clone(), Arc::clone(&self.sources));
-            let builder = (self.configure)(key, TokenCache::builder(source));
+            let name = self.name_of(key);
+            let builder = TokenCache::builder(source);
+            #[cfg(feature = "metrics")]
+            let builder = builder.metrics(self.metrics.of_key(&name, self.name_keys.is_some()));
+            let builder = builder.shared_name(name);
+            let builder = (self.configure)(key, builder);
             let new = builder.build_keyed(KeyEntry::new(tick));
-            lock(&self.registry).get_or_insert(key, &new, now)
+            let (cache, forgotten) = lock(&self.registry).get_or_insert(key, &new, now);
+            drop(forgotten);
+            cache
         });
         self.recent.insert(key.clone(), cache.clone());
         cache
+    }
+
+    /// The name of a key's cache.
+    fn name_of(&self, key: &K) -> Arc<str> {
+        let name = self.name.get();
+        match &self.name_keys {
+            Some(name_keys) => format!("{name}[{}]", sanitise(&name_keys(key))).into(),
+            None => Arc::clone(name),
+        }
     }
 
     /// Drops the caches without a request in the idle time.
@@ -234,7 +278,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             is_used
         });
         drop(idle);
-        lock(&self.registry).prune(now);
+        let forgotten = lock(&self.registry).prune(now);
+        drop(forgotten);
     }
 }
 
@@ -246,6 +291,7 @@ impl<K> Clone for KeyedTokenCache<K> {
 
 impl<K> fmt::Debug for KeyedTokenCache<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("KeyedTokenCache").finish_non_exhaustive()
+        let name = self.inner.name.get();
+        f.debug_struct("KeyedTokenCache").field("name", name).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 //! Limits how many acquisitions start at once, over all keys.
 //!
-//! `tokio::sync::Semaphore` does not fit. It assigns a released permit to the first waiter and keeps it
-//! for that waiter, even if the waiter's runtime is never driven again. A few such waiters would take
+//! `tokio::sync::Semaphore` does not fit. It assigns a released permit to the first waiter and
+//! keeps it for that waiter, even if the waiter's runtime is stalled. A few such waiters would take
 //! the permits of all keys.
 
 use std::{collections::BTreeMap, time::Duration};
@@ -19,8 +19,7 @@ use crate::{
 /// How often a waiter checks for a permit without being notified.
 const CHECK_INTERVAL: Duration = Duration::from_millis(500);
 
-/// A waiter that has not checked for this long is on a runtime that is not driven. Later waiters
-/// overtake it.
+/// A waiter that has not checked for this long is on a stalled runtime. Later waiters overtake it.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
 
 /// Permits in order of arrival.
@@ -50,7 +49,8 @@ impl Queue {
         self.waiting.iter().filter(driven).take(self.available)
     }
 
-    /// Takes a permit for this waiter, if it is eligible. Also records that the waiter is driven.
+    /// Takes a permit for this waiter, if it is eligible. Also records that the waiter's runtime is
+    /// not stalled.
     fn try_take(&mut self, ticket: u64, now: Instant) -> bool {
         if let Some(waiting) = self.waiting.get_mut(&ticket) {
             waiting.checked_at = now;
@@ -94,7 +94,7 @@ impl<'a> Place<'a> {
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        // `None`: the waiter got its permit and has left the queue.
+        // It is missing if the waiter got its permit and has left the queue.
         let waited = lock(&self.limiter.queue).waiting.remove(&self.ticket);
         if waited.is_some() {
             self.limiter.notify();
@@ -114,7 +114,7 @@ impl Limiter {
         next.iter().for_each(|notify| notify.notify_one());
     }
 
-    /// A permit. The wait is part of the acquisition's bound, but at most half of it, so that an
+    /// A permit. The wait is part of `acquisition_timeout`, but at most half of it, so that an
     /// acquisition that starts has enough time.
     pub(super) async fn acquire(&self, deadline: Option<Instant>) -> Result<Permit<'_>, Error> {
         let started = Instant::now();
@@ -129,7 +129,7 @@ impl Limiter {
             // Checks again after a notification and after a timeout alike.
             let _ = timeout_at(check_at, place.notify.notified()).await;
             if give_up.is_some_and(|at| Instant::now() >= at) {
-                return Err(Error::of(Problem::Overloaded));
+                return Err(overloaded());
             }
         }
     }
@@ -137,7 +137,7 @@ impl Limiter {
     fn enter(&self, now: Instant) -> Result<Place<'_>, Error> {
         let mut queue = lock(&self.queue);
         if queue.waiting.len() >= self.max_waiting.saturating_add(queue.available) {
-            return Err(Error::of(Problem::Overloaded));
+            return Err(overloaded());
         }
         let (ticket, notify) = (queue.next_ticket, Arc::<Notify>::default());
         queue.next_ticket += 1;
@@ -145,6 +145,10 @@ impl Limiter {
         queue.waiting.insert(ticket, waiting);
         Ok(Place { limiter: self, ticket, notify })
     }
+}
+
+fn overloaded() -> Error {
+    Error::of(Problem::Overloaded).with_not_started()
 }
 
 #[cfg(all(test, not(oauth_loom)))]
@@ -166,7 +170,7 @@ mod tests {
         waiter.poll(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
-    /// It is notified and not polled again, as on a runtime that is not driven.
+    /// It is notified and not polled again, as on a stalled runtime.
     #[tokio::test(start_paused = true)]
     async fn the_first_waiter_takes_no_permit_if_it_is_never_polled() {
         let limiter = Limiter::new(1, 10);

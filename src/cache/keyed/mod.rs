@@ -5,12 +5,12 @@
 //!   whose cache is still in use elsewhere, so that no key ever has two caches, and those whose last
 //!   cache left a backoff state.
 //! * [`Limiter`](limiter::Limiter) limits how many acquisitions start at once.
-//!
-//! Imports run one way: `builder → cache → {registry, source} → limiter`.
 
 mod builder;
 mod cache;
 mod limiter;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod registry;
 mod source;
 #[cfg(all(test, not(oauth_loom)))]

@@ -30,6 +30,11 @@ struct Entry {
     backoff: Arc<StoredBackoff>,
 }
 
+/// Entries that were removed. The caller drops them after it has unlocked the registry: the error of a
+/// token source may own a value whose destructor uses the keyed cache.
+#[must_use = "drop it without the lock of the registry"]
+pub(super) struct Forgotten<K>(#[expect(dead_code, reason = "only dropped")] Vec<(K, Entry)>);
+
 impl Entry {
     fn is_in_use(&self) -> bool {
         self.cache.strong_count() > 0
@@ -54,40 +59,50 @@ impl<K: Clone + Eq + Hash> KeyRegistry<K> {
 
     /// The key's cache: the one in use, or otherwise the new one. The new one continues with the backoff
     /// state of the key's last cache.
-    pub(super) fn get_or_insert(&mut self, key: &K, new: &TokenCache, now: Instant) -> TokenCache {
+    pub(super) fn get_or_insert(
+        &mut self,
+        key: &K,
+        new: &TokenCache,
+        now: Instant,
+    ) -> (TokenCache, Forgotten<K>) {
+        let mut forgotten = Forgotten(Vec::new());
         if let Some(cache) = self.get(key) {
-            return cache;
+            return (cache, forgotten);
         }
-        let Some(key_entry) = &new.inner.key_entry else { return new.clone() };
+        let Some(key_entry) = &new.inner.key_entry else { return (new.clone(), forgotten) };
         if let Some(dropped) = self.entries.get(key) {
             let backoff = dropped.backoff.load();
             key_entry.store(backoff.clone(), &new.inner.settings.timing.backoff);
             lock(&new.inner.state).set_backoff(backoff);
         } else if self.entries.len() >= self.prune_at {
-            self.prune(now);
+            forgotten = self.prune(now);
         }
+        // The entry that this replaces owns nothing that the new cache does not own too.
         let entry =
             Entry { cache: Arc::downgrade(&new.inner), backoff: Arc::clone(key_entry.backoff()) };
         self.entries.insert(key.clone(), entry);
-        new.clone()
+        (new.clone(), forgotten)
     }
 
     /// Forgets outdated entries, and then those beyond `max_dropped` whose state ends first.
-    pub(super) fn prune(&mut self, now: Instant) {
+    pub(super) fn prune(&mut self, now: Instant) -> Forgotten<K> {
         let mut ends = Vec::new();
-        self.entries.retain(|_, entry| {
+        let outdated = self.entries.extract_if(|_, entry| {
             if entry.is_in_use() {
-                return true;
+                return false;
             }
             let end = entry.backoff.forget_at().filter(|at| *at > now);
             ends.extend(end);
-            end.is_some()
+            end.is_none()
         });
+        let mut forgotten: Vec<_> = outdated.collect();
         if let Some(excess) = ends.len().checked_sub(self.max_dropped).filter(|it| *it > 0) {
             let (_, &mut last, _) = ends.select_nth_unstable(excess - 1);
-            self.entries
-                .retain(|_, entry| entry.is_in_use() || entry.backoff.forget_at() > Some(last));
+            forgotten.extend(self.entries.extract_if(|_, entry| {
+                !entry.is_in_use() && entry.backoff.forget_at() <= Some(last)
+            }));
         }
         self.prune_at = MIN_PRUNE_LEN.max(2 * self.entries.len());
+        Forgotten(forgotten)
     }
 }

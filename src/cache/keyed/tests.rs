@@ -29,7 +29,7 @@ async fn no_more_failed_keys_are_remembered_than_the_capacity() {
         // 100 caches, 100 remembered keys, and as many again until they are pruned.
         assert!(remembered(&tokens) <= 400, "{} after {key}", remembered(&tokens));
     }
-    lock(&tokens.inner.registry).prune(Instant::now());
+    drop(lock(&tokens.inner.registry).prune(Instant::now()));
     assert_eq!(remembered(&tokens), 100 + tokens.len());
 }
 
@@ -39,7 +39,7 @@ async fn a_failed_key_is_remembered_for_the_maximum_cooldown() {
     let tokens = failing(1);
     tokens.get(&0).await.unwrap_err();
     tokens.inner.recent.clear();
-    let prune = || lock(&tokens.inner.registry).prune(Instant::now());
+    let prune = || drop(lock(&tokens.inner.registry).prune(Instant::now()));
     tokio::time::advance(Duration::from_secs(60)).await;
     prune();
     assert_eq!(remembered(&tokens), 1);
@@ -52,14 +52,14 @@ async fn a_failed_key_is_remembered_for_the_maximum_cooldown() {
 async fn a_cache_in_use_is_never_forgotten() {
     let tokens = failing(1);
     let held: Vec<_> = (0..100).map(|key| tokens.cache(&key)).collect();
-    lock(&tokens.inner.registry).prune(Instant::now());
+    drop(lock(&tokens.inner.registry).prune(Instant::now()));
     assert_eq!(remembered(&tokens), 100);
     for (key, cache) in held.iter().enumerate() {
         let again = tokens.cache(&u32::try_from(key).unwrap());
         assert!(Arc::ptr_eq(&cache.inner, &again.inner));
     }
     drop(held);
-    lock(&tokens.inner.registry).prune(Instant::now());
+    drop(lock(&tokens.inner.registry).prune(Instant::now()));
     assert_eq!(remembered(&tokens), 1);
 }
 

@@ -50,7 +50,7 @@ use std::{
 use super::TokenCache;
 use crate::{
     error::Error,
-    event::Event,
+    event::EventKind,
     source::{AcquireContext, CacheHandle, TokenSource},
     sync::{
         Arc, lock,
@@ -61,7 +61,7 @@ use crate::{
 
 /// Runs a scenario in every interleaving with at most this many preemptions.
 fn check(preemptions: impl Into<Option<usize>>, scenario: fn()) {
-    // Its clock moves in `World::pass` only, and its timers are not driven.
+    // Its clock moves in `World::pass` only, and its timers never fire.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -162,7 +162,7 @@ impl World {
             .first_refresh_lead(0.2..=0.2)
             .refresh_lead(0.2..=0.2)
             .observer(move |event| {
-                if let Event::Abandoned { .. } = event {
+                if let EventKind::Abandoned { .. } = event.kind() {
                     observer.abandoned.fetch_add(1, SeqCst);
                 }
             })

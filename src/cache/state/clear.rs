@@ -3,7 +3,7 @@
 use tokio::time::Instant;
 
 use super::{Effects, State};
-use crate::{cache::snapshot::Snapshot, event::Event, sync::Arc, token::Token};
+use crate::{cache::snapshot::Snapshot, event::EventKind, sync::Arc, token::Token};
 
 impl State {
     /// Discards every token that was requested before now.
@@ -26,11 +26,11 @@ impl State {
         self.replacement_wait_until = None;
         self.wall_expires_at = None;
         self.rejection_pending = false;
-        Effects { events: vec![Event::Cleared], ..Effects::default() }
+        Effects { events: vec![EventKind::Cleared], ..Effects::default() }
     }
 
-    /// Whether an arriving token was requested before the last clear. `started`: when its source was
-    /// called.
+    /// Whether an arriving token was requested before the last clear. `started` is when its source
+    /// was called.
     pub(super) fn is_cleared(&self, token: &Token, started: Instant) -> bool {
         let requested = token.issued_at().unwrap_or(started);
         self.cleared_at.is_some_and(|cleared_at| requested < cleared_at)

@@ -12,7 +12,7 @@ use crate::{
         suspend::ClockSample,
     },
     error::Error,
-    event::{AcquisitionReason, Event},
+    event::{AcquisitionReason, EventKind},
     timing::FailureBackoff,
     token::Token,
 };
@@ -62,8 +62,8 @@ impl State {
         now: Instant,
         draw: f64,
         settings: &Settings,
-    ) -> (Outcome, Vec<Event>) {
-        self.backoff.failure = None;
+    ) -> (Outcome, Vec<EventKind>) {
+        let left = self.leave_cooldown(now);
         self.rejection_pending = false;
         let plan = &acquisition.plan;
         if plan.is_budgeted
@@ -74,7 +74,7 @@ impl State {
             self.backoff.budget.refund();
         }
         let started = acquisition.plan.starts_at;
-        let NewSnapshot { snapshot, lifetime, is_same } =
+        let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
             self.new_snapshot(token, started, now, draw, settings);
         self.has_had_token = true;
         let took = now.saturating_duration_since(started);
@@ -82,21 +82,21 @@ impl State {
             self.held.as_ref().map(|held| held.expires_at.saturating_duration_since(now));
         let event = match (acquisition.plan.reason, remaining) {
             (AcquisitionReason::Refresh, Some(remaining)) if !remaining.is_zero() => {
-                Event::RefreshedAhead { took, lifetime, remaining }
+                EventKind::Refreshed { took, lifetime, remaining, expires_at }
             }
-            (reason, _) => Event::Acquired { reason, took, lifetime },
+            (reason, _) => EventKind::Acquired { reason, took, lifetime, expires_at },
         };
+        let mut events: Vec<_> = [event].into_iter().chain(left).collect();
         let is_expired = snapshot.expired_on_arrival;
         self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
         if acquisition.overtaken && self.keeps_offered(&snapshot, now) {
-            return (Outcome::Token(self.updated(now)), vec![event]);
+            return (Outcome::Token(self.updated(now)), events);
         }
         if is_expired && !is_same && self.has_unexpired(now) {
-            // The held token is better.
-            return (Outcome::Token(snapshot), vec![event]);
+            // The cached token is better.
+            return (Outcome::Token(snapshot), events);
         }
-        let suspended = self.hold(snapshot, is_same, requested, now, settings);
-        let events = [event].into_iter().chain(suspended).collect();
+        events.extend(self.hold(snapshot, is_same, requested, now, settings));
         (Outcome::Token(self.updated(now)), events)
     }
 
@@ -107,21 +107,26 @@ impl State {
         now: Instant,
         draw: f64,
         settings: &Settings,
-    ) -> (Outcome, Vec<Event>) {
+    ) -> (Outcome, Vec<EventKind>) {
         // Another acquisition is still due. The cooldown delays it.
         self.rejection_pending |= acquisition.plan.retry_owed;
-        let before = self.backoff.failure.as_ref().map_or(0, |failure| failure.failures);
-        let failure =
-            FailureBackoff::after(before, error.clone(), now, draw, &settings.timing.backoff);
-        let event = Event::Failed {
+        let previous = self.backoff.failure.as_ref();
+        let before = previous.map_or(0, |failure| failure.failures);
+        let attempts = error.attempts();
+        let mut failure = FailureBackoff::after(before, error, now, draw, &settings.timing.backoff);
+        failure.since = previous.map_or(now, |failure| failure.since);
+        let next_attempt_in = failure.until(self.has_unexpired(now)) - now;
+        let entered = previous.is_none().then_some(EventKind::CooldownEntered { next_attempt_in });
+        let event = EventKind::AcquisitionFailed {
             reason: acquisition.plan.reason,
             took: now.saturating_duration_since(acquisition.plan.starts_at),
-            error,
+            attempts,
+            error: failure.error.clone(),
             failures: failure.failures,
-            next_attempt_in: failure.until(self.has_unexpired(now)) - now,
+            next_attempt_in,
         };
         let shared = failure.remembered(now);
         self.backoff.failure = Some(failure);
-        (Outcome::Failed(shared), vec![event])
+        (Outcome::Failed(shared), [event].into_iter().chain(entered).collect())
     }
 }

@@ -36,7 +36,8 @@ pub(in crate::cache) enum Limit {
     /// At this time use the cached token, although an API rejected it or it has expired by the wall
     /// clock.
     Replacement(Instant),
-    /// Another request probes the server. After `probe_wait` fail with this error, the last failure.
+    /// Another request makes the trial request. After `probe_wait` fail with this error, the last
+    /// failure.
     Probe(Error),
 }
 
@@ -53,7 +54,7 @@ pub(in crate::cache) enum Requirement {
 
 impl State {
     /// Decides what a request does. Starts a refresh that is due, and the acquisition of a missing
-    /// token. `can_start`: the caller is in a tokio runtime.
+    /// token. `can_start` says that the caller is in a tokio runtime.
     pub(in crate::cache) fn decide(
         &mut self,
         lookup: Lookup,

@@ -1,6 +1,6 @@
 //! Making an arriving token the cached one.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -11,7 +11,7 @@ use crate::{
         snapshot::{Replaced, Snapshot},
         suspend::{ClockSample, SuspendWatch},
     },
-    event::Event,
+    event::EventKind,
     sync::{Arc, Striped},
     timing::{Arrival, Deadlines},
     token::Token,
@@ -22,12 +22,14 @@ pub(super) struct NewSnapshot {
     pub(super) snapshot: Arc<Snapshot>,
     /// The lifetime that its deadlines are computed from.
     pub(super) lifetime: Duration,
+    /// The end of its use by the wall clock.
+    pub(super) wall_expires_at: SystemTime,
     /// Whether the server returned the cached token again.
     pub(super) is_same: bool,
 }
 
 impl State {
-    /// The snapshot of a token that arrives now. `started`: when it was requested.
+    /// The snapshot of a token that arrives now. `started` is when it was requested.
     pub(super) fn new_snapshot(
         &self,
         token: Token,
@@ -69,14 +71,17 @@ impl State {
             refresh_at,
             expires_at,
             expired_on_arrival: expires_at <= now,
+            follows_rejection: self.held_rejected,
             replaced: Replaced::default(),
             copies: Striped::default(),
         });
-        NewSnapshot { snapshot, lifetime, is_same }
+        let (wall, left) = (settings.clock.read().wall, expires_at.saturating_duration_since(now));
+        let wall_expires_at = wall.checked_add(left).unwrap_or(wall);
+        NewSnapshot { snapshot, lifetime, wall_expires_at, is_same }
     }
 
-    /// Makes the token the held one. `requested`: both clocks when it was requested. Returns an event if
-    /// the machine was suspended since.
+    /// Makes the token the cached one. `requested` has the readings of both clocks when it was
+    /// requested. Returns an event if the machine was suspended since.
     pub(super) fn hold(
         &mut self,
         snapshot: Arc<Snapshot>,
@@ -84,7 +89,7 @@ impl State {
         requested: ClockSample,
         now: Instant,
         settings: &Settings,
-    ) -> Option<Event> {
+    ) -> Option<EventKind> {
         if !is_same {
             self.held_rejected = false;
             self.refills_budget = true;

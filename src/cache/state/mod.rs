@@ -6,8 +6,8 @@
 //!
 //! * [`decide`] reads the token for a request, and starts acquisitions.
 //! * [`complete`] takes the result of an acquisition.
-//! * [`reject`] handles rejected tokens and forced refreshes, within their budget.
-//! * [`offer`] and [`clear`] are called by a source, through its handle.
+//! * [`reject`] handles rejected tokens and forced refreshes, within the rejection budget.
+//! * [`offer`] and [`clear`] are called by a source, through its `CacheHandle`.
 //! * [`suspend`] moves the deadlines when the machine was suspended.
 //! * [`hold`] makes an arriving token the cached one.
 
@@ -35,13 +35,13 @@ use super::{
     suspend::SuspendWatch,
 };
 use crate::{
-    event::{AcquisitionReason, Event},
+    event::{AcquisitionReason, EventKind},
     sync::Arc,
     timing::{BackoffState, FailureBackoff, RejectionBudget},
     token::Token,
 };
 
-/// How long past its own bound an acquisition is still assumed to be driven.
+/// How long after `acquisition_timeout` the runtime of an acquisition counts as stalled.
 const ABANDON_AFTER: Duration = Duration::from_secs(5);
 
 /// How often a cooldown can be ended by hand.
@@ -52,21 +52,21 @@ pub(in crate::cache) struct State {
     /// The cached token. It is kept after its expiry, so that a server which returns it again is
     /// recognized. Each step publishes it, see [`State::update_held`].
     held: Option<Arc<Snapshot>>,
-    /// An API rejected the held token.
+    /// An API rejected the cached token.
     held_rejected: bool,
     /// The last rejected tokens, which a source must not offer again.
     recently_rejected: Vec<Token>,
     /// The token that an offered one replaced last. Its rejection may arrive late.
     replaced_by_offer: Option<Token>,
-    /// Until then, requests wait for the acquisition in flight rather than use the held token: an API
-    /// rejected it, or it has expired by the wall clock.
+    /// Until then, requests wait for the acquisition in flight rather than use the cached token: an
+    /// API rejected it, or it has expired by the wall clock.
     replacement_wait_until: Option<Instant>,
     /// An acquisition for a rejection or a forced refresh failed or was postponed, so one is due.
     rejection_pending: bool,
     /// The acquisition in flight.
     acquisition: Option<Arc<Acquisition>>,
     backoff: BackoffState,
-    /// It was reported that rejections came too soon for the budget.
+    /// It was reported that rejections came too soon for the rejection budget.
     too_soon_reported: bool,
     /// It was reported that the acquisition for a rejection is postponed.
     postponed_reported: bool,
@@ -76,17 +76,19 @@ pub(in crate::cache) struct State {
     cooldown_ended: bool,
     /// Tokens that were requested before this time are discarded.
     cleared_at: Option<Instant>,
-    /// Compares both clocks since the held token was requested.
+    /// Compares both clocks since the cached token was requested.
     suspends: SuspendWatch,
-    /// The held token refills the budget of rejections once its refresh is due. Not if a suspend moved
-    /// the refresh, or if the token was discarded after a rejection.
+    /// The cached token refills the rejection budget once its refresh is due. Not if a suspend
+    /// moved the refresh, or if the token was discarded after a rejection.
     refills_budget: bool,
-    /// When the held token expires by the wall clock, if a suspend made that earlier.
+    /// When the cached token expires by the wall clock, if a suspend made that earlier.
     wall_expires_at: Option<Instant>,
     /// The next token is not the cache's first.
     has_had_token: bool,
     /// How many acquisitions were started.
     started: u64,
+    /// The readiness that was reported last.
+    reported_readiness: Readiness,
 }
 
 /// The actions that a step asks for. The cache carries them out without the lock.
@@ -96,7 +98,7 @@ pub(in crate::cache) struct Effects {
     pub(in crate::cache) start: Option<Arc<Acquisition>>,
     /// An acquisition whose waiters get this outcome.
     pub(in crate::cache) end: Option<(Arc<Acquisition>, Outcome)>,
-    pub(in crate::cache) events: Vec<Event>,
+    pub(in crate::cache) events: Vec<EventKind>,
 }
 
 impl Effects {
@@ -109,8 +111,9 @@ impl Effects {
 }
 
 impl State {
-    /// Drops an acquisition that exceeded its bound on a waiter's clock: its runtime is not driven. Its
-    /// waiters ask the cache again, and its late result will be dropped.
+    /// Drops an acquisition that exceeded `acquisition_timeout` on a waiter's clock: its runtime
+    /// has ended or is stalled. Its waiters ask the cache again, and its late result will be
+    /// dropped.
     fn abandon(&mut self, now: Instant) -> Effects {
         let abandoned = self.acquisition.take_if(|it| now >= it.plan.abandoned_at);
         let Some(acquisition) = abandoned else { return Effects::default() };
@@ -120,7 +123,7 @@ impl State {
         Effects {
             start: None,
             end: Some((acquisition, Outcome::Lost)),
-            events: vec![Event::Abandoned { age }],
+            events: vec![EventKind::Abandoned { age }],
         }
     }
 
@@ -131,15 +134,7 @@ impl State {
         now: Instant,
         settings: &Settings,
     ) -> Arc<Acquisition> {
-        if !reason.is_early()
-            && !self.held_rejected
-            && self.refills_budget
-            && self.held.as_ref().is_some_and(|held| {
-                // A token that was discarded earlier has expired before its refresh.
-                held.refresh_at < held.expires_at && now >= held.refresh_at
-            })
-        {
-            // A token reached its scheduled refresh unrejected.
+        if !reason.is_early() && self.reached_refresh_unrejected(now) {
             self.backoff.budget = RejectionBudget::default();
             self.too_soon_reported = false;
         }
@@ -176,6 +171,15 @@ impl State {
         acquisition
     }
 
+    /// Whether the cached token lived until its scheduled refresh without a rejection. It refills
+    /// the rejection budget then.
+    fn reached_refresh_unrejected(&self, now: Instant) -> bool {
+        // A token that was discarded earlier has expired before its refresh.
+        let was_due =
+            |held: &Arc<Snapshot>| held.refresh_at < held.expires_at && now >= held.refresh_at;
+        self.refills_budget && !self.held_rejected && self.held.as_ref().is_some_and(was_due)
+    }
+
     /// The readiness now. It depends on the time, since no step is taken when a token expires.
     pub(in crate::cache) fn readiness(&self, now: Instant) -> ReadinessUntil {
         let until = self.held.as_ref().map(|held| held.expires_at).filter(|at| now < *at);
@@ -186,6 +190,20 @@ impl State {
             (None, None) => Readiness::Idle,
         };
         ReadinessUntil { readiness, until }
+    }
+
+    /// The event of a readiness that differs from the one that was reported last.
+    pub(in crate::cache) fn readiness_event(&mut self, now: Instant) -> Option<EventKind> {
+        let to = self.readiness(now).readiness;
+        let from = std::mem::replace(&mut self.reported_readiness, to);
+        (from != to).then_some(EventKind::ReadinessChanged { from, to })
+    }
+
+    /// Forgets the last failure after a token arrived. Returns the event, if there was a failure.
+    fn leave_cooldown(&mut self, now: Instant) -> Option<EventKind> {
+        let FailureBackoff { failures, since, .. } = self.backoff.failure.take()?;
+        let lasted = now.saturating_duration_since(since);
+        Some(EventKind::CooldownLeft { failures, lasted })
     }
 
     /// Ends a cooldown, at most once a second.
@@ -237,7 +255,7 @@ impl State {
         self.held.as_ref().is_some_and(|held| held.token().same_secret(token))
     }
 
-    /// When a request must ask the state about the held token again.
+    /// When a request must ask the state about the cached token again.
     fn revalidate_at(&self, held: &Snapshot, now: Instant) -> Instant {
         let is_suspect = self.replacement_wait_until.is_some_and(|until| now < until);
         let at = match &self.acquisition {
@@ -254,8 +272,8 @@ impl State {
         at.min(expires_at)
     }
 
-    /// Updates `revalidate_at` of the held snapshot, and returns it for publishing. A snapshot that
-    /// needs no change stays the same pointer.
+    /// Updates `revalidate_at` of the cached token's snapshot, and returns the snapshot for
+    /// publishing. A snapshot that needs no change stays the same pointer.
     pub(in crate::cache) fn update_held(&mut self, now: Instant) -> Option<&Arc<Snapshot>> {
         let held = self.held.as_ref()?;
         let revalidate_at = self.revalidate_at(held, now);
@@ -270,8 +288,8 @@ impl State {
         self.held.as_ref()
     }
 
-    /// For keeping warm: when the state must be asked again. `None` if a later acquisition than this
-    /// one was started.
+    /// Returns when the state must be asked again to keep the token warm. `None` if a later
+    /// acquisition than this one was started.
     pub(in crate::cache) fn next_revalidation(&self, id: u64, now: Instant) -> Option<Instant> {
         (self.started == id).then(|| match (&self.held, &self.backoff.failure) {
             (Some(held), _) if now < held.expires_at => self.revalidate_at(held, now),
@@ -280,7 +298,7 @@ impl State {
         })
     }
 
-    /// The held snapshot, up to date.
+    /// The snapshot of the cached token, up to date.
     fn updated(&mut self, now: Instant) -> Arc<Snapshot> {
         Arc::clone(self.update_held(now).expect("the caller has found a token"))
     }

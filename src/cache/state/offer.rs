@@ -5,7 +5,7 @@ use tokio::time::Instant;
 use super::{Effects, State, hold::NewSnapshot};
 use crate::{
     cache::{acquisition::Outcome, settings::Settings, snapshot::Snapshot, suspend::ClockSample},
-    event::Event,
+    event::EventKind,
     sync::Arc,
     token::Token,
 };
@@ -14,16 +14,17 @@ use crate::{
 const REMEMBERED: usize = 4;
 
 impl State {
-    /// Uses the token if it is better than the held one. Its conditions are in the documentation of
-    /// [`CacheHandle::offer`](crate::source::CacheHandle::offer).
+    /// Uses the token if it is better than the cached one. Its conditions are in the documentation
+    /// of [`CacheHandle::offer`](crate::source::CacheHandle::offer).
     ///
     /// # One acquisition at a time
     ///
-    /// The offered token ends the wait of all waiters, but the acquisition still runs. It stays the one
-    /// in flight, so that no second one starts within its bound. Later requests may have to wait for it
-    /// too, because the offered token was rejected or has expired. They must not find the outcome of the
-    /// first waiters. So the state continues with a copy of the acquisition, which has the same number
-    /// and no waiters. The result of the task ends the copy, or waiters abandon it.
+    /// The offered token ends the wait of all waiters, but the acquisition still runs. It stays the
+    /// one in flight, so that no second one starts within `acquisition_timeout`. Later requests may
+    /// have to wait for it too, because the offered token was rejected or has expired. They must
+    /// not find the outcome of the first waiters. So the state continues with a copy of the
+    /// acquisition, which has the same number and no waiters. The result of the task ends the copy,
+    /// or waiters abandon it.
     pub(in crate::cache) fn offer(
         &mut self,
         token: Token,
@@ -33,7 +34,7 @@ impl State {
     ) -> (bool, Effects) {
         let is_known =
             self.holds(&token) || self.was_rejected(&token) || self.is_cleared(&token, now);
-        let NewSnapshot { snapshot, lifetime, .. } =
+        let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, .. } =
             self.new_snapshot(token, now, now, draw, settings);
         if is_known || snapshot.expired_on_arrival || !self.is_improved_by(&snapshot, now) {
             return (false, Effects::default());
@@ -44,7 +45,8 @@ impl State {
         self.replacement_wait_until = None;
         let suspended =
             self.hold(snapshot, false, ClockSample::now(&settings.clock), now, settings);
-        let events = [Event::Offered { lifetime }].into_iter().chain(suspended).collect();
+        let offered = EventKind::Offered { lifetime, expires_at };
+        let events = [offered].into_iter().chain(suspended).collect();
         let waited_for = self.acquisition.take();
         self.acquisition = waited_for.as_ref().map(|it| Arc::new(it.for_later_waiters()));
         let held = self.updated(now);
@@ -52,13 +54,14 @@ impl State {
         (true, Effects { start: None, end, events })
     }
 
-    /// Whether a token is better than the held one.
+    /// Whether a token is better than the cached one.
     fn is_improved_by(&self, offered: &Snapshot, now: Instant) -> bool {
         let held = self.held.as_ref().filter(|_| self.has_unexpired(now) && !self.held_rejected);
         held.is_none_or(|held| is_older(held, offered))
     }
 
-    /// Whether the held token, which was offered during an acquisition, is better than its result.
+    /// Whether the cached token, which was offered during an acquisition, is better than its
+    /// result.
     pub(super) fn keeps_offered(&self, result: &Snapshot, now: Instant) -> bool {
         self.has_unexpired(now)
             && !self.held_rejected
@@ -150,7 +153,7 @@ mod tests {
 
         fn reject(&mut self, secret: &str) -> Rejection {
             let rejected = Token::bearer(secret).unwrap();
-            self.state.reject(&rejected, self.now, true, &self.settings).0
+            self.state.reject(&rejected, None, self.now, true, &self.settings).0
         }
 
         fn complete(&mut self, acquisition: &Acquisition, secret: &str, age: Duration) -> Effects {
@@ -216,7 +219,7 @@ mod tests {
         assert!(cache.offer("offered", Duration::ZERO).0);
         // A rejection of the offered token starts no acquisition before the cooldown ends.
         let offered = Token::bearer("offered").unwrap();
-        let (_, effects) = cache.state.reject(&offered, now, true, &cache.settings);
+        let (_, effects) = cache.state.reject(&offered, None, now, true, &cache.settings);
         assert!(effects.start.is_none());
     }
 
@@ -228,7 +231,7 @@ mod tests {
         assert!(cache.offer("second", Duration::ZERO).0);
         for rejected in ["first", "second"] {
             let rejected = Token::bearer(rejected).unwrap();
-            cache.state.reject(&rejected, cache.now, true, &cache.settings);
+            cache.state.reject(&rejected, None, cache.now, true, &cache.settings);
         }
         cache.now += S;
         assert!(!cache.offer("first", Duration::ZERO).0);
@@ -240,7 +243,7 @@ mod tests {
         let mut cache = Cache::new();
         assert!(cache.offer("first", S).0);
         let first = Token::bearer("first").unwrap();
-        let (rejection, _) = cache.state.reject(&first, cache.now, true, &cache.settings);
+        let (rejection, _) = cache.state.reject(&first, None, cache.now, true, &cache.settings);
         let Rejection::Wait(acquisition) = rejection else { panic!("no acquisition") };
         assert!(cache.offer("second", Duration::ZERO).0);
         cache.now += S;

@@ -1,4 +1,4 @@
-//! Rejected tokens and forced refreshes: early acquisitions, and their budget.
+//! Rejected tokens and forced refreshes: early acquisitions, and the rejection budget.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Effects, State};
 use crate::{
     cache::{acquisition::Acquisition, settings::Settings, snapshot::Snapshot},
-    event::{AcquisitionReason, Event, RejectionAction},
+    event::{AcquisitionReason, EventKind, RejectionAction},
     sync::Arc,
     token::Token,
 };
@@ -16,7 +16,8 @@ use crate::{
 pub(in crate::cache) enum Rejection {
     /// The cache holds another token already.
     Newer(Arc<Snapshot>),
-    /// The rejected token is not the held one, or has expired: get one as any request does.
+    /// The rejected token is not the cached one, or has expired. The request gets a token as any
+    /// other request does.
     Stale,
     /// Wait for the acquisition.
     Wait(Arc<Acquisition>),
@@ -25,10 +26,11 @@ pub(in crate::cache) enum Rejection {
 }
 
 impl State {
-    /// Handles a token that an API rejected.
+    /// Handles a token that an API rejected. `origin`: the API's, if it is known.
     pub(in crate::cache) fn reject(
         &mut self,
         token: &Token,
+        origin: Option<String>,
         now: Instant,
         can_start: bool,
         settings: &Settings,
@@ -54,7 +56,9 @@ impl State {
             self.acquire_early(AcquisitionReason::Rejected, now, can_start, settings, &mut effects);
         let was_reported = match action {
             RejectionAction::Joined => self.replacement_wait_until.is_some(),
-            RejectionAction::TooSoon { .. } => std::mem::replace(&mut self.too_soon_reported, true),
+            RejectionAction::BudgetExhausted { .. } => {
+                std::mem::replace(&mut self.too_soon_reported, true)
+            }
             RejectionAction::CoolingDown { .. } | RejectionAction::NoRuntime => {
                 std::mem::replace(&mut self.postponed_reported, true)
             }
@@ -68,12 +72,13 @@ impl State {
             self.replacement_wait_until.get_or_insert(now + settings.rejected_token_wait);
         }
         if !was_reported {
-            effects.events.push(Event::Rejected { action });
+            effects.events.push(EventKind::Rejected { action, origin });
         }
         (rejection, effects)
     }
 
-    /// A caller wants a new token although the held one may be valid. Draws on the budget of rejections.
+    /// A caller wants a new token although the cached one may be valid. Draws on the rejection
+    /// budget.
     pub(in crate::cache) fn force_refresh(
         &mut self,
         now: Instant,
@@ -90,7 +95,8 @@ impl State {
         (rejection, effects)
     }
 
-    /// Starts an acquisition before the scheduled refresh, if the budget and the cooldown allow it.
+    /// Starts an acquisition before the scheduled refresh, if the rejection budget and the cooldown
+    /// allow it.
     fn acquire_early(
         &mut self,
         reason: AcquisitionReason,
@@ -105,7 +111,10 @@ impl State {
         let too_soon = self.backoff.budget.wait(now, &settings.timing.backoff);
         // While an acquisition is pending, the rejected token is not a fresh one.
         if !too_soon.is_zero() && !self.rejection_pending {
-            return (Rejection::NotReplaced, RejectionAction::TooSoon { next_in: too_soon });
+            return (
+                Rejection::NotReplaced,
+                RejectionAction::BudgetExhausted { next_in: too_soon },
+            );
         }
         let next_in =
             self.backoff.failure.as_ref().map_or(Duration::ZERO, |failure| {
@@ -129,7 +138,7 @@ impl State {
         (Rejection::Wait(acquisition), RejectionAction::Acquiring)
     }
 
-    /// Takes one acquisition from the budget, to be started as soon as possible.
+    /// Takes one acquisition from the rejection budget, to be started as soon as possible.
     fn postpone(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.rejection_pending, true) {
             self.take_from_budget(now);
@@ -170,18 +179,19 @@ mod tests {
         let (settings, mut now) = (Settings::default(), Instant::now());
         let (mut state, mut token) = with_token(now);
         for _ in 0..100 {
-            let (rejection, _) = state.reject(&token, now, false, &settings);
+            let (rejection, _) = state.reject(&token, None, now, false, &settings);
             assert!(matches!(rejection, Rejection::NotReplaced));
             now += Duration::from_secs(10);
         }
         for secret in ["second", "third", "fourth"] {
-            let Rejection::Wait(acquisition) = state.reject(&token, now, true, &settings).0 else {
+            let Rejection::Wait(acquisition) = state.reject(&token, None, now, true, &settings).0
+            else {
                 panic!("the budget allows the {secret}")
             };
             token = complete(&mut state, &acquisition, secret, now);
         }
         let mut reject = |after| {
-            let (rejection, _) = state.reject(&token, now + after, true, &settings);
+            let (rejection, _) = state.reject(&token, None, now + after, true, &settings);
             matches!(rejection, Rejection::Wait(_))
         };
         assert!(!reject(Duration::from_secs(59)) && reject(Duration::from_secs(60)));
@@ -201,7 +211,7 @@ mod tests {
                 let rejected = random.f64() < share;
                 if rejected
                     && let Rejection::Wait(acquisition) =
-                        state.reject(&token, now, true, &settings).0
+                        state.reject(&token, None, now, true, &settings).0
                 {
                     times.push(now - start);
                     token = complete(&mut state, &acquisition, &format!("t{request}"), now);
@@ -212,13 +222,14 @@ mod tests {
         }
     }
 
-    /// An acquisition whose task is not driven is abandoned several times. The rejection is still
+    /// An acquisition on a stalled runtime is abandoned several times. The rejection is still
     /// pending.
     #[test]
     fn an_acquisition_that_a_rejection_asked_for_is_repeated_after_it_is_abandoned() {
         let (settings, mut now) = (Settings::default(), Instant::now());
         let (mut state, token) = with_token(now);
-        let Rejection::Wait(mut acquisition) = state.reject(&token, now, true, &settings).0 else {
+        let Rejection::Wait(mut acquisition) = state.reject(&token, None, now, true, &settings).0
+        else {
             panic!("the budget is full")
         };
         assert!(acquisition.plan.rejected.as_ref().is_some_and(|it| it.same_secret(&token)));

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Effects, State};
 use crate::{
     cache::{settings::Settings, snapshot::Snapshot, suspend::ClockSample},
-    event::{AcquisitionReason, Event},
+    event::{AcquisitionReason, EventKind},
     sync::Arc,
 };
 
@@ -16,12 +16,12 @@ use crate::{
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
 impl State {
-    /// Compares both clocks, and moves the deadlines of the held token after a suspend.
+    /// Compares both clocks, and moves the deadlines of the cached token after a suspend.
     pub(in crate::cache) fn observe_clocks(
         &mut self,
         now: Instant,
         settings: &Settings,
-    ) -> Option<Event> {
+    ) -> Option<EventKind> {
         let held = self.held.as_ref().filter(|held| now < held.expires_at)?;
         let by = self.suspends.observe(ClockSample::now(&settings.clock))?;
         // The expiry by the monotonic clock does not move, since the wall clock may only have been
@@ -32,7 +32,7 @@ impl State {
         self.refills_budget = false;
         let refresh_at = moved(held.refresh_at);
         self.held = Some(Arc::new(Snapshot { refresh_at, ..Snapshot::clone(held) }));
-        Some(Event::SuspendNoticed { by })
+        Some(EventKind::SuspendDetected { by })
     }
 
     pub(super) fn is_expired_by_wall(&self, now: Instant) -> bool {

@@ -28,12 +28,12 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * `audience` selects the API. Without it the answer is an error, or an opaque token that the API
-//!   refuses.
+//! * `audience` selects the API. Without it the response is an error, or an opaque token that the
+//!   API refuses.
 //! * The application's *Authentication Method* at Auth0 decides which method is accepted, Basic
 //!   included.
 //! * An assertion may live 5 minutes at most (this crate: 60 s), is valid once, and may be dated at
-//!   most 10 s ahead. Watch [`Event::ClockSkew`].
+//!   most 10 s ahead. Watch [`EventKind::ClockSkew`].
 //! * Tokens live 24 h unless the API says otherwise, and each one counts against a quota: share the
 //!   cache.
 //! * DPoP is available to tenants that have it turned on.
@@ -65,7 +65,7 @@
 //! ```
 //!
 //! * The audience of the assertion is the token URL. It may live an hour at most.
-//! * Okta requires a nonce in each proof. The first token request is therefore answered 400
+//! * Okta requires a nonce in each proof. The first token request therefore gets a 400
 //!   `use_dpop_nonce` and repeated at once, with a new assertion. That is not a failure.
 //! * Proofs: RS256 to RS512 and ES256 to ES512. The generated key is for ES256. A key that you
 //!   provide must not be for EdDSA or PS256.
@@ -73,7 +73,7 @@
 //!   is on in the application. Use DPoP, or turn it off there.
 //! * Custom authorization servers: `https://ORG.okta.com/oauth2/default/v1/token`, or
 //!   `discover("https://ORG.okta.com/oauth2/default")`. They accept secrets as well, and require a
-//!   custom scope: without one the answer is an error, unless a default scope is set.
+//!   custom scope: without one the response is an error, unless a default scope is set.
 //!
 //! # Amazon Cognito
 //!
@@ -96,8 +96,8 @@
 //!   scope. Without a scope in the request, all scopes of the client are granted.
 //! * The user pool needs a domain. The issuer is on another host,
 //!   `https://cognito-idp.REGION.amazonaws.com/POOL_ID`.
-//! * Wrong credentials are answered with 400 `invalid_client` instead of 401. This crate reads the
-//!   code, not the status.
+//! * Wrong credentials get a 400 `invalid_client` instead of a 401. This crate reads the code, not
+//!   the status.
 //! * Token requests are limited and charged for: use one cache for the service.
 
 // Names for the links above.

@@ -38,13 +38,13 @@
 //!
 //! # When the client is refused
 //!
-//! | the server's answer | check |
+//! | the server's response | check |
 //! | --- | --- |
 //! | `invalid_client` with Basic, accepted with curl's `-d` | special characters in id or secret: `client_secret_basic_raw`, or `client_secret_post` |
 //! | `invalid_client` whose message names quotes or a blank | the variable or file that contained the value; `docker --env-file` keeps both |
 //! | 401 or 403 without a code | the credentials, then the token URL; if the message names a firewall or proxy, the network |
 //! | `invalid_client` with an assertion | its audience (issuer or token URL, to the letter, slash included), `kid`, the registered algorithm, then [`send_assertion_typ`] off |
-//! | … and [`Event::ClockSkew`] before it | the clock; the next attempt is dated by the server's |
+//! | … and [`EventKind::ClockSkew`] before it | the clock; the next attempt is dated by the server's |
 //! | `invalid_client` with a certificate | whether the certificate arrives: proxies that end TLS, a separate endpoint ([`prefer_mtls_endpoint`]) |
 //! | an unknown token type | [`token_type_override`], if it is a Bearer token by another name |
 //! | lifetimes in milliseconds, tokens that end early | [`lifetime_cap`] |

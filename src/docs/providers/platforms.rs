@@ -55,7 +55,7 @@
 //! * `refresh_in` is honored; `ext_expires_in` is ignored.
 //! * Use the tenant's id. To discover: `https://login.microsoftonline.com/TENANT_ID/v2.0`. The
 //!   metadata of `common` has a placeholder for the issuer and is refused.
-//! * A new federated credential takes minutes to be known everywhere. Until then the answer is
+//! * A new federated credential takes minutes to be known everywhere. Until then the response is
 //!   `invalid_client` or `invalid_request`, with the reason as `AADSTS…` in the error's text.
 //!
 //! # Salesforce
@@ -84,8 +84,8 @@
 //! ```
 //!
 //! * The token URL is the org's (*My Domain*), not `login.salesforce.com`. So is the API. The
-//!   answer's `instance_url` is ignored.
-//! * The answer has **no lifetime**: a token lives as long as the session policy says. Set
+//!   response's `instance_url` is ignored.
+//! * The response has **no lifetime**: a token lives as long as the session policy says. Set
 //!   [`default_lifetime`](TokenCacheBuilder::default_lifetime) below that. The default is five
 //!   minutes.
 //! * An expired token is a 401 whose challenge has the scheme `Token`. By default a challenge of

@@ -47,8 +47,8 @@
 //! # Ok::<(), tower_oauth2_client_credentials::Error>(())
 //! ```
 //!
-//! * Turn on *Service account roles* for the client. Otherwise the answer is `unauthorized_client`,
-//!   a code that a wrong secret can produce too.
+//! * Turn on *Service account roles* for the client. Otherwise the response is
+//!   `unauthorized_client`, a code that a wrong secret can produce too.
 //! * The token URL is `https://sso.example.com/realms/prod/protocol/openid-connect/token` (with
 //!   `/auth` before `/realms` in old installations).
 //! * The audience of an assertion is the realm's issuer; recent versions accept nothing else. The

@@ -78,10 +78,11 @@
 //!
 //! # What the caller gets
 //!
-//! * A 401 of the API, after a replay or without one, concerns this service. Answer 502, because
+//! * A 401 of the API, after a replay or without one, concerns this service. Return 502, because
 //!   your callers would read a 401 as a request to log in.
-//! * An [`Error`] in the layer's error means that there was no token, and nothing was sent: answer
-//!   503. Other errors come from the client: answer 502.
+//! * An [`Error`] in the layer's error means that the request was not sent, for lack of a token or
+//!   because it was refused. [`Error::suggested_status`] is the status for your caller. Other errors
+//!   come from the client: answer 502.
 //!
 //! # Bodies
 //!
@@ -92,9 +93,9 @@
 //!
 //! There are two ways. See [`TokenCache::readiness`](TokenCache::readiness) for the details.
 //!
-//! * The probe requests a token: `tokens.warm_up().await`. During a pause after a failure it fails
-//!   at once. Give the probe a timeout that is longer than a token request. This needs no traffic
-//!   and no task.
+//! * The probe requests a token: `tokens.warm_up().await`. During the cooldown after a failure it
+//!   fails at once. Give the probe a timeout that is longer than a token request. This needs no
+//!   traffic and no task.
 //! * The probe only reads: [`subscribe`](TokenCache::subscribe), with
 //!   [`keep_warm`](TokenCacheBuilder::keep_warm), as in the sidecar.
 //!

@@ -68,8 +68,8 @@
 //!   acquisition of the token has its own retries.
 //! * reqwest-retry refuses streams and multipart forms before they reach this middleware.
 //! * Middlewares that are added after it see each sent request with its token. A middleware that
-//!   creates an answer itself should set the URL (`reqwest::ResponseBuilderExt::url`). An answer
-//!   without one counts as an answer from the requested URL, and callers can't tell where it came
+//!   creates a response itself should set the URL (`reqwest::ResponseBuilderExt::url`). A response
+//!   without one counts as a response from the requested URL, and callers can't tell where it came
 //!   from.
 //! * Pass [`SkipToken`] with `with_extension(SkipToken)`.
 //! * Its errors are in `reqwest_middleware::Error::Middleware`. [`Error::find`] finds them, also if
@@ -189,11 +189,11 @@
 //!   [`same_origin_redirects`]. It follows redirects within the origin and returns other redirects,
 //!   which you can follow with a client that has no token.
 //!
-//! The middleware sees only where an answer came from. If that is another origin, and not one of
+//! The middleware sees only where a response came from. If that is another origin, and not one of
 //! the named [`Origins`], the token may have been sent to that origin or to a hop on the way. Then
-//! [`Event::RedirectedElsewhere`] is reported at level WARN, at most once a minute for each origin.
+//! [`EventKind::RedirectedToOtherOrigin`] is reported at level WARN, at most once a minute for each origin.
 //! The token counts as rejected: it is replaced as after a 401, with the same limits, and stays in
-//! use until then. The request is not replayed, and the caller gets the answer unchanged.
+//! use until then. The request is not replayed, and the caller gets the response unchanged.
 //!
 //! # Other features of reqwest
 //!
@@ -213,7 +213,7 @@
 //!   and tokens. Use it in test systems only.
 //! * **Connections** are kept as the builder says. [`HyperTransport`] closes its connections to a
 //!   host when a token request to it is abandoned. reqwest does not; its HTTP/2 PINGs find a dead
-//!   connection within 25 s. A peer that only delays its answer looks alive: set a timeout.
+//!   connection within 25 s. A peer that only delays its response looks alive: set a timeout.
 
 // Names for the links above.
 #[cfg(doc)]

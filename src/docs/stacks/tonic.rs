@@ -66,10 +66,10 @@
 //! | the server says `UNAUTHENTICATED` | the token | the call |
 //! | --- | --- | --- |
 //! | at once, without a message | is replaced | is replayed, if the policy kept its body |
-//! | after the answer began | is invalidated | gets its status |
+//! | after the response began | is invalidated | gets its status |
 //!
 //! A message is never an empty body, so the default policy replays no call. [`BufferBodies`] copies
-//! messages while they are sent and until the answer begins: the one message of a unary call, or
+//! messages while they are sent and until the response begins: the one message of a unary call, or
 //! the first ones of a stream. A streaming request above the limit, or one whose body the
 //! connection still holds, gets its status, and the token is invalidated for later calls. A server
 //! that forwards the `UNAUTHENTICATED` of another server looks the same as one that did nothing.

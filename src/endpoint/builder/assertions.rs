@@ -17,8 +17,8 @@ use crate::{
 };
 
 impl ClientCredentialsBuilder {
-    /// `private_key_jwt`: a new JWT for each attempt, signed by a private key (RFC 7523 §2.2, OpenID
-    /// Connect Core §9).
+    /// Sends a new JWT for each attempt, signed by a private key (`private_key_jwt`, RFC 7523 §2.2,
+    /// OpenID Connect Core §9). One client authentication is required.
     ///
     /// `audience` becomes `aud`, as one string: exactly the authorization server's issuer identifier
     /// (RFC 7523 as updated by rfc7523bis). Older servers expect their token URL; use it if the issuer
@@ -58,13 +58,13 @@ impl ClientCredentialsBuilder {
         self.signed(client_id.into(), Credential::Key(key.into()), audience.into())
     }
 
-    /// `client_secret_jwt`: a new JWT for each attempt, signed with the client secret (RFC 7523 §2.2,
-    /// OpenID Connect Core §9). The secret itself is not sent. For `audience` see
-    /// [`private_key_jwt`](Self::private_key_jwt).
+    /// Sends a new JWT for each attempt, signed with the client secret (`client_secret_jwt`, RFC
+    /// 7523 §2.2, OpenID Connect Core §9). One client authentication is required. The secret itself
+    /// is not sent. For `audience` see [`private_key_jwt`](Self::private_key_jwt).
     ///
     /// The secret should be as long as the hash (RFC 7518 §3.2): some servers refuse a shorter one.
-    /// A shorter secret is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret). An empty
-    /// secret is a mistake.
+    /// A shorter secret is reported by an [`EventKind::ShortSecret`](crate::event::EventKind::ShortSecret).
+    /// [`build`](Self::build) returns an error if the secret is empty.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn client_secret_jwt(
@@ -93,13 +93,14 @@ impl ClientCredentialsBuilder {
         this
     }
 
-    /// A client assertion in a file that another program updates (RFC 7521 §4.2): a Kubernetes
-    /// projected service-account token, an Entra ID federated credential, a JWT-SVID.
+    /// Sends a client assertion from a file that another program updates (RFC 7521 §4.2): a
+    /// Kubernetes projected service-account token, an Entra ID federated credential, a JWT-SVID.
+    /// One client authentication is required.
     ///
     /// The file is read for each attempt, on a thread of this crate, and trimmed. It must be a regular
     /// file, or a symbolic link to one. While it cannot be read, or does not contain a complete JWT, the
     /// assertion that was read last is sent until its `exp`, with an
-    /// [`Event::CredentialKept`](crate::Event::CredentialKept). After that it is an error of kind
+    /// [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed). After that it is an error of kind
     /// `Credentials`.
     ///
     /// # Examples
@@ -134,9 +135,10 @@ impl ClientCredentialsBuilder {
         self.auth(client_id, |id| ProvidedAssertion::new(Some(id), source))
     }
 
-    /// A client assertion from a closure, such as a JWT-SVID of the SPIFFE Workload API. Otherwise as
-    /// [`client_assertion_file`](Self::client_assertion_file). The closure is called for each attempt,
-    /// within the attempt's timeout. Its error must not contain a secret.
+    /// Sends a client assertion from a closure, such as a JWT-SVID of the SPIFFE Workload API. The
+    /// closure is called for each attempt, within the attempt's timeout. Its error must not contain
+    /// a secret. One client authentication is required. Otherwise it behaves like
+    /// [`client_assertion_file`](Self::client_assertion_file).
     ///
     /// Pass `None` as `client_id` if the assertion alone identifies the client.
     ///
@@ -167,7 +169,7 @@ impl ClientCredentialsBuilder {
         }
     }
 
-    /// The `client_assertion_type` (RFC 7521 §4.2). Default: that of RFC 7523 §2.2,
+    /// Sets the `client_assertion_type` (RFC 7521 §4.2). Default: that of RFC 7523 §2.2,
     /// `urn:ietf:params:oauth:client-assertion-type:jwt-bearer`. SPIFFE uses
     /// `urn:ietf:params:oauth:client-assertion-type:jwt-spiffe`.
     pub fn client_assertion_type(mut self, assertion_type: impl Into<String>) -> Self {
@@ -175,15 +177,15 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Whether `client_id` is sent with a client assertion. RFC 7521 §4.2 makes it optional. Entra ID and
-    /// Keycloak require it, and no server is known to refuse it. Default: yes.
+    /// Sets whether `client_id` is sent with a client assertion. RFC 7521 §4.2 makes it optional.
+    /// Entra ID and Keycloak require it, and no server is known to refuse it. Default: yes.
     pub fn send_client_id(mut self, send: bool) -> Self {
         self.assertions.client_id_in_body = send;
         self
     }
 
-    /// Lifetime of a client assertion that this crate signs: `exp` minus `iat`, in whole seconds.
-    /// Default: 60 s.
+    /// Sets the lifetime of a client assertion that this crate signs: `exp` minus `iat`, in whole
+    /// seconds. Below 1 s is an error of [`build`](Self::build). Default: 60 s.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn assertion_lifetime(mut self, lifetime: Duration) -> Self {
@@ -191,9 +193,9 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Whether a client assertion that this crate signs has `typ` `client-authentication+jwt` in its
-    /// header (rfc7523bis), which distinguishes it from other JWTs. Turn it off for servers that refuse
-    /// it. Then there is no `typ`. Default: yes.
+    /// Sets whether a client assertion that this crate signs has `typ` `client-authentication+jwt`
+    /// in its header (rfc7523bis), which distinguishes it from other JWTs. Turn it off for servers
+    /// that refuse it. Then there is no `typ`. Default: yes.
     #[cfg(feature = "jwt")]
     #[cfg_attr(docsrs, doc(cfg(feature = "jwt")))]
     pub fn send_assertion_typ(mut self, send: bool) -> Self {

@@ -8,21 +8,22 @@ use crate::endpoint::certificate_binding::CertificateBinding;
 use crate::transport;
 
 impl ClientCredentialsBuilder {
-    /// `tls_client_auth`: a certificate of an authority that the server trusts identifies the client
-    /// (RFC 8705 §2.1). The transport presents the certificate, see `client_identity`. The request
-    /// contains only the id.
+    /// Authenticates with a certificate of an authority that the server trusts (`tls_client_auth`,
+    /// RFC 8705 §2.1). The transport presents the certificate, see `client_identity`. The request
+    /// contains only the id. One client authentication is required.
     pub fn tls_client_auth(self, id: impl Into<String>) -> Self {
         self.auth(id.into(), |id| TlsClientAuth { id, self_signed: false })
     }
 
-    /// `self_signed_tls_client_auth`: a registered certificate identifies the client (RFC 8705 §2.2).
-    /// Otherwise as [`tls_client_auth`](Self::tls_client_auth).
+    /// Authenticates with a registered certificate (`self_signed_tls_client_auth`, RFC 8705 §2.2).
+    /// One client authentication is required. Otherwise it behaves like
+    /// [`tls_client_auth`](Self::tls_client_auth).
     pub fn self_signed_tls_client_auth(self, id: impl Into<String>) -> Self {
         self.auth(id.into(), |id| TlsClientAuth { id, self_signed: true })
     }
 
-    /// The client certificate (RFC 8705), for [`tls_client_auth`](Self::tls_client_auth), or for tokens
-    /// that are bound to it, with any client authentication.
+    /// Sets the client certificate (RFC 8705), for [`tls_client_auth`](Self::tls_client_auth), or
+    /// for tokens that are bound to it, with any client authentication. Default: none.
     ///
     /// The default transport uses it. Your own [`transport`](Self::transport) must use the same one.
     /// When the certificate is replaced, tokens that are bound to the old one are dropped.

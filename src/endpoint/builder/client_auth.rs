@@ -4,21 +4,22 @@ use super::ClientCredentialsBuilder;
 use crate::client_auth::{ClientAuth, NoClient, PublicClient, Secret, SecretBasic, SecretPost};
 
 impl ClientCredentialsBuilder {
-    /// `client_secret_post`: id and secret in the body (RFC 6749 §2.3.1).
+    /// Sends id and secret in the body (`client_secret_post`, RFC 6749 §2.3.1). One client
+    /// authentication is required.
     pub fn client_secret_post(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         let (id, secret) = (id.into(), secret.into());
         self.auth(id, |id| SecretPost { id, secret })
     }
 
-    /// `client_secret_basic`: id and secret in the `Authorization` field, both form-encoded
-    /// (RFC 6749 §2.3.1). A space is encoded as `%20`.
+    /// Sends id and secret in the `Authorization` field, both form-encoded (`client_secret_basic`,
+    /// RFC 6749 §2.3.1). A space is encoded as `%20`. One client authentication is required.
     pub fn client_secret_basic(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         let (id, secret) = (id.into(), secret.into());
         self.auth(id, |id| SecretBasic { id, secret, raw: false })
     }
 
     /// Like [`client_secret_basic`](Self::client_secret_basic) without the form-encoding, for servers
-    /// that do not decode it. The id must not contain a `:`.
+    /// that do not decode it. The id must not contain a `:`. One client authentication is required.
     pub fn client_secret_basic_raw(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         let (id, secret) = (id.into(), secret.into());
         let colon = id.contains(':');
@@ -32,14 +33,15 @@ impl ClientCredentialsBuilder {
         this
     }
 
-    /// A public client: the id alone, in the body (RFC 6749 §3.2.1). Few servers give a client
-    /// without credentials a token.
+    /// Sends the id alone, in the body, for a public client (RFC 6749 §3.2.1). Few servers give a
+    /// client without credentials a token. One client authentication is required.
     pub fn public_client(self, id: impl Into<String>) -> Self {
         self.auth(id.into(), |id| PublicClient { id })
     }
 
-    /// No client authentication and no `client_id`, for an [extension grant](Self::grant_type) that
-    /// identifies the client itself, such as the JWT of a Google service account (RFC 7523 §2.1).
+    /// Sends no client authentication and no `client_id`, for an [extension
+    /// grant](Self::grant_type) that identifies the client itself, such as the JWT of a Google
+    /// service account (RFC 7523 §2.1).
     pub fn no_client_authentication(self) -> Self {
         self.auth_without_id(NoClient)
     }

@@ -6,8 +6,9 @@ use super::ClientCredentialsBuilder;
 use crate::limits::MAX_SETTING;
 
 impl ClientCredentialsBuilder {
-    /// How long discovered metadata is used before the next acquisition reads it again. Above a
-    /// year counts as a year. Default: 24 h.
+    /// Sets how long discovered metadata is used before the next acquisition reads it again. More
+    /// than a year counts as a year. Default: 24 h.
+    ///
     /// This and the next two settings are only for
     /// [`discover`](crate::ClientCredentials::discover).
     pub fn metadata_max_age(mut self, max_age: Duration) -> Self {
@@ -15,15 +16,16 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Whether to fail if the server lists its methods of client authentication, or their signing
-    /// algorithms, and this client's is missing. No token request is sent then, and the error shows the
-    /// list. Default: no, since metadata is often wrong. An event warns, and the request is sent.
+    /// Sets whether to fail if the server lists its methods of client authentication, or their
+    /// signing algorithms, and this client's is missing. No token request is sent then, and the
+    /// error shows the list. Default: no, since metadata is often wrong. An event warns, and the
+    /// request is sent.
     pub fn strict_metadata(mut self, strict: bool) -> Self {
         self.discovery.strict = strict;
         self
     }
 
-    /// Uses the token endpoint for connections with a client certificate
+    /// Sets whether to use the token endpoint for connections with a client certificate
     /// (`mtls_endpoint_aliases`, RFC 8705 §5), if the metadata has it.
     ///
     /// It is always used when a certificate is known: with `client_identity`, with a `HyperTransport`

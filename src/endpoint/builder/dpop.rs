@@ -5,6 +5,7 @@ use crate::dpop::DpopKey;
 
 impl ClientCredentialsBuilder {
     /// Binds tokens to a key (DPoP, RFC 9449): a stolen token cannot be used without the key.
+    /// Default: off.
     ///
     /// The layer adds a new proof to each request with such a token. That is one more signature, in
     /// the caller's task (about 20 µs for ES256).
@@ -22,8 +23,9 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// Whether to use a bearer token that the server issues despite the proof (RFC 9449 §5), as during
-    /// a migration to DPoP. A stolen bearer token can be used by anyone. Default: no, it is refused.
+    /// Sets whether to use a bearer token that the server issues despite the proof (RFC 9449 §5),
+    /// as during a migration to DPoP. A stolen bearer token can be used by anyone. Default: no, it
+    /// is refused.
     #[cfg_attr(docsrs, doc(cfg(feature = "dpop")))]
     pub fn dpop_optional(mut self, optional: bool) -> Self {
         self.dpop.optional = optional;

@@ -1,4 +1,4 @@
-//! The builder of [`ClientCredentials`]. Mistakes are reported by `build`.
+//! The builder of [`ClientCredentials`]. `build` reports invalid settings.
 
 mod assertions;
 mod bounds;
@@ -32,6 +32,7 @@ use crate::{
     client_auth::{AssertionSettings, ClientAuth},
     clock::{SystemClock, WallClock},
     error::{BoxError, Error, Problem},
+    limits::MAX_SETTING,
     skew::Skew,
     token::TokenType,
     transport::{self, TokenRequest, Transport},
@@ -40,10 +41,11 @@ use crate::{
 /// Maximum size of a body in bytes: a token of 64 KiB, and other members.
 const BODY_CAP: usize = 1024 * 1024;
 
-/// Minimum base of the backoff, since retries without a pause would be a loop.
+/// Minimum base of the backoff, since retries without a backoff would be a loop.
 const MIN_RETRY_BASE: Duration = Duration::from_millis(10);
+
 /// Builds a [`ClientCredentials`]. A later call of a setting replaces the earlier one, unless the
-/// setting is repeatable.
+/// setting is repeatable. One client authentication is required. All other settings are optional.
 ///
 /// # Examples
 ///
@@ -72,7 +74,7 @@ pub struct ClientCredentialsBuilder {
     dpop: DpopConfig,
     auth: Option<Box<dyn ClientAuth>>,
     client_id: Option<String>,
-    /// A mistake in the client authentication, stored until `build`.
+    /// An error in the client authentication, stored until `build`.
     auth_mistake: Option<&'static str>,
     assertions: AssertionSettings,
     pub(super) parameters: Parameters,
@@ -90,7 +92,7 @@ pub struct ClientCredentialsBuilder {
 
 impl ClientCredentials {
     /// Starts with the token URL: `https`, or `http` with a loopback address, without fragment and
-    /// credentials. Mistakes are reported by [`build`](ClientCredentialsBuilder::build).
+    /// credentials. [`build`](ClientCredentialsBuilder::build) reports an invalid URL.
     pub fn builder(token_url: impl Into<String>) -> ClientCredentialsBuilder {
         ClientCredentialsBuilder::new(token_url.into(), false)
     }
@@ -112,7 +114,7 @@ impl ClientCredentials {
     /// - The document is cached for [a day](ClientCredentialsBuilder::metadata_max_age). If it cannot
     ///   be read again after that, it stays in use.
     /// - The server's lists are hints. If this client's authentication method is not listed, there is
-    ///   an [`Event::MetadataMismatch`](crate::Event), and the message of a refusal says so.
+    ///   an [`EventKind::MetadataMismatch`](crate::event::EventKind), and the message of a refusal says so.
     ///   [`strict_metadata`](ClientCredentialsBuilder::strict_metadata) makes it an error.
     ///
     /// # Examples
@@ -158,8 +160,8 @@ impl ClientCredentialsBuilder {
         }
     }
 
-    /// Sends token requests through a tower service instead of the default transport. It must not
-    /// follow redirects.
+    /// Sets the tower service that sends token requests. It must not follow redirects. Default:
+    /// `HyperTransport` with the feature `hyper-transport`, and required without it.
     pub fn transport<S, B>(mut self, service: S) -> Self
     where
         S: Service<TokenRequest, Response = http::Response<B>> + Clone + Send + 'static,
@@ -178,50 +180,57 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// How long one attempt may take, to the end of the answer. Default: 10 s.
+    /// Sets how long one attempt may take, to the end of the response. At most a year. Zero is an error
+    /// of [`build`](Self::build). Default: 10 s.
     pub fn attempt_timeout(mut self, timeout: Duration) -> Self {
-        self.retry.attempt_timeout = timeout;
+        self.retry.attempt_timeout = timeout.min(MAX_SETTING);
         self
     }
 
-    /// Maximum number of attempts of an acquisition. Default: 3. Without a cache, which has its own
-    /// bound, they take at most `attempts` times [`attempt_timeout`](Self::attempt_timeout).
+    /// Sets the maximum number of attempts of an acquisition. Zero is an error of
+    /// [`build`](Self::build). Default: 3. Without a cache, which has
+    /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout), they take at
+    /// most `attempts` times [`attempt_timeout`](Self::attempt_timeout).
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.retry.attempts = attempts;
         self
     }
 
-    /// Maximum backoff before the second attempt. It doubles with each attempt, up to 10 s. The actual
-    /// backoff is drawn between zero and the maximum ("full jitter"). At least 10 ms. Default: 100 ms.
+    /// Sets the base of the backoff between the attempts of an acquisition. The backoff before an
+    /// attempt is drawn at random between zero and a limit ("full jitter"). The limit is the base
+    /// before the second attempt, and doubles with each further attempt, up to 10 s. Less than 10
+    /// ms counts as 10 ms. Default: 100 ms.
     pub fn retry_base(mut self, base: Duration) -> Self {
         self.retry.base = base.max(MIN_RETRY_BASE);
         self
     }
 
-    /// Maximum size of a response body in bytes. Default: 1 MiB.
+    /// Sets the maximum size of a response body in bytes. Zero is an error of
+    /// [`build`](Self::build). Default: 1 MiB.
     pub fn body_cap(mut self, bytes: usize) -> Self {
         self.body_cap = bytes;
         self
     }
 
-    /// Maximum lifetime of a token, for servers that state it in milliseconds or whose tokens expire
-    /// early. At least 1 s. Default: none (10 years).
+    /// Sets the maximum lifetime of a token, for servers that state it in milliseconds or whose
+    /// tokens expire early. Below 1 s is an error of [`build`](Self::build). Default: 10 years, the
+    /// maximum.
     pub fn lifetime_cap(mut self, cap: Duration) -> Self {
         self.read_policy.lifetime_cap = Some(cap);
         self
     }
 
-    /// Lifetime of each token in place of the server's `expires_in`, for servers whose value is wrong,
-    /// such as 0 for "does not expire". If an API rejects the token earlier, it is replaced. For servers
-    /// that state *no* lifetime, see
-    /// [`default_lifetime`](crate::cache::TokenCacheBuilder::default_lifetime). At least 1 s. Default: the
-    /// server's `expires_in`.
+    /// Sets the lifetime of each token in place of the server's `expires_in`, for servers whose
+    /// value is wrong, such as 0 for "does not expire". If an API rejects the token earlier, it is
+    /// replaced. For servers that state *no* lifetime, see
+    /// [`default_lifetime`](crate::cache::TokenCacheBuilder::default_lifetime). Below 1 s is an
+    /// error of [`build`](Self::build). Default: the server's `expires_in`.
     pub fn token_lifetime(mut self, lifetime: Duration) -> Self {
         self.read_policy.token_lifetime = Some(lifetime);
         self
     }
 
-    /// The type of tokens whose stated type is unknown. For instance, eBay issues an
+    /// Sets the type of tokens whose stated type is unknown. For instance, eBay issues an
     /// `Application Access Token`, which is a Bearer token. A DPoP token is never presented as another
     /// type. Default: tokens of an unknown type are refused (RFC 6749 §7.1).
     pub fn token_type_override(mut self, token_type: TokenType) -> Self {
@@ -229,9 +238,9 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// The clock for dates in `Retry-After`, client assertions and proofs. If it differs from the `Date`
-    /// of the token endpoint's responses by more than 5 s, the server's time is used. Default: the
-    /// system's clock.
+    /// Sets the clock for dates in `Retry-After`, client assertions and proofs. If it differs from
+    /// the `Date` of the token endpoint's responses by more than 5 s, the server's time is used.
+    /// Default: the system's clock.
     pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
         self.clock = Arc::new(clock);
         self
@@ -239,6 +248,7 @@ impl ClientCredentialsBuilder {
 
     /// Allows plain `http` to hosts that are not loopback, for token requests and metadata. Anyone who
     /// reads the traffic gets the credentials. Use it only in a network that encrypts below HTTP.
+    /// Default: off.
     pub fn allow_plain_http(mut self) -> Self {
         self.discovery.allow_plain_http = true;
         self
@@ -248,9 +258,18 @@ impl ClientCredentialsBuilder {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, naming the setting and what to do: when the URL is not usable, no client
-    /// authentication was chosen, the client id or secret is blank, a parameter violates its
-    /// specification or is given twice, a bound is zero, or there is no transport.
+    /// Kind `Config`, naming the setting and what to do, if:
+    ///
+    /// - the URL is not usable,
+    /// - no client authentication was chosen, or it needs a certificate that is not configured,
+    /// - the client id, the secret or an audience is blank,
+    /// - a parameter violates its specification or is given twice,
+    /// - `attempt_timeout`, `attempts` or `body_cap` is zero,
+    /// - `lifetime_cap`, `token_lifetime`, or the lifetime of an assertion or a JWT is below 1 s,
+    /// - `token_type_override` is DPoP,
+    /// - settings contradict each other, such as the discovered issuer as audience without
+    ///   discovery,
+    /// - there is no transport.
     pub fn build(self) -> Result<ClientCredentials, Error> {
         let has_client_certificate = self.has_client_certificate();
         let allow_plain_http = self.discovery.allow_plain_http;

@@ -4,36 +4,37 @@ use super::ClientCredentialsBuilder;
 use crate::endpoint::parameters::ParameterValue;
 
 impl ClientCredentialsBuilder {
-    /// The scope, space-separated (RFC 6749 §3.3). White space is normalized to single spaces. A
-    /// blank scope is not sent.
+    /// Sets the scope, space-separated (RFC 6749 §3.3). White space is normalized to single spaces.
+    /// A blank scope is not sent. Default: none.
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         let scope: Vec<_> = scope.into().split_whitespace().map(str::to_owned).collect();
         self.parameters.scope = Some(scope.join(" ")).filter(|scope| !scope.is_empty());
         self
     }
 
-    /// The `audience` parameter of some servers (Auth0, Ory Hydra). It is sent without white space
-    /// around it. A blank audience is not sent.
+    /// Sets the `audience` parameter of some servers (Auth0, Ory Hydra). It is sent without white
+    /// space around it. A blank audience is not sent. Default: none.
     pub fn audience(mut self, audience: impl Into<String>) -> Self {
         let audience = audience.into().trim().to_owned();
         self.parameters.audience = Some(audience).filter(|audience| !audience.is_empty());
         self
     }
 
-    /// A resource indicator: an absolute URI without a fragment (RFC 8707 §2). Repeatable.
+    /// Adds a resource indicator: an absolute URI without a fragment (RFC 8707 §2). Repeatable.
+    /// Default: none.
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.parameters.resource.push(resource.into().trim().to_owned());
         self
     }
 
-    /// `authorization_details`: a JSON array of objects that each have a `type` (RFC 9396 §2). It
-    /// is sent as written, without white space around it.
+    /// Sets `authorization_details`: a JSON array of objects that each have a `type` (RFC 9396 §2).
+    /// It is sent as written, without white space around it. Default: none.
     pub fn authorization_details(mut self, json: impl Into<String>) -> Self {
         self.parameters.authorization_details = Some(json.into().trim().to_owned());
         self
     }
 
-    /// The grant type, for an extension grant (RFC 6749 §4.5). Default: `client_credentials`.
+    /// Sets the grant type, for an extension grant (RFC 6749 §4.5). Default: `client_credentials`.
     ///
     /// Add the parameters of the grant with [`parameter`](Self::parameter). The chapter
     /// [`docs::grants`](crate::docs::grants) has recipes.
@@ -61,8 +62,8 @@ impl ClientCredentialsBuilder {
         self
     }
 
-    /// A further parameter of the token request. Repeatable with different names. A parameter that
-    /// has a setting is refused.
+    /// Adds a further parameter of the token request. Repeatable with different names. A parameter
+    /// that has a setting is an error of [`build`](Self::build). Default: none.
     ///
     /// The value is a text, a [`Secret`](crate::client_auth::Secret), a closure
     /// ([`ParameterValue::from_fn`]), or a JWT that is signed for each attempt (`SignedJwt`,

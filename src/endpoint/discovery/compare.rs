@@ -4,7 +4,7 @@ use super::document::ServerMetadata;
 use crate::{
     endpoint::attempt_context::AttemptContext,
     error::{Error, Problem, join_names},
-    event::Event,
+    event::EventKind,
 };
 
 /// Maximum number of names in an event.
@@ -43,9 +43,9 @@ fn unlisted<'a>(
     })
 }
 
-pub(super) fn events(metadata: &ServerMetadata, context: &AttemptContext<'_>) -> Vec<Event> {
+pub(super) fn events(metadata: &ServerMetadata, context: &AttemptContext<'_>) -> Vec<EventKind> {
     unlisted(metadata, context)
-        .map(|Unlisted { member, used, listed }| Event::MetadataMismatch {
+        .map(|Unlisted { member, used, listed }| EventKind::MetadataMismatch {
             member,
             used: used.to_owned(),
             listed: listed.iter().take(MAX_NAMES).cloned().collect(),
@@ -57,7 +57,7 @@ pub(super) fn events(metadata: &ServerMetadata, context: &AttemptContext<'_>) ->
 ///
 /// # Errors
 ///
-/// Kind `UnsupportedAuthMethod`, naming what is listed.
+/// Problem `UnsupportedAuthMethod`, naming what is listed.
 pub(super) fn strict(metadata: &ServerMetadata, context: &AttemptContext<'_>) -> Result<(), Error> {
     match unlisted(metadata, context).find(|it| it.member != "grant_types_supported") {
         None => Ok(()),

@@ -37,7 +37,7 @@ pub struct ServerMetadata(Arc<Members>);
 struct Members {
     issuer: Arc<str>,
     token_endpoint: Uri,
-    /// `Err`: it cannot be used, which is an error only for clients with a certificate.
+    /// `Err` if it cannot be used, which is an error only for clients with a certificate.
     mtls_token_endpoint: Option<Result<Uri, String>>,
     auth_methods: Vec<String>,
     auth_signing_algs: Vec<String>,

@@ -1,6 +1,9 @@
 //! Fetches the metadata document from the two well-known URIs.
 
+use std::time::Duration;
+
 use http::{Method, StatusCode, Uri};
+use tokio::time::{Instant, timeout};
 
 use super::{document::ServerMetadata, issuer::Issuer, redaction};
 use crate::{
@@ -27,22 +30,30 @@ struct FetchFailure {
     stop: bool,
 }
 
-/// The first usable document at the two URIs.
+/// The first usable document at the two URIs. Each request may take half of the time that is left until
+/// `ends_by`. So a URI that never answers does not hide the other one, and the token request has time.
 ///
 /// # Errors
 ///
-/// Kind `Discovery` or `IssuerMismatch`, with the problem at each URI.
+/// Kind `Discovery`, with the problem at each URI.
 pub(super) async fn fetch(
     issuer: &Issuer,
     context: &AttemptContext<'_>,
     allow_plain_http: bool,
+    ends_by: Instant,
 ) -> Result<ServerMetadata, Error> {
     let mut failures = Vec::new();
     for uri in issuer.well_known_uris() {
-        match fetch_one(&uri, issuer, context, allow_plain_http).await {
+        let limit = ends_by.saturating_duration_since(Instant::now()) / 2;
+        let fetch = timeout(limit, fetch_one(&uri, issuer, context, allow_plain_http));
+        let fetched = match fetch.await {
+            Ok(fetched) => fetched,
+            Err(_elapsed) => Err(too_slow(&uri, limit)),
+        };
+        match fetched {
             Ok(metadata) => return Ok(metadata),
-            // The document may be at the other URI. Some servers answer unknown paths with 403, 500, a
-            // login page or the metadata of another tenant.
+            // The document may be at the other URI. Some servers return for unknown paths 403, 500,
+            // a login page or the metadata of another tenant.
             Err(failure) => {
                 let stop = failure.stop;
                 failures.push(failure);
@@ -74,6 +85,15 @@ fn combine(failures: Vec<FetchFailure>) -> Error {
     // The first of equals, which is the URI of RFC 8414.
     let chosen = failures.into_iter().rev().max_by_key(significance).expect("a URI was tried");
     chosen.error.with_detail(all.join("; "))
+}
+
+fn too_slow(uri: &Uri, limit: Duration) -> FetchFailure {
+    FetchFailure {
+        uri: uri.clone(),
+        error: Error::of(Problem::Discovery).with_retryable(true),
+        problem: format!("no answer within {:.1} s", limit.as_secs_f32()),
+        stop: false,
+    }
 }
 
 async fn fetch_one(

@@ -15,7 +15,7 @@ pub(super) struct Issuer {
 impl Issuer {
     /// # Errors
     ///
-    /// What is wrong and what to do. `name`: the name of the issuer in that text.
+    /// What is wrong and what to do. `name` is the issuer's name in that text.
     pub(super) fn parse(name: &str, text: &str, allow_plain_http: bool) -> Result<Self, String> {
         let uri = url::parse(name, text, allow_plain_http)?;
         if text.contains('?') {
@@ -51,7 +51,7 @@ impl Issuer {
 
 /// # Errors
 ///
-/// As [`Issuer::parse`].
+/// Same errors as [`Issuer::parse`].
 pub(crate) fn check(name: &str, text: &str, allow_plain_http: bool) -> Result<(), String> {
     Issuer::parse(name, text, allow_plain_http).map(drop)
 }

@@ -17,7 +17,7 @@ pub(super) struct Members<'a, const N: usize>(pub(super) [Option<&'a RawValue>; 
 impl<'a, const N: usize> Members<'a, N> {
     /// # Errors
     ///
-    /// The text is not a JSON object.
+    /// An error if the text is not a JSON object.
     pub(super) fn read(body: &'a [u8], names: &[&str; N]) -> serde_json::Result<Self> {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let members = deserializer.deserialize_map(Object(names))?;

@@ -10,8 +10,8 @@ use super::{
 };
 use crate::{
     endpoint::attempt_context::AttemptContext,
-    error::{Error, Problem},
-    event::Event,
+    error::Error,
+    event::EventKind,
     sync::{Mutex, lock},
 };
 
@@ -20,10 +20,10 @@ const MIN_INTERVAL: Duration = Duration::from_secs(5 * 60);
 
 /// Caches the metadata of one issuer.
 ///
-/// All clones of a client share one cache, and so do all token caches over them. At most one request
-/// for metadata is in flight. It holds `fetch_lock`, and callers that wait for the lock use its
-/// outcome, success or failure. The wait is bounded. After it, the caller sends its own request, since
-/// the holder may be a task on a runtime that is not driven.
+/// All clones of a client share one cache, and so do all token caches over them. At most one
+/// request for metadata is in flight. It holds `fetch_lock`, and callers that wait for the lock use
+/// its outcome, success or failure. The wait is bounded. After it, the caller sends its own
+/// request, since the holder may be a task on a stalled runtime.
 pub(in crate::endpoint) struct MetadataCache {
     issuer: Issuer,
     settings: DiscoverySettings,
@@ -69,7 +69,7 @@ impl MetadataCache {
 
     /// # Errors
     ///
-    /// Kind `Discovery` or `IssuerMismatch`, when there is no cached document.
+    /// Kind `Discovery`, when there is no cached document.
     pub(in crate::endpoint) async fn metadata(
         &self,
         context: &AttemptContext<'_>,
@@ -78,6 +78,7 @@ impl MetadataCache {
             Ok(metadata) => return Ok(metadata),
             Err(fetches) => fetches,
         };
+        let ends_by = Instant::now() + context.attempt_timeout;
         // A token request must have time left after discovery.
         let half = context.attempt_timeout / 2;
         let _fetch_lock = timeout(half, self.fetch_lock.lock()).await.ok();
@@ -89,15 +90,17 @@ impl MetadataCache {
                 (cached, _) => cached.clone(),
             }
         };
-        let fetch = fetch::fetch(&self.issuer, context, self.settings.allow_plain_http);
+        let allow_plain_http = self.settings.allow_plain_http;
         let Some(old) = old else {
-            return self.store(fetch.await, context);
+            let fetched = fetch::fetch(&self.issuer, context, allow_plain_http, ends_by).await;
+            return self.store(fetched, context);
         };
-        let fetched = timeout(half, fetch)
-            .await
-            .unwrap_or_else(|_| Err(Error::of(Problem::AcquisitionTimeout)));
+        let ends_by = ends_by.min(Instant::now() + half);
+        let fetched = fetch::fetch(&self.issuer, context, allow_plain_http, ends_by).await;
         self.store(fetched, context).or_else(|error| {
-            context.observer.emit(&Event::MetadataKept { age: old.read_at.elapsed(), error });
+            context
+                .observer
+                .emit(EventKind::StaleMetadataUsed { age: old.read_at.elapsed(), error });
             Ok(old.metadata)
         })
     }
@@ -115,7 +118,7 @@ impl MetadataCache {
         context: &AttemptContext<'_>,
     ) -> Result<ServerMetadata, Error> {
         let now = Instant::now();
-        {
+        let previous = {
             let mut state = lock(&self.state);
             state.fetches += 1;
             match &fetched {
@@ -123,19 +126,21 @@ impl MetadataCache {
                     let revalidate_at = now + self.settings.max_age;
                     let metadata = metadata.clone();
                     state.cached = Some(CachedMetadata { metadata, read_at: now, revalidate_at });
-                    state.failure = None;
                 }
-                Err(error) => {
-                    state.failure = Some(error.clone());
+                Err(_) => {
                     if let Some(cached) = &mut state.cached {
                         cached.revalidate_at = now + MIN_INTERVAL;
                     }
                 }
             }
-        }
+            std::mem::replace(&mut state.failure, fetched.as_ref().err().cloned())
+        };
+        // Without the lock: it may own an error of the user's transport, whose destructor may do
+        // anything.
+        drop(previous);
         let metadata = fetched?;
         for event in compare::events(&metadata, context) {
-            context.observer.emit(&event);
+            context.observer.emit(event);
         }
         Ok(metadata)
     }
@@ -144,8 +149,8 @@ impl MetadataCache {
     ///
     /// # Errors
     ///
-    /// Kind `UnsupportedAuthMethod` in the strict mode; `Discovery` if the endpoint meant for
-    /// client certificates cannot be used.
+    /// Problem `UnsupportedAuthMethod` in the strict mode. Problem `Discovery` if the endpoint
+    /// meant for client certificates cannot be used.
     pub(in crate::endpoint) fn token_endpoint(
         &self,
         metadata: &ServerMetadata,

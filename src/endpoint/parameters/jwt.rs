@@ -18,13 +18,17 @@ const LIFETIME: Duration = Duration::from_secs(60);
 /// The claims that differ in each JWT, and are added here.
 const ADDED_CLAIMS: [&str; 3] = ["iat", "exp", "jti"];
 
+/// Claims that name parties and permissions. Messages need them.
+const PUBLIC_CLAIMS: [&str; 8] =
+    ["iss", "sub", "aud", "scope", "client_id", "azp", "resource", "target_audience"];
+
 /// A JWT with given claims that a private key signs for each attempt: the value of a
 /// [parameter](crate::endpoint::ClientCredentialsBuilder::parameter), such as the `assertion` of the JWT
 /// bearer grant (RFC 7523 §2.1).
 ///
 /// `iat`, `exp` and `jti` are added. The header has `alg`, `typ`, and `kid` and `x5t#S256` where
-/// the key has them. Mistakes are reported by [`build`](crate::endpoint::ClientCredentialsBuilder::build).
-/// For a JWT that authenticates the *client*, use
+/// the key has them. [`build`](crate::endpoint::ClientCredentialsBuilder::build) reports invalid
+/// claims. For a JWT that authenticates the *client*, use
 /// [`private_key_jwt`](crate::endpoint::ClientCredentialsBuilder::private_key_jwt) instead.
 ///
 /// # Examples
@@ -61,7 +65,7 @@ pub struct SignedJwt {
     audience: Option<AssertionAudience>,
     lifetime: Duration,
     typ: String,
-    /// The first mistake, kept until `build`.
+    /// The first error, kept until `build`.
     mistake: Option<String>,
 }
 
@@ -78,19 +82,19 @@ impl SignedJwt {
         }
     }
 
-    /// `iss` (RFC 7519 §4.1.1): the party that signs, such as a service account's email or a
-    /// client id.
+    /// Sets `iss` (RFC 7519 §4.1.1): the party that signs, such as a service account's email or a
+    /// client id. Default: none.
     pub fn issuer(self, issuer: impl Into<String>) -> Self {
         self.claim("iss", issuer)
     }
 
-    /// `sub` (RFC 7519 §4.1.2): the party that the access token is for.
+    /// Sets `sub` (RFC 7519 §4.1.2): the party that the access token is for. Default: none.
     pub fn subject(self, subject: impl Into<String>) -> Self {
         self.claim("sub", subject)
     }
 
-    /// `aud` (RFC 7519 §4.1.3), as one string: the authorization server's issuer identifier or its
-    /// token URL, as its documentation says (RFC 7523 §3). With
+    /// Sets `aud` (RFC 7519 §4.1.3), as one string: the authorization server's issuer identifier or
+    /// its token URL, as its documentation says (RFC 7523 §3). With
     /// [`discover`](crate::ClientCredentials::discover) it can be
     /// [`AssertionAudience::discovered_issuer`].
     pub fn audience(mut self, audience: impl Into<AssertionAudience>) -> Self {
@@ -98,13 +102,14 @@ impl SignedJwt {
         self
     }
 
-    /// A further claim that is a string. Given again, it replaces the earlier one.
+    /// Adds a further claim that is a string. Given again, it replaces the earlier one. Default:
+    /// none.
     pub fn claim(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.insert(name.into(), Value::String(value.into()));
         self
     }
 
-    /// Further claims of any type: a JSON object, whose members are added.
+    /// Adds further claims of any type: the members of a JSON object. Default: none.
     pub fn claims(mut self, json: impl AsRef<str>) -> Self {
         match serde_json::from_str::<Map<String, Value>>(json.as_ref()) {
             Ok(claims) => claims.into_iter().for_each(|(name, value)| self.insert(name, value)),
@@ -113,13 +118,14 @@ impl SignedJwt {
         self
     }
 
-    /// How long the JWT is valid: `exp` minus `iat`, in whole seconds. Default: 60 s.
+    /// Sets how long the JWT is valid: `exp` minus `iat`, in whole seconds. Below 1 s is an error
+    /// of [`build`](crate::endpoint::ClientCredentialsBuilder::build). Default: 60 s.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// `typ` in the header (RFC 7515 §4.1.9). An empty one is left out. Default: `JWT`.
+    /// Sets `typ` in the header (RFC 7515 §4.1.9). An empty one is left out. Default: `JWT`.
     pub fn typ(mut self, typ: impl Into<String>) -> Self {
         self.typ = typ.into();
         self
@@ -160,6 +166,14 @@ impl SignedJwt {
         self.audience.as_ref().is_some_and(AssertionAudience::wants_issuer)
     }
 
+    /// The texts in all claims that are not known to be public, since some servers require an account's
+    /// secret among the claims.
+    pub(super) fn confidential_texts(&self) -> impl Iterator<Item = &str> {
+        let claims = self.claims.iter();
+        let claims = claims.filter(|(name, _)| !PUBLIC_CLAIMS.contains(&name.as_str()));
+        claims.flat_map(|(_, value)| texts(value))
+    }
+
     /// # Errors
     ///
     /// Kind `Credentials`, when the key cannot be read or does not sign.
@@ -178,6 +192,16 @@ impl SignedJwt {
             claims.insert("aud".into(), audience.into());
         }
         dated_jwt(header, claims, self.lifetime, &Signer::Key(&key), draft.now)
+    }
+}
+
+/// All strings in a value, at any depth.
+fn texts(value: &Value) -> Vec<&str> {
+    match value {
+        Value::String(text) => vec![text],
+        Value::Array(items) => items.iter().flat_map(texts).collect(),
+        Value::Object(members) => members.values().flat_map(texts).collect(),
+        _ => Vec::new(),
     }
 }
 

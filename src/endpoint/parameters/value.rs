@@ -75,6 +75,7 @@ impl ParameterValue {
     /// # }
     /// # Ok::<(), tower_oauth2_client_credentials::Error>(())
     /// ```
+    #[must_use]
     pub fn from_fn<F, Fut>(provider: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
@@ -118,6 +119,13 @@ impl ParameterValue {
                 draft.secrets.push(Zeroizing::new(signature.to_owned()));
             }
             draft.secrets.push(value);
+        }
+        #[cfg(feature = "jwt")]
+        if let Kind::Jwt(jwt) = &self.0 {
+            // Some servers quote a claim when they refuse it.
+            for text in jwt.confidential_texts().filter(|text| text.len() >= MIN_SECRET_CHARS) {
+                draft.secrets.push(Zeroizing::new(text.to_owned()));
+            }
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
-//! Tests: answers without a usable token and without an OAuth error code.
+//! Tests: responses without a usable token and without an OAuth error code.
 
 use super::{
     tests::{answered, refused},
     *,
 };
+use crate::error::ErrorKind;
 
 #[test]
 fn a_401_and_a_403_without_a_code_are_refused_credentials() {
@@ -11,7 +12,9 @@ fn a_401_and_a_403_without_a_code_are_refused_credentials() {
     let later = [("retry-after", "120")];
     let gzip = [("content-encoding", "gzip")];
     type Fields<'a> = &'a [(&'static str, &'a str)];
-    let cases: [(u16, Fields<'_>, &str, bool, &str); 20] = [
+    let packed_html = [("content-type", "text/html"), ("content-encoding", "gzip")];
+    let packed_json = [("content-type", "application/json"), ("content-encoding", "br")];
+    let cases: [(u16, Fields<'_>, &str, bool, &str); 23] = [
         (401, &[], "", true, ""),
         (403, &[], "", true, ""),
         (401, &[], "Unauthorized", true, "Unauthorized"),
@@ -27,6 +30,9 @@ fn a_401_and_a_403_without_a_code_are_refused_credentials() {
         (403, &html, "", true, ""),
         (401, &gzip, "\u{1f}", true, ""),
         (403, &gzip, "\u{1f}", true, ""),
+        (403, &packed_json, "\u{1f}", true, ""),
+        (401, &packed_html, "\u{1f}", true, ""),
+        (403, &packed_html, "\u{1f}", false, ""),
         (403, &later, "", false, ""),
         (403, &later, r#"{"message":"slow down"}"#, false, "slow down"),
         (403, &html, "Access denied", false, "Access denied"),
@@ -42,11 +48,35 @@ fn a_401_and_a_403_without_a_code_are_refused_credentials() {
         let advice = if refused { "refuses these credentials" } else { "a firewall or proxy" };
         assert!(text.contains(advice), "{text}");
     }
-    for why in [BodyError::TooLarge, BodyError::Broken("reset".into())] {
+    let unread = || [BodyError::TooLarge, BodyError::Broken("reset".into())];
+    for why in unread() {
         assert!(answered(401, &[], Err(why)).unwrap_err().is_permanent());
+    }
+    // The page of a firewall that is too large or breaks off.
+    for why in unread() {
+        let blocked = answered(403, &html, Err(why)).unwrap_err();
+        assert_eq!((blocked.is_permanent(), blocked.is_retryable()), (false, true), "{blocked}");
+        assert!(blocked.to_string().contains("a firewall or proxy"), "{blocked}");
+    }
+    for why in unread() {
+        assert!(answered(403, &[], Err(why)).unwrap_err().is_permanent());
     }
     let neighbor = answered(405, &[], Ok(b"GET only")).unwrap_err();
     assert!(!neighbor.is_permanent() && neighbor.to_string().contains("GET only"), "{neighbor}");
+}
+
+#[test]
+fn the_error_of_a_wrong_address_has_the_words_of_a_framework() {
+    for (body, words) in [
+        (r#"{"status":404,"error":"Not Found","path":"/old"}"#, "\"Not Found\""),
+        (r#"{"error":"Not Found","message":"No handler"}"#, "\"Not Found: No handler\""),
+        ("<html>Not Found</html>", "\"<html>Not Found</html>\""),
+    ] {
+        let error = answered(404, &[], Ok(body.as_bytes())).unwrap_err();
+        assert_eq!((error.kind(), error.oauth_code()), (ErrorKind::HttpStatus, None), "{error}");
+        let text = error.to_string();
+        assert!(text.contains("check the token URL") && text.contains(words), "{text}");
+    }
 }
 
 #[test]
@@ -68,6 +98,23 @@ fn a_success_that_has_no_body_on_purpose_is_final() {
     }
     let error = answered(200, &[], Ok(br#"{"errcode":1,"errmsg":"invalid appid"}"#));
     assert!(error.unwrap_err().to_string().contains("invalid appid"));
+}
+
+#[test]
+fn a_message_that_repeats_a_token_of_the_same_body_is_not_shown() {
+    for (body, token) in [
+        (r#"{"accessToken":"opaque-zz","message":"opaque-zz"}"#, "opaque-zz"),
+        (r#"{"data":{"access_token":"opaque"},"detail":"it is opaque"}"#, "opaque"),
+        (r#"{"message":"2YotnFZFEjr1zCsicMWpAA"}"#, "2Yotn"),
+        (r#"{"error":"odd","idToken":"opaque-zz","error_description":"opaque-zz"}"#, "opaque-zz"),
+        (r#"{"error":"opaque-zz","token":"opaque-zz"}"#, "opaque-zz"),
+    ] {
+        let error = answered(200, &[], Ok(body.as_bytes())).unwrap_err();
+        let text = format!("{error} {error:?} {error:#?}");
+        assert!(!text.contains(token), "{text}");
+    }
+    let body = br#"{"accessToken":null,"data":{"token":"abcdefgh"},"message":"invalid appid 7"}"#;
+    assert!(answered(200, &[], Ok(body)).unwrap_err().to_string().contains("invalid appid 7"));
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(crate) enum Verdict {
 /// ```
 /// use tower_oauth2_client_credentials::layer::RejectionPolicy;
 ///
-/// // An internal API that answers 419 when a token has expired.
+/// // An internal API that returns 419 when a token has expired.
 /// let rejections = RejectionPolicy::when(|status, _headers| status.as_u16() == 419);
 /// # drop(rejections);
 /// ```
@@ -68,8 +68,8 @@ impl RejectionPolicy {
         Self(Rule::ByChallenge)
     }
 
-    /// The same as [`by_challenge`](Self::by_challenge), and also a 401 that asks for other schemes
-    /// only. For example, Salesforce answers `WWW-Authenticate: Token`.
+    /// The same as [`by_challenge`](Self::by_challenge), and also a 401 whose challenges are all of
+    /// other schemes. For example, Salesforce sends `WWW-Authenticate: Token`.
     pub fn any_scheme() -> Self {
         Self(Rule::AnyScheme)
     }
@@ -111,11 +111,11 @@ pub(crate) fn classify(
     if status.is_success() {
         return Verdict::PassThrough;
     }
-    verdict(status, headers, field, scheme, rejections)
+    classify_unsuccessful(status, headers, field, scheme, rejections)
 }
 
 #[cold]
-fn verdict(
+fn classify_unsuccessful(
     status: StatusCode,
     headers: &HeaderMap,
     field: &HeaderName,
@@ -127,16 +127,15 @@ fn verdict(
     if class == Class::UseDpopNonce && unauthorized {
         return Verdict::UseNonce;
     }
-    let rejected = match rule {
-        Rule::ByChallenge => class.rejects_the_token(status, unauthorized),
+    let is_rejection = match rule {
+        Rule::ByChallenge => class.is_rejection(status, unauthorized),
         Rule::AnyScheme => {
-            class.rejects_the_token(status, unauthorized)
-                || unauthorized && class == Class::OtherScheme
+            class.is_rejection(status, unauthorized) || unauthorized && class == Class::OtherScheme
         }
         Rule::None => false,
         Rule::When(rejected) => rejected(status, headers),
     };
-    if rejected { Verdict::Rejected } else { Verdict::PassThrough }
+    if is_rejection { Verdict::Rejected } else { Verdict::PassThrough }
 }
 
 fn unauthorized_status(field: &HeaderName) -> StatusCode {
@@ -246,7 +245,7 @@ impl Class {
 
     /// Whether the token was rejected. Without an error code only a 401 concerns the token; a 403
     /// concerns its permissions. A 400 concerns the request, with any code.
-    fn rejects_the_token(self, status: StatusCode, unauthorized: bool) -> bool {
+    fn is_rejection(self, status: StatusCode, unauthorized: bool) -> bool {
         match self {
             Self::InvalidToken | Self::OtherSchemeInvalidToken => status != StatusCode::BAD_REQUEST,
             Self::NoError

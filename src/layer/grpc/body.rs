@@ -57,7 +57,7 @@ impl<R: Body> Body for ResponseBody<R> {
         {
             // Too late for a replay: the caller has read from the response.
             if token.classify(StatusCode::UNAUTHORIZED, trailers) == Verdict::Rejected {
-                token.reject(NotReplayedReason::AnswerBegan);
+                token.reject(None, NotReplayedReason::ResponseStarted);
             }
         }
         Poll::Ready(frame)

@@ -2,7 +2,7 @@
 //! [`OAuthClientCredentialsLayer::grpc`](crate::OAuthClientCredentialsLayer::grpc).
 //!
 //! A gRPC server answers with HTTP status 200 and reports `UNAUTHENTICATED` as `grpc-status: 16`.
-//! The layer's reaction depends on where the status stands:
+//! The layer's reaction depends on where the status is sent:
 //!
 //! * In the *header fields* of a response without messages ("trailers only"). In most cases the
 //!   call did not begin. The response counts as a 401 with the same header fields. The token is
@@ -14,14 +14,13 @@
 //! * In the *trailers*, after the response began. The token is invalidated for later calls, and the
 //!   caller gets the status.
 //!
-//! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decide. A closure of
-//! [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) gets the status 401 and these header fields or
-//! trailers. The caller's response keeps its status. An HTTP 401, which proxies send, is a
-//! rejection too.
+//! In both cases the layer's [`RejectionPolicy`](crate::layer::RejectionPolicy) decides. A closure
+//! of [`RejectionPolicy::when`](crate::layer::RejectionPolicy::when) gets the status 401 and these
+//! header fields or trailers. The caller's response keeps its status. An HTTP 401, which proxies
+//! send, is a rejection too.
 //!
-//! The layer works with any client that uses HTTP types, such as a tonic `Channel`: see
-//! [the chapter](crate::docs::stacks::tonic). A response that is being read counts as a handle of
-//! the cache.
+//! The layer works with any client that uses HTTP types, such as a tonic `Channel`: see [the
+//! chapter](crate::docs::stacks::tonic). A response that is being read keeps the cache alive.
 //!
 //! # Examples
 //!
@@ -76,6 +75,17 @@ use super::{
 use crate::{cache::TokenCache, error::BoxError, sync::Arc};
 
 /// The service of a [`Grpc`] layer, to be named in a struct field.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::grpc::OAuthGrpc;
+///
+/// struct Backend<S> {
+///     service: OAuthGrpc<S>,
+/// }
+/// # fn backend<S>(service: OAuthGrpc<S>) -> Backend<S> { Backend { service } }
+/// ```
 pub type OAuthGrpc<S, P = EmptyBodies, T = TokenCache> = OAuthClientCredentials<S, P, T, Grpc>;
 
 /// gRPC: `grpc-status: 16` is a rejection of the token, as a 401 is. See the [module](self).

@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 use http::{Uri, uri::Scheme};
 
-pub(crate) use self::request::destination;
+pub(crate) use self::request::{destination, origin_of};
 use crate::error::{Error, Problem, sanitise};
 use parts::OriginParts;
 
@@ -62,10 +62,11 @@ impl Origins {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) for an empty list and for anything but a scheme, a host and maybe a
-    /// port: an origin has no path (tokens are not restricted by path), query, fragment or
-    /// userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`, `127.0.0.0/8`,
-    /// `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is used.
+    /// Kind [`Config`](crate::ErrorKind::Config) for an empty list and for anything but a scheme, a
+    /// host and maybe a port: an origin has no path (tokens are not restricted by path), query,
+    /// fragment or userinfo, and no wildcards. Plain `http` is for loopback only (`localhost`,
+    /// `127.0.0.0/8`, `[::1]`), unless [`parse_with_plain_http`](Self::parse_with_plain_http) is
+    /// used.
     pub fn parse<I>(origins: I) -> Result<Self, Error>
     where
         I: IntoIterator,
@@ -74,14 +75,14 @@ impl Origins {
         Self::parse_list(origins, false)
     }
 
-    /// As [`parse`](Self::parse), but plain `http` may be named for any host.
+    /// Same as [`parse`](Self::parse), except that plain `http` may be named for any host.
     ///
     /// Everyone on the way can then read the token and use it. This is for a network that is
     /// encrypted below HTTP, such as a service mesh.
     ///
     /// # Errors
     ///
-    /// As [`parse`](Self::parse), but for plain `http` off loopback.
+    /// Same errors as [`parse`](Self::parse), except that plain `http` off loopback is allowed.
     pub fn parse_with_plain_http<I>(origins: I) -> Result<Self, Error>
     where
         I: IntoIterator,
@@ -109,6 +110,29 @@ impl Origins {
     #[must_use = "pass it to the layer"]
     pub fn fixed_upstream() -> Self {
         Self(Rule::FixedUpstream)
+    }
+
+    /// Whether a request's URI says which of several origins it goes to.
+    pub(crate) fn are_several(&self) -> bool {
+        match &self.0 {
+            Rule::Named(origins) => origins.len() > 1,
+            Rule::Any => true,
+            Rule::FixedUpstream => false,
+        }
+    }
+
+    /// The origin, if a token may be sent to this one only.
+    pub(crate) fn only(&self) -> Option<String> {
+        match &self.0 {
+            Rule::Named(origins) => match &**origins {
+                [Origin { https, authority }] => {
+                    let scheme = if *https { "https" } else { "http" };
+                    Some(format!("{scheme}://{authority}"))
+                }
+                _ => None,
+            },
+            Rule::Any | Rule::FixedUpstream => None,
+        }
     }
 
     fn parse_list<I>(origins: I, plain_http: bool) -> Result<Self, Error>

@@ -55,10 +55,19 @@ impl Origins {
 /// `OtherHost` the host is that of the `Host` field.
 pub(crate) fn destination<B>(request: &Request<B>, reason: WithheldReason) -> String {
     let uri = request.uri();
-    let authority = uri.authority().map_or("", |authority| authority.as_str());
     let host = request.headers().get(HOST).filter(|_| reason == WithheldReason::OtherHost);
-    let host = host.map(|host| String::from_utf8_lossy(host.as_bytes()));
-    let authority = host.as_deref().unwrap_or(authority);
+    match host {
+        Some(host) => origin(uri, &String::from_utf8_lossy(host.as_bytes())),
+        None => origin_of(uri),
+    }
+}
+
+/// The origin of a URI, for an event. Empty if the URI has no authority.
+pub(crate) fn origin_of(uri: &Uri) -> String {
+    origin(uri, uri.authority().map_or("", |authority| authority.as_str()))
+}
+
+fn origin(uri: &Uri, authority: &str) -> String {
     let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
     match uri.scheme_str() {
         Some(scheme) => sanitise(&format!("{scheme}://{authority}")),

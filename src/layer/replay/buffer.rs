@@ -12,7 +12,7 @@ use crate::sync::lock;
 
 /// Copies streaming bodies while they are sent, up to a limit, and sends them again from the copy.
 ///
-/// A server may answer 401 before it has read the whole body. The replay then sends the part that
+/// A server may send a 401 before it has read the whole body. The replay then sends the part that
 /// was read from the copy, and the rest from the body itself.
 ///
 /// A request is not sent again if its body is above the limit, failed, or is still being sent.

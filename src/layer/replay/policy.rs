@@ -9,7 +9,7 @@ use http_body::Body;
 /// [`EmptyBodies`] is the default. [`NoReplay`], [`CloneBodies`], [`BufferBodies`](super::BufferBodies)
 /// and any closure `Fn(&B) -> Option<B>` are policies too. If a body cannot be sent again, the
 /// caller gets the API's response unchanged, and an
-/// [`Event::NotReplayed`](crate::Event::NotReplayed) says why. The token is still replaced for later
+/// [`EventKind::NotReplayed`](crate::event::EventKind::NotReplayed) says why. The token is still replaced for later
 /// requests.
 ///
 /// # Examples
@@ -41,18 +41,20 @@ pub trait ReplayPolicy<B>: Clone {
     const REPLAYS: bool = true;
 
     /// Takes the body that is about to be sent. Returns the body to send instead, and the state to
-    /// send it again. `None`: it cannot be sent again.
+    /// send it again. The state is `None` if the body cannot be sent again.
     fn keep(&self, body: B) -> (B, Option<Self::Kept>);
 
     /// Returns the body to send again. It is called when another token, or a nonce, is available,
-    /// after the future of the first attempt was dropped. `None`: the body cannot be restored. The
-    /// caller then gets the API's response.
+    /// after the future of the first attempt was dropped. If it returns `None`, the body cannot be
+    /// restored, and the caller gets the API's response.
     fn restore(&self, kept: Self::Kept) -> Option<B>;
 }
 
 /// Sends requests with an empty body again. The default.
 ///
-/// It covers most requests that meet a revoked token: reads and long polls.
+/// A body is empty if its [`Body::is_end_stream`] is `true` before the request is sent. A size of
+/// zero is not enough, because trailers may follow. This covers most requests that meet a revoked
+/// token: reads and long polls.
 ///
 /// `B::default()` has to be an empty body, as it is for the body types of http-body-util, axum
 /// and reqwest. If it is not empty the request is not sent again.

@@ -35,7 +35,7 @@ struct Recording<B> {
     copied: CopiedFrames,
     /// How many more bytes may be copied.
     remaining: usize,
-    /// Dangling once the request can no longer be sent again.
+    /// `Weak`: empty once the request can no longer be sent again.
     slot: Weak<Mutex<Option<RecordedBody<B>>>>,
 }
 
@@ -92,7 +92,7 @@ impl<B> Tee<B> {
 }
 
 impl<B> Recording<B> {
-    /// Copies a frame. `None`: the body cannot be replayed.
+    /// Copies a frame. Returns `None` if the body cannot be replayed.
     fn push(&mut self, frame: &Frame<Bytes>) -> Option<()> {
         if self.copied.trailers.is_some() {
             // A frame after trailers is invalid, and cannot be recorded.

@@ -59,7 +59,7 @@ impl ProtectedApiBuilder {
         Self { idp, resource, header: AUTHORIZATION, dpop: None, delay: Duration::ZERO }
     }
 
-    /// What a request with an accepted token gets; default `{"status":"ok"}`.
+    /// Sets the response to a request with an accepted token. Default: `{"status":"ok"}`.
     pub fn resource(
         mut self,
         resource: impl Fn(&RecordedRequest) -> Response<Bytes> + Send + Sync + 'static,
@@ -68,27 +68,27 @@ impl ProtectedApiBuilder {
         self
     }
 
-    /// The header field with the token; default `Authorization`. Some gateways use
+    /// Sets the header field with the token. Default: `Authorization`. Some gateways use
     /// `Proxy-Authorization` or `X-Serverless-Authorization`.
     pub fn header(mut self, name: HeaderName) -> Self {
         self.header = name;
         self
     }
 
-    /// Accepts tokens that are bound to a key, with a proof of it (RFC 9449 §7). Default: it does
-    /// not, so such tokens are rejected.
+    /// Accepts tokens that are bound to a key, with a proof of it (RFC 9449 §7). Default: off, so
+    /// such tokens are rejected.
     pub fn dpop(mut self, verifier: DpopVerifier) -> Self {
         self.dpop = Some(verifier);
         self
     }
 
-    /// How long each answer takes; default none.
+    /// Sets how long each response takes. Default: zero.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// The API.
+    /// Builds the API.
     #[must_use = "the API answers through its service or its socket"]
     pub fn build(self) -> ProtectedApi {
         let state = State { delay: self.delay, ..State::default() };

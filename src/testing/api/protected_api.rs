@@ -90,7 +90,7 @@ impl ProtectedApi {
     ///
     /// # Errors
     ///
-    /// If no port can be bound.
+    /// An I/O error if no port can be bound.
     ///
     /// # Panics
     ///
@@ -128,7 +128,8 @@ impl ProtectedApi {
         self.state().log.to_vec()
     }
 
-    /// How long each answer takes, from the next request on. The token is checked before the delay.
+    /// How long each response takes, from the next request on. The token is checked before the
+    /// delay.
     pub fn set_delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
@@ -144,7 +145,7 @@ impl ProtectedApi {
         self.state().reject_share = Some((share, fastrand::Rng::with_seed(seed)));
     }
 
-    /// Overrides answers. A response of the closure is sent for any token, and is not counted as
+    /// Overrides responses. A response of the closure is sent for any token, and is not counted as
     /// accepted, rejected or unauthenticated. It replaces an earlier closure, and may use this API.
     ///
     /// # Examples

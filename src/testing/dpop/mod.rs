@@ -97,15 +97,15 @@ impl DpopVerifier {
         Self { verify: Arc::new(verify), clock: Arc::new(SystemTime::now), state: Arc::default() }
     }
 
-    /// The clock that `iat` is compared with. Default: the system's.
+    /// Sets the clock that `iat` is compared with. Default: the system's.
     #[must_use]
     pub fn clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Whether proofs must have the current nonce (RFC 9449 §8, §9); default no. Then it comes
-    /// with each refusal for want of it, and with each success.
+    /// Sets whether proofs must have the current nonce (RFC 9449 §8, §9). Default: no. The nonce is
+    /// sent with each refusal of a proof that lacks it, and with each success.
     pub fn require_nonce(&self, require: bool) {
         self.state().required = require;
     }
@@ -115,12 +115,12 @@ impl DpopVerifier {
         self.state().nonce += 1;
     }
 
-    /// Leaves the nonce out of successes; default no.
+    /// Sets whether the nonce is left out of successes. Default: no.
     pub fn only_challenge(&self, only: bool) {
         self.state().silent = only;
     }
 
-    /// How many requests were refused for want of the nonce.
+    /// How many requests were refused because they lacked the nonce.
     pub fn challenges(&self) -> u64 {
         self.state().challenges
     }
@@ -183,7 +183,7 @@ impl DpopVerifier {
         Ok(claims)
     }
 
-    /// Adds the nonce to an answer, if it belongs there.
+    /// Adds the nonce to a response, if it belongs there.
     pub(super) fn stamp(&self, headers: &mut HeaderMap, wants_nonce: bool) {
         let state = self.state();
         if wants_nonce || (state.required && !state.silent) {

@@ -22,7 +22,7 @@ use crate::{
 /// A mock authorization server with a token endpoint for the client-credentials grant
 /// (RFC 6749 §4.4). Cheap to clone; all clones, services and listeners share one state.
 ///
-/// The answer to a request at the token endpoint is the first of these: the next answer of the
+/// The response to a request at the token endpoint is the first of these: the next response of the
 /// [script](Self::script), the [outage's](Self::always), the [hook's](Self::on_request), a token if the
 /// request is valid.
 ///
@@ -90,7 +90,7 @@ impl AuthorizationServer {
     ///
     /// # Errors
     ///
-    /// If no port can be bound.
+    /// An I/O error if no port can be bound.
     ///
     /// # Panics
     ///
@@ -135,19 +135,19 @@ impl AuthorizationServer {
         self.state().lifetime = lifetime;
     }
 
-    /// How long each answer takes, from the next request on.
+    /// How long each response takes, from the next request on.
     pub fn set_delay(&self, delay: Duration) {
         self.state().delay = delay;
     }
 
-    /// Adds to the script: the next requests get these answers, one each, in order.
+    /// Adds to the script: the next requests get these responses, one each, in order.
     pub fn script(&self, answers: impl IntoIterator<Item = MockResponse>) {
         // Collected first: the iterator is the caller's code and may use this server.
         let answers: Vec<_> = answers.into_iter().collect();
         self.state().script.extend(answers);
     }
 
-    /// An outage: once the script is used up every request gets this answer, until
+    /// An outage: once the script is used up every request gets this response, until
     /// [`recover`](Self::recover).
     pub fn always(&self, answer: MockResponse) {
         self.state().outage = Some(answer);
@@ -160,13 +160,13 @@ impl AuthorizationServer {
         state.script.clear();
     }
 
-    /// Decides each answer that the script and an outage do not decide. [`MockResponse::Issue`] is the normal
-    /// answer. It replaces an earlier hook, and may use this server.
+    /// Decides each response that the script and an outage do not decide. [`MockResponse::Issue`] is the
+    /// normal response. It replaces an earlier hook, and may use this server.
     ///
     /// # Examples
     ///
     /// ```
-    /// use tower_oauth2_client_credentials::testing::{MockResponse, AuthorizationServer};
+    /// use tower_oauth2_client_credentials::testing::{AuthorizationServer, MockResponse};
     ///
     /// let idp = AuthorizationServer::new();
     /// idp.on_request(|request| match request.form_value("scope") {

@@ -73,8 +73,8 @@ impl AuthorizationServerBuilder {
         }
     }
 
-    /// A client that may request tokens. Several may be given. With none, any client that names itself
-    /// is accepted.
+    /// Adds a client that may request tokens. Repeatable. Default: any client that names itself is
+    /// accepted.
     pub fn client(mut self, client: RegisteredClient) -> Self {
         self.config.clients.push(client);
         self
@@ -105,10 +105,12 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Accepts an extension grant (RFC 6749 §4.5) if a closure returns `Ok`. Its error is the OAuth error
-    /// code of the refusal, such as `invalid_grant`. Repeatable with different grant types.
+    /// Accepts an extension grant (RFC 6749 §4.5) if a closure returns `Ok`. Its error is the OAuth
+    /// error code of the refusal, such as `invalid_grant`. Repeatable with different grant types.
+    /// Default: none.
     ///
-    /// Such a request may have no client. If it has one, the client must be configured. The answer to a token exchange has an `issued_token_type` (RFC 8693 §2.2.1).
+    /// Such a request may have no client. If it has one, the client must be configured. The
+    /// response to a token exchange has an `issued_token_type` (RFC 8693 §2.2.1).
     ///
     /// # Examples
     ///
@@ -141,84 +143,87 @@ impl AuthorizationServerBuilder {
         self
     }
 
-    /// Lifetime of tokens; default 3,600 s. `expires_in` is an integer for whole seconds, otherwise a
-    /// float.
+    /// Sets the lifetime of tokens. Default: 3,600 s. `expires_in` is an integer for whole seconds,
+    /// otherwise a float.
     pub fn lifetime(mut self, lifetime: Duration) -> Self {
         self.lifetime = lifetime;
         self
     }
 
-    /// Leaves `expires_in` out (RFC 6749 §5.1 allows it). Tokens live as long as before.
+    /// Leaves `expires_in` out of responses (RFC 6749 §5.1 allows it). Tokens live as long as
+    /// before. Default: it is sent.
     pub fn no_expires_in(mut self) -> Self {
         self.config.send_lifetime = false;
         self
     }
 
-    /// How long each answer takes; default none. A token's lifetime includes the delay.
+    /// Sets how long each response takes. Default: zero. A token's lifetime includes the delay.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// The path in the issuer identifier; default none. A leading slash is added if it is missing.
+    /// Sets the path in the issuer identifier. Default: none. A leading slash is added if it is
+    /// missing.
     pub fn issuer_path(mut self, path: impl Into<String>) -> Self {
         let path = path.into();
         self.config.issuer_path = if path.is_empty() { path } else { with_slash(path) };
         self
     }
 
-    /// The path of the token endpoint; default `/token`. Every other path than this and those of
-    /// the metadata is answered 404. A leading slash is added if it is missing.
+    /// Sets the path of the token endpoint. Default: `/token`. Every path other than this one and
+    /// those of the metadata gets a 404. A leading slash is added if it is missing.
     pub fn path(mut self, path: impl Into<String>) -> Self {
         self.config.path = with_slash(path.into());
         self
     }
 
-    /// A new token revokes the client's earlier ones; default no.
+    /// Sets whether a new token revokes the client's earlier ones. Default: no.
     pub fn single_token(mut self, single: bool) -> Self {
         self.config.single_token = single;
         self
     }
 
-    /// Whether to issue the same token again, to the same client and for the same scope, until it
-    /// expires; default no. Its lifetime is the remaining one, rounded down if the lifetime is in whole
-    /// seconds.
+    /// Sets whether to issue the same token again, to the same client and for the same scope, until
+    /// it expires. Default: no. Its lifetime is the remaining one, rounded down if the lifetime is
+    /// in whole seconds.
     pub fn same_token(mut self, same: bool) -> Self {
         self.config.same_token = same;
         self
     }
 
-    /// The scope that is granted for any request; default the requested scope.
+    /// Sets the scope that is granted for any request. Default: the requested scope.
     pub fn granted_scope(mut self, scope: impl Into<String>) -> Self {
         self.config.granted_scope = Some(scope.into());
         self
     }
 
-    /// Leaves `scope` out of the answer, as RFC 6749 §5.1 allows where all of it is granted.
+    /// Leaves `scope` out of responses, as RFC 6749 §5.1 allows where all of it is granted.
+    /// Default: it is sent.
     pub fn no_scope(mut self) -> Self {
         self.config.send_scope = false;
         self
     }
 
-    /// Compares Basic credentials as they are, without form-decoding their parts; default no.
-    /// Some servers do that, though RFC 6749 §2.3.1 says otherwise.
+    /// Sets whether Basic credentials are compared as they are, without form-decoding their parts.
+    /// Default: no. Some servers do that, though RFC 6749 §2.3.1 says otherwise.
     pub fn raw_basic(mut self, raw: bool) -> Self {
         self.config.raw_basic = raw;
         self
     }
 
-    /// The server.
+    /// Builds the server.
     #[must_use = "the server answers through its service or its socket"]
     pub fn build(self) -> AuthorizationServer {
         AuthorizationServer::with(self.config, self.lifetime, self.delay)
     }
 }
 
-/// Shows no secret.
 fn with_slash(path: String) -> String {
     if path.starts_with('/') { path } else { format!("/{path}") }
 }
 
+/// Shows no secret.
 impl fmt::Debug for AuthorizationServerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AuthorizationServerBuilder")

@@ -35,20 +35,21 @@ impl RegisteredClient {
         Self { id: id.into(), proof: Proof::None }
     }
 
-    /// It authenticates with this secret, by `client_secret_basic` or `client_secret_post`
-    /// (RFC 6749 §2.3.1).
+    /// Sets the secret that the client authenticates with, by `client_secret_basic` or
+    /// `client_secret_post` (RFC 6749 §2.3.1).
     pub fn secret(self, secret: impl Into<String>) -> Self {
         Self { proof: Proof::Secret(secret.into()), ..self }
     }
 
-    /// It authenticates with exactly this certificate, in DER (`self_signed_tls_client_auth`,
-    /// RFC 8705 §2.2).
+    /// Sets the certificate that the client authenticates with, in DER
+    /// (`self_signed_tls_client_auth`, RFC 8705 §2.2).
     pub fn certificate(self, der: Bytes) -> Self {
         Self { proof: Proof::Certificate(der), ..self }
     }
 
-    /// It authenticates with a certificate for this DNS name (`tls_client_auth` with
-    /// `tls_client_auth_san_dns`, RFC 8705 §2.1.2), of an authority that the TLS listener trusts.
+    /// Sets the DNS name in the certificate that the client authenticates with (`tls_client_auth`
+    /// with `tls_client_auth_san_dns`, RFC 8705 §2.1.2), of an authority that the TLS listener
+    /// trusts.
     #[cfg(feature = "testing-rustls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "testing-rustls")))]
     pub fn dns_name(self, name: impl Into<String>) -> Self {

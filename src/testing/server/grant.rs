@@ -22,7 +22,7 @@ pub(super) struct Refusal {
     pub(super) status: StatusCode,
     pub(super) code: &'static str,
     pub(super) description: &'static str,
-    /// The client used Basic, so the answer must challenge for it (RFC 6749 §5.2).
+    /// The client used Basic, so the response must challenge for it (RFC 6749 §5.2).
     pub(super) challenge: bool,
 }
 

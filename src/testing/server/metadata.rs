@@ -19,7 +19,7 @@ use crate::testing::{mock_response::MockResponse, recorded::Log};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WellKnown {
-    /// None: both are answered 404.
+    /// None. Both paths get a 404.
     None,
     /// `/.well-known/oauth-authorization-server`, before the issuer's path (RFC 8414 §3.1).
     OAuth,

@@ -19,17 +19,14 @@ impl AuthorizationServer {
         format!("https://idp.test{}", self.shared.config.issuer_path)
     }
 
-    /// The well-known URIs of the metadata, from the next request on. Default: both.
+    /// Sets the well-known URIs of the metadata, from the next request on. Default: both.
     pub fn serve_metadata(&self, well_known: WellKnown) {
         self.state().metadata.well_known = well_known;
     }
 
     /// Changes a member of the metadata. The value is JSON: a text, or anything whose `Display` is
-    /// JSON, such as `serde_json::Value`. With `null` the member is left out.
-    ///
-    /// # Panics
-    ///
-    /// If the value is not JSON.
+    /// JSON, such as `serde_json::Value`. A text that is not JSON is a JSON string. With `null` the
+    /// member is left out.
     ///
     /// # Examples
     ///
@@ -40,16 +37,17 @@ impl AuthorizationServer {
     /// use tower_oauth2_client_credentials::testing::AuthorizationServer;
     ///
     /// let idp = AuthorizationServer::new();
-    /// idp.set_metadata("issuer", json!("https://idp.test/other"));
+    /// idp.set_metadata("issuer", "https://idp.test/other");
     /// idp.set_metadata("mtls_endpoint_aliases", json!({"token_endpoint": "https://mtls.test/token"}));
     /// ```
     pub fn set_metadata(&self, member: impl Into<String>, value: impl fmt::Display) {
-        let value: Value = serde_json::from_str(&value.to_string()).expect("the value is JSON");
+        let text = value.to_string();
+        let value = serde_json::from_str(&text).unwrap_or(Value::String(text));
         self.state().metadata.changed.insert(member.into(), value);
     }
 
-    /// Adds to the script of the metadata: the next requests for it, at either URI, get these answers,
-    /// one each, in order. [`MockResponse::Issue`] is the document.
+    /// Adds to the script of the metadata: the next requests for it, at either URI, get these
+    /// responses, one each, in order. [`MockResponse::Issue`] is the document.
     pub fn script_metadata(&self, answers: impl IntoIterator<Item = MockResponse>) {
         let answers: Vec<_> = answers.into_iter().collect();
         self.state().metadata.script.extend(answers);

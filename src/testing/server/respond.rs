@@ -67,7 +67,7 @@ pub(super) fn status(status: u16, retry_after: Option<u64>) -> Response<Bytes> {
     response
 }
 
-/// Interim and impossible statuses cannot be answers.
+/// Interim and impossible statuses cannot be sent as responses.
 fn status_code(status: u16) -> StatusCode {
     match StatusCode::from_u16(status) {
         Ok(code) if !code.is_informational() => code,

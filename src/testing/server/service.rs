@@ -137,7 +137,7 @@ pub(super) enum Outcome {
 }
 
 impl AuthorizationServer {
-    /// Records the request and decides the answer, with the server's delay.
+    /// Records the request and decides the response, with the server's delay.
     fn decide(&self, request: RecordedRequest) -> ((MockResponse, Arc<RecordedRequest>), Duration) {
         let request = Arc::new(request);
         let (planned, hook, delay) = {

@@ -20,7 +20,7 @@ use crate::error::BoxError;
 ///
 /// # Examples
 ///
-/// Reads at most 64 KiB of an answer:
+/// Reads at most 64 KiB of a response:
 ///
 /// ```
 /// use http_body_util::{BodyExt, Limited};

@@ -15,7 +15,7 @@ use rustls::{ClientConfig, client::Resumption, sign::SingleCertAndKey};
 use tower_service::Service;
 
 use super::{
-    budget::{Budget, Tcp},
+    byte_limit::{ByteLimit, Tcp},
     dial::{DialError, Dialer},
     identity::ClientIdentity,
     progress::Progress,
@@ -41,7 +41,7 @@ pub(super) struct Connector {
     timeout: Duration,
     missing_roots: Option<&'static str>,
     described: Arc<str>,
-    budget: Option<Arc<Budget>>,
+    byte_limit: Option<Arc<ByteLimit>>,
 }
 
 impl Connector {
@@ -58,7 +58,7 @@ impl Connector {
             timeout,
             missing_roots,
             described: format!("{proxy:?}").into(),
-            budget: None,
+            byte_limit: None,
         })
     }
 
@@ -83,9 +83,15 @@ impl Connector {
         Self { to_destination, ..self }
     }
 
-    /// A connector whose connections share a budget.
-    pub(super) fn with_budget(self, budget: &Arc<Budget>) -> Self {
-        Self { budget: Some(Arc::clone(budget)), ..self }
+    /// A connector whose connections share a byte limit.
+    pub(super) fn with_byte_limit(self, byte_limit: &Arc<ByteLimit>) -> Self {
+        Self { byte_limit: Some(Arc::clone(byte_limit)), ..self }
+    }
+
+    /// The proxy for a destination, without its credentials.
+    pub(super) fn proxy_for(&self, destination: &Uri) -> Option<String> {
+        let is_https = destination.scheme_str() == Some("https");
+        self.proxies.select(is_https, destination.host()?).map(ToString::to_string)
     }
 
     pub(super) fn missing_roots(&self) -> Option<&'static str> {
@@ -125,7 +131,7 @@ impl Service<Uri> for Connector {
             to: to.clone(),
             to_proxy: Arc::clone(&self.to_proxy),
             timeout,
-            budget: self.budget.clone(),
+            byte_limit: self.byte_limit.clone(),
             progress: progress.clone(),
         };
         let mut https = HttpsConnector::from((dialer, Arc::clone(&self.to_destination)));

@@ -16,7 +16,7 @@ use rustls::ClientConfig;
 use tower_service::Service;
 
 use super::{
-    budget::{Budget, Tcp},
+    byte_limit::{ByteLimit, Tcp},
     progress::{Progress, Stage},
     resolve::Resolver,
     tunnel::{self, TunnelError},
@@ -65,7 +65,7 @@ pub(super) struct Dialer {
     pub(super) to: String,
     pub(super) to_proxy: Arc<ClientConfig>,
     pub(super) timeout: Duration,
-    pub(super) budget: Option<Arc<Budget>>,
+    pub(super) byte_limit: Option<Arc<ByteLimit>>,
     pub(super) progress: Progress,
 }
 
@@ -81,7 +81,7 @@ impl Dialer {
         http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         http.set_tcp_user_timeout(Some(USER_TIMEOUT));
-        TcpConnector { http, budget: self.budget.clone(), progress: self.progress.clone() }
+        TcpConnector { http, byte_limit: self.byte_limit.clone(), progress: self.progress.clone() }
     }
 
     async fn connect_through(self, proxy: &ProxyServer) -> Result<Stream, String> {
@@ -150,10 +150,10 @@ impl Service<Uri> for Dialer {
     }
 }
 
-/// Makes TCP connections that count against the budget.
+/// Makes TCP connections that count against the byte limit.
 struct TcpConnector {
     http: HttpConnector<Resolver>,
-    budget: Option<Arc<Budget>>,
+    byte_limit: Option<Arc<ByteLimit>>,
     progress: Progress,
 }
 
@@ -169,12 +169,12 @@ impl Service<Uri> for TcpConnector {
     fn call(&mut self, uri: Uri) -> Self::Future {
         // An address needs no lookup.
         self.progress.reach(Stage::Tcp);
-        let (connecting, budget) = (self.http.call(uri), self.budget.clone());
+        let (connecting, byte_limit) = (self.http.call(uri), self.byte_limit.clone());
         let progress = self.progress.clone();
         Box::pin(async move {
             let connection = connecting.await?;
             progress.reach(Stage::Handshake);
-            Ok(Tcp::new(connection, budget))
+            Ok(Tcp::new(connection, byte_limit))
         })
     }
 }

@@ -1,8 +1,8 @@
 //! The default transport: hyper-util's client over rustls.
 
 mod body;
-mod budget;
 mod builder;
+mod byte_limit;
 mod client;
 mod connect;
 mod dial;

@@ -11,7 +11,7 @@ use hyper_util::{
 use tokio::time::Instant;
 
 use super::{
-    budget::{Budget, CONNECTION_WINDOW, STREAM_WINDOW},
+    byte_limit::{ByteLimit, CONNECTION_WINDOW, STREAM_WINDOW},
     connect::Connector,
     failure::host_and_port,
     identity::ClientIdentity,
@@ -53,12 +53,12 @@ pub(super) struct Pool {
     /// The generation of the certificate.
     generation: u64,
     pub(super) client: Client<Connector, TokenRequestBody>,
-    budget: Arc<Budget>,
+    byte_limit: Arc<ByteLimit>,
 }
 
 impl Pool {
     fn new(connector: &Connector, identity: Option<&ClientIdentity>) -> Self {
-        let budget = Arc::default();
+        let byte_limit = Arc::default();
         let (generation, connector) = connector.with_identity(identity);
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -67,13 +67,13 @@ impl Pool {
             .pool_max_idle_per_host(MAX_IDLE_PER_HOST)
             .http2_initial_stream_window_size(STREAM_WINDOW)
             .http2_initial_connection_window_size(CONNECTION_WINDOW)
-            .build(connector.with_budget(&budget));
-        Self { generation, client, budget }
+            .build(connector.with_byte_limit(&byte_limit));
+        Self { generation, client, byte_limit }
     }
 
     /// Allows the connections of this pool to receive this many bytes more.
     pub(super) fn refund(&self, bytes: usize) {
-        self.budget.refund(bytes);
+        self.byte_limit.refund(bytes);
     }
 }
 
@@ -98,7 +98,7 @@ impl Pools {
         };
         hosts.pools.insert(host.clone(), Entry { pool: Arc::clone(&pool), used_at: now });
         drop(hosts);
-        pool.budget.begin();
+        pool.byte_limit.begin();
         Exchange {
             pools: Arc::clone(self),
             host,
@@ -132,8 +132,8 @@ impl Hosts {
 }
 
 /// One request and its response. When it is dropped before its end, the connections to its host are
-/// closed. Its connection may be dead without a sign, and HTTP/2 would share it with every retry. Or
-/// it may belong to a runtime that is not driven.
+/// closed. Its connection may be dead without a sign, and HTTP/2 would share it with every retry.
+/// Or it may belong to a stalled runtime.
 pub(super) struct Exchange {
     pools: Arc<Pools>,
     host: Host,
@@ -146,7 +146,7 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn end(&mut self) {
         if !std::mem::replace(&mut self.is_over, true) {
-            self.pool.budget.end();
+            self.pool.byte_limit.end();
         }
     }
 }
@@ -154,7 +154,7 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_over {
-            self.pool.budget.end();
+            self.pool.byte_limit.end();
             self.pools.close(&self.host, &self.pool);
         }
     }

@@ -18,8 +18,7 @@ pub(crate) struct StreamConnector(Connector);
 impl HyperTransportBuilder {
     /// As [`build`](Self::build). ALPN is empty, and each connection shows the current certificate.
     pub(crate) fn build_stream_connector(self) -> Result<StreamConnector, Error> {
-        let identity = self.identity.clone();
-        let (connector, _) = self.connector()?;
+        let (connector, identity) = self.connector()?;
         Ok(StreamConnector(connector.without_alpn(|config| match identity {
             None => config.clone(),
             Some(identity) => {

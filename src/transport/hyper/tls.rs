@@ -1,6 +1,6 @@
 //! Root certificates: the platform's, additional ones, or others instead.
 
-use std::{fmt, path::Path, sync::Arc};
+use std::{path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -79,7 +79,7 @@ fn webpki_verifier(
     Ok(verifier.build().map_err(cannot_set_up)?)
 }
 
-/// `None`: the platform has no root certificates, and there are no extra ones.
+/// Returns `None` if the platform has no root certificates and there are no extra ones.
 #[cfg(not(target_os = "android"))]
 fn platform_verifier(
     extra: Vec<CertificateDer<'static>>,
@@ -102,7 +102,8 @@ fn platform_verifier(
 ) -> Result<Option<Arc<dyn ServerCertVerifier>>, Error> {
     if !extra.is_empty() {
         return Err(Error::of(Problem::Config).with_detail(
-            "Android's verifier takes no extra root certificates; use only_root_certificates_pem",
+            "extra_root_certificates_pem: Android's verifier takes no extra root certificates; use \
+             only_root_certificates_pem",
         ));
     }
     Ok(Verifier::new(Arc::clone(provider)).ok().map(|verifier| Arc::new(verifier) as _))
@@ -118,58 +119,51 @@ fn cannot_set_up(cause: impl std::error::Error + Send + Sync + 'static) -> Error
 ///
 /// # Errors
 ///
-/// Kind `Config`, with the path.
-pub(super) fn read_pem(path: &Path) -> Result<Vec<u8>, Error> {
-    let failed = |why: &dyn fmt::Display| {
-        let text = format!("root certificates: {}: {why}", path.display());
-        Error::of(Problem::Config).with_detail(text)
-    };
+/// The path, and why it cannot be read.
+pub(super) fn read_pem(path: &Path) -> Result<Vec<u8>, String> {
     let file = SecretFile::new(path).with_max_bytes(MAX_CERTIFICATE_BYTES);
-    file.read_blocking().map(|content| content.to_vec()).map_err(|error| failed(&error))
+    let content = file.read_blocking();
+    content.map(|it| it.to_vec()).map_err(|why| format!("{}: {why}", path.display()))
 }
 
 /// The certificates in a PEM text; other sections, such as keys, are skipped.
-pub(super) fn parse_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Error> {
-    let bad = |detail: &'static str| Error::of(Problem::Config).with_detail(detail);
+///
+/// # Errors
+///
+/// The parser's own errors are not shown: they may quote a line of a private key.
+pub(super) fn parse_pem(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
     let mut certificates = Vec::new();
     let pem = without_escapes(pem);
     for certificate in CertificateDer::pem_slice_iter(&pem) {
-        // The parser's error is not shown: it may quote a line of a private key.
-        let certificate = certificate.map_err(|_| bad("the root certificates are damaged PEM"))?;
+        let certificate = certificate.map_err(|_| "it is damaged PEM")?;
         RootCertStore::empty()
             .add(certificate.clone())
-            .map_err(|_| bad("one of the root certificates is not an X.509 certificate"))?;
+            .map_err(|_| "one of the certificates is not an X.509 certificate")?;
         certificates.push(certificate);
     }
-    if certificates.is_empty() {
-        return Err(bad("the PEM text given as root certificates has no certificate in it"));
-    }
-    Ok(certificates)
+    if certificates.is_empty() { Err("it has no certificate in PEM") } else { Ok(certificates) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn detail(pem: &str) -> String {
-        let error = parse_pem(pem.as_bytes()).unwrap_err();
-        assert_eq!(error.problem(), Problem::Config);
-        error.to_string()
+    fn mistake(pem: &str) -> &'static str {
+        parse_pem(pem.as_bytes()).unwrap_err()
     }
 
     #[test]
     fn a_pem_without_a_certificate_is_an_error() {
-        assert!(detail("").ends_with("has no certificate in it"));
+        assert_eq!(mistake(""), "it has no certificate in PEM");
         let key = "-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
-        assert!(detail(key).ends_with("has no certificate in it"));
+        assert_eq!(mistake(key), "it has no certificate in PEM");
     }
 
     #[test]
     fn damaged_certificates_are_told_apart_and_not_shown() {
-        let cut = detail("-----BEGIN CERTIFICATE-----\nc2VjcmV0");
-        assert!(cut.ends_with("damaged PEM"), "{cut}");
+        assert_eq!(mistake("-----BEGIN CERTIFICATE-----\nc2VjcmV0"), "it is damaged PEM");
         let other = "-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n";
-        assert!(detail(other).ends_with("is not an X.509 certificate"));
+        assert!(mistake(other).ends_with("is not an X.509 certificate"));
     }
 
     #[test]

@@ -19,10 +19,11 @@ impl HyperTransportBuilder {
     ///
     /// # Errors
     ///
-    /// As [`build`](Self::build), and if there are no root certificates at all.
+    /// Same errors as [`build`](Self::build). Also kind `Config` if there are no root certificates
+    /// at all.
     #[cfg_attr(docsrs, doc(cfg(feature = "rustls")))]
     pub fn build_tls_config(self) -> Result<rustls::ClientConfig, Error> {
-        let (tls, identity) = (self.tls()?, self.identity);
+        let (tls, identity) = self.tls()?;
         if let Some(text) = tls.missing_roots {
             return Err(Error::of(Problem::Config).with_detail(text));
         }

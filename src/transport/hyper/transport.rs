@@ -9,6 +9,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use http::Uri;
 use tower_service::Service;
 
 use super::{
@@ -82,12 +83,31 @@ impl HyperTransport {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config) with what to do about it, if there are none.
+    /// Kind [`Config`](crate::ErrorKind::Config) if there are none. The message says what to do.
     pub fn check_roots(&self) -> Result<(), Error> {
         match self.pools.connector.missing_roots() {
             Some(text) => Err(Error::of(Problem::Config).with_detail(text)),
             None => Ok(()),
         }
+    }
+
+    /// The proxy for requests to this URI, such as `http://proxy.internal:3128`, without user and
+    /// password. `None`: they are sent directly.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_oauth2_client_credentials::transport::HyperTransport;
+    ///
+    /// let transport =
+    ///     HyperTransport::builder().proxy("http://user:s3cret@proxy.internal:3128").build()?;
+    /// let proxy = transport.proxy_for(&"https://idp.example.com/token".parse()?);
+    /// assert_eq!(proxy.as_deref(), Some("http://proxy.internal:3128"));
+    /// assert_eq!(transport.proxy_for(&"http://127.0.0.1:8080/token".parse()?), None);
+    /// # Ok::<(), tower_oauth2_client_credentials::BoxError>(())
+    /// ```
+    pub fn proxy_for(&self, uri: &Uri) -> Option<String> {
+        self.pools.connector.proxy_for(uri)
     }
 
     pub(super) fn with_connector(connector: Connector, identity: Option<ClientIdentity>) -> Self {

@@ -21,13 +21,13 @@ const MAX_HEAD: usize = 16 * 1024;
 
 /// Why there is no tunnel.
 pub(super) enum TunnelError {
-    /// The proxy answered with another status than 2xx.
+    /// The proxy responded with a status other than 2xx.
     Refused(StatusCode),
     /// The problem with advice.
     Broken(String),
 }
 
-/// Asks the proxy behind a connection for a tunnel. `to`: host and port of the destination.
+/// Asks the proxy behind a connection for a tunnel to `to`, the host and port of the destination.
 pub(super) async fn open<T>(
     connection: T,
     to: &str,

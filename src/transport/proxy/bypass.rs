@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Whether a list names a host. `host`: as in a URI, so IPv6 in brackets.
+/// Whether a list names a host. `host` is written as in a URI, so IPv6 is in brackets.
 ///
 /// curl knows prefix lengths for IPv4 only, and no wildcard but a lone `*`.
 pub(super) fn matches(list: &str, host: &str) -> bool {

@@ -65,12 +65,13 @@ pub struct ProxySettings(Choice);
 enum Choice {
     Env,
     Direct,
-    /// `Err`: the mistake in the URL, which is reported when the client is built.
+    /// `Err` has the error in the URL, which is reported when the client is built.
     Fixed(Result<Arc<ProxyServer>, &'static str>),
 }
 
 impl ProxySettings {
     /// The proxies of the environment, read when the client is built.
+    #[must_use]
     pub fn from_env() -> Self {
         Self(Choice::Env)
     }
@@ -87,7 +88,7 @@ impl ProxySettings {
         Self(Choice::Fixed(ProxyServer::parse(url.as_ref()).map(Arc::new)))
     }
 
-    /// The mistake in a given URL.
+    /// The error in a given URL.
     #[cfg(feature = "hyper-transport")]
     pub(crate) fn mistake(&self) -> Option<&'static str> {
         match &self.0 {
@@ -135,7 +136,7 @@ pub(super) struct Proxies {
 impl Proxies {
     /// # Errors
     ///
-    /// As [`ProxySettings::resolve`].
+    /// Same errors as [`ProxySettings::resolve`].
     fn from_vars(var: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         // The caller of a CGI program sets `HTTP_PROXY` by the header field `Proxy`. Windows does
         // not distinguish the case of names.
@@ -162,7 +163,7 @@ impl Proxies {
         self.http.iter().chain(&self.https).map(|server| &**server)
     }
 
-    /// The proxy for a destination. `host`: as in a URI, so IPv6 in brackets.
+    /// The proxy for a destination. `host` is written as in a URI, so IPv6 is in brackets.
     pub(super) fn select(&self, is_https: bool, host: &str) -> Option<&ProxyServer> {
         let server = if is_https { &self.https } else { &self.http };
         let server = server.as_deref()?;

@@ -35,7 +35,7 @@ pub(in crate::transport) struct ProxyServer {
 impl ProxyServer {
     /// # Errors
     ///
-    /// The mistake in the URL, without any part of it.
+    /// The error in the URL, without any part of it.
     pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
         const AMBIGUOUS: &str = "the user or password in the proxy URL has an unescaped @, /, ? or # \
                                  in it, so that its end is ambiguous; percent-encode it (@ is %40)";

@@ -95,19 +95,20 @@ impl ReqwestService {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Config`](crate::ErrorKind::Config), if TLS can't be set up, a setting of the builder is wrong, the builder
-    /// has a proxy, or a proxy URL is malformed (the error names the environment's variable).
+    /// Kind [`Config`](crate::ErrorKind::Config) if TLS can't be set up, a setting of the builder
+    /// is wrong, the builder has a proxy, or a proxy URL is malformed (the error names the
+    /// environment's variable).
     pub fn new(builder: ClientBuilder) -> Result<Self, Error> {
         Self::with_proxy(builder, ProxySettings::from_env())
     }
 
-    /// As [`new`](Self::new), with these proxies.
+    /// Builds the client like [`new`](Self::new), with these proxies.
     ///
     /// SOCKS proxies need reqwest's feature `socks`.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// Same errors as [`new`](Self::new).
     pub fn with_proxy(builder: ClientBuilder, proxy: ProxySettings) -> Result<Self, Error> {
         let builder = connections::configure(builder, &proxy)?;
         match builder.redirect(Policy::none()).build() {

@@ -14,7 +14,8 @@ use bytes::Bytes;
 use http::Response;
 use serde_json::{Value, json};
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, ErrorKind, Event, TokenSource as _,
+    BoxError, ClientCredentials, ErrorKind, TokenSource as _,
+    event::EventKind,
     testing::{AuthorizationServer, MockResponse},
 };
 
@@ -127,7 +128,9 @@ async fn the_last_good_assertion_is_sent_up_to_the_second_before_its_exp() {
     tokio::time::advance(Duration::from_secs(99)).await;
     source.acquire(stage.acquire()).await.unwrap();
     let kept: Vec<_> = std::mem::take(&mut *stage.events.lock().unwrap());
-    let [Event::CredentialKept { from, error, .. }] = &kept[..] else { panic!("{kept:?}") };
+    let [EventKind::StaleCredentialUsed { from, error, .. }] = &kept[..] else {
+        panic!("{kept:?}")
+    };
     assert_eq!(*from, file.0.display().to_string());
     assert!(error.to_string().contains("bridged-token"), "{error}");
     tokio::time::advance(Duration::from_secs(1)).await;

@@ -8,8 +8,9 @@ use http::Response;
 use jsonwebtoken::DecodingKey;
 use serde_json::Value;
 use tower_oauth2_client_credentials::{
-    BoxError, Error, ErrorKind, Event, TokenSource as _,
+    BoxError, Error, ErrorKind, TokenSource as _,
     client_auth::{AssertionAudience, Secret},
+    event::EventKind,
     jose::{HmacAlgorithm, SigningAlgorithm as Algorithm, SigningKey, SigningKeySource},
     testing::MockResponse,
 };
@@ -93,7 +94,7 @@ async fn a_secret_that_is_shorter_than_the_hash_is_an_event_once() {
     let short = |stage: &Stage| {
         let events = stage.events.lock().unwrap();
         let short = events.iter().filter_map(|event| match event {
-            Event::ShortSecret { algorithm, minimum, .. } => Some((*algorithm, *minimum)),
+            EventKind::ShortSecret { algorithm, minimum, .. } => Some((*algorithm, *minimum)),
             _ => None,
         });
         short.collect::<Vec<_>>()

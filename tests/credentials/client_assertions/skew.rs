@@ -1,4 +1,4 @@
-//! A wrong wall clock, and the `Date` of the server's answers.
+//! A wrong wall clock, and the `Date` of the server's responses.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,7 +6,8 @@ use bytes::Bytes;
 use http::Response;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    Event, TokenSource as _,
+    TokenSource as _,
+    event::EventKind,
     jose::{SigningAlgorithm, SigningKey},
     testing::MockResponse,
 };
@@ -18,7 +19,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 fn skews(stage: &Stage) -> Vec<(u64, bool)> {
     let events = stage.events.lock().unwrap();
     let skews = events.iter().filter_map(|event| match event {
-        Event::ClockSkew { by, local_is_behind, .. } => {
+        EventKind::ClockSkew { by, local_is_behind, .. } => {
             Some((by.as_secs_f64().round() as u64, *local_is_behind))
         }
         _ => None,
@@ -40,8 +41,8 @@ async fn a_clock_that_is_an_hour_off_costs_one_attempt() {
             .wall_clock(move || local(clock.now()))
             .build()
             .unwrap();
-        // The first assertion is refused: expired long ago, or not issued yet. The answer contains
-        // the time.
+        // The first assertion is refused: expired long ago, or not issued yet. The response
+        // contains the time.
         source.acquire(stage.acquire()).await.unwrap();
         assert_eq!(stage.idp.token_requests(), 2);
         assert_eq!(skews(&stage), [(3600, behind)]);

@@ -13,8 +13,9 @@ use serde_json::Value;
 use tokio::time::Instant;
 use tower::ServiceBuilder;
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Event,
+    ClientCredentials,
     endpoint::ClientCredentialsBuilder,
+    event::EventKind,
     event::{AcquisitionReason, Observer},
     jose::SigningKey,
     source::AcquireContext,
@@ -61,7 +62,7 @@ impl Known {
 pub(crate) struct Stage {
     pub(crate) idp: AuthorizationServer,
     pub(crate) clock: Clock,
-    pub(crate) events: Arc<Mutex<Vec<Event>>>,
+    pub(crate) events: Arc<Mutex<Vec<EventKind>>>,
     /// The accepted assertions.
     pub(crate) accepted: Arc<Mutex<Vec<(Header, Value)>>>,
 }
@@ -107,7 +108,8 @@ impl Stage {
     pub(crate) fn acquire(&self) -> AcquireContext {
         let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
         let events = Arc::clone(&self.events);
-        acquire.observer = Observer::new(move |event| events.lock().unwrap().push(event.clone()));
+        acquire.observer =
+            Observer::new(move |event| events.lock().unwrap().push(event.kind().clone()));
         acquire
     }
 

@@ -20,8 +20,8 @@ async fn a_method_that_the_server_does_not_list_is_a_warning_and_a_hint() {
     }
     let events = events.lock().unwrap();
     let [
-        Event::MetadataMismatch { member: methods, used, listed, .. },
-        Event::MetadataMismatch { member: grants, .. },
+        EventKind::MetadataMismatch { member: methods, used, listed, .. },
+        EventKind::MetadataMismatch { member: grants, .. },
     ] = &events[..]
     else {
         panic!("once for each document: {events:?}")

@@ -7,6 +7,7 @@ use serde_json::Value;
 use tower_oauth2_client_credentials::{
     client_auth::AssertionAudience,
     endpoint::SignedJwt,
+    event::EventKind,
     jose::{HmacAlgorithm, SigningAlgorithm, SigningKey, SigningKeySource},
 };
 
@@ -76,7 +77,7 @@ async fn judged(
     builder().build().unwrap().acquire(observing).await.unwrap();
     let events = events.lock().unwrap();
     let warned = events.iter().map(|event| match event {
-        Event::MetadataMismatch { member, used, .. } => (*member, used.clone()),
+        EventKind::MetadataMismatch { member, used, .. } => (*member, used.clone()),
         other => panic!("{other:?}"),
     });
     (strict, warned.collect())

@@ -6,7 +6,7 @@ mod listing;
 mod methods;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
@@ -16,9 +16,9 @@ use http_body_util::Full;
 use serde_json::json;
 use tower::service_fn;
 use tower_oauth2_client_credentials::{
-    BoxError, ClientCredentials, Error, ErrorKind, Event, Token, TokenCache, TokenSource as _,
+    BoxError, ClientCredentials, Error, ErrorKind, Token, TokenCache, TokenSource as _,
     endpoint::ClientCredentialsBuilder,
-    event::{AcquisitionReason, Observer},
+    event::{AcquisitionReason, EventKind, Observer},
     source::AcquireContext,
     testing::{AuthorizationServer, ClientCertificate, MockResponse, RegisteredClient, WellKnown},
     transport::TokenRequest,
@@ -56,11 +56,11 @@ fn raw(status: u16, headers: &[(&str, &str)], body: impl Into<Bytes>) -> MockRes
 }
 
 /// An acquisition that records its events.
-fn observed() -> (AcquireContext, Arc<Mutex<Vec<Event>>>) {
-    let events = Arc::<Mutex<Vec<Event>>>::default();
+fn observed() -> (AcquireContext, Arc<Mutex<Vec<EventKind>>>) {
+    let events = Arc::<Mutex<Vec<EventKind>>>::default();
     let mut acquire = AcquireContext::new(AcquisitionReason::Missing);
     let kept = Arc::clone(&events);
-    acquire.observer = Observer::new(move |event| kept.lock().unwrap().push(event.clone()));
+    acquire.observer = Observer::new(move |event| kept.lock().unwrap().push(event.kind().clone()));
     (acquire, events)
 }
 

@@ -180,7 +180,7 @@ where
     if idle == Idle::ReleasesAll {
         assert_eq!(world.permits.available_permits(), 1, "{place}: at once");
     }
-    // Longer than any pause after a failure.
+    // Longer than any cooldown.
     sleep(secs(120)).await;
     assert_eq!(world.api.flying(), 0, "{place}");
     let next = async { service.ready().await?.call(request()).await };

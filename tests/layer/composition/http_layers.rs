@@ -57,7 +57,7 @@ async fn follow_redirect_below() {
     });
 }
 
-/// An API that compresses. The replay asks for compression like the first request, and its answer
+/// An API that compresses. The replay asks for compression like the first request, and its response
 /// is readable.
 #[tokio::test(start_paused = true)]
 async fn compressed_answers_are_read_above_and_below() {
@@ -82,7 +82,7 @@ async fn compressed_answers_are_read_above_and_below() {
         assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "hello");
         assert_eq!(world.permits.available_permits(), 1, "{case:?}");
     }
-    // Proves that the answer was compressed.
+    // Proves that the response was compressed.
     let world = World::new(Case::Fresh).await;
     let all = tower_http::compression::predicate::SizeAbove::new(0);
     let mut raw = ServiceBuilder::new()
@@ -101,7 +101,7 @@ fn moved(to: &'static str) -> Response<Body> {
     response
 }
 
-/// Redirects the first request to another origin, or to itself. Answers 401 to `t1` at any place.
+/// Redirects the first request to another origin, or to itself. Returns 401 to `t1` at any place.
 fn redirecting(to: &'static str) -> World {
     let api = Api::new(move |seen| match seen.token.as_str() {
         _ if seen.nth == 1 => Ok(moved(to)),

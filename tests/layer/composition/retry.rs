@@ -13,7 +13,7 @@ use crate::composition::{
     world::{World, request, secs},
 };
 
-/// Retries after a 503 up to a limit, at once or after a pause.
+/// Retries after a 503 up to a limit, at once or after a delay.
 #[derive(Clone)]
 pub(crate) struct Unavailable<F> {
     left: usize,
@@ -70,7 +70,7 @@ async fn below() {
     });
 }
 
-/// Above the layer, each attempt gets the current token, and none carries an old one.
+/// Above the layer, each attempt gets the cached token, and none carries an old one.
 #[tokio::test(start_paused = true)]
 async fn above_each_attempt_gets_the_current_token() {
     let world = World::around(unavailable_until(3), secs(10));

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use tower_oauth2_client_credentials::{Event, event::AcquisitionReason, source::AcquireContext};
+use tower_oauth2_client_credentials::{
+    Event,
+    event::{AcquisitionReason, EventKind},
+    source::AcquireContext,
+};
 
 use super::{ABANDONED, ACQUISITION, Answer, Cooldown, DEAD_PAUSE, Flight, Held, Model, WAIT};
 use crate::{
@@ -52,7 +56,7 @@ impl World {
         number
     }
 
-    /// P6: not during a pause.
+    /// P6: not during a cooldown.
     fn starts_in_time(&mut self, now: Moment, acquire: &AcquireContext) {
         if acquire.single_attempt != (self.model.failures > 0) {
             let failures = self.model.failures;
@@ -306,7 +310,7 @@ impl World {
 
     /// The cache reports an event. Only facts that are invisible from outside are taken from it.
     pub(crate) fn reported(&mut self, event: &Event) {
-        if self.over || !matches!(event, Event::Abandoned { .. }) {
+        if self.over || !matches!(event.kind(), EventKind::Abandoned { .. }) {
             return;
         }
         let now = self.now();

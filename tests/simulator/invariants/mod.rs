@@ -15,22 +15,22 @@ use crate::{
     world::{BLINK, Moment, World},
 };
 
-/// The bound of one acquisition.
+/// The timeout of one acquisition.
 const ACQUISITION: Duration = Duration::from_secs(25);
 /// Waiters may abandon an acquisition of this age.
 const ABANDONED: Duration = Duration::from_secs(30);
 /// A waiter's own deadline.
 const WAIT: Duration = Duration::from_secs(30);
-/// The longest wait for a replacement of a rejected token, and for another request's probe.
+/// The longest wait for a replacement of a rejected token, and for another request's trial request.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
-/// The pause after a token that was expired on arrival.
+/// The wait after a token that was expired on arrival.
 const DEAD_PAUSE: Duration = Duration::from_secs(1);
 /// The time after the server's recovery within which a request may still fail.
 const RECOVERY: Duration = Duration::from_secs(75);
 /// The duration of an unanswered token request.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
-/// The answer to a token request.
+/// The response to a token request.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Answer {
     Token {
@@ -55,7 +55,7 @@ struct Flight {
     /// The earliest time at which the cache decided on it.
     decided_from: Duration,
     attempts: u32,
-    /// When the last token request was sent, and its answer.
+    /// When the last token request was sent, and its response.
     sent: Duration,
     /// The same in real time, suspends included.
     sent_real: Duration,
@@ -63,7 +63,7 @@ struct Flight {
     stepped: Duration,
     is_masked: bool,
     answer: Option<Answer>,
-    /// Abandoned by the cache, or of a runtime that was not driven until the acquisition was
+    /// Abandoned by the cache, or on a runtime that was stalled until the acquisition was
     /// abandoned.
     abandoned: bool,
     /// On a separate runtime.
@@ -93,16 +93,16 @@ struct Held {
     rejected: Option<Moment>,
 }
 
-/// A pause after failures: the earliest next acquisition.
+/// A cooldown: the earliest next acquisition.
 #[derive(Clone, Copy)]
 struct Cooldown {
     without_token: Duration,
     with_token: Duration,
-    /// The latest end with a token: jitter lengthens a pause by up to a quarter.
+    /// The latest end with a token: jitter lengthens a cooldown by up to a quarter.
     latest_with_token: Duration,
 }
 
-/// A runtime that is not driven, and may hold an acquisition.
+/// A stalled runtime, which may hold an acquisition.
 #[derive(Clone, Copy)]
 pub(crate) struct Blind {
     since: Moment,
@@ -122,7 +122,7 @@ pub(crate) struct Call {
     /// Acquisitions started before it, and whether one was in flight.
     flights: u64,
     flying: bool,
-    /// That one is another request's probe.
+    /// That one is another request's trial request.
     probing: bool,
 }
 
@@ -171,9 +171,9 @@ pub(crate) struct Model {
     retry_after: Duration,
     first_lead_call: Option<Duration>,
     pub(crate) blind: Option<Blind>,
-    /// A runtime that was not driven is driven now, or shut down now.
+    /// A stalled runtime runs now, or is shut down now.
     thawing: bool,
-    /// The last time that such a runtime was driven.
+    /// The last time that such a runtime ran.
     last_thaw: Option<Duration>,
     shutting: bool,
     gone_at: Option<Moment>,
@@ -212,7 +212,7 @@ impl World {
         self.note("clock step", "of seconds", 0, step.as_secs());
     }
 
-    /// A runtime that holds an acquisition may stop being driven.
+    /// A runtime that holds an acquisition may stall.
     pub(crate) fn freezes(&mut self) {
         let now = self.now();
         self.tally.frozen += 1;
@@ -221,7 +221,7 @@ impl World {
         self.model.blind = Some(Blind { since: now, until });
     }
 
-    /// The runtime that was not driven is shut down, with its tasks.
+    /// The stalled runtime is shut down, with its tasks.
     pub(crate) fn shuts_down(&mut self, begins: bool) {
         self.model.shutting = begins;
         if !begins {
@@ -229,7 +229,7 @@ impl World {
         }
     }
 
-    /// The runtime that was not driven runs for a moment. A late result is dropped.
+    /// The stalled runtime runs for a moment. A late result is dropped.
     pub(crate) fn thaws(&mut self, begins: bool) {
         self.model.thawing = begins;
         let now = self.now().clock;

@@ -40,7 +40,7 @@ impl World {
             held.rejected.get_or_insert(now);
         }
         if now.clock <= model.dead_pause {
-            // It is invisible whether an acquisition waits for the end of the pause.
+            // It is invisible whether an acquisition waits for the end of the cooldown.
             model.suspect = Some(now);
         } else if flying {
             model.suspect.get_or_insert(now);
@@ -76,7 +76,7 @@ impl World {
         }
     }
 
-    /// A rejection of the current token, or a forced refresh. The budget is full after 30 minutes
+    /// A rejection of the cached token, or a forced refresh. The budget is full after 30 minutes
     /// without either.
     fn draws(&mut self, now: Moment) {
         let budget = &mut self.model.budget;
@@ -90,8 +90,7 @@ impl World {
     pub(super) fn starts_out_of_turn(&mut self, now: Moment) {
         self.tally.out_of_turn += 1;
         let Budget { taken, from, .. } = self.model.budget;
-        // The pause after a token that was expired on arrival may lie between the decision and
-        // this.
+        // The wait after a token that was expired on arrival may lie between the decision and this.
         if now.clock + DEAD_PAUSE + BLINK < from {
             self.violated("P7", format!("an acquisition out of turn before {from:?}"));
         }

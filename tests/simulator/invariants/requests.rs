@@ -70,7 +70,7 @@ impl World {
         (call.sent, call.token) = (call.sent + 1, Some(token));
     }
 
-    /// P5: with the current token, unexpired by the model's own computation. Returns whether it was
+    /// P5: with the cached token, unexpired by the model's own computation. Returns whether it was
     /// expired on arrival.
     fn sends(&mut self, now: Moment, id: usize, token: usize) -> bool {
         if self.usable(now).is_some_and(|held| held.token == token) {
@@ -142,7 +142,7 @@ impl World {
         }
     }
 
-    /// An API's answer is on its way to the layer.
+    /// An API's response is on its way to the layer.
     pub(crate) fn replied(&mut self, id: usize, token: Option<usize>, status: u16, rejects: bool) {
         let now = self.now();
         let call = &mut self.model.calls[id];
@@ -168,7 +168,7 @@ impl World {
         self.model.calls[id]
     }
 
-    /// The caller gets an API's answer.
+    /// The caller gets an API's response.
     pub(crate) fn ends(&mut self, id: usize, status: u16) {
         let now = self.now();
         let call = self.closes(id);
@@ -201,7 +201,7 @@ impl World {
             let token = held.token;
             self.violated("P5", format!("request {id}: {error}, with cached token {token}"));
         }
-        // Others wait shortly for a probe that may take longer.
+        // Others wait shortly for a trial request that may take longer.
         let slow_probe = call.probing && self.plan.latency.longest() > SHORT_WAIT;
         let from = self.served_from(now).filter(|_| !slow_probe);
         if from.is_some_and(|from| call.started.clock > from) {

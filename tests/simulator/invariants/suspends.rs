@@ -53,7 +53,7 @@ impl World {
         let Some(held) = &mut self.model.held else { return };
         if held.stepped > NOTICED && real >= held.expires_real && held.met_expired.is_none() {
             held.met_expired = Some(now);
-            // No acquisition can start in a cooldown, and one that is not driven can't end.
+            // No acquisition can start in a cooldown, and one on a stalled runtime can't end.
             held.may_be_sent_expired = now.clock < cooldown || blind;
         }
     }
@@ -73,7 +73,7 @@ impl World {
             || self.model.suspect.is_some_and(|from| now.since(from) + BLINK >= SHORT_WAIT)
             || landed.is_some_and(|landed| landed.steady >= met.steady)
             || self.model.gone_at.is_some_and(|gone| gone.steady >= met.steady)
-            // In the pause after a token that was expired on arrival, the start of the wait is
+            // In the wait after a token that was expired on arrival, the start of the wait is
             // invisible.
             || now.clock <= self.model.dead_pause + SHORT_WAIT + BLINK
             || !now.is_even(met);

@@ -50,7 +50,7 @@ impl Files {
         self.certify(chain, self.key.read(timeout).await).map(Some)
     }
 
-    /// As [`load`](Self::load), blocking the thread for a bounded time.
+    /// Same as [`load`](Self::load), but blocks the thread for a bounded time.
     pub(super) fn load_blocking(&self) -> Result<CertifiedKey, LoadError> {
         let chain = self.chain(self.chain.read_blocking())?;
         self.certify(chain, self.key.read_blocking())

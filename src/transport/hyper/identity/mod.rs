@@ -23,12 +23,12 @@ use rustls_pki_types::CertificateDer;
 use tokio::{runtime::Handle, time::Instant};
 
 pub use self::chain_and_key::ChainAndKey;
-use self::load::{Files, LoadError};
+use self::load::Files;
 #[cfg(any(feature = "rustls", feature = "redis"))]
 pub(super) use self::resolver::IdentityResolver;
 use crate::{
     error::{Error, Problem},
-    event::{Event, Observer},
+    event::{EventKind, Observer, TARGET},
     secret_file::{READ_TIMEOUT, ReadContext, SecretFile},
     sync::{Mutex, lock},
 };
@@ -54,7 +54,7 @@ const SLOW_REFRESH_TIMEOUT: Duration = Duration::from_millis(100);
 /// each token request. For API calls and new connections they are read in the background, at most
 /// every 5 s. Files that are damaged, half written, cannot be read, or do not belong together are not
 /// used. The last good identity stays, with an
-/// [`Event::CredentialKept`](crate::Event::CredentialKept).
+/// [`EventKind::StaleCredentialUsed`](crate::event::EventKind::StaleCredentialUsed).
 ///
 /// With a new certificate
 /// - token requests and [`HyperClient`](crate::transport::HyperClient) use new connections only,
@@ -98,7 +98,7 @@ struct Inner {
     files: Option<Files>,
     current: ArcSwap<Current>,
     /// Held while the certificate is replaced and listeners are called. Never held while files are
-    /// read, since a runtime that is not driven would keep it locked.
+    /// read, since a stalled runtime would keep it locked.
     replacing: Mutex<()>,
     /// Whether the last refresh failed.
     last_read_failed: AtomicBool,
@@ -131,7 +131,7 @@ enum Listener {
 }
 
 impl ClientIdentity {
-    /// From PEM texts: the chain, with the client's own certificate first, and its unencrypted key
+    /// Reads PEM texts: the chain, with the client's own certificate first, and its unencrypted key
     /// (PKCS#8, PKCS#1 or SEC1). Both may be one text. Such an identity never changes.
     ///
     /// # Errors
@@ -139,24 +139,43 @@ impl ClientIdentity {
     /// Kind `Config`, when either is missing, damaged or of an unknown kind, or they do not belong
     /// together.
     pub fn from_pem(pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>) -> Result<Self, Error> {
-        let key = load::parse(pem.chain.as_ref(), pem.key.as_ref()).map_err(|why| {
+        Self::try_from_pem(pem).map_err(|why| {
             Error::of(Problem::Config).with_detail(format!("client identity: {why}"))
-        })?;
+        })
+    }
+
+    /// # Errors
+    ///
+    /// Why `from_pem` fails.
+    pub(super) fn try_from_pem(
+        pem: ChainAndKey<impl AsRef<[u8]>, impl AsRef<[u8]>>,
+    ) -> Result<Self, &'static str> {
+        let key = load::parse(pem.chain.as_ref(), pem.key.as_ref())?;
         Ok(Self::new(None, Some(key)))
     }
 
-    /// From PEM files of at most 1 MiB, as [`from_pem`](Self::from_pem). They are read here, for 5 s
-    /// at most each, and again when they are replaced. Only regular files, or symbolic links to them,
-    /// are read.
+    /// Reads the PEM files of a chain and a key, each of at most 1 MiB. See
+    /// [`from_pem`](Self::from_pem). They are read here, for 5 s at most each, and again when they
+    /// are replaced. Only regular files, or symbolic links to them, are read.
     ///
     /// # Errors
     ///
-    /// Kind `Credentials`, when they cannot be read, and where `from_pem` fails.
+    /// Kind `Credentials` if the files cannot be read, or their content is not valid for
+    /// `from_pem`.
     pub fn from_files(
         paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
     ) -> Result<Self, Error> {
+        Self::try_from_files(paths).map_err(unreadable)
+    }
+
+    /// # Errors
+    ///
+    /// Why `from_files` fails, with the path.
+    pub(super) fn try_from_files(
+        paths: ChainAndKey<impl Into<PathBuf>, impl Into<PathBuf>>,
+    ) -> Result<Self, String> {
         let files = Files::new(paths.chain, paths.key);
-        let key = files.load_blocking().map_err(unreadable)?;
+        let key = files.load_blocking().map_err(|error| error.text)?;
         Ok(Self::new(Some(files), Some(key)))
     }
 
@@ -170,7 +189,7 @@ impl ClientIdentity {
         let key = match files.load_blocking() {
             Ok(key) => Some(key),
             Err(error) if error.may_appear_later => None,
-            Err(error) => return Err(unreadable(error)),
+            Err(error) => return Err(unreadable(error.text)),
         };
         Ok(Self::new(Some(files), key))
     }
@@ -212,7 +231,7 @@ impl ClientIdentity {
         self.listen(Listener::Strong(Arc::new(closure)));
     }
 
-    /// As [`on_rotation`](Self::on_rotation), for as long as the caller keeps the closure.
+    /// Same as [`on_rotation`](Self::on_rotation), for as long as the caller keeps the closure.
     pub(crate) fn on_rotation_while_held(&self, closure: &Arc<Closure>) {
         self.listen(Listener::Weak(Arc::downgrade(closure)));
     }
@@ -245,7 +264,7 @@ impl ClientIdentity {
     ///
     /// # Errors
     ///
-    /// When there is no last good identity.
+    /// An error if there is no last good identity.
     pub(crate) async fn refresh(&self, context: &ReadContext) -> Result<(), Error> {
         // Shorter than for a secret, since the last good identity can be used at once.
         let last_read_failed = self.shared.last_read_failed.load(Ordering::Relaxed);
@@ -295,7 +314,8 @@ impl ClientIdentity {
         let Some(files) = &self.shared.files else { return Ok(false) };
         loop {
             let known = self.current();
-            let key = files.load(known.chain(), timeout).await.map_err(unreadable)?;
+            let key = files.load(known.chain(), timeout).await;
+            let key = key.map_err(|error| unreadable(error.text))?;
             // Read again if another task replaced it, since this content may be older.
             if let Some(is_replaced) = self.replace(known.generation, key) {
                 return Ok(is_replaced);
@@ -315,7 +335,8 @@ impl ClientIdentity {
         let Some(key) = key else { return Some(false) };
         let generation = generation + 1;
         shared.current.store(Arc::new(Current { generation, key: Some(Arc::new(key)) }));
-        tracing::info!(thumbprint = self.thumbprint(), "client certificate replaced");
+        let thumbprint = self.thumbprint();
+        tracing::info!(target: TARGET, thumbprint, "client certificate replaced");
         // Cloned, since a closure may add another listener.
         let listeners = lock(&shared.listeners).clone();
         for listener in listeners {
@@ -329,13 +350,14 @@ impl ClientIdentity {
     }
 }
 
-fn unreadable(error: LoadError) -> Error {
-    Error::of(Problem::Credentials).with_detail(format!("client identity: {}", error.text))
+fn unreadable(why: String) -> Error {
+    Error::of(Problem::Credentials).with_detail(format!("client identity: {why}"))
 }
 
 fn report(loaded: Result<bool, Error>, observer: &Observer) {
     if let Err(error) = loaded {
-        observer.emit(&Event::CredentialKept { from: "client certificate".to_owned(), error });
+        observer
+            .emit(EventKind::StaleCredentialUsed { from: "client certificate".to_owned(), error });
     }
 }
 

@@ -1,4 +1,4 @@
-//! Bounds the bytes that a server may send for one response, in addition to its body.
+//! Limits the bytes that a server may send for one response, in addition to its body.
 
 use std::{
     io,
@@ -30,12 +30,12 @@ const CHUNK_BYTES: usize = 8 * 1024;
 /// Counts the bytes from a host, except those of bodies that were read. The limit is [`LIMIT`] for
 /// each exchange in flight, since each may need its own handshake.
 #[derive(Default)]
-pub(super) struct Budget {
+pub(super) struct ByteLimit {
     spent: AtomicUsize,
     exchanges: AtomicUsize,
 }
 
-impl Budget {
+impl ByteLimit {
     /// A request begins.
     pub(super) fn begin(&self) {
         self.exchanges.fetch_add(1, Ordering::Relaxed);
@@ -48,7 +48,7 @@ impl Budget {
         self.spent.store(0, Ordering::Relaxed);
     }
 
-    /// Subtracts the bytes of a body that were read. The reader has its own bound.
+    /// Subtracts the bytes of a body that were read. The reader has its own limit.
     pub(super) fn refund(&self, bytes: usize) {
         let less = |spent: usize| Some(spent.saturating_sub(bytes));
         // An update that returns a value always succeeds.
@@ -64,15 +64,15 @@ impl Budget {
     }
 }
 
-/// A TCP connection, with or without a budget.
+/// A TCP connection, with or without a byte limit.
 pub(super) struct Tcp {
     stream: TokioIo<TcpStream>,
-    budget: Option<Arc<Budget>>,
+    byte_limit: Option<Arc<ByteLimit>>,
 }
 
 impl Tcp {
-    pub(super) fn new(stream: TokioIo<TcpStream>, budget: Option<Arc<Budget>>) -> Self {
-        Self { stream, budget }
+    pub(super) fn new(stream: TokioIo<TcpStream>, byte_limit: Option<Arc<ByteLimit>>) -> Self {
+        Self { stream, byte_limit }
     }
 }
 
@@ -82,14 +82,14 @@ impl Read for Tcp {
         cx: &mut Context<'_>,
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, budget } = &mut *self;
-        let Some(budget) = budget else { return Pin::new(stream).poll_read(cx, buffer) };
+        let Self { stream, byte_limit } = &mut *self;
+        let Some(byte_limit) = byte_limit else { return Pin::new(stream).poll_read(cx, buffer) };
         // The cursor does not report how much was read, so a chunk is read and then copied.
         let mut chunk = [0; CHUNK_BYTES];
         let room = buffer.remaining().min(CHUNK_BYTES);
         let mut read = ReadBuf::new(&mut chunk[..room]);
         ready!(Pin::new(stream).poll_read(cx, read.unfilled()))?;
-        budget.spend(read.filled().len())?;
+        byte_limit.spend(read.filled().len())?;
         buffer.put_slice(read.filled());
         Poll::Ready(Ok(()))
     }
@@ -137,27 +137,27 @@ mod tests {
 
     #[test]
     fn the_limit_is_exact_and_bodies_that_were_taken_do_not_count() {
-        let budget = Budget::default();
-        budget.spend(LIMIT).unwrap();
-        budget.refund(LIMIT / 2);
-        budget.spend(LIMIT / 2).unwrap();
-        assert!(budget.spend(1).is_err());
-        budget.begin();
-        budget.refund(1);
-        budget.spend(LIMIT).unwrap();
+        let byte_limit = ByteLimit::default();
+        byte_limit.spend(LIMIT).unwrap();
+        byte_limit.refund(LIMIT / 2);
+        byte_limit.spend(LIMIT / 2).unwrap();
+        assert!(byte_limit.spend(1).is_err());
+        byte_limit.begin();
+        byte_limit.refund(1);
+        byte_limit.spend(LIMIT).unwrap();
     }
 
     #[test]
     fn each_exchange_in_flight_has_the_limit() {
-        let budget = Budget::default();
-        (0..3).for_each(|_| budget.begin());
-        budget.spend(3 * LIMIT).unwrap();
-        assert!(budget.spend(1).is_err());
-        budget.end();
-        budget.spend(2 * LIMIT).unwrap();
-        assert!(budget.spend(1).is_err());
-        (0..2).for_each(|_| budget.end());
-        budget.spend(LIMIT).unwrap();
-        assert!(budget.spend(1).is_err());
+        let byte_limit = ByteLimit::default();
+        (0..3).for_each(|_| byte_limit.begin());
+        byte_limit.spend(3 * LIMIT).unwrap();
+        assert!(byte_limit.spend(1).is_err());
+        byte_limit.end();
+        byte_limit.spend(2 * LIMIT).unwrap();
+        assert!(byte_limit.spend(1).is_err());
+        (0..2).for_each(|_| byte_limit.end());
+        byte_limit.spend(LIMIT).unwrap();
+        assert!(byte_limit.spend(1).is_err());
     }
 }

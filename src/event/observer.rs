@@ -1,0 +1,110 @@
+//! Events, and the closure that receives them.
+
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
+
+use super::kind::EventKind;
+
+/// The name in events of a client that has none.
+pub(crate) const UNNAMED: &str = "oauth";
+
+/// Something that happened to a client's tokens.
+#[derive(Clone, Debug)]
+pub struct Event {
+    client: Option<Arc<str>>,
+    kind: EventKind,
+}
+
+impl Event {
+    /// The name of the client: [`TokenCache::name`](crate::TokenCache::name). `oauth` if the event
+    /// belongs to no cache.
+    pub fn client(&self) -> &str {
+        self.client.as_deref().unwrap_or(UNNAMED)
+    }
+
+    /// What happened.
+    pub fn kind(&self) -> &EventKind {
+        &self.kind
+    }
+}
+
+/// Receives events: a closure, and `tracing`.
+#[derive(Clone, Default)]
+pub struct Observer {
+    client: Option<Arc<str>>,
+    closure: Option<Arc<Closure>>,
+    /// Receives the events for metrics. It wants no event that is reported for a log only.
+    #[cfg(feature = "metrics")]
+    metrics: Option<Arc<Closure>>,
+}
+
+type Closure = dyn Fn(&Event) + Send + Sync;
+
+impl Observer {
+    /// Sends each event to a closure. It runs on the task that caused the event, outside of every
+    /// lock: keep it short, and don't block. A panic in it is logged and goes no further.
+    pub fn new(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { closure: Some(Arc::new(observer)), ..Self::default() }
+    }
+
+    /// The same, with the name of a client in each event.
+    pub(crate) fn with_client(self, client: Arc<str>) -> Self {
+        Self { client: Some(client), ..self }
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn with_metrics(self, metrics: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { metrics: Some(Arc::new(metrics)), ..self }
+    }
+
+    /// Whether DEBUG events have a receiver.
+    pub(crate) fn sees_debug(&self) -> bool {
+        self.closure.is_some() || tracing::enabled!(target: super::TARGET, tracing::Level::DEBUG)
+    }
+
+    /// Whether anybody counts or sees an event at level DEBUG.
+    pub(crate) fn is_watched(&self) -> bool {
+        #[cfg(feature = "metrics")]
+        if self.metrics.is_some() {
+            return true;
+        }
+        self.sees_debug()
+    }
+
+    /// Reports an event, to `tracing` and to the closure.
+    pub fn emit(&self, kind: EventKind) {
+        let event = Event { client: self.client.clone(), kind };
+        event.kind.trace(event.client());
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = &self.metrics {
+            call(metrics, &event);
+        }
+        if let Some(closure) = &self.closure {
+            call(closure, &event);
+        }
+    }
+}
+
+fn call(closure: &Arc<Closure>, event: &Event) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| closure(event))) {
+        // To drop it may panic again.
+        std::mem::forget(payload);
+        tracing::error!(
+            target: super::TARGET,
+            client = event.client(),
+            "the observer of token events panicked, fix the closure"
+        );
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observer")
+            .field("client", &self.client)
+            .field("closure", &self.closure.is_some())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,8 @@
+//! The program `oauth-doctor`, run as a user would.
+
+mod bad_input;
+mod lines;
+mod output;
+mod quirks;
+mod support;
+mod thorough;
