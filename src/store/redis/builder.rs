@@ -236,7 +236,7 @@ mod tests {
             ),
             (
                 RedisStore::builder(URL).extra_root_certificates_pem("s3cret"),
-                "no certificate in it",
+                "it has no certificate in PEM",
             ),
         ] {
             let mistake = mistake_of(builder);
