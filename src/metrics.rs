@@ -10,8 +10,8 @@
 //!
 //! | name | type | unit | other labels | meaning |
 //! | --- | --- | --- | --- | --- |
-//! | `oauth_client_token_requests_total` | counter | requests | `outcome`, `reason` | Token requests, and acquisitions that failed before one. `outcome`: `success` or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
-//! | `oauth_client_acquisition_duration_seconds` | histogram | seconds | `outcome` | Acquisitions, with all their attempts and pauses. `outcome`: `success` or `failure`. |
+//! | `oauth_client_token_requests_total` | counter | requests | `outcome`, `reason` | Token requests, and acquisitions that failed before one. Tokens and failures of other processes do not count. `outcome`: `success` or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
+//! | `oauth_client_acquisition_duration_seconds` | histogram | seconds | `outcome` | Acquisitions by this process, with all their attempts and pauses. `outcome`: `success` or `failure`. |
 //! | `oauth_client_token_expiry_timestamp_seconds` | gauge | seconds | | When the cached token is no longer used, as Unix time: its expiry minus the leeway. 0: there is no token. |
 //! | `oauth_client_token_lifetime_seconds` | gauge | seconds | | The lifetime of the cached token. 0: there is no token. |
 //! | `oauth_client_waits_total` | counter | requests | | Requests that waited for a token. |
@@ -20,6 +20,10 @@
 //! | `oauth_client_replays_total` | counter | requests | `reason` | Requests that were [sent again](crate::event::ReplayReason::as_str). |
 //! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | seconds | | The earliest next acquisition after a failure, as Unix time. 0: the last acquisition succeeded. |
 //! | `oauth_client_caches` | gauge | caches | `readiness` | How many caches have this [readiness](crate::cache::Readiness). 1 for the readiness of a single cache, and 0 for the others. |
+//! | `oauth_client_store_operations_total` | counter | operations | `operation`, `outcome` | [Operations](crate::event::StoreOperation::as_str) of the store of shared tokens (feature `store`). `outcome`: `success`, `failure` or `timeout`. |
+//! | `oauth_client_store_operation_duration_seconds` | histogram | seconds | `operation` | How long they took, failed ones included. |
+//! | `oauth_client_shared_tokens_total` | counter | tokens | `way` | Tokens of other processes that were taken from the store. `way`: `acquisition`, or `announcement` if the cache did not ask. |
+//! | `oauth_client_caches_without_store` | gauge | caches | | How many caches acquire tokens without their store, because it failed. It changes when a token is acquired or announced. |
 //!
 //! An expiry is a timestamp because a gauge of the remaining life is outdated at once. Compare it
 //! with `time()`.
@@ -28,6 +32,8 @@
 //! timestamps and no lifetime, and `oauth_client_caches` counts them.
 //! [`metrics_by_key`](crate::cache::KeyedTokenCacheBuilder::metrics_by_key) gives some of them labels of
 //! their own.
+//!
+//! Only clients with a store have the last four.
 //!
 //! Counters that alerts watch are exported as 0 from the start, so that their first increase is visible.
 //!
@@ -43,7 +49,7 @@
 //! on. `Counter` and `Histogram` stand for those of the `opentelemetry` crate:
 //!
 //! ```
-//! use tower_oauth2_client_credentials::{Event, event::EventKind};
+//! use tower_oauth2_client_credentials::{Event, event::{EventKind, ResultOrigin}};
 //! # #[derive(Clone)] struct Counter; #[derive(Clone)] struct Histogram;
 //! # struct KeyValue;
 //! # impl KeyValue { fn new(_: &'static str, _: String) -> Self { Self } }
@@ -53,6 +59,10 @@
 //! fn observer(requests: Counter, durations: Histogram) -> impl Fn(&Event) + Send + Sync {
 //!     move |event| {
 //!         let (outcome, took) = match event.kind() {
+//!             // Tokens and failures of other processes are no token requests.
+//!             EventKind::Acquired { from: ResultOrigin::Store, .. }
+//!             | EventKind::Refreshed { from: ResultOrigin::Store, .. }
+//!             | EventKind::AcquisitionFailed { from: ResultOrigin::Store, .. } => return,
 //!             EventKind::Acquired { took, .. } | EventKind::Refreshed { took, .. } => {
 //!                 ("success", Some(took))
 //!             }
@@ -71,8 +81,13 @@
 //! # drop(observer(Counter, Histogram));
 //! ```
 
+mod store;
+
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -81,7 +96,8 @@ use metrics::{
     gauge, histogram,
 };
 
-use crate::event::{AcquisitionReason, Event, EventKind, Readiness};
+use self::store::{StoreMetrics, Way};
+use crate::event::{AcquisitionReason, Event, EventKind, Readiness, ResultOrigin};
 
 const TOKEN_REQUESTS: &str = "oauth_client_token_requests_total";
 const ACQUISITION_DURATION: &str = "oauth_client_acquisition_duration_seconds";
@@ -137,6 +153,7 @@ pub fn describe() {
         "The earliest next acquisition after a failure, as Unix time. 0: there was no failure."
     );
     describe_gauge!(CACHES, Unit::Count, "How many caches have this readiness.");
+    store::describe();
 }
 
 /// How many caches have each readiness, in the order of [`STATES`].
@@ -147,13 +164,14 @@ type Counts = [i64; 4];
 pub(crate) struct Label {
     client: SharedString,
     caches: Mutex<Counts>,
+    store: StoreMetrics,
 }
 
 impl Label {
     pub(crate) fn new(client: &Arc<str>) -> Arc<Self> {
         describe();
         let client = SharedString::from_shared(Arc::clone(client));
-        let label = Self { client, caches: Mutex::default() };
+        let label = Self { client, caches: Mutex::default(), store: StoreMetrics::default() };
         // An increase is visible only if the counter was exported before. These have alerts.
         for action in ["acquiring", "budget_exhausted"] {
             counter!(REJECTIONS, "client" => label.client.clone(), "action" => action).increment(0);
@@ -191,6 +209,8 @@ pub(crate) struct ClientMetrics {
     is_single: bool,
     /// The part of this cache in the counts of the label.
     own: Mutex<Counts>,
+    /// The cache acquires tokens without its store.
+    is_without_store: AtomicBool,
 }
 
 impl ClientMetrics {
@@ -208,20 +228,26 @@ impl ClientMetrics {
     fn new(label: Arc<Label>, is_single: bool) -> Self {
         let own = change(None, Some(Readiness::Idle));
         label.add(own);
-        Self { label, is_single, own: Mutex::new(own) }
+        let is_without_store = AtomicBool::new(false);
+        Self { label, is_single, own: Mutex::new(own), is_without_store }
     }
 
     pub(crate) fn record(&self, event: &Event) {
         match event.kind() {
-            EventKind::Acquired { reason, took, lifetime, expires_at } => {
-                self.acquired(*reason, *took);
+            EventKind::Acquired { reason, from, took, lifetime, expires_at } => {
+                self.acquired(*reason, *from, *took);
                 self.token(*lifetime, *expires_at);
             }
-            EventKind::Refreshed { took, lifetime, expires_at, .. } => {
-                self.acquired(AcquisitionReason::Refresh, *took);
+            EventKind::Refreshed { from, took, lifetime, expires_at, .. } => {
+                self.acquired(AcquisitionReason::Refresh, *from, *took);
                 self.token(*lifetime, *expires_at);
             }
-            EventKind::Offered { lifetime, expires_at } => self.token(*lifetime, *expires_at),
+            EventKind::Offered { from, lifetime, expires_at } => {
+                if *from == ResultOrigin::Store {
+                    StoreMetrics::took_token(&self.label.client, Way::Announcement);
+                }
+                self.token(*lifetime, *expires_at);
+            }
             EventKind::Cleared => {
                 self.gauge(TOKEN_EXPIRY, 0.0);
                 self.gauge(TOKEN_LIFETIME, 0.0);
@@ -230,10 +256,11 @@ impl ClientMetrics {
             EventKind::AttemptFailed { reason, error, .. } => {
                 self.requested(error.code(), *reason);
             }
-            EventKind::AcquisitionFailed { reason, took, error, next_attempt_in, .. } => {
-                self.requested(error.code(), *reason);
-                histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => "failure")
-                    .record(*took);
+            EventKind::AcquisitionFailed { reason, from, took, error, next_attempt_in, .. } => {
+                if *from == ResultOrigin::Source {
+                    self.requested(error.code(), *reason);
+                    self.ended("failure", *took);
+                }
                 let end = SystemTime::now().checked_add(*next_attempt_in);
                 self.gauge(COOLDOWN_END, end.map_or(0.0, unix));
             }
@@ -253,7 +280,13 @@ impl ClientMetrics {
                 counter!(REPLAYS, "client" => self.client(), "reason" => reason).increment(1);
             }
             EventKind::ReadinessChanged { from, to } => self.change(change(Some(*from), Some(*to))),
+            EventKind::StoreUsed { operation, outcome, took } => {
+                StoreMetrics::used(&self.label.client, *operation, *outcome, *took);
+            }
+            EventKind::SharingStopped { .. } => self.set_without_store(true),
+            EventKind::SharingResumed => self.set_without_store(false),
             EventKind::Closed => {
+                self.set_without_store(false);
                 let own = *locked(&self.own);
                 self.change(own.map(|count| -count));
                 for name in [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END] {
@@ -272,10 +305,27 @@ impl ClientMetrics {
         self.label.requests(outcome, reason).increment(1);
     }
 
-    fn acquired(&self, reason: AcquisitionReason, took: Duration) {
-        self.requested("success", reason);
-        histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => "success")
+    fn acquired(&self, reason: AcquisitionReason, from: ResultOrigin, took: Duration) {
+        match from {
+            ResultOrigin::Source => {
+                self.requested("success", reason);
+                self.ended("success", took);
+            }
+            ResultOrigin::Store => StoreMetrics::took_token(&self.label.client, Way::Acquisition),
+        }
+    }
+
+    /// An acquisition by this process ended.
+    fn ended(&self, outcome: &'static str, took: Duration) {
+        histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => outcome)
             .record(took);
+    }
+
+    fn set_without_store(&self, is_without: bool) {
+        if self.is_without_store.swap(is_without, Relaxed) != is_without {
+            let added = if is_without { 1 } else { -1 };
+            self.label.store.add_without_store(&self.label.client, added);
+        }
     }
 
     fn token(&self, lifetime: Duration, expires_at: SystemTime) {

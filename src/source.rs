@@ -16,7 +16,7 @@ pub(crate) use self::sharing::Obstacle;
 pub use self::sharing::Sharing;
 use crate::{
     error::Error,
-    event::{AcquisitionReason, Observer, UNNAMED},
+    event::{AcquisitionReason, EventKind, Observer, UNNAMED},
     timing::Timing,
     token::Token,
 };
@@ -267,6 +267,15 @@ impl CacheHandle {
         self.0.upgrade().is_some_and(|cache| cache.offer(token))
     }
 
+    /// Reports an event to the observer of the cache, unless `except` is the name of the cache. Returns
+    /// whether the cache exists.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) fn report(&self, kind: EventKind, except: Option<&Arc<str>>) -> bool {
+        let Some(cache) = self.0.upgrade() else { return false };
+        cache.report(kind, except);
+        true
+    }
+
     /// Whether the cache was dropped. The handle has no effect then. Each clone of the cache keeps
     /// it alive, and so do layers, services and requests in flight.
     pub fn is_closed(&self) -> bool {
@@ -285,6 +294,9 @@ pub(crate) trait CacheControl: Send + Sync {
     fn clear(self: Arc<Self>);
 
     fn offer(self: Arc<Self>, token: Token) -> bool;
+
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    fn report(&self, kind: EventKind, except: Option<&Arc<str>>);
 }
 
 impl<F, Fut> TokenSource for F

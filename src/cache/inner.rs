@@ -246,6 +246,12 @@ impl CacheControl for CacheInner {
         }
         accepted
     }
+
+    fn report(&self, kind: EventKind, except: Option<&Arc<str>>) {
+        if except.is_none_or(|client| !Arc::ptr_eq(client, self.name.get())) {
+            self.settings.observer.emit(kind);
+        }
+    }
 }
 
 /// The task of an acquisition, so that the request which started it may be dropped.

@@ -232,8 +232,8 @@ impl EndpointClient {
 
     /// Attaches proofs to a token that another process acquired.
     #[cfg(feature = "dpop")]
-    pub(super) fn adopt(&self, token: Token) -> Token {
-        self.dpop.adopt(token, &self.clock, &self.skew)
+    pub(super) fn adopt(&self, token: Token, observer: Observer) -> Token {
+        self.dpop.adopt(token, &self.clock, &self.skew, observer)
     }
 
     /// The event of a granted scope that lacks a requested one. Some servers separate scopes by

@@ -115,7 +115,8 @@ impl TokenSource for ClientCredentials {
 
     #[cfg(feature = "dpop")]
     fn adopt(&self, token: Token) -> Token {
-        self.client.adopt(token)
+        // A cache's name may differ, and its closure is not known here.
+        self.client.adopt(token, Observer::default().with_client(self.name().into()))
     }
 }
 

@@ -47,11 +47,18 @@ impl DpopConfig {
     }
 
     /// Attaches the proofs of a given key to a token that another process acquired.
-    pub(super) fn adopt(&self, token: Token, clock: &Arc<dyn WallClock>, skew: &Skew) -> Token {
+    /// `observer`: for the clocks of APIs.
+    pub(super) fn adopt(
+        &self,
+        token: Token,
+        clock: &Arc<dyn WallClock>,
+        skew: &Skew,
+        observer: Observer,
+    ) -> Token {
         let key = self.key.as_ref().and_then(DpopKey::given).filter(|_| token.is_bound());
         let Some(key) = key else { return token };
         let (nonces, clock) = (Arc::clone(&self.nonces), Arc::clone(clock));
-        Prover::new(key.clone(), nonces, clock, skew.clone()).bind(token, Observer::default())
+        Prover::new(key.clone(), nonces, clock, skew.clone()).bind(token, observer)
     }
 
     /// The proofs of one attempt, if DPoP is on.

@@ -89,6 +89,8 @@ pub(crate) struct FleetCooldown {
     pub(crate) without_token: Duration,
     /// While a valid token is cached.
     pub(crate) with_token: Duration,
+    /// The failure is another process's.
+    pub(crate) from_store: bool,
 }
 
 impl Error {

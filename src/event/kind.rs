@@ -4,8 +4,9 @@ use std::time::{Duration, SystemTime};
 
 use super::{
     readiness::Readiness,
-    reason::{AcquisitionReason, RejectionAction},
+    reason::{AcquisitionReason, RejectionAction, ResultOrigin},
     request::{NotReplayedReason, ReplayReason, WithheldReason},
+    store::{StoreOperation, StoreOutcome},
 };
 use crate::error::Error;
 
@@ -31,8 +32,8 @@ use crate::error::Error;
 #[non_exhaustive]
 pub enum EventKind {
     /// An acquisition started. Its task runs until [`Acquired`](Self::Acquired),
-    /// [`Refreshed`](Self::Refreshed) or [`AcquisitionFailed`](Self::AcquisitionFailed), unless its
-    /// runtime ends.
+    /// [`Refreshed`](Self::Refreshed), [`Kept`](Self::Kept) or
+    /// [`AcquisitionFailed`](Self::AcquisitionFailed), unless its runtime ends.
     #[non_exhaustive]
     AcquisitionStarted {
         /// Why a token is acquired.
@@ -45,6 +46,8 @@ pub enum EventKind {
     Acquired {
         /// Why it was acquired.
         reason: AcquisitionReason,
+        /// Where the token comes from.
+        from: ResultOrigin,
         /// From the start of the acquisition to the token.
         took: Duration,
         /// The lifetime in force, from the instant before the token request was sent.
@@ -55,6 +58,8 @@ pub enum EventKind {
     /// A token was replaced ahead of its expiry; no request waited for it.
     #[non_exhaustive]
     Refreshed {
+        /// Where the token comes from.
+        from: ResultOrigin,
         /// From the start of the acquisition to the token.
         took: Duration,
         /// The lifetime in force.
@@ -64,11 +69,23 @@ pub enum EventKind {
         /// When the new token is no longer used: its expiry minus the leeway.
         expires_at: SystemTime,
     },
+    /// An acquisition ended without another token, and without a token request. The cached token stays
+    /// in use: the store of shared tokens does not answer, and this process refreshes at another time
+    /// than the others, or the fleet's budget of rejections is used up.
+    #[non_exhaustive]
+    Kept {
+        /// Why another token was wanted.
+        reason: AcquisitionReason,
+        /// From the start of the acquisition to its end.
+        took: Duration,
+    },
     /// An acquisition failed. A token that is still valid stays in use.
     #[non_exhaustive]
     AcquisitionFailed {
         /// Why a token was wanted.
         reason: AcquisitionReason,
+        /// Where the failure comes from.
+        from: ResultOrigin,
         /// From the start of the acquisition to its failure.
         took: Duration,
         /// What went wrong. Its message does not name the client, which the event does.
@@ -198,6 +215,8 @@ pub enum EventKind {
     /// ([`CacheHandle::offer`](crate::source::CacheHandle::offer)).
     #[non_exhaustive]
     Offered {
+        /// Where the token comes from. [`ResultOrigin::Store`]: another process announced it.
+        from: ResultOrigin,
         /// The lifetime in force, from the instant that the token was issued.
         lifetime: Duration,
         /// When the token is no longer used: its expiry minus the leeway.
@@ -275,6 +294,50 @@ pub enum EventKind {
         /// The origin of the API whose clock it is (DPoP, RFC 9449). `None`: the authorization server's.
         api: Option<String>,
     },
+    /// An operation of the store of shared tokens ended (feature `store`).
+    #[non_exhaustive]
+    StoreUsed {
+        /// The operation.
+        operation: StoreOperation,
+        /// How it ended.
+        outcome: StoreOutcome,
+        /// How long it took.
+        took: Duration,
+    },
+    /// The store of shared tokens failed: this process acquires its own tokens, until an acquisition
+    /// finds that the store works. Once for each change.
+    #[non_exhaustive]
+    SharingStopped {
+        /// How the store failed.
+        error: Error,
+    },
+    /// Tokens are shared again.
+    SharingResumed,
+    /// The entry of the token in the store cannot be read: it is sealed by another key, damaged, or of
+    /// another version. It is not overwritten. This process acquires its own tokens. Once for each
+    /// entry, until tokens are shared again.
+    #[non_exhaustive]
+    EntryNotUsed {
+        /// The name of the entry: a hash, in hexadecimal.
+        entry: String,
+        /// Why it is not used, and what to do.
+        error: Error,
+    },
+    /// A shared token was issued in the future, so the clocks of two hosts differ by more than
+    /// [allowed](crate::docs::defaults). It is not used. Once for each change.
+    #[non_exhaustive]
+    SharedTokenFromFuture {
+        /// How far in the future it was issued.
+        by: Duration,
+    },
+    /// The store cannot announce new tokens, or this process cannot receive announcements. Processes
+    /// ask the store instead, and learn of a new token a little later. Once until an announcement
+    /// arrives.
+    #[non_exhaustive]
+    AnnouncementsStopped {
+        /// What went wrong.
+        error: Error,
+    },
     /// The last owner of the cache was dropped.
     Closed,
 }
@@ -286,6 +349,7 @@ impl EventKind {
             Self::AcquisitionStarted { .. } => "acquisition_started",
             Self::Acquired { .. } => "acquired",
             Self::Refreshed { .. } => "refreshed",
+            Self::Kept { .. } => "kept",
             Self::AcquisitionFailed { .. } => "acquisition_failed",
             Self::Waited { .. } => "waited",
             Self::CooldownEntered { .. } => "cooldown_entered",
@@ -308,6 +372,12 @@ impl EventKind {
             Self::NotReplayed { .. } => "not_replayed",
             Self::RedirectedToOtherOrigin { .. } => "redirected_to_other_origin",
             Self::ClockSkew { .. } => "clock_skew",
+            Self::StoreUsed { .. } => "store_used",
+            Self::SharingStopped { .. } => "sharing_stopped",
+            Self::SharingResumed => "sharing_resumed",
+            Self::EntryNotUsed { .. } => "entry_not_used",
+            Self::SharedTokenFromFuture { .. } => "shared_token_from_future",
+            Self::AnnouncementsStopped { .. } => "announcements_stopped",
             Self::Closed => "closed",
         }
     }

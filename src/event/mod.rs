@@ -14,17 +14,18 @@
 //! | [`AcquisitionStarted`](EventKind::AcquisitionStarted) | DEBUG | acquiring an access token | `reason`, `probe` |
 //! | [`AttemptFailed`](EventKind::AttemptFailed) | DEBUG | token request failed, trying again | `reason`, `code`, `attempt`, `delay`, `error` |
 //! | [`NonceRequired`](EventKind::NonceRequired) | DEBUG | nonce required, sending the token request again | `reason`, `server` |
-//! | [`Acquired`](EventKind::Acquired) | DEBUG | access token acquired | `reason`, `took`, `lifetime` |
-//! | [`Refreshed`](EventKind::Refreshed) | DEBUG | access token refreshed ahead of expiry | `took`, `lifetime`, `remaining` |
+//! | [`Acquired`](EventKind::Acquired) | DEBUG | access token acquired | `reason`, `from`, `took`, `lifetime` |
+//! | [`Refreshed`](EventKind::Refreshed) | DEBUG | access token refreshed ahead of expiry | `from`, `took`, `lifetime`, `remaining` |
+//! | [`Kept`](EventKind::Kept) | DEBUG | cached access token kept | `reason`, `took` |
 //! | [`ScopeNarrowed`](EventKind::ScopeNarrowed) | WARN | less scope granted than requested | `requested`, `granted` |
-//! | [`AcquisitionFailed`](EventKind::AcquisitionFailed) | WARN | access token acquisition failed | `reason`, `code`, `attempts`, `failures`, `took`, `next_attempt_in`, `error` |
+//! | [`AcquisitionFailed`](EventKind::AcquisitionFailed) | WARN | access token acquisition failed | `reason`, `from`, `code`, `attempts`, `failures`, `took`, `next_attempt_in`, `error` |
 //! | [`Abandoned`](EventKind::Abandoned) | WARN | acquisition abandoned: its runtime is not driven | `age` |
 //! | [`Waited`](EventKind::Waited) | DEBUG | requests waited for a token | `requests`, `longest`, `total` |
 //! | [`CooldownEntered`](EventKind::CooldownEntered) | DEBUG | cooldown entered | `next_attempt_in` |
 //! | [`CooldownLeft`](EventKind::CooldownLeft) | DEBUG | cooldown left | `failures`, `lasted` |
 //! | [`ReadinessChanged`](EventKind::ReadinessChanged) | DEBUG | readiness changed | `from`, `to` |
 //! | [`ReadinessChanged`](EventKind::ReadinessChanged) | INFO | readiness changed | `from`, `to` |
-//! | [`Offered`](EventKind::Offered) | DEBUG | access token offered by its source | `lifetime` |
+//! | [`Offered`](EventKind::Offered) | DEBUG | access token offered by its source | `from`, `lifetime` |
 //! | [`Cleared`](EventKind::Cleared) | DEBUG | cached access token discarded |  |
 //! | [`SuspendDetected`](EventKind::SuspendDetected) | INFO | suspend noticed, the cached token is older than it seemed | `by` |
 //! | [`Closed`](EventKind::Closed) | DEBUG | token cache dropped |  |
@@ -42,6 +43,12 @@
 //! | [`ClockSkew`](EventKind::ClockSkew) | INFO | the wall clock agrees with the authorization server's again |  |
 //! | [`ClockSkew`](EventKind::ClockSkew) | WARN | the wall clock differs from an API's | `origin`, `by`, `local_is_behind` |
 //! | [`ClockSkew`](EventKind::ClockSkew) | INFO | the wall clock agrees with an API's again | `origin` |
+//! | [`StoreUsed`](EventKind::StoreUsed) | DEBUG | token store used | `operation`, `outcome`, `took` |
+//! | [`SharingStopped`](EventKind::SharingStopped) | WARN | token store failed, tokens are not shared until it works | `error` |
+//! | [`SharingResumed`](EventKind::SharingResumed) | INFO | token store works, tokens are shared again |  |
+//! | [`EntryNotUsed`](EventKind::EntryNotUsed) | WARN | entry of the token store not used, tokens are not shared | `entry`, `error` |
+//! | [`SharedTokenFromFuture`](EventKind::SharedTokenFromFuture) | WARN | shared token issued in the future, synchronize the hosts' clocks | `by` |
+//! | [`AnnouncementsStopped`](EventKind::AnnouncementsStopped) | WARN | announcements of shared tokens interrupted, polling instead | `error` |
 //!
 //! [`ReadinessChanged`](EventKind::ReadinessChanged) is at INFO if the readiness before or after is
 //! `degraded` or `failed`. `error` is recorded as a `dyn Error`, so a subscriber prints the chain of
@@ -66,6 +73,7 @@ mod observer;
 mod readiness;
 mod reason;
 mod request;
+mod store;
 #[cfg(all(test, not(oauth_loom)))]
 mod tests;
 mod trace;
@@ -75,7 +83,8 @@ pub use self::{
     kind::EventKind,
     observer::{Event, Observer},
     readiness::Readiness,
-    reason::{AcquisitionReason, RejectionAction},
+    reason::{AcquisitionReason, RejectionAction, ResultOrigin},
     request::{NotReplayedReason, ReplayReason, WithheldReason},
+    store::{StoreOperation, StoreOutcome},
     trace::TARGET,
 };

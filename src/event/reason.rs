@@ -1,4 +1,4 @@
-//! Why a token is acquired, and what follows a rejection.
+//! Why a token is acquired, where the result comes from, and what follows a rejection.
 
 use std::time::Duration;
 
@@ -30,6 +30,26 @@ impl AcquisitionReason {
     /// Whether neither the schedule nor a missing token caused the acquisition.
     pub(crate) fn is_early(self) -> bool {
         matches!(self, Self::Rejected | Self::Forced)
+    }
+}
+
+/// Where a token, or the failure of an acquisition, comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResultOrigin {
+    /// The cache's source, such as an authorization server.
+    Source,
+    /// Another process of the fleet, through a store (feature `store`). No token request was sent.
+    Store,
+}
+
+impl ResultOrigin {
+    /// A short name, as used in events and traces.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Store => "store",
+        }
     }
 }
 

@@ -23,6 +23,7 @@ fn samples() -> Vec<EventKind> {
     use EventKind as K;
     let error = || Error::from_source("disk full");
     let (reason, expires_at) = (AcquisitionReason::Missing, SystemTime::UNIX_EPOCH);
+    let from = ResultOrigin::Store;
     let text = || "text".to_owned();
     let exhausted = RejectionAction::BudgetExhausted { next_in: S };
     let skew = |by, api| K::ClockSkew { by, local_is_behind: true, api };
@@ -31,11 +32,13 @@ fn samples() -> Vec<EventKind> {
         K::AcquisitionStarted { reason, probe: true },
         K::AttemptFailed { reason, attempt: 1, error: error(), delay: S },
         K::NonceRequired { reason, server: text() },
-        K::Acquired { reason, took: S, lifetime: S, expires_at },
-        K::Refreshed { took: S, lifetime: S, remaining: S, expires_at },
+        K::Acquired { reason, from, took: S, lifetime: S, expires_at },
+        K::Refreshed { from, took: S, lifetime: S, remaining: S, expires_at },
+        K::Kept { reason, took: S },
         K::ScopeNarrowed { requested: text(), granted: text() },
         K::AcquisitionFailed {
             reason,
+            from,
             took: S,
             error: error(),
             attempts: Some(3),
@@ -48,7 +51,7 @@ fn samples() -> Vec<EventKind> {
         K::CooldownLeft { failures: 1, lasted: S },
         readiness(Readiness::Idle, Readiness::Ready),
         readiness(Readiness::Degraded, Readiness::Ready),
-        K::Offered { lifetime: S, expires_at },
+        K::Offered { from, lifetime: S, expires_at },
         K::Cleared,
         K::SuspendDetected { by: S },
         K::Closed,
@@ -66,6 +69,12 @@ fn samples() -> Vec<EventKind> {
         skew(Duration::ZERO, None),
         skew(S, Some(text())),
         skew(Duration::ZERO, Some(text())),
+        K::StoreUsed { operation: StoreOperation::Read, outcome: StoreOutcome::Timeout, took: S },
+        K::SharingStopped { error: error() },
+        K::SharingResumed,
+        K::EntryNotUsed { entry: text(), error: error() },
+        K::SharedTokenFromFuture { by: S },
+        K::AnnouncementsStopped { error: error() },
     ]
 }
 

@@ -21,6 +21,7 @@ impl EventKind {
             Self::AcquisitionStarted { .. }
             | Self::Acquired { .. }
             | Self::Refreshed { .. }
+            | Self::Kept { .. }
             | Self::AcquisitionFailed { .. }
             | Self::AttemptFailed { .. }
             | Self::Abandoned { .. }
@@ -44,6 +45,12 @@ impl EventKind {
             | Self::StaleCredentialUsed { .. }
             | Self::ShortSecret { .. }
             | Self::ClockSkew { .. } => self.trace_settings(client),
+            Self::StoreUsed { .. }
+            | Self::SharingStopped { .. }
+            | Self::SharingResumed
+            | Self::EntryNotUsed { .. }
+            | Self::SharedTokenFromFuture { .. }
+            | Self::AnnouncementsStopped { .. } => self.trace_store(client),
         }
     }
 
@@ -52,22 +59,27 @@ impl EventKind {
             Self::AcquisitionStarted { reason, probe } => {
                 log!(DEBUG, client, reason = reason.as_str(), probe, "acquiring an access token");
             }
-            Self::Acquired { reason, took, lifetime, .. } => {
-                let reason = reason.as_str();
-                log!(DEBUG, client, reason, ?took, ?lifetime, "access token acquired");
+            Self::Acquired { reason, from, took, lifetime, .. } => {
+                let (reason, from) = (reason.as_str(), from.as_str());
+                log!(DEBUG, client, reason, from, ?took, ?lifetime, "access token acquired");
             }
-            Self::Refreshed { took, lifetime, remaining, .. } => {
+            Self::Refreshed { from, took, lifetime, remaining, .. } => {
                 log!(
                     DEBUG,
                     client,
+                    from = from.as_str(),
                     ?took,
                     ?lifetime,
                     ?remaining,
                     "access token refreshed ahead of expiry"
                 );
             }
+            Self::Kept { reason, took } => {
+                log!(DEBUG, client, reason = reason.as_str(), ?took, "cached access token kept");
+            }
             Self::AcquisitionFailed {
                 reason,
+                from,
                 took,
                 error,
                 attempts,
@@ -79,6 +91,7 @@ impl EventKind {
                     WARN,
                     client,
                     reason = reason.as_str(),
+                    from = from.as_str(),
                     code,
                     attempts,
                     failures,
@@ -181,8 +194,9 @@ impl EventKind {
                 }
             }
             Self::Cleared => log!(DEBUG, client, "cached access token discarded"),
-            Self::Offered { lifetime, .. } => {
-                log!(DEBUG, client, ?lifetime, "access token offered by its source");
+            Self::Offered { from, lifetime, .. } => {
+                let from = from.as_str();
+                log!(DEBUG, client, from, ?lifetime, "access token offered by its source");
             }
             Self::SuspendDetected { by } => {
                 log!(
@@ -240,6 +254,55 @@ impl EventKind {
             }
             Self::ClockSkew { by, local_is_behind, api } => {
                 trace_skew(client, *by, *local_is_behind, api.as_deref());
+            }
+            _ => {}
+        }
+    }
+
+    fn trace_store(&self, client: &str) {
+        match self {
+            Self::StoreUsed { operation, outcome, took } => {
+                let (operation, outcome) = (operation.as_str(), outcome.as_str());
+                log!(DEBUG, client, operation, outcome, ?took, "token store used");
+            }
+            Self::SharingStopped { error } => {
+                let error = Logged::new(error);
+                log!(
+                    WARN,
+                    client,
+                    error = &error as &dyn StdError,
+                    "token store failed, tokens are not shared until it works"
+                );
+            }
+            Self::SharingResumed => {
+                log!(INFO, client, "token store works, tokens are shared again");
+            }
+            Self::EntryNotUsed { entry, error } => {
+                let error = Logged::new(error);
+                log!(
+                    WARN,
+                    client,
+                    entry,
+                    error = &error as &dyn StdError,
+                    "entry of the token store not used, tokens are not shared"
+                );
+            }
+            Self::SharedTokenFromFuture { by } => {
+                log!(
+                    WARN,
+                    client,
+                    ?by,
+                    "shared token issued in the future, synchronize the hosts' clocks"
+                );
+            }
+            Self::AnnouncementsStopped { error } => {
+                let error = Logged::new(error);
+                log!(
+                    WARN,
+                    client,
+                    error = &error as &dyn StdError,
+                    "announcements of shared tokens interrupted, polling instead"
+                );
             }
             _ => {}
         }

@@ -8,6 +8,7 @@ use std::{
 use tokio::sync::{mpsc, watch};
 
 use super::values::{EntryId, StoredEntry};
+use crate::error::BoxError;
 
 /// Receives the announcements of one entry. It does not keep its receiver alive.
 ///
@@ -46,6 +47,9 @@ pub struct Announcements {
 pub(crate) trait ReceiveAnnouncement: Send + Sync {
     /// Never waits.
     fn receive(&self, entry: StoredEntry);
+
+    /// No announcements arrive for now. Never waits.
+    fn interrupted(&self, cause: BoxError);
 }
 
 impl Announcements {
@@ -75,9 +79,10 @@ impl Announcements {
     pub fn channel(id: EntryId) -> (Self, AnnouncementReceiver) {
         let (sender, entries) = mpsc::channel(64);
         let (closes, closed) = watch::channel(());
-        let queue: Arc<dyn ReceiveAnnouncement> = Arc::new(Queue(sender));
-        let announcements = Self::new(id, Arc::downgrade(&queue), closed);
-        (announcements, AnnouncementReceiver { entries, _queue: queue, _closes: closes })
+        let queue = Arc::new(Queue { entries: sender, interruptions: watch::Sender::new(None) });
+        let receiver: Arc<dyn ReceiveAnnouncement> = Arc::<Queue>::clone(&queue);
+        let announcements = Self::new(id, Arc::downgrade(&receiver), closed);
+        (announcements, AnnouncementReceiver { entries, queue, _closes: closes })
     }
 
     /// The entry whose announcements are wanted.
@@ -98,6 +103,17 @@ impl Announcements {
         true
     }
 
+    /// Reports that entries are not announced for now, or that announcements do not arrive. The
+    /// receiver polls, with one WARN event until an announcement arrives. Call it each time that it
+    /// happens. Never waits, but runs code of the receiver: call it without a lock.
+    ///
+    /// The text of the cause must hold no secret.
+    pub fn interrupted(&self, cause: impl Into<BoxError>) {
+        if let Some(receiver) = self.receiver.upgrade() {
+            receiver.interrupted(cause.into());
+        }
+    }
+
     /// Whether the receiver was dropped.
     pub fn is_closed(&self) -> bool {
         self.receiver.strong_count() == 0
@@ -111,11 +127,18 @@ impl Announcements {
 }
 
 /// Entries that wait for an [`AnnouncementReceiver`]. One that finds no place is dropped.
-struct Queue(mpsc::Sender<StoredEntry>);
+struct Queue {
+    entries: mpsc::Sender<StoredEntry>,
+    interruptions: watch::Sender<Option<String>>,
+}
 
 impl ReceiveAnnouncement for Queue {
     fn receive(&self, entry: StoredEntry) {
-        let _ = self.0.try_send(entry);
+        let _ = self.entries.try_send(entry);
+    }
+
+    fn interrupted(&self, cause: BoxError) {
+        self.interruptions.send_replace(Some(cause.to_string()));
     }
 }
 
@@ -132,7 +155,7 @@ impl ReceiveAnnouncement for Queue {
 /// ```
 pub struct AnnouncementReceiver {
     entries: mpsc::Receiver<StoredEntry>,
-    _queue: Arc<dyn ReceiveAnnouncement>,
+    queue: Arc<Queue>,
     _closes: watch::Sender<()>,
 }
 
@@ -144,6 +167,12 @@ impl AnnouncementReceiver {
             // Unreachable: the queue lives as long as this receiver.
             None => std::future::pending().await,
         }
+    }
+
+    /// The cause of the last [interruption](Announcements::interrupted), if there was one since the
+    /// last call.
+    pub fn take_interruption(&self) -> Option<String> {
+        self.queue.interruptions.send_replace(None)
     }
 }
 

@@ -117,7 +117,6 @@ mod identity;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
-mod report;
 mod sealing;
 mod shared;
 mod traits;

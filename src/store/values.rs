@@ -146,6 +146,10 @@ impl StoreError {
     pub fn new(cause: impl Into<BoxError>) -> Self {
         Self(cause.into())
     }
+
+    pub(crate) fn into_cause(self) -> BoxError {
+        self.0
+    }
 }
 
 impl fmt::Display for StoreError {

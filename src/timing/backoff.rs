@@ -70,7 +70,7 @@ impl FailureBackoff {
             pause = pause.max(doubled(settings.permanent_error_cooldown, doublings, max));
         }
         let pause = pause.mul_f64(1.0 + 0.25 * draw);
-        if let Some(FleetCooldown { without_token, with_token }) = error.fleet_cooldown() {
+        if let Some(FleetCooldown { without_token, with_token, .. }) = error.fleet_cooldown() {
             // The processes of a fleet have one backoff.
             let until = |cooldown: Duration| now + cooldown.max(MIN_COOLDOWN);
             let (until, until_with_token) = (until(without_token), until(with_token));

@@ -20,6 +20,8 @@ pub(crate) struct SharedTerms {
     /// The refresh is drawn as for the first token of a cache, because many processes acquired one at
     /// the same time.
     pub(crate) spread: bool,
+    /// It is the cached token again, which no token request was sent for.
+    pub(crate) is_kept: bool,
     /// The refresh was postponed by a local draw, because the store did not answer.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) postponed: bool,

@@ -16,7 +16,7 @@ use tower_oauth2_client_credentials::{
     endpoint::{ClientCredentialsBuilder, ParameterValue, ServerMetadata},
     event::{
         AcquisitionReason, EventKind, NotReplayedReason, Observer, RejectionAction, ReplayReason,
-        WithheldReason,
+        ResultOrigin, StoreOperation, StoreOutcome, WithheldReason,
     },
     grpc::{Grpc, OAuthGrpc, ResponseBody},
     layer::{
@@ -61,7 +61,7 @@ mod basics {
             Origins, ParameterValue, Readiness, ReadinessWatch, RejectionAction, RejectionPolicy,
             RequestHead<'_>, ResponseBody<Body>, Secret, ServerMetadata, Sharing, SkipToken, SystemClock,
             Tee<Body>, Token, TokenCache, TokenCacheBuilder, TokenRequest, TokenRequestBody,
-            EventKind, ReplayReason, TokenType, WithheldReason, WithoutToken,
+            EventKind, ReplayReason, ResultOrigin, StoreOperation, StoreOutcome, TokenType, WithheldReason, WithoutToken,
             ResponseFuture<Inner, Body, EmptyBodies>,
             ResponseFuture<Inner, Body, EmptyBodies, Grpc>;
         not_sync:;

@@ -304,6 +304,12 @@ pub(crate) async fn request(process: &TokenCache, server: &Server) -> bool {
     }
 }
 
+/// Whether a log line is about sharing. All of them name the client.
+fn is_of_store(line: &str) -> bool {
+    let messages = ["token store", "shared token"];
+    messages.iter().any(|message| line.contains(message)) && line.contains("client=\"oauth")
+}
+
 /// Runs a future, and returns the log lines of the store in the meantime.
 pub(crate) async fn logged<T>(future: impl Future<Output = T>) -> (T, Vec<String>) {
     let log = Log::default();
@@ -316,7 +322,7 @@ pub(crate) async fn logged<T>(future: impl Future<Output = T>) -> (T, Vec<String
     let _guard = tracing::subscriber::set_default(subscriber);
     let result = future.await;
     let lines = log.take();
-    let of_store = lines.lines().filter(|line| line.contains("::store::"));
+    let of_store = lines.lines().filter(|line| is_of_store(line));
     (result, of_store.map(str::to_owned).collect())
 }
 

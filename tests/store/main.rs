@@ -3,9 +3,6 @@
 
 mod conformance;
 mod file;
-#[expect(dead_code, reason = "other tests use the rest of it")]
-#[path = "../support/log.rs"]
-mod log;
 mod memory;
 mod redis_access;
 mod redis_garbage;

@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Effects, State, hold::NewSnapshot};
+use super::{
+    Effects, State,
+    hold::{NewSnapshot, origin},
+};
 use crate::{
     cache::{
         acquisition::{Acquisition, Outcome},
@@ -12,7 +15,7 @@ use crate::{
         suspend::ClockSample,
     },
     error::Error,
-    event::{AcquisitionReason, EventKind},
+    event::{AcquisitionReason, EventKind, ResultOrigin},
     timing::FailureBackoff,
     token::Token,
 };
@@ -63,16 +66,18 @@ impl State {
         draw: f64,
         settings: &Settings,
     ) -> (Outcome, Vec<EventKind>) {
+        let from = origin(&token);
         let left = self.leave_cooldown(now);
         self.rejection_pending = false;
         let plan = &acquisition.plan;
         if plan.is_budgeted
-            && token.shared_terms().is_some_and(|terms| terms.from_store)
+            && from == ResultOrigin::Store
             && plan.rejected.as_ref().is_none_or(|rejected| !rejected.same_secret(&token))
         {
             // No token request was sent.
             self.backoff.budget.refund();
         }
+        let is_kept = token.shared_terms().is_some_and(|terms| terms.is_kept);
         let started = acquisition.plan.starts_at;
         let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
             self.new_snapshot(token, started, now, draw, settings);
@@ -81,10 +86,11 @@ impl State {
         let remaining =
             self.held.as_ref().map(|held| held.expires_at.saturating_duration_since(now));
         let event = match (acquisition.plan.reason, remaining) {
+            (reason, _) if is_kept => EventKind::Kept { reason, took },
             (AcquisitionReason::Refresh, Some(remaining)) if !remaining.is_zero() => {
-                EventKind::Refreshed { took, lifetime, remaining, expires_at }
+                EventKind::Refreshed { from, took, lifetime, remaining, expires_at }
             }
-            (reason, _) => EventKind::Acquired { reason, took, lifetime, expires_at },
+            (reason, _) => EventKind::Acquired { reason, from, took, lifetime, expires_at },
         };
         let mut events: Vec<_> = [event].into_iter().chain(left).collect();
         let is_expired = snapshot.expired_on_arrival;
@@ -119,6 +125,10 @@ impl State {
         let entered = previous.is_none().then_some(EventKind::CooldownEntered { next_attempt_in });
         let event = EventKind::AcquisitionFailed {
             reason: acquisition.plan.reason,
+            from: match failure.error.fleet_cooldown() {
+                Some(cooldown) if cooldown.from_store => ResultOrigin::Store,
+                _ => ResultOrigin::Source,
+            },
             took: now.saturating_duration_since(acquisition.plan.starts_at),
             attempts,
             error: failure.error.clone(),

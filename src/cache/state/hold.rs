@@ -11,7 +11,7 @@ use crate::{
         snapshot::{Replaced, Snapshot},
         suspend::{ClockSample, SuspendWatch},
     },
-    event::EventKind,
+    event::{EventKind, ResultOrigin},
     sync::{Arc, Striped},
     timing::{Arrival, Deadlines},
     token::Token,
@@ -26,6 +26,14 @@ pub(super) struct NewSnapshot {
     pub(super) wall_expires_at: SystemTime,
     /// Whether the server returned the cached token again.
     pub(super) is_same: bool,
+}
+
+/// Where a token comes from.
+pub(super) fn origin(token: &Token) -> ResultOrigin {
+    match token.shared_terms() {
+        Some(terms) if terms.from_store => ResultOrigin::Store,
+        _ => ResultOrigin::Source,
+    }
 }
 
 impl State {

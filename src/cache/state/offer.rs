@@ -2,7 +2,10 @@
 
 use tokio::time::Instant;
 
-use super::{Effects, State, hold::NewSnapshot};
+use super::{
+    Effects, State,
+    hold::{NewSnapshot, origin},
+};
 use crate::{
     cache::{acquisition::Outcome, settings::Settings, snapshot::Snapshot, suspend::ClockSample},
     event::EventKind,
@@ -34,6 +37,7 @@ impl State {
     ) -> (bool, Effects) {
         let is_known =
             self.holds(&token) || self.was_rejected(&token) || self.is_cleared(&token, now);
+        let from = origin(&token);
         let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, .. } =
             self.new_snapshot(token, now, now, draw, settings);
         if is_known || snapshot.expired_on_arrival || !self.is_improved_by(&snapshot, now) {
@@ -45,7 +49,7 @@ impl State {
         self.replacement_wait_until = None;
         let suspended =
             self.hold(snapshot, false, ClockSample::now(&settings.clock), now, settings);
-        let offered = EventKind::Offered { lifetime, expires_at };
+        let offered = EventKind::Offered { from, lifetime, expires_at };
         let events = [offered].into_iter().chain(suspended).collect();
         let waited_for = self.acquisition.take();
         self.acquisition = waited_for.as_ref().map(|it| Arc::new(it.for_later_waiters()));

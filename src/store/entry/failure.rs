@@ -121,6 +121,7 @@ impl StoredFailure {
         Some(error.with_retry_after(Some(left)).with_fleet_cooldown(FleetCooldown {
             without_token: spread(self.left(false, settings, now)),
             with_token: spread(self.left(true, settings, now)),
+            from_store: true,
         }))
     }
 
@@ -134,6 +135,7 @@ impl StoredFailure {
         error.with_fleet_cooldown(FleetCooldown {
             without_token: self.left(false, settings, now),
             with_token: self.left(true, settings, now),
+            from_store: false,
         })
     }
 

@@ -68,9 +68,10 @@ impl StoredToken {
         now.instant_of(self.issued_at.min(now.wall))
     }
 
-    /// Whether its issue is in this process's future, by more than the clocks of hosts may differ.
-    pub(crate) fn is_from_future(&self, skew: Duration, now: Moment) -> bool {
-        now.until(self.issued_at) > skew
+    /// How far its issue is in this process's future, if that is more than the clocks of hosts may
+    /// differ.
+    pub(crate) fn from_future(&self, skew: Duration, now: Moment) -> Option<Duration> {
+        Some(now.until(self.issued_at)).filter(|by| *by > skew)
     }
 
     /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ.

@@ -1,13 +1,6 @@
 //! The store.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
 use redis::{ParsingError, ScriptInvocation, Value};
 
@@ -17,9 +10,8 @@ use super::{
     scripts::{self, Names},
     subscription::Subscription,
 };
-use crate::store::{
-    report,
-    traits::{Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry},
+use crate::store::traits::{
+    Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
 };
 
 /// A store in Redis (5 or later) or Valkey: one primary, without Cluster and
@@ -66,15 +58,13 @@ struct Inner {
     connection: Arc<SharedConnection>,
     subscription: Subscription,
     names: Names,
-    is_silence_reported: AtomicBool,
 }
 
 impl RedisStore {
     pub(super) fn from_parts(connection: SharedConnection, names: Names) -> Self {
         let connection = Arc::new(connection);
         let subscription = Subscription::new(Arc::clone(&connection), names.channel.clone());
-        let is_silence_reported = AtomicBool::new(false);
-        Self(Arc::new(Inner { connection, subscription, names, is_silence_reported }))
+        Self(Arc::new(Inner { connection, subscription, names }))
     }
 
     async fn run<T>(
@@ -91,9 +81,10 @@ impl RedisStore {
     }
 
     fn report_silence(&self) {
-        if !self.0.is_silence_reported.swap(true, Ordering::Relaxed) {
-            report::not_announced(&self.0.connection.connect.address);
-        }
+        self.0.subscription.interrupt(&format!(
+            "Redis at {} does not announce new entries; allow PUBLISH to this prefix",
+            self.0.connection.connect.address
+        ));
     }
 }
 

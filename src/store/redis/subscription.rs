@@ -8,10 +8,7 @@ use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
 
 use super::{connection::SharedConnection, scripts};
 use crate::{
-    store::{
-        report,
-        traits::{Announcements, EntryId},
-    },
+    store::traits::{Announcements, EntryId},
     sync::{Mutex, lock},
 };
 
@@ -42,6 +39,11 @@ impl Subscription {
     pub(super) fn add(&self, receiver: Announcements) {
         lock(&self.receivers).entry(receiver.id()).or_default().push(receiver);
         self.ensure_running();
+    }
+
+    /// Tells all receivers that new entries are not announced.
+    pub(super) fn interrupt(&self, cause: &str) {
+        interrupt(&self.receivers, cause);
     }
 
     /// Starts the task, if there are receivers and it does not run. It ends with its runtime.
@@ -77,12 +79,10 @@ fn is_empty(receivers: &Receivers) -> bool {
 
 async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: Arc<Receivers>) {
     let mut pause = MIN_PAUSE;
-    let mut is_reported = false;
     while !is_empty(&receivers) {
         match connection.connect.for_announcements(&channel).await {
             Ok(subscription) => {
                 pause = MIN_PAUSE;
-                is_reported = false;
                 let (mut sink, mut messages) = subscription.split();
                 let response_timeout = connection.connect.response_timeout;
                 loop {
@@ -100,10 +100,9 @@ async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: 
                 }
             }
             Err(failure) => {
-                if !is_reported {
-                    report::not_subscribed(&connection.connect.address, &failure);
-                    is_reported = true;
-                }
+                let cause =
+                    failure.into_error(&connection.connect.address).into_cause().to_string();
+                interrupt(&receivers, &cause);
                 pause = (pause * 2).min(MAX_PAUSE);
             }
         }
@@ -113,6 +112,15 @@ async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: 
 
 async fn next(messages: &mut PubSubStream) -> Option<redis::Msg> {
     poll_fn(|cx| Pin::new(&mut *messages).poll_next(cx)).await
+}
+
+/// Tells all receivers that no announcements arrive.
+fn interrupt(receivers: &Receivers, cause: &str) {
+    // Called without the lock, since a receiver may do anything.
+    let all: Vec<_> = lock(receivers).values().flatten().cloned().collect();
+    for receiver in all {
+        receiver.interrupted(cause);
+    }
 }
 
 fn deliver(receivers: &Receivers, message: &redis::Msg) {

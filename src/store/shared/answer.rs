@@ -30,11 +30,11 @@ impl Question<'_> {
         let now = Moment::now(&self.core.settings.clock);
         let document = &generation.document;
         if let Some(token) = self.token(generation, now) {
-            self.core.health.shares(&self.context.client);
+            self.core.shares(Some(self.context));
             return Some(Ok(token));
         }
         if let Some(error) = self.failure(document, now) {
-            self.core.health.shares(&self.context.client);
+            self.core.shares(Some(self.context));
             return Some(Err(error));
         }
         let is_known = document.token.as_ref().is_some_and(|it| it.was_rejected);
@@ -48,13 +48,13 @@ impl Question<'_> {
     fn token(&self, generation: &Generation, now: Moment) -> Option<Token> {
         let stored = generation.document.token.as_ref()?;
         let (context, settings) = (self.context, &self.core.settings);
-        let is_from_future = stored.is_from_future(settings.clock_skew, now);
-        self.core.health.clock(&context.client, is_from_future);
+        let from_future = stored.from_future(settings.clock_skew, now);
+        self.core.from_future(Some(context), from_future);
         let is_known = |token: &Option<Token>| {
             token.as_ref().is_some_and(|token| token.same_secret(&stored.token))
         };
         let known = [&context.rejected, &context.current, &context.discarded];
-        if is_from_future || known.into_iter().any(is_known) {
+        if from_future.is_some() || known.into_iter().any(is_known) {
             return None;
         }
         // The refresh of this token is due too.
@@ -130,6 +130,6 @@ impl Question<'_> {
     pub(super) fn unchanged(&self) -> Option<Token> {
         let token = self.context.rejected.as_ref().or(self.context.current.as_ref())?.clone();
         let terms = token.shared_terms().copied().unwrap_or_default();
-        Some(token.with_shared_terms(SharedTerms { from_store: false, ..terms }))
+        Some(token.with_shared_terms(SharedTerms { from_store: false, is_kept: true, ..terms }))
     }
 }

@@ -153,7 +153,7 @@ impl<S: TokenSource> SharedBuilder<S> {
         };
         settings.check()?;
         let source = Arc::new(self.source);
-        let core = Core::new(self.store, settings, {
+        let core = Core::new(self.store, settings, source.name(), {
             let source = Arc::clone(&source);
             move |token| source.adopt(token)
         });

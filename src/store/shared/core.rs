@@ -1,11 +1,18 @@
 //! The parts of a [`Shared`](super::Shared) that do not depend on the type of its source.
 
-use std::sync::Arc;
+use std::{future::Future, sync::Arc, time::Duration};
 
-use super::{health::Health, settings::Settings};
+use tokio::time::Instant;
+
+use super::{
+    health::{Health, Unavailable, Unreadable, interrupted},
+    settings::Settings,
+};
 use crate::{
-    source::CacheHandle,
-    store::traits::ErasedStore,
+    error::BoxError,
+    event::{EventKind, Observer, StoreOperation, StoreOutcome},
+    source::{AcquireContext, CacheHandle},
+    store::traits::{ErasedStore, StoreError},
     sync::{Mutex, lock},
     token::Token,
 };
@@ -16,7 +23,9 @@ pub(super) type Adopt = dyn Fn(Token) -> Token + Send + Sync;
 pub(super) struct Core {
     pub(super) store: Arc<dyn ErasedStore>,
     pub(super) settings: Settings,
-    pub(super) health: Health,
+    health: Health,
+    /// Receives the events in the background if there is no cache.
+    observer: Observer,
     adopt: Box<Adopt>,
     caches: Mutex<Vec<CacheHandle>>,
 }
@@ -25,12 +34,14 @@ impl Core {
     pub(super) fn new(
         store: Arc<dyn ErasedStore>,
         settings: Settings,
+        client: String,
         adopt: impl Fn(Token) -> Token + Send + Sync + 'static,
     ) -> Self {
         Self {
             store,
             settings,
             health: Health::default(),
+            observer: Observer::default().with_client(client.into()),
             adopt: Box::new(adopt),
             caches: Mutex::default(),
         }
@@ -51,5 +62,91 @@ impl Core {
     pub(super) fn adopt(&self, token: Token) -> Option<Token> {
         let token = (self.adopt)(token);
         (!token.is_bound() || token.proof().is_some()).then_some(token)
+    }
+
+    /// Runs an operation of the store within a bound, and reports how it ended.
+    pub(super) async fn run<T>(
+        &self,
+        observer: &Observer,
+        operation: StoreOperation,
+        bound: Duration,
+        running: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, Unavailable> {
+        let started = Instant::now();
+        let result = tokio::time::timeout(bound, running).await;
+        let outcome = match &result {
+            Ok(Ok(_)) => StoreOutcome::Success,
+            Ok(Err(_)) => StoreOutcome::Failure,
+            Err(_elapsed) => StoreOutcome::Timeout,
+        };
+        observer.emit(EventKind::StoreUsed { operation, outcome, took: started.elapsed() });
+        match result {
+            Ok(result) => result.map_err(Unavailable::Failed),
+            Err(_elapsed) => Err(Unavailable::Slow(bound)),
+        }
+    }
+
+    /// A token was shared. `context`: of the acquisition, if it happened in one.
+    pub(super) fn shares(&self, context: Option<&AcquireContext>) {
+        self.health.set_unreadable(None);
+        if self.health.has_stopped.set(false) {
+            self.report(context, EventKind::SharingResumed);
+        }
+    }
+
+    /// This process acquires without the store.
+    pub(super) fn stopped(&self, context: &AcquireContext, why: Unavailable) {
+        match why {
+            Unavailable::Unreadable(unreadable) => self.unreadable(Some(context), unreadable),
+            why => {
+                if self.health.has_stopped.set(true) {
+                    let error = why.into_error();
+                    self.report(Some(context), EventKind::SharingStopped { error });
+                }
+            }
+        }
+    }
+
+    pub(super) fn unreadable(&self, context: Option<&AcquireContext>, unreadable: Unreadable) {
+        if self.health.set_unreadable(Some(unreadable.id)) {
+            let (entry, error) = (unreadable.id.to_string(), unreadable.error());
+            self.report(context, EventKind::EntryNotUsed { entry, error });
+        }
+    }
+
+    /// How far in the future a token was issued, if that is too far.
+    pub(super) fn from_future(&self, context: Option<&AcquireContext>, by: Option<Duration>) {
+        if self.health.is_from_future.set(by.is_some())
+            && let Some(by) = by
+        {
+            self.report(context, EventKind::SharedTokenFromFuture { by });
+        }
+    }
+
+    /// An announcement arrived.
+    pub(super) fn announced(&self) {
+        self.health.is_silent.set(false);
+    }
+
+    /// No announcements arrive.
+    pub(super) fn interrupted(&self, cause: BoxError) {
+        if self.health.is_silent.set(true) {
+            self.report(None, EventKind::AnnouncementsStopped { error: interrupted(cause) });
+        }
+    }
+
+    /// Reports an event to the observer of the acquisition, and to those of the other caches.
+    fn report(&self, context: Option<&AcquireContext>, kind: EventKind) {
+        let client = context.map(|context| &context.client);
+        let mut is_seen = context.is_some();
+        if let Some(context) = context {
+            context.observer.emit(kind.clone());
+        }
+        for cache in self.caches() {
+            is_seen |= cache.report(kind.clone(), client);
+        }
+        if !is_seen {
+            self.observer.emit(kind);
+        }
     }
 }

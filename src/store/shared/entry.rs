@@ -2,7 +2,6 @@
 //! and the announcements of other processes.
 
 use std::{
-    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
@@ -17,10 +16,12 @@ use super::{
     core::Core,
     health::{Unavailable, Unreadable},
 };
-use crate::store::{
-    entry::{Document, Moment},
-    traits::{
-        Announcements, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoreError, StoredEntry,
+use crate::{
+    error::BoxError,
+    event::{Observer, StoreOperation},
+    store::{
+        entry::{Document, Moment},
+        traits::{Announcements, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoredEntry},
     },
 };
 
@@ -76,14 +77,25 @@ impl Entry {
         self.latest.subscribe()
     }
 
-    pub(super) async fn read(&self, core: &Core) -> Result<Content, Unavailable> {
-        let entry = bounded(core, core.store.read(self.id)).await?;
+    pub(super) async fn read(
+        &self,
+        core: &Core,
+        observer: &Observer,
+    ) -> Result<Content, Unavailable> {
+        let (bound, reading) = (core.settings.store_timeout, core.store.read(self.id));
+        let entry = core.run(observer, StoreOperation::Read, bound, reading).await?;
         Ok(self.open(core, entry))
     }
 
-    pub(super) async fn lease(&self, core: &Core, owner: LeaseOwner) -> Result<Grant, Unavailable> {
-        let lease = core.store.lease(self.id, owner, core.settings.lease);
-        Ok(match bounded(core, lease).await? {
+    pub(super) async fn lease(
+        &self,
+        core: &Core,
+        observer: &Observer,
+        owner: LeaseOwner,
+    ) -> Result<Grant, Unavailable> {
+        let bound = core.settings.store_timeout;
+        let leasing = core.store.lease(self.id, owner, core.settings.lease);
+        Ok(match core.run(observer, StoreOperation::Lease, bound, leasing).await? {
             Lease::Granted { generation, entry } => {
                 Grant::Granted { number: generation, content: self.open(core, entry) }
             }
@@ -97,6 +109,7 @@ impl Entry {
     pub(super) async fn write(
         &self,
         core: &Core,
+        observer: &Observer,
         generation: Generation,
         keep: Duration,
     ) -> Result<bool, Unavailable> {
@@ -104,7 +117,9 @@ impl Entry {
         let sealed = sealed.map_err(Unavailable::Failed)?;
         self.own.store(generation.number, Relaxed);
         let entry = StoredEntry::new(generation.number, sealed);
-        let is_newest = bounded(core, core.store.write(self.id, entry, keep)).await?;
+        let (bound, writing) =
+            (core.settings.store_timeout, core.store.write(self.id, entry, keep));
+        let is_newest = core.run(observer, StoreOperation::Write, bound, writing).await?;
         if is_newest {
             self.accept(core, &Arc::new(generation));
         }
@@ -126,9 +141,26 @@ impl Entry {
 
     fn decode(&self, core: &Core, entry: &StoredEntry) -> Result<Arc<Generation>, Unreadable> {
         let opened = core.settings.sealing.open(self.id, &entry.value);
-        let content = opened.map_err(Unreadable::Sealed)?;
-        let document = Document::decode(&content).ok_or(Unreadable::Content)?;
+        let unreadable = |why| Unreadable { id: self.id, why };
+        let content = opened.map_err(|why| unreadable(Some(why)))?;
+        let document = Document::decode(&content).ok_or_else(|| unreadable(None))?;
         Ok(Arc::new(Generation { number: entry.generation, document }))
+    }
+
+    /// Accepts an announced document, unless another announcement has overtaken it.
+    fn receive_newer(&self, core: &Core, generation: &Arc<Generation>) {
+        if self.latest.borrow().as_ref().is_some_and(|it| it.number >= generation.number) {
+            return;
+        }
+        if let Some(stored) = &generation.document.token {
+            let now = Moment::now(&core.settings.clock);
+            let from_future = stored.from_future(core.settings.clock_skew, now);
+            core.from_future(None, from_future);
+            if from_future.is_none() {
+                core.shares(None);
+            }
+        }
+        self.accept(core, generation);
     }
 
     /// Notifies those who wait in this process, and offers the token to its caches.
@@ -141,7 +173,7 @@ impl Entry {
         }
         let Some(stored) = &generation.document.token else { return };
         let now = Moment::now(&core.settings.clock);
-        if stored.is_from_future(core.settings.clock_skew, now) {
+        if stored.from_future(core.settings.clock_skew, now).is_some() {
             return;
         }
         let token = stored.for_cache(generation.number, core.settings.clock_skew, now);
@@ -157,25 +189,16 @@ impl ReceiveAnnouncement for Entry {
         let Some(core) = self.core.upgrade() else { return };
         // The task of the store must survive a panic in the user's code.
         let _ = catch_unwind(AssertUnwindSafe(|| {
-            // An entry that does not open is reported when it is read. An older one was overtaken by
-            // another announcement.
-            if let Ok(generation) = self.decode(&core, &entry)
-                && self.latest.borrow().as_ref().is_none_or(|it| it.number < generation.number)
-            {
-                self.accept(&core, &generation);
+            core.announced();
+            match self.decode(&core, &entry) {
+                Ok(generation) => self.receive_newer(&core, &generation),
+                Err(unreadable) => core.unreadable(None, unreadable),
             }
         }));
     }
-}
 
-/// Runs an operation of the store within its bound.
-async fn bounded<T>(
-    core: &Core,
-    operation: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, Unavailable> {
-    match tokio::time::timeout(core.settings.store_timeout, operation).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(error)) => Err(Unavailable::Failed(error)),
-        Err(_elapsed) => Err(Unavailable::Slow),
+    fn interrupted(&self, cause: BoxError) {
+        let Some(core) = self.core.upgrade() else { return };
+        core.interrupted(cause);
     }
 }

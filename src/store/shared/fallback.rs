@@ -22,9 +22,9 @@ pub(super) async fn acquire<S: TokenSource>(
     source: &S,
     core: &Core,
     context: AcquireContext,
-    why: &Unavailable,
+    why: Unavailable,
 ) -> Result<Token, Error> {
-    core.health.stopped(&context.client, why);
+    core.stopped(&context, why);
     if let Some(postponed) = postponed(&context) {
         return Ok(postponed);
     }
@@ -57,6 +57,7 @@ fn postponed(context: &AcquireContext) -> Option<Token> {
     Some(current.with_shared_terms(SharedTerms {
         refresh_at: Some(Instant::now() + delay),
         from_store: false,
+        is_kept: true,
         postponed: true,
         ..terms
     }))

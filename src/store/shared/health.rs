@@ -1,87 +1,98 @@
-//! Whether sharing works. Each change is reported once.
+//! Whether sharing works, and why it does not.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
-use crate::store::{report, sealing::OpenError, traits::StoreError};
+use crate::{
+    error::{Error, Problem},
+    store::{
+        sealing::OpenError,
+        traits::{EntryId, StoreError},
+    },
+    sync::{Mutex, lock},
+};
 
-/// Why an entry is not used.
+/// An entry that is not used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unreadable {
-    Sealed(OpenError),
-    /// It opens, and its content has another format.
-    Content,
+pub(super) struct Unreadable {
+    pub(super) id: EntryId,
+    /// `None`: it opens, and its content has another format.
+    pub(super) why: Option<OpenError>,
 }
 
 /// Why this process acquires a token without the store.
 #[derive(Debug)]
 pub(super) enum Unavailable {
     Failed(StoreError),
-    /// An operation exceeded its bound.
-    Slow,
+    /// An operation exceeded this bound.
+    Slow(Duration),
     Unreadable(Unreadable),
     /// Other processes had the lease one after the other, and stored nothing.
     NothingStored,
 }
 
-#[derive(Default)]
-pub(super) struct Health {
-    has_stopped: Flag,
-    is_unreadable: Flag,
-    is_from_future: Flag,
+impl Unreadable {
+    pub(super) fn error(self) -> Error {
+        let why = match self.why {
+            Some(why) => why.to_string(),
+            None => {
+                "entry in a format that this version does not know: update this process".to_owned()
+            }
+        };
+        failed("an entry of the token store is not used").with_detail(why)
+    }
 }
 
-/// A condition that is reported when it begins.
+impl Unavailable {
+    pub(super) fn into_error(self) -> Error {
+        const FAILED: &str = "the store of shared tokens failed";
+        match self {
+            Self::Failed(error) => failed(FAILED).with_source(error.into_cause()),
+            Self::Slow(bound) => failed(FAILED).with_detail(format!(
+                "it did not answer within {bound:?}; check its load, or raise store_timeout"
+            )),
+            Self::NothingStored => {
+                failed(FAILED).with_detail("it keeps no entry; check its memory and permissions")
+            }
+            Self::Unreadable(unreadable) => unreadable.error(),
+        }
+    }
+}
+
+fn failed(what: &'static str) -> Error {
+    Error::of(Problem::Source).with_advice(what)
+}
+
+/// An error of announcements.
+pub(super) fn interrupted(cause: crate::error::BoxError) -> Error {
+    failed("announcements of shared tokens stopped").with_source(cause)
+}
+
+/// The conditions that were reported. Each of them is reported when it begins.
 #[derive(Default)]
-struct Flag(AtomicBool);
+pub(super) struct Health {
+    pub(super) has_stopped: Flag,
+    pub(super) is_from_future: Flag,
+    pub(super) is_silent: Flag,
+    unreadable: Mutex<Option<EntryId>>,
+}
+
+#[derive(Default)]
+pub(super) struct Flag(AtomicBool);
 
 impl Flag {
     /// Returns whether that is a change.
-    fn set(&self, value: bool) -> bool {
+    pub(super) fn set(&self, value: bool) -> bool {
         // Read first, since it rarely changes.
         self.0.load(Relaxed) != value && self.0.swap(value, Relaxed) != value
     }
 }
 
 impl Health {
-    /// A token was shared.
-    pub(super) fn shares(&self, client: &str) {
-        self.is_unreadable.set(false);
-        if self.has_stopped.set(false) {
-            report::resumed(client);
-        }
-    }
-
-    pub(super) fn stopped(&self, client: &str, why: &Unavailable) {
-        if let Unavailable::Unreadable(why) = why {
-            if self.is_unreadable.set(true) {
-                report::unreadable(client, why);
-            }
-            return;
-        }
-        if self.has_stopped.set(true) {
-            match why {
-                Unavailable::Failed(error) => report::failed(client, error),
-                Unavailable::NothingStored => report::nothing_stored(client),
-                Unavailable::Slow | Unavailable::Unreadable(_) => report::slow(client),
-            }
-        }
-    }
-
-    /// Whether a token was issued in this process's future.
-    pub(super) fn clock(&self, client: &str, is_from_future: bool) {
-        if self.is_from_future.set(is_from_future) && is_from_future {
-            report::from_future(client);
-        }
-    }
-}
-
-impl std::fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Sealed(why) => why.fmt(f),
-            Self::Content => f.write_str(
-                "entry in a format that this version does not know: update this process",
-            ),
-        }
+    /// The entry that is not used now. Returns whether that is a change.
+    pub(super) fn set_unreadable(&self, id: Option<EntryId>) -> bool {
+        std::mem::replace(&mut *lock(&self.unreadable), id) != id
     }
 }

@@ -144,17 +144,21 @@ impl<S: TokenSource> Leader<'_, S> {
         self.document.failure = None;
         match self.write(now).await {
             Some(true) => {
-                self.core().health.shares(&self.context.client);
+                self.core().shares(Some(self.context));
                 self.guard.release().await;
                 Ok(token)
             }
             // This process was stopped, and another one has acquired a later token.
             Some(false) => {
-                let newer = self.entry.read(self.core()).await;
+                let newer = self.entry.read(self.core(), &self.context.observer).await;
                 let question = Question { core: self.core(), context: self.context };
                 let newer = newer.ok().and_then(Result::ok).flatten();
                 let newer = newer.and_then(|newer| question.answer(&newer)?.ok());
-                Ok(newer.unwrap_or(token))
+                Ok(newer.map_or(token, |newer| {
+                    // A token request was sent all the same.
+                    let terms = newer.shared_terms().copied().unwrap_or_default();
+                    newer.with_shared_terms(SharedTerms { from_store: false, ..terms })
+                }))
             }
             None => Ok(token),
         }
@@ -208,10 +212,10 @@ impl<S: TokenSource> Leader<'_, S> {
     async fn write(&self, now: Moment) -> Option<bool> {
         let keep = self.document.keep(&self.context.timing.backoff, now);
         let generation = Generation { number: self.number, document: self.document.clone() };
-        match self.entry.write(self.core(), generation, keep).await {
+        match self.entry.write(self.core(), &self.context.observer, generation, keep).await {
             Ok(is_newest) => Some(is_newest),
             Err(why) => {
-                self.core().health.stopped(&self.context.client, &why);
+                self.core().stopped(self.context, why);
                 None
             }
         }

@@ -2,9 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::core::Core;
+use super::{core::Core, health::Unavailable};
 use crate::{
     error::{Error, Problem},
+    event::{Observer, StoreOperation},
     store::traits::{EntryId, LeaseOwner},
 };
 
@@ -15,6 +16,7 @@ pub(super) struct LeaseGuard {
     id: EntryId,
     pub(super) owner: LeaseOwner,
     is_held: bool,
+    observer: Observer,
 }
 
 impl LeaseGuard {
@@ -23,14 +25,15 @@ impl LeaseGuard {
     /// # Errors
     ///
     /// Kind `Credentials`, if the random number generator fails.
-    pub(super) fn new(core: &Arc<Core>, id: EntryId) -> Result<Self, Error> {
+    pub(super) fn new(core: &Arc<Core>, id: EntryId, observer: &Observer) -> Result<Self, Error> {
         let mut owner = [0; 16];
         aws_lc_rs::rand::fill(&mut owner).map_err(|_| {
             Error::of(Problem::Credentials)
                 .with_detail("lease: the cryptographic library has no random numbers; restart")
         })?;
         let owner = LeaseOwner(u128::from_be_bytes(owner));
-        Ok(Self { core: Arc::clone(core), id, owner, is_held: true })
+        let observer = observer.clone();
+        Ok(Self { core: Arc::clone(core), id, owner, is_held: true, observer })
     }
 
     /// Another process has the lease.
@@ -44,9 +47,12 @@ impl LeaseGuard {
         loop {
             tokio::time::sleep(settings.lease / 3).await;
             let renewal = store.renew(self.id, self.owner, settings.lease);
-            let renewed = tokio::time::timeout(settings.store_timeout, renewal).await;
+            let renewed = self
+                .core
+                .run(&self.observer, StoreOperation::Renew, settings.store_timeout, renewal)
+                .await;
             // A store that fails now may answer the next time.
-            if let Ok(Ok(false)) = renewed {
+            if let Ok(false) = renewed {
                 std::future::pending::<()>().await;
             }
         }
@@ -55,8 +61,9 @@ impl LeaseGuard {
     pub(super) async fn release(mut self) {
         let (core, id, owner) = (Arc::clone(&self.core), self.id, self.owner);
         let bound = core.settings.store_timeout;
-        let released = tokio::time::timeout(bound, core.store.release(id, owner)).await;
-        self.is_held = released.is_err();
+        let releasing = core.store.release(id, owner);
+        let released = core.run(&self.observer, StoreOperation::Release, bound, releasing).await;
+        self.is_held = matches!(released, Err(Unavailable::Slow(_)));
     }
 }
 
@@ -69,9 +76,11 @@ impl Drop for LeaseGuard {
         let (core, id, owner) = (Arc::clone(&self.core), self.id, self.owner);
         // Longer than the bound of an operation, because nobody waits.
         let bound = core.settings.lease.max(Duration::from_secs(1));
+        let observer = self.observer.clone();
         runtime.spawn(async move {
+            let releasing = core.store.release(id, owner);
             // If it fails, the lease lapses.
-            let _ = tokio::time::timeout(bound, core.store.release(id, owner)).await;
+            let _ = core.run(&observer, StoreOperation::Release, bound, releasing).await;
         });
     }
 }

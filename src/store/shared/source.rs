@@ -64,16 +64,16 @@ impl<S: TokenSource> Shared<S> {
         let question = Question { core, context };
         entry.subscribe(core);
         let mut announced = entry.watch();
-        if let Some(answer) = answer(&question, &entry.read(core).await?)? {
+        if let Some(answer) = answer(&question, &entry.read(core, &context.observer).await?)? {
             return Ok(answer);
         }
         let mut waiting = Waiting::new();
         loop {
-            let guard = match LeaseGuard::new(core, entry.id) {
+            let guard = match LeaseGuard::new(core, entry.id, &context.observer) {
                 Ok(guard) => guard,
                 Err(error) => return Ok(Err(error)),
             };
-            match entry.lease(core, guard.owner).await? {
+            match entry.lease(core, &context.observer, guard.owner).await? {
                 Grant::Granted { number, content } => {
                     let answered = answer(&question, &content);
                     if !matches!(answered, Ok(None)) {
@@ -134,7 +134,7 @@ impl<S: TokenSource> TokenSource for Shared<S> {
                     Question { core: &self.current.core, context: &context }.unchanged();
                 unchanged.ok_or_else(|| Error::of(Problem::AcquisitionTimeout))
             }
-            Err(why) => fallback::acquire(&*self.source, &self.current.core, context, &why).await,
+            Err(why) => fallback::acquire(&*self.source, &self.current.core, context, why).await,
         }
     }
 
