@@ -1,11 +1,15 @@
 //! Events, log lines, spans and metrics, as an operator sees them. In virtual time against the mocks.
 
+#[cfg(feature = "store")]
+mod announcements;
 #[path = "../support/log.rs"]
 #[allow(dead_code)] // Each test uses a part of it.
 mod log;
 mod metrics;
 mod names;
 mod night;
+#[cfg(feature = "store")]
+mod sharing;
 mod spans;
 
 use std::time::Duration;
