@@ -1,9 +1,9 @@
 //! A backend service with `/metrics` for Prometheus and `/readyz` for a load balancer. Its
-//! authorization server and its API follow a script: healthy, degraded, down, recovered, rejecting,
-//! accepting.
+//! authorization server, its API and the store that it shares tokens through follow a script: healthy,
+//! sharing, not sharing, degraded, down, recovered, rejecting, accepting.
 //!
 //! ```sh
-//! cargo run --example metrics
+//! cargo run --features store --example metrics
 //! ```
 //!
 //! It prints the scrape at each stage, and exits with an error if a stage is not visible there. All
@@ -22,6 +22,7 @@ use tower::{Layer, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, OAuthClientCredentials, OAuthClientCredentialsLayer, Origins,
     TokenCache,
+    store::{MemoryFault, MemoryStore, SealingKey, Shared},
     testing::{AuthorizationServer, MockResponse, ProtectedApi, RegisteredClient},
 };
 
@@ -101,11 +102,18 @@ async fn main() -> Result<(), BoxError> {
         .build();
     let api = ProtectedApi::new(&idp);
     let (token_server, api_server) = (idp.listen().await?, api.listen().await?);
-    let source = ClientCredentials::builder(token_server.token_url())
-        .client_secret_basic("my-service", "s3cret")
-        .attempts(1)
-        .build()?;
-    let tokens = TokenCache::builder(source).name("orders").build();
+    // In production a `RedisStore`, and a key from a secret: `openssl rand -base64 32`.
+    let store = MemoryStore::new();
+    let key = SealingKey::from_bytes(b"not a real key, just an example.")?;
+    let instance = |name: &str| {
+        let source = ClientCredentials::builder(token_server.token_url())
+            .client_secret_basic("my-service", "s3cret")
+            .attempts(1)
+            .build()?;
+        let shared = Shared::builder(source, store.clone()).sealed_with([key.clone()]).build()?;
+        Ok::<_, BoxError>(TokenCache::builder(shared).name(name).build())
+    };
+    let tokens = instance("orders")?;
 
     let http = Client::builder(TokioExecutor::new()).build_http();
     let origins = Origins::parse([api_server.url()])?;
@@ -131,6 +139,29 @@ async fn main() -> Result<(), BoxError> {
 
     let healthy = [requests("success", "missing"), caches("ready")];
     user.stage("healthy", [200, 200], &healthy.each_ref().map(String::as_str)).await?;
+
+    // Another instance of the service takes the token from the store.
+    let other = instance("orders-other")?;
+    other.warm_up().await?;
+    let shared = "oauth_client_shared_tokens_total{client=\"orders-other\",way=\"acquisition\"}";
+    let operations = |operation: &str, outcome: &str| {
+        let labels = format!("client=\"orders\",operation=\"{operation}\",outcome=\"{outcome}\"");
+        format!("oauth_client_store_operations_total{{{labels}}}")
+    };
+    user.stage("sharing", [200, 200], &[shared, &operations("write", "success")]).await?;
+
+    // The store fails, so this instance acquires for itself.
+    store.set_fault(MemoryFault::Down);
+    tokens.clear();
+    let without = "oauth_client_caches_without_store{client=\"orders\"}";
+    user.stage("not sharing", [200, 200], &[without, &operations("read", "failure")]).await?;
+
+    // It works again. The other instance gets the next token without asking.
+    store.set_fault(MemoryFault::None);
+    tokens.clear();
+    let announced =
+        "oauth_client_shared_tokens_total{client=\"orders-other\",way=\"announcement\"}";
+    user.stage("sharing again", [200, 200], &[announced]).await?;
 
     // The refresh fails. The token is still valid.
     idp.always(MockResponse::Status(503));

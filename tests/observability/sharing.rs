@@ -8,7 +8,7 @@ use std::{
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tower_oauth2_client_credentials::{
     Event, Token, TokenCache, TokenSource,
-    event::{AcquisitionReason, EventKind, ResultOrigin},
+    event::{EventKind, ResultOrigin},
     source::{AcquireContext, Sharing},
     store::{MemoryFault, MemoryStore, SealingKey, Shared},
     testing::MockResponse,
