@@ -85,8 +85,9 @@
 //! # Without the store
 //!
 //! Each operation is bounded by [`store_timeout`](SharedBuilder::store_timeout). If the store is down,
-//! slow, full or read-only, each process acquires for itself, with its own cooldown. There is one line
-//! in the log when sharing stops, and one when it resumes. It resumes by itself. If the store fails when
+//! slow, full or read-only, each process acquires for itself, with its own cooldown. There is one
+//! [event](crate::event::EventKind::SharingStopped) when sharing stops, and
+//! [one](crate::event::EventKind::SharingResumed) when it resumes. It resumes by itself. If the store fails when
 //! the refresh of the common token is due, each process draws its own time in the rest of the token's
 //! life, so that the authorization server sees no herd.
 //!
@@ -94,7 +95,7 @@
 //!
 //! Entries are sealed by AES-256-GCM with a key that the processes have and the store does not
 //! ([`SealingKey`]). An entry that does not open is never used and never overwritten: the process
-//! acquires for itself, and logs a warning. An entry that is copied under another name does not open.
+//! acquires for itself, with one [warning](crate::event::EventKind::EntryNotUsed). An entry that is copied under another name does not open.
 //! Anyone who can write to the store can remove entries, which costs token requests.
 //!
 //! The name of an entry is a hash of everything that determines the token: the token URL or issuer, the
@@ -107,7 +108,7 @@
 //!
 //! Processes compare times by their wall clocks, which may differ by
 //! [`clock_skew`](SharedBuilder::clock_skew). A token of a host whose clock is further ahead is not used,
-//! with a warning. Leases and generations depend on the clock of the store only.
+//! with a [warning](crate::event::EventKind::SharedTokenFromFuture). Leases and generations depend on the clock of the store only.
 
 mod announcements;
 mod entry;

@@ -9,7 +9,7 @@
 #[path = "../../support/mod.rs"]
 mod support;
 
-use std::env::args;
+use std::{env::args, time::Duration};
 
 use http::{Request, Response};
 use support::{
@@ -17,7 +17,12 @@ use support::{
     fixed, floor, never, one, ours,
 };
 use tower::{Layer, Service};
-use tower_oauth2_client_credentials::replay::{EmptyBodies, NoReplay};
+use tower_oauth2_client_credentials::{
+    OAuthClientCredentialsLayer, Origins, Token, TokenCache,
+    replay::{EmptyBodies, NoReplay},
+    source::AcquireContext,
+    store::{MemoryStore, Shared},
+};
 
 fn main() {
     let args: Vec<_> = args().skip(1).collect();
@@ -39,10 +44,23 @@ fn main() {
         "never-fixed" => run.through(&never(fixed())),
         "never-any" => run.through(&never(any())),
         "never-one" => run.through(&never(one())),
+        "never-one-shared" => run.through(&shared(one()).replay(NoReplay)),
         "empty-any" => run.through(&ours(any())),
         "empty-one" => run.through(&ours(one())),
         _ => panic!("no such variant: {variant}"),
     }
+}
+
+/// The layer with a token that processes share. A call must not ask the store.
+fn shared(origins: Origins) -> OAuthClientCredentialsLayer {
+    let source = |_: AcquireContext| async {
+        Ok(Token::bearer("2YotnFZFEjr1zCsicMWpAA")?.with_lifetime(Duration::from_secs(3600)))
+    };
+    let shared = Shared::builder(source, MemoryStore::new()).plain_text().namespace("bench");
+    let tokens = TokenCache::new(shared.build().expect("the settings are valid"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime").block_on(tokens.warm_up()).expect("a token");
+    OAuthClientCredentialsLayer::new(tokens, origins)
 }
 
 struct Run<'a> {

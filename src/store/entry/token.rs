@@ -70,7 +70,7 @@ impl StoredToken {
 
     /// How far its issue is in this process's future, if that is more than the clocks of hosts may
     /// differ.
-    pub(crate) fn from_future(&self, skew: Duration, now: Moment) -> Option<Duration> {
+    pub(crate) fn ahead_by(&self, skew: Duration, now: Moment) -> Option<Duration> {
         Some(now.until(self.issued_at)).filter(|by| *by > skew)
     }
 

@@ -48,13 +48,13 @@ impl Question<'_> {
     fn token(&self, generation: &Generation, now: Moment) -> Option<Token> {
         let stored = generation.document.token.as_ref()?;
         let (context, settings) = (self.context, &self.core.settings);
-        let from_future = stored.from_future(settings.clock_skew, now);
-        self.core.from_future(Some(context), from_future);
+        let ahead_by = stored.ahead_by(settings.clock_skew, now);
+        self.core.observe_clock(Some(context), ahead_by);
         let is_known = |token: &Option<Token>| {
             token.as_ref().is_some_and(|token| token.same_secret(&stored.token))
         };
         let known = [&context.rejected, &context.current, &context.discarded];
-        if from_future.is_some() || known.into_iter().any(is_known) {
+        if ahead_by.is_some() || known.into_iter().any(is_known) {
             return None;
         }
         // The refresh of this token is due too.

@@ -115,7 +115,7 @@ impl Core {
     }
 
     /// How far in the future a token was issued, if that is too far.
-    pub(super) fn from_future(&self, context: Option<&AcquireContext>, by: Option<Duration>) {
+    pub(super) fn observe_clock(&self, context: Option<&AcquireContext>, by: Option<Duration>) {
         if self.health.is_from_future.set(by.is_some())
             && let Some(by) = by
         {

@@ -154,9 +154,9 @@ impl Entry {
         }
         if let Some(stored) = &generation.document.token {
             let now = Moment::now(&core.settings.clock);
-            let from_future = stored.from_future(core.settings.clock_skew, now);
-            core.from_future(None, from_future);
-            if from_future.is_none() {
+            let ahead_by = stored.ahead_by(core.settings.clock_skew, now);
+            core.observe_clock(None, ahead_by);
+            if ahead_by.is_none() {
                 core.shares(None);
             }
         }
@@ -173,7 +173,7 @@ impl Entry {
         }
         let Some(stored) = &generation.document.token else { return };
         let now = Moment::now(&core.settings.clock);
-        if stored.from_future(core.settings.clock_skew, now).is_some() {
+        if stored.ahead_by(core.settings.clock_skew, now).is_some() {
             return;
         }
         let token = stored.for_cache(generation.number, core.settings.clock_skew, now);
