@@ -154,3 +154,23 @@ async fn a_leader_whose_acquisition_times_out_shares_that_failure() {
     assert!(start.elapsed() <= secs(25.0));
     assert_eq!(fleet.server.count(), 1);
 }
+
+/// Leases that lapse one after the other are not the turns of processes that could not store anything.
+#[tokio::test(start_paused = true)]
+async fn leaders_that_die_one_after_the_other_cost_one_token_request_each() {
+    for dead in 1..=3 {
+        let fleet = Fleet::new(Server::healthy(LIFE, 0.5));
+        let start = || Process::start(fleet.shared().build().unwrap());
+        let processes: Vec<_> = (0..50).map(|_| start()).collect();
+        for killed in 1..=dead {
+            while fleet.server.count() < killed {
+                pass(0.05).await;
+            }
+            processes[fleet.server.asked()[killed - 1].process - 1].stop();
+        }
+        pass(10.0).await;
+        assert_eq!(fleet.server.count(), dead + 1);
+        let done = processes.iter().filter(|it| it.acquired.is_finished()).count();
+        assert_eq!(done, 50 - dead);
+    }
+}
