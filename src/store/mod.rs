@@ -80,7 +80,9 @@
 //!
 //! The cooldown after a failed acquisition, and a `Retry-After`, hold for the fleet. Only the names of an
 //! error cross processes, and no text. Failures of one process, such as an unreadable secret, stay in
-//! that process.
+//! that process. A failure that may be one of a single process, such as `invalid_client` or an
+//! unreachable server, holds for the fleet when a second process got one too. The process that failed
+//! tries again after the others.
 //!
 //! # Without the store
 //!

@@ -109,8 +109,9 @@ impl Question<'_> {
             return None;
         }
         let with_token = self.context.current.is_some();
-        let skew = self.core.settings.clock_skew;
-        document.failure.as_ref()?.error(with_token, skew, &self.context.timing.backoff, now)
+        let (process, skew) = (self.core.process, self.core.settings.clock_skew);
+        let backoff = &self.context.timing.backoff;
+        document.failure.as_ref()?.error(process, with_token, skew, backoff, now)
     }
 
     /// Whether the fleet may acquire for a rejection or a forced refresh now. Other acquisitions may

@@ -14,6 +14,8 @@ use crate::{
 pub(super) type Adopt = dyn Fn(Token) -> Token + Send + Sync;
 
 pub(super) struct Core {
+    /// A random number, by which failures name the process.
+    pub(super) process: u64,
     pub(super) store: Arc<dyn ErasedStore>,
     pub(super) settings: Settings,
     pub(super) health: Health,
@@ -28,6 +30,7 @@ impl Core {
         adopt: impl Fn(Token) -> Token + Send + Sync + 'static,
     ) -> Self {
         Self {
+            process: fastrand::u64(..),
             store,
             settings,
             health: Health::default(),

@@ -189,11 +189,13 @@ impl<S: TokenSource> Leader<'_, S> {
     async fn fail(mut self, mut error: Error) -> Result<Token, Error> {
         if StoredFailure::is_shared(&error) {
             let now = self.now();
-            let before = self.document.failure.as_ref().map_or(0, |failure| failure.failures);
+            let before = self.document.failure.as_ref();
+            let failures = before.map_or(0, |failure| failure.failures);
             let backoff = &self.context.timing.backoff;
             let draw = fastrand::f64();
-            let failure = FailureBackoff::after(before, error.clone(), now.instant, draw, backoff);
-            let failure = StoredFailure::new(&failure, now);
+            let failure =
+                FailureBackoff::after(failures, error.clone(), now.instant, draw, backoff);
+            let failure = StoredFailure::new(&failure, before, self.core().process, now);
             let shared = failure.with_cooldown(error.clone(), backoff, now);
             self.document.failure = Some(failure);
             if self.write(now).await.is_some() {
