@@ -96,8 +96,10 @@
 //!
 //! Entries are sealed by AES-256-GCM with a key that the processes have and the store does not
 //! ([`SealingKey`]). An entry that does not open is never used and never overwritten: the process
-//! acquires for itself, and logs a warning. An entry that is copied under another name does not open.
-//! Anyone who can write to the store can remove entries, which costs token requests.
+//! acquires for itself, and logs a warning. An entry that is copied under another name, or as a
+//! newer one, does not open. Anyone who can write to the store can remove entries, which costs token
+//! requests, and can restore an entry of the past exactly as it was. Processes that have cached a later
+//! token keep that, and others use the token of the past while it is valid.
 //!
 //! The name of an entry is a hash of everything that determines the token: the token URL or issuer, the
 //! client and its authentication method, the scope and the other parameters, the thumbprint of a key or

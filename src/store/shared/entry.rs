@@ -18,11 +18,16 @@ use super::{
     health::{Unavailable, Unreadable},
 };
 use crate::store::{
-    entry::{Document, Moment},
+    entry::{Document, Moment, millis},
+    sealing::OpenError,
     traits::{
         Announcements, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoreError, StoredEntry,
     },
 };
+
+/// How far a generation may be ahead of this process's clock. Clocks of stores may be wrong. A cache
+/// would refuse all later tokens if it had one of the end of time.
+const MAX_AHEAD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A document, and its generation.
 #[derive(Clone, Debug)]
@@ -100,7 +105,8 @@ impl Entry {
         generation: Generation,
         keep: Duration,
     ) -> Result<bool, Unavailable> {
-        let sealed = core.settings.sealing.seal(self.id, &generation.document.encode());
+        let content = generation.document.encode();
+        let sealed = core.settings.sealing.seal(self.id, generation.number, &content);
         let sealed = sealed.map_err(Unavailable::Failed)?;
         self.own.store(generation.number, Relaxed);
         let entry = StoredEntry::new(generation.number, sealed);
@@ -125,7 +131,11 @@ impl Entry {
     }
 
     fn decode(&self, core: &Core, entry: &StoredEntry) -> Result<Arc<Generation>, Unreadable> {
-        let opened = core.settings.sealing.open(self.id, &entry.value);
+        let latest = Moment::now(&core.settings.clock).wall.saturating_add(millis(MAX_AHEAD));
+        if entry.generation > latest {
+            return Err(Unreadable::Sealed(OpenError::FromFuture));
+        }
+        let opened = core.settings.sealing.open(self.id, entry.generation, &entry.value);
         let content = opened.map_err(Unreadable::Sealed)?;
         let document = Document::decode(&content).ok_or(Unreadable::Content)?;
         Ok(Arc::new(Generation { number: entry.generation, document }))
