@@ -1,7 +1,7 @@
 //! Processes that die, stop or are slow while they acquire the token for all.
 
 use tokio::time::Instant;
-use tower_oauth2_client_credentials::ErrorKind;
+use tower_oauth2_client_credentials::{Error, ErrorKind};
 
 use crate::support::*;
 
@@ -172,5 +172,26 @@ async fn leaders_that_die_one_after_the_other_cost_one_token_request_each() {
         assert_eq!(fleet.server.count(), dead + 1);
         let done = processes.iter().filter(|it| it.acquired.is_finished()).count();
         assert_eq!(done, 50 - dead);
+    }
+}
+
+/// Its failure is of no interest: it uses the token.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_fails_after_another_succeeded_uses_its_token() {
+    let unreadable: fn() -> Error = || Error::new(ErrorKind::Credentials);
+    for error in [server_error, unreadable] {
+        let fleet = Fleet::new(Server::new(move |asked| match asked.nth {
+            1 => (secs(8.0), Err(error())),
+            nth => (secs(0.1), Ok(token(nth, LIFE))),
+        }));
+        fleet.store.set_silent(true);
+        let (slow, other) = (fleet.process(), fleet.process());
+        let getting = tokio::spawn(slow.get());
+        pass(0.5).await;
+        fleet.store.clear();
+        gets(&other, "t2").await;
+        assert_eq!(getting.await.unwrap().unwrap().secret(), "t2");
+        assert_eq!(cached(&[slow, other]), ["t2", "t2"]);
+        assert_eq!(fleet.server.count(), 2);
     }
 }

@@ -149,15 +149,18 @@ impl<S: TokenSource> Leader<'_, S> {
                 Ok(token)
             }
             // This process was stopped, and another one has acquired a later token.
-            Some(false) => {
-                let newer = self.entry.read(self.core()).await;
-                let question = Question { core: self.core(), context: self.context };
-                let newer = newer.ok().and_then(Result::ok).flatten();
-                let newer = newer.and_then(|newer| question.answer(&newer)?.ok());
-                Ok(newer.unwrap_or(token))
-            }
+            Some(false) => match self.newer().await {
+                Some(Ok(newer)) => Ok(newer),
+                _ => Ok(token),
+            },
             None => Ok(token),
         }
+    }
+
+    /// The answer of the entry now, which another process may have written.
+    async fn newer(&self) -> Option<Result<Token, Error>> {
+        let question = Question { core: self.core(), context: self.context };
+        question.answer(&*self.entry.read(self.core()).await.ok()?.ok()??)
     }
 
     fn deadlines(
@@ -198,9 +201,16 @@ impl<S: TokenSource> Leader<'_, S> {
             let failure = StoredFailure::new(&failure, before, self.core().process, now);
             let shared = failure.with_cooldown(error.clone(), backoff, now);
             self.document.failure = Some(failure);
-            if self.write(now).await.is_some() {
-                error = shared;
+            match self.write(now).await {
+                Some(true) => error = shared,
+                // Another process has had the lease since, and its result counts.
+                Some(false) => return self.newer().await.unwrap_or(Err(error)),
+                None => {}
             }
+        } else if let Some(Ok(newer)) = self.newer().await {
+            // Another process has acquired a token, such as one that has lost its own lease.
+            self.guard.release().await;
+            return Ok(newer);
         }
         self.guard.release().await;
         Err(error)
