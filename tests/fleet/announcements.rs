@@ -69,3 +69,22 @@ async fn a_later_token_is_taken_from_a_host_whose_clock_is_behind() {
     assert_eq!(behind.force_refresh().await.unwrap().secret(), "t2");
     assert_eq!(cached(&[ahead, process]), ["t2", "t2"]);
 }
+
+/// Each process that takes an announced token refreshes it at its own time. Otherwise all of them
+/// would ask the store when a refresh is due.
+#[tokio::test(start_paused = true)]
+async fn the_refresh_of_a_busy_fleet_costs_few_operations_of_the_store() {
+    let fleet = Fleet::new(Server::healthy(500.0, 0.2));
+    let processes = fleet.processes(40);
+    all_get(&processes, "t1").await;
+    for life in 2..=4 {
+        pass(300.0).await;
+        let before = fleet.store.operations();
+        while fleet.server.count() < life {
+            traffic(&fleet, &processes, 0.1, 1.0).await;
+        }
+        traffic(&fleet, &processes, 0.1, 10.0).await;
+        let operations = fleet.store.operations() - before;
+        assert!(operations < 40, "{operations} in life {life}");
+    }
+}
