@@ -4,8 +4,11 @@ use std::sync::Arc;
 
 use super::{health::Health, settings::Settings};
 use crate::{
-    source::CacheHandle,
-    store::traits::ErasedStore,
+    source::{CacheHandle, Sharing},
+    store::{
+        identity::entry_id,
+        traits::{EntryId, ErasedStore},
+    },
     sync::{Mutex, lock},
     token::Token,
 };
@@ -20,6 +23,7 @@ pub(super) struct Core {
     pub(super) settings: Settings,
     pub(super) health: Health,
     adopt: Box<Adopt>,
+    sharing: Box<dyn Fn() -> Sharing + Send + Sync>,
     caches: Mutex<Vec<CacheHandle>>,
 }
 
@@ -28,6 +32,7 @@ impl Core {
         store: Arc<dyn ErasedStore>,
         settings: Settings,
         adopt: impl Fn(Token) -> Token + Send + Sync + 'static,
+        sharing: impl Fn() -> Sharing + Send + Sync + 'static,
     ) -> Self {
         Self {
             process: fastrand::u64(..),
@@ -35,6 +40,7 @@ impl Core {
             settings,
             health: Health::default(),
             adopt: Box::new(adopt),
+            sharing: Box::new(sharing),
             caches: Mutex::default(),
         }
     }
@@ -48,6 +54,12 @@ impl Core {
     /// The caches of this process. Cloned, since a cache that is called may run any code.
     pub(super) fn caches(&self) -> Vec<CacheHandle> {
         lock(&self.caches).iter().filter(|it| !it.is_closed()).cloned().collect()
+    }
+
+    /// Whether the source has this entry now: it has another one after its certificate was replaced.
+    pub(super) fn has_entry(&self, id: EntryId) -> bool {
+        let current = entry_id(&(self.sharing)(), self.settings.namespace.as_deref());
+        current.is_ok_and(|current| current == id)
     }
 
     /// The token, if this process can present it.

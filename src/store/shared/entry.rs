@@ -172,7 +172,8 @@ impl Entry {
         }
         let Some(stored) = &generation.document.token else { return };
         let now = Moment::now(&core.settings.clock);
-        if stored.is_from_future(core.settings.clock_skew, now) {
+        // A token of another certificate would be rejected.
+        if stored.is_from_future(core.settings.clock_skew, now) || !core.has_entry(self.id) {
             return;
         }
         for cache in caches {
