@@ -1,7 +1,11 @@
 //! Processes that die, stop or are slow while they acquire the token for all.
 
 use tokio::time::Instant;
-use tower_oauth2_client_credentials::{Error, ErrorKind};
+use tower_oauth2_client_credentials::{
+    Error, ErrorKind, Token, TokenCache, TokenSource,
+    source::{AcquireContext, Sharing},
+    store::Shared,
+};
 
 use crate::support::*;
 
@@ -194,4 +198,40 @@ async fn a_leader_that_fails_after_another_succeeded_uses_its_token() {
         assert_eq!(cached(&[slow, other]), ["t2", "t2"]);
         assert_eq!(fleet.server.count(), 2);
     }
+}
+
+/// Its first attempt fails after a second, and its second one succeeds.
+struct TwoAttempts(Client);
+
+impl TokenSource for TwoAttempts {
+    async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
+        pass(1.0).await;
+        let requested_at = Instant::now();
+        Ok(self.0.acquire(context).await?.with_issued_at(requested_at))
+    }
+
+    fn sharing(&self) -> Sharing {
+        self.0.sharing()
+    }
+}
+
+/// The server accepts the last token only.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_requested_last_is_stored_although_its_lease_was_lost() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.1));
+    let slow = TwoAttempts(Client { server: fleet.server.clone(), process: 99 });
+    let slow = Shared::builder(slow, fleet.store.clone()).sealed_with([key(1)]);
+    let slow = slow.wall_clock(fleet.wall.clock(0.0)).build().unwrap();
+    let slow = TokenCache::new(slow);
+    let getting = tokio::spawn(slow.get());
+    pass(0.5).await;
+    fleet.store.clear();
+    let other = fleet.process();
+    gets(&other, "t1").await;
+    // The request takes the announced token. The acquisition continues.
+    assert_eq!(getting.await.unwrap().unwrap().secret(), "t1");
+    pass(1.0).await;
+    assert_eq!(cached(&[slow, other]), ["t2", "t2"]);
+    all_get(&[fleet.process()], "t2").await;
+    assert_eq!(fleet.server.count(), 2);
 }

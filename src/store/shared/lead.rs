@@ -13,7 +13,7 @@ use super::{
     answer::Question,
     core::Core,
     current::CurrentEntry,
-    entry::{Entry, Generation},
+    entry::{Entry, Generation, Grant},
     lease_guard::LeaseGuard,
 };
 use crate::{
@@ -149,12 +149,40 @@ impl<S: TokenSource> Leader<'_, S> {
                 Ok(token)
             }
             // This process was stopped, and another one has acquired a later token.
-            Some(false) => match self.newer().await {
-                Some(Ok(newer)) => Ok(newer),
-                _ => Ok(token),
-            },
+            Some(false) => {
+                if self.write_again(now).await {
+                    let generation = Some(self.number);
+                    let terms = token.shared_terms().copied().unwrap_or_default();
+                    return Ok(token.with_shared_terms(SharedTerms { generation, ..terms }));
+                }
+                match self.newer().await {
+                    Some(Ok(newer)) => Ok(newer),
+                    _ => Ok(token),
+                }
+            }
             None => Ok(token),
         }
+    }
+
+    /// Writes the token under another lease, if it was requested after the one that is stored: some
+    /// servers accept the last token only. Returns whether it was written.
+    async fn write_again(&mut self, now: Moment) -> bool {
+        let Some(stored) = self.document.token.clone() else { return false };
+        let Ok(guard) = LeaseGuard::new(&self.current.core, self.entry.id) else { return false };
+        // The previous lease is lost.
+        self.guard = guard;
+        let granted = self.entry.lease(self.core(), self.guard.owner).await;
+        let Ok(Grant::Granted { number, content: Ok(Some(newest)) }) = granted else {
+            return false;
+        };
+        let is_later = |other: &StoredToken| stored.issued_at <= other.issued_at;
+        if newest.document.token.as_ref().is_some_and(is_later) {
+            return false;
+        }
+        self.number = number;
+        self.document = Document { token: Some(stored), ..newest.document.clone() };
+        self.document.failure = None;
+        self.write(now).await == Some(true)
     }
 
     /// The answer of the entry now, which another process may have written.
