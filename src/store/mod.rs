@@ -104,7 +104,7 @@
 //! The name of an entry is a hash of everything that determines the token: the token URL or issuer, the
 //! client and its authentication method, the scope and the other parameters, the thumbprint of a key or
 //! certificate, and a [`namespace`](SharedBuilder::namespace). If something else determines the token,
-//! such as a secret parameter, `build` requires a namespace. A token that is bound to a generated DPoP
+//! such as a parameter that may be secret, `build` requires a namespace. A token that is bound to a generated DPoP
 //! key is never shared. With a given key each process makes its own proofs.
 //!
 //! # Clocks
