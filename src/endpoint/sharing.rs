@@ -3,8 +3,27 @@
 use super::{attempt::EndpointClient, token_endpoint::Endpoint};
 use crate::source::Sharing;
 
+/// Registered parameters (RFC 6749, 7521, 8693, 8707, 9396) whose values are public. The name of an
+/// entry is a hash of values, so anyone who can list the entries could guess a weak password.
+const PUBLIC_PARAMETERS: &[&str] = &[
+    "actor_token_type",
+    "audience",
+    "authorization_details",
+    "client_assertion_type",
+    "client_id",
+    "grant_type",
+    "requested_token_type",
+    "resource",
+    "scope",
+    "subject_token_type",
+];
+
+fn may_be_secret(parameter: &str) -> String {
+    format!("the value of parameter {parameter:?} may be secret")
+}
+
 impl EndpointClient {
-    /// The properties that determine the token. They contain no secret.
+    /// The properties that determine the token. They contain no secret, unless they need a namespace.
     pub(super) fn sharing(&self) -> Sharing {
         let parameters = &self.parameters;
         let kind = match &self.endpoint {
@@ -33,11 +52,19 @@ impl EndpointClient {
             sharing = match value.public_text() {
                 // As in the token request, in which an empty one is omitted.
                 Some("") => sharing,
-                Some(text) => sharing.with("parameter", name).with("value", text),
-                None => sharing
-                    .with("parameter", name)
-                    .needs_namespace(format!("the value of parameter {name:?} may be secret")),
+                Some(text) => {
+                    let sharing = sharing.with("parameter", name).with("value", text);
+                    if PUBLIC_PARAMETERS.contains(&name.as_ref()) {
+                        sharing
+                    } else {
+                        sharing.needs_namespace(may_be_secret(name))
+                    }
+                }
+                None => sharing.with("parameter", name).needs_namespace(may_be_secret(name)),
             };
+        }
+        if self.endpoint.uri().query().is_some() {
+            sharing = sharing.needs_namespace("the query of the URL may be secret");
         }
         if self.auth.has_closure() {
             let reason = "a closure provides the credential, which may be that of any client";

@@ -80,7 +80,9 @@
 //!
 //! The cooldown after a failed acquisition, and a `Retry-After`, hold for the fleet. Only the names of an
 //! error cross processes, and no text. Failures of one process, such as an unreadable secret, stay in
-//! that process.
+//! that process. A failure that may be one of a single process, such as `invalid_client` or an
+//! unreachable server, holds for the fleet when a second process got one too. The process that failed
+//! tries again after the others.
 //!
 //! # Without the store
 //!
@@ -95,13 +97,16 @@
 //!
 //! Entries are sealed by AES-256-GCM with a key that the processes have and the store does not
 //! ([`SealingKey`]). An entry that does not open is never used and never overwritten: the process
-//! acquires for itself, with one [warning](crate::event::EventKind::EntryNotUsed). An entry that is copied under another name does not open.
-//! Anyone who can write to the store can remove entries, which costs token requests.
+//! acquires for itself, with one [warning](crate::event::EventKind::EntryNotUsed). An entry that is
+//! copied under another name, or as a newer one, does not open. Anyone who can write to the store can
+//! remove entries, which costs token requests, and can restore an entry of the past exactly as it was.
+//! Processes that have cached a later token keep that, and others use the token of the past while it is
+//! valid.
 //!
 //! The name of an entry is a hash of everything that determines the token: the token URL or issuer, the
 //! client and its authentication method, the scope and the other parameters, the thumbprint of a key or
 //! certificate, and a [`namespace`](SharedBuilder::namespace). If something else determines the token,
-//! such as a secret parameter, `build` requires a namespace. A token that is bound to a generated DPoP
+//! such as a parameter that may be secret, `build` requires a namespace. A token that is bound to a generated DPoP
 //! key is never shared. With a given key each process makes its own proofs.
 //!
 //! # Clocks

@@ -66,7 +66,7 @@ pub struct LeaseOwner(pub u128);
 /// let entry = StoredEntry::new(1_700_000_000_000, "sealed".into());
 /// assert_eq!(entry.value, "sealed");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredEntry {
     /// Greater for later entries: the time of the lease under which the entry was written, in
@@ -80,6 +80,14 @@ impl StoredEntry {
     /// An entry of this generation.
     pub fn new(generation: u64, value: Bytes) -> Self {
         Self { generation, value }
+    }
+}
+
+/// Without the value, which may be plain text.
+impl fmt::Debug for StoredEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { generation, value } = self;
+        write!(f, "StoredEntry(generation {generation}, {} bytes)", value.len())
     }
 }
 

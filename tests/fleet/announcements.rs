@@ -1,5 +1,16 @@
 //! Tokens that other processes announce.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::SeqCst},
+};
+
+use tower_oauth2_client_credentials::{
+    Error, Token, TokenCache, TokenSource,
+    source::{AcquireContext, Sharing},
+    store::Shared,
+};
+
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
@@ -68,4 +79,68 @@ async fn a_later_token_is_taken_from_a_host_whose_clock_is_behind() {
     pass(1.0).await;
     assert_eq!(behind.force_refresh().await.unwrap().secret(), "t2");
     assert_eq!(cached(&[ahead, process]), ["t2", "t2"]);
+}
+
+/// Each process that takes an announced token refreshes it at its own time. Otherwise all of them
+/// would ask the store when a refresh is due.
+#[tokio::test(start_paused = true)]
+async fn the_refresh_of_a_busy_fleet_costs_few_operations_of_the_store() {
+    let fleet = Fleet::new(Server::healthy(500.0, 0.2));
+    let processes = fleet.processes(40);
+    all_get(&processes, "t1").await;
+    for life in 2..=4 {
+        pass(300.0).await;
+        let before = fleet.store.operations();
+        while fleet.server.count() < life {
+            traffic(&fleet, &processes, 0.1, 1.0).await;
+        }
+        traffic(&fleet, &processes, 0.1, 10.0).await;
+        let operations = fleet.store.operations() - before;
+        assert!(operations < 40, "{operations} in life {life}");
+    }
+}
+
+/// Its tokens are bound to a certificate that is replaced.
+struct Rotating {
+    client: Client,
+    certificate: Arc<AtomicUsize>,
+}
+
+impl TokenSource for Rotating {
+    async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
+        let certificate = self.certificate.load(SeqCst);
+        let token = self.client.acquire(context).await?;
+        let bound = Token::bearer(format!("{}-of-{certificate}", token.secret()))?;
+        Ok(bound.with_lifetime(secs(LIFE)))
+    }
+
+    fn sharing(&self) -> Sharing {
+        let certificate = self.certificate.load(SeqCst);
+        self.client.sharing().with("certificate", certificate.to_string())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_of_the_previous_certificate_is_not_taken() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.1));
+    let process = |process| {
+        let certificate = Arc::new(AtomicUsize::new(1));
+        let client = Client { server: fleet.server.clone(), process };
+        let source = Rotating { client, certificate: Arc::clone(&certificate) };
+        let shared = Shared::builder(source, fleet.store.clone()).sealed_with([key(1)]);
+        let shared = shared.wall_clock(fleet.wall.clock(0.0)).build().unwrap();
+        (TokenCache::new(shared), certificate)
+    };
+    let ((rotated, certificate), (other, _)) = (process(1), process(2));
+    gets(&rotated, "t1-of-1").await;
+    gets(&other, "t1-of-1").await;
+    certificate.store(2, SeqCst);
+    rotated.clear();
+    pass(1.0).await;
+    other.clear();
+    gets(&other, "t2-of-1").await;
+    settle().await;
+    assert_eq!(cached(std::slice::from_ref(&rotated)), ["-"]);
+    gets(&rotated, "t3-of-2").await;
+    assert_eq!(cached(&[other]), ["t2-of-1"]);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tower_oauth2_client_credentials::{
     Error, Token, TokenCache, TokenSource,
     source::{AcquireContext, Sharing},
-    store::{EntryId, MemoryStore, Shared, Store, StoredEntry},
+    store::{EntryId, LeaseOwner, MemoryStore, Shared, Store, StoredEntry},
 };
 
 use crate::support::*;
@@ -162,6 +162,14 @@ async fn a_sealed_entry_shows_no_token_and_plain_text_does() {
     fleet.store.clear();
     let plain = || fleet.cache(fleet.shared().plain_text(), |it| it);
     all_get(&[plain(), plain()], "s3cr3t-token").await;
-    assert!(contains(&entry(&fleet.store, only_id(&fleet)).await.value));
+    let id = only_id(&fleet);
+    let stored = entry(&fleet.store, id).await;
+    assert!(contains(&stored.value));
+    let lease = fleet.store.lease(id, LeaseOwner(1), secs(1.0)).await.unwrap();
+    // As text, and as a list of numbers.
+    for secret in ["s3cr3t", "115, 51, 99"] {
+        let shown = format!("{stored:?} {stored:#?} {lease:?} {lease:#?}");
+        assert!(!shown.contains(secret), "{shown}");
+    }
     assert_eq!(fleet.server.count(), 2);
 }

@@ -129,3 +129,50 @@ async fn the_pauses_of_a_single_process_are_those_of_the_fleet() {
         assert!(pause >= expected && pause <= expected.mul_f64(1.25) + secs(0.2), "{pause:?}");
     }
 }
+
+/// One process has a wrong secret, or no way to the server.
+fn with_a_broken_process(error: fn() -> Error) -> Fleet {
+    Fleet::new(Server::new(move |asked| {
+        let result = if asked.process == 1 { Err(error()) } else { Ok(token(asked.nth, LIFE)) };
+        (secs(0.1), result)
+    }))
+}
+
+const LOCAL_FAILURES: [fn() -> Error; 2] = [
+    || Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None),
+    || Error::new(ErrorKind::Transport),
+];
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_process_delays_the_cold_start_of_the_others_by_a_moment() {
+    for error in LOCAL_FAILURES {
+        let fleet = with_a_broken_process(error);
+        let processes = fleet.processes(10);
+        processes[0].get().await.unwrap_err();
+        let failed = traffic(&fleet, &processes, 0.5, LIFE / 2.0).await;
+        assert!(failed <= 20, "{failed}");
+        assert_eq!(fleet.server.count(), 2);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_broken_process_does_not_stop_the_refreshes_of_the_others() {
+    for error in LOCAL_FAILURES {
+        for count in [3, 10] {
+            let fleet = with_a_broken_process(error);
+            let processes = fleet.processes(count);
+            processes[1].get().await.unwrap();
+            assert_eq!(traffic(&fleet, &processes, 0.5, 5.0 * LIFE).await, 0);
+            // The broken process asks at most once for each life.
+            assert!((5..=14).contains(&fleet.server.count()), "{}", fleet.server.count());
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outage_of_the_way_to_the_server_costs_one_more_token_request() {
+    let fleet = Fleet::new(Server::new(|_| (secs(0.1), Err(Error::new(ErrorKind::Transport)))));
+    traffic(&fleet, &fleet.processes(50), 1.0, 600.0).await;
+    let count = fleet.server.count();
+    assert!((13..=18).contains(&count), "{count}");
+}

@@ -5,7 +5,7 @@ use tower_oauth2_client_credentials::{
     ClientCredentials, KeyedTokenCache, TokenCache,
     dpop::DpopKey,
     jose::{SigningAlgorithm, SigningKey},
-    store::{MemoryStore, Shared},
+    store::{MemoryFault, MemoryStore, Shared, Store, StoredEntry},
     testing::{AuthorizationServer, DpopVerifier, RegisteredClient},
 };
 
@@ -107,4 +107,48 @@ async fn a_token_that_is_bound_to_a_given_key_is_shared_with_proofs() {
         assert!(headers["authorization"].to_str().unwrap().starts_with("DPoP "));
         assert_eq!(headers["dpop"].to_str().unwrap().split('.').count(), 3);
     }
+}
+
+/// An attacker who can write to the store has an old entry.
+#[tokio::test(start_paused = true)]
+async fn an_old_entry_cannot_become_the_newest() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.1));
+    let processes = fleet.processes(5);
+    all_get(&processes, "t1").await;
+    let id = fleet.store.entry_ids()[0];
+    let old = fleet.store.read(id).await.unwrap().unwrap();
+    pass(1.0).await;
+    fleet.server.revoke(&token(1, LIFE));
+    assert!(request(&processes[0], &fleet.server).await);
+    settle().await;
+    assert_eq!(cached(&processes), ["t2"; 5]);
+    for generation in [old.generation + (1 << 40), u64::MAX] {
+        let replayed = StoredEntry::new(generation, old.value.clone());
+        assert!(fleet.store.write(id, replayed, secs(LIFE)).await.unwrap());
+        settle().await;
+        assert_eq!(cached(&processes), ["t2"; 5]);
+    }
+    // A new process does not use it either.
+    all_get(&[fleet.process()], "t3").await;
+}
+
+/// Anyone can write plain text. The caches must not refuse all later tokens.
+#[tokio::test(start_paused = true)]
+async fn an_entry_of_the_end_of_time_is_not_used() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.1));
+    let plain = || fleet.cache(fleet.shared().plain_text(), |it| it);
+    let processes = [plain(), plain()];
+    all_get(&processes, "t1").await;
+    let id = fleet.store.entry_ids()[0];
+    let entry = fleet.store.read(id).await.unwrap().unwrap();
+    processes[0].clear();
+    fleet.store.set_fault(MemoryFault::Evicting);
+    let last = StoredEntry::new(u64::MAX, entry.value.clone());
+    assert!(fleet.store.write(id, last, secs(LIFE)).await.unwrap());
+    fleet.store.set_fault(MemoryFault::None);
+    settle().await;
+    assert_eq!(cached(&processes), ["-", "t1"]);
+    all_get(&processes[..1], "t2").await;
+    settle().await;
+    assert_eq!(cached(&processes), ["t2", "t2"]);
 }

@@ -1,7 +1,11 @@
 //! Processes that die, stop or are slow while they acquire the token for all.
 
 use tokio::time::Instant;
-use tower_oauth2_client_credentials::ErrorKind;
+use tower_oauth2_client_credentials::{
+    Error, ErrorKind, Token, TokenCache, TokenSource,
+    source::{AcquireContext, Sharing},
+    store::Shared,
+};
 
 use crate::support::*;
 
@@ -153,4 +157,81 @@ async fn a_leader_whose_acquisition_times_out_shares_that_failure() {
     }
     assert!(start.elapsed() <= secs(25.0));
     assert_eq!(fleet.server.count(), 1);
+}
+
+/// Leases that lapse one after the other are not the turns of processes that could not store anything.
+#[tokio::test(start_paused = true)]
+async fn leaders_that_die_one_after_the_other_cost_one_token_request_each() {
+    for dead in 1..=3 {
+        let fleet = Fleet::new(Server::healthy(LIFE, 0.5));
+        let start = || Process::start(fleet.shared().build().unwrap());
+        let processes: Vec<_> = (0..50).map(|_| start()).collect();
+        for killed in 1..=dead {
+            while fleet.server.count() < killed {
+                pass(0.05).await;
+            }
+            processes[fleet.server.asked()[killed - 1].process - 1].stop();
+        }
+        pass(10.0).await;
+        assert_eq!(fleet.server.count(), dead + 1);
+        let done = processes.iter().filter(|it| it.acquired.is_finished()).count();
+        assert_eq!(done, 50 - dead);
+    }
+}
+
+/// Its failure is of no interest: it uses the token.
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_fails_after_another_succeeded_uses_its_token() {
+    let unreadable: fn() -> Error = || Error::new(ErrorKind::Credentials);
+    for error in [server_error, unreadable] {
+        let fleet = Fleet::new(Server::new(move |asked| match asked.nth {
+            1 => (secs(8.0), Err(error())),
+            nth => (secs(0.1), Ok(token(nth, LIFE))),
+        }));
+        fleet.store.set_silent(true);
+        let (slow, other) = (fleet.process(), fleet.process());
+        let getting = tokio::spawn(slow.get());
+        pass(0.5).await;
+        fleet.store.clear();
+        gets(&other, "t2").await;
+        assert_eq!(getting.await.unwrap().unwrap().secret(), "t2");
+        assert_eq!(cached(&[slow, other]), ["t2", "t2"]);
+        assert_eq!(fleet.server.count(), 2);
+    }
+}
+
+/// Its first attempt fails after a second, and its second one succeeds.
+struct TwoAttempts(Client);
+
+impl TokenSource for TwoAttempts {
+    async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
+        pass(1.0).await;
+        let requested_at = Instant::now();
+        Ok(self.0.acquire(context).await?.with_issued_at(requested_at))
+    }
+
+    fn sharing(&self) -> Sharing {
+        self.0.sharing()
+    }
+}
+
+/// The server accepts the last token only.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_was_requested_last_is_stored_although_its_lease_was_lost() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.1));
+    let slow = TwoAttempts(Client { server: fleet.server.clone(), process: 99 });
+    let slow = Shared::builder(slow, fleet.store.clone()).sealed_with([key(1)]);
+    let slow = slow.wall_clock(fleet.wall.clock(0.0)).build().unwrap();
+    let slow = TokenCache::new(slow);
+    let getting = tokio::spawn(slow.get());
+    pass(0.5).await;
+    fleet.store.clear();
+    let other = fleet.process();
+    gets(&other, "t1").await;
+    // The request takes the announced token. The acquisition continues.
+    assert_eq!(getting.await.unwrap().unwrap().secret(), "t1");
+    pass(1.0).await;
+    assert_eq!(cached(&[slow, other]), ["t2", "t2"]);
+    all_get(&[fleet.process()], "t2").await;
+    assert_eq!(fleet.server.count(), 2);
 }

@@ -36,7 +36,7 @@ fn a_client_with_public_settings_needs_no_namespace() {
     for client in [
         client(),
         client().scope("a b").audience("x").resource("https://api.example.com"),
-        client().parameter("tenant", "one"),
+        client().parameter("requested_token_type", "urn:ietf:params:oauth:token-type:jwt"),
         client().client_secret_basic("me", Secret::from_file("/run/secrets/me")),
     ] {
         shared(client).build().unwrap();
@@ -56,6 +56,12 @@ fn a_client_whose_token_depends_on_a_secret_needs_a_namespace() {
                 ParameterValue::from_fn(|| async { Ok(String::new()) }),
             ),
             "parameter \"subject_token\"",
+        ),
+        (client().parameter("password", "hunter2"), "parameter \"password\""),
+        (
+            ClientCredentials::builder("https://as.example.com/token?api_key=k3y")
+                .client_secret_basic("me", "s3cret"),
+            "the query of the URL",
         ),
         (
             client().client_secret_basic("me", Secret::from_fn(|| Ok(String::new()))),

@@ -6,7 +6,7 @@ use http::StatusCode;
 
 use super::{
     fields::{FieldReader, FieldWriter},
-    moment::Moment,
+    moment::{Moment, millis},
 };
 use crate::{
     error::{Error, FleetCooldown, Problem},
@@ -21,19 +21,27 @@ const FAILURES: u8 = 24;
 const FAILED_AT: u8 = 25;
 const UNTIL: u8 = 26;
 const UNTIL_WITH_TOKEN: u8 = 27;
+const AUTHOR: u8 = 28;
 
 /// The number of fields.
-pub(super) const FIELDS: usize = 8;
-/// Bytes of all values: names, and six numbers.
-pub(super) const BYTES: usize = 2 * MAX_NAME_BYTES + 6 * 8;
+pub(super) const FIELDS: usize = 9;
+/// Bytes of all values: names, and seven numbers.
+pub(super) const BYTES: usize = 2 * MAX_NAME_BYTES + 7 * 8;
 const MAX_NAME_BYTES: usize = 64;
 
 /// The end of a cooldown is spread over a quarter of it, and over at least and at most these, so that
 /// processes do not ask all at once.
 const SPREAD: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
+/// How long the fleet pauses after a failure that may concern one process only.
+const UNCONFIRMED_PAUSE: Duration = Duration::from_millis(250);
+
 const RETRYABLE: u64 = 1;
 const PERMANENT: u64 = 2;
+/// The failure may concern one process only.
+const MAY_BE_LOCAL: u64 = 4;
+/// Two processes failed one after the other.
+const CONFIRMED: u64 = 8;
 
 /// A failure, without any text: only names, numbers and times cross processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +56,8 @@ pub(crate) struct StoredFailure {
     /// The end of the cooldown if no valid token is cached, and if one is.
     until: u64,
     until_with_token: u64,
+    /// The process that failed.
+    author: u64,
 }
 
 impl StoredFailure {
@@ -67,8 +77,36 @@ impl StoredFailure {
         )
     }
 
-    pub(crate) fn new(failure: &FailureBackoff, now: Moment) -> Self {
+    /// Whether another process may succeed, although the failure looks like one of the server: a
+    /// process may have a wrong secret, or no way to the server.
+    fn may_be_local(error: &Error) -> bool {
+        use Problem as K;
+        error.retry_after().is_none()
+            && match error.problem() {
+                K::InvalidClient
+                | K::UnauthorizedClient
+                | K::Transport
+                | K::Discovery
+                | K::AcquisitionTimeout
+                | K::Source => true,
+                K::HttpStatus => {
+                    matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
+                }
+                _ => false,
+            }
+    }
+
+    /// A failure of the process `author`, after the failure `before`.
+    pub(crate) fn new(
+        failure: &FailureBackoff,
+        before: Option<&Self>,
+        author: u64,
+        now: Moment,
+    ) -> Self {
         let error = &failure.error;
+        let is_confirmed = before.is_some_and(|before| {
+            before.has(MAY_BE_LOCAL) && (before.has(CONFIRMED) || before.author != author)
+        });
         let is_name = |code: &&str| {
             code.len() <= MAX_NAME_BYTES
                 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -78,18 +116,27 @@ impl StoredFailure {
             problem: error.problem(),
             oauth_code: error.oauth_code().filter(is_name).map(str::to_owned),
             status: error.status().map(|status| status.as_u16()),
-            flags: flag(error.is_retryable(), RETRYABLE) | flag(error.is_permanent(), PERMANENT),
+            flags: flag(error.is_retryable(), RETRYABLE)
+                | flag(error.is_permanent(), PERMANENT)
+                | flag(Self::may_be_local(error), MAY_BE_LOCAL)
+                | flag(is_confirmed, CONFIRMED),
             failures: failure.failures,
             failed_at: now.wall,
             until: now.wall_of(failure.until),
             until_with_token: now.wall_of(failure.until_with_token),
+            author,
         }
     }
 
-    /// The error, while the cooldown lasts. Its `Retry-After` is the rest of the cooldown. `skew`: by
-    /// how much clocks of hosts may differ.
+    fn has(&self, flag: u64) -> bool {
+        self.flags & flag != 0
+    }
+
+    /// The error, while the cooldown of the process `reader` lasts. Its `Retry-After` is the rest of the
+    /// cooldown. `skew`: by how much clocks of hosts may differ.
     pub(crate) fn error(
         &self,
+        reader: u64,
         with_token: bool,
         skew: Duration,
         settings: &BackoffSettings,
@@ -99,7 +146,7 @@ impl StoredFailure {
             // A wrong clock must not stop the fleet.
             return None;
         }
-        let left = self.left(with_token, settings, now);
+        let left = self.left(reader, with_token, settings, now);
         if left.is_zero() {
             return None;
         }
@@ -113,19 +160,17 @@ impl StoredFailure {
         if let Some(status) = self.status.and_then(|status| StatusCode::from_u16(status).ok()) {
             error = error.with_status(status);
         }
-        error = error
-            .with_retryable(self.flags & RETRYABLE != 0)
-            .with_permanent(self.flags & PERMANENT != 0);
+        error = error.with_retryable(self.has(RETRYABLE)).with_permanent(self.has(PERMANENT));
         let jitter = fastrand::f64();
-        let spread = |left: Duration| left + (left / 4 + SPREAD.0).min(SPREAD.1).mul_f64(jitter);
+        let jittered = |left: Duration| left + spread(left).mul_f64(jitter);
         Some(error.with_retry_after(Some(left)).with_fleet_cooldown(FleetCooldown {
-            without_token: spread(self.left(false, settings, now)),
-            with_token: spread(self.left(true, settings, now)),
+            without_token: jittered(self.left(reader, false, settings, now)),
+            with_token: jittered(self.left(reader, true, settings, now)),
             from_store: true,
         }))
     }
 
-    /// The error of this process, with the cooldown of the fleet.
+    /// The error of the process that failed, with its cooldown.
     pub(crate) fn with_cooldown(
         &self,
         error: Error,
@@ -133,26 +178,47 @@ impl StoredFailure {
         now: Moment,
     ) -> Error {
         error.with_fleet_cooldown(FleetCooldown {
-            without_token: self.left(false, settings, now),
-            with_token: self.left(true, settings, now),
+            without_token: self.left(self.author, false, settings, now),
+            with_token: self.left(self.author, true, settings, now),
             from_store: false,
         })
     }
 
     /// How long the entry must be kept, so that the next failure continues the backoff.
     pub(super) fn keep(&self, settings: &BackoffSettings, now: Moment) -> Duration {
-        self.left(true, settings, now).max(self.left(false, settings, now))
-            + 2 * settings.cooldown.1
+        let left = |with_token| self.left(self.author, with_token, settings, now);
+        left(true).max(left(false)) + 2 * settings.cooldown.1
     }
 
-    fn left(&self, with_token: bool, settings: &BackoffSettings, now: Moment) -> Duration {
+    /// The rest of the cooldown of a process.
+    fn left(
+        &self,
+        reader: u64,
+        with_token: bool,
+        settings: &BackoffSettings,
+        now: Moment,
+    ) -> Duration {
         let (until, cap) = if with_token {
             (self.until_with_token, settings.retry_after_cap_with_token)
         } else {
             (self.until, settings.retry_after_cap)
         };
         // With the jitter of a cooldown.
-        now.until(until).min(cap.max(2 * settings.cooldown.1))
+        let cap = cap.max(2 * settings.cooldown.1);
+        let left = now.until(until).min(cap);
+        if !self.has(MAY_BE_LOCAL) {
+            left
+        } else if reader == self.author {
+            // Others try first, since they may succeed.
+            let cooldown = Duration::from_millis(until.saturating_sub(self.failed_at)).min(cap);
+            let behind = spread(cooldown) + cooldown;
+            now.until(until.saturating_add(millis(behind))).min(cap + behind)
+        } else if self.has(CONFIRMED) {
+            left
+        } else {
+            let pause = self.failed_at.saturating_add(millis(UNCONFIRMED_PAUSE));
+            left.min(now.until(pause))
+        }
     }
 
     pub(super) fn write(&self, fields: &mut FieldWriter) {
@@ -166,6 +232,7 @@ impl StoredFailure {
         fields.number(FAILED_AT, self.failed_at);
         fields.number(UNTIL, self.until);
         fields.number(UNTIL_WITH_TOKEN, self.until_with_token);
+        fields.number(AUTHOR, self.author);
     }
 
     /// `None`: there is no failure, or one of a later version of this crate.
@@ -179,6 +246,12 @@ impl StoredFailure {
             failed_at: fields.number(FAILED_AT)?,
             until: fields.number(UNTIL)?,
             until_with_token: fields.number(UNTIL_WITH_TOKEN)?,
+            author: fields.number(AUTHOR)?,
         })
     }
+}
+
+/// Over how long the end of a cooldown is spread.
+fn spread(cooldown: Duration) -> Duration {
+    (cooldown / 4 + SPREAD.0).min(SPREAD.1)
 }

@@ -13,6 +13,9 @@ mod tests;
 mod token;
 
 pub(super) use self::{
-    budget::StoredBudget, document::Document, failure::StoredFailure, moment::Moment,
+    budget::StoredBudget,
+    document::Document,
+    failure::StoredFailure,
+    moment::{Moment, millis},
     token::StoredToken,
 };

@@ -11,6 +11,8 @@ use crate::{
 };
 
 const S: Duration = Duration::from_secs(1);
+const AUTHOR: u64 = 1;
+const OTHER: u64 = 2;
 
 fn now() -> Moment {
     // So that instants in the past exist.
@@ -50,7 +52,7 @@ fn failure(problem: Problem, now: Moment) -> StoredFailure {
         .with_oauth_code("invalid_client", Some("more text"))
         .with_retry_after(Some(100 * S));
     let backoff = FailureBackoff::after(2, error, now.instant, 0.0, &BackoffSettings::default());
-    StoredFailure::new(&backoff, now)
+    StoredFailure::new(&backoff, None, AUTHOR, now)
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn an_error_crosses_processes_without_text_and_with_the_rest_of_its_cooldown() {
     let now = now();
     let failure = failure(Problem::InvalidClient, now);
     let settings = BackoffSettings::default();
-    let error = |now| failure.error(false, 5 * S, &settings, now);
+    let error = |now| failure.error(OTHER, false, 5 * S, &settings, now);
     let error_later = error(later(now, 40 * S)).unwrap();
     assert_eq!(error_later.retry_after(), Some(60 * S));
     assert_eq!(error_later.oauth_code(), Some("invalid_client"));
@@ -141,12 +143,37 @@ fn an_error_crosses_processes_without_text_and_with_the_rest_of_its_cooldown() {
 }
 
 #[test]
+fn a_failure_that_may_be_local_stops_the_fleet_when_another_process_confirms_it() {
+    let (now, settings) = (now(), BackoffSettings::default());
+    let failed = |problem, before: Option<&StoredFailure>, author| {
+        let failures = before.map_or(0, |it| it.failures);
+        let error = Error::of(problem);
+        let backoff = FailureBackoff::after(failures, error, now.instant, 0.0, &settings);
+        StoredFailure::new(&backoff, before, author, now)
+    };
+    let left = |failure: &StoredFailure, reader| {
+        let error = failure.error(reader, false, 5 * S, &settings, now).unwrap();
+        error.retry_after().unwrap()
+    };
+    let shared = failed(Problem::ServerError, None, AUTHOR);
+    assert_eq!((left(&shared, AUTHOR), left(&shared, OTHER)), (S, S));
+    let local = failed(Problem::Transport, None, AUTHOR);
+    assert_eq!((left(&local, AUTHOR), left(&local, OTHER)), (S * 5 / 2, S / 4));
+    let again = failed(Problem::Transport, Some(&local), AUTHOR);
+    assert_eq!((left(&again, AUTHOR), left(&again, OTHER)), (S * 19 / 4, S / 4));
+    let confirmed = failed(Problem::Transport, Some(&local), OTHER);
+    assert_eq!((left(&confirmed, AUTHOR), left(&confirmed, OTHER)), (2 * S, S * 19 / 4));
+    let still = failed(Problem::Transport, Some(&confirmed), OTHER);
+    assert_eq!(left(&still, AUTHOR), 4 * S);
+}
+
+#[test]
 fn a_failure_of_a_wrong_clock_does_not_stop_the_fleet() {
     let now = now();
     let ahead = failure(Problem::ServerError, later(now, 3600 * S));
-    assert!(ahead.error(false, 5 * S, &BackoffSettings::default(), now).is_none());
+    assert!(ahead.error(OTHER, false, 5 * S, &BackoffSettings::default(), now).is_none());
     let little_ahead = failure(Problem::ServerError, later(now, 3 * S));
-    assert!(little_ahead.error(false, 5 * S, &BackoffSettings::default(), now).is_some());
+    assert!(little_ahead.error(OTHER, false, 5 * S, &BackoffSettings::default(), now).is_some());
 }
 
 #[test]
@@ -196,6 +223,6 @@ fn absurd_times_do_not_overflow() {
         let cached = stored.for_cache(1, Duration::MAX, other);
         assert!(cached.shared_terms().unwrap().expires_by >= Some(other.instant));
         document.budget.budget(other).wait(other.instant, &settings);
-        document.failure.as_ref().unwrap().error(true, Duration::ZERO, &settings, other);
+        document.failure.as_ref().unwrap().error(OTHER, true, Duration::ZERO, &settings, other);
     }
 }

@@ -4,7 +4,11 @@ use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, time::Dura
 
 use futures_core::Stream as _;
 use redis::aio::PubSubStream;
-use tokio::{runtime::Handle, task::JoinHandle, time::timeout};
+use tokio::{
+    runtime::Handle,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
 
 use super::{connection::SharedConnection, scripts};
 use crate::{
@@ -28,8 +32,41 @@ pub(super) struct Subscription {
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
+type Receivers = Mutex<Registry>;
+
 /// The receivers of each entry.
-type Receivers = Mutex<HashMap<EntryId, Vec<Announcements>>>;
+#[derive(Debug, Default)]
+struct Registry {
+    of_entry: HashMap<EntryId, Vec<Announcements>>,
+    /// With those that may be gone.
+    count: usize,
+    /// How many were left when those that are gone were last removed.
+    lasting: usize,
+}
+
+impl Registry {
+    /// Below this number nothing is removed when one is added.
+    const FEW: usize = 64;
+
+    fn add(&mut self, receiver: Announcements) {
+        // Half of them at least are new since the last time, so the cost of each is constant.
+        if self.count >= 2 * self.lasting.max(Self::FEW) {
+            self.prune();
+        }
+        self.count += 1;
+        self.of_entry.entry(receiver.id()).or_default().push(receiver);
+    }
+
+    /// Removes the receivers that are gone.
+    fn prune(&mut self) {
+        self.of_entry.retain(|_, of_entry| {
+            of_entry.retain(|receiver| !receiver.is_closed());
+            !of_entry.is_empty()
+        });
+        self.count = self.of_entry.values().map(Vec::len).sum();
+        self.lasting = self.count;
+    }
+}
 
 impl Subscription {
     pub(super) fn new(connection: Arc<SharedConnection>, channel: Box<str>) -> Self {
@@ -37,7 +74,7 @@ impl Subscription {
     }
 
     pub(super) fn add(&self, receiver: Announcements) {
-        lock(&self.receivers).entry(receiver.id()).or_default().push(receiver);
+        lock(&self.receivers).add(receiver);
         self.ensure_running();
     }
 
@@ -70,11 +107,8 @@ impl Drop for Subscription {
 /// Whether no receiver is left. Forgets those that are gone.
 fn is_empty(receivers: &Receivers) -> bool {
     let mut receivers = lock(receivers);
-    receivers.retain(|_, of_entry| {
-        of_entry.retain(|receiver| !receiver.is_closed());
-        !of_entry.is_empty()
-    });
-    receivers.is_empty()
+    receivers.prune();
+    receivers.count == 0
 }
 
 async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: Arc<Receivers>) {
@@ -85,7 +119,15 @@ async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: 
                 pause = MIN_PAUSE;
                 let (mut sink, mut messages) = subscription.split();
                 let response_timeout = connection.connect.response_timeout;
+                let mut checked_at = Instant::now();
                 loop {
+                    // A busy channel is never silent.
+                    if checked_at.elapsed() >= CHECK_EVERY {
+                        if is_empty(&receivers) {
+                            return;
+                        }
+                        checked_at = Instant::now();
+                    }
                     match timeout(CHECK_EVERY, next(&mut messages)).await {
                         Ok(Some(message)) => deliver(&receivers, &message),
                         Ok(None) => break,
@@ -117,7 +159,7 @@ async fn next(messages: &mut PubSubStream) -> Option<redis::Msg> {
 /// Tells all receivers that no announcements arrive.
 fn interrupt(receivers: &Receivers, cause: &str) {
     // Called without the lock, since a receiver may do anything.
-    let all: Vec<_> = lock(receivers).values().flatten().cloned().collect();
+    let all: Vec<_> = lock(receivers).of_entry.values().flatten().cloned().collect();
     for receiver in all {
         receiver.interrupted(cause);
     }
@@ -127,8 +169,31 @@ fn deliver(receivers: &Receivers, message: &redis::Msg) {
     // Others may publish to the channel.
     let Some((id, entry)) = scripts::announced(message.get_payload_bytes()) else { return };
     // Called without the lock, since a receiver may do anything.
-    let of_entry = lock(receivers).get(&id).cloned().unwrap_or_default();
+    let of_entry = lock(receivers).of_entry.get(&id).cloned().unwrap_or_default();
     for receiver in of_entry {
         receiver.announce(id, entry.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receivers_that_are_gone_are_removed_when_others_are_added() {
+        let mut registry = Registry::default();
+        let mut lasting = Vec::new();
+        for number in 0..10_000_u32 {
+            let mut id = [0; 32];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            let (announcements, receiver) = Announcements::channel(EntryId::new(id));
+            registry.add(announcements);
+            if number % 1_000 == 0 {
+                lasting.push(receiver);
+            }
+            assert!(registry.of_entry.len() <= 2 * Registry::FEW);
+        }
+        registry.prune();
+        assert_eq!((registry.count, registry.of_entry.len()), (lasting.len(), lasting.len()));
     }
 }

@@ -21,6 +21,7 @@ pub(super) const MAX_CONTENT_BYTES: usize = 256 * 1024;
 const ENTRY_ID_BYTES: usize = 32;
 const PREFIX_BYTES: usize = 1 + ID_BYTES + NONCE_LEN;
 const PLAIN_PREFIX_BYTES: usize = 1 + ENTRY_ID_BYTES;
+const ASSOCIATED_BYTES: usize = 1 + ID_BYTES + ENTRY_ID_BYTES + size_of::<u64>();
 
 /// The parts of an envelope.
 #[derive(Debug)]
@@ -66,11 +67,12 @@ impl SealedEnvelope<'_> {
     pub(super) fn open(
         &self,
         id: EntryId,
+        generation: u64,
         key: &SealingKey,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let mut content = Zeroizing::new(self.content_and_tag.to_vec());
         let length = key
-            .decrypt(&associated_data(id, key), *self.nonce, &mut content)
+            .decrypt(&associated_data(id, generation, key), *self.nonce, &mut content)
             .map_err(|Unspecified| OpenError::Damaged)?;
         content.truncate(length);
         Ok(content)
@@ -83,7 +85,12 @@ pub(super) fn plain_text(id: EntryId, content: &[u8]) -> Vec<u8> {
 }
 
 /// The envelope of a content that only this key opens.
-pub(super) fn seal(id: EntryId, key: &SealingKey, content: &[u8]) -> Result<Vec<u8>, Unspecified> {
+pub(super) fn seal(
+    id: EntryId,
+    generation: u64,
+    key: &SealingKey,
+    content: &[u8],
+) -> Result<Vec<u8>, Unspecified> {
     // Sized once, and wiped if the encryption fails half-way.
     let mut envelope =
         Zeroizing::new(Vec::with_capacity(PREFIX_BYTES + content.len() + MAX_TAG_LEN));
@@ -91,15 +98,17 @@ pub(super) fn seal(id: EntryId, key: &SealingKey, content: &[u8]) -> Result<Vec<
     envelope.extend_from_slice(key.id());
     envelope.extend_from_slice(&[0; NONCE_LEN]);
     envelope.extend_from_slice(content);
-    let (nonce, tag) = key.encrypt(&associated_data(id, key), &mut envelope[PREFIX_BYTES..])?;
+    let (nonce, tag) =
+        key.encrypt(&associated_data(id, generation, key), &mut envelope[PREFIX_BYTES..])?;
     envelope[1 + ID_BYTES..PREFIX_BYTES].copy_from_slice(&nonce);
     envelope.extend_from_slice(&tag);
     Ok(std::mem::take(&mut *envelope))
 }
 
-fn associated_data(id: EntryId, key: &SealingKey) -> [u8; 1 + ID_BYTES + ENTRY_ID_BYTES] {
-    let mut data = [AES_256_GCM; 1 + ID_BYTES + ENTRY_ID_BYTES];
+fn associated_data(id: EntryId, generation: u64, key: &SealingKey) -> [u8; ASSOCIATED_BYTES] {
+    let mut data = [AES_256_GCM; ASSOCIATED_BYTES];
     data[1..=ID_BYTES].copy_from_slice(key.id());
-    data[1 + ID_BYTES..].copy_from_slice(id.as_bytes());
+    data[1 + ID_BYTES..][..ENTRY_ID_BYTES].copy_from_slice(id.as_bytes());
+    data[1 + ID_BYTES + ENTRY_ID_BYTES..].copy_from_slice(&generation.to_be_bytes());
     data
 }

@@ -7,7 +7,7 @@ use std::fmt;
 pub(crate) enum OpenError {
     /// Sealed by a key that is not configured here.
     UnknownKey,
-    /// Changed, cut off, or copied from another entry.
+    /// Changed, cut off, or copied from another entry or generation.
     Damaged,
     /// Of a format that this version of the crate does not know.
     Version(u8),
@@ -17,6 +17,8 @@ pub(crate) enum OpenError {
     Sealed,
     /// Longer than any envelope.
     TooLong,
+    /// Of a generation that is far in the future.
+    FromFuture,
 }
 
 impl fmt::Display for OpenError {
@@ -35,6 +37,9 @@ impl fmt::Display for OpenError {
             ),
             Self::Sealed => f.write_str(
                 "entry sealed, but this process has no key: give all processes the same keys",
+            ),
+            Self::FromFuture => f.write_str(
+                "entry of a time that is far in the future: check the clock of the store",
             ),
             Self::TooLong => f.write_str("entry too long: check what else writes to the store"),
         }

@@ -41,15 +41,22 @@ impl Sealing {
     /// # Errors
     ///
     /// If the content is longer than 256 KiB, or the random number generator fails.
-    pub(crate) fn seal(&self, id: EntryId, content: &[u8]) -> Result<Bytes, StoreError> {
+    pub(crate) fn seal(
+        &self,
+        id: EntryId,
+        generation: u64,
+        content: &[u8],
+    ) -> Result<Bytes, StoreError> {
         if content.len() > MAX_CONTENT_BYTES {
             let why = "the entry is longer than 256 KiB; ask for a token with fewer claims";
             return Err(StoreError::new(why));
         }
         let envelope = match self {
-            Self::Keys(keys) => envelope::seal(id, &keys[0], content).map_err(|_| {
-                StoreError::new("sealing failed: the cryptographic library refused; restart")
-            })?,
+            Self::Keys(keys) => {
+                envelope::seal(id, generation, &keys[0], content).map_err(|_| {
+                    StoreError::new("sealing failed: the cryptographic library refused; restart")
+                })?
+            }
             Self::PlainText => envelope::plain_text(id, content),
         };
         Ok(envelope.into())
@@ -58,13 +65,18 @@ impl Sealing {
     /// # Errors
     ///
     /// Whenever the entry must not be trusted.
-    pub(crate) fn open(&self, id: EntryId, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
+    pub(crate) fn open(
+        &self,
+        id: EntryId,
+        generation: u64,
+        sealed: &[u8],
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         match (self, Envelope::parse(id, sealed)?) {
             (Self::Keys(keys), Envelope::Sealed(envelope)) => {
                 // Ids have 64 bits, so two keys can have the same one.
                 let mut opened = Err(OpenError::UnknownKey);
                 for key in keys.iter().filter(|key| envelope.is_sealed_by(key)) {
-                    opened = envelope.open(id, key);
+                    opened = envelope.open(id, generation, key);
                     if opened.is_ok() {
                         break;
                     }

@@ -20,32 +20,33 @@ fn sealing<const N: usize>(keys: [&SealingKey; N]) -> Sealing {
 }
 
 fn open(sealing: &Sealing, sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-    sealing.open(ID(1), sealed).map(|content| content.to_vec())
+    sealing.open(ID(1), 7, sealed).map(|content| content.to_vec())
 }
 
 #[test]
 fn an_entry_opens_with_its_key_under_its_id() {
     let sealing = sealing([&key(1)]);
     for content in [CONTENT, b"", &vec![7; MAX_CONTENT_BYTES]] {
-        let sealed = sealing.seal(ID(1), content).unwrap();
+        let sealed = sealing.seal(ID(1), 7, content).unwrap();
         assert_eq!(sealed.len(), content.len() + 1 + 8 + 12 + 16);
         assert_eq!(open(&sealing, &sealed).unwrap(), content);
     }
-    let sealed = sealing.seal(ID(1), CONTENT).unwrap();
+    let sealed = sealing.seal(ID(1), 7, CONTENT).unwrap();
     assert!(!sealed.windows(6).any(|part| part == b"s3cret"));
 }
 
 #[test]
 fn no_two_envelopes_are_equal() {
     let sealing = sealing([&key(1)]);
-    let envelopes: HashSet<_> = (0..100).map(|_| sealing.seal(ID(1), CONTENT).unwrap()).collect();
+    let envelopes: HashSet<_> =
+        (0..100).map(|_| sealing.seal(ID(1), 7, CONTENT).unwrap()).collect();
     assert_eq!(envelopes.len(), 100);
 }
 
 #[test]
 fn a_change_of_any_bit_is_refused() {
     let sealing = sealing([&key(1)]);
-    let sealed = sealing.seal(ID(1), CONTENT).unwrap().to_vec();
+    let sealed = sealing.seal(ID(1), 7, CONTENT).unwrap().to_vec();
     for at in 0..sealed.len() {
         for bit in 0..8 {
             let mut changed = sealed.clone();
@@ -64,29 +65,38 @@ fn a_change_of_any_bit_is_refused() {
 #[test]
 fn an_envelope_that_is_cut_off_or_extended_is_refused() {
     for sealing in [sealing([&key(1)]), Sealing::PlainText] {
-        let sealed = sealing.seal(ID(1), b"").unwrap();
+        let sealed = sealing.seal(ID(1), 7, b"").unwrap();
         for length in 0..sealed.len() {
             assert_eq!(open(&sealing, &sealed[..length]), Err(OpenError::Damaged), "{length}");
         }
     }
     let sealing = sealing([&key(1)]);
-    let sealed = sealing.seal(ID(1), CONTENT).unwrap();
+    let sealed = sealing.seal(ID(1), 7, CONTENT).unwrap();
     assert_eq!(open(&sealing, &[&sealed[..], b"\0"].concat()), Err(OpenError::Damaged));
 }
 
 #[test]
 fn an_entry_that_is_copied_to_another_id_is_refused() {
     for sealing in [sealing([&key(1)]), Sealing::PlainText] {
-        let sealed = sealing.seal(ID(1), CONTENT).unwrap();
-        assert_eq!(sealing.open(ID(2), &sealed).unwrap_err(), OpenError::Damaged);
+        let sealed = sealing.seal(ID(1), 7, CONTENT).unwrap();
+        assert_eq!(sealing.open(ID(2), 7, &sealed).unwrap_err(), OpenError::Damaged);
         assert_eq!(open(&sealing, &sealed).unwrap(), CONTENT);
+    }
+}
+
+#[test]
+fn an_old_entry_is_not_a_new_one() {
+    let sealing = sealing([&key(1)]);
+    let sealed = sealing.seal(ID(1), 7, CONTENT).unwrap();
+    for generation in [0, 6, 8, u64::MAX] {
+        assert_eq!(sealing.open(ID(1), generation, &sealed).unwrap_err(), OpenError::Damaged);
     }
 }
 
 #[test]
 fn an_entry_of_another_key_is_refused_even_if_it_names_this_one() {
     let (ours, other) = (sealing([&key(1)]), sealing([&key(2)]));
-    let sealed = other.seal(ID(1), CONTENT).unwrap();
+    let sealed = other.seal(ID(1), 7, CONTENT).unwrap();
     assert_eq!(open(&ours, &sealed), Err(OpenError::UnknownKey));
     let mut renamed = sealed.to_vec();
     renamed[1..9].copy_from_slice(key(1).id());
@@ -100,29 +110,29 @@ fn a_key_rotates_in_three_steps() {
     let steps = [sealing([&old]), sealing([&old, &new]), sealing([&new, &old]), sealing([&new])];
     for pair in steps.windows(2) {
         for (writer, reader) in [(&pair[0], &pair[1]), (&pair[1], &pair[0])] {
-            let sealed = writer.seal(ID(1), CONTENT).unwrap();
+            let sealed = writer.seal(ID(1), 7, CONTENT).unwrap();
             assert_eq!(open(reader, &sealed).unwrap(), CONTENT);
         }
     }
     // Two steps at once are one too many.
-    let sealed = steps[2].seal(ID(1), CONTENT).unwrap();
+    let sealed = steps[2].seal(ID(1), 7, CONTENT).unwrap();
     assert_eq!(open(&steps[0], &sealed), Err(OpenError::UnknownKey));
 }
 
 #[test]
 fn sealed_and_plain_text_do_not_mix() {
     let (sealed, plain) = (sealing([&key(1)]), Sealing::PlainText);
-    let entry = plain.seal(ID(1), CONTENT).unwrap();
+    let entry = plain.seal(ID(1), 7, CONTENT).unwrap();
     assert_eq!(open(&sealed, &entry), Err(OpenError::PlainText));
     assert_eq!(open(&plain, &entry).unwrap(), CONTENT);
-    let entry = sealed.seal(ID(1), CONTENT).unwrap();
+    let entry = sealed.seal(ID(1), 7, CONTENT).unwrap();
     assert_eq!(open(&plain, &entry), Err(OpenError::Sealed));
 }
 
 #[test]
 fn a_content_and_an_envelope_have_a_maximum_size() {
     for sealing in [sealing([&key(1)]), Sealing::PlainText] {
-        let error = sealing.seal(ID(1), &vec![0; MAX_CONTENT_BYTES + 1]).unwrap_err();
+        let error = sealing.seal(ID(1), 7, &vec![0; MAX_CONTENT_BYTES + 1]).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("longer than 256 KiB"), "{cause}");
         let long = vec![1; 2 * MAX_CONTENT_BYTES];

@@ -8,15 +8,10 @@ use crate::{
     error::Error,
     event::AcquisitionReason,
     source::AcquireContext,
-    store::entry::{Document, Moment, StoredToken},
+    store::entry::{Document, Moment},
     timing::Arrival,
     token::{SharedTerms, Token},
 };
-
-/// Maximum delay of a refresh by a process that did not acquire the token, so that the announcement of
-/// the next one usually arrives before this process asks. It is at most a share of the lifetime too.
-const MAX_JITTER: Duration = Duration::from_secs(5);
-const MAX_JITTER_SHARE: f64 = 0.01;
 
 /// One acquisition, as its cache asks for it.
 pub(super) struct Question<'a> {
@@ -68,8 +63,7 @@ impl Question<'_> {
         {
             return None;
         }
-        let token =
-            self.jittered(stored.for_cache(generation.number, settings.clock_skew, now), stored);
+        let token = generation.token(settings.clock_skew, now)?;
         if self.expires_at(&token, now) <= now.instant {
             return None;
         }
@@ -95,22 +89,15 @@ impl Question<'_> {
         deadlines.expires_at
     }
 
-    fn jittered(&self, token: Token, stored: &StoredToken) -> Token {
-        let lifetime = Duration::from_millis(stored.expires_at.saturating_sub(stored.issued_at));
-        let jitter = MAX_JITTER.min(lifetime.mul_f64(MAX_JITTER_SHARE)).mul_f64(fastrand::f64());
-        let terms = token.shared_terms().copied().unwrap_or_default();
-        let refresh_at = terms.refresh_at.map(|at| at + jitter);
-        token.with_shared_terms(SharedTerms { refresh_at, ..terms })
-    }
-
     /// The failure of another process, while its cooldown lasts.
     fn failure(&self, document: &Document, now: Moment) -> Option<Error> {
         if self.context.ends_cooldown {
             return None;
         }
         let with_token = self.context.current.is_some();
-        let skew = self.core.settings.clock_skew;
-        document.failure.as_ref()?.error(with_token, skew, &self.context.timing.backoff, now)
+        let (process, skew) = (self.core.process, self.core.settings.clock_skew);
+        let backoff = &self.context.timing.backoff;
+        document.failure.as_ref()?.error(process, with_token, skew, backoff, now)
     }
 
     /// Whether the fleet may acquire for a rejection or a forced refresh now. Other acquisitions may

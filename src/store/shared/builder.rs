@@ -153,10 +153,14 @@ impl<S: TokenSource> SharedBuilder<S> {
         };
         settings.check()?;
         let source = Arc::new(self.source);
-        let core = Core::new(self.store, settings, source.name(), {
-            let source = Arc::clone(&source);
-            move |token| source.adopt(token)
-        });
+        let (adopting, sharing) = (Arc::clone(&source), Arc::clone(&source));
+        let core = Core::new(
+            self.store,
+            settings,
+            source.name(),
+            move |token| adopting.adopt(token),
+            move || sharing.sharing(),
+        );
         let current = CurrentEntry::new(core);
         current.entry(&source.sharing())?;
         Ok(Shared { source, current })

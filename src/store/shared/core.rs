@@ -11,8 +11,11 @@ use super::{
 use crate::{
     error::BoxError,
     event::{EventKind, Observer, StoreOperation, StoreOutcome},
-    source::{AcquireContext, CacheHandle},
-    store::traits::{ErasedStore, StoreError},
+    source::{AcquireContext, CacheHandle, Sharing},
+    store::{
+        identity::entry_id,
+        traits::{EntryId, ErasedStore, StoreError},
+    },
     sync::{Mutex, lock},
     token::Token,
 };
@@ -21,12 +24,15 @@ use crate::{
 pub(super) type Adopt = dyn Fn(Token) -> Token + Send + Sync;
 
 pub(super) struct Core {
+    /// A random number, by which failures name the process.
+    pub(super) process: u64,
     pub(super) store: Arc<dyn ErasedStore>,
     pub(super) settings: Settings,
     health: Health,
     /// Receives the events in the background if there is no cache.
     observer: Observer,
     adopt: Box<Adopt>,
+    sharing: Box<dyn Fn() -> Sharing + Send + Sync>,
     caches: Mutex<Vec<CacheHandle>>,
 }
 
@@ -36,13 +42,16 @@ impl Core {
         settings: Settings,
         client: String,
         adopt: impl Fn(Token) -> Token + Send + Sync + 'static,
+        sharing: impl Fn() -> Sharing + Send + Sync + 'static,
     ) -> Self {
         Self {
+            process: fastrand::u64(..),
             store,
             settings,
             health: Health::default(),
             observer: Observer::default().with_client(client.into()),
             adopt: Box::new(adopt),
+            sharing: Box::new(sharing),
             caches: Mutex::default(),
         }
     }
@@ -56,6 +65,12 @@ impl Core {
     /// The caches of this process. Cloned, since a cache that is called may run any code.
     pub(super) fn caches(&self) -> Vec<CacheHandle> {
         lock(&self.caches).iter().filter(|it| !it.is_closed()).cloned().collect()
+    }
+
+    /// Whether the source has this entry now: it has another one after its certificate was replaced.
+    pub(super) fn has_entry(&self, id: EntryId) -> bool {
+        let current = entry_id(&(self.sharing)(), self.settings.namespace.as_deref());
+        current.is_ok_and(|current| current == id)
     }
 
     /// The token, if this process can present it.

@@ -20,16 +20,40 @@ use crate::{
     error::BoxError,
     event::{Observer, StoreOperation},
     store::{
-        entry::{Document, Moment},
+        entry::{Document, Moment, millis},
+        sealing::OpenError,
         traits::{Announcements, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoredEntry},
     },
+    token::{SharedTerms, Token},
 };
+
+/// How far a generation may be ahead of this process's clock. Clocks of stores may be wrong. A cache
+/// would refuse all later tokens if it had one of the end of time.
+const MAX_AHEAD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
+/// Maximum delay of a refresh by a process that did not acquire the token, so that the announcement of
+/// the next one usually arrives before this process asks. It is at most a share of the lifetime too.
+const MAX_JITTER: Duration = Duration::from_secs(5);
+const MAX_JITTER_SHARE: f64 = 0.01;
 
 /// A document, and its generation.
 #[derive(Clone, Debug)]
 pub(super) struct Generation {
     pub(super) number: u64,
     pub(super) document: Document,
+}
+
+impl Generation {
+    /// The token for a cache, with a refresh that is a little later. Each cache draws its own.
+    pub(super) fn token(&self, clock_skew: Duration, now: Moment) -> Option<Token> {
+        let stored = self.document.token.as_ref()?;
+        let token = stored.for_cache(self.number, clock_skew, now);
+        let lifetime = Duration::from_millis(stored.expires_at.saturating_sub(stored.issued_at));
+        let jitter = MAX_JITTER.min(lifetime.mul_f64(MAX_JITTER_SHARE)).mul_f64(fastrand::f64());
+        let terms = token.shared_terms().copied().unwrap_or_default();
+        let refresh_at = terms.refresh_at.map(|at| at + jitter);
+        Some(token.with_shared_terms(SharedTerms { refresh_at, ..terms }))
+    }
 }
 
 /// The content of an entry in the store.
@@ -113,7 +137,8 @@ impl Entry {
         generation: Generation,
         keep: Duration,
     ) -> Result<bool, Unavailable> {
-        let sealed = core.settings.sealing.seal(self.id, &generation.document.encode());
+        let content = generation.document.encode();
+        let sealed = core.settings.sealing.seal(self.id, generation.number, &content);
         let sealed = sealed.map_err(Unavailable::Failed)?;
         self.own.store(generation.number, Relaxed);
         let entry = StoredEntry::new(generation.number, sealed);
@@ -140,8 +165,12 @@ impl Entry {
     }
 
     fn decode(&self, core: &Core, entry: &StoredEntry) -> Result<Arc<Generation>, Unreadable> {
-        let opened = core.settings.sealing.open(self.id, &entry.value);
         let unreadable = |why| Unreadable { id: self.id, why };
+        let latest = Moment::now(&core.settings.clock).wall.saturating_add(millis(MAX_AHEAD));
+        if entry.generation > latest {
+            return Err(unreadable(Some(OpenError::FromFuture)));
+        }
+        let opened = core.settings.sealing.open(self.id, entry.generation, &entry.value);
         let content = opened.map_err(|why| unreadable(Some(why)))?;
         let document = Document::decode(&content).ok_or_else(|| unreadable(None))?;
         Ok(Arc::new(Generation { number: entry.generation, document }))
@@ -173,13 +202,15 @@ impl Entry {
         }
         let Some(stored) = &generation.document.token else { return };
         let now = Moment::now(&core.settings.clock);
-        if stored.ahead_by(core.settings.clock_skew, now).is_some() {
+        // A token of another certificate would be rejected.
+        if stored.ahead_by(core.settings.clock_skew, now).is_some() || !core.has_entry(self.id) {
             return;
         }
-        let token = stored.for_cache(generation.number, core.settings.clock_skew, now);
-        let Some(token) = core.adopt(token) else { return };
         for cache in caches {
-            let _is_used = cache.offer(token.clone());
+            let token = generation.token(core.settings.clock_skew, now);
+            if let Some(token) = token.and_then(|token| core.adopt(token)) {
+                let _is_used = cache.offer(token);
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{
     answer::Question,
     core::Core,
     current::CurrentEntry,
-    entry::{Entry, Generation},
+    entry::{Entry, Generation, Grant},
     lease_guard::LeaseGuard,
 };
 use crate::{
@@ -150,18 +150,48 @@ impl<S: TokenSource> Leader<'_, S> {
             }
             // This process was stopped, and another one has acquired a later token.
             Some(false) => {
-                let newer = self.entry.read(self.core(), &self.context.observer).await;
-                let question = Question { core: self.core(), context: self.context };
-                let newer = newer.ok().and_then(Result::ok).flatten();
-                let newer = newer.and_then(|newer| question.answer(&newer)?.ok());
-                Ok(newer.map_or(token, |newer| {
-                    // A token request was sent all the same.
-                    let terms = newer.shared_terms().copied().unwrap_or_default();
-                    newer.with_shared_terms(SharedTerms { from_store: false, ..terms })
-                }))
+                if self.write_again(now).await {
+                    let generation = Some(self.number);
+                    let terms = token.shared_terms().copied().unwrap_or_default();
+                    return Ok(token.with_shared_terms(SharedTerms { generation, ..terms }));
+                }
+                let Some(Ok(newer)) = self.newer().await else { return Ok(token) };
+                // A token request was sent all the same.
+                let terms = newer.shared_terms().copied().unwrap_or_default();
+                Ok(newer.with_shared_terms(SharedTerms { from_store: false, ..terms }))
             }
             None => Ok(token),
         }
+    }
+
+    /// Writes the token under another lease, if it was requested after the one that is stored: some
+    /// servers accept the last token only. Returns whether it was written.
+    async fn write_again(&mut self, now: Moment) -> bool {
+        let Some(stored) = self.document.token.clone() else { return false };
+        let Ok(guard) = LeaseGuard::new(&self.current.core, self.entry.id, &self.context.observer)
+        else {
+            return false;
+        };
+        // The previous lease is lost.
+        self.guard = guard;
+        let granted = self.entry.lease(self.core(), &self.context.observer, self.guard.owner).await;
+        let Ok(Grant::Granted { number, content: Ok(Some(newest)) }) = granted else {
+            return false;
+        };
+        let is_later = |other: &StoredToken| stored.issued_at <= other.issued_at;
+        if newest.document.token.as_ref().is_some_and(is_later) {
+            return false;
+        }
+        self.number = number;
+        self.document = Document { token: Some(stored), ..newest.document.clone() };
+        self.document.failure = None;
+        self.write(now).await == Some(true)
+    }
+
+    /// The answer of the entry now, which another process may have written.
+    async fn newer(&self) -> Option<Result<Token, Error>> {
+        let question = Question { core: self.core(), context: self.context };
+        question.answer(&*self.entry.read(self.core(), &self.context.observer).await.ok()?.ok()??)
     }
 
     fn deadlines(
@@ -193,16 +223,25 @@ impl<S: TokenSource> Leader<'_, S> {
     async fn fail(mut self, mut error: Error) -> Result<Token, Error> {
         if StoredFailure::is_shared(&error) {
             let now = self.now();
-            let before = self.document.failure.as_ref().map_or(0, |failure| failure.failures);
+            let before = self.document.failure.as_ref();
+            let failures = before.map_or(0, |failure| failure.failures);
             let backoff = &self.context.timing.backoff;
             let draw = fastrand::f64();
-            let failure = FailureBackoff::after(before, error.clone(), now.instant, draw, backoff);
-            let failure = StoredFailure::new(&failure, now);
+            let failure =
+                FailureBackoff::after(failures, error.clone(), now.instant, draw, backoff);
+            let failure = StoredFailure::new(&failure, before, self.core().process, now);
             let shared = failure.with_cooldown(error.clone(), backoff, now);
             self.document.failure = Some(failure);
-            if self.write(now).await.is_some() {
-                error = shared;
+            match self.write(now).await {
+                Some(true) => error = shared,
+                // Another process has had the lease since, and its result counts.
+                Some(false) => return self.newer().await.unwrap_or(Err(error)),
+                None => {}
             }
+        } else if let Some(Ok(newer)) = self.newer().await {
+            // Another process has acquired a token, such as one that has lost its own lease.
+            self.guard.release().await;
+            return Ok(newer);
         }
         self.guard.release().await;
         Err(error)

@@ -94,9 +94,8 @@ impl<S: TokenSource> Shared<S> {
                         return Ok(answer);
                     }
                     let generation = content.ok().flatten().map(|it| it.number);
-                    if waiting.saw_turns(owner, generation)
-                        && waiting.since().elapsed() >= core.settings.lease
-                    {
+                    waiting.saw(owner, remaining, generation, core.settings.lease);
+                    if waiting.gives_up() {
                         return Err(Unavailable::NothingStored);
                     }
                     let until = Instant::now() + waiting.next_poll(remaining);

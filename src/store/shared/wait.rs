@@ -13,7 +13,7 @@ use crate::{error::Error, store::traits::LeaseOwner, token::Token};
 /// How long a process waits before it asks for a lease again that another one has: the first time, and
 /// at most. A random part of up to 80 % is subtracted.
 const POLL: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
-/// After how many other leases, without a new entry, a process acquires for itself.
+/// After how many leases that were released without a new entry a process acquires for itself.
 const MAX_TURNS: u32 = 2;
 
 /// Waits for an announcement with a result, until the next poll.
@@ -41,28 +41,56 @@ pub(super) struct Waiting {
     since: Instant,
     /// The longest wait until the next poll.
     poll: Duration,
-    last: Option<(LeaseOwner, Option<u64>)>,
-    /// How many processes had the lease after another one, and stored nothing.
+    last: Option<HeldLease>,
+    /// How many processes released the lease, and stored nothing.
     turns: u32,
+    /// When this process stops waiting, because nothing is stored.
+    gives_up_at: Option<Instant>,
+}
+
+/// The lease of another process, as the last poll saw it.
+struct HeldLease {
+    owner: LeaseOwner,
+    /// The generation of the entry.
+    generation: Option<u64>,
+    ends_at: Instant,
 }
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), poll: POLL.0, last: None, turns: 0 }
+        Self { since: Instant::now(), poll: POLL.0, last: None, turns: 0, gives_up_at: None }
     }
 
-    /// Whether other processes had the lease one after the other, and stored nothing.
-    pub(super) fn saw_turns(&mut self, owner: LeaseOwner, generation: Option<u64>) -> bool {
-        if let Some((last, stored)) = self.last.replace((owner, generation))
-            && last != owner
+    /// Remembers the lease of another process. A process that stored nothing and had no time to
+    /// release its lease died, and says nothing about the store.
+    pub(super) fn saw(
+        &mut self,
+        owner: LeaseOwner,
+        remaining: Duration,
+        generation: Option<u64>,
+        lease: Duration,
+    ) {
+        let now = Instant::now();
+        let seen = HeldLease { owner, generation, ends_at: now + remaining };
+        if let Some(last) = self.last.replace(seen)
+            && last.owner != owner
         {
-            self.turns = if stored == generation { self.turns + 1 } else { 0 };
+            if last.generation != generation {
+                (self.turns, self.gives_up_at) = (0, None);
+            } else if now < last.ends_at {
+                self.turns += 1;
+            }
         }
-        self.turns >= MAX_TURNS
+        if self.turns >= MAX_TURNS && self.gives_up_at.is_none() {
+            // All processes of the fleet see the same, and must not acquire at the same time.
+            let spread = lease.saturating_sub(self.since.elapsed()).max(lease / 2);
+            self.gives_up_at = Some(now + spread.mul_f64(fastrand::f64()));
+        }
     }
 
-    pub(super) fn since(&self) -> Instant {
-        self.since
+    /// Whether the leases of other processes lead to nothing, so that this one acquires for itself.
+    pub(super) fn gives_up(&self) -> bool {
+        self.gives_up_at.is_some_and(|at| at <= Instant::now())
     }
 
     /// At the end of the lease, or sooner.
