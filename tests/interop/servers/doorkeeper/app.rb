@@ -33,6 +33,8 @@ Doorkeeper.configure do
   default_scopes "api:read"
   optional_scopes "api:write"
   access_token_expires_in 600
+  # For tests that wait for the next token.
+  custom_access_token_expires_in { |context| 5 if context.client.uid == "fleet" }
   revoke_previous_client_credentials_token
   # The application has only this client.
   allow_token_introspection { |_token, client, _presented| client.present? }
@@ -71,13 +73,22 @@ class ResourceController < ActionController::API
   end
 end
 
+# How many tokens a client has been issued.
+class IssuedController < ActionController::API
+  def show
+    application = Doorkeeper::Application.find_by!(uid: params[:client])
+    render plain: Doorkeeper::AccessToken.where(application: application).count.to_s
+  end
+end
+
 Server.routes.draw do
   use_doorkeeper { skip_controllers :authorizations, :applications, :authorized_applications }
   get "/resource", to: "resource#show"
+  get "/issued/:client", to: "issued#show"
 end
 
 # Doorkeeper does not form-decode Basic credentials, so the second client's secret arrives only if it is raw.
-{ "one" => "doorkeeper", "raw" => "basic" }.each do |uid, secret|
+{ "one" => "doorkeeper", "raw" => "basic", "fleet" => "doorkeeper" }.each do |uid, secret|
   Doorkeeper::Application.create!(
     name: uid, uid: uid, secret: File.read(File.join(RUN, "secret.#{secret}")), redirect_uri: "",
     scopes: "api:read api:write"
