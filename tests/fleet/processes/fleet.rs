@@ -60,6 +60,7 @@ impl Servers {
             store: store.into(),
             token_url: token_server.token_url(),
             api: api.url(),
+            path: "/things".to_owned(),
             client_id: "billing".to_owned(),
             client_secret: "s3cret".to_owned(),
             lease: Duration::from_secs(5),

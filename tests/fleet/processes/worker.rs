@@ -34,8 +34,10 @@ pub(crate) struct Settings {
     /// A URL of Redis, or a directory.
     pub(crate) store: String,
     pub(crate) token_url: String,
-    /// The resource that it calls.
+    /// The origin of the API.
     pub(crate) api: String,
+    /// The path of its resource.
+    pub(crate) path: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
     pub(crate) lease: Duration,
@@ -92,7 +94,7 @@ pub(crate) fn run(settings: Settings) {
         let origins = Origins::parse([&settings.api]).unwrap();
         let client = HyperTransport::builder().build_client().unwrap();
         let client = OAuthClientCredentialsLayer::new(tokens.clone(), origins).layer(client);
-        let requests = Requests { client, url: settings.api.into() };
+        let requests = Requests { client, url: (settings.api + &settings.path).into() };
         let mut traffic = None;
 
         let connection = TcpStream::connect(settings.control).await.unwrap();

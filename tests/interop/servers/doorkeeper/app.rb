@@ -14,8 +14,9 @@ require "puma"
 require "securerandom"
 
 RUN = File.expand_path(ARGV.fetch(0))
+THREADS = 32
 # A file instead of memory, because each of puma's threads has its own connection.
-ENV["DATABASE_URL"] = "sqlite3:#{RUN}/doorkeeper.sqlite3?pool=8&timeout=5000"
+ENV["DATABASE_URL"] = "sqlite3:#{RUN}/doorkeeper.sqlite3?pool=#{THREADS}&timeout=5000"
 
 class Server < Rails::Application
   config.root = RUN
@@ -95,7 +96,8 @@ end
   )
 end
 
-server = Puma::Server.new(Server)
+# After each response a thread waits 0.2 s for the next request of its connection.
+server = Puma::Server.new(Server, Puma::Events.stdio, max_threads: THREADS)
 port = server.add_tcp_listener("127.0.0.1", 0).addr[1]
 server.run
 # Written in one step, because the file tells that the server is ready.
