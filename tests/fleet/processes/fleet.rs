@@ -70,6 +70,7 @@ impl Servers {
     }
 
     /// Waits until this many token requests have arrived.
+    #[cfg(feature = "redis")]
     pub(crate) async fn token_requests(&self, count: u64) {
         let start = Instant::now();
         while self.idp.token_requests() < count {
@@ -79,6 +80,7 @@ impl Servers {
     }
 
     /// The process that sent a token request: the first is 0.
+    #[cfg(feature = "redis")]
     pub(crate) fn sender(&self, request: usize) -> usize {
         self.idp.requests()[request].header("x-worker").unwrap().parse().unwrap()
     }
@@ -126,6 +128,7 @@ impl Worker {
     }
 
     /// Sends a signal, as in `STOP` and `CONT`.
+    #[cfg(feature = "redis")]
     pub(crate) fn signal(&self, name: &str) {
         let process = self.process.id().to_string();
         let sent = Command::new("kill").args(["-s", name, &process]).status().unwrap();
@@ -156,6 +159,7 @@ impl Fleet {
     }
 
     /// One more process.
+    #[cfg(feature = "redis")]
     pub(crate) async fn start_another(&mut self, settings: &Settings) -> &mut Worker {
         let worker = Worker::start(settings.clone(), self.workers.len()).await;
         self.workers.push(worker);
