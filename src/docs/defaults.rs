@@ -163,7 +163,7 @@
 //! | a refusal that showed the time difference | is tried again (*fixed*) | The clock may have been the only error. |
 //!
 //! Beyond the tolerance, assertions and proofs use the server's time, from the `Date` of its
-//! responses. An [event](crate::event::EventKind::ClockSkew) says so. Proofs for an API use the `Date` of that API
+//! responses. An [event](EventKind::ClockSkew) says so. Proofs for an API use the `Date` of that API
 //! only. A `Date` that is off by more than 48 h comes from a broken server.
 //!
 //! # Discovery

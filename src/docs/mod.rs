@@ -5,6 +5,7 @@
 //! * [`types`]: the type to write in a struct field, and what to do if a stack does not compile
 //! * [`programs`]: synchronous programs, functions that are frozen between calls, credential callbacks
 //! * `tenants` (feature `keyed`): many tokens behind one client
+//! * `fleet` (feature `store`): one token for many processes
 //! * [`configuration`]: settings from a file or the environment
 //! * [`grants`]: token exchange, service accounts and other extension grants
 //! * [`providers`]: settings for well-known authorization servers, and how to choose the client
@@ -19,6 +20,9 @@
 pub mod configuration;
 pub mod defaults;
 pub mod doctor;
+#[cfg(feature = "store")]
+#[cfg_attr(docsrs, doc(cfg(feature = "store")))]
+pub mod fleet;
 pub mod grants;
 pub mod internals;
 #[cfg(doc)]

@@ -118,4 +118,4 @@
 //! replayed. Set `SIM_SEEDS`, `SIM_FIRST_SEED` and `SIM_SECONDS` to run more.
 //!
 //! The tests named `p…` are in `tests/promises`, those of an hour in `tests/simulator`, those of a store in
-//! `tests/fleet`. The others are in `tests/endpoint`, such as `every_token_response_case`, and next to the code in `src`.
+//! `tests/fleet` (and with real processes in `tests/fleet/processes`). The others are in `tests/endpoint`, such as `every_token_response_case`, and next to the code in `src`.

@@ -14,8 +14,9 @@ require "puma"
 require "securerandom"
 
 RUN = File.expand_path(ARGV.fetch(0))
+THREADS = 32
 # A file instead of memory, because each of puma's threads has its own connection.
-ENV["DATABASE_URL"] = "sqlite3:#{RUN}/doorkeeper.sqlite3?pool=8&timeout=5000"
+ENV["DATABASE_URL"] = "sqlite3:#{RUN}/doorkeeper.sqlite3?pool=#{THREADS}&timeout=5000"
 
 class Server < Rails::Application
   config.root = RUN
@@ -33,6 +34,8 @@ Doorkeeper.configure do
   default_scopes "api:read"
   optional_scopes "api:write"
   access_token_expires_in 600
+  # For tests that wait for the next token.
+  custom_access_token_expires_in { |context| 5 if context.client.uid == "fleet" }
   revoke_previous_client_credentials_token
   # The application has only this client.
   allow_token_introspection { |_token, client, _presented| client.present? }
@@ -71,20 +74,30 @@ class ResourceController < ActionController::API
   end
 end
 
+# How many tokens a client has been issued.
+class IssuedController < ActionController::API
+  def show
+    application = Doorkeeper::Application.find_by!(uid: params[:client])
+    render plain: Doorkeeper::AccessToken.where(application: application).count.to_s
+  end
+end
+
 Server.routes.draw do
   use_doorkeeper { skip_controllers :authorizations, :applications, :authorized_applications }
   get "/resource", to: "resource#show"
+  get "/issued/:client", to: "issued#show"
 end
 
 # Doorkeeper does not form-decode Basic credentials, so the second client's secret arrives only if it is raw.
-{ "one" => "doorkeeper", "raw" => "basic" }.each do |uid, secret|
+{ "one" => "doorkeeper", "raw" => "basic", "fleet" => "doorkeeper" }.each do |uid, secret|
   Doorkeeper::Application.create!(
     name: uid, uid: uid, secret: File.read(File.join(RUN, "secret.#{secret}")), redirect_uri: "",
     scopes: "api:read api:write"
   )
 end
 
-server = Puma::Server.new(Server)
+# After each response a thread waits 0.2 s for the next request of its connection.
+server = Puma::Server.new(Server, Puma::Events.stdio, max_threads: THREADS)
 port = server.add_tcp_listener("127.0.0.1", 0).addr[1]
 server.run
 # Written in one step, because the file tells that the server is ready.

@@ -1,0 +1,108 @@
+//! A Redis that is killed, stopped, full, evicting or read-only. No request fails, and sharing resumes.
+
+use std::time::Duration;
+
+use super::server::RedisServer;
+use crate::fleet::{Fleet, PAUSE, PROCESSES, Servers, number};
+
+const LIFETIME: Duration = Duration::from_secs(3);
+/// The default.
+const STORE_TIMEOUT: Duration = Duration::from_millis(250);
+
+/// Runs a fleet with traffic, breaks its store for the life of a token, and repairs it.
+async fn survives(
+    mut redis: RedisServer,
+    damage: impl FnOnce(&mut RedisServer),
+    repair: impl FnOnce(&mut RedisServer),
+) {
+    let servers = Servers::start(LIFETIME, false).await;
+    let mut settings = servers.settings(redis.url());
+    settings.store_timeout = STORE_TIMEOUT;
+    let mut fleet = Fleet::start(&settings).await;
+    fleet.start_traffic(PAUSE).await;
+    let before = fleet.common_number_after(0).await;
+
+    damage(&mut redis);
+    let replaced = |tokens: &[String]| tokens.iter().all(|token| number(token) > before);
+    fleet.tokens_until("tokens without the store", replaced).await;
+    // The first processes may have replaced their tokens twice.
+    let requests = servers.idp.token_requests() - before;
+    assert!(requests <= 2 * PROCESSES as u64, "{requests} token requests without the store");
+
+    repair(&mut redis);
+    let mut last = fleet.common_number_after(before).await;
+    // The first lives may have more: processes still wait before they connect again.
+    for life in 1.. {
+        let next = fleet.common_number_after(last).await;
+        let is_shared = next == last + 1;
+        last = next;
+        if is_shared {
+            break;
+        }
+        assert!(life < 4, "sharing does not resume");
+    }
+    assert_eq!(fleet.common_number_after(last).await, last + 1, "one token request for each life");
+    assert_eq!(servers.idp.token_requests(), last + 1);
+    fleet.stop_traffic().await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server (run .ci/real-servers)"]
+async fn it_is_killed_and_restarted() {
+    survives(RedisServer::start([]), RedisServer::kill, RedisServer::start_again).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server (run .ci/real-servers)"]
+async fn it_is_stopped_and_continued() {
+    survives(RedisServer::start([]), |it| it.signal("STOP"), |it| it.signal("CONT")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server (run .ci/real-servers)"]
+async fn its_memory_is_full_and_it_refuses_writes() {
+    let redis = RedisServer::start(["--maxmemory-policy", "noeviction"]);
+    survives(redis, |it| it.set("CONFIG SET maxmemory 1"), |it| it.set("CONFIG SET maxmemory 0"))
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server (run .ci/real-servers)"]
+async fn its_memory_is_full_and_it_evicts_the_entries() {
+    let redis = RedisServer::start(["--maxmemory-policy", "allkeys-lru"]);
+    let damage = |it: &mut RedisServer| {
+        let info = it.admin::<String>("INFO memory");
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+        let limit = used.parse::<u64>().unwrap() + 100_000;
+        it.set(&format!("CONFIG SET maxmemory {limit}"));
+        let mut others = 0;
+        while !it.admin::<Vec<String>>("KEYS oauth2-tokens:*").is_empty() {
+            others += 1;
+            it.set(&format!("SETRANGE other:{others} 10000 x"));
+        }
+        assert!(others > 1);
+    };
+    survives(redis, damage, |it| it.set("CONFIG SET maxmemory 0")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server (run .ci/real-servers)"]
+async fn its_memory_is_too_small_for_any_entry() {
+    let redis = RedisServer::start(["--maxmemory-policy", "allkeys-lru"]);
+    survives(redis, |it| it.set("CONFIG SET maxmemory 1"), |it| it.set("CONFIG SET maxmemory 0"))
+        .await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server (run .ci/real-servers)"]
+async fn it_becomes_a_read_only_replica_and_the_primary_again() {
+    // Its primary does not exist, and it answers reads with its old entries.
+    let damage = |it: &mut RedisServer| it.set("REPLICAOF 127.0.0.1 1");
+    survives(RedisServer::start([]), damage, |it| it.set("REPLICAOF NO ONE")).await;
+}
+
+#[tokio::test]
+#[ignore = "needs redis-server (run .ci/real-servers)"]
+async fn it_forgets_its_entries() {
+    survives(RedisServer::start([]), |it| it.set("FLUSHALL"), |_| ()).await;
+}
