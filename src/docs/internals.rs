@@ -15,7 +15,7 @@
 //! * `cache` holds one token: the snapshot that requests read, the acquisition in flight, the
 //!   schedule and the backoff. It knows nothing about HTTP. `cache::keyed` holds many tokens.
 //! * `source` is the only interface between `cache` and `endpoint`. A [`TokenSource`](crate::TokenSource) makes
-//!   one acquisition of one token.
+//!   one *acquisition* of one token: a token request, with its retries.
 //! * `endpoint` is the source that asks a token endpoint
 //!   ([`ClientCredentials`](crate::ClientCredentials)).
 //!
@@ -44,10 +44,11 @@
 //! ```
 //!
 //! 1. The service decides without a lock. A service that is reused for several calls keeps the
-//!    token that it used last. A clone loads the layer's copy for its *stripe*, a group of threads
-//!    with its own reference counts. Both are `AuthorizedToken`s: a header value, and all that is
+//!    token that it used last. A clone loads the token from a slot that a group of threads shares
+//!    (*stripe*). Each slot has its own reference count. Both are `AuthorizedToken`s: a header value, and all that is
 //!    needed to classify the response.
-//! 2. With a fresh token the service adds the header field and calls the inner service. The response
+//! 2. A token is *fresh* if the cache need not be asked: it has not expired, and no refresh is due.
+//!    With a fresh token the service adds the header field and calls the inner service. The response
 //!    future is `Calling`. If the replay policy keeps the request, the copy is boxed.
 //! 3. Otherwise the cache decides under its lock. If the request must wait, the service replaces its
 //!    inner service by a clone, so that a permit of the ready service is released. The future is
@@ -111,10 +112,12 @@
 //!      the same token, or an error ──► the 401 is returned
 //! ```
 //!
-//! 1. Challenges are parsed tolerantly. The codes for which another token cannot help end here.
+//! 1. Challenges are parsed tolerantly. With a code for which another token cannot help, the caller gets
+//!    the response.
 //! 2. The rejected token stays cached until another one arrives, because one API that returns 401
 //!    to everything must not stop requests to other APIs.
 //! 3. The rejection budget belongs to the cache: three acquisitions without a delay, one after another, then one after 60 s,
 //!    doubling to 10 min. It is full again when a token reaches its scheduled refresh unrejected,
 //!    or after 30 min without a rejection.
-//! 4. The same token bytes after a rejection count as rejected, so they are not sent again.
+//! 4. The same token bytes after a rejection count as rejected, so no request is replayed with them.
+//!    Other requests still use them.
