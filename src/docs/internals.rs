@@ -47,7 +47,8 @@
 //!    token that it used last. A clone loads the token from a slot that a group of threads shares
 //!    (*stripe*). Each slot has its own reference count. Both are `AuthorizedToken`s: a header value, and all that is
 //!    needed to classify the response.
-//! 2. A token is *fresh* if the cache need not be asked: it has not expired, and no refresh is due.
+//! 2. A token is *fresh* if the cache need not be asked: it has not expired, and no refresh
+//!    must be started.
 //!    With a fresh token the service adds the header field and calls the inner service. The response
 //!    future is `Calling`. If the replay policy keeps the request, the copy is boxed.
 //! 3. Otherwise the cache decides under its lock. If the request must wait, the service replaces its
@@ -116,8 +117,8 @@
 //!    the response.
 //! 2. The rejected token stays cached until another one arrives, because one API that returns 401
 //!    to everything must not stop requests to other APIs.
-//! 3. The rejection budget belongs to the cache: three acquisitions without a delay, one after another, then one after 60 s,
-//!    doubling to 10 min. It is full again when a token reaches its scheduled refresh unrejected,
-//!    or after 30 min without a rejection.
+//! 3. The rejection budget belongs to the cache: three acquisitions without a delay, one after
+//!    another, then one after 60 s, doubling to 10 minutes. It is full again when a token reaches its scheduled refresh unrejected,
+//!    or after 30 minutes without a rejection.
 //! 4. The same token bytes after a rejection count as rejected, so no request is replayed with them.
 //!    Other requests still use them.

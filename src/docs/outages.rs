@@ -1,8 +1,8 @@
 //! Outages, throttling and rejections: what your request sees, what the authorization server sees,
 //! and the test that checks it.
 //!
-//! The rule behind the tables: *a request needs only an unexpired cached token*. Requests are sent
-//! with the cached token, even while the authorization server is down. A refresh is tried in the
+//! An *acquisition* gets one token: a token request, with its retries. The rule behind the tables:
+//! *a request needs only an unexpired cached token*. Requests are sent with the cached token, even while the authorization server is down. A refresh is tried in the
 //! background. The number of attempts follows the backoff below and does not depend on the traffic.
 //!
 //! A *cooldown* is the wait after a failed acquisition. The *backoff* is the growth of cooldowns
@@ -90,9 +90,9 @@
 //! | the wall clock is set a year ahead, and the authorization server is down | waits 1 s, once, then uses the token | the usual cooldown | `p5_a_wall_clock_a_year_ahead_costs_one_second_once_and_no_request` |
 //! | the wall clock is set back, or stops | | nothing | `p5_a_wall_clock_that_stops_or_steps_back_changes_nothing` |
 //!
-//! A runtime is *stalled* if it is a current-thread runtime that nobody is blocking on: it makes no
-//! progress. Its acquisition is abandoned 5 s after `acquisition_timeout` (25 s), on the clock of a
-//! request that waits for it. Requests that are in flight during a suspend count as timed out.
+//! Timeouts run on the monotonic clock. If that clock counts a suspend, a token request that was in
+//! flight may have timed out when the machine wakes, and so may a request that waits for it. If it
+//! does not, both continue.
 //!
 //! # How it was tested
 //!
