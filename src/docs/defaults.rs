@@ -93,9 +93,9 @@
 //! | challenges read | 16 KiB (*fixed*) | The longest real ones have a few thousand bytes. |
 //!
 //! * By default a 401 is a rejection, unless its code or scheme says that another token would not
-//!   help (RFC 6750 §3.1). A 403 is one with `invalid_token`.
-//! * The *rejection budget* limits the acquisitions that rejections cause: three without a delay (*fixed*),
-//!   so that a few revocations in a row are replaced without delay, then one after each interval.
+//!   help (RFC 6750 §3.1). A 403 is a rejection only with `invalid_token`.
+//! * The *rejection budget* limits the acquisitions that rejections cause: three without a delay
+//!   (*fixed*), so that a few revocations in a row are replaced at once, then one after each interval.
 //!   It is full again earlier when a token reaches its scheduled refresh unrejected.
 //! * [`EmptyBodies`] needs a body type that is `Default`. Replays of other bodies cost memory or time,
 //!   so they are your choice.
