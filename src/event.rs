@@ -150,7 +150,7 @@ pub enum Event {
     /// An acquisition exceeded
     /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout) by 5 s on a
     /// waiter's clock and was replaced. Its runtime has ended, or is stalled: a current-thread
-    /// runtime that nobody is blocking on.
+    /// runtime while no thread is in its `block_on`.
     #[non_exhaustive]
     Abandoned {
         /// How old it was.

@@ -170,9 +170,9 @@ impl TokenCacheBuilder {
     ///
     /// The first three start without a delay, one after another. The fourth waits until 60 s (the
     /// range's start) after the third. Each further interval is twice as long, up to the range's end.
-    /// In between, callers get the API's 401. The budget is full again when a token reaches its scheduled refresh unrejected, or
-    /// after 30 minutes without a rejection. Default: 60 s to 10 minutes. Intervals below 1 s count as
-    /// 1 s.
+    /// In between, callers get the API's 401. The budget is full again when a token reaches its
+    /// scheduled refresh unrejected, or after 30 minutes without a rejection. Default: 60 s to 10
+    /// minutes. Intervals below 1 s count as 1 s.
     pub fn rejection_interval(mut self, interval: RangeInclusive<Duration>) -> Self {
         let (first, longest) = ordered(interval);
         let at_least = |interval: Duration| interval.max(MIN_REJECTION_INTERVAL);

@@ -72,7 +72,7 @@ use crate::{cache::TokenCache, sync::Arc};
 /// For each request:
 ///
 /// * If an unexpired token is cached, the layer adds it and calls the inner service. A refresh that
-///   is due starts in the background. Otherwise the layer takes no lock. It allocates once, to keep
+///   is due starts in the background. Only that start takes a lock. The layer allocates once, to keep
 ///   the request for a replay. [`NoReplay`](replay::NoReplay) allocates nothing.
 /// * A request waits only if no unexpired token is cached, or up to 1 s after a rejection or a
 ///   suspend. It waits at most for the cache's `wait_timeout`. While it waits it holds no readiness

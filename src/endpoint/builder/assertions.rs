@@ -59,7 +59,8 @@ impl ClientCredentialsBuilder {
     }
 
     /// Sends a new JWT for each attempt, signed with the client secret (`client_secret_jwt`, RFC
-    /// 7523 §2.2, OpenID Connect Core §9). The secret itself is not sent. For `audience` see [`private_key_jwt`](Self::private_key_jwt).
+    /// 7523 §2.2, OpenID Connect Core §9). The secret itself is not sent. For `audience`
+    /// see [`private_key_jwt`](Self::private_key_jwt).
     ///
     /// The secret should be as long as the hash (RFC 7518 §3.2): some servers refuse a shorter one.
     /// A shorter secret is reported by an [`Event::ShortSecret`](crate::Event::ShortSecret).

@@ -69,8 +69,8 @@ impl RejectionPolicy {
         Self(Rule::ByChallenge)
     }
 
-    /// Counts the same as [`by_challenge`](Self::by_challenge), and also a 401 whose challenges are all of
-    /// other schemes. For example, Salesforce sends `WWW-Authenticate: Token`.
+    /// Counts the same as [`by_challenge`](Self::by_challenge), and also a 401 whose challenges are all
+    /// of other schemes. For example, Salesforce sends `WWW-Authenticate: Token`.
     pub fn any_scheme() -> Self {
         Self(Rule::AnyScheme)
     }
@@ -80,8 +80,8 @@ impl RejectionPolicy {
         Self(Rule::None)
     }
 
-    /// Counts the responses for which a closure returns `true`. It is called for each response that is not
-    /// a success (2xx), in the caller's task, so it must not block.
+    /// Counts the responses for which a closure returns `true`. It is called for each response that
+    /// is not a success (2xx), in the caller's task, so it must not block.
     pub fn when(rejected: impl Fn(StatusCode, &HeaderMap) -> bool + Send + Sync + 'static) -> Self {
         Self(Rule::When(Arc::new(rejected)))
     }
