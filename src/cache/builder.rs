@@ -116,8 +116,8 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Sets the fraction of the lifetime before expiry at which the refresh starts; a random value
-    /// from this range per token. Default: 0.15 to 0.30.
+    /// Sets how long before expiry the refresh starts, as a fraction of the lifetime. Each token gets a
+    /// random value from this range. Default: 0.15 to 0.30.
     ///
     /// Values outside 0 to 0.6 count as the nearer end. NaN counts as 0.
     pub fn refresh_lead(mut self, fractions: RangeInclusive<f64>) -> Self {
@@ -153,11 +153,11 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Sets how long requests wait for the result of a trial request that another request made.
-    /// Default: 1 s. With zero they do not wait.
+    /// Sets how long callers wait for the first acquisition after a cooldown if another caller started
+    /// it. Then they fail with the last error. Default: 1 s. With zero they do not wait.
     ///
-    /// The trial request, or *probe*, is the first token request after a cooldown. Requests that
-    /// have waited this long fail with the last error.
+    /// This acquisition, the *trial request* or *probe*, makes one attempt. It shows whether the
+    /// authorization server is back.
     pub fn probe_wait(mut self, wait: Duration) -> Self {
         self.settings.probe_wait = wait.min(MAX_SETTING);
         self
@@ -178,14 +178,15 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Sets the longest `Retry-After` that is honored without a valid token. Default: 5 minutes.
+    /// Sets the longest `Retry-After` that is honored without a valid token. A longer one counts as
+    /// this long. Default: 5 minutes.
     pub fn retry_after_cap(mut self, cap: Duration) -> Self {
         self.settings.backoff.retry_after_cap = cap.min(MAX_SETTING);
         self
     }
 
-    /// Sets the longest `Retry-After` that is honored while a valid token is cached. Default: 1
-    /// hour.
+    /// Sets the longest `Retry-After` that is honored while a valid token is cached. A longer one
+    /// counts as this long. Default: 1 hour.
     pub fn retry_after_cap_with_token(mut self, cap: Duration) -> Self {
         self.settings.backoff.retry_after_cap_with_token = cap.min(MAX_SETTING);
         self
@@ -195,11 +196,11 @@ impl TokenCacheBuilder {
     /// [`force_refresh`](TokenCache::force_refresh) cause, once the rejection budget of three
     /// acquisitions is used up.
     ///
-    /// The first three start without a delay, one after another. The next starts no sooner than the range's start after the
-    /// third. Each further interval is twice as long, up to the range's end. In between the API's 401
-    /// is returned. The budget is full again when a token reaches its scheduled refresh unrejected, or
-    /// after 30 minutes without a rejection. Default: 60 s to 10 minutes. Intervals below 1 s count as
-    /// 1 s.
+    /// The first three start without a delay, one after another. The fourth waits until 60 s (the
+    /// range's start) after the third. Each further interval is twice as long, up to the range's end.
+    /// In between, callers get the API's 401. The budget is full again when a token reaches its
+    /// scheduled refresh unrejected, or after 30 minutes without a rejection. Default: 60 s to 10
+    /// minutes. Intervals below 1 s count as 1 s.
     pub fn rejection_interval(mut self, interval: RangeInclusive<Duration>) -> Self {
         let (first, longest) = ordered(interval);
         let at_least = |interval: Duration| interval.max(MIN_REJECTION_INTERVAL);
@@ -221,8 +222,8 @@ impl TokenCacheBuilder {
     ///
     /// If the wall clock moves forward by over 5 s more than the monotonic clock, the machine was
     /// suspended, and the token is refreshed earlier by the difference. A token that may have
-    /// expired in the meantime is replaced. Requests wait for that for at most 1 s, so that a wall
-    /// clock which was only corrected causes no outage.
+    /// expired in the meantime is replaced. Requests wait for that for at most 1 s. So no
+    /// outage follows if nothing was suspended and the wall clock was just corrected.
     pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
         self.settings.clock = Clock::new(clock);
         self

@@ -73,9 +73,9 @@ pub struct KeyedTokenCacheBuilder<K> {
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     /// Makes a cache that makes a source for each key, with the default settings.
     ///
-    /// The closure runs within a key's acquisition, until it has succeeded once. Its failure is the
-    /// failure of that acquisition: it is remembered, and tried again after the cooldown. Let all
-    /// sources share one transport.
+    /// The closure runs within a key's acquisition. After a success it is not called again while the
+    /// key's cache is kept. Its failure is the failure of that acquisition: it is remembered, and the
+    /// closure is called again after the cooldown. Let all sources share one transport.
     #[must_use]
     pub fn new<S: TokenSource>(
         source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
@@ -159,16 +159,16 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
         self
     }
 
-    /// Sets the idle time of a cache. A cache unused for this long is dropped at the next use of
-    /// any key, at most 25 % later. Less than 8 s counts as 8 s, and more than a year as a year.
+    /// Sets the idle time of a cache. An unused cache is dropped at the first use of any key after 1
+    /// to 1.25 times this duration. Less than 8 s counts as 8 s, and more than a year as a year.
     /// Default: 1 h.
     pub fn idle_time(mut self, idle_time: Duration) -> Self {
         self.idle_time = idle_time.clamp(MIN_IDLE_TIME, MAX_SETTING);
         self
     }
 
-    /// Sets the maximum number of acquisitions younger than 250 ms, over all keys. Zero counts as
-    /// one. Default: 16.
+    /// Sets how many unfinished acquisitions may have started in the last 250 ms, over all keys. Zero
+    /// counts as one. Default: 16.
     ///
     /// An acquisition that takes longer than 250 ms no longer counts, so more may be in flight.
     /// Keys whose last acquisition failed have a separate limit of the same size. So keys whose

@@ -43,9 +43,10 @@ pub(super) type Configure<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilde
 /// * A key has one cache at any time, and so one acquisition at a time.
 /// * It is bounded. Above the capacity the least used caches are dropped, and so are those without a
 ///   request in the idle time. A cache that is still in use elsewhere remains that key's cache.
-/// * Cooldowns after failures, and the rejection budget, outlive a dropped cache. So no load on
-///   other keys resets them.
-/// * At most 16 acquisitions are younger than 250 ms. Others wait for at most half of
+/// * Cooldowns after failures, and the rejection budget, outlive a dropped cache, so load on other
+///   keys rarely resets them. They are remembered for up to `capacity` keys without a cache.
+/// * At most 16 unfinished acquisitions may have started in the last 250 ms. Keys whose last
+///   acquisition failed have a separate limit of 16. Others wait for at most half of
 ///   `acquisition_timeout`, so that those that start have enough time. Then they fail as
 ///   [`Overloaded`](crate::ErrorKind::Overloaded). If more wait than the capacity, they fail at
 ///   once.
