@@ -165,7 +165,7 @@
 //! | a request whose refusal showed the time difference | is sent again (*fixed*) | The clock may have been the only error. |
 //!
 //! Beyond the tolerance, assertions and proofs use the server's time, from the `Date` of its
-//! responses. An [event](Event::ClockSkew) says so. Proofs for an API use the `Date` of that API
+//! responses. An [event](EventKind::ClockSkew) says so. Proofs for an API use the `Date` of that API
 //! only. A `Date` that is off by more than 48 h comes from a broken server.
 //!
 //! # Discovery
