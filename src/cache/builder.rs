@@ -90,7 +90,7 @@ impl TokenCacheBuilder {
 
     /// A name that other caches may have too.
     #[cfg(feature = "keyed")]
-    pub(super) fn shared_name(mut self, name: Arc<str>) -> Self {
+    pub(super) fn unnumbered_name(mut self, name: Arc<str>) -> Self {
         self.name = Some(name);
         self
     }
@@ -263,10 +263,10 @@ impl TokenCacheBuilder {
 
     /// Builds a cache of a keyed cache.
     #[cfg(feature = "keyed")]
-    pub(super) fn build_keyed(self, key_entry: KeyEntry) -> TokenCache {
+    pub(super) fn build_keyed(self, key_entry: KeyEntry, keyed: &Arc<ClientName>) -> TokenCache {
         let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
         // Not reserved: it is the name of the keyed cache, and maybe the key.
-        let mut inner = self.into_inner(ClientName::shared(name));
+        let mut inner = self.into_inner(ClientName::unnumbered(name, keyed));
         inner.key_entry = Some(key_entry);
         Self::attach(inner)
     }

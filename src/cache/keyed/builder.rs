@@ -194,7 +194,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> KeyedTokenCache<K> {
         let Self { make, configure, capacity, idle_time, acquisitions, name, name_keys, .. } = self;
-        let name = ClientName::reserve(&name);
+        let name = Arc::new(ClientName::reserve(&name));
         let [limiter, retry_limiter] = [(); 2].map(|()| Limiter::new(acquisitions, capacity));
         let recent = Cache::with(
             capacity,

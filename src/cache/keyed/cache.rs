@@ -91,7 +91,7 @@ pub(super) struct KeyedInner<K> {
     pub(super) registry: Mutex<KeyRegistry<K>>,
     pub(super) sources: Arc<Sources<K>>,
     pub(super) configure: Box<Configure<K>>,
-    pub(super) name: ClientName,
+    pub(super) name: Arc<ClientName>,
     #[cfg(feature = "metrics")]
     pub(super) metrics: KeyedMetrics,
     pub(super) name_keys: Option<Box<NameKeys<K>>>,
@@ -242,9 +242,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             let builder = TokenCache::builder(source);
             #[cfg(feature = "metrics")]
             let builder = builder.metrics(self.metrics.of_key(&name, self.name_keys.is_some()));
-            let builder = builder.shared_name(name);
+            let builder = builder.unnumbered_name(name);
             let builder = (self.configure)(key, builder);
-            let new = builder.build_keyed(KeyEntry::new(tick));
+            let new = builder.build_keyed(KeyEntry::new(tick), &self.name);
             let (cache, forgotten) = lock(&self.registry).get_or_insert(key, &new, now);
             drop(forgotten);
             cache
