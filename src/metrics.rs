@@ -71,17 +71,21 @@
 //! # drop(observer(Counter, Histogram));
 //! ```
 
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, SystemTime},
-};
+mod series;
+
+use std::time::{Duration, SystemTime};
 
 use metrics::{
-    Counter, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram,
+    SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram,
 };
 
-use crate::event::{AcquisitionReason, Event, EventKind, Readiness};
+pub(crate) use self::series::ClientSeries;
+use self::series::{Owner, ReadinessCounts};
+use crate::{
+    clock::Clock,
+    event::{AcquisitionReason, Event, EventKind, Readiness, contained},
+    sync::{Arc, Mutex, lock},
+};
 
 const TOKEN_REQUESTS: &str = "oauth_client_token_requests_total";
 const ACQUISITION_DURATION: &str = "oauth_client_acquisition_duration_seconds";
@@ -96,6 +100,13 @@ const CACHES: &str = "oauth_client_caches";
 
 const STATES: [Readiness; 4] =
     [Readiness::Idle, Readiness::Ready, Readiness::Degraded, Readiness::Failed];
+
+/// The gauges of a single cache.
+const TOKEN_GAUGES: [&str; 3] = [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END];
+
+/// An increase is visible only if the counter was exported before. These have alerts.
+const OUTCOMES: [&str; 3] = ["success", "invalid_client", "unauthorized_client"];
+const ACTIONS: [&str; 2] = ["acquiring", "budget_exhausted"];
 
 const REASONS: [AcquisitionReason; 4] = [
     AcquisitionReason::Missing,
@@ -139,105 +150,69 @@ pub fn describe() {
     describe_gauge!(CACHES, Unit::Count, "How many caches have this readiness.");
 }
 
-/// How many caches have each readiness, in the order of [`STATES`].
-type Counts = [i64; 4];
-
-/// The value of the label `client`, and the caches that have it.
-#[derive(Debug)]
-pub(crate) struct Label {
-    client: SharedString,
-    caches: Mutex<Counts>,
-}
-
-impl Label {
-    pub(crate) fn new(client: &Arc<str>) -> Arc<Self> {
-        describe();
-        let client = SharedString::from_shared(Arc::clone(client));
-        let label = Self { client, caches: Mutex::default() };
-        // An increase is visible only if the counter was exported before. These have alerts.
-        for action in ["acquiring", "budget_exhausted"] {
-            counter!(REJECTIONS, "client" => label.client.clone(), "action" => action).increment(0);
-        }
-        for outcome in ["success", "invalid_client", "unauthorized_client"] {
-            for reason in REASONS {
-                label.requests(outcome, reason).increment(0);
-            }
-        }
-        Arc::new(label)
-    }
-
-    fn requests(&self, outcome: &'static str, reason: AcquisitionReason) -> Counter {
-        let (client, reason) = (self.client.clone(), reason.as_str());
-        counter!(TOKEN_REQUESTS, "client" => client, "outcome" => outcome, "reason" => reason)
-    }
-
-    /// Adds to the counts, and exports them under the lock, so that no older value comes last.
-    fn add(&self, added: Counts) {
-        let mut caches = locked(&self.caches);
-        for ((count, added), readiness) in caches.iter_mut().zip(added).zip(STATES) {
-            *count += added;
-            // Two threads may report changes in the other order, so a count may be below 0 for a moment.
-            let gauge =
-                gauge!(CACHES, "client" => self.client.clone(), "readiness" => readiness.as_str());
-            gauge.set((*count).max(0) as f64);
-        }
-    }
-}
-
 /// Records the metrics of one cache from its events.
 pub(crate) struct ClientMetrics {
-    label: Arc<Label>,
-    /// The label has this cache only, so it has gauges of its token.
-    is_single: bool,
-    /// The part of this cache in the counts of the label.
-    own: Mutex<Counts>,
+    series: Arc<ClientSeries>,
+    /// Token gauges are exported for this cache: no other cache has the label.
+    owner: Option<Owner>,
+    /// The part of this cache in the counts of the series.
+    reported: Mutex<ReadinessCounts>,
+    clock: Clock,
 }
 
 impl ClientMetrics {
-    /// For the only cache with this label.
-    pub(crate) fn single(client: &Arc<str>) -> Self {
-        Self::new(Label::new(client), true)
+    /// For the only cache with this label. With another one it is as [`shared`](Self::shared).
+    pub(crate) fn single(series: Arc<ClientSeries>, clock: Clock) -> Self {
+        let owner = series.own();
+        Self { owner, ..Self::shared(series, clock) }
+    }
+
+    /// For the successor of the only cache with this label, which may still report its end.
+    #[cfg(feature = "keyed")]
+    pub(crate) fn succeeding(series: Arc<ClientSeries>, clock: Clock) -> Self {
+        let owner = Some(series.succeed());
+        Self { owner, ..Self::shared(series, clock) }
     }
 
     /// For one of many caches with this label.
-    #[cfg(feature = "keyed")]
-    pub(crate) fn shared(label: Arc<Label>) -> Self {
-        Self::new(label, false)
+    pub(crate) fn shared(series: Arc<ClientSeries>, clock: Clock) -> Self {
+        Self { series, owner: None, reported: Mutex::default(), clock }
     }
 
-    fn new(label: Arc<Label>, is_single: bool) -> Self {
-        let own = change(None, Some(Readiness::Idle));
-        label.add(own);
-        Self { label, is_single, own: Mutex::new(own) }
+    /// Counts the cache. Nothing is recorded before. A panic of the recorder is logged.
+    pub(crate) fn open(&self) {
+        self.series.register();
+        contained(self.series.name(), || self.apply(delta(None, Some(Readiness::Idle))));
     }
 
     pub(crate) fn record(&self, event: &Event) {
         match event.kind() {
             EventKind::Acquired { reason, took, lifetime, expires_at } => {
-                self.acquired(*reason, *took);
-                self.token(*lifetime, *expires_at);
+                self.count_success(*reason, *took);
+                self.set_token_gauges(*lifetime, *expires_at);
             }
             EventKind::Refreshed { took, lifetime, expires_at, .. } => {
-                self.acquired(AcquisitionReason::Refresh, *took);
-                self.token(*lifetime, *expires_at);
+                self.count_success(AcquisitionReason::Refresh, *took);
+                self.set_token_gauges(*lifetime, *expires_at);
             }
-            EventKind::Offered { lifetime, expires_at } => self.token(*lifetime, *expires_at),
-            EventKind::Cleared => {
-                self.gauge(TOKEN_EXPIRY, 0.0);
-                self.gauge(TOKEN_LIFETIME, 0.0);
+            EventKind::Offered { lifetime, expires_at } => {
+                self.set_token_gauges(*lifetime, *expires_at);
             }
-            EventKind::NonceRequired { reason, .. } => self.requested("use_dpop_nonce", *reason),
+            EventKind::Cleared => self.set(&[(TOKEN_EXPIRY, 0.0), (TOKEN_LIFETIME, 0.0)]),
+            EventKind::NonceRequired { reason, .. } => {
+                self.count_request("use_dpop_nonce", *reason)
+            }
             EventKind::AttemptFailed { reason, error, .. } => {
-                self.requested(error.code(), *reason);
+                self.count_request(error.code(), *reason);
             }
             EventKind::AcquisitionFailed { reason, took, error, next_attempt_in, .. } => {
-                self.requested(error.code(), *reason);
+                self.count_request(error.code(), *reason);
                 histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => "failure")
                     .record(*took);
-                let end = SystemTime::now().checked_add(*next_attempt_in);
-                self.gauge(COOLDOWN_END, end.map_or(0.0, unix));
+                let end = self.clock.read().wall.checked_add(*next_attempt_in);
+                self.set(&[(COOLDOWN_END, end.map_or(0.0, unix))]);
             }
-            EventKind::CooldownLeft { .. } => self.gauge(COOLDOWN_END, 0.0),
+            EventKind::CooldownLeft { .. } => self.set(&[(COOLDOWN_END, 0.0)]),
             EventKind::Waited { requests, total, .. } => {
                 counter!(WAITS, "client" => self.client()).increment((*requests).into());
                 let mean = *total / (*requests).max(1);
@@ -252,60 +227,52 @@ impl ClientMetrics {
                 let reason = reason.as_str();
                 counter!(REPLAYS, "client" => self.client(), "reason" => reason).increment(1);
             }
-            EventKind::ReadinessChanged { from, to } => self.change(change(Some(*from), Some(*to))),
+            EventKind::ReadinessChanged { from, to } => self.apply(delta(Some(*from), Some(*to))),
             EventKind::Closed => {
-                let own = *locked(&self.own);
-                self.change(own.map(|count| -count));
-                for name in [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END] {
-                    self.gauge(name, 0.0);
-                }
+                let reported = std::mem::take(&mut *lock(&self.reported));
+                self.series.close(reported.map(|count| -count), self.owner);
             }
             _ => {}
         }
     }
 
     fn client(&self) -> SharedString {
-        self.label.client.clone()
+        self.series.client()
     }
 
-    fn requested(&self, outcome: &'static str, reason: AcquisitionReason) {
-        self.label.requests(outcome, reason).increment(1);
+    fn count_request(&self, outcome: &'static str, reason: AcquisitionReason) {
+        self.series.requests(outcome, reason).increment(1);
     }
 
-    fn acquired(&self, reason: AcquisitionReason, took: Duration) {
-        self.requested("success", reason);
+    fn count_success(&self, reason: AcquisitionReason, took: Duration) {
+        self.count_request("success", reason);
         histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => "success")
             .record(took);
     }
 
-    fn token(&self, lifetime: Duration, expires_at: SystemTime) {
-        self.gauge(TOKEN_EXPIRY, unix(expires_at));
-        self.gauge(TOKEN_LIFETIME, lifetime.as_secs_f64());
+    fn set_token_gauges(&self, lifetime: Duration, expires_at: SystemTime) {
+        self.set(&[(TOKEN_EXPIRY, unix(expires_at)), (TOKEN_LIFETIME, lifetime.as_secs_f64())]);
     }
 
-    /// Sets a gauge that only a single cache has.
-    fn gauge(&self, name: &'static str, value: f64) {
-        if self.is_single {
-            gauge!(name, "client" => self.client()).set(value);
+    /// Sets gauges that only a single cache has.
+    fn set(&self, gauges: &[(&'static str, f64)]) {
+        if let Some(owner) = self.owner {
+            self.series.set(owner, gauges);
         }
     }
 
-    fn change(&self, added: Counts) {
-        let mut own = locked(&self.own);
-        own.iter_mut().zip(added).for_each(|(count, added)| *count += added);
-        drop(own);
-        self.label.add(added);
+    fn apply(&self, delta: ReadinessCounts) {
+        let mut reported = lock(&self.reported);
+        reported.iter_mut().zip(delta).for_each(|(count, delta)| *count += delta);
+        drop(reported);
+        self.series.add(delta);
     }
 }
 
-fn change(from: Option<Readiness>, to: Option<Readiness>) -> Counts {
+fn delta(from: Option<Readiness>, to: Option<Readiness>) -> ReadinessCounts {
     STATES.map(|it| i64::from(to == Some(it)) - i64::from(from == Some(it)))
 }
 
 fn unix(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-fn locked(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
-    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -6,7 +6,7 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 use super::key_entry::KeyEntry;
 use super::{inner::CacheInner, names::ClientName, settings::Settings, token_cache::TokenCache};
 #[cfg(feature = "metrics")]
-use crate::metrics::ClientMetrics;
+use crate::metrics::{ClientMetrics, ClientSeries};
 use crate::{
     clock::{Clock, WallClock},
     error::sanitise,
@@ -49,8 +49,6 @@ pub struct TokenCacheBuilder {
     source: Box<dyn ErasedSource>,
     name: Option<Arc<str>>,
     settings: Settings,
-    #[cfg(feature = "metrics")]
-    metrics: Option<ClientMetrics>,
 }
 
 // Here rather than in `token_cache`, so that imports run one way.
@@ -69,13 +67,7 @@ impl TokenCache {
 
 impl TokenCacheBuilder {
     pub(super) fn new(source: impl TokenSource) -> Self {
-        Self {
-            source: Box::new(source),
-            name: None,
-            settings: Settings::default(),
-            #[cfg(feature = "metrics")]
-            metrics: None,
-        }
+        Self { source: Box::new(source), name: None, settings: Settings::default() }
     }
 
     /// Sets the name of the OAuth client, in events, errors and metrics. It must contain no secret. Default:
@@ -92,13 +84,6 @@ impl TokenCacheBuilder {
     #[cfg(feature = "keyed")]
     pub(super) fn unnumbered_name(mut self, name: Arc<str>) -> Self {
         self.name = Some(name);
-        self
-    }
-
-    /// The metrics, if they have not the name of this cache only.
-    #[cfg(all(feature = "keyed", feature = "metrics"))]
-    pub(super) fn metrics(mut self, metrics: ClientMetrics) -> Self {
-        self.metrics = Some(metrics);
         self
     }
 
@@ -256,29 +241,50 @@ impl TokenCacheBuilder {
 
     /// Builds the cache. It requests no token yet.
     #[must_use = "an acquisition starts when the cache is used"]
-    pub fn build(self) -> TokenCache {
-        let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
-        Self::attach(self.into_inner(ClientName::reserve(&name)))
+    pub fn build(mut self) -> TokenCache {
+        let name = ClientName::reserve(&self.chosen_name());
+        #[cfg(feature = "metrics")]
+        {
+            let series = ClientSeries::of(name.get());
+            let metrics = ClientMetrics::single(series, self.settings.clock.clone());
+            metrics.open();
+            let observer = std::mem::take(&mut self.settings.observer);
+            self.settings.observer = observer.with_metrics(move |event| metrics.record(event));
+        }
+        Self::attach(self.into_inner(name))
     }
 
-    /// Builds a cache of a keyed cache.
+    /// Builds a cache of a keyed cache, without a number. Nothing is recorded until its metrics are
+    /// set.
     #[cfg(feature = "keyed")]
-    pub(super) fn build_keyed(self, key_entry: KeyEntry, keyed: &Arc<ClientName>) -> TokenCache {
-        let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
-        // Not reserved: it is the name of the keyed cache, and maybe the key.
-        let mut inner = self.into_inner(ClientName::unnumbered(name, keyed));
+    pub(super) fn build_keyed(
+        mut self,
+        key_entry: KeyEntry,
+        keyed: &Arc<ClientName>,
+    ) -> TokenCache {
+        let name = ClientName::unnumbered(self.chosen_name(), keyed);
+        #[cfg(feature = "metrics")]
+        {
+            let metrics = Arc::clone(&key_entry.metrics);
+            let observer = std::mem::take(&mut self.settings.observer);
+            self.settings.observer = observer.with_metrics(move |event| {
+                if let Some(metrics) = metrics.get() {
+                    metrics.record(event);
+                }
+            });
+        }
+        let mut inner = self.into_inner(name);
         inner.key_entry = Some(key_entry);
         Self::attach(inner)
+    }
+
+    fn chosen_name(&self) -> Arc<str> {
+        self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()))
     }
 
     fn into_inner(self, name: ClientName) -> CacheInner {
         let Self { source, mut settings, .. } = self;
         settings.observer = settings.observer.with_client(Arc::clone(name.get()));
-        #[cfg(feature = "metrics")]
-        {
-            let metrics = self.metrics.unwrap_or_else(|| ClientMetrics::single(name.get()));
-            settings.observer = settings.observer.with_metrics(move |event| metrics.record(event));
-        }
         CacheInner::new(source, name, settings)
     }
 

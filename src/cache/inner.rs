@@ -225,6 +225,10 @@ impl CacheInner {
 
 impl Drop for CacheInner {
     fn drop(&mut self) {
+        #[cfg(feature = "keyed")]
+        if self.key_entry.as_ref().is_some_and(|entry| !entry.is_adopted()) {
+            return;
+        }
         self.settings.observer.emit(EventKind::Closed);
     }
 }

@@ -71,6 +71,8 @@ mod tests;
 mod trace;
 
 pub(crate) use self::observer::UNNAMED;
+#[cfg(feature = "metrics")]
+pub(crate) use self::observer::contained;
 pub use self::{
     kind::EventKind,
     observer::{Event, Observer},

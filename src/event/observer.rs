@@ -36,7 +36,7 @@ impl Event {
 pub struct Observer {
     client: Option<Arc<str>>,
     closure: Option<Arc<Closure>>,
-    /// Receives the events for metrics. It wants no event that is reported for a log only.
+    /// Receives the events for metrics. Does not count as a DEBUG receiver.
     #[cfg(feature = "metrics")]
     metrics: Option<Arc<Closure>>,
 }
@@ -80,21 +80,22 @@ impl Observer {
         event.kind.trace(event.client());
         #[cfg(feature = "metrics")]
         if let Some(metrics) = &self.metrics {
-            call(metrics, &event);
+            contained(event.client(), || metrics(&event));
         }
         if let Some(closure) = &self.closure {
-            call(closure, &event);
+            contained(event.client(), || closure(&event));
         }
     }
 }
 
-fn call(closure: &Arc<Closure>, event: &Event) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| closure(event))) {
+/// Runs code of the user, such as an observer or a recorder of metrics. A panic in it is logged.
+pub(crate) fn contained(client: &str, run: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
         // To drop it may panic again.
         std::mem::forget(payload);
         tracing::error!(
             target: super::TARGET,
-            client = event.client(),
+            client,
             "the observer of token events panicked, fix the closure"
         );
     }

@@ -239,17 +239,33 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             // Built without the lock, as it runs the caller's code. Another thread may be first.
             let source = KeyedSource::new(key.clone(), Arc::clone(&self.sources));
             let name = self.name_of(key);
-            let builder = TokenCache::builder(source);
-            #[cfg(feature = "metrics")]
-            let builder = builder.metrics(self.metrics.of_key(&name, self.name_keys.is_some()));
-            let builder = builder.unnumbered_name(name);
+            let builder = TokenCache::builder(source).unnumbered_name(name);
             let builder = (self.configure)(key, builder);
             let new = builder.build_keyed(KeyEntry::new(tick), &self.name);
-            let (cache, forgotten) = lock(&self.registry).get_or_insert(key, &new, now);
-            drop(forgotten);
-            cache
+            self.adopt(key, new, now)
         });
         self.recent.insert(key.clone(), cache.clone());
+        cache
+    }
+
+    /// The key's cache: the new one, or the one of another thread that was first. Events and metrics
+    /// have the used one only.
+    fn adopt(&self, key: &K, new: TokenCache, now: Instant) -> TokenCache {
+        let mut registry = lock(&self.registry);
+        let (cache, forgotten) = registry.get_or_insert(key, &new, now);
+        let adopted =
+            new.inner.key_entry.as_ref().filter(|_| Arc::ptr_eq(&cache.inner, &new.inner));
+        if let Some(entry) = adopted {
+            entry.adopt();
+            #[cfg(feature = "metrics")]
+            let _ = entry.metrics.set(self.metrics.of_key(&cache.inner));
+        }
+        drop(registry);
+        drop(forgotten);
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = adopted.and_then(|entry| entry.metrics.get()) {
+            metrics.open();
+        }
         cache
     }
 
