@@ -12,13 +12,13 @@
 //! | --- | --- | --- | --- | --- |
 //! | `oauth_client_token_requests_total` | counter | requests | `outcome`, `reason` | Token requests, and acquisitions that failed before one. `outcome`: `success` or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
 //! | `oauth_client_acquisition_duration_seconds` | histogram | seconds | `outcome` | Acquisitions, with all their attempts and pauses. `outcome`: `success` or `failure`. |
-//! | `oauth_client_token_expiry_timestamp_seconds` | gauge | seconds | | When the cached token is no longer used, as Unix time: its expiry minus the leeway. 0: there is no token. |
-//! | `oauth_client_token_lifetime_seconds` | gauge | seconds | | The lifetime of the cached token. 0: there is no token. |
+//! | `oauth_client_token_expiry_timestamp_seconds` | gauge | seconds | | When the token that was cached last is no longer used, as Unix time: its expiry minus the leeway. It keeps its value after the expiry, until another token is cached. 0: none was cached yet, or it was discarded. |
+//! | `oauth_client_token_lifetime_seconds` | gauge | seconds | | The lifetime of the token that was cached last. 0: none was cached yet, or it was discarded. |
 //! | `oauth_client_waits_total` | counter | requests | | Requests that waited for a token. |
 //! | `oauth_client_wait_duration_seconds` | histogram | seconds | | How long they waited. The requests that waited for one acquisition are recorded with their mean, so that `_sum` and `_count` are exact. |
 //! | `oauth_client_rejections_total` | counter | rejections | `action` | Series of rejections by APIs, by [the cache's reaction](crate::event::RejectionAction::as_str). |
 //! | `oauth_client_replays_total` | counter | requests | `reason` | Requests that were [sent again](crate::event::ReplayReason::as_str). |
-//! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | seconds | | The earliest next acquisition after a failure, as Unix time. 0: the last acquisition succeeded. |
+//! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | seconds | | The earliest next acquisition after a failure, as Unix time. 0: no cooldown began since the last success, or it was ended by hand. |
 //! | `oauth_client_caches` | gauge | caches | `readiness` | How many caches have this [readiness](crate::cache::Readiness). 1 for the readiness of a single cache, and 0 for the others. |
 //!
 //! An expiry is a timestamp because a gauge of the remaining life is outdated at once. Compare it
@@ -53,9 +53,9 @@
 //! fn observer(requests: Counter, durations: Histogram) -> impl Fn(&Event) + Send + Sync {
 //!     move |event| {
 //!         let (outcome, took) = match event.kind() {
-//!             EventKind::Acquired { took, .. } | EventKind::Refreshed { took, .. } => {
-//!                 ("success", Some(took))
-//!             }
+//!             EventKind::Acquired { took, .. }
+//!             | EventKind::Refreshed { took, .. }
+//!             | EventKind::Discarded { took, .. } => ("success", Some(took)),
 //!             EventKind::AcquisitionFailed { took, error, .. } => (error.code(), Some(took)),
 //!             EventKind::AttemptFailed { error, .. } => (error.code(), None),
 //!             _ => return,
@@ -135,9 +135,9 @@ pub fn describe() {
     describe_gauge!(
         TOKEN_EXPIRY,
         Unit::Seconds,
-        "When the cached token is no longer used, as Unix time. 0: there is no token."
+        "When the token that was cached last is no longer used, as Unix time. 0: there is none."
     );
-    describe_gauge!(TOKEN_LIFETIME, Unit::Seconds, "Lifetime of the cached token.");
+    describe_gauge!(TOKEN_LIFETIME, Unit::Seconds, "Lifetime of the token that was cached last.");
     describe_counter!(WAITS, Unit::Count, "Requests that waited for a token.");
     describe_histogram!(WAIT_DURATION, Unit::Seconds, "How long requests waited for a token.");
     describe_counter!(REJECTIONS, Unit::Count, "Series of rejections of a token by APIs.");
@@ -195,6 +195,7 @@ impl ClientMetrics {
                 self.count_success(AcquisitionReason::Refresh, *took);
                 self.set_token_gauges(*lifetime, *expires_at);
             }
+            EventKind::Discarded { reason, took } => self.count_success(*reason, *took),
             EventKind::Offered { lifetime, expires_at } => {
                 self.set_token_gauges(*lifetime, *expires_at);
             }

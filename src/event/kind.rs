@@ -31,8 +31,9 @@ use crate::error::Error;
 #[non_exhaustive]
 pub enum EventKind {
     /// An acquisition started. Its task runs until [`Acquired`](Self::Acquired),
-    /// [`Refreshed`](Self::Refreshed) or [`AcquisitionFailed`](Self::AcquisitionFailed), unless its
-    /// runtime ends.
+    /// [`Refreshed`](Self::Refreshed), [`Discarded`](Self::Discarded) or
+    /// [`AcquisitionFailed`](Self::AcquisitionFailed). It has no end event if its runtime ends, or if
+    /// it was [`Abandoned`](Self::Abandoned).
     #[non_exhaustive]
     AcquisitionStarted {
         /// Why a token is acquired.
@@ -64,6 +65,16 @@ pub enum EventKind {
         /// When the new token is no longer used: its expiry minus the leeway.
         expires_at: SystemTime,
     },
+    /// A token was acquired and is not cached: it was requested before the cache was
+    /// [`Cleared`](Self::Cleared), its source [`Offered`](Self::Offered) a better one in the meantime,
+    /// or it had expired on arrival and the cached one has not.
+    #[non_exhaustive]
+    Discarded {
+        /// Why it was acquired.
+        reason: AcquisitionReason,
+        /// From the start of the acquisition to the token.
+        took: Duration,
+    },
     /// An acquisition failed. A token that is still valid stays in use.
     #[non_exhaustive]
     AcquisitionFailed {
@@ -81,7 +92,7 @@ pub enum EventKind {
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
     },
-    /// Requests waited for an acquisition. Once for each acquisition that requests waited for.
+    /// Requests waited for an acquisition. Emitted once per acquisition, if any request waited.
     #[non_exhaustive]
     Waited {
         /// How many requests waited, including those that gave up.
@@ -286,6 +297,7 @@ impl EventKind {
             Self::AcquisitionStarted { .. } => "acquisition_started",
             Self::Acquired { .. } => "acquired",
             Self::Refreshed { .. } => "refreshed",
+            Self::Discarded { .. } => "discarded",
             Self::AcquisitionFailed { .. } => "acquisition_failed",
             Self::Waited { .. } => "waited",
             Self::CooldownEntered { .. } => "cooldown_entered",

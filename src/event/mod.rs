@@ -16,6 +16,7 @@
 //! | [`NonceRequired`](EventKind::NonceRequired) | DEBUG | nonce required, sending the token request again | `reason`, `server` |
 //! | [`Acquired`](EventKind::Acquired) | DEBUG | access token acquired | `reason`, `took`, `lifetime` |
 //! | [`Refreshed`](EventKind::Refreshed) | DEBUG | access token refreshed ahead of expiry | `took`, `lifetime`, `remaining` |
+//! | [`Discarded`](EventKind::Discarded) | DEBUG | access token not cached | `reason`, `took` |
 //! | [`ScopeNarrowed`](EventKind::ScopeNarrowed) | WARN | less scope granted than requested | `requested`, `granted` |
 //! | [`AcquisitionFailed`](EventKind::AcquisitionFailed) | WARN | access token acquisition failed | `reason`, `code`, `attempts`, `failures`, `took`, `next_attempt_in`, `error` |
 //! | [`Abandoned`](EventKind::Abandoned) | WARN | acquisition abandoned: its runtime is not driven | `age` |

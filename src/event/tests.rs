@@ -33,6 +33,7 @@ fn samples() -> Vec<EventKind> {
         K::NonceRequired { reason, server: text() },
         K::Acquired { reason, took: S, lifetime: S, expires_at },
         K::Refreshed { took: S, lifetime: S, remaining: S, expires_at },
+        K::Discarded { reason, took: S },
         K::ScopeNarrowed { requested: text(), granted: text() },
         K::AcquisitionFailed {
             reason,

@@ -21,6 +21,7 @@ impl EventKind {
             Self::AcquisitionStarted { .. }
             | Self::Acquired { .. }
             | Self::Refreshed { .. }
+            | Self::Discarded { .. }
             | Self::AcquisitionFailed { .. }
             | Self::AttemptFailed { .. }
             | Self::Abandoned { .. }
@@ -65,6 +66,9 @@ impl EventKind {
                     ?remaining,
                     "access token refreshed ahead of expiry"
                 );
+            }
+            Self::Discarded { reason, took } => {
+                log!(DEBUG, client, reason = reason.as_str(), ?took, "access token not cached");
             }
             Self::AcquisitionFailed {
                 reason,

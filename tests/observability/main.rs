@@ -1,5 +1,6 @@
 //! Events, log lines, spans and metrics, as an operator sees them. In virtual time against the mocks.
 
+mod acquisitions;
 #[path = "../support/log.rs"]
 #[allow(dead_code)] // Each test uses a part of it.
 mod log;

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::{Effects, State, hold::NewSnapshot};
 use crate::{
     cache::{
-        acquisition::{Acquisition, Outcome},
+        acquisition::{Acquisition, Outcome, Plan},
         backoff::FailureBackoff,
         settings::Settings,
         suspend::ClockSample,
@@ -42,7 +42,7 @@ impl State {
             }
             // The waiters ask again, and start another acquisition.
             Some(Ok(token)) if self.is_cleared(&token, acquisition.plan.starts_at) => {
-                (Outcome::Lost, Vec::new())
+                (Outcome::Lost, vec![discarded(&acquisition, now)])
             }
             Some(Ok(token)) => {
                 let requested = completed.called_at.get().copied();
@@ -70,6 +70,16 @@ impl State {
             self.new_snapshot(token, started, now, draw, settings);
         self.has_had_token = true;
         let took = now.saturating_duration_since(started);
+        let is_expired = snapshot.expired_on_arrival;
+        self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
+        let keeps_offered = acquisition.overtaken && self.keeps_offered(&snapshot, now);
+        // The cached token is better.
+        let is_worse = is_expired && !is_same && self.has_unexpired(now);
+        if keeps_offered || is_worse {
+            let used = if keeps_offered { self.updated(now) } else { snapshot };
+            let events = [discarded(acquisition, now)].into_iter().chain(left).collect();
+            return (Outcome::Token(used), events);
+        }
         let remaining =
             self.held.as_ref().map(|held| held.expires_at.saturating_duration_since(now));
         let event = match (acquisition.plan.reason, remaining) {
@@ -79,15 +89,6 @@ impl State {
             (reason, _) => EventKind::Acquired { reason, took, lifetime, expires_at },
         };
         let mut events: Vec<_> = [event].into_iter().chain(left).collect();
-        let is_expired = snapshot.expired_on_arrival;
-        self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
-        if acquisition.overtaken && self.keeps_offered(&snapshot, now) {
-            return (Outcome::Token(self.updated(now)), events);
-        }
-        if is_expired && !is_same && self.has_unexpired(now) {
-            // The cached token is better.
-            return (Outcome::Token(snapshot), events);
-        }
         events.extend(self.hold(snapshot, is_same, requested, now, settings));
         (Outcome::Token(self.updated(now)), events)
     }
@@ -119,4 +120,10 @@ impl State {
         self.backoff.failure = Some(failure);
         (Outcome::Failed(shared), [event].into_iter().chain(entered).collect())
     }
+}
+
+/// The event of a token that arrived and is not cached.
+fn discarded(acquisition: &Acquisition, now: Instant) -> EventKind {
+    let Plan { reason, starts_at, .. } = acquisition.plan;
+    EventKind::Discarded { reason, took: now.saturating_duration_since(starts_at) }
 }
