@@ -215,8 +215,11 @@ impl TokenCacheBuilder {
     }
 
     /// Sets a closure that receives [`Event`]s, in addition to `tracing`. Default: none. It runs on
-    /// the task that caused the event, outside of every lock: keep it short, and do not block. A
-    /// panic in it is caught and logged.
+    /// the task that caused the event, outside of every lock. A panic in it is caught and logged.
+    ///
+    /// Keep it short, and do not block. The waiters of an acquisition that ends do not wait for it, but
+    /// the next acquisition starts after the events that led to it, and the token request is sent after
+    /// [`AcquisitionStarted`](crate::event::EventKind::AcquisitionStarted).
     ///
     /// # Examples
     ///

@@ -109,3 +109,44 @@ async fn an_acquisition_that_was_cleared_has_an_end() {
     assert_eq!(ends, [&"acquisition_started", &"discarded", &"acquisition_started", &"acquired"]);
     assert_eq!(successes(&scrape, "cleared", "missing"), 2.0);
 }
+
+/// The event of a rejection comes before those of the acquisition that it causes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn events_come_in_order_on_several_threads() {
+    for _ in 0..200 {
+        let numbers = std::sync::atomic::AtomicUsize::new(0);
+        let (tokens, kinds) = observed("ordered", move |_: AcquireContext| {
+            let number = numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            std::future::ready(token(&format!("token-{number}"), HOUR))
+        });
+        let rejected = tokens.get().await.unwrap();
+        tokens.replacement(&rejected).await.unwrap();
+        // The last owner reports the end, so all events are there.
+        drop(tokens);
+        while kinds.lock().unwrap().last() != Some(&"closed") {
+            tokio::task::yield_now().await;
+        }
+        // The first acquisition may be reported late: its waiters are woken first.
+        let kinds = kinds.lock().unwrap();
+        let last = |kind| kinds.iter().rposition(|it| *it == kind).unwrap();
+        let order = ["rejected", "acquisition_started", "acquired"].map(last);
+        assert!(order.is_sorted(), "{kinds:?}");
+    }
+}
+
+/// An observer of the end of an acquisition delays none of its waiters.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_waiter_does_not_wait_for_the_observer() {
+    let (release, blocked) = std::sync::mpsc::channel::<()>();
+    let blocked = Mutex::new(blocked);
+    let source = |_: AcquireContext| std::future::ready(token("abc", HOUR));
+    let tokens = TokenCache::builder(source).name("blocked").observer(move |event| {
+        if event.kind().as_str() == "acquired" {
+            blocked.lock().unwrap().recv().unwrap();
+        }
+    });
+    let tokens = tokens.build();
+    let waited = tokio::time::timeout(10 * S, tokens.get()).await;
+    release.send(()).unwrap();
+    assert_eq!(waited.unwrap().unwrap().secret(), "abc");
+}
