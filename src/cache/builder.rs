@@ -282,7 +282,7 @@ impl TokenCacheBuilder {
     }
 
     fn chosen_name(&self) -> Arc<str> {
-        self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()))
+        self.name.clone().unwrap_or_else(|| Arc::from(sanitise(&self.source.name())))
     }
 
     fn into_inner(self, name: ClientName) -> CacheInner {
