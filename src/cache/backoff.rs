@@ -44,6 +44,8 @@ pub(super) struct FailureBackoff {
     /// The end of the cooldown while a valid token is cached. It may be later: a long `Retry-After`
     /// then fails no request.
     until_with_token: Instant,
+    /// It was reported that the cooldown has ended by hand.
+    pub(super) is_left: bool,
 }
 
 impl FailureBackoff {
@@ -74,6 +76,7 @@ impl FailureBackoff {
             error,
             until: now + pause.max(retry_after.min(settings.retry_after_cap)),
             until_with_token: now + pause.max(retry_after.min(settings.retry_after_cap_with_token)),
+            is_left: false,
         }
     }
 
@@ -81,6 +84,7 @@ impl FailureBackoff {
     pub(super) fn end(&mut self, now: Instant) {
         self.until = self.until.min(now);
         self.until_with_token = self.until_with_token.min(now);
+        self.is_left = true;
     }
 
     /// The end of the cooldown, with or without a valid cached token.

@@ -143,7 +143,7 @@ impl CacheInner {
     }
 
     pub(super) fn end_cooldown(self: &Arc<Self>) -> bool {
-        let ended = self.step(|state, now| (state.end_cooldown(now), Effects::default()));
+        let ended = self.step(|state, now| state.end_cooldown(now));
         if ended {
             self.warm_signal.send_replace(());
         }

@@ -102,19 +102,21 @@ pub enum EventKind {
         /// The sum of all waits.
         total: Duration,
     },
-    /// The first of a series of acquisitions failed: the cache pauses before the next one, and each
+    /// The first of a series of acquisitions failed, or the first after
+    /// [`end_cooldown`](crate::TokenCache::end_cooldown): the cache pauses before the next one, and each
     /// further failure makes the pause longer.
     #[non_exhaustive]
     CooldownEntered {
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
     },
-    /// A token arrived after one or more failures.
+    /// A token arrived after one or more failures, or
+    /// [`end_cooldown`](crate::TokenCache::end_cooldown) ended the cooldown.
     #[non_exhaustive]
     CooldownLeft {
         /// How many acquisitions failed in a row.
         failures: u32,
-        /// From the first of these failures to the token.
+        /// From the first of these failures to the token, or to the call.
         lasted: Duration,
     },
     /// The readiness of the cache changed. An expiry is noticed by the next request, since an idle

@@ -150,3 +150,24 @@ async fn a_waiter_does_not_wait_for_the_observer() {
     release.send(()).unwrap();
     assert_eq!(waited.unwrap().unwrap().secret(), "abc");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cooldown_that_was_ended_by_hand_is_left_and_entered_again() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
+    let source = |_: AcquireContext| std::future::ready(Err::<Token, _>(refused()));
+    let (tokens, kinds) = observed("cooling", source);
+    let end = || metric(&scrape, "cooldown_end_timestamp_seconds", "client=\"cooling\"");
+    for _ in 0..2 {
+        tokens.get().await.unwrap_err();
+        settle().await;
+        assert!(end() > 0.0);
+        assert!(tokens.end_cooldown());
+        assert_eq!(end(), 0.0);
+        tokio::time::sleep(2 * S).await;
+    }
+    let kinds = kinds.lock().unwrap();
+    let cooldowns: Vec<_> = kinds.iter().filter(|it| it.starts_with("cooldown")).collect();
+    let once = [&"cooldown_entered", &"cooldown_left"];
+    assert_eq!(cooldowns, [once, once].concat());
+}

@@ -107,7 +107,8 @@ impl State {
         let attempts = error.attempts();
         let failure = FailureBackoff::after(previous, error, now, draw, &settings.backoff);
         let next_attempt_in = failure.until(self.has_unexpired(now)) - now;
-        let entered = previous.is_none().then_some(EventKind::CooldownEntered { next_attempt_in });
+        let enters = previous.is_none_or(|previous| previous.is_left);
+        let entered = enters.then_some(EventKind::CooldownEntered { next_attempt_in });
         let event = EventKind::AcquisitionFailed {
             reason: acquisition.plan.reason,
             took: now.saturating_duration_since(acquisition.plan.starts_at),
