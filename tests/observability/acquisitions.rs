@@ -171,3 +171,24 @@ async fn a_cooldown_that_was_ended_by_hand_is_left_and_entered_again() {
     let once = [&"cooldown_entered", &"cooldown_left"];
     assert_eq!(cooldowns, [once, once].concat());
 }
+
+/// The acquisition for a rejection failed. After the cooldown a request starts another one.
+#[tokio::test(start_paused = true)]
+async fn the_retry_for_a_rejection_is_no_refresh() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
+    let answers =
+        [token("second", HOUR), Err(Error::new(ErrorKind::Transport)), token("first", HOUR)];
+    let answers = Mutex::new(Vec::from(answers));
+    let (tokens, kinds) = observed("retried", move |_: AcquireContext| {
+        std::future::ready(answers.lock().unwrap().pop().unwrap())
+    });
+    let rejected = tokens.get().await.unwrap();
+    tokens.invalidate(&rejected);
+    tokio::time::sleep(3 * S).await;
+    tokens.get().await.unwrap();
+    settle().await;
+    assert_eq!(tokens.peek().unwrap().secret(), "second");
+    assert_eq!(successes(&scrape, "retried", "rejected"), 1.0);
+    assert!(!kinds.lock().unwrap().contains(&"refreshed"));
+}

@@ -145,9 +145,16 @@ impl State {
         let starts_at = self.backoff.not_before.map_or(now, |not_before| not_before.max(now));
         let ends_by = starts_at + settings.acquisition_timeout;
         let held = self.held.as_ref().filter(|_| self.held_rejected);
+        // A refresh that is early since a rejection or a forced refresh is still owed.
+        let owed = if self.held_rejected {
+            AcquisitionReason::Rejected
+        } else {
+            AcquisitionReason::Forced
+        };
+        let is_owed = was_pending && reason == AcquisitionReason::Refresh;
         let acquisition = Arc::new(Acquisition::new(Plan {
             id: self.started,
-            reason,
+            reason: if is_owed { owed } else { reason },
             retry_owed: was_pending || reason.is_early(),
             // With no failure counted, the last acquisition never reached the server.
             probe: self.backoff.failure.as_ref().is_some_and(|failure| failure.failures > 0),
