@@ -71,84 +71,30 @@
 //! # drop(observer(Counter, Histogram));
 //! ```
 
+mod names;
 mod series;
 
-use std::time::{Duration, SystemTime};
-
-use metrics::{
-    SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, histogram,
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
 };
 
-pub(crate) use self::series::ClientSeries;
-use self::series::{Owner, ReadinessCounts};
+use metrics::{SharedString, counter, histogram};
+
+pub use self::names::describe;
+use self::{
+    names::{
+        ACQUISITION_DURATION, COOLDOWN_END, REJECTIONS, REPLAYS, STATES, TOKEN_EXPIRY,
+        TOKEN_LIFETIME, WAIT_DURATION, WAITS,
+    },
+    series::{Owner, ReadinessCounts, locked},
+};
 use crate::{
     clock::Clock,
     event::{AcquisitionReason, Event, EventKind, Readiness, contained},
-    sync::{Arc, Mutex, lock},
 };
 
-const TOKEN_REQUESTS: &str = "oauth_client_token_requests_total";
-const ACQUISITION_DURATION: &str = "oauth_client_acquisition_duration_seconds";
-const TOKEN_EXPIRY: &str = "oauth_client_token_expiry_timestamp_seconds";
-const TOKEN_LIFETIME: &str = "oauth_client_token_lifetime_seconds";
-const WAITS: &str = "oauth_client_waits_total";
-const WAIT_DURATION: &str = "oauth_client_wait_duration_seconds";
-const REJECTIONS: &str = "oauth_client_rejections_total";
-const REPLAYS: &str = "oauth_client_replays_total";
-const COOLDOWN_END: &str = "oauth_client_cooldown_end_timestamp_seconds";
-const CACHES: &str = "oauth_client_caches";
-
-const STATES: [Readiness; 4] =
-    [Readiness::Idle, Readiness::Ready, Readiness::Degraded, Readiness::Failed];
-
-/// The gauges of a single cache.
-const TOKEN_GAUGES: [&str; 3] = [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END];
-
-/// An increase is visible only if the counter was exported before. These have alerts.
-const OUTCOMES: [&str; 3] = ["success", "invalid_client", "unauthorized_client"];
-const ACTIONS: [&str; 2] = ["acquiring", "budget_exhausted"];
-
-const REASONS: [AcquisitionReason; 4] = [
-    AcquisitionReason::Missing,
-    AcquisitionReason::Refresh,
-    AcquisitionReason::Rejected,
-    AcquisitionReason::Forced,
-];
-
-/// Describes all metrics to the recorder of this program, with their units.
-///
-/// Each cache calls it when it is built. Call it if the recorder is installed later.
-///
-/// # Examples
-///
-/// ```
-/// use tower_oauth2_client_credentials::{Token, TokenCache, metrics, source::AcquireContext};
-///
-/// let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
-/// // The program installs its recorder here. Then:
-/// metrics::describe();
-/// # drop(tokens);
-/// ```
-pub fn describe() {
-    describe_counter!(TOKEN_REQUESTS, Unit::Count, "Token requests by outcome.");
-    describe_histogram!(ACQUISITION_DURATION, Unit::Seconds, "Duration of acquisitions.");
-    describe_gauge!(
-        TOKEN_EXPIRY,
-        Unit::Seconds,
-        "When the token that was cached last is no longer used, as Unix time. 0: there is none."
-    );
-    describe_gauge!(TOKEN_LIFETIME, Unit::Seconds, "Lifetime of the token that was cached last.");
-    describe_counter!(WAITS, Unit::Count, "Requests that waited for a token.");
-    describe_histogram!(WAIT_DURATION, Unit::Seconds, "How long requests waited for a token.");
-    describe_counter!(REJECTIONS, Unit::Count, "Series of rejections of a token by APIs.");
-    describe_counter!(REPLAYS, Unit::Count, "Requests that were sent again.");
-    describe_gauge!(
-        COOLDOWN_END,
-        Unit::Seconds,
-        "The earliest next acquisition after a failure, as Unix time. 0: there was no failure."
-    );
-    describe_gauge!(CACHES, Unit::Count, "How many caches have this readiness.");
-}
+pub(crate) use self::series::ClientSeries;
 
 /// Records the metrics of one cache from its events.
 pub(crate) struct ClientMetrics {
@@ -230,7 +176,7 @@ impl ClientMetrics {
             }
             EventKind::ReadinessChanged { from, to } => self.apply(delta(Some(*from), Some(*to))),
             EventKind::Closed => {
-                let reported = std::mem::take(&mut *lock(&self.reported));
+                let reported = std::mem::take(&mut *locked(&self.reported));
                 self.series.close(reported.map(|count| -count), self.owner);
             }
             _ => {}
@@ -263,7 +209,7 @@ impl ClientMetrics {
     }
 
     fn apply(&self, delta: ReadinessCounts) {
-        let mut reported = lock(&self.reported);
+        let mut reported = locked(&self.reported);
         reported.iter_mut().zip(delta).for_each(|(count, delta)| *count += delta);
         drop(reported);
         self.series.add(delta);

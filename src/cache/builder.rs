@@ -244,41 +244,44 @@ impl TokenCacheBuilder {
 
     /// Builds the cache. It requests no token yet.
     #[must_use = "an acquisition starts when the cache is used"]
-    pub fn build(mut self) -> TokenCache {
+    pub fn build(self) -> TokenCache {
         let name = ClientName::reserve(&self.chosen_name());
         #[cfg(feature = "metrics")]
         {
             let series = ClientSeries::of(name.get());
             let metrics = ClientMetrics::single(series, self.settings.clock.clone());
             metrics.open();
-            let observer = std::mem::take(&mut self.settings.observer);
-            self.settings.observer = observer.with_metrics(move |event| metrics.record(event));
+            Self::attach(self.recording(move |event| metrics.record(event)).into_inner(name))
         }
+        #[cfg(not(feature = "metrics"))]
         Self::attach(self.into_inner(name))
     }
 
     /// Builds a cache of a keyed cache, without a number. Nothing is recorded until its metrics are
     /// set.
     #[cfg(feature = "keyed")]
-    pub(super) fn build_keyed(
-        mut self,
-        key_entry: KeyEntry,
-        keyed: &Arc<ClientName>,
-    ) -> TokenCache {
+    pub(super) fn build_keyed(self, key_entry: KeyEntry, keyed: &Arc<ClientName>) -> TokenCache {
         let name = ClientName::unnumbered(self.chosen_name(), keyed);
         #[cfg(feature = "metrics")]
-        {
+        let this = {
             let metrics = Arc::clone(&key_entry.metrics);
-            let observer = std::mem::take(&mut self.settings.observer);
-            self.settings.observer = observer.with_metrics(move |event| {
+            self.recording(move |event| {
                 if let Some(metrics) = metrics.get() {
                     metrics.record(event);
                 }
-            });
-        }
-        let mut inner = self.into_inner(name);
+            })
+        };
+        #[cfg(not(feature = "metrics"))]
+        let this = self;
+        let mut inner = this.into_inner(name);
         inner.key_entry = Some(key_entry);
         Self::attach(inner)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn recording(mut self, record: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.settings.observer = self.settings.observer.with_metrics(record);
+        self
     }
 
     fn chosen_name(&self) -> Arc<str> {

@@ -1,21 +1,20 @@
 //! The time series with one value of the label `client`.
 
-use std::{collections::BTreeMap, mem};
+use std::{
+    collections::BTreeMap,
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+};
 
 use metrics::{Counter, SharedString, counter, gauge};
 
-use super::{
+use super::names::{
     ACTIONS, CACHES, OUTCOMES, REASONS, REJECTIONS, STATES, TOKEN_GAUGES, TOKEN_REQUESTS, describe,
 };
-use crate::{
-    event::{AcquisitionReason, contained},
-    sync::{Arc, Weak},
-};
+use crate::event::{AcquisitionReason, contained};
 
-/// The series of all live clients by name, so that no two have the same label. The standard
-/// library's mutex, because loom's cannot be in a `static`.
-static SERIES: std::sync::Mutex<BTreeMap<Arc<str>, Weak<ClientSeries>>> =
-    std::sync::Mutex::new(BTreeMap::new());
+/// The series of all live clients by name, so that no two have the same label.
+static SERIES: Mutex<BTreeMap<Arc<str>, Weak<ClientSeries>>> = Mutex::new(BTreeMap::new());
 
 /// How many caches have each readiness, in the order of [`STATES`].
 pub(super) type ReadinessCounts = [i64; 4];
@@ -27,7 +26,7 @@ pub(super) type Owner = u64;
 #[derive(Debug)]
 pub(crate) struct ClientSeries {
     client: Arc<str>,
-    values: std::sync::Mutex<Values>,
+    values: Mutex<Values>,
 }
 
 #[derive(Debug, Default)]
@@ -196,6 +195,6 @@ impl Drop for ResetOnPanic<'_> {
     }
 }
 
-fn locked<T>(mutex: &std::sync::Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -25,7 +25,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
         "source client_auth dpop jose skew transport clock net secret_file limits sync token error event",
     ),
     ("source", "token event error"),
-    ("metrics", "event"),
+    ("metrics", "event clock"),
     ("event", "error"),
     ("skew", "event"),
     ("dpop", "jose skew clock sync token event error"),

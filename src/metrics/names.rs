@@ -1,0 +1,68 @@
+//! The names of the metrics, and the values of their labels.
+
+use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+
+use crate::event::{AcquisitionReason, Readiness};
+
+pub(super) const TOKEN_REQUESTS: &str = "oauth_client_token_requests_total";
+pub(super) const ACQUISITION_DURATION: &str = "oauth_client_acquisition_duration_seconds";
+pub(super) const TOKEN_EXPIRY: &str = "oauth_client_token_expiry_timestamp_seconds";
+pub(super) const TOKEN_LIFETIME: &str = "oauth_client_token_lifetime_seconds";
+pub(super) const WAITS: &str = "oauth_client_waits_total";
+pub(super) const WAIT_DURATION: &str = "oauth_client_wait_duration_seconds";
+pub(super) const REJECTIONS: &str = "oauth_client_rejections_total";
+pub(super) const REPLAYS: &str = "oauth_client_replays_total";
+pub(super) const COOLDOWN_END: &str = "oauth_client_cooldown_end_timestamp_seconds";
+pub(super) const CACHES: &str = "oauth_client_caches";
+
+pub(super) const STATES: [Readiness; 4] =
+    [Readiness::Idle, Readiness::Ready, Readiness::Degraded, Readiness::Failed];
+
+/// The gauges of a single cache.
+pub(super) const TOKEN_GAUGES: [&str; 3] = [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END];
+
+/// An increase is visible only if the counter was exported before. These have alerts.
+pub(super) const OUTCOMES: [&str; 3] = ["success", "invalid_client", "unauthorized_client"];
+pub(super) const ACTIONS: [&str; 2] = ["acquiring", "budget_exhausted"];
+
+pub(super) const REASONS: [AcquisitionReason; 4] = [
+    AcquisitionReason::Missing,
+    AcquisitionReason::Refresh,
+    AcquisitionReason::Rejected,
+    AcquisitionReason::Forced,
+];
+
+/// Describes all metrics to the recorder of this program, with their units.
+///
+/// Each cache calls it when it is built. Call it if the recorder is installed later.
+///
+/// # Examples
+///
+/// ```
+/// use tower_oauth2_client_credentials::{Token, TokenCache, metrics, source::AcquireContext};
+///
+/// let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
+/// // The program installs its recorder here. Then:
+/// metrics::describe();
+/// # drop(tokens);
+/// ```
+pub fn describe() {
+    describe_counter!(TOKEN_REQUESTS, Unit::Count, "Token requests by outcome.");
+    describe_histogram!(ACQUISITION_DURATION, Unit::Seconds, "Duration of acquisitions.");
+    describe_gauge!(
+        TOKEN_EXPIRY,
+        Unit::Seconds,
+        "When the token that was cached last is no longer used, as Unix time. 0: there is none."
+    );
+    describe_gauge!(TOKEN_LIFETIME, Unit::Seconds, "Lifetime of the token that was cached last.");
+    describe_counter!(WAITS, Unit::Count, "Requests that waited for a token.");
+    describe_histogram!(WAIT_DURATION, Unit::Seconds, "How long requests waited for a token.");
+    describe_counter!(REJECTIONS, Unit::Count, "Series of rejections of a token by APIs.");
+    describe_counter!(REPLAYS, Unit::Count, "Requests that were sent again.");
+    describe_gauge!(
+        COOLDOWN_END,
+        Unit::Seconds,
+        "The earliest next acquisition after a failure, as Unix time. 0: there was no failure."
+    );
+    describe_gauge!(CACHES, Unit::Count, "How many caches have this readiness.");
+}
