@@ -29,6 +29,9 @@
 //! [`metrics_by_key`](crate::cache::KeyedTokenCacheBuilder::metrics_by_key) gives some of them labels of
 //! their own.
 //!
+//! If over 64 live caches have one name, those from the 65th share a label in the same way, such as
+//! `oauth#65+`.
+//!
 //! Counters that alerts watch are exported as 0 from the start, so that their first increase is visible.
 //!
 //! When the last owner of a cache is dropped, its gauges are set to 0. An alert on a timestamp

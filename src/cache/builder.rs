@@ -248,8 +248,11 @@ impl TokenCacheBuilder {
         let name = ClientName::reserve(&self.chosen_name());
         #[cfg(feature = "metrics")]
         {
-            let series = ClientSeries::of(name.get());
-            let metrics = ClientMetrics::single(series, self.settings.clock.clone());
+            let clock = self.settings.clock.clone();
+            let metrics = match name.shared_label() {
+                None => ClientMetrics::single(ClientSeries::of(name.get()), clock),
+                Some(label) => ClientMetrics::shared(ClientSeries::of(&label), clock),
+            };
             metrics.open();
             Self::attach(self.recording(move |event| metrics.record(event)).into_inner(name))
         }

@@ -20,6 +20,10 @@ struct Names {
     taken: BTreeSet<Arc<str>>,
 }
 
+/// How many clients of one name have a label each in metrics.
+#[cfg(feature = "metrics")]
+const MAX_LABELS: usize = 64;
+
 /// The numbers of the live clients of one name, from 1.
 #[derive(Default)]
 struct Numbers {
@@ -94,6 +98,15 @@ impl ClientName {
 
     pub(super) fn get(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// The label that this client shares with others in metrics, if there are many of its name. A
+    /// metrics system keeps each label for good.
+    #[cfg(feature = "metrics")]
+    pub(super) fn shared_label(&self) -> Option<Arc<str>> {
+        #[cfg_attr(not(feature = "keyed"), expect(irrefutable_let_patterns, reason = "one kind"))]
+        let Reservation::Own(base, number) = &self.reservation else { return None };
+        (*number > MAX_LABELS).then(|| Arc::from(format!("{base}#{}+", MAX_LABELS + 1)))
     }
 }
 

@@ -210,3 +210,18 @@ async fn a_recorder_that_panics_fails_no_cache() {
     assert_eq!(keys.get(&1).await.unwrap().secret(), "abc");
     assert!(log.read().contains("client=\"panicking\""), "{}", log.read());
 }
+
+#[tokio::test(start_paused = true)]
+async fn many_clients_of_one_name_share_a_label() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let (scrape, _guard) = (recorder.handle(), set_default_local_recorder(&recorder));
+    let clients: Vec<_> = (0..100).map(|_| single("crowd")).collect();
+    for client in &clients {
+        client.get().await.unwrap();
+    }
+    assert_eq!(clients[99].name(), "crowd#100");
+    assert_eq!((ready(&scrape, "crowd#64"), ready(&scrape, "crowd#65+")), (Some(1.0), Some(36.0)));
+    assert_eq!((ready(&scrape, "crowd#65"), lifetime(&scrape, "crowd#65+")), (None, None));
+    drop(clients);
+    assert_eq!(ready(&scrape, "crowd#65+"), Some(0.0));
+}
