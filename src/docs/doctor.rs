@@ -33,8 +33,9 @@
 //! some servers that ends the first. It tries DPoP, the other methods for the same credential, and whether
 //! the server decodes Basic credentials (RFC 6749 §2.3.1). Failed logins may lock an account.
 //!
-//! Any run stops after two failed logins. It also stops after a 429, a `Retry-After`, or a 403 of the token
-//! endpoint or API.
+//! Any run stops after two failed logins: a 401, `invalid_client`, or a 400 that may mean a failed login
+//! (`invalid_grant`, `invalid_request`, `access_denied`). It also stops after a 429, a `Retry-After`, or a
+//! 403 of the token endpoint or API.
 //!
 //! # Secrets
 //!
@@ -55,7 +56,7 @@
 //! | 3 | The server could not be reached: name, connection, TLS, proxy or timeout. |
 //! | 4 | The metadata could not be read, or is of another issuer. |
 //! | 5 | The server issued a token, but the API could not be reached or refused the token. |
-//! | 6 | The server throttles or blocks: 429, `Retry-After` or 403. |
+//! | 6 | The server or API throttles (429, `Retry-After`), or the token endpoint answers 403. |
 //!
 //! # Output
 //!

@@ -51,6 +51,8 @@ async fn a_wrong_issuer() {
     assert!(problem.contains("they differ in a slash at the end"), "{problem}");
     assert!(problem.contains(&format!("run again with --issuer {issuer}")), "{problem}");
     idp.set_metadata("issuer", "\"https://other.example.com\"");
+    // In the usual case the other place has no document.
+    idp.serve_metadata(tower_oauth2_client_credentials::testing::WellKnown::OAuth);
     let run = doctor(&with_secret(&["--issuer", &issuer])).await;
     let problem = run.problem(4);
     assert!(problem.contains("run again with --issuer https://other.example.com"), "{problem}");

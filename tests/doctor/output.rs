@@ -142,6 +142,32 @@ async fn a_secret_that_is_also_an_argument_is_replaced() {
 }
 
 #[tokio::test]
+async fn the_password_and_the_query_of_a_url_do_not_appear() {
+    for option in ["--token-url", "--issuer"] {
+        for format in [&[][..], &["--json"]] {
+            let arguments = [option, "http://user:pw7@127.0.0.1:9/t"];
+            let run = doctor(&with_secret(&[&arguments[..], format].concat())).await;
+            assert_eq!(run.code, 2);
+            let text = run.stdout + &run.stderr;
+            assert!(!text.contains("pw7") && !text.contains("user:"), "{text}");
+        }
+    }
+    let (idp, listening) = server(SECRET).await;
+    let url = listening.token_url() + "?api-key=Kcanary-0123456789";
+    let body = json!({"error": "invalid_request", "error_description": "bad /t?api-key=Kcanary-0123456789"});
+    let described = Response::builder().status(400).body(Bytes::from(body.to_string())).unwrap();
+    let moved = Response::builder().status(302).header("location", "/login/Kcanary-0123456789");
+    let user = Response::builder().status(302).header("location", "https://u:canary@a.example/");
+    for response in [described, moved.body(Bytes::new()).unwrap(), user.body(Bytes::new()).unwrap()]
+    {
+        idp.always(MockResponse::Raw(response));
+        let run = doctor(&with_secret(&["--token-url", &url])).await;
+        assert_eq!(run.code, 1);
+        check(&run.stdout);
+    }
+}
+
+#[tokio::test]
 async fn colors_are_for_terminals_only() {
     let (_idp, listening) = server(SECRET).await;
     let issuer = listening.issuer();

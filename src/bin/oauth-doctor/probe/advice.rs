@@ -3,6 +3,7 @@
 use tower_oauth2_client_credentials::{Error, ErrorKind};
 
 use super::{
+    discovery,
     exchange::{Answer, Kind},
     setup::{Server, Setup},
     variant::Variant,
@@ -20,13 +21,17 @@ pub(super) fn discovery(setup: &Setup<'_>, error: &Error) -> (Exit, String) {
         return unreachable(setup, error);
     }
     let more = match answer {
-        Some(answer) if error.code() == "issuer_mismatch" => {
-            let issuer = answer.document.as_ref().and_then(|it| it.get("issuer")?.as_str());
-            let issuer = issuer.map(|issuer| setup.secrets.clean(issuer));
-            format!(
-                "if that is the server you mean, run again with --issuer {}",
-                issuer.unwrap_or_default()
-            )
+        _ if error.code() == "issuer_mismatch" => {
+            // The last exchange may be of another place, which has no document.
+            let document =
+                discovery::document(setup).and_then(|exchange| exchange.answer?.document);
+            match document.as_ref().and_then(|it| it.get("issuer")?.as_str()) {
+                Some(issuer) => format!(
+                    "if that is the server you mean, run again with --issuer {}",
+                    setup.secrets.clean(issuer)
+                ),
+                None => "check --issuer".to_owned(),
+            }
         }
         Some(answer) if answer.is_html => page(answer),
         Some(answer) if answer.status.is_redirection() => moved(answer, "--issuer"),
@@ -87,6 +92,9 @@ pub(super) fn stopped(setup: &Setup<'_>) -> (Exit, String) {
     let pause = setup.recorder.exchanges().into_iter().rev();
     let pause = pause.filter_map(|exchange| exchange.answer?.retry_after).next();
     let what = match pause {
+        Some(pause) if pause.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("run again in {pause} s")
+        }
         Some(pause) => format!("run again after its Retry-After ({pause})"),
         None => "wait before you run this again, and check limits, firewall and allow-lists".into(),
     };

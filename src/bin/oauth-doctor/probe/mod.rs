@@ -73,6 +73,10 @@ async fn probe(setup: &Setup<'_>, report: &mut Report) {
     if let Some(Success { token: Some(token), .. }) = &success {
         api_accepts = api::probe(setup, token, report).await;
     }
+    if setup.recorder.is_blocked() && report.exit == Exit::Works {
+        let (exit, text) = advice::stopped(setup);
+        report.fail(exit, text);
+    }
     if setup.args.thorough {
         thorough::probe(setup, &server, &mut success, api_accepts, report).await;
     }

@@ -91,15 +91,13 @@ fn find(setup: &Setup<'_>, token: Option<&Token>) -> Vec<(&'static str, String)>
             "the answer has a refresh token, which RFC 6749 §4.4.3 advises against; it is not used",
         );
     }
-    let is_json = answer.content_type.as_ref().is_some_and(|text| text.contains("json"));
-    if !is_json {
+    if !answer.is_json {
         add(
             "content_type",
             "the content type of the token response is not JSON; it is read anyway",
         );
     }
-    let is_stored = answer.cache_control.as_ref().is_none_or(|text| !text.contains("no-store"));
-    if is_stored {
+    if !answer.is_no_store {
         add(
             "no_cache_control",
             "the token response lacks Cache-Control: no-store (RFC 6749 §5.1); have it added, so \

@@ -7,6 +7,9 @@ use serde_json::Value;
 
 use crate::secrets::Secrets;
 
+/// Stands for a `token_type` that is a number or the like.
+pub(super) const NOT_A_STRING: &str = "not a string";
+
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TokenAnswer {
     /// The form of `expires_in`, such as "a number".
@@ -33,7 +36,7 @@ impl TokenAnswer {
             lifetime_form: form(json.get("expires_in")),
             token_type: json.get("token_type").map(|it| match it.as_str() {
                 Some(text) => secrets.clean(text),
-                None => "not a text".to_owned(),
+                None => NOT_A_STRING.to_owned(),
             }),
             has_odd_scope: json.get("scope").is_some_and(|scope| !scope.is_string()),
             has_refresh_token: json.get("refresh_token").is_some_and(|it| !it.is_null()),

@@ -5,7 +5,9 @@ pub(crate) mod json;
 
 use serde_json::Value;
 
-use crate::{exit::Exit, lines::Lines, probe::exchange::Exchange, secrets::Secrets};
+use crate::{
+    exit::Exit, lines::Lines, probe::exchange::Exchange, recipe::public_part, secrets::Secrets,
+};
 
 pub(crate) struct Report {
     /// The issuer or token URL.
@@ -58,7 +60,7 @@ pub(crate) struct Finding {
 
 impl Report {
     pub(crate) fn new(server: &str) -> Self {
-        let server = server.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let server = public_part(server);
         Self {
             server,
             sections: Vec::new(),
