@@ -40,9 +40,9 @@
 //! # Secrets
 //!
 //! A secret is read from a variable (`--secret-env`) or a file, and never from the command line, which
-//! other users of the machine can see. The report contains no secret and no token, in any encoding. A
-//! server's text that repeats a part of one is left out. The query of a token URL and the password of a
-//! proxy are left out too.
+//! other users of the machine can see. The report contains no secret and no token: neither as it
+//! is, nor percent-encoded, escaped, in base64 or in hexadecimal. A server's text that repeats 8 characters of
+//! one in a row is left out. The query of a token URL, and user and password of any URL, are left out too.
 //!
 //! The token is sent to `--api` only if that is `https` or loopback.
 //!
@@ -57,11 +57,15 @@
 //! | 4 | The metadata could not be read, or is of another issuer. |
 //! | 5 | The server issued a token, but the API could not be reached or refused the token. |
 //! | 6 | The server or API throttles (429, `Retry-After`), or the token endpoint answers 403. |
+//! | 7 | The report could not be written. Token requests may have been sent. |
 //!
 //! # Output
 //!
 //! The report is written to standard output, warnings and mistakes in the arguments to standard error.
 //! Colors are used on a terminal only, unless `NO_COLOR` is set. `--color` overrides that.
+//!
+//! If a file or variable is wrong, there is no report, with `--json` either: standard output is empty, and
+//! the exit code is 2. A wrong URL gives a report.
 //!
 //! In JSON, each topic is an object (`discovery`, `connection`, `client_authentication`, `token`,
 //! `dpop`, `quirks`, `api`, `clock`). `findings` and `requests` are lists. `rust`, `environment`, `cargo`

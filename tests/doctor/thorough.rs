@@ -16,6 +16,12 @@ async fn thorough(server: &[&str], secret: &str) -> Run {
     doctor_with(&arguments, &[(VARIABLE, secret)]).await
 }
 
+/// The report for a person.
+async fn thorough_text(issuer: &str) -> String {
+    let arguments = with_secret(&["--issuer", issuer, "--thorough"]);
+    doctor_with(&arguments, &[(VARIABLE, PLAIN_SECRET)]).await.stdout
+}
+
 fn client(secret: &str) -> RegisteredClient {
     RegisteredClient::new(ID).secret(secret)
 }
@@ -111,7 +117,8 @@ async fn it_finds_that_basic_is_not_decoded() {
     assert_eq!(report["environment"]["OAUTH_AUTH_METHOD"], "client_secret_basic_raw");
     assert_eq!(report["client_authentication"]["basic_is_decoded"], false);
     let warning = texts(&report, "warning");
-    assert!(warning[0].contains("refuses client_secret_basic and accepts client_secret_basic_raw"));
+    let expected = "refuses client_secret_basic and accepts client_secret_basic_raw";
+    assert!(warning.iter().any(|it| it.contains(expected)), "{warning:?}");
     // With other characters, an extra request tells.
     let idp = build(PLAIN_SECRET);
     let listening = idp.listen().await.unwrap();
@@ -133,6 +140,12 @@ async fn it_finds_a_method_that_works() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     let report = run.json();
     assert!(report["rust"].as_str().unwrap().contains(".client_secret_post("));
+    assert!(texts(&report, "problem").is_empty(), "{}", run.stdout);
+    let line = thorough_text(&listening.issuer()).await;
+    assert!(
+        line.contains("\n  client_secret_post "),
+        "the name is a value of --auth-method: {line}"
+    );
     assert_eq!(report["client_authentication"]["accepted"], false, "the first method");
     assert_eq!(report["token"]["type"], "Bearer");
 }

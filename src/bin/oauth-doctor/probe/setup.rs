@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::{
     transport::{HyperTransport, HyperTransportBuilder},
 };
 
-use super::{recorder::Recorder, variant::Variant};
+use super::{advice, recorder::Recorder, variant::Variant};
 use crate::{
     args::Args, credential::Credential, method::Method, recipe::user_info, secrets::Secrets,
 };
@@ -67,6 +67,13 @@ impl<'a> Setup<'a> {
         let this = Self { args, credential, secrets, transport, recorder };
         this.check_url()?;
         Ok(this)
+    }
+
+    /// The client's secrets, without those of URLs.
+    pub(super) fn given_secrets(&self) -> Secrets {
+        let secrets = Secrets::default();
+        self.credential.secrets().for_each(|secret| secrets.add(secret));
+        secrets
     }
 
     /// The settings of all connections.
@@ -193,7 +200,7 @@ impl<'a> Setup<'a> {
         if variant.dpop {
             builder = builder.dpop(DpopKey::generate()).dpop_optional(true);
         }
-        builder.build().map_err(|error: Error| error.to_string())
+        builder.build().map_err(|error: Error| advice::in_options(&error))
     }
 }
 

@@ -186,6 +186,7 @@ fn recovered(report: &mut Report, text: impl Into<String>) {
     report.find(Level::Warning, text);
     if report.exit == Exit::NoToken {
         report.exit = Exit::Works;
+        report.lower_problems();
     }
 }
 

@@ -98,6 +98,15 @@ impl Report {
         self.find(Level::Problem, text);
     }
 
+    /// Makes warnings of problems that other settings avoid.
+    pub(crate) fn lower_problems(&mut self) {
+        for finding in &mut self.findings {
+            if finding.level == Level::Problem {
+                finding.level = Level::Warning;
+            }
+        }
+    }
+
     /// The last step before a report is printed.
     pub(crate) fn scrub(&mut self, secrets: &Secrets) {
         secrets.scrub(&mut self.server);
@@ -110,9 +119,6 @@ impl Report {
         }
         for exchange in &mut self.exchanges {
             secrets.scrub(&mut exchange.url);
-        }
-        if let Some(lines) = &mut self.lines {
-            lines.texts().for_each(|text| secrets.scrub(text));
         }
     }
 }
