@@ -65,7 +65,7 @@ pub(super) async fn probe(setup: &Setup<'_>, report: &mut Report) -> Option<Serv
 }
 
 /// The exchange that got the document.
-fn document(setup: &Setup<'_>) -> Option<Exchange> {
+pub(super) fn document(setup: &Setup<'_>) -> Option<Exchange> {
     let exchanges = setup.recorder.exchanges();
     exchanges.into_iter().rev().find(|exchange| {
         let answer = exchange.answer.as_ref();
