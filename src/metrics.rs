@@ -19,13 +19,15 @@
 //! | `oauth_client_rejections_total` | counter | rejections | `action` | Series of rejections by APIs, by [the cache's reaction](crate::event::RejectionAction::as_str). |
 //! | `oauth_client_replays_total` | counter | requests | `reason` | Requests that were [sent again](crate::event::ReplayReason::as_str). |
 //! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | seconds | | The earliest next acquisition after a failure, as Unix time. 0: the last acquisition succeeded. |
+//! | `oauth_client_last_failure_permanent` | gauge | | | 1: the last acquisition failed with a [permanent error](crate::Error::is_permanent), which needs operator action. 0 otherwise. |
 //! | `oauth_client_caches` | gauge | caches | `readiness` | How many caches have this [readiness](crate::cache::Readiness). 1 for the readiness of a single cache, and 0 for the others. |
 //!
 //! An expiry is a timestamp because a gauge of the remaining life is outdated at once. Compare it
 //! with `time()`.
 //!
 //! The caches of a [`KeyedTokenCache`](crate::KeyedTokenCache) share one `client`. They have no
-//! timestamps and no lifetime, and `oauth_client_caches` counts them.
+//! timestamps, no lifetime and no `oauth_client_last_failure_permanent`. `oauth_client_caches`
+//! counts them.
 //! [`metrics_by_key`](crate::cache::KeyedTokenCacheBuilder::metrics_by_key) gives some of them labels of
 //! their own.
 //!
@@ -92,6 +94,7 @@ const WAIT_DURATION: &str = "oauth_client_wait_duration_seconds";
 const REJECTIONS: &str = "oauth_client_rejections_total";
 const REPLAYS: &str = "oauth_client_replays_total";
 const COOLDOWN_END: &str = "oauth_client_cooldown_end_timestamp_seconds";
+const LAST_FAILURE_PERMANENT: &str = "oauth_client_last_failure_permanent";
 const CACHES: &str = "oauth_client_caches";
 
 const STATES: [Readiness; 4] =
@@ -136,6 +139,11 @@ pub fn describe() {
         Unit::Seconds,
         "The earliest next acquisition after a failure, as Unix time. 0: there was no failure."
     );
+    describe_gauge!(
+        LAST_FAILURE_PERMANENT,
+        Unit::Count,
+        "1: the last acquisition failed, and needs operator action."
+    );
     describe_gauge!(CACHES, Unit::Count, "How many caches have this readiness.");
 }
 
@@ -158,7 +166,7 @@ impl Label {
         for action in ["acquiring", "budget_exhausted"] {
             counter!(REJECTIONS, "client" => label.client.clone(), "action" => action).increment(0);
         }
-        for outcome in ["success", "invalid_client", "unauthorized_client"] {
+        for outcome in ["success", "invalid_client", "unauthorized_client", "credentials_refused"] {
             for reason in REASONS {
                 label.requests(outcome, reason).increment(0);
             }
@@ -236,6 +244,7 @@ impl ClientMetrics {
                     .record(*took);
                 let end = SystemTime::now().checked_add(*next_attempt_in);
                 self.gauge(COOLDOWN_END, end.map_or(0.0, unix));
+                self.gauge(LAST_FAILURE_PERMANENT, f64::from(u8::from(error.is_permanent())));
             }
             EventKind::CooldownLeft { .. } => self.gauge(COOLDOWN_END, 0.0),
             EventKind::Waited { requests, total, .. } => {
@@ -256,7 +265,7 @@ impl ClientMetrics {
             EventKind::Closed => {
                 let own = *locked(&self.own);
                 self.change(own.map(|count| -count));
-                for name in [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END] {
+                for name in [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END, LAST_FAILURE_PERMANENT] {
                     self.gauge(name, 0.0);
                 }
             }
@@ -281,6 +290,7 @@ impl ClientMetrics {
     fn token(&self, lifetime: Duration, expires_at: SystemTime) {
         self.gauge(TOKEN_EXPIRY, unix(expires_at));
         self.gauge(TOKEN_LIFETIME, lifetime.as_secs_f64());
+        self.gauge(LAST_FAILURE_PERMANENT, 0.0);
     }
 
     /// Sets a gauge that only a single cache has.

@@ -117,7 +117,11 @@ impl EndpointClient {
                 use Problem as K;
                 let may_have_moved = matches!(
                     error.problem(),
-                    K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody
+                    K::Transport
+                        | K::HttpStatus
+                        | K::CredentialsRefused
+                        | K::Redirect
+                        | K::MalformedBody
                 );
                 if may_have_moved || error.status().is_some_and(error_response::has_no_endpoint) {
                     self.endpoint.mark_stale();
