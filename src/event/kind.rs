@@ -121,8 +121,8 @@ pub enum EventKind {
         /// How the cache reacts.
         action: RejectionAction,
         /// The API's origin. `None` if it is not known: the caller reported the rejection, or the layer
-        /// has several origins and kept no copy of the request. Requests with the next token keep
-        /// their origin in any case, so a repeated rejection names it.
+        /// has several origins and kept no copy of the request. The first 64 requests with the next token
+        /// keep their origin, so a repeated rejection names it.
         origin: Option<String>,
     },
     /// A request is sent again.
