@@ -119,7 +119,6 @@ impl ErrorKind {
 mod tests {
     use std::collections::{HashMap, HashSet};
 
-    use super::*;
     use crate::error::{Error, Problem};
 
     /// The rows of the table in the documentation: name, cells.
