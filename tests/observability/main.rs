@@ -6,6 +6,7 @@ mod log;
 mod metrics;
 mod names;
 mod night;
+mod scope;
 mod spans;
 
 use std::time::Duration;
