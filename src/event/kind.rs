@@ -81,7 +81,7 @@ pub enum EventKind {
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
     },
-    /// Requests waited for an acquisition. Once for each acquisition that requests waited for.
+    /// Requests waited for an acquisition. Emitted once per acquisition, if any request waited.
     #[non_exhaustive]
     Waited {
         /// How many requests waited, including those that gave up.
@@ -131,7 +131,7 @@ pub enum EventKind {
         /// Why it is sent again.
         reason: ReplayReason,
         /// Where it is sent: scheme, host and port.
-        origin: String,
+        origin: Option<String>,
     },
     /// The token endpoint requires another DPoP nonce (RFC 9449 §8). The token request is sent again
     /// with it.
@@ -238,7 +238,7 @@ pub enum EventKind {
         reason: WithheldReason,
         /// Where the request goes: scheme, host and port, without userinfo. For
         /// [`OtherHost`](WithheldReason::OtherHost) the origin that its `Host` field names.
-        origin: String,
+        origin: Option<String>,
         /// Whether the request was refused.
         refused: bool,
     },

@@ -181,8 +181,8 @@ impl AuthorizedToken {
     #[cold]
     pub(crate) fn report_replayed(&self, reason: ReplayReason, uri: &Uri) {
         let observer = self.cache.observer();
-        if observer.is_watched() {
-            let origin = self.settings.api(Some(uri)).unwrap_or_default();
+        if observer.has_any_receiver() {
+            let origin = self.settings.api(Some(uri));
             observer.emit(EventKind::Replayed { reason, origin });
         }
     }

@@ -6,6 +6,7 @@ mod log;
 mod metrics;
 mod names;
 mod night;
+mod requests;
 mod scope;
 mod spans;
 
