@@ -19,13 +19,15 @@
 //! | `oauth_client_rejections_total` | counter | rejections | `action` | Series of rejections by APIs, by [the cache's reaction](crate::event::RejectionAction::as_str). |
 //! | `oauth_client_replays_total` | counter | requests | `reason` | Requests that were [sent again](crate::event::ReplayReason::as_str). |
 //! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | seconds | | The earliest next acquisition after a failure, as Unix time. 0: no cooldown began since the last success, or it was ended by hand. |
+//! | `oauth_client_last_failure_permanent` | gauge | | | 1: the last acquisition failed with a [permanent error](crate::Error::is_permanent), which needs operator action. 0 otherwise. |
 //! | `oauth_client_caches` | gauge | caches | `readiness` | How many caches have this [readiness](crate::cache::Readiness). 1 for the readiness of a single cache, and 0 for the others. |
 //!
 //! An expiry is a timestamp because a gauge of the remaining life is outdated at once. Compare it
 //! with `time()`.
 //!
 //! The caches of a [`KeyedTokenCache`](crate::KeyedTokenCache) share one `client`. They have no
-//! timestamps and no lifetime, and `oauth_client_caches` counts them.
+//! timestamps, no lifetime and no `oauth_client_last_failure_permanent`. `oauth_client_caches`
+//! counts them.
 //! [`metrics_by_key`](crate::cache::KeyedTokenCacheBuilder::metrics_by_key) gives some of them labels of
 //! their own.
 //!
@@ -87,8 +89,8 @@ use metrics::{SharedString, counter, histogram};
 pub use self::names::describe;
 use self::{
     names::{
-        ACQUISITION_DURATION, COOLDOWN_END, REJECTIONS, REPLAYS, STATES, TOKEN_EXPIRY,
-        TOKEN_LIFETIME, WAIT_DURATION, WAITS,
+        ACQUISITION_DURATION, COOLDOWN_END, LAST_FAILURE_PERMANENT, REJECTIONS, REPLAYS, STATES,
+        TOKEN_EXPIRY, TOKEN_LIFETIME, WAIT_DURATION, WAITS,
     },
     series::{Owner, ReadinessCounts, locked},
 };
@@ -160,7 +162,11 @@ impl ClientMetrics {
                 histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => "failure")
                     .record(*took);
                 let end = self.clock.read().wall.checked_add(*next_attempt_in);
-                self.set(&[(COOLDOWN_END, end.map_or(0.0, unix))]);
+                let permanent = f64::from(u8::from(error.is_permanent()));
+                self.set(&[
+                    (COOLDOWN_END, end.map_or(0.0, unix)),
+                    (LAST_FAILURE_PERMANENT, permanent),
+                ]);
             }
             EventKind::CooldownLeft { .. } => self.set(&[(COOLDOWN_END, 0.0)]),
             EventKind::Waited { requests, total, .. } => {
@@ -201,7 +207,11 @@ impl ClientMetrics {
     }
 
     fn set_token_gauges(&self, lifetime: Duration, expires_at: SystemTime) {
-        self.set(&[(TOKEN_EXPIRY, unix(expires_at)), (TOKEN_LIFETIME, lifetime.as_secs_f64())]);
+        self.set(&[
+            (TOKEN_EXPIRY, unix(expires_at)),
+            (TOKEN_LIFETIME, lifetime.as_secs_f64()),
+            (LAST_FAILURE_PERMANENT, 0.0),
+        ]);
     }
 
     /// Sets gauges that only a single cache has.

@@ -80,6 +80,13 @@ impl TokenCacheBuilder {
         self
     }
 
+    /// The observer of all keys.
+    #[cfg(feature = "keyed")]
+    pub(super) fn shared_observer(mut self, observer: Observer) -> Self {
+        self.settings.observer = observer;
+        self
+    }
+
     /// A name that other caches may have too.
     #[cfg(feature = "keyed")]
     pub(super) fn unnumbered_name(mut self, name: Arc<str>) -> Self {
@@ -238,7 +245,7 @@ impl TokenCacheBuilder {
     /// # drop(cache);
     /// ```
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.settings.observer = Observer::new(observer);
+        self.settings.observer = self.settings.observer.with_closure(observer);
         self
     }
 

@@ -345,7 +345,7 @@
 //!
 //! The module [`event`] lists all events with their log lines, and the spans. The feature `metrics` needs
 //! no observer: its module lists the metrics, and has an observer for OpenTelemetry. The example `metrics`
-//! serves them to Prometheus. The folder `ops/` of the repository has alert rules and a dashboard.
+//! serves these metrics to Prometheus. The folder `ops/` of the repository has alert rules and a dashboard.
 //!
 //! For a gauge of the remaining lifetime without that feature, report when the cached token expires:
 //! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no

@@ -31,6 +31,7 @@ use crate::{
     secret_file::{READ_TIMEOUT, ReadContext},
     skew::Skew,
     source::AcquireContext,
+    sync::{Mutex, lock},
     token::Token,
     transport::Transport,
 };
@@ -55,6 +56,8 @@ pub(super) struct EndpointClient {
     pub(super) body_cap: usize,
     pub(super) clock: Arc<dyn WallClock>,
     pub(super) skew: Skew,
+    /// The granted scope that was last reported as narrowed.
+    pub(super) narrowed_scope: Mutex<Option<String>>,
 }
 
 /// What one attempt is made with.
@@ -117,7 +120,11 @@ impl EndpointClient {
                 use Problem as K;
                 let may_have_moved = matches!(
                     error.problem(),
-                    K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody
+                    K::Transport
+                        | K::HttpStatus
+                        | K::CredentialsRefused
+                        | K::Redirect
+                        | K::MalformedBody
                 );
                 if may_have_moved || error.status().is_some_and(error_response::has_no_endpoint) {
                     self.endpoint.mark_stale();
@@ -230,16 +237,22 @@ impl EndpointClient {
         Ok(Exchanged { headers: parts.headers, token })
     }
 
-    /// The event of a granted scope that lacks a requested one. Some servers separate scopes by
-    /// commas.
+    /// The event of a granted scope that lacks a requested one, once for each change of the granted
+    /// scope. Some servers separate scopes by commas.
     pub(super) fn scope_narrowed(&self, token: &Token) -> Option<EventKind> {
-        let (requested, granted) = (self.parameters.scope()?, token.scope()?);
+        let requested = self.parameters.scope()?;
+        // A response without a scope grants the requested one (RFC 6749 §5.1).
+        let granted = token.scope().unwrap_or(requested);
         let parts = |scope| str::split(scope, [' ', ',']).filter(|part| !part.is_empty());
         let missing = |part| !parts(granted).any(|granted| granted == part);
-        parts(requested).any(missing).then(|| EventKind::ScopeNarrowed {
-            requested: requested.to_owned(),
-            granted: sanitise(granted),
-        })
+        let narrowed = parts(requested).any(missing).then(|| sanitise(granted));
+        let mut reported = lock(&self.narrowed_scope);
+        if *reported == narrowed {
+            return None;
+        }
+        reported.clone_from(&narrowed);
+        let granted = narrowed?;
+        Some(EventKind::ScopeNarrowed { requested: requested.to_owned(), granted })
     }
 }
 

@@ -35,6 +35,8 @@ pub(crate) enum Problem {
     RateLimited,
     /// An error status without an OAuth error code.
     HttpStatus,
+    /// 401 or 403 without an OAuth error code, unless a firewall or proxy sent it.
+    CredentialsRefused,
     /// A redirect, which is never followed for token requests.
     Redirect,
     /// A success whose body is not the JSON of RFC 6749 §5.1.
@@ -80,7 +82,7 @@ pub(crate) enum Problem {
 impl Problem {
     /// All problems, for tests.
     #[cfg(test)]
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::InvalidClient,
         Self::InvalidRequest,
         Self::InvalidScope,
@@ -96,6 +98,7 @@ impl Problem {
         Self::OtherOAuthError,
         Self::RateLimited,
         Self::HttpStatus,
+        Self::CredentialsRefused,
         Self::Redirect,
         Self::MalformedBody,
         Self::MissingAccessToken,
@@ -137,6 +140,7 @@ impl Problem {
             K::OtherOAuthError => "other_oauth_error",
             K::RateLimited => "rate_limited",
             K::HttpStatus => "http_status",
+            K::CredentialsRefused => "credentials_refused",
             K::Redirect => "redirect",
             K::MalformedBody => "malformed_body",
             K::MissingAccessToken => "missing_access_token",
@@ -178,7 +182,7 @@ impl Problem {
             | K::OtherOAuthError => ErrorKind::OAuth,
             // A 5xx status is this problem too, with any body.
             K::ServerError if code == Some("server_error") => ErrorKind::OAuth,
-            K::ServerError | K::HttpStatus => ErrorKind::HttpStatus,
+            K::ServerError | K::HttpStatus | K::CredentialsRefused => ErrorKind::HttpStatus,
             K::RateLimited => ErrorKind::RateLimited,
             K::Redirect => ErrorKind::Redirect,
             K::MalformedBody
@@ -259,6 +263,7 @@ impl Problem {
                 | K::InvalidDpopProof
                 | K::UseDpopNonce
                 | K::OtherOAuthError
+                | K::CredentialsRefused
                 | K::Redirect
                 | K::UnsupportedTokenType
                 | K::IssuerMismatch

@@ -134,8 +134,8 @@ pub enum EventKind {
         /// How the cache reacts.
         action: RejectionAction,
         /// The API's origin. `None` if it is not known: the caller reported the rejection, or the layer
-        /// has several origins and kept no copy of the request. Requests with the next token keep
-        /// their origin in any case, so a repeated rejection names it.
+        /// has several origins and kept no copy of the request. The first 64 requests with the next token
+        /// keep their origin, so a repeated rejection names it.
         origin: Option<String>,
     },
     /// A request is sent again.
@@ -144,7 +144,7 @@ pub enum EventKind {
         /// Why it is sent again.
         reason: ReplayReason,
         /// Where it is sent: scheme, host and port.
-        origin: String,
+        origin: Option<String>,
     },
     /// The token endpoint requires another DPoP nonce (RFC 9449 §8). The token request is sent again
     /// with it.
@@ -251,7 +251,7 @@ pub enum EventKind {
         reason: WithheldReason,
         /// Where the request goes: scheme, host and port, without userinfo. For
         /// [`OtherHost`](WithheldReason::OtherHost) the origin that its `Host` field names.
-        origin: String,
+        origin: Option<String>,
         /// Whether the request was refused.
         refused: bool,
     },

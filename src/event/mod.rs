@@ -69,6 +69,7 @@ mod reason;
 mod request;
 #[cfg(all(test, not(oauth_loom)))]
 mod tests;
+mod throttle;
 mod trace;
 
 pub(crate) use self::observer::UNNAMED;

@@ -37,7 +37,6 @@ mod slow;
 mod stage;
 #[cfg(all(test, not(oauth_loom)))]
 mod tests;
-mod throttle;
 
 use std::{fmt, marker::PhantomData};
 

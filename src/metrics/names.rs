@@ -13,16 +13,19 @@ pub(super) const WAIT_DURATION: &str = "oauth_client_wait_duration_seconds";
 pub(super) const REJECTIONS: &str = "oauth_client_rejections_total";
 pub(super) const REPLAYS: &str = "oauth_client_replays_total";
 pub(super) const COOLDOWN_END: &str = "oauth_client_cooldown_end_timestamp_seconds";
+pub(super) const LAST_FAILURE_PERMANENT: &str = "oauth_client_last_failure_permanent";
 pub(super) const CACHES: &str = "oauth_client_caches";
 
 pub(super) const STATES: [Readiness; 4] =
     [Readiness::Idle, Readiness::Ready, Readiness::Degraded, Readiness::Failed];
 
 /// The gauges of a single cache.
-pub(super) const TOKEN_GAUGES: [&str; 3] = [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END];
+pub(super) const TOKEN_GAUGES: [&str; 4] =
+    [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END, LAST_FAILURE_PERMANENT];
 
 /// An increase is visible only if the counter was exported before. These have alerts.
-pub(super) const OUTCOMES: [&str; 3] = ["success", "invalid_client", "unauthorized_client"];
+pub(super) const OUTCOMES: [&str; 4] =
+    ["success", "invalid_client", "unauthorized_client", "credentials_refused"];
 pub(super) const ACTIONS: [&str; 2] = ["acquiring", "budget_exhausted"];
 
 pub(super) const REASONS: [AcquisitionReason; 4] = [
@@ -63,6 +66,11 @@ pub fn describe() {
         COOLDOWN_END,
         Unit::Seconds,
         "The earliest next acquisition after a failure, as Unix time. 0: there was no failure."
+    );
+    describe_gauge!(
+        LAST_FAILURE_PERMANENT,
+        Unit::Count,
+        "1: the last acquisition failed, and needs operator action."
     );
     describe_gauge!(CACHES, Unit::Count, "How many caches have this readiness.");
 }

@@ -35,7 +35,7 @@ struct Values {
     caches: ReadinessCounts,
     caches_changed: bool,
     /// In the order of [`TOKEN_GAUGES`]. `None`: exported already.
-    token_gauges: [Option<f64>; 3],
+    token_gauges: [Option<f64>; 4],
     owner: Option<Owner>,
     owners: u64,
     is_exporting: bool,
@@ -133,7 +133,7 @@ impl ClientSeries {
             values.add(delta);
             if owner.is_some() && values.owner == owner {
                 values.owner = None;
-                values.token_gauges = [Some(0.0); 3];
+                values.token_gauges = [Some(0.0); 4];
             }
         });
     }
@@ -152,7 +152,7 @@ impl ClientSeries {
             let mut values = locked(&self.values);
             let caches = mem::take(&mut values.caches_changed).then_some(values.caches);
             let token_gauges = mem::take(&mut values.token_gauges);
-            if caches.is_none() && token_gauges == [None; 3] {
+            if caches.is_none() && token_gauges == [None; 4] {
                 values.is_exporting = false;
                 mem::forget(panicked);
                 return;
@@ -162,7 +162,7 @@ impl ClientSeries {
         }
     }
 
-    fn export(&self, caches: Option<ReadinessCounts>, token_gauges: [Option<f64>; 3]) {
+    fn export(&self, caches: Option<ReadinessCounts>, token_gauges: [Option<f64>; 4]) {
         for (count, readiness) in caches.into_iter().flatten().zip(STATES) {
             let readiness = readiness.as_str();
             // Two threads may report their changes out of order, so a count may be below 0 for a moment.

@@ -7,6 +7,8 @@ mod log;
 mod metrics;
 mod names;
 mod night;
+mod requests;
+mod scope;
 mod series;
 mod spans;
 

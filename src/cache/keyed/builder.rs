@@ -21,7 +21,7 @@ use super::{
 use crate::{
     cache::{TokenCacheBuilder, names::ClientName},
     error::{Error, sanitise},
-    event::UNNAMED,
+    event::{Event, Observer, UNNAMED},
     limits::MAX_SETTING,
     source::{ErasedSource, TokenSource},
     sync::{Arc, Mutex},
@@ -64,6 +64,7 @@ pub struct KeyedTokenCacheBuilder<K> {
     idle_time: Duration,
     acquisitions: usize,
     name: Arc<str>,
+    observer: Observer,
     name_keys: Option<Box<NameKeys<K>>>,
     #[cfg(feature = "metrics")]
     metrics_by_key: usize,
@@ -102,6 +103,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
             idle_time: Duration::from_secs(3600),
             acquisitions: 16,
             name: Arc::from(UNNAMED),
+            observer: Observer::default(),
             name_keys: None,
             #[cfg(feature = "metrics")]
             metrics_by_key: 0,
@@ -178,6 +180,16 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
         self
     }
 
+    /// Sets a closure that receives the [`Event`]s of all keys, in addition to `tracing`, and those of a
+    /// layer about requests for which it picked no key. Default: none.
+    ///
+    /// An observer that [`configure`](Self::configure) sets replaces it for that key. See
+    /// [`TokenCacheBuilder::observer`].
+    pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observer = self.observer.with_closure(observer);
+        self
+    }
+
     /// Sets a closure that changes the settings of each key's cache, such as its name or an
     /// observer that knows the key. Default: none.
     ///
@@ -193,7 +205,17 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     /// Builds the keyed cache. It has no key yet.
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> KeyedTokenCache<K> {
-        let Self { make, configure, capacity, idle_time, acquisitions, name, name_keys, .. } = self;
+        let Self {
+            make,
+            configure,
+            capacity,
+            idle_time,
+            acquisitions,
+            name,
+            observer,
+            name_keys,
+            ..
+        } = self;
         let name = Arc::new(ClientName::reserve(&name));
         let [limiter, retry_limiter] = [(); 2].map(|()| Limiter::new(acquisitions, capacity));
         let recent = Cache::with(
@@ -211,6 +233,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 configure,
                 #[cfg(feature = "metrics")]
                 metrics: KeyedMetrics::new(name.get(), self.metrics_by_key),
+                observer: observer.with_client(Arc::clone(name.get())),
                 name,
                 name_keys,
                 created_at: Instant::now(),

@@ -92,6 +92,8 @@ pub(super) struct KeyedInner<K> {
     pub(super) sources: Arc<Sources<K>>,
     pub(super) configure: Box<Configure<K>>,
     pub(super) name: Arc<ClientName>,
+    /// Has the name without a key.
+    pub(super) observer: Observer,
     #[cfg(feature = "metrics")]
     pub(super) metrics: KeyedMetrics,
     pub(super) name_keys: Option<Box<NameKeys<K>>>,
@@ -175,9 +177,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         self.inner.name.get()
     }
 
-    /// The observer of events about requests without a key.
-    pub(crate) fn observer(&self) -> Observer {
-        Observer::default().with_client(Arc::clone(self.client()))
+    /// The observer of events about requests for which no key was picked.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.inner.observer
     }
 
     /// The keys whose caches are kept, with their caches, in no order. Not a use of the caches, and
@@ -239,7 +241,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             // Built without the lock, as it runs the caller's code. Another thread may be first.
             let source = KeyedSource::new(key.clone(), Arc::clone(&self.sources));
             let name = self.name_of(key);
-            let builder = TokenCache::builder(source).unnumbered_name(name);
+            let builder = TokenCache::builder(source)
+                .shared_observer(self.observer.clone())
+                .unnumbered_name(name);
             let builder = (self.configure)(key, builder);
             let new = builder.build_keyed(KeyEntry::new(tick), &self.name);
             self.adopt(key, new, now)

@@ -9,7 +9,7 @@ use crate::{
     cache::{
         schedule::{Arrival, Deadlines},
         settings::Settings,
-        snapshot::{Replaced, Snapshot},
+        snapshot::{FirstRequests, Replaced, Snapshot},
         suspend::{ClockSample, SuspendWatch},
     },
     event::EventKind,
@@ -69,6 +69,7 @@ impl State {
             expires_at,
             expired_on_arrival: expires_at <= now,
             follows_rejection: self.held_rejected,
+            first_requests: FirstRequests::default(),
             replaced: Replaced::default(),
             copies: Striped::default(),
         });

@@ -33,7 +33,6 @@ use crate::{
     clock::{SystemClock, WallClock},
     error::{BoxError, Error, Problem},
     limits::MAX_SETTING,
-    skew::Skew,
     token::TokenType,
     transport::{self, TokenRequest, Transport},
 };
@@ -355,7 +354,8 @@ impl ClientCredentialsBuilder {
                 retry: self.retry,
                 body_cap: self.body_cap,
                 clock: self.clock,
-                skew: Skew::default(),
+                skew: Default::default(),
+                narrowed_scope: Default::default(),
             }),
         })
     }
