@@ -41,8 +41,8 @@
 //!
 //! A secret is read from a variable (`--secret-env`) or a file, and never from the command line, which
 //! other users of the machine can see. The report contains no secret and no token: neither as it
-//! is, nor percent-encoded, escaped, in base64 or in hexadecimal. A server's text that repeats 8 characters of
-//! one in a row is left out. The query of a token URL, and user and password of any URL, are left out too.
+//! is, nor percent-encoded, escaped, in base64 or in hexadecimal. A server's text that repeats 8
+//! characters of one in a row is left out. The query of a token URL, and user and password of any URL, are left out too.
 //!
 //! The token is sent to `--api` only if that is `https` or loopback.
 //!

@@ -139,6 +139,19 @@ async fn a_missing_secret() {
     assert!(run.code == 2 && run.stderr.contains("no credential: give --secret-env"));
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_secret_that_is_not_utf_8() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_oauth-doctor"));
+    command.args(with_secret(&["--token-url", "http://127.0.0.1:9/token"]));
+    let output = command.env(VARIABLE, OsStr::from_bytes(b"\xff\xfe")).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("the variable BILLING_SECRET is not UTF-8"), "{text}");
+}
+
 #[tokio::test]
 async fn an_expired_certificate() {
     let authority = Authority::new();

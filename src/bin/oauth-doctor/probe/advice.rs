@@ -4,9 +4,8 @@ use http::Uri;
 use tower_oauth2_client_credentials::{Error, ErrorKind};
 
 use super::{
-    discovery,
     exchange::{Answer, Kind},
-    setup::{Server, Setup},
+    setup::{Server, Setup, in_options},
     variant::Variant,
 };
 use crate::{exit::Exit, method::Method};
@@ -31,8 +30,7 @@ pub(super) fn discovery(setup: &Setup<'_>, error: &Error) -> (Exit, String) {
     let more = match answer {
         _ if error.code() == "issuer_mismatch" => {
             // The last exchange may be of another place, which has no document.
-            let document =
-                discovery::document(setup).and_then(|exchange| exchange.answer?.document);
+            let document = setup.last_document().and_then(|exchange| exchange.answer?.document);
             match document.as_ref().and_then(|it| it.get("issuer")?.as_str()) {
                 Some(issuer) => format!(
                     "if that is the server you mean, run again with --issuer {}",
@@ -87,11 +85,6 @@ pub(super) fn token(setup: &Setup<'_>, variant: Variant, error: &Error) -> (Exit
     // The advice for this program is shorter.
     let text = in_options(error).replace(LIBRARY_ADVICE, "");
     (Exit::NoToken, format!("{text}; {more}"))
-}
-
-/// The text of an error, with this program's options in place of the crate's functions.
-pub(super) fn in_options(error: &Error) -> String {
-    error.to_string().replace("or call allow_plain_http", "or add --allow-plain-http")
 }
 
 /// Whether the server refuses a request without a proof, or issues a token that needs one. Some servers

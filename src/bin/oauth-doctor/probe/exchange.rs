@@ -46,7 +46,7 @@ pub(crate) struct Answer {
     pub(crate) retry_after: Option<String>,
     /// Whether the content type is JSON.
     pub(crate) is_json: bool,
-    /// Whether caches are told not to store it.
+    /// Whether `Cache-Control` has `no-store`.
     pub(crate) is_no_store: bool,
     /// `Via`, or another field that only proxies and caches add.
     pub(crate) proxy_field: Option<String>,

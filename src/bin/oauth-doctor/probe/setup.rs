@@ -11,7 +11,11 @@ use tower_oauth2_client_credentials::{
     transport::{HyperTransport, HyperTransportBuilder},
 };
 
-use super::{advice, recorder::Recorder, variant::Variant};
+use super::{
+    exchange::{Exchange, Kind},
+    recorder::Recorder,
+    variant::Variant,
+};
 use crate::{
     args::Args, credential::Credential, method::Method, recipe::user_info, secrets::Secrets,
 };
@@ -74,6 +78,15 @@ impl<'a> Setup<'a> {
         let secrets = Secrets::default();
         self.credential.secrets().for_each(|secret| secrets.add(secret));
         secrets
+    }
+
+    /// The exchange that got the metadata document.
+    pub(super) fn last_document(&self) -> Option<Exchange> {
+        let exchanges = self.recorder.exchanges();
+        exchanges.into_iter().rev().find(|exchange| {
+            let answer = exchange.answer.as_ref();
+            exchange.kind == Kind::Metadata && answer.is_some_and(|it| it.document.is_some())
+        })
     }
 
     /// The settings of all connections.
@@ -200,8 +213,13 @@ impl<'a> Setup<'a> {
         if variant.dpop {
             builder = builder.dpop(DpopKey::generate()).dpop_optional(true);
         }
-        builder.build().map_err(|error: Error| advice::in_options(&error))
+        builder.build().map_err(|error: Error| in_options(&error))
     }
+}
+
+/// The text of an error, with this program's options in place of the crate's functions.
+pub(super) fn in_options(error: &Error) -> String {
+    error.to_string().replace("or call allow_plain_http", "or add --allow-plain-http")
 }
 
 /// Adds the password of a URL and the values of its query, which may be keys.
