@@ -174,3 +174,19 @@ async fn a_log_line_about_a_request_without_a_token_names_the_client() {
         assert!(line.contains(part), "{line}");
     }
 }
+
+/// Its events have the name of the source, because the source's cache does not get them again.
+#[tokio::test(start_paused = true)]
+async fn reading_the_metadata_names_the_source() {
+    let (log, _guard) = logged(tracing::Level::WARN);
+    let idp = server();
+    let source = ClientCredentials::discover("https://idp.test")
+        .client_secret_post("orders", SECRET)
+        .grant_type("urn:example:grant")
+        .transport(idp.service())
+        .build()
+        .unwrap();
+    source.server_metadata().await.unwrap();
+    let log = log.take();
+    assert!(log.contains("client=\"orders@idp.test\""), "{log}");
+}
