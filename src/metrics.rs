@@ -10,7 +10,7 @@
 //!
 //! | name | type | unit | other labels | meaning |
 //! | --- | --- | --- | --- | --- |
-//! | `oauth_client_token_requests_total` | counter | requests | `outcome`, `reason` | Token requests, and acquisitions that failed before one. `outcome`: `success` or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
+//! | `oauth_client_token_requests_total` | counter | requests | `outcome`, `reason` | Token requests, and acquisitions that failed before one. `outcome`: `success`, `credentials_refused` for a 401 or 403 without an OAuth code, or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
 //! | `oauth_client_acquisition_duration_seconds` | histogram | seconds | `outcome` | Acquisitions, with all their attempts and pauses. `outcome`: `success` or `failure`. |
 //! | `oauth_client_token_expiry_timestamp_seconds` | gauge | seconds | | When the token that was cached last is no longer used, as Unix time: its expiry minus the leeway. It keeps its value after the expiry, until another token is cached. 0: none was cached yet, or it was discarded. |
 //! | `oauth_client_token_lifetime_seconds` | gauge | seconds | | The lifetime of the token that was cached last. 0: none was cached yet, or it was discarded. |
@@ -155,10 +155,10 @@ impl ClientMetrics {
                 self.count_request("use_dpop_nonce", *reason)
             }
             EventKind::AttemptFailed { reason, error, .. } => {
-                self.count_request(error.code(), *reason);
+                self.count_request(error.problem().outcome(), *reason);
             }
             EventKind::AcquisitionFailed { reason, took, error, next_attempt_in, .. } => {
-                self.count_request(error.code(), *reason);
+                self.count_request(error.problem().outcome(), *reason);
                 histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => "failure")
                     .record(*took);
                 let end = self.clock.read().wall.checked_add(*next_attempt_in);

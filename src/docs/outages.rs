@@ -28,7 +28,7 @@
 //! | `invalid_client`, `invalid_scope`, … | is sent at once | that error | one attempt, then cooldowns of 30 s to 60 s | `p6_permanent_errors_begin_at_thirty_seconds` |
 //! | a credential file whose read hangs, read before | is sent at once | is served with the last credential | the usual requests | `the_last_good_secret_is_used_while_the_file_cannot_be_read` |
 //! | a credential file whose read hangs, never read | is sent at once | `credentials`, naming the file | nothing | `the_error_names_the_file_and_neither_other_clients_nor_the_shutdown_wait_for_it` |
-//! | 401 or 403 without an OAuth code | is sent at once | `credentials_refused`, with the server's words | one attempt, then cooldowns of 30 s to 60 s | `refused_credentials_without_a_code_cool_down_for_30_seconds_at_least` |
+//! | 401 or 403 without an OAuth code | is sent at once | `http_status`, with the server's words | one attempt, then cooldowns of 30 s to 60 s | `refused_credentials_without_a_code_cool_down_for_30_seconds_at_least` |
 //! | 403 with `Retry-After` or an HTML page | is sent at once | `http_status`, naming a firewall or proxy | the usual attempts and cooldowns | `a_401_and_a_403_without_a_code_are_refused_credentials` |
 //! | a response that takes longer than the token's lifetime | | is sent once with that token | at most one acquisition a second | `p5_a_token_that_is_expired_on_arrival_serves_its_acquisitions_waiters_once`, `p5_tokens_that_expire_on_arrival_are_requested_at_most_once_a_second` |
 //! | the same token is returned again | is sent at once | gets it | asked again after half of the remaining lifetime | `every_promise_holds_under_every_fault` |

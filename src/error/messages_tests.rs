@@ -84,7 +84,7 @@ const MESSAGES: [(K, &str); 36] = [
     ),
     (
         K::CredentialsRefused,
-        "credentials_refused: the authorization server refuses these credentials without an \
+        "http_status: the authorization server refuses these credentials without an \
          OAuth error code; check the client id and secret, whether this client must \
          authenticate another way (basic, post, private_key_jwt, …), and the token URL",
     ),

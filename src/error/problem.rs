@@ -140,7 +140,8 @@ impl Problem {
             K::OtherOAuthError => "other_oauth_error",
             K::RateLimited => "rate_limited",
             K::HttpStatus => "http_status",
-            K::CredentialsRefused => "credentials_refused",
+            // The status is the fact; metrics tell them apart, see `outcome`.
+            K::CredentialsRefused => "http_status",
             K::Redirect => "redirect",
             K::MalformedBody => "malformed_body",
             K::MissingAccessToken => "missing_access_token",
@@ -161,6 +162,15 @@ impl Problem {
             K::Source => "source",
             K::Config => "config",
             K::Refused => "refused",
+        }
+    }
+
+    /// The outcome in metrics. Alerts need to know refused credentials.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn outcome(self) -> &'static str {
+        match self {
+            Self::CredentialsRefused => "credentials_refused",
+            problem => problem.as_str(),
         }
     }
 

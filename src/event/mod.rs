@@ -60,7 +60,8 @@
 //! | span | fields |
 //! | --- | --- |
 //! | `acquire_token` | `client`, `reason`, `probe`. It follows from the span of the request that started it. |
-//! | `token_request`, within it, one for each attempt | `attempt`, and OpenTelemetry's attributes of HTTP clients: `otel.kind`, `http.request.method`, `server.address`, `server.port`, `http.response.status_code`, `error.type` |
+//! | `token_request`, within it, one for each token request | `attempt`, and OpenTelemetry's attributes of HTTP clients: `otel.kind`, `http.request.method`, `server.address`, `server.port`, `http.response.status_code`, and after a failure `error.type` and `otel.status_code` (`ERROR`) |
+//! | `metadata_request`, within it, one for each URI of the server's metadata | the same without `attempt` |
 
 mod kind;
 mod observer;

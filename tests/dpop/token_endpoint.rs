@@ -161,7 +161,7 @@ async fn a_nonce_in_another_refusal_is_kept_and_not_tried_at_once() {
         (400, &["n1"][..], r#"{"error":"invalid_grant"}"#, "invalid_grant"),
         (401, &["n1"], r#"{"error":"invalid_client"}"#, "invalid_client"),
         (400, &["n1"], r#"{"error":"invalid_dpop_proof"}"#, "invalid_dpop_proof"),
-        (403, &["n1"], r#"{"error":{}}"#, "credentials_refused"),
+        (403, &["n1"], r#"{"error":{}}"#, "http_status"),
         (500, &["n1"], "", "server_error"),
         (302, &["n1"], "", "redirect"),
         (400, &["n1", "n2"], r#"{"error":"use_dpop_nonce"}"#, "use_dpop_nonce"),

@@ -194,3 +194,19 @@ async fn the_name_of_a_source_is_sanitised() {
     assert!(!name.contains(char::is_control) && name.len() < 300, "{name}");
     assert!(error.starts_with(&format!("client '{name}': ")), "{error}");
 }
+
+/// Its events have the name of the source, because the source's cache does not get them again.
+#[tokio::test(start_paused = true)]
+async fn reading_the_metadata_names_the_source() {
+    let (log, _guard) = logged(tracing::Level::WARN);
+    let idp = server();
+    let source = ClientCredentials::discover("https://idp.test")
+        .client_secret_post("orders", SECRET)
+        .grant_type("urn:example:grant")
+        .transport(idp.service())
+        .build()
+        .unwrap();
+    source.server_metadata().await.unwrap();
+    let log = log.take();
+    assert!(log.contains("client=\"orders@idp.test\""), "{log}");
+}
