@@ -10,7 +10,7 @@ use crate::metrics::{ClientMetrics, ClientSeries};
 use crate::{
     clock::{Clock, WallClock},
     error::sanitise,
-    event::{Event, Observer},
+    event::Event,
     limits::MAX_SETTING,
     source::{CacheHandle, ErasedSource, TokenSource},
     sync::Arc,
@@ -82,7 +82,7 @@ impl TokenCacheBuilder {
 
     /// The observer of all keys.
     #[cfg(feature = "keyed")]
-    pub(super) fn shared_observer(mut self, observer: Observer) -> Self {
+    pub(super) fn shared_observer(mut self, observer: crate::event::Observer) -> Self {
         self.settings.observer = observer;
         self
     }
