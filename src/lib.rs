@@ -48,11 +48,12 @@
 //!
 //! * **A token is cached.** The layer adds it and calls the client. If its refresh is due, the
 //!   request starts the refresh in the background and does not wait for it.
-//! * **No token is cached.** All requests wait for one acquisition, each for at most 30 s, and share
-//!   its result. The request that started it may be dropped.
+//! * **No token is cached.** All requests wait for one *acquisition* (a token request with its
+//!   retries), each for at most 30 s, and share its result. The request that started it may be
+//!   dropped.
 //! * **The authorization server fails.** A token that is still valid stays in use. Without one,
-//!   requests fail at once with the remembered error. The number of token requests follows a backoff
-//!   and not the traffic.
+//!   requests share the acquisition's error. During the cooldown after it they fail at once with that
+//!   error. The number of token requests follows a backoff and not the traffic.
 //! * **The API rejects the token** (401). The token is replaced, and the request is sent again once
 //!   if its body can be sent again. An API that rejects every token causes few token requests, and
 //!   does not stop requests to other APIs.
@@ -88,7 +89,7 @@
 //! | [`replay`], [`grpc`] | replay policies; the gRPC form of the layer |
 //! | [`cache`] | the settings of a cache, readiness, many tokens by key |
 //! | [`endpoint`], [`client_auth`] | requesting tokens from an authorization server |
-//! | [`source`] | [`TokenSource`], for tokens from another source |
+//! | [`source`] | [`TokenSource`], for tokens from elsewhere |
 //! | [`transport`] | HTTP clients for token requests and APIs |
 //! | [`config`] | settings from a file or the environment |
 //! | [`event`], [`token`], [`clock`] | events, tokens, the wall clock |
@@ -117,8 +118,8 @@
 //! | `testing-rustls` | no | TLS and client certificates for these mocks. |
 //! | `doctor` | no | The program `oauth-doctor`, see [`docs::doctor`]. Not for libraries. |
 //!
-//! Provided assertions (files, closures), client certificates, public clients and discovery need no
-//! other feature.
+//! Assertions that you supply (files, closures), public clients and discovery need no feature. Client
+//! certificates need `hyper-transport`, or your own transport that presents them.
 //!
 //! # Chapters
 //!

@@ -10,15 +10,16 @@
 //!
 //! | name | type | unit | other labels | meaning |
 //! | --- | --- | --- | --- | --- |
-//! | `oauth_client_token_requests_total` | counter | requests | `outcome`, `reason` | Token requests, and acquisitions that failed before one. Tokens and failures of other processes do not count. `outcome`: `success` or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
+//! | `oauth_client_token_requests_total` | counter | requests | `outcome`, `reason` | Token requests, and acquisitions that failed before one. Tokens and failures of other processes do not count. `outcome`: `success`, `credentials_refused` for a 401 or 403 without an OAuth code, or the [name of the problem](crate::Error::code). `reason`: [why a token was acquired](crate::event::AcquisitionReason::as_str). |
 //! | `oauth_client_acquisition_duration_seconds` | histogram | seconds | `outcome` | Acquisitions by this process, with all their attempts and pauses. `outcome`: `success` or `failure`. |
-//! | `oauth_client_token_expiry_timestamp_seconds` | gauge | seconds | | When the cached token is no longer used, as Unix time: its expiry minus the leeway. 0: there is no token. |
-//! | `oauth_client_token_lifetime_seconds` | gauge | seconds | | The lifetime of the cached token. 0: there is no token. |
+//! | `oauth_client_token_expiry_timestamp_seconds` | gauge | seconds | | When the token that was cached last is no longer used, as Unix time: its expiry minus the leeway. It keeps its value after the expiry, until another token is cached. 0: none was cached yet, or it was discarded. |
+//! | `oauth_client_token_lifetime_seconds` | gauge | seconds | | The lifetime of the token that was cached last. 0: none was cached yet, or it was discarded. |
 //! | `oauth_client_waits_total` | counter | requests | | Requests that waited for a token. |
 //! | `oauth_client_wait_duration_seconds` | histogram | seconds | | How long they waited. The requests that waited for one acquisition are recorded with their mean, so that `_sum` and `_count` are exact. |
 //! | `oauth_client_rejections_total` | counter | rejections | `action` | Series of rejections by APIs, by [the cache's reaction](crate::event::RejectionAction::as_str). |
 //! | `oauth_client_replays_total` | counter | requests | `reason` | Requests that were [sent again](crate::event::ReplayReason::as_str). |
-//! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | seconds | | The earliest next acquisition after a failure, as Unix time. 0: the last acquisition succeeded. |
+//! | `oauth_client_cooldown_end_timestamp_seconds` | gauge | seconds | | The earliest next acquisition after a failure, as Unix time. 0: no cooldown began since the last success, or it was ended by hand. |
+//! | `oauth_client_last_failure_permanent` | gauge | | | 1: the last acquisition failed with a [permanent error](crate::Error::is_permanent), which needs operator action. 0 otherwise. |
 //! | `oauth_client_caches` | gauge | caches | `readiness` | How many caches have this [readiness](crate::cache::Readiness). 1 for the readiness of a single cache, and 0 for the others. |
 //! | `oauth_client_store_operations_total` | counter | operations | `operation`, `outcome` | [Operations](crate::event::StoreOperation::as_str) of the store of shared tokens (feature `store`). `outcome`: `success`, `failure` or `timeout`. |
 //! | `oauth_client_store_operation_duration_seconds` | histogram | seconds | `operation` | How long they took, failed ones included. |
@@ -29,11 +30,15 @@
 //! with `time()`.
 //!
 //! The caches of a [`KeyedTokenCache`](crate::KeyedTokenCache) share one `client`. They have no
-//! timestamps and no lifetime, and `oauth_client_caches` counts them.
+//! timestamps, no lifetime and no `oauth_client_last_failure_permanent`. `oauth_client_caches`
+//! counts them.
 //! [`metrics_by_key`](crate::cache::KeyedTokenCacheBuilder::metrics_by_key) gives some of them labels of
 //! their own.
 //!
 //! Only clients with a store have the last four.
+//!
+//! If over 64 live caches have one name, those from the 65th share a label in the same way, such as
+//! `oauth#65+`.
 //!
 //! Counters that alerts watch are exported as 0 from the start, so that their first increase is visible.
 //!
@@ -62,10 +67,11 @@
 //!             // Tokens and failures of other processes are no token requests.
 //!             EventKind::Acquired { from: ResultOrigin::Store, .. }
 //!             | EventKind::Refreshed { from: ResultOrigin::Store, .. }
+//!             | EventKind::Discarded { from: ResultOrigin::Store, .. }
 //!             | EventKind::AcquisitionFailed { from: ResultOrigin::Store, .. } => return,
-//!             EventKind::Acquired { took, .. } | EventKind::Refreshed { took, .. } => {
-//!                 ("success", Some(took))
-//!             }
+//!             EventKind::Acquired { took, .. }
+//!             | EventKind::Refreshed { took, .. }
+//!             | EventKind::Discarded { took, .. } => ("success", Some(took)),
 //!             EventKind::AcquisitionFailed { took, error, .. } => (error.code(), Some(took)),
 //!             EventKind::AttemptFailed { error, .. } => (error.code(), None),
 //!             _ => return,
@@ -81,190 +87,113 @@
 //! # drop(observer(Counter, Histogram));
 //! ```
 
+mod names;
+mod series;
 mod store;
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::{Duration, SystemTime},
 };
 
-use metrics::{
-    Counter, SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram,
-    gauge, histogram,
+use metrics::{SharedString, counter, histogram};
+
+pub use self::names::describe;
+use self::{
+    names::{
+        ACQUISITION_DURATION, COOLDOWN_END, LAST_FAILURE_PERMANENT, REJECTIONS, REPLAYS, STATES,
+        TOKEN_EXPIRY, TOKEN_LIFETIME, WAIT_DURATION, WAITS,
+    },
+    series::{Owner, ReadinessCounts, locked},
+    store::Way,
+};
+use crate::{
+    clock::Clock,
+    event::{AcquisitionReason, Event, EventKind, Readiness, ResultOrigin, contained},
 };
 
-use self::store::{StoreMetrics, Way};
-use crate::event::{AcquisitionReason, Event, EventKind, Readiness, ResultOrigin};
-
-const TOKEN_REQUESTS: &str = "oauth_client_token_requests_total";
-const ACQUISITION_DURATION: &str = "oauth_client_acquisition_duration_seconds";
-const TOKEN_EXPIRY: &str = "oauth_client_token_expiry_timestamp_seconds";
-const TOKEN_LIFETIME: &str = "oauth_client_token_lifetime_seconds";
-const WAITS: &str = "oauth_client_waits_total";
-const WAIT_DURATION: &str = "oauth_client_wait_duration_seconds";
-const REJECTIONS: &str = "oauth_client_rejections_total";
-const REPLAYS: &str = "oauth_client_replays_total";
-const COOLDOWN_END: &str = "oauth_client_cooldown_end_timestamp_seconds";
-const CACHES: &str = "oauth_client_caches";
-
-const STATES: [Readiness; 4] =
-    [Readiness::Idle, Readiness::Ready, Readiness::Degraded, Readiness::Failed];
-
-const REASONS: [AcquisitionReason; 4] = [
-    AcquisitionReason::Missing,
-    AcquisitionReason::Refresh,
-    AcquisitionReason::Rejected,
-    AcquisitionReason::Forced,
-];
-
-/// Describes all metrics to the recorder of this program, with their units.
-///
-/// Each cache calls it when it is built. Call it if the recorder is installed later.
-///
-/// # Examples
-///
-/// ```
-/// use tower_oauth2_client_credentials::{Token, TokenCache, metrics, source::AcquireContext};
-///
-/// let tokens = TokenCache::new(|_: AcquireContext| async { Token::bearer("abc") });
-/// // The program installs its recorder here. Then:
-/// metrics::describe();
-/// # drop(tokens);
-/// ```
-pub fn describe() {
-    describe_counter!(TOKEN_REQUESTS, Unit::Count, "Token requests by outcome.");
-    describe_histogram!(ACQUISITION_DURATION, Unit::Seconds, "Duration of acquisitions.");
-    describe_gauge!(
-        TOKEN_EXPIRY,
-        Unit::Seconds,
-        "When the cached token is no longer used, as Unix time. 0: there is no token."
-    );
-    describe_gauge!(TOKEN_LIFETIME, Unit::Seconds, "Lifetime of the cached token.");
-    describe_counter!(WAITS, Unit::Count, "Requests that waited for a token.");
-    describe_histogram!(WAIT_DURATION, Unit::Seconds, "How long requests waited for a token.");
-    describe_counter!(REJECTIONS, Unit::Count, "Series of rejections of a token by APIs.");
-    describe_counter!(REPLAYS, Unit::Count, "Requests that were sent again.");
-    describe_gauge!(
-        COOLDOWN_END,
-        Unit::Seconds,
-        "The earliest next acquisition after a failure, as Unix time. 0: there was no failure."
-    );
-    describe_gauge!(CACHES, Unit::Count, "How many caches have this readiness.");
-    store::describe();
-}
-
-/// How many caches have each readiness, in the order of [`STATES`].
-type Counts = [i64; 4];
-
-/// The value of the label `client`, and the caches that have it.
-#[derive(Debug)]
-pub(crate) struct Label {
-    client: SharedString,
-    caches: Mutex<Counts>,
-    store: StoreMetrics,
-}
-
-impl Label {
-    pub(crate) fn new(client: &Arc<str>) -> Arc<Self> {
-        describe();
-        let client = SharedString::from_shared(Arc::clone(client));
-        let label = Self { client, caches: Mutex::default(), store: StoreMetrics::default() };
-        // An increase is visible only if the counter was exported before. These have alerts.
-        for action in ["acquiring", "budget_exhausted"] {
-            counter!(REJECTIONS, "client" => label.client.clone(), "action" => action).increment(0);
-        }
-        for outcome in ["success", "invalid_client", "unauthorized_client"] {
-            for reason in REASONS {
-                label.requests(outcome, reason).increment(0);
-            }
-        }
-        Arc::new(label)
-    }
-
-    fn requests(&self, outcome: &'static str, reason: AcquisitionReason) -> Counter {
-        let (client, reason) = (self.client.clone(), reason.as_str());
-        counter!(TOKEN_REQUESTS, "client" => client, "outcome" => outcome, "reason" => reason)
-    }
-
-    /// Adds to the counts, and exports them under the lock, so that no older value comes last.
-    fn add(&self, added: Counts) {
-        let mut caches = locked(&self.caches);
-        for ((count, added), readiness) in caches.iter_mut().zip(added).zip(STATES) {
-            *count += added;
-            // Two threads may report changes in the other order, so a count may be below 0 for a moment.
-            let gauge =
-                gauge!(CACHES, "client" => self.client.clone(), "readiness" => readiness.as_str());
-            gauge.set((*count).max(0) as f64);
-        }
-    }
-}
+pub(crate) use self::series::ClientSeries;
 
 /// Records the metrics of one cache from its events.
 pub(crate) struct ClientMetrics {
-    label: Arc<Label>,
-    /// The label has this cache only, so it has gauges of its token.
-    is_single: bool,
-    /// The part of this cache in the counts of the label.
-    own: Mutex<Counts>,
+    series: Arc<ClientSeries>,
+    /// Token gauges are exported for this cache: no other cache has the label.
+    owner: Option<Owner>,
+    /// The part of this cache in the counts of the series.
+    reported: Mutex<ReadinessCounts>,
     /// The cache acquires tokens without its store.
     is_without_store: AtomicBool,
+    clock: Clock,
 }
 
 impl ClientMetrics {
-    /// For the only cache with this label.
-    pub(crate) fn single(client: &Arc<str>) -> Self {
-        Self::new(Label::new(client), true)
+    /// For the only cache with this label. With another one it is as [`shared`](Self::shared).
+    pub(crate) fn single(series: Arc<ClientSeries>, clock: Clock) -> Self {
+        let owner = series.own();
+        Self { owner, ..Self::shared(series, clock) }
+    }
+
+    /// For the successor of the only cache with this label, which may still report its end.
+    #[cfg(feature = "keyed")]
+    pub(crate) fn succeeding(series: Arc<ClientSeries>, clock: Clock) -> Self {
+        let owner = Some(series.succeed());
+        Self { owner, ..Self::shared(series, clock) }
     }
 
     /// For one of many caches with this label.
-    #[cfg(feature = "keyed")]
-    pub(crate) fn shared(label: Arc<Label>) -> Self {
-        Self::new(label, false)
+    pub(crate) fn shared(series: Arc<ClientSeries>, clock: Clock) -> Self {
+        let is_without_store = AtomicBool::new(false);
+        Self { series, owner: None, reported: Mutex::default(), is_without_store, clock }
     }
 
-    fn new(label: Arc<Label>, is_single: bool) -> Self {
-        let own = change(None, Some(Readiness::Idle));
-        label.add(own);
-        let is_without_store = AtomicBool::new(false);
-        Self { label, is_single, own: Mutex::new(own), is_without_store }
+    /// Counts the cache. Nothing is recorded before. A panic of the recorder is logged.
+    pub(crate) fn open(&self) {
+        self.series.register();
+        contained(self.series.name(), || self.apply(delta(None, Some(Readiness::Idle))));
     }
 
     pub(crate) fn record(&self, event: &Event) {
         match event.kind() {
             EventKind::Acquired { reason, from, took, lifetime, expires_at } => {
-                self.acquired(*reason, *from, *took);
-                self.token(*lifetime, *expires_at);
+                self.count_acquired(*reason, *from, *took);
+                self.set_token_gauges(*lifetime, *expires_at);
             }
             EventKind::Refreshed { from, took, lifetime, expires_at, .. } => {
-                self.acquired(AcquisitionReason::Refresh, *from, *took);
-                self.token(*lifetime, *expires_at);
+                self.count_acquired(AcquisitionReason::Refresh, *from, *took);
+                self.set_token_gauges(*lifetime, *expires_at);
+            }
+            EventKind::Discarded { reason, from: ResultOrigin::Source, took } => {
+                self.count_success(*reason, *took);
             }
             EventKind::Offered { from, lifetime, expires_at } => {
                 if *from == ResultOrigin::Store {
-                    StoreMetrics::took_token(&self.label.client, Way::Announcement);
+                    store::count_token(self.client(), Way::Announcement);
                 }
-                self.token(*lifetime, *expires_at);
+                self.set_token_gauges(*lifetime, *expires_at);
             }
-            EventKind::Cleared => {
-                self.gauge(TOKEN_EXPIRY, 0.0);
-                self.gauge(TOKEN_LIFETIME, 0.0);
+            EventKind::Cleared => self.set(&[(TOKEN_EXPIRY, 0.0), (TOKEN_LIFETIME, 0.0)]),
+            EventKind::NonceRequired { reason, .. } => {
+                self.count_request("use_dpop_nonce", *reason)
             }
-            EventKind::NonceRequired { reason, .. } => self.requested("use_dpop_nonce", *reason),
             EventKind::AttemptFailed { reason, error, .. } => {
-                self.requested(error.code(), *reason);
+                self.count_request(error.problem().outcome(), *reason);
             }
             EventKind::AcquisitionFailed { reason, from, took, error, next_attempt_in, .. } => {
                 if *from == ResultOrigin::Source {
-                    self.requested(error.code(), *reason);
-                    self.ended("failure", *took);
+                    self.count_request(error.problem().outcome(), *reason);
+                    self.time_acquisition("failure", *took);
                 }
-                let end = SystemTime::now().checked_add(*next_attempt_in);
-                self.gauge(COOLDOWN_END, end.map_or(0.0, unix));
+                let end = self.clock.read().wall.checked_add(*next_attempt_in);
+                let permanent = f64::from(u8::from(error.is_permanent()));
+                self.set(&[
+                    (COOLDOWN_END, end.map_or(0.0, unix)),
+                    (LAST_FAILURE_PERMANENT, permanent),
+                ]);
             }
-            EventKind::CooldownLeft { .. } => self.gauge(COOLDOWN_END, 0.0),
+            EventKind::CooldownLeft { .. } => self.set(&[(COOLDOWN_END, 0.0)]),
             EventKind::Waited { requests, total, .. } => {
                 counter!(WAITS, "client" => self.client()).increment((*requests).into());
                 let mean = *total / (*requests).max(1);
@@ -279,83 +208,81 @@ impl ClientMetrics {
                 let reason = reason.as_str();
                 counter!(REPLAYS, "client" => self.client(), "reason" => reason).increment(1);
             }
-            EventKind::ReadinessChanged { from, to } => self.change(change(Some(*from), Some(*to))),
+            EventKind::ReadinessChanged { from, to } => self.apply(delta(Some(*from), Some(*to))),
             EventKind::StoreUsed { operation, outcome, took } => {
-                StoreMetrics::used(&self.label.client, *operation, *outcome, *took);
+                store::count_operation(self.client(), *operation, *outcome, *took);
             }
             EventKind::SharingStopped { .. } => self.set_without_store(true),
             EventKind::SharingResumed => self.set_without_store(false),
             EventKind::Closed => {
                 self.set_without_store(false);
-                let own = *locked(&self.own);
-                self.change(own.map(|count| -count));
-                for name in [TOKEN_EXPIRY, TOKEN_LIFETIME, COOLDOWN_END] {
-                    self.gauge(name, 0.0);
-                }
+                let reported = std::mem::take(&mut *locked(&self.reported));
+                self.series.close(reported.map(|count| -count), self.owner);
             }
             _ => {}
         }
     }
 
     fn client(&self) -> SharedString {
-        self.label.client.clone()
+        self.series.client()
     }
 
-    fn requested(&self, outcome: &'static str, reason: AcquisitionReason) {
-        self.label.requests(outcome, reason).increment(1);
+    fn count_request(&self, outcome: &'static str, reason: AcquisitionReason) {
+        self.series.requests(outcome, reason).increment(1);
     }
 
-    fn acquired(&self, reason: AcquisitionReason, from: ResultOrigin, took: Duration) {
+    /// A token of another process is no token request.
+    fn count_acquired(&self, reason: AcquisitionReason, from: ResultOrigin, took: Duration) {
         match from {
-            ResultOrigin::Source => {
-                self.requested("success", reason);
-                self.ended("success", took);
-            }
-            ResultOrigin::Store => StoreMetrics::took_token(&self.label.client, Way::Acquisition),
+            ResultOrigin::Source => self.count_success(reason, took),
+            ResultOrigin::Store => store::count_token(self.client(), Way::Acquisition),
         }
     }
 
+    fn count_success(&self, reason: AcquisitionReason, took: Duration) {
+        self.count_request("success", reason);
+        self.time_acquisition("success", took);
+    }
+
     /// An acquisition by this process ended.
-    fn ended(&self, outcome: &'static str, took: Duration) {
+    fn time_acquisition(&self, outcome: &'static str, took: Duration) {
         histogram!(ACQUISITION_DURATION, "client" => self.client(), "outcome" => outcome)
             .record(took);
     }
 
     fn set_without_store(&self, is_without: bool) {
         if self.is_without_store.swap(is_without, Relaxed) != is_without {
-            let added = if is_without { 1 } else { -1 };
-            self.label.store.add_without_store(&self.label.client, added);
+            self.series.add_without_store(if is_without { 1 } else { -1 });
         }
     }
 
-    fn token(&self, lifetime: Duration, expires_at: SystemTime) {
-        self.gauge(TOKEN_EXPIRY, unix(expires_at));
-        self.gauge(TOKEN_LIFETIME, lifetime.as_secs_f64());
+    fn set_token_gauges(&self, lifetime: Duration, expires_at: SystemTime) {
+        self.set(&[
+            (TOKEN_EXPIRY, unix(expires_at)),
+            (TOKEN_LIFETIME, lifetime.as_secs_f64()),
+            (LAST_FAILURE_PERMANENT, 0.0),
+        ]);
     }
 
-    /// Sets a gauge that only a single cache has.
-    fn gauge(&self, name: &'static str, value: f64) {
-        if self.is_single {
-            gauge!(name, "client" => self.client()).set(value);
+    /// Sets gauges that only a single cache has.
+    fn set(&self, gauges: &[(&'static str, f64)]) {
+        if let Some(owner) = self.owner {
+            self.series.set(owner, gauges);
         }
     }
 
-    fn change(&self, added: Counts) {
-        let mut own = locked(&self.own);
-        own.iter_mut().zip(added).for_each(|(count, added)| *count += added);
-        drop(own);
-        self.label.add(added);
+    fn apply(&self, delta: ReadinessCounts) {
+        let mut reported = locked(&self.reported);
+        reported.iter_mut().zip(delta).for_each(|(count, delta)| *count += delta);
+        drop(reported);
+        self.series.add(delta);
     }
 }
 
-fn change(from: Option<Readiness>, to: Option<Readiness>) -> Counts {
+fn delta(from: Option<Readiness>, to: Option<Readiness>) -> ReadinessCounts {
     STATES.map(|it| i64::from(to == Some(it)) - i64::from(from == Some(it)))
 }
 
 fn unix(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-fn locked(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
-    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }

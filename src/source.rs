@@ -44,7 +44,8 @@ pub struct AcquireContext {
     pub reason: AcquisitionReason,
     /// The previous acquisition failed, so this one is a trial request: one attempt.
     ///
-    /// The source reads its credentials again. If it fails, the cache waits for a longer cooldown.
+    /// The source reads its credentials again. If this acquisition fails, the next
+    /// cooldown is longer.
     pub single_attempt: bool,
     /// When the cache gives up on the acquisition. `None` means never.
     pub deadline: Option<Instant>,
@@ -169,8 +170,9 @@ pub trait TokenSource: Send + Sync + 'static {
     /// built. The default does nothing.
     ///
     /// A source keeps the handle if its tokens can become worthless all at once, for instance when
-    /// the certificate that they are bound to is replaced. It also keeps it if tokens reach it
-    /// from elsewhere, such as from another process. A decorator passes it on to the inner source.
+    /// the certificate that they are bound to is replaced. A source also keeps the
+    /// handle if it receives tokens, such as from another process. A decorator passes the handle on to
+    /// the inner source.
     fn attach(&self, cache: CacheHandle) {
         drop(cache);
     }

@@ -338,7 +338,7 @@ pub trait ProofOfPossession: Send + Sync + 'static {
     /// An [`Error`] of any kind if there is no proof. The request is not sent then.
     fn prove(&self, method: &Method, uri: &Uri, token: &Token) -> Result<HeaderValue, Error>;
 
-    /// Stores the nonce in a response (RFC 9449 §8.2, §9) of any status. `uri` is the request's URI.
+    /// Stores the nonce that a response of any status carries (RFC 9449 §8.2, §9). `uri` is the request's URI.
     ///
     /// Returns whether the response had a nonce. A request that was refused because of a missing
     /// nonce can be sent again then.

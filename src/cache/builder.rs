@@ -6,11 +6,11 @@ use std::{fmt, ops::RangeInclusive, time::Duration};
 use super::key_entry::KeyEntry;
 use super::{inner::CacheInner, names::ClientName, settings::Settings, token_cache::TokenCache};
 #[cfg(feature = "metrics")]
-use crate::metrics::ClientMetrics;
+use crate::metrics::{ClientMetrics, ClientSeries};
 use crate::{
     clock::{Clock, WallClock},
     error::sanitise,
-    event::{Event, Observer},
+    event::Event,
     limits::MAX_SETTING,
     source::{CacheHandle, ErasedSource, TokenSource},
     sync::Arc,
@@ -48,8 +48,6 @@ pub struct TokenCacheBuilder {
     source: Box<dyn ErasedSource>,
     name: Option<Arc<str>>,
     settings: Settings,
-    #[cfg(feature = "metrics")]
-    metrics: Option<ClientMetrics>,
 }
 
 // Here rather than in `token_cache`, so that imports run one way.
@@ -68,13 +66,7 @@ impl TokenCache {
 
 impl TokenCacheBuilder {
     pub(super) fn new(source: impl TokenSource) -> Self {
-        Self {
-            source: Box::new(source),
-            name: None,
-            settings: Settings::default(),
-            #[cfg(feature = "metrics")]
-            metrics: None,
-        }
+        Self { source: Box::new(source), name: None, settings: Settings::default() }
     }
 
     /// Sets the name of the OAuth client, in events, errors and metrics. It must contain no secret. Default:
@@ -87,17 +79,17 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// A name that other caches may have too.
+    /// The observer of all keys.
     #[cfg(feature = "keyed")]
-    pub(super) fn shared_name(mut self, name: Arc<str>) -> Self {
-        self.name = Some(name);
+    pub(super) fn shared_observer(mut self, observer: crate::event::Observer) -> Self {
+        self.settings.observer = observer;
         self
     }
 
-    /// The metrics, if they have not the name of this cache only.
-    #[cfg(all(feature = "keyed", feature = "metrics"))]
-    pub(super) fn metrics(mut self, metrics: ClientMetrics) -> Self {
-        self.metrics = Some(metrics);
+    /// A name that other caches may have too.
+    #[cfg(feature = "keyed")]
+    pub(super) fn unnumbered_name(mut self, name: Arc<str>) -> Self {
+        self.name = Some(name);
         self
     }
 
@@ -115,8 +107,8 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Sets the fraction of the lifetime before expiry at which the refresh starts; a random value
-    /// from this range per token. Default: 0.15 to 0.30.
+    /// Sets how long before expiry the refresh starts, as a fraction of the lifetime. Each token gets a
+    /// random value from this range. Default: 0.15 to 0.30.
     ///
     /// Values outside 0 to 0.6 count as the nearer end. NaN counts as 0.
     pub fn refresh_lead(mut self, fractions: RangeInclusive<f64>) -> Self {
@@ -152,11 +144,11 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Sets how long requests wait for the result of a trial request that another request made.
-    /// Default: 1 s. With zero they do not wait.
+    /// Sets how long callers wait for the first acquisition after a cooldown if another caller started
+    /// it. Then they fail with the last error. Default: 1 s. With zero they do not wait.
     ///
-    /// The trial request, or *probe*, is the first token request after a cooldown. Requests that
-    /// have waited this long fail with the last error.
+    /// This acquisition, the *trial request* or *probe*, makes one attempt. It shows whether the
+    /// authorization server is back.
     pub fn probe_wait(mut self, wait: Duration) -> Self {
         self.settings.probe_wait = wait.min(MAX_SETTING);
         self
@@ -177,14 +169,15 @@ impl TokenCacheBuilder {
         self
     }
 
-    /// Sets the longest `Retry-After` that is honored without a valid token. Default: 5 minutes.
+    /// Sets the longest `Retry-After` that is honored without a valid token. A longer one counts as
+    /// this long. Default: 5 minutes.
     pub fn retry_after_cap(mut self, cap: Duration) -> Self {
         self.settings.timing.backoff.retry_after_cap = cap.min(MAX_SETTING);
         self
     }
 
-    /// Sets the longest `Retry-After` that is honored while a valid token is cached. Default: 1
-    /// hour.
+    /// Sets the longest `Retry-After` that is honored while a valid token is cached. A longer one
+    /// counts as this long. Default: 1 hour.
     pub fn retry_after_cap_with_token(mut self, cap: Duration) -> Self {
         self.settings.timing.backoff.retry_after_cap_with_token = cap.min(MAX_SETTING);
         self
@@ -194,11 +187,11 @@ impl TokenCacheBuilder {
     /// [`force_refresh`](TokenCache::force_refresh) cause, once the rejection budget of three
     /// acquisitions is used up.
     ///
-    /// The first three start without a delay, one after another. The next starts no sooner than the range's start after the
-    /// third. Each further interval is twice as long, up to the range's end. In between the API's 401
-    /// is returned. The budget is full again when a token reaches its scheduled refresh unrejected, or
-    /// after 30 minutes without a rejection. Default: 60 s to 10 minutes. Intervals below 1 s count as
-    /// 1 s.
+    /// The first three start without a delay, one after another. The fourth waits until 60 s (the
+    /// range's start) after the third. Each further interval is twice as long, up to the range's end.
+    /// In between, callers get the API's 401. The budget is full again when a token reaches its
+    /// scheduled refresh unrejected, or after 30 minutes without a rejection. Default: 60 s to 10
+    /// minutes. Intervals below 1 s count as 1 s.
     pub fn rejection_interval(mut self, interval: RangeInclusive<Duration>) -> Self {
         let (first, longest) = ordered(interval);
         let at_least = |interval: Duration| interval.max(MIN_REJECTION_INTERVAL);
@@ -220,16 +213,19 @@ impl TokenCacheBuilder {
     ///
     /// If the wall clock moves forward by over 5 s more than the monotonic clock, the machine was
     /// suspended, and the token is refreshed earlier by the difference. A token that may have
-    /// expired in the meantime is replaced. Requests wait for that for at most 1 s, so that a wall
-    /// clock which was only corrected causes no outage.
+    /// expired in the meantime is replaced. Requests wait for that for at most 1 s. So no
+    /// outage follows if nothing was suspended and the wall clock was just corrected.
     pub fn wall_clock(mut self, clock: impl WallClock) -> Self {
         self.settings.clock = Clock::new(clock);
         self
     }
 
     /// Sets a closure that receives [`Event`]s, in addition to `tracing`. Default: none. It runs on
-    /// the task that caused the event, outside of every lock: keep it short, and do not block. A
-    /// panic in it is caught and logged.
+    /// the task that caused the event, outside of every lock. A panic in it is caught and logged.
+    ///
+    /// Keep it short, and do not block. The waiters of an acquisition that ends do not wait for it, but
+    /// the next acquisition starts after the events that led to it, and the token request is sent after
+    /// [`AcquisitionStarted`](crate::event::EventKind::AcquisitionStarted).
     ///
     /// # Examples
     ///
@@ -248,35 +244,62 @@ impl TokenCacheBuilder {
     /// # drop(cache);
     /// ```
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.settings.observer = Observer::new(observer);
+        self.settings.observer = self.settings.observer.with_closure(observer);
         self
     }
 
     /// Builds the cache. It requests no token yet.
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> TokenCache {
-        let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
-        Self::attach(self.into_inner(ClientName::reserve(&name)))
+        let name = ClientName::reserve(&self.chosen_name());
+        #[cfg(feature = "metrics")]
+        {
+            let clock = self.settings.clock.clone();
+            let metrics = match name.shared_label() {
+                None => ClientMetrics::single(ClientSeries::of(name.get()), clock),
+                Some(label) => ClientMetrics::shared(ClientSeries::of(&label), clock),
+            };
+            metrics.open();
+            Self::attach(self.recording(move |event| metrics.record(event)).into_inner(name))
+        }
+        #[cfg(not(feature = "metrics"))]
+        Self::attach(self.into_inner(name))
     }
 
-    /// Builds a cache of a keyed cache.
+    /// Builds a cache of a keyed cache, without a number. Nothing is recorded until its metrics are
+    /// set.
     #[cfg(feature = "keyed")]
-    pub(super) fn build_keyed(self, key_entry: KeyEntry) -> TokenCache {
-        let name = self.name.clone().unwrap_or_else(|| Arc::from(self.source.name()));
-        // Not reserved: it is the name of the keyed cache, and maybe the key.
-        let mut inner = self.into_inner(ClientName::shared(name));
+    pub(super) fn build_keyed(self, key_entry: KeyEntry, keyed: &Arc<ClientName>) -> TokenCache {
+        let name = ClientName::unnumbered(self.chosen_name(), keyed);
+        #[cfg(feature = "metrics")]
+        let this = {
+            let metrics = Arc::clone(&key_entry.metrics);
+            self.recording(move |event| {
+                if let Some(metrics) = metrics.get() {
+                    metrics.record(event);
+                }
+            })
+        };
+        #[cfg(not(feature = "metrics"))]
+        let this = self;
+        let mut inner = this.into_inner(name);
         inner.key_entry = Some(key_entry);
         Self::attach(inner)
+    }
+
+    #[cfg(feature = "metrics")]
+    fn recording(mut self, record: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.settings.observer = self.settings.observer.with_metrics(record);
+        self
+    }
+
+    fn chosen_name(&self) -> Arc<str> {
+        self.name.clone().unwrap_or_else(|| Arc::from(sanitise(&self.source.name())))
     }
 
     fn into_inner(self, name: ClientName) -> CacheInner {
         let Self { source, mut settings, .. } = self;
         settings.observer = settings.observer.with_client(Arc::clone(name.get()));
-        #[cfg(feature = "metrics")]
-        {
-            let metrics = self.metrics.unwrap_or_else(|| ClientMetrics::single(name.get()));
-            settings.observer = settings.observer.with_metrics(move |event| metrics.record(event));
-        }
         CacheInner::new(source, name, settings)
     }
 

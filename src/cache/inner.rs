@@ -98,16 +98,17 @@ impl CacheInner {
         drop(state);
         drop((published, outdated, previous));
         let waited = effects.end.and_then(|(acquisition, outcome)| acquisition.end(outcome));
-        if let Some(acquisition) = effects.start {
-            self.start(acquisition);
-        }
         if readiness_changed {
             self.readiness_changed.send_replace(());
         }
-        // Last, so that a slow observer delays no waiter.
+        // After the waiters were woken: a slow observer delays none of them. Before the start: its task
+        // reports events too, and they come after those that led to it.
         let events = suspended.into_iter().chain(effects.events);
         for event in events.chain(readiness_event).chain(waited) {
             self.settings.observer.emit(event);
+        }
+        if let Some(acquisition) = effects.start {
+            self.start(acquisition);
         }
         result
     }
@@ -142,7 +143,7 @@ impl CacheInner {
     }
 
     pub(super) fn end_cooldown(self: &Arc<Self>) -> bool {
-        let ended = self.step(|state, now| (state.end_cooldown(now), Effects::default()));
+        let ended = self.step(|state, now| state.end_cooldown(now));
         if ended {
             self.warm_signal.send_replace(());
         }
@@ -225,6 +226,10 @@ impl CacheInner {
 
 impl Drop for CacheInner {
     fn drop(&mut self) {
+        #[cfg(feature = "keyed")]
+        if self.key_entry.as_ref().is_some_and(|entry| !entry.is_adopted()) {
+            return;
+        }
         self.settings.observer.emit(EventKind::Closed);
     }
 }

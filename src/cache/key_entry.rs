@@ -1,9 +1,13 @@
 //! The part of a cache that its keyed cache reads.
 
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+#[cfg(feature = "metrics")]
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use tokio::time::Instant;
 
+#[cfg(feature = "metrics")]
+use crate::metrics::ClientMetrics;
 use crate::{
     sync::{Arc, Mutex, lock},
     timing::{BackoffSettings, BackoffState},
@@ -14,6 +18,11 @@ pub(super) struct KeyEntry {
     backoff: Arc<StoredBackoff>,
     /// The tick in which the cache was last used.
     last_used: AtomicU32,
+    /// It is its key's cache. If two threads make one at once, the other one is never used.
+    is_adopted: AtomicBool,
+    /// Set when it is adopted.
+    #[cfg(feature = "metrics")]
+    pub(super) metrics: Arc<OnceLock<ClientMetrics>>,
 }
 
 /// The backoff state of one key. It outlives the cache.
@@ -28,7 +37,22 @@ struct Stored {
 
 impl KeyEntry {
     pub(super) fn new(tick: u32) -> Self {
-        Self { backoff: Arc::default(), last_used: AtomicU32::new(tick) }
+        Self {
+            backoff: Arc::default(),
+            last_used: AtomicU32::new(tick),
+            is_adopted: AtomicBool::new(false),
+            #[cfg(feature = "metrics")]
+            metrics: Arc::default(),
+        }
+    }
+
+    /// Called under the lock of the registry.
+    pub(super) fn adopt(&self) {
+        self.is_adopted.store(true, Relaxed);
+    }
+
+    pub(super) fn is_adopted(&self) -> bool {
+        self.is_adopted.load(Relaxed)
     }
 
     /// Called under the lock of the cache's state, so that the state of the last step is stored.

@@ -1,6 +1,6 @@
 //! The cached token as requests see it: immutable, and published through an `ArcSwap`.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::time::Instant;
 
@@ -35,10 +35,33 @@ pub(crate) struct Snapshot {
     pub(super) expired_on_arrival: bool,
     /// It replaced a token that an API rejected. The API may reject this one too.
     pub(super) follows_rejection: bool,
+    pub(super) first_requests: FirstRequests,
     pub(super) replaced: Replaced,
     /// A copy of the token for each stripe (group of threads), so that clones in different threads
     /// write to different reference counts.
     pub(super) copies: Striped<Token>,
+}
+
+/// How many requests with a token that follows a rejected one keep their URI. If the API rejects each
+/// token, one of the first requests shows it. Later requests allocate nothing (promise P10).
+const FIRST_REQUESTS: u8 = 64;
+
+/// Counts the first requests with a token. A clone starts at 0.
+#[derive(Default)]
+pub(super) struct FirstRequests(AtomicU8);
+
+impl FirstRequests {
+    /// Whether this is one of the first requests. `Relaxed` suffices, since no other data depends on it.
+    fn admit(&self) -> bool {
+        let more = |count| (count < FIRST_REQUESTS).then(|| count + 1);
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+    }
+}
+
+impl Clone for FirstRequests {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 /// A flag that is set when another snapshot is published. It is written once, so reading it is cheap
@@ -96,6 +119,11 @@ impl Snapshot {
         self.follows_rejection
     }
 
+    /// Whether this request is one of the first with the token. It then counts as one.
+    pub(crate) fn admit_first_request(&self) -> bool {
+        self.first_requests.admit()
+    }
+
     /// Whether the wall clock shows neither a suspend nor a step back.
     #[inline]
     fn agrees_with_wall_clock(&self) -> bool {
@@ -129,6 +157,7 @@ mod tests {
             expires_at: now,
             expired_on_arrival: false,
             follows_rejection: false,
+            first_requests: FirstRequests::default(),
             replaced: Replaced::default(),
             copies: Striped::default(),
         };

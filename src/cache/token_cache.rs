@@ -22,10 +22,13 @@ use crate::{error::Error, event::Observer, source::CacheControl, sync::Arc, toke
 
 /// Caches one token and replaces it in time.
 ///
-/// Clones are cheap and share the token. Share one cache between all layers and clients that call as
-/// the same client with the same scope.
+/// Clones are cheap and share the token. Share one cache between all layers and HTTP clients that use
+/// the same client id and scope.
 ///
-/// * While a valid token is cached, no request waits. A refresh runs in the background.
+/// An *acquisition* gets one token from the source: a token request, with its retries.
+///
+/// * While a valid token is cached, no request waits, except up to 1 s after a rejection or a
+///   suspend. A refresh runs in the background.
 /// * At most one acquisition is in flight, for any number of callers. It runs in its own task,
 ///   so the caller that started it may be dropped.
 /// * Failures are shared and remembered. The number of token requests follows the backoff schedule,
@@ -71,7 +74,8 @@ impl TokenCache {
 
     /// The cached token, if it has not expired. Has no effects.
     ///
-    /// Does not detect that the machine was suspended since the last call of another method.
+    /// Does not check whether the machine was suspended. [`current`](Self::current) and
+    /// [`get`](Self::get) do.
     pub fn peek(&self) -> Option<Token> {
         let snapshot = self.inner.snapshot.load();
         let unexpired = snapshot.as_ref().filter(|it| Instant::now() < it.expires_at);
@@ -185,8 +189,8 @@ impl TokenCache {
     /// also ends a cooldown that the server asked for by `Retry-After`. Returns whether there was one.
     ///
     /// It is for an operator who fixed the cause, such as a wrong secret, and does not want to wait.
-    /// It has no effect while an attempt is in flight, and none within 1 s of the last time, so calls in a
-    /// loop do not flood the authorization server.
+    /// It has no effect while an attempt is in flight, and none within 1 s after it last ended a
+    /// cooldown. So calls in a loop do not flood the authorization server.
     pub fn end_cooldown(&self) -> bool {
         self.inner.end_cooldown()
     }
@@ -207,9 +211,9 @@ impl TokenCache {
     /// It changes with events and with time, and an idle cache has no events. It is
     /// [`Idle`](Readiness::Idle) once its token has expired. After an outage it stays
     /// [`Failed`](Readiness::Failed) until a request, [`warm_up`](Self::warm_up) or
-    /// [`keep_warm`](crate::cache::TokenCacheBuilder::keep_warm) starts an acquisition. A probe that takes an
-    /// instance out of service also takes away the requests that would heal it. Use `keep_warm`, or
-    /// call `warm_up` in the probe.
+    /// [`keep_warm`](crate::cache::TokenCacheBuilder::keep_warm) starts an acquisition. A readiness
+    /// probe that takes an instance out of service also takes away the requests that would start one.
+    /// Use `keep_warm`, or call `warm_up` in the readiness probe.
     pub fn readiness(&self) -> Readiness {
         self.inner.readiness().readiness
     }

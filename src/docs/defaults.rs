@@ -26,14 +26,14 @@
 //! | [`first_refresh_lead`] | 15 % to 60 % | Spreads the first refreshes of instances that start together. |
 //! | refresh lead, at least | 3 × the last acquisition's duration (*fixed*) | With a slow endpoint the refresh must start earlier, with room for one retry. |
 //! | refresh lead, at most | 60 % of the lifetime (*fixed*) | A slow endpoint does not cause permanent token requests. |
-//! | earliest refresh | a third of the remaining lifetime on arrival; half of it if the server returned the same token again (*fixed*) | No hint, slow endpoint or nearly expired token can cause a loop. |
-//! | `refresh_in` from the server | moves the refresh earlier, never later (*fixed*) | The server knows its keys, but not the endpoint's latency. |
+//! | earliest refresh | a third of the remaining lifetime on arrival; half of it if the server returned the same token again (*fixed*) | Prevents a loop, for any hint, any latency of the endpoint and any remaining lifetime. |
+//! | `refresh_in` from the server | moves the refresh earlier, never later (*fixed*) | The server knows when its token should be renewed, but not how long that takes from here. |
 //! | [`leeway`] | 30 s, at most 10 % of the lifetime | Covers the way to the API and clock differences. The limit of 10 % keeps short tokens usable. |
 //! | [`default_lifetime`] | 5 minutes | For servers that send no lifetime (RFC 6749 §5.1 only recommends it). Shorter than the common lifetimes, so the guess is safe. |
 //! | longest accepted lifetime | 10 years (*fixed*) | Far above any real token, far below the overflow of an instant. |
 //! | after a token that was expired on arrival | the next acquisition starts 1 s later (*fixed*) | A server whose clock is wrong is asked once a second and not in a loop. |
 //! | [`wall_clock`](TokenCacheBuilder::wall_clock) | the system's | Detects a suspend, which the monotonic clock does not count. |
-//! | wait for a token that expired during a suspend | 1 s, at most [`rejected_token_wait`] (*fixed*) | The wall clock may only have been corrected, and the token may be valid. |
+//! | wait for a token that expired during a suspend | 1 s, at most [`rejected_token_wait`] (*fixed*) | Perhaps nothing was suspended and the clock was just corrected. Then the token is still valid. |
 //! | [`keep_warm`] | off | An idle service sends no token requests. |
 //!
 //! If the wall clock moves forward by over 5 s more than the monotonic clock (*fixed*), the refresh
@@ -41,6 +41,7 @@
 //!
 //! # One acquisition
 //!
+//! An *acquisition* gets one token. It makes up to three *attempts*, each with one token request.
 //! [`acquisition_timeout`] is a setting of the cache. The others are settings of
 //! [`ClientCredentialsBuilder`].
 //!
@@ -49,9 +50,9 @@
 //! | [`attempt_timeout`] | 10 s | A token endpoint answers in well under a second. 10 s outlast a failover. |
 //! | [`attempts`] | 3 | The second attempt recovers from a lost connection, the third from a failover. Longer faults are outages, with the backoff below. |
 //! | [`retry_base`] | 100 ms, doubled, full jitter, at most 10 s | Short for a user, long compared with a round trip. Full jitter keeps clients that failed together from returning together. |
-//! | retried failures | broken connections and responses, timeouts, 408, 425, 429, 5xx, `temporarily_unavailable`, credentials that could not be read (*fixed*) | A retry can't fix wrong credentials, and may lock the client out. |
-//! | [`acquisition_timeout`] | 25 s | Two full attempts and most of a third. |
-//! | abandoned after | 5 s more (*fixed*) | Measured on a waiter's clock. The runtime of the acquisition has stalled or ended, and a waiter starts another acquisition. |
+//! | retried failures | broken connections and responses, timeouts, 408, 425, 429, 5xx, `temporarily_unavailable`, credentials that could not be read (*fixed*) | The next attempt may succeed. Refused credentials are not retried, because that can't fix them and may lock the client out. |
+//! | [`acquisition_timeout`] | 25 s | Two attempts that time out, and up to 5 s for a third. |
+//! | abandoned after | 5 s more (*fixed*) | Measured on a waiter's clock. The runtime of the acquisition is [stalled](super::outages#callers-clocks-and-runtimes), and a waiter starts another acquisition. If the runtime has ended, waiters do so at once. |
 //! | attempts after a failed acquisition | 1 (*fixed*) | This attempt is a trial request. The backoff schedules the next one. |
 //!
 //! # Waiting
@@ -63,8 +64,8 @@
 //! | [`probe_wait`] | 1 s | Requests get the last error soon instead of hanging. |
 //!
 //! A service with its own deadline sets [`wait_timeout`] lower. The acquisition continues without
-//! the waiter. The *trial request* ([`probe_wait`]) is the first token request after a cooldown:
-//! one request checks whether the server is back.
+//! the waiter. The *trial request* ([`probe_wait`]) is the first token request after a cooldown. It
+//! checks whether the server is back.
 //!
 //! # After failures
 //!
@@ -75,7 +76,7 @@
 //! | [`retry_after_cap`] | 5 minutes | Without a token the server's `Retry-After` is honored, but a wrong value must not stop a service for a day. |
 //! | [`retry_after_cap_with_token`] | 1 hour | While a valid token is cached, waiting costs nothing. |
 //! | every cooldown | at least 100 ms (*fixed*) | With a cooldown of zero, requests to a failing server would form a loop. |
-//! | failures are forgotten | at the first success (*fixed*) | An outage has no effect after its end. |
+//! | failures are forgotten | at the first success (*fixed*) | After a success the next failure starts at the shortest cooldown again. |
 //!
 //! A *cooldown* is the wait after a failed acquisition, and the *backoff* is its growth. The next
 //! trial request comes at most 75 s after an outage ends, or 85 s if the server hung.
@@ -87,16 +88,17 @@
 //! | [`rejection_policy`] | [`RejectionPolicy::by_challenge`] | A needless acquisition costs little, while a token that stays rejected is an outage. |
 //! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | An API that rejects every token causes at most six acquisitions in ten minutes. |
 //! | the rejection budget is full again | after 30 minutes without a rejection (*fixed*) | Longer than the longest interval, so a constant rate of rejections never refills it. |
-//! | [`replay`] | [`EmptyBodies`] | Costs nothing, is always possible and covers reads. |
-//! | replays of a request | one for a token, one for a DPoP nonce (*fixed*) | If a second fresh token or nonce is refused, another one will not help. |
+//! | [`replay`] | [`EmptyBodies`] | Covers reads, for one allocation per request. |
+//! | replays of a request | one for a token, one for a DPoP nonce, one after a replay's connection was lost (*fixed*) | If the second token or nonce is refused too, a third will not help. |
 //! | challenges read | 16 KiB (*fixed*) | The longest real ones have a few thousand bytes. |
 //!
 //! * By default a 401 is a rejection, unless its code or scheme says that another token would not
-//!   help (RFC 6750 §3.1). A 403 is one with `invalid_token`.
-//! * The *rejection budget* limits the acquisitions that rejections cause: three without a delay (*fixed*),
-//!   so that a few revocations in a row are replaced without delay, then one after each interval.
+//!   help (RFC 6750 §3.1). A 403 is a rejection only with `invalid_token`.
+//! * The *rejection budget* limits the acquisitions that rejections cause: three without a delay
+//!   (*fixed*), so that a few revocations in a row are replaced at once, then one after each interval.
 //!   It is full again earlier when a token reaches its scheduled refresh unrejected.
-//! * Replays of other bodies cost memory or time, so they are your choice.
+//! * [`EmptyBodies`] needs a body type that is `Default`. Replays of other bodies cost memory or time,
+//!   so they are your choice.
 //!
 //! # Where a token goes
 //!
@@ -117,7 +119,7 @@
 //! | size limit of these files | 64 KiB (*fixed*) | A wrong path must not fill the memory. |
 //! | kind of these files | regular files, and symbolic links to them (*fixed*) | A FIFO or device may block forever. |
 //! | wait for such a file | 5 s, at most half of the attempt (*fixed*) | The error then names the file and not the authorization server. |
-//! | stuck reads | one for each file, 64 for the process (*fixed*) | A stuck thread cannot be ended. |
+//! | limit of stuck reads | one for each file, 64 for the process (*fixed*) | A stuck thread cannot be ended. |
 //! | a space in Basic credentials | `%20` (*fixed*) | Both `%20` and `+` mean a space in a form (RFC 6749 App. B), but some servers decode `%20` only. |
 //! | blank scope or audience, an empty parameter | not sent (*fixed*) | A parameter without a value counts as omitted (RFC 6749 §3.2). |
 //! | [`grant_type`] | `client_credentials` | [Extension grants](super::grants) set another. |
@@ -160,7 +162,7 @@
 //! | --- | --- | --- |
 //! | tolerance | 5 s (*fixed*) | Servers allow more, and NTP stays far below. |
 //! | largest corrected difference | 48 h (*fixed*) | Wrong time zones are within 26 h. |
-//! | a refusal that showed the time difference | is tried again (*fixed*) | The clock may have been the only error. |
+//! | a request whose refusal showed the time difference | is sent again (*fixed*) | The clock may have been the only error. |
 //!
 //! Beyond the tolerance, assertions and proofs use the server's time, from the `Date` of its
 //! responses. An [event](EventKind::ClockSkew) says so. Proofs for an API use the `Date` of that API
@@ -177,7 +179,7 @@
 //! | [`metadata_max_age`] | 24 h | Endpoints rarely move, and moves are announced. |
 //! | a failed request while a document is cached | the document stays; the next request 5 minutes later (*fixed*) | The cached document probably still works, and a broken server is not asked each time. |
 //! | [`strict_metadata`] | off: an event warns | Metadata is often wrong about client authentication. |
-//! | [`prefer_mtls_endpoint`] | when a client certificate is configured | RFC 8705 §5 requires it. Without a certificate the endpoint may refuse the connection. |
+//! | [`prefer_mtls_endpoint`] | off, which still uses it when a client certificate is known | RFC 8705 §5 requires it. Without a certificate the endpoint may refuse the connection. |
 //!
 //! # Client certificates
 //!
@@ -187,7 +189,7 @@
 //! | --- | --- | --- |
 //! | files are checked | before each token request; for API calls at most every 5 s, in the background (*fixed*) | Certificates are replaced long before they expire. |
 //! | size limit | 1 MiB (*fixed*) | A long chain is a few KiB. |
-//! | wait for such a file | 1 s (*fixed*) | The error names the file. |
+//! | wait for such a file | 1 s for a token request, 100 ms if the last read failed; 5 s in `from_files`, in `reload` and in the background (*fixed*) | A token request can use the last good identity. |
 //! | files that are damaged, or don't match | the last good identity stays (*fixed*) | Two files are never replaced in one instant. |
 //! | after a new certificate | tokens of the old one are dropped, connections are new (*fixed*) | A bound token is refused with another certificate (RFC 8705 §3). |
 //!
@@ -215,16 +217,16 @@
 //! | setting | default | why |
 //! | --- | --- | --- |
 //! | `capacity` | 10,000 keys | Some 50 MB with large tokens. |
-//! | remembered backoff of evicted keys | up to `capacity` keys (*fixed*) | To evict one, `capacity` other acquisitions must fail. |
+//! | remembered backoff of evicted keys | up to `capacity` keys (*fixed*) | To push one out, `capacity` other acquisitions must fail. |
 //! | `idle_time` | 1 h | Most tokens have expired by then, so nothing is lost. |
-//! | `acquisition_start_limit` | 16 acquisitions younger than 250 ms | Enough for hundreds of new keys a second, and little load for a server. |
+//! | `acquisition_start_limit` | 16 unfinished acquisitions that started in the last 250 ms; 16 more for keys whose last acquisition failed | Enough for hundreds of new keys a second, and little load for a server. |
 //! | wait for a permit | half of [`acquisition_timeout`] (*fixed*) | An acquisition that gets a permit has time for a full attempt. |
 //! | acquisitions that wait for a permit | `capacity` (*fixed*) | Bounds memory. |
 //! | a request without a key | is sent without a token (`without_key`) | As with other origins. |
 //!
 //! An evicted key costs one acquisition when it is used again. Its backoff is forgotten one maximum
-//! cooldown after its cooldown ends. By then the key is asked for no more often than a remembered
-//! one.
+//! cooldown after its cooldown ends. If the next acquisition fails too, the backoff starts again at
+//! the shortest cooldown.
 //!
 //! # The default transport
 //!

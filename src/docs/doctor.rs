@@ -33,15 +33,16 @@
 //! some servers that ends the first. It tries DPoP, the other methods for the same credential, and whether
 //! the server decodes Basic credentials (RFC 6749 §2.3.1). Failed logins may lock an account.
 //!
-//! Any run stops after two failed logins. It also stops after a 429, a `Retry-After`, or a 403 of the token
-//! endpoint or API.
+//! Any run stops after two failed logins: a 401, `invalid_client`, or a 400 that may mean a failed login
+//! (`invalid_grant`, `invalid_request`, `access_denied`). It also stops after a 429, a `Retry-After`, or a
+//! 403 of the token endpoint or API.
 //!
 //! # Secrets
 //!
 //! A secret is read from a variable (`--secret-env`) or a file, and never from the command line, which
-//! other users of the machine can see. The report contains no secret and no token, in any encoding. A
-//! server's text that repeats a part of one is left out. The query of a token URL and the password of a
-//! proxy are left out too.
+//! other users of the machine can see. The report contains no secret and no token: neither as it
+//! is, nor percent-encoded, escaped, in base64 or in hexadecimal. A server's text that repeats 8
+//! characters of one in a row is left out. The query of a token URL, and user and password of any URL, are left out too.
 //!
 //! The token is sent to `--api` only if that is `https` or loopback.
 //!
@@ -55,12 +56,16 @@
 //! | 3 | The server could not be reached: name, connection, TLS, proxy or timeout. |
 //! | 4 | The metadata could not be read, or is of another issuer. |
 //! | 5 | The server issued a token, but the API could not be reached or refused the token. |
-//! | 6 | The server throttles or blocks: 429, `Retry-After` or 403. |
+//! | 6 | The server or API throttles (429, `Retry-After`), or the token endpoint answers 403. |
+//! | 7 | The report could not be written. Token requests may have been sent. |
 //!
 //! # Output
 //!
 //! The report is written to standard output, warnings and mistakes in the arguments to standard error.
 //! Colors are used on a terminal only, unless `NO_COLOR` is set. `--color` overrides that.
+//!
+//! If a file or variable is wrong, there is no report, with `--json` either: standard output is empty, and
+//! the exit code is 2. A wrong URL gives a report.
 //!
 //! In JSON, each topic is an object (`discovery`, `connection`, `client_authentication`, `token`,
 //! `dpop`, `quirks`, `api`, `clock`). `findings` and `requests` are lists. `rust`, `environment`, `cargo`

@@ -15,7 +15,7 @@
 //! * `cache` holds one token: the snapshot that requests read, the acquisition in flight, the
 //!   schedule and the backoff. It knows nothing about HTTP. `cache::keyed` holds many tokens.
 //! * `source` is the only interface between `cache` and `endpoint`. A [`TokenSource`](crate::TokenSource) makes
-//!   one acquisition of one token.
+//!   one *acquisition* of one token: a token request, with its retries.
 //! * `store` is a source around another source. It shares tokens between processes
 //!   ([`Shared`](crate::store::Shared)).
 //! * `endpoint` is the source that asks a token endpoint
@@ -46,15 +46,16 @@
 //! ```
 //!
 //! 1. The service decides without a lock. A service that is reused for several calls keeps the
-//!    token that it used last. A clone loads the layer's copy for its *stripe*, a group of threads
-//!    with its own reference counts. Both are `AuthorizedToken`s: a header value, and all that is
-//!    needed to classify the response.
-//! 2. With a fresh token the service adds the header field and calls the inner service. The response
-//!    future is `Calling`. If the replay policy keeps the request, the copy is boxed.
+//!    token that it used last. A clone loads the token from a slot that a group of threads (*stripe*)
+//!    shares. Each slot has its own reference count. Both tokens are `AuthorizedToken`s: a header
+//!    value, and all that is needed to classify the response.
+//! 2. A token is *fresh* if the cache need not be asked: it has not expired, and no refresh has to be
+//!    started. With a fresh token the service adds the header field and calls the inner service. The
+//!    response future is `Calling`. If the replay policy keeps the request, the copy is boxed.
 //! 3. Otherwise the cache decides under its lock. If the request must wait, the service replaces its
 //!    inner service by a clone, so that a permit of the ready service is released. The future is
-//!    `Slow`: a boxed request with a stage for each thing that it can wait for. A
-//!    request that the settings refuse is `Slow` too: its only stage is `Failed`.
+//!    `Slow`: a boxed request with a stage for each thing that it can wait for. A request that the
+//!    settings refuse is `Slow` too: its only stage is `Failed`.
 //! 4. A response that is not a success is classified. A rejected token is invalidated. If the
 //!    request was kept, it waits for another token and is sent again in the same way. A DPoP request
 //!    without the right nonce, or a replay whose connection was lost, is sent again too. It yields
@@ -82,13 +83,13 @@
 //!    lock and returns its `Effects`. The cache carries them out after the lock is released.
 //! 2. A step that needs a token starts an `Acquisition`. It runs in its own task, so the request that
 //!    started it may be dropped.
-//! 3. Requests wait with a `Waiter` and a timer. If the acquisition's runtime is stalled, a waiter
+//! 3. Requests wait with a `Waiter` and a timer. If the acquisition's runtime is stalled (see below), a waiter
 //!    abandons the acquisition 5 s after `acquisition_timeout` and starts another. A late result is
 //!    dropped.
 //! 4. The result becomes a new `Snapshot` in an `ArcSwap`, or a backoff. Then all waiters are woken.
 //!
-//! A current-thread runtime that nobody is blocking on makes no progress. The comments in this
-//! crate call it *stalled*. Nothing tells a stalled runtime from a busy one, so waiters have their
+//! A current-thread runtime makes no progress while no thread is in its `block_on`. The comments in
+//! this crate call it *stalled*. Nothing tells a stalled runtime from a busy one, so waiters have their
 //! own timers.
 //!
 //! A snapshot holds the time at which a request must ask the cache again. Until then a request
@@ -113,13 +114,15 @@
 //!      the same token, or an error ──► the 401 is returned
 //! ```
 //!
-//! 1. Challenges are parsed tolerantly. The codes for which another token cannot help end here.
+//! 1. Challenges are parsed tolerantly. With a code for which another token cannot help, the caller gets
+//!    the response.
 //! 2. The rejected token stays cached until another one arrives, because one API that returns 401
 //!    to everything must not stop requests to other APIs.
-//! 3. The rejection budget belongs to the cache: three acquisitions without a delay, one after another, then one after 60 s,
-//!    doubling to 10 min. It is full again when a token reaches its scheduled refresh unrejected,
-//!    or after 30 min without a rejection.
-//! 4. The same token bytes after a rejection count as rejected, so they are not sent again.
+//! 3. The rejection budget belongs to the cache: three acquisitions without a delay, one after
+//!    another, then one after 60 s, doubling to 10 minutes. The budget is full again when a token reaches its scheduled refresh unrejected,
+//!    or after 30 minutes without a rejection.
+//! 4. The same token bytes after a rejection count as rejected, so no request is replayed with them.
+//!    Other requests still use them.
 //!
 //! # The life of a shared token
 //!

@@ -5,6 +5,8 @@
 //! with the cached token, even while the authorization server is down. A refresh is tried in the
 //! background. The number of attempts follows the backoff below and does not depend on the traffic.
 //!
+//! An *acquisition* gets one token: a token request, with its retries. Each of these is an *attempt*.
+//!
 //! A *cooldown* is the wait after a failed acquisition. The *backoff* is the growth of cooldowns
 //! from failure to failure: 1, 2, 4 … 60 s. Up to 25 % is added at random to each.
 //!
@@ -38,8 +40,8 @@
 //!   reported by an event. Secrets from files and closures are read again at each attempt.
 //! * **Credential files** are those of a secret, key, assertion or certificate. A read can hang on
 //!   a lost network mount. An event reports that the last credential is used.
-//! * **A waiting request** has its own deadline of 30 s, which is later than the acquisition's 25
-//!   s.
+//! * **A waiting request** has its own deadline of 30 s, which is later than the acquisition's
+//!   25 s.
 //!
 //! # During a cooldown, and after it
 //!
@@ -48,11 +50,11 @@
 //! | during a cooldown, without a token | fails at once, with the last failure and the time of the next attempt | nothing | `p6_a_remembered_failure_is_returned_at_once_with_the_time_of_the_next_attempt` |
 //! | the first request after a cooldown | makes the trial request and waits for it | one attempt | `p6_while_a_probe_is_in_flight_others_lose_at_most_a_second` |
 //! | other requests while the trial request is in flight | wait for 1 s at most, then fail with the last failure | nothing more | `p6_while_a_probe_is_in_flight_others_lose_at_most_a_second` |
-//! | the server is back | is served if it starts 75 s later | the first success ends the backoff | `p6_every_request_is_served_75_s_after_an_outage` |
+//! | the server is back | is served if it starts 75 s or more after the outage ended | the first success ends the backoff | `p6_every_request_is_served_75_s_after_an_outage` |
 //! | down for an hour, 1,000 requests a second | as above | at most 70 token requests | `p6_an_hour_of_503_costs_at_most_seventy_token_requests_and_no_request_while_the_token_lives` |
 //!
 //! The *trial request* is the first token request after a cooldown. It makes one attempt. The 75 s
-//! are the longest cooldown: 60 s and 25 %. After token requests that hung they are 85 s, and
+//! are the longest cooldown: 60 s and 25 %. After token requests that hung they are 85 s (one attempt more), and
 //! `Retry-After` may ask for more. They assume traffic during the outage. After a silence the first
 //! request makes the trial request. If the server takes longer than a second to respond to it, the
 //! requests right behind it still get the last failure.
@@ -75,20 +77,24 @@
 //!
 //! # Callers, clocks and runtimes
 //!
+//! A runtime is *stalled* if it makes no progress: a current-thread runtime while no thread is in its
+//! `block_on`. Its acquisition is abandoned 5 s after `acquisition_timeout` (25 s), on the clock of a
+//! request that waits for it.
+//!
 //! | fault | your request | the authorization server | test |
 //! | --- | --- | --- | --- |
 //! | the caller that started an acquisition is dropped | | the acquisition continues, once | `p2_the_acquisition_continues_without_its_callers` |
 //! | the runtime of the acquisition shuts down | another acquisition starts at once | a second token request | `p3_a_runtime_dropped_mid_acquisition_does_not_block_waiters_on_another` |
-//! | that runtime is stalled | is sent at once with a token, waits without one | a second token request 30 s after the first | `p3_an_acquisition_that_is_not_driven_is_abandoned_and_its_late_result_dropped` |
-//! | the process was suspended, or the clock made a step | never gets an expired token | as after a failure | `every_promise_holds_under_every_fault` |
+//! | the runtime of the acquisition is stalled | is sent at once with a token, waits without one | a second token request 30 s after the first | `p3_an_acquisition_that_is_not_driven_is_abandoned_and_its_late_result_dropped` |
+//! | the process was suspended, or the clock made a step | never gets a token that has expired by the monotonic clock; for the wall clock see the next rows | no more requests than the backoff allows | `every_promise_holds_under_every_fault` |
 //! | suspended for longer than the token's lifetime, with a monotonic clock that does not count it | waits for another token, 1 s at most | one acquisition | `p5_a_post_after_a_suspend_longer_than_the_life_is_not_answered_401` |
 //! | suspended for a shorter time | is sent at once | the refresh is earlier by the same time | `p5_a_suspend_within_the_life_moves_the_refresh_earlier` |
 //! | the wall clock is set a year ahead, and the authorization server is down | waits 1 s, once, then uses the token | the usual cooldown | `p5_a_wall_clock_a_year_ahead_costs_one_second_once_and_no_request` |
 //! | the wall clock is set back, or stops | | nothing | `p5_a_wall_clock_that_stops_or_steps_back_changes_nothing` |
 //!
-//! A runtime is *stalled* if it is a current-thread runtime that nobody is blocking on: it makes no
-//! progress. Its acquisition is abandoned 5 s after `acquisition_timeout` (25 s), on the clock of a
-//! request that waits for it. Requests that are in flight during a suspend count as timed out.
+//! Timeouts run on the monotonic clock. If that clock counts a suspend, a token request that was in
+//! flight may have timed out when the machine wakes, and so may a request that waits for it. If it
+//! does not, both continue.
 //!
 //! # The store of shared tokens fails
 //!

@@ -99,8 +99,8 @@
 //! * **Expiry.** The monotonic clock may stop while the process is frozen. The cache also compares
 //!   the wall clock at each request, and replaces a token that expired in the meantime before it is
 //!   used ([details](super::security#suspended-machines-and-frozen-functions)).
-//! * **Acquisitions.** An acquisition that was frozen counts as timed out, and the next call starts
-//!   another one. The cache works across runtimes, so the platform's runtime may be rebuilt between
+//! * **Acquisitions.** An acquisition that was frozen continues. If the freeze used up its timeout, by the
+//!   monotonic clock, it ends, and a later call starts another one. The cache works across runtimes, so the platform's runtime may be rebuilt between
 //!   calls.
 //! * **[`keep_warm`](TokenCacheBuilder::keep_warm)** has no effect while the process is frozen.
 //!   Leave it off. The first call after the expiry waits for one acquisition.

@@ -186,7 +186,7 @@
 //! | [`NoReplay`] | none | nothing | nothing |
 //! | [`CloneBodies`] | all | `Clone`: for `Full<Bytes>` and similar | a clone of head and body |
 //! | a closure `Fn(&B) -> Option<B>` | the bodies that it returns | nothing | the closure's |
-//! | [`BufferBodies`] | streams up to a limit | a way to box the copying body | a clone of its head, and a copy of the bytes |
+//! | [`BufferBodies`] | streams up to a limit | a way to box the wrapper that records the bytes | a clone of its head, and a copy of the bytes |
 //!
 //! Other requests get their 401, and the token is replaced for later requests. An
 //! [`EventKind::NotReplayed`] at level DEBUG gives the reason, once a minute for each reason. A replay
@@ -265,8 +265,8 @@
 //!
 //! # Where in the stack
 //!
-//! Put the layer below (closer to the client than) retries, so that each attempt gets the current
-//! token, and below redirects, so that each hop is checked ([why](super::security#redirects)). A
+//! Put the layer below (closer to the connection than) retries, so that each attempt gets the
+//! current token, and below redirects, so that each hop is checked ([why](super::security#redirects)). A
 //! timeout or concurrency limit above the layer includes the wait for a token; one below does not.
 //! Layers below see each request with its token, and a replayed request twice. A service that is
 //! not `Clone`, such as tower's `Balance`, needs a `Buffer` between it and the layer.
@@ -298,7 +298,7 @@
 //! use http::StatusCode;
 //! use tower_oauth2_client_credentials::TokenCache;
 //!
-//! // With `keep_warm`, which acquires a token again after an outage without requests.
+//! // For a cache with `keep_warm`: without requests, it acquires a token again after an outage.
 //! fn probe(tokens: &TokenCache) -> StatusCode {
 //!     // True for `Degraded` too: the refresh fails or an API rejected the token, but there is one.
 //!     let ready = tokens.readiness().has_token();
@@ -345,7 +345,7 @@
 //!
 //! The module [`event`] lists all events with their log lines, and the spans. The feature `metrics` needs
 //! no observer: its module lists the metrics, and has an observer for OpenTelemetry. The example `metrics`
-//! serves them to Prometheus. The folder `ops/` of the repository has alert rules and a dashboard.
+//! serves these metrics to Prometheus. The folder `ops/` of the repository has alert rules and a dashboard.
 //!
 //! For a gauge of the remaining lifetime without that feature, report when the cached token expires:
 //! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no

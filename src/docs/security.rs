@@ -39,8 +39,8 @@
 //!
 //! # Redirects
 //!
-//! Put the layer *below* any layer that follows redirects, that is, closer to the client. Then each
-//! hop is a separate request that is compared with the origins:
+//! Put the layer *below* any layer that follows redirects, that is, closer to the connection. Then
+//! each hop is a separate request that is compared with the origins:
 //!
 //! ```
 //! # use std::convert::Infallible;
@@ -225,7 +225,7 @@
 //! compares both clocks for each request, which costs one cheap clock read. If the wall clock moved
 //! forward by over 5 s more, the refresh moves earlier by the difference. A token that has expired
 //! by the wall clock alone triggers one acquisition. Requests wait for it for at most 1 s, then use
-//! the cached token, because the wall clock may only have been corrected.
+//! the cached token, because perhaps nothing was suspended and the wall clock was just corrected.
 //!
 //! A token that expires on its way to the API gets a 401 and is replaced. The request is replayed
 //! if the [replay policy](OAuthClientCredentialsLayer::replay) covers it.

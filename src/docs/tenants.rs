@@ -125,8 +125,8 @@
 //! settings of one tenant affect its own requests only, and the closure is called again after the
 //! cooldown.
 //!
-//! Tenants share a limit of 16 acquisitions that are younger than 250 ms. An older acquisition no
-//! longer counts, and tenants whose last acquisition failed have a separate limit. So a hundred
+//! Tenants share a limit of 16 unfinished acquisitions that started in the last 250 ms. An older one
+//! no longer counts, and tenants whose last acquisition failed have a separate limit. So a hundred
 //! tenants whose servers hang delay a healthy tenant's first token by less than 2 s. A tenant that
 //! gets no permit within half of its acquisition's time fails as
 //! [`Overloaded`](ErrorKind::Overloaded), and is tried again after a cooldown.

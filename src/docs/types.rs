@@ -10,8 +10,8 @@
 //!
 //! * `S` is the inner service.
 //! * `P` is the replay policy, by default [`EmptyBodies`].
-//! * `T` is the source of tokens, by default [`TokenCache`], or
-//!   [`ByKey`] for a keyed layer.
+//! * `T` says where the layer takes tokens from: one [`TokenCache`], the default, or [`ByKey`] in a
+//!   keyed layer.
 //! * `M` is the protocol, by default [`Http`].
 //!
 //! | stack | type of the field |
@@ -187,7 +187,7 @@
 //! | expected `Response<_>`, found another type | the inner service returns another response type | convert it with `map_response` *above* the layer |
 //! | `B` cannot be shared between threads safely (under `ReqwestService`) | reqwest needs bodies that are `Sync` | `reqwest::Body::wrap`, or `http_body_util::combinators::BoxBody` |
 //! | future cannot be sent between threads safely (at `tokio::spawn`) | the inner service's future is not `Send` | `tokio::task::spawn_local` |
-//! | is not a source of tokens | the argument is neither [`ClientCredentials`] nor a closure of [`AcquireContext`] | [`TokenSource`] has an example |
+//! | is not a source of tokens | the argument is not a [`TokenSource`], such as [`ClientCredentials`] or a closure of [`AcquireContext`] | [`TokenSource`] has an example |
 //! | two types named `Request` or `Service` | two versions of `http` or tower in the dependency tree | `cargo tree --duplicates` |
 //!
 //! With the default features off, `build` compiles without a transport and returns an error: call

@@ -5,9 +5,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, Uri};
+use http::HeaderMap;
 use tokio::time::Instant;
-use tracing::Span;
+use tracing::Instrument;
 
 #[cfg(feature = "hyper-transport")]
 use super::certificate_binding::CertificateBinding;
@@ -18,6 +18,7 @@ use super::{
     body, discovery, error_response,
     parameters::Parameters,
     request::{self, PreparedRequest},
+    request_span::RequestSpan,
     response::{self, RawResponse, ReadPolicy},
     retry::RetryPolicy,
     token_endpoint::{Endpoint, ResolvedEndpoint},
@@ -31,6 +32,7 @@ use crate::{
     secret_file::{READ_TIMEOUT, ReadContext},
     skew::Skew,
     source::AcquireContext,
+    sync::{Mutex, lock},
     token::Token,
     transport::Transport,
 };
@@ -55,6 +57,8 @@ pub(super) struct EndpointClient {
     pub(super) body_cap: usize,
     pub(super) clock: Arc<dyn WallClock>,
     pub(super) skew: Skew,
+    /// The granted scope that was last reported as narrowed.
+    pub(super) narrowed_scope: Mutex<Option<String>>,
 }
 
 /// What one attempt is made with.
@@ -63,8 +67,8 @@ pub(super) struct Attempt {
     read: ReadContext,
     #[cfg_attr(not(feature = "dpop"), expect(dead_code))]
     reason: AcquisitionReason,
-    /// Gets the server and the status.
-    span: Span,
+    /// From 1.
+    number: u32,
 }
 
 /// The response to a token request.
@@ -91,12 +95,12 @@ impl EndpointClient {
 
     /// Reads of files may take half of an attempt that starts now. If a read does not finish, the
     /// error then names the file and not the authorization server.
-    pub(super) fn new_attempt(&self, acquire: &AcquireContext, span: Span) -> Attempt {
+    pub(super) fn new_attempt(&self, acquire: &AcquireContext, number: u32) -> Attempt {
         let left = acquire.deadline.map(|end| end.saturating_duration_since(Instant::now()));
         let attempt = self.retry.attempt_timeout.min(left.unwrap_or(Duration::MAX));
         let timeout = READ_TIMEOUT.min(attempt / 2);
         let read = ReadContext { timeout, observer: acquire.observer.clone() };
-        Attempt { read, reason: acquire.reason, span }
+        Attempt { read, reason: acquire.reason, number }
     }
 
     /// The authorization server's time, as far as it is known.
@@ -110,14 +114,17 @@ impl EndpointClient {
             binding.refresh(&context.read).await?;
         }
         let endpoint = self.endpoint.resolve(&self.context(&context.read.observer)).await?;
-        record_server(&context.span, &endpoint.url);
         let token = self.request_token(&endpoint, context).await;
         token.map_err(|error| match &endpoint.metadata {
             Some(metadata) => {
                 use Problem as K;
                 let may_have_moved = matches!(
                     error.problem(),
-                    K::Transport | K::HttpStatus | K::Redirect | K::MalformedBody
+                    K::Transport
+                        | K::HttpStatus
+                        | K::CredentialsRefused
+                        | K::Redirect
+                        | K::MalformedBody
                 );
                 if may_have_moved || error.status().is_some_and(error_response::has_no_endpoint) {
                     self.endpoint.mark_stale();
@@ -191,13 +198,30 @@ impl EndpointClient {
         has_times: bool,
         context: &Attempt,
     ) -> Result<Exchanged, Error> {
+        let span = RequestSpan::token(context.number, request.request.uri());
+        let exchange = self.send(request, has_times, context, &span);
+        let exchanged = exchange.instrument(span.span()).await;
+        match exchanged.as_ref().map(|exchanged| &exchanged.token) {
+            Ok(Ok(_)) => span.succeed(),
+            Ok(Err(error)) | Err(error) => span.fail(error),
+        }
+        exchanged
+    }
+
+    async fn send(
+        &self,
+        request: PreparedRequest,
+        has_times: bool,
+        context: &Attempt,
+        span: &RequestSpan,
+    ) -> Result<Exchanged, Error> {
         let PreparedRequest { request, secrets } = request;
         let uri = request.uri().clone();
         let (issued_at, sent) = (Instant::now(), self.clock.now());
         let response = self.transport.send(request).await;
         let response = response.map_err(|error| transport_error(error, &uri, &secrets))?;
         let (parts, body) = response.into_parts();
-        context.span.record("http.response.status_code", parts.status.as_u16());
+        span.record_status(parts.status);
         let skewed = self.skew.observe(&parts.headers, sent, self.clock.now());
         let is_skewed = skewed.is_some();
         if let Some(event) = skewed {
@@ -236,22 +260,21 @@ impl EndpointClient {
         self.dpop.adopt(token, &self.clock, &self.skew, observer)
     }
 
-    /// The event of a granted scope that lacks a requested one. Some servers separate scopes by
-    /// commas.
+    /// The event of a granted scope that lacks a requested one, once for each change of the granted
+    /// scope. Some servers separate scopes by commas.
     pub(super) fn scope_narrowed(&self, token: &Token) -> Option<EventKind> {
-        let (requested, granted) = (self.parameters.scope()?, token.scope()?);
+        let requested = self.parameters.scope()?;
+        // A response without a scope grants the requested one (RFC 6749 §5.1).
+        let granted = token.scope().unwrap_or(requested);
         let parts = |scope| str::split(scope, [' ', ',']).filter(|part| !part.is_empty());
         let missing = |part| !parts(granted).any(|granted| granted == part);
-        parts(requested).any(missing).then(|| EventKind::ScopeNarrowed {
-            requested: requested.to_owned(),
-            granted: sanitise(granted),
-        })
+        let narrowed = parts(requested).any(missing).then(|| sanitise(granted));
+        let mut reported = lock(&self.narrowed_scope);
+        if *reported == narrowed {
+            return None;
+        }
+        reported.clone_from(&narrowed);
+        let granted = narrowed?;
+        Some(EventKind::ScopeNarrowed { requested: requested.to_owned(), granted })
     }
-}
-
-/// Names the server of a token request, without the path, since some servers require keys in it.
-fn record_server(span: &Span, url: &Uri) {
-    let default = if url.scheme_str() == Some("http") { 80 } else { 443 };
-    span.record("server.address", url.host());
-    span.record("server.port", url.port_u16().unwrap_or(default));
 }

@@ -2,8 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use tracing::{Span, field};
-
 use super::{attempt::EndpointClient, discovery::ServerMetadata, retry, token_endpoint::Endpoint};
 #[cfg(feature = "hyper-transport")]
 use crate::source::CacheHandle;
@@ -64,7 +62,7 @@ impl ClientCredentials {
     pub async fn server_metadata(&self) -> Result<Option<ServerMetadata>, Error> {
         let client = &*self.client;
         let Endpoint::Discovered(cache) = &client.endpoint else { return Ok(None) };
-        let observer = Observer::default();
+        let observer = Observer::default().with_client(TokenSource::name(self).into());
         let context = client.context(&observer);
         tokio::time::timeout(client.retry.attempt_timeout, cache.metadata(&context))
             .await
@@ -76,9 +74,8 @@ impl ClientCredentials {
 impl TokenSource for ClientCredentials {
     async fn acquire(&self, acquire: AcquireContext) -> Result<Token, Error> {
         let attempt = |number| {
-            let span = attempt_span(number);
-            let context = self.client.new_attempt(&acquire, span.clone());
-            (async move { self.client.attempt(&context).await }, span)
+            let context = self.client.new_attempt(&acquire, number);
+            async move { self.client.attempt(&context).await }
         };
         let token = retry::run(&self.client.retry, &acquire, attempt).await?;
         if let Some(event) = self.client.scope_narrowed(&token) {
@@ -118,20 +115,6 @@ impl TokenSource for ClientCredentials {
         // A cache's name may differ, and its closure is not known here.
         self.client.adopt(token, Observer::default().with_client(self.name().into()))
     }
-}
-
-/// The span of one attempt, with OpenTelemetry's attributes of HTTP clients.
-fn attempt_span(number: u32) -> Span {
-    tracing::debug_span!(
-        "token_request",
-        attempt = number,
-        otel.kind = "client",
-        http.request.method = "POST",
-        server.address = field::Empty,
-        server.port = field::Empty,
-        http.response.status_code = field::Empty,
-        error.type = field::Empty,
-    )
 }
 
 impl fmt::Debug for ClientCredentials {

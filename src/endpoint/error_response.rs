@@ -45,11 +45,7 @@ pub(super) fn without_code(status: StatusCode, headers: &HeaderMap, body: Option
                  check that its network may call the token URL; this client retries after a pause",
             )
         }
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => error.with_permanent(true).with_advice(
-            "the authorization server refuses these credentials without an OAuth error code; check \
-             the client id and secret, whether this client must authenticate another way (basic, \
-             post, private_key_jwt, …), and the token URL",
-        ),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::of(Problem::CredentialsRefused),
         _ => error,
     }
 }
@@ -203,8 +199,7 @@ pub(super) fn token_type(member: &Member, secrets: &SentSecrets, token: &str) ->
 pub(super) fn add_hints(error: Error, secrets: &SentSecrets) -> Error {
     use Problem as K;
     let refused = match error.problem() {
-        K::InvalidClient | K::UnauthorizedClient | K::InvalidGrant => true,
-        K::HttpStatus => error.is_permanent(),
+        K::InvalidClient | K::UnauthorizedClient | K::InvalidGrant | K::CredentialsRefused => true,
         _ => error.status() == Some(StatusCode::UNAUTHORIZED),
     };
     let hints = if refused { secrets.hints() } else { &[] };

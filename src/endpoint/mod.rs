@@ -17,6 +17,7 @@ mod json_text;
 mod lifetime;
 mod parameters;
 mod request;
+mod request_span;
 mod response;
 mod retry;
 mod retry_after;

@@ -256,9 +256,9 @@ mod tests {
             (401, r#"{"status":401,"error":"Unauthorized"}"#, (K::OtherOAuthError, false)),
             (408, r#"{"error":"timeout"}"#, (K::HttpStatus, true)),
             (429, r#"{"error":"invalid_client"}"#, (K::InvalidClient, false)),
-            (403, r#"{"error":""}"#, (K::HttpStatus, false)),
-            (403, r#"{"error":null}"#, (K::HttpStatus, false)),
-            (401, r#"["invalid_client"]"#, (K::HttpStatus, false)),
+            (403, r#"{"error":""}"#, (K::CredentialsRefused, false)),
+            (403, r#"{"error":null}"#, (K::CredentialsRefused, false)),
+            (401, r#"["invalid_client"]"#, (K::CredentialsRefused, false)),
         ] {
             assert_eq!(refused(status, &[], body.as_bytes()), expected, "{status} {body}");
         }

@@ -1,9 +1,8 @@
 //! The attempts of one acquisition, with backoff between them.
 
-use std::{borrow::Cow, future::Future, time::Duration};
+use std::{future::Future, time::Duration};
 
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{Instrument, Span};
 
 use crate::{
     error::{Error, Problem},
@@ -39,14 +38,14 @@ impl Default for RetryPolicy {
 /// the deadline. Then the last failure is returned at once, with the server's `Retry-After` for the
 /// cache's cooldown.
 ///
-/// `attempt` gets the number of the attempt, from 1, and returns its future and span.
+/// `attempt` gets the number of the attempt, from 1, and returns its future.
 pub(super) async fn run<T, F, Fut>(
     policy: &RetryPolicy,
     acquire: &AcquireContext,
     attempt: F,
 ) -> Result<T, Error>
 where
-    F: Fn(u32) -> (Fut, Span),
+    F: Fn(u32) -> Fut,
     Fut: Future<Output = Result<T, Error>>,
 {
     let attempts = if acquire.single_attempt { 1 } else { policy.attempts };
@@ -54,14 +53,10 @@ where
     let own = policy.attempt_timeout.saturating_mul(attempts).min(MAX_SETTING);
     let deadline = acquire.deadline.unwrap_or_else(|| Instant::now() + own);
     for number in 1.. {
-        let (future, span) = attempt(number);
-        let future = future.instrument(span.clone());
-        let error = match run_attempt(policy.attempt_timeout, deadline, future).await {
+        let error = match run_attempt(policy.attempt_timeout, deadline, attempt(number)).await {
             Ok(token) => return Ok(token),
             Err(error) => error,
         };
-        span.record("error.type", &*error_type(&error));
-        drop(span);
         let error = error.with_attempts(number);
         if number >= attempts || !error.is_retryable() {
             return Err(error);
@@ -86,14 +81,6 @@ where
         }
     }
     unreachable!("the loop ends at the last attempt")
-}
-
-/// OpenTelemetry's `error.type` of HTTP clients: the status, or the name of the problem.
-fn error_type(error: &Error) -> Cow<'static, str> {
-    match error.status().filter(|status| status.is_client_error() || status.is_server_error()) {
-        Some(status) => status.as_str().to_owned().into(),
-        None => error.code().into(),
-    }
 }
 
 async fn run_attempt<T>(

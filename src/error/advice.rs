@@ -67,6 +67,11 @@ impl Problem {
             K::HttpStatus => {
                 "the token endpoint answered with an error status; check the token URL"
             }
+            K::CredentialsRefused => {
+                "the authorization server refuses these credentials without an OAuth error code; \
+                 check the client id and secret, whether this client must authenticate another way \
+                 (basic, post, private_key_jwt, …), and the token URL"
+            }
             K::Redirect => {
                 "the token endpoint redirects, which is never followed with credentials; set the \
                  token URL to the final address"

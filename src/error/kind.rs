@@ -119,7 +119,6 @@ impl ErrorKind {
 mod tests {
     use std::collections::{HashMap, HashSet};
 
-    use super::*;
     use crate::error::{Error, Problem};
 
     /// The rows of the table in the documentation: name, cells.
@@ -172,9 +171,6 @@ mod tests {
             let permanent = seen.entry(format!("{:?}", error.kind())).or_default();
             permanent.insert(error.is_permanent());
         }
-        // The status decides about these. `endpoint::response` tests which ones are permanent.
-        let refused = Error::new(ErrorKind::HttpStatus).with_permanent(true);
-        seen.get_mut("HttpStatus").unwrap().insert(refused.is_permanent());
         for (name, cells) in rows() {
             let expected: &[bool] = match cells[0] {
                 "permanent" => &[true],

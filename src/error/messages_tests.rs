@@ -2,7 +2,7 @@
 
 use super::{Error, Problem as K};
 
-const MESSAGES: [(K, &str); 35] = [
+const MESSAGES: [(K, &str); 36] = [
     (
         K::InvalidClient,
         "invalid_client: the authorization server does not accept these credentials; \
@@ -81,6 +81,12 @@ const MESSAGES: [(K, &str); 35] = [
         K::HttpStatus,
         "http_status: the token endpoint answered with an error status; check \
          the token URL",
+    ),
+    (
+        K::CredentialsRefused,
+        "http_status: the authorization server refuses these credentials without an \
+         OAuth error code; check the client id and secret, whether this client must \
+         authenticate another way (basic, post, private_key_jwt, …), and the token URL",
     ),
     (
         K::Redirect,

@@ -35,6 +35,8 @@ pub(crate) enum Problem {
     RateLimited,
     /// An error status without an OAuth error code.
     HttpStatus,
+    /// 401 or 403 without an OAuth error code, unless a firewall or proxy sent it.
+    CredentialsRefused,
     /// A redirect, which is never followed for token requests.
     Redirect,
     /// A success whose body is not the JSON of RFC 6749 §5.1.
@@ -80,7 +82,7 @@ pub(crate) enum Problem {
 impl Problem {
     /// All problems.
     #[cfg(any(test, feature = "store"))]
-    pub(crate) const ALL: [Self; 35] = [
+    pub(crate) const ALL: [Self; 36] = [
         Self::InvalidClient,
         Self::InvalidRequest,
         Self::InvalidScope,
@@ -96,6 +98,7 @@ impl Problem {
         Self::OtherOAuthError,
         Self::RateLimited,
         Self::HttpStatus,
+        Self::CredentialsRefused,
         Self::Redirect,
         Self::MalformedBody,
         Self::MissingAccessToken,
@@ -137,6 +140,8 @@ impl Problem {
             K::OtherOAuthError => "other_oauth_error",
             K::RateLimited => "rate_limited",
             K::HttpStatus => "http_status",
+            // The status is the fact; metrics tell them apart, see `outcome`.
+            K::CredentialsRefused => "http_status",
             K::Redirect => "redirect",
             K::MalformedBody => "malformed_body",
             K::MissingAccessToken => "missing_access_token",
@@ -160,10 +165,20 @@ impl Problem {
         }
     }
 
-    /// The problem with this stable name.
+    /// The problem with this [`outcome`](Self::outcome).
     #[cfg(feature = "store")]
-    pub(crate) fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|problem| problem.as_str() == name)
+    pub(crate) fn from_outcome(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|problem| problem.outcome() == name)
+    }
+
+    /// The outcome in metrics and in the store, which is another one for each problem. Alerts and other
+    /// processes need to know refused credentials.
+    #[cfg(any(feature = "metrics", feature = "store"))]
+    pub(crate) fn outcome(self) -> &'static str {
+        match self {
+            Self::CredentialsRefused => "credentials_refused",
+            problem => problem.as_str(),
+        }
     }
 
     /// The kind that users match on. `code` is the OAuth error code of the response.
@@ -184,7 +199,7 @@ impl Problem {
             | K::OtherOAuthError => ErrorKind::OAuth,
             // A 5xx status is this problem too, with any body.
             K::ServerError if code == Some("server_error") => ErrorKind::OAuth,
-            K::ServerError | K::HttpStatus => ErrorKind::HttpStatus,
+            K::ServerError | K::HttpStatus | K::CredentialsRefused => ErrorKind::HttpStatus,
             K::RateLimited => ErrorKind::RateLimited,
             K::Redirect => ErrorKind::Redirect,
             K::MalformedBody
@@ -265,6 +280,7 @@ impl Problem {
                 | K::InvalidDpopProof
                 | K::UseDpopNonce
                 | K::OtherOAuthError
+                | K::CredentialsRefused
                 | K::Redirect
                 | K::UnsupportedTokenType
                 | K::IssuerMismatch

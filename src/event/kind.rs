@@ -32,8 +32,9 @@ use crate::error::Error;
 #[non_exhaustive]
 pub enum EventKind {
     /// An acquisition started. Its task runs until [`Acquired`](Self::Acquired),
-    /// [`Refreshed`](Self::Refreshed), [`Kept`](Self::Kept) or
-    /// [`AcquisitionFailed`](Self::AcquisitionFailed), unless its runtime ends.
+    /// [`Refreshed`](Self::Refreshed), [`Kept`](Self::Kept), [`Discarded`](Self::Discarded) or
+    /// [`AcquisitionFailed`](Self::AcquisitionFailed). It has no end event if its runtime ends, or if
+    /// it was [`Abandoned`](Self::Abandoned).
     #[non_exhaustive]
     AcquisitionStarted {
         /// Why a token is acquired.
@@ -79,6 +80,18 @@ pub enum EventKind {
         /// From the start of the acquisition to its end.
         took: Duration,
     },
+    /// A token was acquired and is not cached: it was requested before the cache was
+    /// [`Cleared`](Self::Cleared), its source [`Offered`](Self::Offered) a better one in the meantime,
+    /// or it had expired on arrival and the cached one has not.
+    #[non_exhaustive]
+    Discarded {
+        /// Why it was acquired.
+        reason: AcquisitionReason,
+        /// Where the token comes from.
+        from: ResultOrigin,
+        /// From the start of the acquisition to the token.
+        took: Duration,
+    },
     /// An acquisition failed. A token that is still valid stays in use.
     #[non_exhaustive]
     AcquisitionFailed {
@@ -98,7 +111,7 @@ pub enum EventKind {
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
     },
-    /// Requests waited for an acquisition. Once for each acquisition that requests waited for.
+    /// Requests waited for an acquisition. Emitted once per acquisition, if any request waited.
     #[non_exhaustive]
     Waited {
         /// How many requests waited, including those that gave up.
@@ -108,19 +121,21 @@ pub enum EventKind {
         /// The sum of all waits.
         total: Duration,
     },
-    /// The first of a series of acquisitions failed: the cache pauses before the next one, and each
+    /// The first of a series of acquisitions failed, or the first after
+    /// [`end_cooldown`](crate::TokenCache::end_cooldown): the cache pauses before the next one, and each
     /// further failure makes the pause longer.
     #[non_exhaustive]
     CooldownEntered {
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
     },
-    /// A token arrived after one or more failures.
+    /// A token arrived after one or more failures, or
+    /// [`end_cooldown`](crate::TokenCache::end_cooldown) ended the cooldown.
     #[non_exhaustive]
     CooldownLeft {
         /// How many acquisitions failed in a row.
         failures: u32,
-        /// From the first of these failures to the token.
+        /// From the first of these failures to the token, or to the call.
         lasted: Duration,
     },
     /// The readiness of the cache changed. An expiry is noticed by the next request, since an idle
@@ -138,8 +153,8 @@ pub enum EventKind {
         /// How the cache reacts.
         action: RejectionAction,
         /// The API's origin. `None` if it is not known: the caller reported the rejection, or the layer
-        /// has several origins and kept no copy of the request. Requests with the next token keep
-        /// their origin in any case, so a repeated rejection names it.
+        /// has several origins and kept no copy of the request. The first 64 requests with the next token
+        /// keep their origin, so a repeated rejection names it.
         origin: Option<String>,
     },
     /// A request is sent again.
@@ -148,7 +163,7 @@ pub enum EventKind {
         /// Why it is sent again.
         reason: ReplayReason,
         /// Where it is sent: scheme, host and port.
-        origin: String,
+        origin: Option<String>,
     },
     /// The token endpoint requires another DPoP nonce (RFC 9449 §8). The token request is sent again
     /// with it.
@@ -257,7 +272,7 @@ pub enum EventKind {
         reason: WithheldReason,
         /// Where the request goes: scheme, host and port, without userinfo. For
         /// [`OtherHost`](WithheldReason::OtherHost) the origin that its `Host` field names.
-        origin: String,
+        origin: Option<String>,
         /// Whether the request was refused.
         refused: bool,
     },
@@ -350,6 +365,7 @@ impl EventKind {
             Self::Acquired { .. } => "acquired",
             Self::Refreshed { .. } => "refreshed",
             Self::Kept { .. } => "kept",
+            Self::Discarded { .. } => "discarded",
             Self::AcquisitionFailed { .. } => "acquisition_failed",
             Self::Waited { .. } => "waited",
             Self::CooldownEntered { .. } => "cooldown_entered",

@@ -17,6 +17,7 @@
 //! | [`Acquired`](EventKind::Acquired) | DEBUG | access token acquired | `reason`, `from`, `took`, `lifetime` |
 //! | [`Refreshed`](EventKind::Refreshed) | DEBUG | access token refreshed ahead of expiry | `from`, `took`, `lifetime`, `remaining` |
 //! | [`Kept`](EventKind::Kept) | DEBUG | cached access token kept | `reason`, `took` |
+//! | [`Discarded`](EventKind::Discarded) | DEBUG | access token not cached | `reason`, `from`, `took` |
 //! | [`ScopeNarrowed`](EventKind::ScopeNarrowed) | WARN | less scope granted than requested | `requested`, `granted` |
 //! | [`AcquisitionFailed`](EventKind::AcquisitionFailed) | WARN | access token acquisition failed | `reason`, `from`, `code`, `attempts`, `failures`, `took`, `next_attempt_in`, `error` |
 //! | [`Abandoned`](EventKind::Abandoned) | WARN | acquisition abandoned: its runtime is not driven | `age` |
@@ -66,7 +67,8 @@
 //! | span | fields |
 //! | --- | --- |
 //! | `acquire_token` | `client`, `reason`, `probe`. It follows from the span of the request that started it. |
-//! | `token_request`, within it, one for each attempt | `attempt`, and OpenTelemetry's attributes of HTTP clients: `otel.kind`, `http.request.method`, `server.address`, `server.port`, `http.response.status_code`, `error.type` |
+//! | `token_request`, within it, one for each token request | `attempt`, and OpenTelemetry's attributes of HTTP clients: `otel.kind`, `http.request.method`, `server.address`, `server.port`, `http.response.status_code`, and after a failure `error.type` and `otel.status_code` (`ERROR`) |
+//! | `metadata_request`, within it, one for each URI of the server's metadata | the same without `attempt` |
 
 mod kind;
 mod observer;
@@ -76,9 +78,12 @@ mod request;
 mod store;
 #[cfg(all(test, not(oauth_loom)))]
 mod tests;
+mod throttle;
 mod trace;
 
 pub(crate) use self::observer::UNNAMED;
+#[cfg(feature = "metrics")]
+pub(crate) use self::observer::contained;
 pub use self::{
     kind::EventKind,
     observer::{Event, Observer},

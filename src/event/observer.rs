@@ -2,11 +2,12 @@
 
 use std::{
     fmt,
+    hash::Hash,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
-use super::kind::EventKind;
+use super::{kind::EventKind, throttle::Throttle};
 
 /// The name in events of a client that has none.
 pub(crate) const UNNAMED: &str = "oauth";
@@ -36,9 +37,12 @@ impl Event {
 pub struct Observer {
     client: Option<Arc<str>>,
     closure: Option<Arc<Closure>>,
-    /// Receives the events for metrics. It wants no event that is reported for a log only.
+    /// Receives the events for metrics. Does not count as a DEBUG receiver: see
+    /// [`has_debug_receiver`](Self::has_debug_receiver).
     #[cfg(feature = "metrics")]
     metrics: Option<Arc<Closure>>,
+    /// For the events that requests cause. All layers of a cache share it.
+    throttle: Arc<Throttle>,
 }
 
 type Closure = dyn Fn(&Event) + Send + Sync;
@@ -48,6 +52,11 @@ impl Observer {
     /// lock: keep it short, and don't block. A panic in it is logged and goes no further.
     pub fn new(observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
         Self { closure: Some(Arc::new(observer)), ..Self::default() }
+    }
+
+    /// The same with another closure.
+    pub(crate) fn with_closure(self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        Self { closure: Some(Arc::new(observer)), ..self }
     }
 
     /// The same, with the name of a client in each event.
@@ -60,18 +69,23 @@ impl Observer {
         Self { metrics: Some(Arc::new(metrics)), ..self }
     }
 
-    /// Whether DEBUG events have a receiver.
-    pub(crate) fn sees_debug(&self) -> bool {
+    /// Whether an event with this cause may be reported now: once a minute. It then counts as reported.
+    pub(crate) fn admits(&self, cause: impl Hash) -> bool {
+        self.throttle.admits(cause)
+    }
+
+    /// Whether a closure or a subscriber receives DEBUG events.
+    pub(crate) fn has_debug_receiver(&self) -> bool {
         self.closure.is_some() || tracing::enabled!(target: super::TARGET, tracing::Level::DEBUG)
     }
 
-    /// Whether anybody counts or sees an event at level DEBUG.
-    pub(crate) fn is_watched(&self) -> bool {
+    /// Whether a closure, a subscriber or metrics receive DEBUG events.
+    pub(crate) fn has_any_receiver(&self) -> bool {
         #[cfg(feature = "metrics")]
         if self.metrics.is_some() {
             return true;
         }
-        self.sees_debug()
+        self.has_debug_receiver()
     }
 
     /// Reports an event, to `tracing` and to the closure.
@@ -80,21 +94,22 @@ impl Observer {
         event.kind.trace(event.client());
         #[cfg(feature = "metrics")]
         if let Some(metrics) = &self.metrics {
-            call(metrics, &event);
+            contained(event.client(), || metrics(&event));
         }
         if let Some(closure) = &self.closure {
-            call(closure, &event);
+            contained(event.client(), || closure(&event));
         }
     }
 }
 
-fn call(closure: &Arc<Closure>, event: &Event) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| closure(event))) {
+/// Runs code of the user, such as an observer or a recorder of metrics. A panic in it is logged.
+pub(crate) fn contained(client: &str, run: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(run)) {
         // To drop it may panic again.
         std::mem::forget(payload);
         tracing::error!(
             target: super::TARGET,
-            client = event.client(),
+            client,
             "the observer of token events panicked, fix the closure"
         );
     }

@@ -10,9 +10,10 @@ pub enum AcquisitionReason {
     Missing,
     /// The cached token is still valid; this one replaces it before it expires.
     Refresh,
-    /// An API rejected the cached token.
+    /// An API rejected the cached token. Also if the acquisition was postponed by a cooldown, or is
+    /// repeated after a failure.
     Rejected,
-    /// A caller asked for another token.
+    /// A caller asked for another token. Also if the acquisition was postponed or is repeated.
     Forced,
 }
 

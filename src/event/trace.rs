@@ -22,6 +22,7 @@ impl EventKind {
             | Self::Acquired { .. }
             | Self::Refreshed { .. }
             | Self::Kept { .. }
+            | Self::Discarded { .. }
             | Self::AcquisitionFailed { .. }
             | Self::AttemptFailed { .. }
             | Self::Abandoned { .. }
@@ -76,6 +77,10 @@ impl EventKind {
             }
             Self::Kept { reason, took } => {
                 log!(DEBUG, client, reason = reason.as_str(), ?took, "cached access token kept");
+            }
+            Self::Discarded { reason, from, took } => {
+                let (reason, from) = (reason.as_str(), from.as_str());
+                log!(DEBUG, client, reason, from, ?took, "access token not cached");
             }
             Self::AcquisitionFailed {
                 reason,
@@ -157,13 +162,15 @@ impl EventKind {
                 log!(DEBUG, client, action, origin, ?next_in, "access token rejected");
             }
             Self::Replayed { reason, origin } => {
-                log!(DEBUG, client, reason = reason.as_str(), origin, "request sent again");
+                let (reason, origin) = (reason.as_str(), origin.as_deref());
+                log!(DEBUG, client, reason, origin, "request sent again");
             }
             Self::NotReplayed { reason } => {
                 let (reason, advice) = (reason.as_str(), reason.explanation());
                 log!(DEBUG, client, reason, advice, "rejected request not sent again");
             }
             Self::TokenWithheld { reason, origin, refused } => {
+                let origin = origin.as_deref();
                 let (reason, advice) = (reason.as_str(), reason.explanation());
                 log!(DEBUG, client, reason, origin, refused, advice, "request without a token");
             }

@@ -67,8 +67,8 @@ impl AuthorizedToken {
         cache: &TokenCache,
         settings: &Arc<Settings>,
     ) -> Arc<Self> {
-        // So that a rejection names the API. It costs an allocation, so only if the last token was
-        // rejected too.
+        // So that a rejection names the API. It costs an allocation, so only for the first requests after
+        // a rejected token.
         let keeps_uri = snapshot.follows_rejection() && settings.origins.are_several();
         let needs_preparation = keeps_uri || snapshot.token().is_bound();
         let (cache, settings) = (cache.clone(), Arc::clone(settings));
@@ -116,6 +116,11 @@ impl AuthorizedToken {
     #[inline(always)]
     pub(crate) fn is_bound(&self) -> bool {
         self.needs_preparation && self.token().is_bound()
+    }
+
+    /// Whether a request without a proof keeps its URI: one of the first with this token.
+    pub(crate) fn keeps_uri(&self) -> bool {
+        self.snapshot.admit_first_request()
     }
 
     /// Adds the token to a request. Returns `false` if the request keeps its existing authorization
@@ -176,8 +181,8 @@ impl AuthorizedToken {
     #[cold]
     pub(crate) fn report_replayed(&self, reason: ReplayReason, uri: &Uri) {
         let observer = self.cache.observer();
-        if observer.is_watched() {
-            let origin = self.settings.api(Some(uri)).unwrap_or_default();
+        if observer.has_any_receiver() {
+            let origin = self.settings.api(Some(uri));
             observer.emit(EventKind::Replayed { reason, origin });
         }
     }

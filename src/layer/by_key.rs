@@ -46,7 +46,7 @@ where
         let LayerShared { tokens: Self { tokens, pick, without_key }, settings, .. } = &**shared;
         // Checked first: such a request needs no token, and a key would create a cache.
         if settings.keeps_existing_authorization(request) {
-            return existing_authorization(settings, request, &shared.tokens.observer());
+            return existing_authorization(settings, request, shared.tokens.observer());
         }
         let Some(key) = pick(&RequestHead::of(request)) else {
             return shared.withhold(request, WithheldReason::NoKey, *without_key);
@@ -61,8 +61,8 @@ where
         }
     }
 
-    /// Withheld requests have no cache, so there is no cache's observer to notify.
-    fn observer(&self) -> Observer {
+    /// A request without a key has no cache. The observer of the keyed cache receives its events.
+    fn observer(&self) -> &Observer {
         self.tokens.observer()
     }
 

@@ -37,7 +37,6 @@ mod slow;
 mod stage;
 #[cfg(all(test, not(oauth_loom)))]
 mod tests;
-mod throttle;
 
 use std::{fmt, marker::PhantomData};
 
@@ -66,26 +65,26 @@ use crate::{cache::TokenCache, sync::Arc};
 ///
 /// * `P` is the [`ReplayPolicy`](replay::ReplayPolicy). It selects the requests that are sent
 ///   again with another token after an API rejected the first one.
-/// * `T` is the source of tokens: one [`TokenCache`], or many (feature `keyed`).
+/// * `T` says where the layer takes tokens from: one [`TokenCache`], or `ByKey` (feature `keyed`).
 /// * `M` is the protocol: [`Http`], or [`Grpc`].
 ///
 /// For each request:
 ///
-/// * With a fresh token the layer adds it and calls the inner service, without a wait or a lock.
-///   It allocates once, to keep the request for a replay. [`NoReplay`](replay::NoReplay) allocates
-///   nothing.
-/// * Otherwise the request waits for the acquisition in flight, at most for the cache's
-///   `wait_timeout`. While it waits it holds no readiness (permit, buffer slot) of the inner
-///   service.
+/// * If an unexpired token is cached, the layer adds it and calls the inner service. A refresh that
+///   is due starts in the background. Only that start takes a lock. The layer allocates once, to keep
+///   the request for a replay. [`NoReplay`](replay::NoReplay) allocates nothing.
+/// * A request waits only if no unexpired token is cached, or up to 1 s after a rejection or a
+///   suspend. It waits at most for the cache's `wait_timeout`. While it waits it holds no readiness
+///   (permit, buffer slot) of the inner service.
 /// * A request to another origin, or with an existing `Authorization` field, passes through
 ///   unchanged.
 ///
 /// The error type is [`BoxError`](crate::BoxError). [`Error::find`](crate::Error::find) finds this
 /// crate's [`Error`](crate::Error) in it.
 ///
-/// Place the layer *below* a retry, timeout or redirect-following layer (closer to the client). Each
-/// attempt then gets the token that is current at that time, and each redirect is checked against
-/// the origins.
+/// Place the layer *below* a retry, timeout or redirect-following layer (closer to the connection).
+/// Each attempt then gets the token that is current at that time, and each redirect is checked
+/// against the origins.
 ///
 /// # Examples
 ///
@@ -143,7 +142,7 @@ where
     /// [`docs::tenants`](crate::docs::tenants).
     ///
     /// Each request briefly locks the keyed cache and makes one small allocation. A layer with a
-    /// single cache does neither.
+    /// single cache takes no lock for a cached token, and does not make this allocation.
     pub fn keyed(tokens: KeyedTokenCache<K>, origins: Origins, pick: F) -> Self {
         Self::with_tokens(ByKey::new(tokens, pick), origins)
     }

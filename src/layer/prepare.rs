@@ -111,8 +111,8 @@ fn prove<B>(
     if token.is_bound() {
         let named = |error: Error| error.with_client(token.cache().client());
         add_proof(request, token.token()).map_err(named)?;
-    } else if is_kept {
-        // The replay has the URI.
+    } else if is_kept || !token.keeps_uri() {
+        // The replay has the URI, or no rejection is expected.
         return Ok(None);
     }
     Ok(Some(request.uri().clone()))

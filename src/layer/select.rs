@@ -67,7 +67,7 @@ pub(crate) mod sealed {
         ) -> Action;
 
         /// The receiver of events about requests that must not carry a token.
-        fn observer(&self) -> Observer;
+        fn observer(&self) -> &Observer;
 
         /// The name of the client.
         fn client(&self) -> &Arc<str>;
@@ -96,7 +96,7 @@ impl<T: SelectCache> LayerShared<T> {
         action: WithoutToken,
     ) -> Action {
         let refused = action == WithoutToken::Refuse;
-        self.settings.report_withheld(request, reason, refused, &self.tokens.observer());
+        self.settings.report_withheld(request, reason, refused, self.tokens.observer());
         if refused { Action::Refuse(reason.explanation()) } else { Action::Pass }
     }
 }
@@ -130,8 +130,8 @@ impl sealed::SelectAction for TokenCache {
         select_by_cache(RequestTokens::Shared(Arc::clone(shared)), request)
     }
 
-    fn observer(&self) -> Observer {
-        Self::observer(self).clone()
+    fn observer(&self) -> &Observer {
+        Self::observer(self)
     }
 
     fn client(&self) -> &Arc<str> {

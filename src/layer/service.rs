@@ -29,8 +29,8 @@ use crate::{cache::TokenCache, error::BoxError, sync::Arc};
 /// wait for a token. `call` waits for one if none is cached. While it waits it holds no readiness
 /// (permit, buffer slot) of the inner service.
 ///
-/// `S: Clone` is required, because `call` then replaces the ready inner service by a clone, and
-/// makes the clone ready once the token is available. A replay calls a clone too.
+/// `S: Clone` is required. To wait, `call` drops the ready inner service and keeps a clone, which it
+/// makes ready once the token is available. A replay calls a clone too.
 ///
 /// # Examples
 ///
@@ -140,7 +140,8 @@ where
     }
 }
 
-/// A clone starts without a last token, because most clones are called once.
+/// A clone loads the shared token at its first call, because most clones are called once. A service
+/// that is called again keeps its own copy.
 impl<S: Clone, P: Clone, T, M> Clone for OAuthClientCredentials<S, P, T, M> {
     fn clone(&self) -> Self {
         Self::new(self.inner.clone(), self.policy.clone(), Arc::clone(&self.shared))

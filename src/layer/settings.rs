@@ -8,7 +8,6 @@ use super::{
     authorize::ExistingAuthorization,
     challenge::{RejectionPolicy, Verdict, classify},
     origins::{Origins, destination, origin_of},
-    throttle::Throttle,
 };
 use crate::{
     error::{BoxError, Error, Problem},
@@ -26,7 +25,6 @@ pub struct Settings {
     /// The field that carries the token. `None` stands for `Authorization`, which is cheaper to
     /// insert as a constant.
     pub(crate) header_name: Option<HeaderName>,
-    pub(crate) throttle: Arc<Throttle>,
 }
 
 /// What to do with a request that must not carry the token, such as a request to another origin.
@@ -77,7 +75,6 @@ impl Settings {
             existing_authorization: ExistingAuthorization::default(),
             classifier: ResponseClassifier::default(),
             header_name: None,
-            throttle: Arc::default(),
         }
     }
 
@@ -111,8 +108,8 @@ impl Settings {
             && request.headers().contains_key(self.header_name())
     }
 
-    /// Reports a request without the token. An own authorization and the caller's wish come before the
-    /// given reason.
+    /// Reports a request without the token. An existing `Authorization` field or [`SkipToken`] is
+    /// reported instead of the given reason.
     #[cold]
     pub(crate) fn report_withheld<B>(
         &self,
@@ -121,7 +118,7 @@ impl Settings {
         refused: bool,
         observer: &Observer,
     ) {
-        if !observer.sees_debug() {
+        if !observer.has_debug_receiver() {
             return;
         }
         let reason = match reason {
@@ -132,8 +129,8 @@ impl Settings {
             _ if request.extensions().get::<SkipToken>().is_some() => WithheldReason::Skipped,
             reason => reason,
         };
-        let origin = destination(request, reason);
-        if self.throttle.admits((reason, &origin)) {
+        let origin = Some(destination(request, reason)).filter(|origin| !origin.is_empty());
+        if observer.admits(("withheld", reason, &origin, refused)) {
             observer.emit(EventKind::TokenWithheld { reason, origin, refused });
         }
     }
@@ -141,7 +138,7 @@ impl Settings {
     /// Reports a request that was not sent again.
     #[cold]
     pub(crate) fn report_not_replayed(&self, reason: NotReplayedReason, observer: &Observer) {
-        if observer.sees_debug() && self.throttle.admits(reason) {
+        if observer.has_debug_receiver() && observer.admits(("not replayed", reason)) {
             observer.emit(EventKind::NotReplayed { reason });
         }
     }

@@ -108,11 +108,9 @@ impl Call<'_> {
             return;
         }
         let [from, to] = [&self.url, to].map(|url| sanitise(&url.origin().ascii_serialization()));
-        if settings.throttle.admits(("redirected", &to)) {
-            token
-                .cache()
-                .observer()
-                .emit(EventKind::RedirectedToOtherOrigin { from: from.clone(), to });
+        let observer = token.cache().observer();
+        if observer.admits(("redirected", &to)) {
+            observer.emit(EventKind::RedirectedToOtherOrigin { from: from.clone(), to });
         }
         token.cache().invalidate_at(token.token(), Some(from));
     }

@@ -47,6 +47,8 @@ pub(crate) struct FailureBackoff {
     /// The end of the cooldown while a valid token is cached. It may be later: a long `Retry-After`
     /// then fails no request.
     pub(crate) until_with_token: Instant,
+    /// It was reported that the cooldown has ended by hand.
+    pub(crate) is_left: bool,
 }
 
 impl FailureBackoff {
@@ -74,7 +76,7 @@ impl FailureBackoff {
             // The processes of a fleet have one backoff.
             let until = |cooldown: Duration| now + cooldown.max(MIN_COOLDOWN);
             let (until, until_with_token) = (until(without_token), until(with_token));
-            return Self { failures, since: now, error, until, until_with_token };
+            return Self { failures, since: now, error, until, until_with_token, is_left: false };
         }
         let retry_after = error.retry_after().unwrap_or_default();
         Self {
@@ -83,6 +85,7 @@ impl FailureBackoff {
             error,
             until: now + pause.max(retry_after.min(settings.retry_after_cap)),
             until_with_token: now + pause.max(retry_after.min(settings.retry_after_cap_with_token)),
+            is_left: false,
         }
     }
 
@@ -90,6 +93,7 @@ impl FailureBackoff {
     pub(crate) fn end(&mut self, now: Instant) {
         self.until = self.until.min(now);
         self.until_with_token = self.until_with_token.min(now);
+        self.is_left = true;
     }
 
     /// The end of the cooldown, with or without a valid cached token.

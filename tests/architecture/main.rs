@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ),
     ("source", "token timing event error"),
     ("timing", "limits error"),
-    ("metrics", "event"),
+    ("metrics", "event clock"),
     ("event", "error"),
     ("skew", "event"),
     ("dpop", "jose skew clock sync token event error"),

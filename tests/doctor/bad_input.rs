@@ -19,6 +19,24 @@ fn page(status: u16) -> MockResponse {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_too_large() {
+    let (idp, listening) = server(SECRET).await;
+    let body = Bytes::from(vec![b' '; 2 * 1024 * 1024]);
+    idp.always(MockResponse::Raw(Response::new(body)));
+    let url = listening.token_url();
+    let problem = doctor(&with_secret(&["--token-url", &url])).await.problem(1);
+    assert!(problem.contains("the answer is larger than 1 MiB"), "{problem}");
+    assert!(!problem.contains("--proxy"), "{problem}");
+}
+
+#[tokio::test]
+async fn plain_http() {
+    let url = "http://idp.example.com/token";
+    let problem = doctor(&with_secret(&["--token-url", url])).await.problem(2);
+    assert!(problem.ends_with("or add --allow-plain-http"), "{problem}");
+}
+
+#[tokio::test]
 async fn an_unreachable_host() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/token", listener.local_addr().unwrap());
@@ -39,7 +57,9 @@ async fn a_host_that_does_not_answer() {
     let url = listening.token_url();
     let run = doctor(&with_secret(&["--token-url", &url, "--timeout", "1"])).await;
     let problem = run.problem(3);
-    assert!(problem.contains("check firewalls, or raise --timeout"), "{problem}");
+    let expected = "did not answer within 1 s; check firewalls, or raise --timeout";
+    assert!(problem.contains(expected), "{problem}");
+    assert!(!problem.contains("pause"), "{problem}");
     assert!(run.stdout.contains("no answer  http://"), "{}", run.stdout);
 }
 
@@ -51,9 +71,12 @@ async fn a_wrong_issuer() {
     assert!(problem.contains("they differ in a slash at the end"), "{problem}");
     assert!(problem.contains(&format!("run again with --issuer {issuer}")), "{problem}");
     idp.set_metadata("issuer", "\"https://other.example.com\"");
+    // In the usual case the other place has no document.
+    idp.serve_metadata(tower_oauth2_client_credentials::testing::WellKnown::OAuth);
     let run = doctor(&with_secret(&["--issuer", &issuer])).await;
     let problem = run.problem(4);
     assert!(problem.contains("run again with --issuer https://other.example.com"), "{problem}");
+    assert!(!problem.contains("(HTTP"), "{problem}");
     assert_eq!(idp.token_requests(), 0);
     assert!(!run.stdout.contains("Environment"), "there are no lines to use");
 }
@@ -90,6 +113,7 @@ async fn a_wrong_secret() {
     let arguments = with_secret(&["--issuer", &issuer]);
     let problem = doctor(&arguments).await.problem(1);
     assert!(problem.contains("does not accept these credentials"), "{problem}");
+    assert_eq!(problem.matches("check ").count(), 1, "{problem}");
     assert!(problem.contains("try --auth-method client_secret_basic_raw"), "{problem}");
     assert_eq!(idp.token_requests(), 1);
     let run = doctor_with(&arguments, &[(VARIABLE, &format!("'{PLAIN_SECRET}'"))]).await;
@@ -113,6 +137,19 @@ async fn a_missing_secret() {
     }
     let run = doctor(&["--token-url", "http://127.0.0.1:9/token", "--client-id", "a"]).await;
     assert!(run.code == 2 && run.stderr.contains("no credential: give --secret-env"));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_secret_that_is_not_utf_8() {
+    use std::{ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_oauth-doctor"));
+    command.args(with_secret(&["--token-url", "http://127.0.0.1:9/token"]));
+    let output = command.env(VARIABLE, OsStr::from_bytes(b"\xff\xfe")).output().await.unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(text.contains("the variable BILLING_SECRET is not UTF-8"), "{text}");
 }
 
 #[tokio::test]
@@ -240,10 +277,14 @@ async fn an_api_that_refuses_a_fresh_token() {
 #[tokio::test]
 async fn a_key_or_file_that_cannot_be_used() {
     let garbage = TempFile::new("key.pem", "canary of a key");
+    let (blank, binary) = (TempFile::new("blank", " \n"), TempFile::new("binary", b"\xff\xfe"));
     let url = ["--token-url", "http://127.0.0.1:9/token", "--client-id", "a"];
     for (option, path, expected) in [
         ("--key-file", garbage.path(), "--key-file: "),
-        ("--cert", garbage.path(), "--cert: "),
+        ("--cert", garbage.path(), "give PEM files with the certificate and its key"),
+        ("--assertion-file", blank.path(), "is empty; write the assertion to it"),
+        ("--assertion-file", garbage.path(), "write only the assertion to it"),
+        ("--secret-file", binary.path(), "is not UTF-8"),
         ("--secret-file", "no-such-file", "--secret-file: no-such-file cannot be read"),
         ("--assertion-file", "no-such-file", "check path and permissions"),
     ] {

@@ -1,5 +1,6 @@
 //! The program `oauth-doctor`, run as a user would.
 
+mod api;
 mod bad_input;
 mod lines;
 mod output;

@@ -138,7 +138,61 @@ async fn a_secret_that_is_also_an_argument_is_replaced() {
         assert_eq!(run.code, 0, "{}", run.stdout);
         assert!(run.stdout.contains("[redacted]"), "{}", run.stdout);
         assert!(!run.stdout.contains(SAME), "{}", run.stdout);
+        let warning = "the secret equals or is part of another argument (--scope)";
+        assert!(run.stdout.contains(warning), "{}", run.stdout);
     }
+    // Our own words stay.
+    let (_idp, listening) = server("client_secret").await;
+    let url = listening.token_url();
+    let arguments = with_secret(&["--token-url", &url, "--json"]);
+    let run = doctor_with(&arguments, &[(VARIABLE, "client_secret")]).await;
+    assert!(run.json()["rust"].as_str().unwrap().contains(".client_secret_basic(\"my-service\""));
+}
+
+#[tokio::test]
+async fn the_password_and_the_query_of_a_url_do_not_appear() {
+    for option in ["--token-url", "--issuer"] {
+        for format in [&[][..], &["--json"]] {
+            let arguments = [option, "http://user:pw7@127.0.0.1:9/t"];
+            let run = doctor(&with_secret(&[&arguments[..], format].concat())).await;
+            assert_eq!(run.code, 2);
+            let text = run.stdout + &run.stderr;
+            assert!(!text.contains("pw7") && !text.contains("user:"), "{text}");
+        }
+    }
+    let (idp, listening) = server(SECRET).await;
+    let url = listening.token_url() + "?api-key=Kcanary-0123456789";
+    let body = json!({"error": "invalid_request", "error_description": "bad /t?api-key=Kcanary-0123456789"});
+    let described = Response::builder().status(400).body(Bytes::from(body.to_string())).unwrap();
+    let moved = Response::builder().status(302).header("location", "/login/Kcanary-0123456789");
+    let user = Response::builder().status(302).header("location", "https://u:canary@a.example/");
+    for response in [described, moved.body(Bytes::new()).unwrap(), user.body(Bytes::new()).unwrap()]
+    {
+        idp.always(MockResponse::Raw(response));
+        let run = doctor(&with_secret(&["--token-url", &url])).await;
+        assert_eq!(run.code, 1);
+        check(&run.stdout);
+    }
+}
+
+#[tokio::test]
+async fn control_characters_of_arguments_are_escaped() {
+    let (_idp, listening) = server(SECRET).await;
+    let url = listening.token_url();
+    let arguments = ["--token-url", &url, "--client-id", "a\u{1b}[31m", "--secret-env", VARIABLE];
+    let run = doctor(&arguments).await;
+    assert!(!run.stdout.contains('\u{1b}') && !run.stderr.contains('\u{1b}'), "{}", run.stdout);
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_report_that_cannot_be_written_has_its_own_code() {
+    let program = env!("CARGO_BIN_EXE_oauth-doctor");
+    let mut command = tokio::process::Command::new("sh");
+    let output = command.args(["-c", &format!("{program} --demo > /dev/full")]).output().await;
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(7));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("the report cannot be written"));
 }
 
 #[tokio::test]
@@ -209,7 +263,7 @@ async fn the_demo_works_and_the_help_has_the_exit_codes() {
         assert!(!run.stdout.contains("s3cret"), "{}", run.stdout);
     }
     let help = doctor(&["--help"]).await.stdout;
-    for code in 0..=6 {
+    for code in 0..=7 {
         assert!(help.contains(&format!("\n  {code}  ")), "{help}");
     }
     let run = doctor(&["--issuer", "https://a.example"]).await;

@@ -58,17 +58,28 @@ async fn each_quirk_has_a_name_and_a_line() {
         }
         body
     };
-    let payload = URL_SAFE_NO_PAD.encode(r#"{"iat":1000,"exp":1300}"#);
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let payload = URL_SAFE_NO_PAD.encode(json!({"iat": now, "exp": now + 300}).to_string());
+    let expired = URL_SAFE_NO_PAD.encode(json!({"iat": now - 7200, "exp": now - 3600}).to_string());
     for (body, name, line) in [
         (with("expires_in", Value::Null), "no_expires_in", "OAUTH_DEFAULT_LIFETIME"),
         (with("expires_in", "3600".into()), "expires_in_text", "it is read anyway"),
+        (with("expires_in", "abc".into()), "expires_in_unusable", "OAUTH_TOKEN_LIFETIME"),
+        (with("expires_in", (-5).into()), "expires_in_unusable", "OAUTH_TOKEN_LIFETIME"),
+        (with("expires_in", 1e30.into()), "long_lifetime", "OAUTH_LIFETIME_CAP"),
+        (with("token_type", "".into()), "empty_token_type", "operator to state Bearer"),
         (with("expires_in", 0.into()), "zero_lifetime", "OAUTH_TOKEN_LIFETIME"),
-        (with("expires_in", 20.into()), "short_lifetime", "have the lifetime raised"),
+        (with("expires_in", 20.into()), "short_lifetime", "operator to raise the lifetime"),
         (with("expires_in", 3_600_000_000_u64.into()), "long_lifetime", "OAUTH_LIFETIME_CAP"),
         (
             with("access_token", format!("e30.{payload}.c2ln").into()),
             "jwt_expires_earlier",
             "300 s",
+        ),
+        (
+            with("access_token", format!("e30.{expired}.c2ln").into()),
+            "jwt_expired",
+            "check the clocks",
         ),
         (with("refresh_token", "canary-refresh".into()), "refresh_token", "it is not used"),
         (with("token_type", Value::Null), "no_token_type", "it is taken as Bearer"),

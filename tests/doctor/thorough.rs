@@ -16,6 +16,12 @@ async fn thorough(server: &[&str], secret: &str) -> Run {
     doctor_with(&arguments, &[(VARIABLE, secret)]).await
 }
 
+/// The report for a person.
+async fn thorough_text(issuer: &str) -> String {
+    let arguments = with_secret(&["--issuer", issuer, "--thorough"]);
+    doctor_with(&arguments, &[(VARIABLE, PLAIN_SECRET)]).await.stdout
+}
+
 fn client(secret: &str) -> RegisteredClient {
     RegisteredClient::new(ID).secret(secret)
 }
@@ -111,7 +117,8 @@ async fn it_finds_that_basic_is_not_decoded() {
     assert_eq!(report["environment"]["OAUTH_AUTH_METHOD"], "client_secret_basic_raw");
     assert_eq!(report["client_authentication"]["basic_is_decoded"], false);
     let warning = texts(&report, "warning");
-    assert!(warning[0].contains("refuses client_secret_basic and accepts client_secret_basic_raw"));
+    let expected = "refuses client_secret_basic and accepts client_secret_basic_raw";
+    assert!(warning.iter().any(|it| it.contains(expected)), "{warning:?}");
     // With other characters, an extra request tells.
     let idp = build(PLAIN_SECRET);
     let listening = idp.listen().await.unwrap();
@@ -133,6 +140,12 @@ async fn it_finds_a_method_that_works() {
     assert_eq!(run.code, 0, "{}", run.stdout);
     let report = run.json();
     assert!(report["rust"].as_str().unwrap().contains(".client_secret_post("));
+    assert!(texts(&report, "problem").is_empty(), "{}", run.stdout);
+    let line = thorough_text(&listening.issuer()).await;
+    assert!(
+        line.contains("\n  client_secret_post "),
+        "the name is a value of --auth-method: {line}"
+    );
     assert_eq!(report["client_authentication"]["accepted"], false, "the first method");
     assert_eq!(report["token"]["type"], "Bearer");
 }
@@ -185,6 +198,9 @@ async fn two_failed_logins_end_a_run() {
         MockResponse::OAuthError { status: 401, code: "invalid_client" },
         MockResponse::OAuthError { status: 400, code: "invalid_client" },
         MockResponse::Status(401),
+        MockResponse::OAuthError { status: 401, code: "unauthorized" },
+        MockResponse::OAuthError { status: 400, code: "invalid_grant" },
+        MockResponse::OAuthError { status: 400, code: "invalid_request" },
     ] {
         let (idp, listening) = server(SECRET).await;
         idp.always(answer);
@@ -202,9 +218,9 @@ async fn a_429_a_403_and_a_retry_after_end_a_run() {
     let with_pause = with_pause.body(Bytes::from_static(b"{\"error\":\"invalid_scope\"}")).unwrap();
     for (answer, expected) in [
         (MockResponse::Status(429), "the server throttles (429); wait before"),
-        (MockResponse::StatusRetryAfter(429, 9), "run again after its Retry-After (9)"),
-        (MockResponse::StatusRetryAfter(503, 8), "run again after its Retry-After (8)"),
-        (MockResponse::Raw(with_pause), "run again after its Retry-After (7)"),
+        (MockResponse::StatusRetryAfter(429, 9), "run again in 9 s"),
+        (MockResponse::StatusRetryAfter(503, 8), "run again in 8 s"),
+        (MockResponse::Raw(with_pause), "run again in 7 s"),
         (MockResponse::Status(403), "check limits, firewall and allow-lists"),
         (MockResponse::OAuthError { status: 403, code: "invalid_client" }, "(403)"),
     ] {
@@ -238,4 +254,60 @@ async fn a_403_of_the_api_ends_a_run() {
         thorough(&["--issuer", &listening.issuer(), "--api", &api_server.url()], SECRET).await;
     assert_eq!(run.code, 5, "{}", run.stdout);
     assert_eq!((idp.token_requests(), api.requests()), (1, 1));
+}
+
+/// A short secret that is part of a code does not hide the code.
+#[tokio::test]
+async fn two_failed_logins_end_a_run_with_a_short_secret() {
+    for secret in ["client", "nt", "a"] {
+        let (idp, listening) = server(SECRET).await;
+        idp.always(MockResponse::OAuthError { status: 400, code: "invalid_client" });
+        let run = thorough(&["--token-url", &listening.token_url()], secret).await;
+        assert_eq!((run.code, idp.token_requests()), (1, 2), "{}", run.stdout);
+    }
+}
+
+#[tokio::test]
+async fn other_methods_are_not_tried_if_they_cannot_help() {
+    let page = Response::builder().header("content-type", "text/html");
+    let page = page.body(Bytes::from_static(b"<html>Sign in</html>")).unwrap();
+    let moved = Response::builder().status(302).header("location", "https://a.example/");
+    for answer in [
+        MockResponse::Raw(page),
+        MockResponse::Raw(moved.body(Bytes::new()).unwrap()),
+        MockResponse::Status(500),
+        MockResponse::OAuthError { status: 400, code: "invalid_scope" },
+    ] {
+        let (idp, listening) = server(PLAIN_SECRET).await;
+        idp.always(answer);
+        let run = thorough(&["--token-url", &listening.token_url()], PLAIN_SECRET).await;
+        assert_eq!((run.code, idp.token_requests()), (1, 1), "{}", run.stdout);
+    }
+}
+
+#[tokio::test]
+async fn a_refused_second_token_is_reported() {
+    let (idp, listening) = server(PLAIN_SECRET).await;
+    let refusal = MockResponse::OAuthError { status: 400, code: "invalid_scope" };
+    idp.script([MockResponse::Issue, refusal]);
+    let run = thorough(&["--token-url", &listening.token_url()], PLAIN_SECRET).await;
+    assert_eq!(run.code, 0, "{}", run.stdout);
+    let warnings = texts(&run.json(), "warning");
+    assert!(warnings[0].contains("the server refuses a second token: "), "{warnings:?}");
+    assert!(warnings[0].contains("invalid_scope"), "{warnings:?}");
+}
+
+#[tokio::test]
+async fn checks_that_a_403_or_429_of_the_api_prevents_are_named() {
+    for (status, code) in [(403, 5), (429, 6)] {
+        let (idp, listening) = server(PLAIN_SECRET).await;
+        let api = ProtectedApi::new(&idp);
+        api.respond_with(move |_| Response::builder().status(status).body(Bytes::new()).ok());
+        let api = api.listen().await.unwrap();
+        let (url, api) = (listening.token_url(), api.url());
+        let run = thorough(&["--token-url", &url, "--api", &api], PLAIN_SECRET).await;
+        assert_eq!(run.code, code, "{}", run.stdout);
+        let notes = texts(&run.json(), "note");
+        assert!(notes.iter().any(|it| it.contains("the other checks were left out")), "{notes:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! Events, log lines, spans and metrics, as an operator sees them. In virtual time against the mocks.
 
+mod acquisitions;
 #[cfg(feature = "store")]
 mod announcements;
 #[path = "../support/log.rs"]
@@ -8,6 +9,9 @@ mod log;
 mod metrics;
 mod names;
 mod night;
+mod requests;
+mod scope;
+mod series;
 #[cfg(feature = "store")]
 mod sharing;
 mod spans;

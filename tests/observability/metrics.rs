@@ -135,6 +135,35 @@ async fn a_client_has_counters_histograms_and_gauges_until_it_is_dropped() {
     assert!(!text.contains(SECRET), "{text}");
 }
 
+/// Its counter is exported from the start. The gauge shows it after a restart too.
+#[tokio::test(start_paused = true)]
+async fn a_401_without_a_code_is_counted_as_refused_credentials() {
+    let recorder = recorder();
+    let (scrape, _guard) = (recorder.handle(), ::metrics::set_default_local_recorder(&recorder));
+    let idp = server();
+    let tokens = builder(&idp).name("plain").build();
+    let refused = "oauth_client_token_requests_total{client=\"plain\",\
+                   outcome=\"credentials_refused\",reason=\"missing\"}";
+    let permanent = "oauth_client_last_failure_permanent{client=\"plain\"}";
+    check(&scrape.render(), &[(refused, 0.0)]);
+    for (status, expected) in [(401, [1.0, 1.0]), (503, [1.0, 0.0]), (403, [2.0, 1.0])] {
+        idp.always(MockResponse::Status(status));
+        let error = tokens.get().await.unwrap_err();
+        assert_eq!(error.is_permanent(), expected[1] == 1.0, "{error}");
+        check(&scrape.render(), &[(refused, expected[0]), (permanent, expected[1])]);
+        tokio::time::sleep(80 * S).await;
+    }
+    idp.recover();
+    tokens.get().await.unwrap();
+    check(&scrape.render(), &[(refused, 2.0), (permanent, 0.0)]);
+    idp.always(MockResponse::Status(401));
+    tokens.clear();
+    tokens.get().await.unwrap_err();
+    check(&scrape.render(), &[(permanent, 1.0)]);
+    drop(tokens);
+    check(&scrape.render(), &[(permanent, 0.0)]);
+}
+
 /// The table in the documentation has the metrics of a scrape, with their types, and no others.
 #[tokio::test(start_paused = true)]
 async fn the_documentation_lists_every_metric() {

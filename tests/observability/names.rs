@@ -174,3 +174,39 @@ async fn a_log_line_about_a_request_without_a_token_names_the_client() {
         assert!(line.contains(part), "{line}");
     }
 }
+
+/// A source's name is a log field, a label and the start of errors, as the one of the builder is.
+#[tokio::test(start_paused = true)]
+async fn the_name_of_a_source_is_sanitised() {
+    struct Forging;
+    impl tower_oauth2_client_credentials::TokenSource for Forging {
+        async fn acquire(&self, _: AcquireContext) -> Result<Token, Error> {
+            Err(refused())
+        }
+
+        fn name(&self) -> String {
+            format!("forging\nERROR forged\u{1b}[31m{}", "x".repeat(1000))
+        }
+    }
+    let tokens = TokenCache::builder(Forging).build();
+    let (name, error) = (tokens.name(), tokens.get().await.unwrap_err().to_string());
+    assert!(name.starts_with("forging?ERROR forged?[31m"), "{name}");
+    assert!(!name.contains(char::is_control) && name.len() < 300, "{name}");
+    assert!(error.starts_with(&format!("client '{name}': ")), "{error}");
+}
+
+/// Its events have the name of the source, because the source's cache does not get them again.
+#[tokio::test(start_paused = true)]
+async fn reading_the_metadata_names_the_source() {
+    let (log, _guard) = logged(tracing::Level::WARN);
+    let idp = server();
+    let source = ClientCredentials::discover("https://idp.test")
+        .client_secret_post("orders", SECRET)
+        .grant_type("urn:example:grant")
+        .transport(idp.service())
+        .build()
+        .unwrap();
+    source.server_metadata().await.unwrap();
+    let log = log.take();
+    assert!(log.contains("client=\"orders@idp.test\""), "{log}");
+}

@@ -105,8 +105,15 @@ async fn an_acquisition_has_a_span_and_each_attempt_has_one_within() {
         fields(&[&started[..], ended].concat())
     };
     let expected = [
-        attempt("1", &[("http.response.status_code", "502"), ("error.type", "502")]),
-        attempt("2", &[("error.type", "acquisition_timeout")]),
+        attempt(
+            "1",
+            &[
+                ("http.response.status_code", "502"),
+                ("error.type", "502"),
+                ("otel.status_code", "ERROR"),
+            ],
+        ),
+        attempt("2", &[("error.type", "acquisition_timeout"), ("otel.status_code", "ERROR")]),
         attempt("3", &[("http.response.status_code", "200")]),
     ];
     assert_eq!(attempts.len(), 3, "no request has a span: {all:?}");
@@ -115,4 +122,64 @@ async fn an_acquisition_has_a_span_and_each_attempt_has_one_within() {
         assert_eq!(span.fields, expected);
     }
     assert!(!format!("{all:?}").contains(SECRET));
+}
+
+/// They are GET requests, and a failed one is not shown as a token request. IPv6 addresses have no
+/// brackets.
+#[tokio::test(start_paused = true)]
+async fn requests_for_metadata_have_their_own_spans() {
+    let spans = Spans::default();
+    let subscriber = tracing_subscriber::registry().with(spans.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let idp = server();
+    idp.always(MockResponse::Status(404));
+    let source = ClientCredentials::discover("https://[2001:db8::1]/x")
+        .client_secret_post("orders", SECRET)
+        .transport(idp.service())
+        .attempts(1)
+        .build()
+        .unwrap();
+    TokenCache::new(source).get().await.unwrap_err();
+    let all = spans.0.lock().unwrap().clone();
+    let [(id, _), requests @ ..] = &all[..] else { panic!("{all:?}") };
+    assert!(!requests.is_empty(), "{all:?}");
+    for (_, span) in requests {
+        assert_eq!((span.name, span.parent), ("metadata_request", Some(*id)));
+        let expected = [
+            ("otel.kind", "client"),
+            ("otel.status_code", "ERROR"),
+            ("http.request.method", "GET"),
+            ("server.address", "2001:db8::1"),
+            ("server.port", "443"),
+            ("http.response.status_code", "404"),
+            ("error.type", "404"),
+        ];
+        assert_eq!(span.fields, fields(&expected));
+    }
+}
+
+/// The server requires a nonce (RFC 9449 §8), so one attempt is two requests.
+#[cfg(feature = "dpop")]
+#[tokio::test(start_paused = true)]
+async fn a_token_request_with_a_nonce_has_its_own_span() {
+    use tower_oauth2_client_credentials::{dpop::DpopKey, testing::DpopVerifier};
+
+    let spans = Spans::default();
+    let subscriber = tracing_subscriber::registry().with(spans.clone());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let verifier = DpopVerifier::new(|_: &str, _: Option<&str>| Some("thumbprint".to_owned()));
+    verifier.require_nonce(true);
+    let idp = AuthorizationServer::builder()
+        .client(RegisteredClient::new("orders").secret(SECRET))
+        .dpop(verifier)
+        .build();
+    let source = source(&idp).dpop(DpopKey::generate()).build().unwrap();
+    TokenCache::new(source).get().await.unwrap();
+    let all = spans.0.lock().unwrap().clone();
+    let requests: Vec<_> = all.iter().filter(|(_, span)| span.name == "token_request").collect();
+    let field = |name| requests.iter().map(move |(_, span)| span.fields.get(name).cloned());
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(field("attempt").collect::<Vec<_>>(), [text("1"), text("1")]);
+    assert_eq!(field("http.response.status_code").collect::<Vec<_>>(), [text("400"), text("200")]);
+    assert_eq!(field("otel.status_code").collect::<Vec<_>>(), [text("ERROR"), None]);
 }

@@ -145,6 +145,25 @@ fn p10_a_service_that_is_cloned_for_each_call_allocates_nothing() {
     assert_eq!(counted.count_total, 0, "{counted:?}");
 }
 
+/// The first requests with the replacement keep their URI, in case the API rejects it too.
+#[tokio::test]
+async fn p10_requests_after_a_rejection_allocate_nothing() {
+    let cache = TokenCache::new(|_: AcquireContext| async {
+        Ok(Token::bearer("abc")?.with_lifetime(Duration::from_secs(3600)))
+    });
+    let rejected = cache.get().await.unwrap();
+    cache.replacement(&rejected).await;
+    let origins = Origins::parse(["https://api.example.com", "https://b.example.com"]).unwrap();
+    let layer = OAuthClientCredentialsLayer::new(cache, origins).replay(NoReplay);
+    let mut client = layer.layer(Bare);
+    let first = measured(|request| call(&mut client, request));
+    assert!((1..100).contains(&first.count_total), "{first:?}");
+    let counted = measured(|request| call(&mut client, request));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+    let counted = measured(|request| call(&mut client.clone(), request));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
 /// On a thread of a runtime, and on a thread that is new to the cache.
 #[test]
 fn p10_it_allocates_nothing_on_other_threads() {

@@ -4,11 +4,11 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Parser, ValueEnum};
 
-use crate::{exit, method::Method};
+use crate::{exit, method::Method, secrets::Secrets};
 
 /// Probes an OAuth 2.0 authorization server with the client-credentials grant, reports what it finds,
 /// and prints the Rust lines and environment variables to use.
-#[derive(Debug, Parser)]
+#[derive(Clone, Debug, Parser)]
 #[command(name = "oauth-doctor", version, after_help = exit::TABLE)]
 #[command(group = ArgGroup::new("server").required(true).args(["issuer", "token_url", "demo"]))]
 #[command(group = ArgGroup::new("credential").args(
@@ -121,6 +121,49 @@ impl Args {
     /// The issuer or token URL.
     pub(crate) fn server(&self) -> &str {
         self.issuer.as_deref().or(self.token_url.as_deref()).unwrap_or_default()
+    }
+
+    /// A copy in which secrets are replaced, and the options that they were in.
+    pub(crate) fn redacted(&self, secrets: &Secrets) -> (Self, Vec<&'static str>) {
+        let mut copy = self.clone();
+        let mut changed = Vec::new();
+        let texts = [
+            ("--issuer", &mut copy.issuer),
+            ("--token-url", &mut copy.token_url),
+            ("--client-id", &mut copy.client_id),
+            ("--secret-env", &mut copy.secret_env),
+            ("--key-id", &mut copy.key_id),
+            ("--assertion-audience", &mut copy.assertion_audience),
+            ("--scope", &mut copy.scope),
+            ("--audience", &mut copy.audience),
+            ("--api", &mut copy.api),
+            ("--proxy", &mut copy.proxy),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, text)| Some((name, text.as_mut()?)));
+        let resources = copy.resource.iter_mut().map(|text| ("--resource", text));
+        for (name, text) in texts.chain(resources) {
+            if secrets.replace(text) {
+                changed.push(name);
+            }
+        }
+        let paths = [
+            ("--secret-file", &mut copy.secret_file),
+            ("--key-file", &mut copy.key_file),
+            ("--assertion-file", &mut copy.assertion_file),
+            ("--cert", &mut copy.cert),
+            ("--cert-key", &mut copy.cert_key),
+            ("--ca-file", &mut copy.ca_file),
+        ];
+        for (name, path) in paths {
+            let Some(path) = path else { continue };
+            let mut text = path.display().to_string();
+            if secrets.replace(&mut text) {
+                *path = text.into();
+                changed.push(name);
+            }
+        }
+        changed.dedup();
+        (copy, changed)
     }
 
     pub(crate) fn cert_key(&self) -> Option<&PathBuf> {

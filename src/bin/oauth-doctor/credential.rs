@@ -1,6 +1,10 @@
 //! The client's credentials, read once.
 
-use std::{env, fmt, fs, path::Path};
+use std::{
+    env::{self, VarError},
+    fmt, fs, io,
+    path::Path,
+};
 
 use tower_oauth2_client_credentials::{
     jose::{SigningAlgorithm, SigningKey},
@@ -30,8 +34,14 @@ impl Credential {
         if args.demo {
             this.secret = Some(Zeroizing::new(DEMO_SECRET.to_owned()));
         } else if let Some(name) = &args.secret_env {
-            let value = env::var(name)
-                .map_err(|_| format!("--secret-env: the variable {name} is not set; export it"))?;
+            let value = env::var(name).map_err(|error| match error {
+                VarError::NotPresent => {
+                    format!("--secret-env: the variable {name} is not set; export it")
+                }
+                VarError::NotUnicode(_) => format!(
+                    "--secret-env: the variable {name} is not UTF-8; export the secret as UTF-8"
+                ),
+            })?;
             this.secret = Some(Zeroizing::new(value));
         } else if let Some(path) = &args.secret_file {
             this.secret = Some(file("--secret-file", path)?);
@@ -46,11 +56,28 @@ impl Credential {
         }
         if let Some(path) = &args.assertion_file {
             let text = file("--assertion-file", path)?;
-            this.assertion = Some(Zeroizing::new(text.trim().to_owned()));
+            let text = text.trim();
+            let path = path.display();
+            if text.is_empty() {
+                return Err(format!(
+                    "--assertion-file: {path} is empty; write the assertion to it"
+                ));
+            }
+            if !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+                return Err(format!(
+                    "--assertion-file: {path} has white space or other characters that no assertion \
+                     has; write only the assertion to it"
+                ));
+            }
+            this.assertion = Some(Zeroizing::new(text.to_owned()));
         }
         if let (Some(chain), Some(key)) = (&args.cert, args.cert_key()) {
             let identity = ClientIdentity::from_files(ChainAndKey { chain, key });
-            this.identity = Some(identity.map_err(|error| format!("--cert: {error:?}"))?);
+            this.identity = Some(identity.map_err(|error| {
+                let text = format!("{error:?}");
+                let cause = text.split_once("client identity: ").map_or(&*text, |(_, cause)| cause);
+                format!("--cert: {cause}; give PEM files with the certificate and its key")
+            })?);
         }
         this.check_method(args)?;
         Ok(this)
@@ -177,7 +204,13 @@ fn parse(
 
 fn file(option: &str, path: &Path) -> Result<Zeroizing<String>, String> {
     let text = fs::read_to_string(path).map(Zeroizing::new).map_err(|error| {
-        format!("{option}: {} cannot be read: {error}; check path and permissions", path.display())
+        let path = path.display();
+        match error.kind() {
+            io::ErrorKind::InvalidData => {
+                format!("{option}: {path} is not UTF-8; write it as UTF-8 text")
+            }
+            _ => format!("{option}: {path} cannot be read: {error}; check path and permissions"),
+        }
     })?;
     // As the crate reads secrets.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text).trim_end_matches(['\r', '\n']);

@@ -104,6 +104,15 @@ fn quoted(text: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+=,".contains(c);
     match text.chars().all(plain) {
         true => text.to_owned(),
+        // The form of bash, zsh and ksh for control characters.
+        false if text.contains(char::is_control) => {
+            let escape = |c: char| match c {
+                '\\' | '\'' => format!("\\{c}"),
+                c if c.is_control() => format!("\\u{:04x}", u32::from(c)),
+                c => c.to_string(),
+            };
+            format!("$'{}'", text.chars().map(escape).collect::<String>())
+        }
         false => format!("'{}'", text.replace('\'', r"'\''")),
     }
 }

@@ -12,6 +12,7 @@ pub(crate) enum Exit {
     Discovery = 4,
     ApiRefuses = 5,
     Stopped = 6,
+    NotWritten = 7,
 }
 
 /// The table for `--help`.
@@ -23,7 +24,8 @@ Exit codes:
   3  the server could not be reached: name, connection, TLS, proxy or timeout
   4  the metadata could not be read, or is of another issuer
   5  the server issued a token, but the API could not be reached or refused the token
-  6  the server throttles or blocks: 429, Retry-After or 403
+  6  the server or API throttles (429, Retry-After), or the token endpoint answers 403
+  7  the report could not be written; token requests may have been sent
 
 Without --thorough one token request is sent, or two with --dpop if the server wants a nonce.
 Secrets and tokens are never printed.";

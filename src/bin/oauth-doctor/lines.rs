@@ -23,11 +23,6 @@ impl Lines {
         let writer = Writer(recipe);
         Self { cargo: writer.cargo(), rust: writer.rust(), environment, notes }
     }
-
-    pub(crate) fn texts(&mut self) -> impl Iterator<Item = &mut String> {
-        let environment = self.environment.iter_mut().map(|variable| &mut variable.value);
-        [&mut self.cargo, &mut self.rust].into_iter().chain(environment).chain(&mut self.notes)
-    }
 }
 
 /// Writes the lines.

@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 
 /// # Errors
 ///
-/// What is wrong with the arguments or with standard output.
+/// What is wrong with the arguments.
 async fn run(mut args: Args) -> Result<Exit, String> {
     let _demo = match args.demo {
         true => Some(demo::start(&mut args).await.map_err(|error| format!("--demo: {error}"))?),
@@ -62,7 +62,11 @@ async fn run(mut args: Args) -> Result<Exit, String> {
     match written {
         // The reader, such as `head`, has read enough.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(format!("the report cannot be written: {error}"))
+            let _ = writeln!(
+                io::stderr(),
+                "oauth-doctor: the report cannot be written: {error}; check standard output"
+            );
+            Ok(Exit::NotWritten)
         }
         _ => Ok(report.exit),
     }

@@ -26,3 +26,23 @@ pub(crate) fn without_credentials(url: &str) -> String {
     let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
     format!("{scheme}://{host}")
 }
+
+/// A URL without user, password and query. It may be malformed.
+pub(crate) fn public_part(url: &str) -> String {
+    let url = without_query(url);
+    let (scheme, rest) = match url.split_once("//") {
+        Some((scheme, rest)) => (format!("{scheme}//"), rest),
+        None => (String::new(), url),
+    };
+    match user_info(url) {
+        Some(user) => format!("{scheme}{}", &rest[user.len() + 1..]),
+        None => url.to_owned(),
+    }
+}
+
+/// The user and password of a URL.
+pub(crate) fn user_info(url: &str) -> Option<&str> {
+    let rest = url.split_once("//").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
+    authority.rsplit_once('@').map(|(user, _)| user)
+}

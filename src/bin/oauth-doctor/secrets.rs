@@ -6,7 +6,10 @@ use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD},
 };
+use clap::ValueEnum as _;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::method::Method;
 
 /// A part of a secret of this length counts as the secret.
 const WINDOW: usize = 8;
@@ -47,8 +50,10 @@ impl Secrets {
     /// secret.
     pub(crate) fn clean(&self, text: &str) -> String {
         let printable = |c: char| if c.is_control() { ' ' } else { c };
-        let invisible = |c: &char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-        if self.repeats(text) {
+        let invisible = |c: &char| is_invisible(*c);
+        let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        let joined: String = visible.chars().filter(|c| !c.is_control()).collect();
+        if [text, &visible, &joined].into_iter().any(|text| self.repeats(text)) {
             return WITHHELD.to_owned();
         }
         let mut short: String =
@@ -71,26 +76,61 @@ impl Secrets {
         })
     }
 
-    /// Replaces whole secrets in any text, as the last step before it is printed.
+    /// Replaces whole secrets in any text, as the last step before it is printed. A secret that is a
+    /// part of a method's name stays there.
     pub(crate) fn scrub(&self, text: &mut String) {
         for form in self.lock().iter().filter(|form| form.len() >= MIN_REPLACED) {
-            if text.contains(form.as_str()) {
+            let methods = Method::value_variants();
+            if text.contains(form.as_str()) && !methods.iter().any(|it| it.name().contains(form)) {
                 *text = text.replace(form.as_str(), REDACTED);
             }
         }
     }
+
+    /// Replaces secrets in an argument. `true`: it has one.
+    pub(crate) fn replace(&self, argument: &mut String) -> bool {
+        let before = argument.clone();
+        for form in self.lock().iter() {
+            if argument == form {
+                *argument = REDACTED.to_owned();
+            } else if form.len() >= MIN_REPLACED {
+                *argument = argument.replace(form.as_str(), REDACTED);
+            }
+        }
+        *argument != before
+    }
 }
 
-/// The secret as it may appear in text: raw, escaped, percent-encoded, in base64 at each alignment.
+/// Characters that have no width or change the direction. They could hide a secret in a text.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{e0000}'..='\u{e01ef}'
+    )
+}
+
+/// The secret as it may appear in text: raw, escaped, percent-encoded, in hexadecimal, in base64 at each
+/// alignment.
 fn forms(secret: &str) -> Vec<String> {
     let percent = utf8_percent_encode(secret, RESERVED).to_string();
     let escaped = serde_json::Value::from(secret).to_string();
+    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
     let mut forms = vec![
         secret.to_owned(),
         escaped.trim_matches('"').to_owned(),
         percent.replace("%20", "+"),
         percent.to_lowercase(),
         percent,
+        hex.to_uppercase(),
+        hex,
     ];
     for skipped in 0..3 {
         let padded = [&b"\0\0\0"[..skipped], secret.as_bytes()].concat();
@@ -128,7 +168,9 @@ mod tests {
         let percent = utf8_percent_encode(SECRET, NON_ALPHANUMERIC).to_string();
         let basic = |id: &str| STANDARD.encode(format!("{id}:{SECRET}"));
         let escaped = serde_json::Value::from(SECRET).to_string();
-        for shown in [SECRET.to_owned(), percent, escaped, basic(""), basic("i"), basic("id")] {
+        let hex: String = SECRET.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let forms = [SECRET.to_owned(), percent, escaped, hex.to_uppercase(), hex];
+        for shown in forms.into_iter().chain([basic(""), basic("i"), basic("id")]) {
             let text = format!("the server says {shown}!");
             assert_eq!(secrets().clean(&text), WITHHELD, "{shown}");
             let mut text = text;
@@ -141,6 +183,10 @@ mod tests {
     fn a_part_of_a_secret_is_left_out_and_other_text_is_kept_in_one_short_line() {
         assert_eq!(secrets().clean("it ends with &canary!"), "it ends with &canary!");
         assert_eq!(secrets().clean("it ends with 1&canary!"), WITHHELD);
+        for hidden in ['\u{ad}', '\u{61c}', '\u{200b}', '\u{e0041}', '\0'] {
+            let spread = SECRET.chars().flat_map(|c| [c, hidden]).collect::<String>();
+            assert_eq!(secrets().clean(&spread), WITHHELD, "{hidden:?}");
+        }
         assert_eq!(secrets().clean("two\r\nlines\u{1b}[31m\u{202e}"), "two  lines [31m");
         assert_eq!(secrets().clean(&"x".repeat(1000)).chars().count(), MAX_TEXT + 1);
     }

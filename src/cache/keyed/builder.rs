@@ -21,7 +21,7 @@ use super::{
 use crate::{
     cache::{TokenCacheBuilder, names::ClientName},
     error::{Error, sanitise},
-    event::UNNAMED,
+    event::{Event, Observer, UNNAMED},
     limits::MAX_SETTING,
     source::{ErasedSource, TokenSource},
     sync::{Arc, Mutex},
@@ -64,6 +64,7 @@ pub struct KeyedTokenCacheBuilder<K> {
     idle_time: Duration,
     acquisitions: usize,
     name: Arc<str>,
+    observer: Observer,
     name_keys: Option<Box<NameKeys<K>>>,
     #[cfg(feature = "metrics")]
     metrics_by_key: usize,
@@ -73,9 +74,9 @@ pub struct KeyedTokenCacheBuilder<K> {
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     /// Makes a cache that makes a source for each key, with the default settings.
     ///
-    /// The closure runs within a key's acquisition, until it has succeeded once. Its failure is the
-    /// failure of that acquisition: it is remembered, and tried again after the cooldown. Let all
-    /// sources share one transport.
+    /// The closure runs within a key's acquisition. After a success it is not called again while the
+    /// key's cache is kept. Its failure is the failure of that acquisition: it is remembered, and the
+    /// closure is called again after the cooldown. Let all sources share one transport.
     #[must_use]
     pub fn new<S: TokenSource>(
         source: impl Fn(&K) -> Result<S, Error> + Send + Sync + 'static,
@@ -102,6 +103,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
             idle_time: Duration::from_secs(3600),
             acquisitions: 16,
             name: Arc::from(UNNAMED),
+            observer: Observer::default(),
             name_keys: None,
             #[cfg(feature = "metrics")]
             metrics_by_key: 0,
@@ -159,22 +161,32 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
         self
     }
 
-    /// Sets the idle time of a cache. A cache unused for this long is dropped at the next use of
-    /// any key, at most 25 % later. Less than 8 s counts as 8 s, and more than a year as a year.
+    /// Sets the idle time of a cache. An unused cache is dropped at the first use of any key after 1
+    /// to 1.25 times this duration. Less than 8 s counts as 8 s, and more than a year as a year.
     /// Default: 1 h.
     pub fn idle_time(mut self, idle_time: Duration) -> Self {
         self.idle_time = idle_time.clamp(MIN_IDLE_TIME, MAX_SETTING);
         self
     }
 
-    /// Sets the maximum number of acquisitions younger than 250 ms, over all keys. Zero counts as
-    /// one. Default: 16.
+    /// Sets how many unfinished acquisitions may have started in the last 250 ms, over all keys. Zero
+    /// counts as one. Default: 16.
     ///
     /// An acquisition that takes longer than 250 ms no longer counts, so more may be in flight.
     /// Keys whose last acquisition failed have a separate limit of the same size. So keys whose
     /// authorization server hangs do not delay other keys.
     pub fn acquisition_start_limit(mut self, acquisitions: usize) -> Self {
         self.acquisitions = acquisitions;
+        self
+    }
+
+    /// Sets a closure that receives the [`Event`]s of all keys, in addition to `tracing`, and those of a
+    /// layer about requests for which it picked no key. Default: none.
+    ///
+    /// An observer that [`configure`](Self::configure) sets replaces it for that key. See
+    /// [`TokenCacheBuilder::observer`].
+    pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
+        self.observer = self.observer.with_closure(observer);
         self
     }
 
@@ -193,8 +205,18 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     /// Builds the keyed cache. It has no key yet.
     #[must_use = "an acquisition starts when the cache is used"]
     pub fn build(self) -> KeyedTokenCache<K> {
-        let Self { make, configure, capacity, idle_time, acquisitions, name, name_keys, .. } = self;
-        let name = ClientName::reserve(&name);
+        let Self {
+            make,
+            configure,
+            capacity,
+            idle_time,
+            acquisitions,
+            name,
+            observer,
+            name_keys,
+            ..
+        } = self;
+        let name = Arc::new(ClientName::reserve(&name));
         let [limiter, retry_limiter] = [(); 2].map(|()| Limiter::new(acquisitions, capacity));
         let recent = Cache::with(
             capacity,
@@ -211,6 +233,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 configure,
                 #[cfg(feature = "metrics")]
                 metrics: KeyedMetrics::new(name.get(), self.metrics_by_key),
+                observer: observer.with_client(Arc::clone(name.get())),
                 name,
                 name_keys,
                 created_at: Instant::now(),

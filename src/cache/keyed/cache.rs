@@ -43,9 +43,10 @@ pub(super) type Configure<K> = dyn Fn(&K, TokenCacheBuilder) -> TokenCacheBuilde
 /// * A key has one cache at any time, and so one acquisition at a time.
 /// * It is bounded. Above the capacity the least used caches are dropped, and so are those without a
 ///   request in the idle time. A cache that is still in use elsewhere remains that key's cache.
-/// * Cooldowns after failures, and the rejection budget, outlive a dropped cache. So no load on
-///   other keys resets them.
-/// * At most 16 acquisitions are younger than 250 ms. Others wait for at most half of
+/// * Cooldowns after failures, and the rejection budget, outlive a dropped cache, so load on other
+///   keys rarely resets them. They are remembered for up to `capacity` keys without a cache.
+/// * At most 16 unfinished acquisitions may have started in the last 250 ms. Keys whose last
+///   acquisition failed have a separate limit of 16. Others wait for at most half of
 ///   `acquisition_timeout`, so that those that start have enough time. Then they fail as
 ///   [`Overloaded`](crate::ErrorKind::Overloaded). If more wait than the capacity, they fail at
 ///   once.
@@ -90,7 +91,9 @@ pub(super) struct KeyedInner<K> {
     pub(super) registry: Mutex<KeyRegistry<K>>,
     pub(super) sources: Arc<Sources<K>>,
     pub(super) configure: Box<Configure<K>>,
-    pub(super) name: ClientName,
+    pub(super) name: Arc<ClientName>,
+    /// Has the name without a key.
+    pub(super) observer: Observer,
     #[cfg(feature = "metrics")]
     pub(super) metrics: KeyedMetrics,
     pub(super) name_keys: Option<Box<NameKeys<K>>>,
@@ -174,9 +177,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
         self.inner.name.get()
     }
 
-    /// The observer of events about requests without a key.
-    pub(crate) fn observer(&self) -> Observer {
-        Observer::default().with_client(Arc::clone(self.client()))
+    /// The observer of events about requests for which no key was picked.
+    pub(crate) fn observer(&self) -> &Observer {
+        &self.inner.observer
     }
 
     /// The keys whose caches are kept, with their caches, in no order. Not a use of the caches, and
@@ -238,17 +241,35 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
             // Built without the lock, as it runs the caller's code. Another thread may be first.
             let source = KeyedSource::new(key.clone(), Arc::clone(&self.sources));
             let name = self.name_of(key);
-            let builder = TokenCache::builder(source);
-            #[cfg(feature = "metrics")]
-            let builder = builder.metrics(self.metrics.of_key(&name, self.name_keys.is_some()));
-            let builder = builder.shared_name(name);
+            let builder = TokenCache::builder(source)
+                .shared_observer(self.observer.clone())
+                .unnumbered_name(name);
             let builder = (self.configure)(key, builder);
-            let new = builder.build_keyed(KeyEntry::new(tick));
-            let (cache, forgotten) = lock(&self.registry).get_or_insert(key, &new, now);
-            drop(forgotten);
-            cache
+            let new = builder.build_keyed(KeyEntry::new(tick), &self.name);
+            self.adopt(key, new, now)
         });
         self.recent.insert(key.clone(), cache.clone());
+        cache
+    }
+
+    /// The key's cache: the new one, or the one of another thread that was first. Events and metrics
+    /// have the used one only.
+    fn adopt(&self, key: &K, new: TokenCache, now: Instant) -> TokenCache {
+        let mut registry = lock(&self.registry);
+        let (cache, forgotten) = registry.get_or_insert(key, &new, now);
+        let adopted =
+            new.inner.key_entry.as_ref().filter(|_| Arc::ptr_eq(&cache.inner, &new.inner));
+        if let Some(entry) = adopted {
+            entry.adopt();
+            #[cfg(feature = "metrics")]
+            let _ = entry.metrics.set(self.metrics.of_key(&cache.inner));
+        }
+        drop(registry);
+        drop(forgotten);
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = adopted.and_then(|entry| entry.metrics.get()) {
+            metrics.open();
+        }
         cache
     }
 

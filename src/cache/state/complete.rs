@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     cache::{
-        acquisition::{Acquisition, Outcome},
+        acquisition::{Acquisition, Outcome, Plan},
         settings::Settings,
         suspend::ClockSample,
     },
@@ -45,7 +45,7 @@ impl State {
             }
             // The waiters ask again, and start another acquisition.
             Some(Ok(token)) if self.is_cleared(&token, acquisition.plan.starts_at) => {
-                (Outcome::Lost, Vec::new())
+                (Outcome::Lost, vec![unused(&acquisition, &token, now)])
             }
             Some(Ok(token)) => {
                 let requested = completed.called_at.get().copied();
@@ -77,31 +77,33 @@ impl State {
             // No token request was sent.
             self.backoff.budget.refund();
         }
-        let is_kept = token.shared_terms().is_some_and(|terms| terms.is_kept);
+        let kept = is_kept(&token);
+        let unused = unused(acquisition, &token, now);
         let started = acquisition.plan.starts_at;
         let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
             self.new_snapshot(token, started, now, draw, settings);
         self.has_had_token = true;
         let took = now.saturating_duration_since(started);
+        let is_expired = snapshot.expired_on_arrival;
+        self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
+        let keeps_offered = acquisition.overtaken && self.keeps_offered(&snapshot, now);
+        // The cached token is better.
+        let is_worse = is_expired && !is_same && self.has_unexpired(now);
+        if keeps_offered || is_worse {
+            let used = if keeps_offered { self.updated(now) } else { snapshot };
+            let events = [unused].into_iter().chain(left).collect();
+            return (Outcome::Token(used), events);
+        }
         let remaining =
             self.held.as_ref().map(|held| held.expires_at.saturating_duration_since(now));
         let event = match (acquisition.plan.reason, remaining) {
-            (reason, _) if is_kept => EventKind::Kept { reason, took },
+            (reason, _) if kept => EventKind::Kept { reason, took },
             (AcquisitionReason::Refresh, Some(remaining)) if !remaining.is_zero() => {
                 EventKind::Refreshed { from, took, lifetime, remaining, expires_at }
             }
             (reason, _) => EventKind::Acquired { reason, from, took, lifetime, expires_at },
         };
         let mut events: Vec<_> = [event].into_iter().chain(left).collect();
-        let is_expired = snapshot.expired_on_arrival;
-        self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
-        if acquisition.overtaken && self.keeps_offered(&snapshot, now) {
-            return (Outcome::Token(self.updated(now)), events);
-        }
-        if is_expired && !is_same && self.has_unexpired(now) {
-            // The cached token is better.
-            return (Outcome::Token(snapshot), events);
-        }
         events.extend(self.hold(snapshot, is_same, requested, now, settings));
         (Outcome::Token(self.updated(now)), events)
     }
@@ -122,7 +124,8 @@ impl State {
         let mut failure = FailureBackoff::after(before, error, now, draw, &settings.timing.backoff);
         failure.since = previous.map_or(now, |failure| failure.since);
         let next_attempt_in = failure.until(self.has_unexpired(now)) - now;
-        let entered = previous.is_none().then_some(EventKind::CooldownEntered { next_attempt_in });
+        let enters = previous.is_none_or(|previous| previous.is_left);
+        let entered = enters.then_some(EventKind::CooldownEntered { next_attempt_in });
         let event = EventKind::AcquisitionFailed {
             reason: acquisition.plan.reason,
             from: match failure.error.fleet_cooldown() {
@@ -139,4 +142,19 @@ impl State {
         self.backoff.failure = Some(failure);
         (Outcome::Failed(shared), [event].into_iter().chain(entered).collect())
     }
+}
+
+/// The event of a token that arrived and is not cached.
+fn unused(acquisition: &Acquisition, token: &Token, now: Instant) -> EventKind {
+    let Plan { reason, starts_at, .. } = acquisition.plan;
+    let took = now.saturating_duration_since(starts_at);
+    if is_kept(token) {
+        EventKind::Kept { reason, took }
+    } else {
+        EventKind::Discarded { reason, from: origin(token), took }
+    }
+}
+
+fn is_kept(token: &Token) -> bool {
+    token.shared_terms().is_some_and(|terms| terms.is_kept)
 }

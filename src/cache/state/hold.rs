@@ -8,7 +8,7 @@ use super::State;
 use crate::{
     cache::{
         settings::Settings,
-        snapshot::{Replaced, Snapshot},
+        snapshot::{FirstRequests, Replaced, Snapshot},
         suspend::{ClockSample, SuspendWatch},
     },
     event::{EventKind, ResultOrigin},
@@ -80,6 +80,7 @@ impl State {
             expires_at,
             expired_on_arrival: expires_at <= now,
             follows_rejection: self.held_rejected,
+            first_requests: FirstRequests::default(),
             replaced: Replaced::default(),
             copies: Striped::default(),
         });

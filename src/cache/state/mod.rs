@@ -151,9 +151,16 @@ impl State {
             Some(held) if now < held.expires_at => (Some(held), None),
             held => (None, held.as_ref()),
         };
+        // A refresh that is early since a rejection or a forced refresh is still owed.
+        let owed = if self.held_rejected {
+            AcquisitionReason::Rejected
+        } else {
+            AcquisitionReason::Forced
+        };
+        let is_owed = was_pending && reason == AcquisitionReason::Refresh;
         let acquisition = Arc::new(Acquisition::new(Plan {
             id: self.started,
-            reason,
+            reason: if is_owed { owed } else { reason },
             retry_owed: was_pending || reason.is_early(),
             is_budgeted: was_pending || reason.is_early(),
             // With no failure counted, the last acquisition never reached the server.
@@ -199,29 +206,34 @@ impl State {
         (from != to).then_some(EventKind::ReadinessChanged { from, to })
     }
 
-    /// Forgets the last failure after a token arrived. Returns the event, if there was a failure.
+    /// Forgets the last failure after a token arrived. Returns the event, if a cooldown was entered.
     fn leave_cooldown(&mut self, now: Instant) -> Option<EventKind> {
-        let FailureBackoff { failures, since, .. } = self.backoff.failure.take()?;
-        let lasted = now.saturating_duration_since(since);
-        Some(EventKind::CooldownLeft { failures, lasted })
+        let failure = self.backoff.failure.take()?;
+        (!failure.is_left).then(|| cooldown_left(&failure, now))
     }
 
     /// Ends a cooldown, at most once a second.
-    pub(in crate::cache) fn end_cooldown(&mut self, now: Instant) -> bool {
-        let is_cooling =
-            |failure: &&mut FailureBackoff| now < failure.until(false).max(failure.until(true));
-        let Some(failure) = self.backoff.failure.as_mut().filter(is_cooling) else { return false };
-        // An attempt in flight may still use the old credentials.
-        if self.acquisition.is_some() {
-            return false;
-        }
-        if self.cooldown_ended_at.is_some_and(|at| now < at + END_COOLDOWN_INTERVAL) {
-            return false;
+    pub(in crate::cache) fn end_cooldown(&mut self, now: Instant) -> (bool, Effects) {
+        if !self.can_end_cooldown(now) {
+            return (false, Effects::default());
         }
         self.cooldown_ended_at = Some(now);
         self.cooldown_ended = true;
-        failure.end(now);
-        true
+        let events = self.backoff.failure.as_mut().and_then(|failure| {
+            let event = (!failure.is_left).then(|| cooldown_left(failure, now));
+            failure.end(now);
+            event
+        });
+        (true, Effects { events: events.into_iter().collect(), ..Effects::default() })
+    }
+
+    fn can_end_cooldown(&self, now: Instant) -> bool {
+        let is_cooling =
+            |failure: &FailureBackoff| now < failure.until(false).max(failure.until(true));
+        self.backoff.failure.as_ref().is_some_and(is_cooling)
+            // An attempt in flight may still use the old credentials.
+            && self.acquisition.is_none()
+            && self.cooldown_ended_at.is_none_or(|at| now >= at + END_COOLDOWN_INTERVAL)
     }
 
     #[cfg(feature = "keyed")]
@@ -302,4 +314,9 @@ impl State {
     fn updated(&mut self, now: Instant) -> Arc<Snapshot> {
         Arc::clone(self.update_held(now).expect("the caller has found a token"))
     }
+}
+
+fn cooldown_left(failure: &FailureBackoff, now: Instant) -> EventKind {
+    let lasted = now.saturating_duration_since(failure.since);
+    EventKind::CooldownLeft { failures: failure.failures, lasted }
 }

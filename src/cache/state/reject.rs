@@ -240,7 +240,7 @@ mod tests {
             assert!(started(&mut state, abandoned_at - Duration::from_millis(1)).is_none());
             now = abandoned_at;
             acquisition = started(&mut state, now).expect("the acquisition was forgotten");
-            assert_eq!(acquisition.plan.reason, AcquisitionReason::Refresh);
+            assert_eq!(acquisition.plan.reason, AcquisitionReason::Rejected);
             assert!(acquisition.plan.rejected.is_some(), "it still replaces a rejected token");
         }
         complete(&mut state, &acquisition, "second", now);

@@ -18,7 +18,7 @@ use crate::{
 
 impl ClientCredentialsBuilder {
     /// Sends a new JWT for each attempt, signed by a private key (`private_key_jwt`, RFC 7523 §2.2,
-    /// OpenID Connect Core §9). One client authentication is required.
+    /// OpenID Connect Core §9).
     ///
     /// `audience` becomes `aud`, as one string: exactly the authorization server's issuer identifier
     /// (RFC 7523 as updated by rfc7523bis). Older servers expect their token URL; use it if the issuer
@@ -59,8 +59,8 @@ impl ClientCredentialsBuilder {
     }
 
     /// Sends a new JWT for each attempt, signed with the client secret (`client_secret_jwt`, RFC
-    /// 7523 §2.2, OpenID Connect Core §9). One client authentication is required. The secret itself
-    /// is not sent. For `audience` see [`private_key_jwt`](Self::private_key_jwt).
+    /// 7523 §2.2, OpenID Connect Core §9). The secret itself is not sent. For `audience`
+    /// see [`private_key_jwt`](Self::private_key_jwt).
     ///
     /// The secret should be as long as the hash (RFC 7518 §3.2): some servers refuse a shorter one.
     /// A shorter secret is reported by an [`EventKind::ShortSecret`](crate::event::EventKind::ShortSecret).
@@ -95,7 +95,6 @@ impl ClientCredentialsBuilder {
 
     /// Sends a client assertion from a file that another program updates (RFC 7521 §4.2): a
     /// Kubernetes projected service-account token, an Entra ID federated credential, a JWT-SVID.
-    /// One client authentication is required.
     ///
     /// The file is read for each attempt, on a thread of this crate, and trimmed. It must be a regular
     /// file, or a symbolic link to one. While it cannot be read, or does not contain a complete JWT, the
@@ -137,7 +136,7 @@ impl ClientCredentialsBuilder {
 
     /// Sends a client assertion from a closure, such as a JWT-SVID of the SPIFFE Workload API. The
     /// closure is called for each attempt, within the attempt's timeout. Its error must not contain
-    /// a secret. One client authentication is required. Otherwise it behaves like
+    /// a secret. Otherwise it behaves like
     /// [`client_assertion_file`](Self::client_assertion_file).
     ///
     /// Pass `None` as `client_id` if the assertion alone identifies the client.

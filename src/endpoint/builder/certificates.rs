@@ -10,14 +10,13 @@ use crate::transport;
 impl ClientCredentialsBuilder {
     /// Authenticates with a certificate of an authority that the server trusts (`tls_client_auth`,
     /// RFC 8705 §2.1). The transport presents the certificate, see `client_identity`. The request
-    /// contains only the id. One client authentication is required.
+    /// contains only the id.
     pub fn tls_client_auth(self, id: impl Into<String>) -> Self {
         self.auth(id.into(), |id| TlsClientAuth { id, self_signed: false })
     }
 
     /// Authenticates with a registered certificate (`self_signed_tls_client_auth`, RFC 8705 §2.2).
-    /// One client authentication is required. Otherwise it behaves like
-    /// [`tls_client_auth`](Self::tls_client_auth).
+    /// Otherwise it behaves like [`tls_client_auth`](Self::tls_client_auth).
     pub fn self_signed_tls_client_auth(self, id: impl Into<String>) -> Self {
         self.auth(id.into(), |id| TlsClientAuth { id, self_signed: true })
     }

@@ -4,22 +4,21 @@ use super::ClientCredentialsBuilder;
 use crate::client_auth::{ClientAuth, NoClient, PublicClient, Secret, SecretBasic, SecretPost};
 
 impl ClientCredentialsBuilder {
-    /// Sends id and secret in the body (`client_secret_post`, RFC 6749 §2.3.1). One client
-    /// authentication is required.
+    /// Sends id and secret in the body (`client_secret_post`, RFC 6749 §2.3.1).
     pub fn client_secret_post(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         let (id, secret) = (id.into(), secret.into());
         self.auth(id, |id| SecretPost { id, secret })
     }
 
     /// Sends id and secret in the `Authorization` field, both form-encoded (`client_secret_basic`,
-    /// RFC 6749 §2.3.1). A space is encoded as `%20`. One client authentication is required.
+    /// RFC 6749 §2.3.1). A space is encoded as `%20`.
     pub fn client_secret_basic(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         let (id, secret) = (id.into(), secret.into());
         self.auth(id, |id| SecretBasic { id, secret, raw: false })
     }
 
     /// Like [`client_secret_basic`](Self::client_secret_basic) without the form-encoding, for servers
-    /// that do not decode it. The id must not contain a `:`. One client authentication is required.
+    /// that do not decode it. The id must not contain a `:`.
     pub fn client_secret_basic_raw(self, id: impl Into<String>, secret: impl Into<Secret>) -> Self {
         let (id, secret) = (id.into(), secret.into());
         let colon = id.contains(':');
@@ -34,7 +33,7 @@ impl ClientCredentialsBuilder {
     }
 
     /// Sends the id alone, in the body, for a public client (RFC 6749 §3.2.1). Few servers give a
-    /// client without credentials a token. One client authentication is required.
+    /// client without credentials a token.
     pub fn public_client(self, id: impl Into<String>) -> Self {
         self.auth(id.into(), |id| PublicClient { id })
     }

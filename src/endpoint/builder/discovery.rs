@@ -28,10 +28,10 @@ impl ClientCredentialsBuilder {
     /// Sets whether to use the token endpoint for connections with a client certificate
     /// (`mtls_endpoint_aliases`, RFC 8705 §5), if the metadata has it.
     ///
-    /// It is always used when a certificate is known: with `client_identity`, with a `HyperTransport`
-    /// that has a certificate, and with [`tls_client_auth`](Self::tls_client_auth) and
-    /// [`self_signed_tls_client_auth`](Self::self_signed_tls_client_auth). Set this for another
-    /// transport with a certificate. Default: `false`.
+    /// Default: `false`, which still uses it when a certificate is known: with `client_identity`, with
+    /// a `HyperTransport` that has a certificate, and with [`tls_client_auth`](Self::tls_client_auth)
+    /// and [`self_signed_tls_client_auth`](Self::self_signed_tls_client_auth). Set it to `true` for
+    /// another transport with a certificate.
     pub fn prefer_mtls_endpoint(mut self, prefer: bool) -> Self {
         self.discovery.mtls = prefer;
         self

@@ -33,7 +33,6 @@ use crate::{
     clock::{SystemClock, WallClock},
     error::{BoxError, Error, Problem},
     limits::MAX_SETTING,
-    skew::Skew,
     token::TokenType,
     transport::{self, TokenRequest, Transport},
 };
@@ -45,7 +44,12 @@ const BODY_CAP: usize = 1024 * 1024;
 const MIN_RETRY_BASE: Duration = Duration::from_millis(10);
 
 /// Builds a [`ClientCredentials`]. A later call of a setting replaces the earlier one, unless the
-/// setting is repeatable. One client authentication is required. All other settings are optional.
+/// setting is repeatable.
+///
+/// Only the client authentication is required. [`build`](Self::build) fails unless one of these was
+/// called: `client_secret_basic`, `client_secret_basic_raw`, `client_secret_post`, `private_key_jwt`,
+/// `client_secret_jwt`, `client_assertion_file`, `client_assertion_fn`, `tls_client_auth`,
+/// `self_signed_tls_client_auth`, `public_client` or `no_client_authentication`.
 ///
 /// # Examples
 ///
@@ -188,9 +192,11 @@ impl ClientCredentialsBuilder {
     }
 
     /// Sets the maximum number of attempts of an acquisition. Zero is an error of
-    /// [`build`](Self::build). Default: 3. Without a cache, which has
-    /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout), they take at
-    /// most `attempts` times [`attempt_timeout`](Self::attempt_timeout).
+    /// [`build`](Self::build). Default: 3.
+    ///
+    /// In a cache they share its
+    /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout). Without a cache
+    /// they take at most `attempts` times [`attempt_timeout`](Self::attempt_timeout).
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.retry.attempts = attempts;
         self
@@ -348,7 +354,8 @@ impl ClientCredentialsBuilder {
                 retry: self.retry,
                 body_cap: self.body_cap,
                 clock: self.clock,
-                skew: Skew::default(),
+                skew: Default::default(),
+                narrowed_scope: Default::default(),
             }),
         })
     }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::{Method, StatusCode, Uri};
 use tokio::time::{Instant, timeout};
+use tracing::Instrument;
 
 use super::{document::ServerMetadata, issuer::Issuer, redaction};
 use crate::{
@@ -13,6 +14,7 @@ use crate::{
         body::{self, BodyError},
         error_response,
         headers::common_headers,
+        request_span::RequestSpan,
         response, retry_after,
         transport_error::transport_error,
     },
@@ -102,6 +104,23 @@ async fn fetch_one(
     context: &AttemptContext<'_>,
     allow_plain_http: bool,
 ) -> Result<ServerMetadata, FetchFailure> {
+    let span = RequestSpan::metadata(uri);
+    let fetch = request_metadata(uri, issuer, context, allow_plain_http, &span);
+    let fetched = fetch.instrument(span.span()).await;
+    match &fetched {
+        Ok(_) => span.succeed(),
+        Err(failure) => span.fail(&failure.error),
+    }
+    fetched
+}
+
+async fn request_metadata(
+    uri: &Uri,
+    issuer: &Issuer,
+    context: &AttemptContext<'_>,
+    allow_plain_http: bool,
+    span: &RequestSpan,
+) -> Result<ServerMetadata, FetchFailure> {
     let failure = |problem: String, error: Error| FetchFailure {
         uri: uri.clone(),
         error,
@@ -125,6 +144,7 @@ async fn fetch_one(
     })?;
     let (parts, body) = response.into_parts();
     let status = parts.status;
+    span.record_status(status);
     let retry_after = retry_after::read(&parts.headers, context.now);
     let discovery = discovery.with_status(status).with_retry_after(retry_after);
     if !status.is_success() || status == StatusCode::PARTIAL_CONTENT {

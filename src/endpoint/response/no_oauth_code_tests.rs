@@ -41,7 +41,9 @@ fn a_401_and_a_403_without_a_code_are_refused_credentials() {
     ];
     for (status, headers, body, refused, words) in cases {
         let error = answered(status, headers, Ok(body.as_bytes())).unwrap_err();
-        assert_eq!(error.problem(), Problem::HttpStatus, "{status} {body}");
+        let problem = if refused { Problem::CredentialsRefused } else { Problem::HttpStatus };
+        assert_eq!(error.problem(), problem, "{status} {body}");
+        assert_eq!(error.kind(), ErrorKind::HttpStatus, "{status} {body}");
         assert_eq!((error.is_permanent(), error.is_retryable()), (refused, !refused), "{error}");
         let text = error.to_string();
         assert!(text.contains(words), "{text}");

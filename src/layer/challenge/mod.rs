@@ -55,7 +55,8 @@ enum Rule {
 type Closure = dyn Fn(StatusCode, &HeaderMap) -> bool + Send + Sync;
 
 impl RejectionPolicy {
-    /// The default: any 401 where another token may help, and a 403 with `error="invalid_token"`.
+    /// The default. Counts any 401 where another token may help, and a 403 with
+    /// `error="invalid_token"`.
     ///
     /// `invalid_token` counts in a challenge of any scheme, because some APIs use names such as
     /// `OAuth2`. A 401 without a readable challenge, without an error code or with an unknown code
@@ -68,19 +69,19 @@ impl RejectionPolicy {
         Self(Rule::ByChallenge)
     }
 
-    /// The same as [`by_challenge`](Self::by_challenge), and also a 401 whose challenges are all of
-    /// other schemes. For example, Salesforce sends `WWW-Authenticate: Token`.
+    /// Counts the same as [`by_challenge`](Self::by_challenge), and also a 401 whose challenges are all
+    /// of other schemes. For example, Salesforce sends `WWW-Authenticate: Token`.
     pub fn any_scheme() -> Self {
         Self(Rule::AnyScheme)
     }
 
-    /// No response. A token that is revoked early is then used until it expires.
+    /// Counts no response as a rejection. A token that is revoked early is then used until it expires.
     pub fn never() -> Self {
         Self(Rule::None)
     }
 
-    /// The responses for which a closure returns `true`. It is called for each response that is not
-    /// a success (2xx), in the caller's task, so it must not block.
+    /// Counts the responses for which a closure returns `true`. It is called for each response that
+    /// is not a success (2xx), in the caller's task, so it must not block.
     pub fn when(rejected: impl Fn(StatusCode, &HeaderMap) -> bool + Send + Sync + 'static) -> Self {
         Self(Rule::When(Arc::new(rejected)))
     }

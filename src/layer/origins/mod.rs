@@ -210,7 +210,7 @@ impl Origin {
             .ok_or_else(|| refuse("has no valid host and port (wildcards are not supported)"))?;
         if !(parts.is_https() || parts.is_loopback() || plain_http) {
             return Err(refuse(
-                "would carry tokens in the clear; use https, or Origins::parse_with_plain_http \
+                "would send tokens unencrypted; use https, or Origins::parse_with_plain_http \
                  if the network below is encrypted",
             ));
         }
@@ -268,7 +268,7 @@ fn has_path(uri: &Uri) -> bool {
 fn redacted(text: &str) -> String {
     let end = text.find(['?', '#']).unwrap_or(text.len());
     if text.contains('@') {
-        return "(not for_display, it has an @)".to_owned();
+        return "(not shown, because it contains an @)".to_owned();
     }
     format!("'{}'", sanitise(&text[..end]))
 }

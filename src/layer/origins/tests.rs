@@ -111,7 +111,7 @@ fn plain_http_is_for_loopback_unless_opted_in() {
         "128.0.0.1",
     ] {
         let origin = format!("http://{host}");
-        assert!(refusal(&origin).contains("in the clear"), "{origin}");
+        assert!(refusal(&origin).contains("unencrypted"), "{origin}");
         assert!(!allows(&Origins::any(), &origin), "{origin}");
         let opted_in = Origins::parse_with_plain_http([&origin]).unwrap();
         assert!(allows(&opted_in, &origin), "{origin}");

@@ -36,8 +36,8 @@ pub struct BufferBodies<B> {
 }
 
 impl<B> BufferBodies<B> {
-    /// Keeps up to `limit` bytes of a body, trailers included. `wrap` turns the copying body into
-    /// the client's body type.
+    /// Keeps up to `limit` bytes of a body, trailers included. `wrap` turns the wrapper
+    /// that records the bytes, a [`Tee`], into the client's body type.
     pub fn new(limit: usize, wrap: fn(Tee<B>) -> B) -> Self {
         Self { limit, wrap }
     }

@@ -50,11 +50,11 @@ pub trait ReplayPolicy<B>: Clone {
     fn restore(&self, kept: Self::Kept) -> Option<B>;
 }
 
-/// Sends requests with an empty body again. The default.
+/// After a rejection, sends a request with an empty body again. The default.
 ///
 /// A body is empty if its [`Body::is_end_stream`] is `true` before the request is sent. A size of
-/// zero is not enough, because trailers may follow. This covers most requests that meet a revoked
-/// token: reads and long polls.
+/// zero is not enough, because trailers may follow. Most requests that meet a revoked token have
+/// an empty body: reads and long polls.
 ///
 /// `B::default()` has to be an empty body, as it is for the body types of http-body-util, axum
 /// and reqwest. If it is not empty the request is not sent again.
@@ -72,7 +72,7 @@ pub trait ReplayPolicy<B>: Clone {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmptyBodies;
 
-/// Sends no request again, for any body type.
+/// Never sends a request again, for any body type.
 ///
 /// # Examples
 ///
@@ -87,7 +87,7 @@ pub struct EmptyBodies;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoReplay;
 
-/// Sends every request again, with a clone of its body that was made before the first attempt.
+/// After a rejection, sends any request again, with a clone of its body from before the first attempt.
 /// Use it for bodies that are cheap to clone, such as `Full<Bytes>`.
 ///
 /// # Examples

@@ -222,7 +222,7 @@ impl StoredFailure {
     }
 
     pub(super) fn write(&self, fields: &mut FieldWriter) {
-        fields.bytes(PROBLEM, self.problem.as_str().as_bytes());
+        fields.bytes(PROBLEM, self.problem.outcome().as_bytes());
         if let Some(code) = &self.oauth_code {
             fields.bytes(OAUTH_CODE, code.as_bytes());
         }
@@ -238,7 +238,7 @@ impl StoredFailure {
     /// `None`: there is no failure, or one of a later version of this crate.
     pub(super) fn read(fields: &FieldReader<'_>) -> Option<Self> {
         Some(Self {
-            problem: Problem::from_name(fields.text(PROBLEM)?)?,
+            problem: Problem::from_outcome(fields.text(PROBLEM)?)?,
             oauth_code: fields.text(OAUTH_CODE).map(str::to_owned),
             status: fields.number(STATUS).and_then(|status| status.try_into().ok()),
             flags: fields.number(FLAGS)?,

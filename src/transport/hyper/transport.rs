@@ -44,7 +44,7 @@ use crate::{
 /// - **Pool**: idle connections are kept for 20 s. When a request is dropped before the end of its
 ///   response, as by the attempt's timeout, the connections to its host are closed. One of them may be
 ///   dead without a sign, and HTTP/2 would share it with every retry. Connections to other hosts stay.
-/// - **Bytes**: a response that is not complete after 1 MiB, without its body, is an error. So a server
+/// - **Bytes**: more than 1 MiB of a response in addition to its body is an error. So a server
 ///   cannot keep a client busy with header fields or informational responses.
 ///
 /// Errors are sanitized and shortened text that names the problem and what to do. They show the host,

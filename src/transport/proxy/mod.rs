@@ -28,7 +28,8 @@ use crate::{
 /// | --- | --- |
 /// | `http` | `http_proxy`, `HTTP_PROXY`, `all_proxy`, `ALL_PROXY` |
 /// | `https` | `https_proxy`, `HTTPS_PROXY`, `all_proxy`, `ALL_PROXY` |
-/// | reached directly | `no_proxy`, `NO_PROXY` |
+///
+/// The hosts in `no_proxy`, or otherwise in `NO_PROXY`, are reached directly.
 ///
 /// `NO_PROXY` lists hosts between commas or spaces. A name stands for itself and its subdomains,
 /// with or without a dot in front. IPv4 addresses may have a prefix length (`10.0.0.0/8`). IPv6

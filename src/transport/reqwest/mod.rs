@@ -36,7 +36,7 @@ use crate::error::{BoxError, Error, Problem};
 ///   [reqwest's URL](crate::docs::stacks::reqwest#urls) must have the same scheme, host and port. A body
 ///   that is not a [`reqwest::Body`] is a stream for reqwest, which then does not send it again by
 ///   itself.
-/// - **Response**: everything except its `Url`, which is the request's.
+/// - **Response**: passed on, except its `Url`, which is always the URL of the request.
 /// - **Errors**, found by downcast in the [`BoxError`](crate::BoxError), are [`reqwest::Error`]s
 ///   without their URL, which may have secrets in its query; or an [`Error`](crate::Error) of kind
 ///   `Refused` for a request that can never be sent, such as over plain `http` with a client for

@@ -29,19 +29,31 @@ impl World {
             self.violated("P1", format!("acquisition {number} starts beside another"));
         }
         self.starts_in_time(now, acquire);
+        // One that is owed after a failure or a stall is in turn, whatever asked for it first.
+        let is_early =
+            |reason| matches!(reason, AcquisitionReason::Rejected | AcquisitionReason::Forced);
+        let asked = match acquire.reason {
+            AcquisitionReason::Rejected => self.model.rejected_at,
+            _ => self.model.forced_at,
+        };
+        let is_new = asked.is_some_and(|at| now.since(at) <= BLINK);
+        let reason = match acquire.reason {
+            early if is_early(early) && self.model.owed && !is_new => AcquisitionReason::Refresh,
+            reason => reason,
+        };
         if !aside {
-            self.starts_for_a_reason(now, acquire.reason);
+            self.starts_for_a_reason(now, reason);
         }
-        if matches!(acquire.reason, AcquisitionReason::Rejected | AcquisitionReason::Forced) {
+        if is_early(reason) {
             self.starts_out_of_turn(now);
         } else {
             self.starts_in_turn(now);
         }
-        self.becomes_suspect(now, acquire.reason);
+        self.becomes_suspect(now, reason);
         self.meets_expired(now);
         self.model.flights.push(Flight {
             number,
-            reason: acquire.reason,
+            reason,
             started: now,
             decided_from: self.decided_from(now),
             attempts: 0,

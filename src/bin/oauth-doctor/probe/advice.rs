@@ -1,13 +1,18 @@
 //! What to do about a failure.
 
+use http::Uri;
 use tower_oauth2_client_credentials::{Error, ErrorKind};
 
 use super::{
     exchange::{Answer, Kind},
-    setup::{Server, Setup},
+    setup::{Server, Setup, in_options},
     variant::Variant,
 };
 use crate::{exit::Exit, method::Method};
+
+/// The end of the crate's message for `invalid_client`.
+const LIBRARY_ADVICE: &str = "; check the client id and secret, and whether this client must \
+                              authenticate another way (basic, post, private_key_jwt, …)";
 
 /// A failed discovery: the exit code, and a line that says what to do.
 pub(super) fn discovery(setup: &Setup<'_>, error: &Error) -> (Exit, String) {
@@ -16,29 +21,43 @@ pub(super) fn discovery(setup: &Setup<'_>, error: &Error) -> (Exit, String) {
         return stopped(setup);
     }
     let answer = last.as_ref().and_then(|exchange| exchange.answer.as_ref());
+    if setup.recorder.is_too_large() {
+        return (Exit::Discovery, too_large("--issuer"));
+    }
     if error.kind() == ErrorKind::Transport || (last.is_some() && answer.is_none()) {
         return unreachable(setup, error);
     }
     let more = match answer {
-        Some(answer) if error.code() == "issuer_mismatch" => {
-            let issuer = answer.document.as_ref().and_then(|it| it.get("issuer")?.as_str());
-            let issuer = issuer.map(|issuer| setup.secrets.clean(issuer));
-            format!(
-                "if that is the server you mean, run again with --issuer {}",
-                issuer.unwrap_or_default()
-            )
+        _ if error.code() == "issuer_mismatch" => {
+            // The last exchange may be of another place, which has no document.
+            let document = setup.last_document().and_then(|exchange| exchange.answer?.document);
+            match document.as_ref().and_then(|it| it.get("issuer")?.as_str()) {
+                Some(issuer) => format!(
+                    "if that is the server you mean, run again with --issuer {}",
+                    setup.secrets.clean(issuer)
+                ),
+                None => "check --issuer".to_owned(),
+            }
         }
         Some(answer) if answer.is_html => page(answer),
         Some(answer) if answer.status.is_redirection() => moved(answer, "--issuer"),
         _ => "check --issuer, or give --token-url".to_owned(),
     };
-    (Exit::Discovery, format!("{error}; {more}"))
+    let mut text = in_options(error);
+    // The status is that of the last place, and the mismatch of another one.
+    if error.code() == "issuer_mismatch" && text.ends_with(')') {
+        text.truncate(text.rfind(" (HTTP ").unwrap_or(text.len()));
+    }
+    (Exit::Discovery, format!("{text}; {more}"))
 }
 
 /// A failed token request.
 pub(super) fn token(setup: &Setup<'_>, variant: Variant, error: &Error) -> (Exit, String) {
     if setup.recorder.is_blocked() {
         return stopped(setup);
+    }
+    if setup.recorder.is_too_large() {
+        return (Exit::NoToken, too_large("--token-url"));
     }
     let last = setup.last_token_answer();
     let answer = last.as_ref().and_then(|exchange| exchange.answer.as_ref());
@@ -61,9 +80,11 @@ pub(super) fn token(setup: &Setup<'_>, variant: Variant, error: &Error) -> (Exit
         (_, Some(answer)) if answer.status == 404 || answer.status == 405 => {
             "check the path of --token-url".to_owned()
         }
-        _ => return (Exit::NoToken, error.to_string()),
+        _ => return (Exit::NoToken, in_options(error)),
     };
-    (Exit::NoToken, format!("{error}; {more}"))
+    // The advice for this program is shorter.
+    let text = in_options(error).replace(LIBRARY_ADVICE, "");
+    (Exit::NoToken, format!("{text}; {more}"))
 }
 
 /// Whether the server refuses a request without a proof, or issues a token that needs one. Some servers
@@ -87,20 +108,44 @@ pub(super) fn stopped(setup: &Setup<'_>) -> (Exit, String) {
     let pause = setup.recorder.exchanges().into_iter().rev();
     let pause = pause.filter_map(|exchange| exchange.answer?.retry_after).next();
     let what = match pause {
+        Some(pause) if pause.bytes().all(|byte| byte.is_ascii_digit()) => {
+            format!("run again in {pause} s")
+        }
         Some(pause) => format!("run again after its Retry-After ({pause})"),
         None => "wait before you run this again, and check limits, firewall and allow-lists".into(),
     };
     (Exit::Stopped, format!("stopped: {why}; {what}"))
 }
 
+fn too_large(option: &str) -> String {
+    format!(
+        "the answer is larger than 1 MiB, so it is neither metadata nor a token; check {option}"
+    )
+}
+
 fn unreachable(setup: &Setup<'_>, error: &Error) -> (Exit, String) {
+    if error.kind() == ErrorKind::AcquisitionTimeout {
+        let endpoint = match setup.last_token_answer() {
+            Some(_) => "the token endpoint",
+            None => "the server",
+        };
+        let text = format!(
+            "{endpoint} did not answer within {} s; check firewalls, or raise --timeout",
+            setup.args.timeout().as_secs()
+        );
+        return (Exit::Unreachable, text);
+    }
     let text = error.to_string();
+    let has_proxy = || {
+        let uri = setup.args.server().parse::<Uri>();
+        uri.is_ok_and(|uri| setup.transport.proxy_for(&uri).is_some())
+    };
     let more = if text.contains("unknown authority") {
         "; for this program: --ca-file FILE, with the authority of the server or of a proxy that \
          opens TLS in between"
-    } else if text.contains("proxy") && setup.args.proxy.is_none() {
+    } else if setup.args.proxy.is_none() && text.contains("proxy") && has_proxy() {
         "; for this program: --proxy none to connect without it"
-    } else if text.contains("acquisition_timeout") || text.contains("timed out") {
+    } else if text.contains("timed out") {
         "; check firewalls, or raise --timeout"
     } else {
         ""
@@ -110,9 +155,13 @@ fn unreachable(setup: &Setup<'_>, error: &Error) -> (Exit, String) {
 
 /// Refused credentials.
 fn refused(setup: &Setup<'_>, variant: Variant) -> String {
-    let mut text = "check --client-id and the credential, and the method that the client is \
-                    registered for"
-        .to_owned();
+    let mut text = match variant.method.needs_secret() {
+        true => "check --client-id and the secret",
+        false => {
+            "check --client-id, the credential, and the method that the client is registered for"
+        }
+    }
+    .to_owned();
     let id = setup.args.client_id();
     if variant.method == Method::ClientSecretBasic && setup.credential.is_changed_by_encoding(id) {
         text.push_str(
@@ -124,7 +173,7 @@ fn refused(setup: &Setup<'_>, variant: Variant) -> String {
             Method::ClientSecretPost => Method::ClientSecretBasic,
             _ => Method::ClientSecretPost,
         };
-        text.push_str(&format!("; if they are right, try --auth-method {other}"));
+        text.push_str(&format!(", then try --auth-method {other}"));
     }
     let secret = setup.credential.secret.as_ref().map(|secret| secret.as_str());
     if secret.is_some_and(has_paste_marks) {

@@ -10,6 +10,7 @@ use tower_oauth2_client_credentials::{
 use tower_service::Service as _;
 
 use super::{
+    advice,
     exchange::{Answer, Kind},
     recorder::ForApi,
     setup::Setup,
@@ -19,9 +20,15 @@ use crate::{
     report::{Level, Report},
 };
 
-/// Calls the API once, and again if it wants a DPoP nonce. `None`: it was not called.
+/// Calls the API once, and again if it wants a DPoP nonce. `None`: it was not called, or it is
+/// not known whether it accepts the token.
 pub(super) async fn probe(setup: &Setup<'_>, token: &Token, report: &mut Report) -> Option<bool> {
     let uri = setup.api()?;
+    if let Some(why) = setup.recorder.stopped() {
+        let text = format!("not called: {why}");
+        report.section("api").fact("accepted", serde_json::Value::Null, text);
+        return None;
+    }
     match call(setup, token, &uri).await {
         Ok(answer) => {
             let section = report.section("api");
@@ -32,13 +39,14 @@ pub(super) async fn probe(setup: &Setup<'_>, token: &Token, report: &mut Report)
                 let text = challenges.join(", ");
                 section.fact("challenge", challenges, text);
             }
-            let is_accepted = judge(&answer, report);
-            report.section("api").fact(
-                "accepted",
-                is_accepted,
-                if is_accepted { "yes" } else { "no" },
-            );
-            Some(is_accepted)
+            let is_accepted = judge(setup, &answer, report);
+            let text = match is_accepted {
+                Some(true) => "yes",
+                Some(false) => "no",
+                None => "unknown",
+            };
+            report.section("api").fact("accepted", is_accepted, text);
+            is_accepted
         }
         Err(error) => {
             report.section("api").fact("accepted", serde_json::Value::Null, "it did not answer");
@@ -48,14 +56,24 @@ pub(super) async fn probe(setup: &Setup<'_>, token: &Token, report: &mut Report)
     }
 }
 
-fn judge(answer: &Answer, report: &mut Report) -> bool {
+fn judge(setup: &Setup<'_>, answer: &Answer, report: &mut Report) -> Option<bool> {
     let challenge = answer.challenges.join(", ");
     let text = match answer.status.as_u16() {
+        status @ 200..=299 if answer.is_html => {
+            report.find(
+                Level::Warning,
+                format!(
+                    "the API answers {status} with an HTML page, perhaps a login page, so it is not \
+                     known whether it accepts the token; give --api the address of the API itself"
+                ),
+            );
+            return None;
+        }
         200..=299 => {
             report.find(Level::Ok, "the API accepts the token");
-            return true;
+            return Some(true);
         }
-        401 if challenge.contains("insufficient_scope") => {
+        401 if answer.wants_scope => {
             "the API wants another scope; have it allowed for this client, and give --scope".into()
         }
         401 => format!(
@@ -75,7 +93,13 @@ fn judge(answer: &Answer, report: &mut Report) -> bool {
                          give --api a URL that can be read with GET to be sure"
                 ),
             );
-            return true;
+            return Some(true);
+        }
+        // A 401 has its own line above.
+        429 | 500..=599 if setup.recorder.is_blocked() => {
+            let (exit, text) = advice::stopped(setup);
+            report.fail(exit, text);
+            return Some(false);
         }
         300..=399 => format!(
             "the API redirects (to {}), as to a login page; give the address of the API itself",
@@ -84,14 +108,13 @@ fn judge(answer: &Answer, report: &mut Report) -> bool {
         status => format!("the API answers {status}; check its log, and --api"),
     };
     report.fail(Exit::ApiRefuses, text);
-    false
+    Some(false)
 }
 
 /// One call, which is sent again with a nonce if the API wants one.
 pub(super) async fn call(setup: &Setup<'_>, token: &Token, uri: &Uri) -> Result<Answer, BoxError> {
     let answer = send(setup, token, uri).await?;
-    let wants_nonce = answer.challenges.iter().any(|it| it.contains("use_dpop_nonce"));
-    if wants_nonce { send(setup, token, uri).await } else { Ok(answer) }
+    if answer.wants_nonce { send(setup, token, uri).await } else { Ok(answer) }
 }
 
 async fn send(setup: &Setup<'_>, token: &Token, uri: &Uri) -> Result<Answer, BoxError> {

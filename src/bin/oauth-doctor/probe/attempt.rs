@@ -1,7 +1,7 @@
 //! One acquisition.
 
 use tower_oauth2_client_credentials::{
-    Error, ErrorKind, Token, TokenSource as _, event::AcquisitionReason, source::AcquireContext,
+    Error, Token, TokenSource as _, event::AcquisitionReason, source::AcquireContext,
 };
 
 use super::{
@@ -48,12 +48,11 @@ impl Outcome {
                 | "invalid_target"
                 | "unauthorized_client"
                 | "unsupported_token_type" => Some(true),
-                _ if error.kind() == ErrorKind::OAuth => None,
                 _ => setup
                     .last_token_answer()
                     .is_some_and(|it| {
                         it.answer
-                            .is_some_and(|answer| answer.status == 401 && answer.code.is_none())
+                            .is_some_and(|answer| answer.status == 401 && answer.is_failed_login())
                     })
                     .then_some(false),
             },

@@ -5,7 +5,6 @@ use tower_oauth2_client_credentials::endpoint::ServerMetadata;
 
 use super::{
     advice,
-    exchange::{Exchange, Kind},
     setup::{Server, Setup},
     variant::Variant,
 };
@@ -33,7 +32,7 @@ pub(super) async fn probe(setup: &Setup<'_>, report: &mut Report) -> Option<Serv
         }
     };
     let outcome = source.server_metadata().await;
-    let document = document(setup);
+    let document = setup.last_document();
     match outcome {
         Ok(metadata) => {
             let metadata = metadata?;
@@ -62,15 +61,6 @@ pub(super) async fn probe(setup: &Setup<'_>, report: &mut Report) -> Option<Serv
             None
         }
     }
-}
-
-/// The exchange that got the document.
-fn document(setup: &Setup<'_>) -> Option<Exchange> {
-    let exchanges = setup.recorder.exchanges();
-    exchanges.into_iter().rev().find(|exchange| {
-        let answer = exchange.answer.as_ref();
-        exchange.kind == Kind::Metadata && answer.is_some_and(|answer| answer.document.is_some())
-    })
 }
 
 fn describe(setup: &Setup<'_>, metadata: &ServerMetadata, document: &Value, section: &mut Section) {

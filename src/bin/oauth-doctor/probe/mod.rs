@@ -60,6 +60,17 @@ pub(crate) async fn run(args: &Args, credential: Credential) -> Report {
 }
 
 async fn probe(setup: &Setup<'_>, report: &mut Report) {
+    let (_, options) = setup.args.redacted(&setup.given_secrets());
+    if !options.is_empty() {
+        report.find(
+            Level::Warning,
+            format!(
+                "the secret equals or is part of another argument ({}), so it is replaced there; \
+                 change the secret",
+                options.join(", ")
+            ),
+        );
+    }
     connection::before(setup, report);
     let Some(server) = discovery::probe(setup, report).await else {
         tls::probe(setup, report).await;
@@ -73,6 +84,10 @@ async fn probe(setup: &Setup<'_>, report: &mut Report) {
     if let Some(Success { token: Some(token), .. }) = &success {
         api_accepts = api::probe(setup, token, report).await;
     }
+    if setup.recorder.is_blocked() && report.exit == Exit::Works {
+        let (exit, text) = advice::stopped(setup);
+        report.fail(exit, text);
+    }
     if setup.args.thorough {
         thorough::probe(setup, &server, &mut success, api_accepts, report).await;
     }
@@ -80,7 +95,9 @@ async fn probe(setup: &Setup<'_>, report: &mut Report) {
     connection::after(setup, report);
     clock::probe(setup, report);
     let Some(success) = success else { return };
-    report.lines = Some(Lines::new(&recipe(setup, &server, &success)));
+    // Secrets are replaced in the arguments only, so that the lines stay Rust.
+    let (args, _) = setup.args.redacted(&setup.secrets);
+    report.lines = Some(Lines::new(&recipe(setup, &args, &server, &success)));
 }
 
 /// One acquisition with the stated method, or with the one that fits best.
@@ -124,10 +141,10 @@ async fn first_attempt(setup: &Setup<'_>, server: &Server, report: &mut Report) 
     token::report(setup, server, variant, outcome, report)
 }
 
-fn recipe<'a>(setup: &Setup<'a>, server: &Server, success: &Success) -> Recipe<'a> {
+fn recipe<'a>(setup: &Setup<'_>, args: &'a Args, server: &Server, success: &Success) -> Recipe<'a> {
     let key = setup.credential.signing_key(setup.args, server.signing_algorithms());
     Recipe {
-        args: setup.args,
+        args,
         method: success.variant.method,
         dpop: success.variant.dpop,
         has_unknown_type: success.token.is_none(),

@@ -38,8 +38,8 @@ fn find(setup: &Setup<'_>, token: Option<&Token>) -> Vec<(&'static str, String)>
             "the server states no lifetime: tokens are used for 5 minutes; set \
              TokenCacheBuilder::default_lifetime (OAUTH_DEFAULT_LIFETIME) to the real one",
         ),
-        "a text" => {
-            add("expires_in_text", "expires_in is a text and not a number; it is read anyway")
+        "a string" => {
+            add("expires_in_text", "expires_in is a string and not a number; it is read anyway")
         }
         "a number with a fraction" => {
             add("expires_in_fraction", "expires_in has a fraction; it is read anyway");
@@ -49,7 +49,10 @@ fn find(setup: &Setup<'_>, token: Option<&Token>) -> Vec<(&'static str, String)>
             "expires_in is not a lifetime; set token_lifetime (OAUTH_TOKEN_LIFETIME) to the real one",
         ),
     }
-    let lifetime = token.and_then(Token::lifetime);
+    let is_unusable = found.iter().any(|(name, _)| *name == "expires_in_unusable");
+    let mut add = |name: &'static str, text: &str| found.push((name, text.to_owned()));
+    // One line about the lifetime is enough.
+    let lifetime = token.and_then(Token::lifetime).filter(|_| !is_unusable);
     if lifetime.is_some_and(|it| it.is_zero()) {
         add(
             "zero_lifetime",
@@ -57,7 +60,10 @@ fn find(setup: &Setup<'_>, token: Option<&Token>) -> Vec<(&'static str, String)>
              (OAUTH_TOKEN_LIFETIME)",
         );
     } else if lifetime.is_some_and(|it| it < SHORT) {
-        add("short_lifetime", "tokens live for less than a minute; have the lifetime raised");
+        add(
+            "short_lifetime",
+            "tokens live for less than a minute; ask the server's operator to raise the lifetime",
+        );
     } else if lifetime.is_some_and(|it| it > SUSPICIOUS) {
         add(
             "long_lifetime",
@@ -76,6 +82,16 @@ fn find(setup: &Setup<'_>, token: Option<&Token>) -> Vec<(&'static str, String)>
         );
         add("jwt_expires_earlier", &text);
     }
+    if form.is_jwt_expired {
+        add(
+            "jwt_expired",
+            "the token's exp has passed or is before its iat; check the clocks, and ask the server's \
+             operator to correct it",
+        );
+    }
+    if form.token_type.as_deref().is_some_and(str::is_empty) {
+        add("empty_token_type", "token_type is empty; ask the server's operator to state Bearer");
+    }
     if form.token_type.is_none() {
         add("no_token_type", "token_type is missing, though it is required; it is taken as Bearer");
     }
@@ -91,19 +107,17 @@ fn find(setup: &Setup<'_>, token: Option<&Token>) -> Vec<(&'static str, String)>
             "the answer has a refresh token, which RFC 6749 §4.4.3 advises against; it is not used",
         );
     }
-    let is_json = answer.content_type.as_ref().is_some_and(|text| text.contains("json"));
-    if !is_json {
+    if !answer.is_json {
         add(
             "content_type",
             "the content type of the token response is not JSON; it is read anyway",
         );
     }
-    let is_stored = answer.cache_control.as_ref().is_none_or(|text| !text.contains("no-store"));
-    if is_stored {
+    if !answer.is_no_store {
         add(
             "no_cache_control",
-            "the token response lacks Cache-Control: no-store (RFC 6749 §5.1); have it added, so \
-             that no cache stores tokens",
+            "the token response lacks Cache-Control: no-store (RFC 6749 §5.1); ask the \
+             server's operator to add it, so that no cache stores tokens",
         );
     }
     if answer.status != StatusCode::OK {
@@ -117,8 +131,8 @@ fn find(setup: &Setup<'_>, token: Option<&Token>) -> Vec<(&'static str, String)>
         if !asked.split_whitespace().all(|scope| granted.contains(&scope)) {
             add(
                 "scope_narrowed",
-                "less scope is granted than was asked for; have the rest allowed for this client, \
-                 or do not ask for it",
+                "less scope is granted than was asked for; ask the server's operator to allow the \
+                 rest for this client, or do not ask for it",
             );
         }
     }

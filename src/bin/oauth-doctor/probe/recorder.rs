@@ -12,7 +12,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
 use http::{Method, Response, header};
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use percent_encoding::percent_decode_str;
 use tower_oauth2_client_credentials::{
     BoxError,
@@ -44,6 +44,8 @@ pub(super) struct Recorder {
 struct Log {
     exchanges: Vec<Exchange>,
     limits: Limits,
+    /// Whether the server answered with more than `MAX_BODY`.
+    is_too_large: bool,
     /// Metadata that was read, so that further sources do not read it again.
     documents: HashMap<String, Response<Bytes>>,
 }
@@ -51,7 +53,8 @@ struct Log {
 impl Recorder {
     pub(super) fn new(inner: HyperTransport, secrets: Secrets, max_token_requests: usize) -> Self {
         let limits = Limits::new(max_token_requests);
-        let log = Log { exchanges: Vec::new(), limits, documents: HashMap::new() };
+        let log =
+            Log { exchanges: Vec::new(), limits, is_too_large: false, documents: HashMap::new() };
         Self { inner, secrets, log: Arc::new(Mutex::new(log)) }
     }
 
@@ -86,6 +89,11 @@ impl Recorder {
         self.log().limits.is_blocked()
     }
 
+    /// Whether an answer of the authorization server was larger than `MAX_BODY`.
+    pub(super) fn is_too_large(&self) -> bool {
+        self.log().is_too_large
+    }
+
     async fn exchange(self, request: TokenRequest) -> Result<Response<Full<Bytes>>, BoxError> {
         let kind = match request.extensions().get::<ForApi>() {
             Some(ForApi) => Kind::Api,
@@ -103,7 +111,7 @@ impl Recorder {
         let (started, started_at) = (Instant::now(), SystemTime::now());
         // Recorded first, because a timeout drops this future.
         let index = self.start(Exchange { kind, url, latency: None, at: started_at, answer: None });
-        let response = self.send(request).await?;
+        let response = self.send(kind, request).await?;
         let latency = started.elapsed();
         let answer = Answer::read(kind, &response, &self.secrets);
         let mut log = self.log();
@@ -124,10 +132,21 @@ impl Recorder {
         log.exchanges.len() - 1
     }
 
-    async fn send(&self, request: TokenRequest) -> Result<Response<Bytes>, BoxError> {
+    async fn send(&self, kind: Kind, request: TokenRequest) -> Result<Response<Bytes>, BoxError> {
         let response = self.inner.clone().call(request).await?;
         let (parts, body) = response.into_parts();
-        let body = Limited::new(body, MAX_BODY).collect().await?.to_bytes();
+        let body = match Limited::new(body, MAX_BODY).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                // An API may return much. Its status is enough.
+                if kind != Kind::Api {
+                    self.log().is_too_large = true;
+                    return Err("the answer is larger than 1 MiB".into());
+                }
+                Bytes::new()
+            }
+            Err(error) => return Err(error),
+        };
         Ok(Response::from_parts(parts, body))
     }
 

@@ -1,6 +1,7 @@
 //! The transport and the sources of a run.
 
 use http::Uri;
+use percent_encoding::percent_decode_str;
 use tower_oauth2_client_credentials::{
     ClientCredentials, Error, Origins,
     client_auth::AssertionAudience,
@@ -10,8 +11,17 @@ use tower_oauth2_client_credentials::{
     transport::{HyperTransport, HyperTransportBuilder},
 };
 
-use super::{recorder::Recorder, variant::Variant};
-use crate::{args::Args, credential::Credential, method::Method, secrets::Secrets};
+use super::{
+    exchange::{Exchange, Kind},
+    recorder::Recorder,
+    variant::Variant,
+};
+use crate::{
+    args::Args, credential::Credential, method::Method, recipe::user_info, secrets::Secrets,
+};
+
+/// A shorter value of a query is not a key, but a setting such as a version.
+const MIN_KEY: usize = 8;
 
 pub(super) struct Setup<'a> {
     pub(super) args: &'a Args,
@@ -52,15 +62,31 @@ impl<'a> Setup<'a> {
         secrets: Secrets,
         max_token_requests: usize,
     ) -> Result<Self, String> {
-        let proxy = args.proxy.as_deref().unwrap_or_default();
-        let user = proxy.rsplit_once('@').map_or("", |(user, _)| user);
-        secrets.add(user.rsplit_once(':').map_or("", |(_, password)| password));
+        for url in [args.proxy.as_deref(), Some(args.server()), args.api.as_deref()] {
+            add_parts(url.unwrap_or_default(), &secrets);
+        }
         let builder = transport_builder(args, credential);
         let transport = builder.build().map_err(|error| format!("{error:?}"))?;
         let recorder = Recorder::new(transport.clone(), secrets.clone(), max_token_requests);
         let this = Self { args, credential, secrets, transport, recorder };
         this.check_url()?;
         Ok(this)
+    }
+
+    /// The client's secrets, without those of URLs.
+    pub(super) fn given_secrets(&self) -> Secrets {
+        let secrets = Secrets::default();
+        self.credential.secrets().for_each(|secret| secrets.add(secret));
+        secrets
+    }
+
+    /// The exchange that got the metadata document.
+    pub(super) fn last_document(&self) -> Option<Exchange> {
+        let exchanges = self.recorder.exchanges();
+        exchanges.into_iter().rev().find(|exchange| {
+            let answer = exchange.answer.as_ref();
+            exchange.kind == Kind::Metadata && answer.is_some_and(|it| it.document.is_some())
+        })
     }
 
     /// The settings of all connections.
@@ -187,7 +213,30 @@ impl<'a> Setup<'a> {
         if variant.dpop {
             builder = builder.dpop(DpopKey::generate()).dpop_optional(true);
         }
-        builder.build().map_err(|error: Error| error.to_string())
+        builder.build().map_err(|error: Error| in_options(&error))
+    }
+}
+
+/// The text of an error, with this program's options in place of the crate's functions.
+pub(super) fn in_options(error: &Error) -> String {
+    error.to_string().replace("or call allow_plain_http", "or add --allow-plain-http")
+}
+
+/// Adds the password of a URL and the values of its query, which may be keys.
+fn add_parts(url: &str, secrets: &Secrets) {
+    let add = |value: &str| {
+        secrets.add(value);
+        secrets.add(&percent_decode_str(value).decode_utf8_lossy());
+    };
+    if let Some((_, password)) = user_info(url).and_then(|user| user.split_once(':')) {
+        add(password);
+    }
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    for field in query.split(['&', '#']) {
+        let value = field.split_once('=').map_or(field, |(_, value)| value);
+        if value.len() >= MIN_KEY {
+            add(value);
+        }
     }
 }
 

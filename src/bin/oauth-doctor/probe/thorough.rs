@@ -1,5 +1,6 @@
 //! Further token requests: a second token, DPoP, other methods.
 
+use serde_json::Value;
 use tower_oauth2_client_credentials::token::TokenType;
 
 use super::{
@@ -29,7 +30,11 @@ pub(super) async fn probe(
         second_token(setup, server, success, api_accepts, report).await;
         dpop(setup, server, success, report).await;
     }
-    other_methods(setup, server, success, report).await;
+    let last = setup.last_token_answer().and_then(|exchange| exchange.answer);
+    // Another method helps only if this one was refused.
+    if success.is_some() || last.is_some_and(|answer| answer.is_failed_login()) {
+        other_methods(setup, server, success, report).await;
+    }
     decoding(setup, server, success, report).await;
     if let Some(why) = setup.recorder.stopped() {
         if setup.recorder.is_blocked() {
@@ -38,6 +43,10 @@ pub(super) async fn probe(
                 let (exit, text) = advice::stopped(setup);
                 report.fail(exit, text);
             }
+            report.find(
+                Level::Note,
+                format!("the other checks were left out: {why}; run --thorough again after that"),
+            );
         } else {
             report.find(
                 Level::Note,
@@ -59,7 +68,23 @@ async fn second_token(
     report: &mut Report,
 ) {
     let Some(first) = &success.token else { return };
-    let Outcome::Token(second) = attempt::run(setup, server, success.variant).await else { return };
+    let second = match attempt::run(setup, server, success.variant).await {
+        Outcome::Token(second) => second,
+        Outcome::Failed(_) if setup.recorder.is_blocked() => return,
+        Outcome::Failed(error) => {
+            let text = format!("refused: {}", error.code());
+            report.section("token").fact("same_on_second_request", Value::Null, text);
+            report.find(
+                Level::Warning,
+                format!(
+                    "the server refuses a second token: {error}; share one token between instances, \
+                     or give each its own client"
+                ),
+            );
+            return;
+        }
+        Outcome::Mistake(_) | Outcome::NotSent(_) => return,
+    };
     let is_same = first.secret() == second.secret();
     let text = if is_same { "the same token again" } else { "a new token" };
     report.section("token").fact("same_on_second_request", is_same, text);
@@ -161,6 +186,7 @@ fn recovered(report: &mut Report, text: impl Into<String>) {
     report.find(Level::Warning, text);
     if report.exit == Exit::NoToken {
         report.exit = Exit::Works;
+        report.lower_problems();
     }
 }
 

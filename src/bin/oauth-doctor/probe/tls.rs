@@ -15,7 +15,7 @@ use crate::report::Report;
 pub(super) async fn probe(setup: &Setup<'_>, report: &mut Report) {
     let Ok(uri) = setup.args.server().parse::<Uri>() else { return };
     let answered = setup.recorder.exchanges().iter().any(|exchange| exchange.answer.is_some());
-    if !answered || uri.scheme_str() != Some("https") {
+    if !answered || setup.recorder.is_blocked() || uri.scheme_str() != Some("https") {
         return;
     }
     if setup.transport.proxy_for(&uri).is_some() {

@@ -8,6 +8,7 @@ use super::{
     attempt::Outcome,
     quirks,
     setup::{Server, Setup},
+    token_answer::NOT_A_STRING,
     variant::{Success, Variant},
 };
 use crate::{
@@ -34,6 +35,16 @@ pub(super) fn report(
             if let Some(name) = unknown {
                 let section = report.section("token");
                 section.text("unknown_type", &*name);
+                if !may_be_bearer(&name) {
+                    report.fail(
+                        Exit::NoToken,
+                        format!(
+                            "the token type is {name:?}, which cannot be used as a bearer token; ask \
+                             the server's operator to issue bearer tokens to this client"
+                        ),
+                    );
+                    return None;
+                }
                 report.find(
                     Level::Warning,
                     format!(
@@ -42,6 +53,16 @@ pub(super) fn report(
                     ),
                 );
                 quirks::report(setup, None, report);
+                if setup.args.api.is_some() {
+                    report.section("api").fact("accepted", Value::Null, "not called");
+                    report.fail(
+                        Exit::ApiRefuses,
+                        format!(
+                            "the API was not called: the token type {name:?} is not registered; call \
+                             it from your service with the lines below"
+                        ),
+                    );
+                }
                 return Some(Success { variant, token: None });
             }
             let (exit, mut text) = advice::token(setup, variant, &error);
@@ -142,7 +163,7 @@ fn binding(setup: &Setup<'_>, variant: Variant, token: &Token, report: &mut Repo
         report.section("dpop").fact("bound", is_bound, text);
         let nonce = setup.recorder.exchanges().iter().any(|exchange| {
             exchange.answer.as_ref().is_some_and(|answer| {
-                answer.has_dpop_nonce && answer.code.as_deref() == Some("use_dpop_nonce")
+                answer.has_dpop_nonce && answer.code == Some("use_dpop_nonce")
             })
         });
         report.section("dpop").fact("nonce_required", nonce, if nonce { "yes" } else { "no" });
@@ -166,6 +187,12 @@ fn unknown_type(setup: &Setup<'_>) -> Option<String> {
     let name = setup.last_token_answer()?.answer?.token?.token_type?;
     let known = ["bearer", "dpop"].contains(&name.to_ascii_lowercase().as_str());
     (!known).then_some(name)
+}
+
+/// Whether tokens of an unknown type may be bearer tokens. Other registered types need a signature of
+/// each request, or are no access tokens.
+fn may_be_bearer(name: &str) -> bool {
+    !["mac", "pop", "n_a", NOT_A_STRING].contains(&name.to_ascii_lowercase().as_str())
 }
 
 fn hint_at_mtls(setup: &Setup<'_>, server: &Server, report: &mut Report) {

@@ -45,7 +45,12 @@ pub(crate) fn render(report: &Report, painter: Painter) -> String {
     for section in report.sections.iter().filter(|section| !section.facts.is_empty()) {
         let _ = writeln!(out, "\n{}", painter.title(&label(section.key)));
         for fact in section.facts.iter().filter(|fact| !fact.text.is_empty()) {
-            let _ = writeln!(out, "  {:<LABEL$} {}", words(fact.key), fact.text);
+            // The names of methods are values of --auth-method.
+            let label = match section.key {
+                "other_methods" => fact.key.to_owned(),
+                _ => words(fact.key),
+            };
+            let _ = writeln!(out, "  {label:<LABEL$} {}", printable(&fact.text));
         }
     }
     if !report.exchanges.is_empty() {
@@ -57,7 +62,8 @@ pub(crate) fn render(report: &Report, painter: Painter) -> String {
     if !report.findings.is_empty() {
         let _ = writeln!(out, "\n{}", painter.title("Findings"));
         for finding in &report.findings {
-            let _ = writeln!(out, "  {} {}", painter.level(finding.level), finding.text);
+            let _ =
+                writeln!(out, "  {} {}", painter.level(finding.level), printable(&finding.text));
         }
     }
     if let Some(lines) = &report.lines {
@@ -69,10 +75,19 @@ pub(crate) fn render(report: &Report, painter: Painter) -> String {
             let _ = writeln!(out, "  {}", variable.assignment());
         }
         for note in &lines.notes {
-            let _ = writeln!(out, "  # {note}");
+            let _ = writeln!(out, "  # {}", printable(note));
         }
     }
     out
+}
+
+/// One line without escape sequences.
+fn printable(text: &str) -> String {
+    let escape = |c: char| match c.is_control() {
+        true => c.escape_default().to_string(),
+        false => c.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 fn label(key: &str) -> String {

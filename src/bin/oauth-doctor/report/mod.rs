@@ -5,7 +5,9 @@ pub(crate) mod json;
 
 use serde_json::Value;
 
-use crate::{exit::Exit, lines::Lines, probe::exchange::Exchange, secrets::Secrets};
+use crate::{
+    exit::Exit, lines::Lines, probe::exchange::Exchange, recipe::public_part, secrets::Secrets,
+};
 
 pub(crate) struct Report {
     /// The issuer or token URL.
@@ -58,7 +60,7 @@ pub(crate) struct Finding {
 
 impl Report {
     pub(crate) fn new(server: &str) -> Self {
-        let server = server.split(['?', '#']).next().unwrap_or_default().to_owned();
+        let server = public_part(server);
         Self {
             server,
             sections: Vec::new(),
@@ -96,6 +98,15 @@ impl Report {
         self.find(Level::Problem, text);
     }
 
+    /// Makes warnings of problems that other settings avoid.
+    pub(crate) fn lower_problems(&mut self) {
+        for finding in &mut self.findings {
+            if finding.level == Level::Problem {
+                finding.level = Level::Warning;
+            }
+        }
+    }
+
     /// The last step before a report is printed.
     pub(crate) fn scrub(&mut self, secrets: &Secrets) {
         secrets.scrub(&mut self.server);
@@ -108,9 +119,6 @@ impl Report {
         }
         for exchange in &mut self.exchanges {
             secrets.scrub(&mut exchange.url);
-        }
-        if let Some(lines) = &mut self.lines {
-            lines.texts().for_each(|text| secrets.scrub(text));
         }
     }
 }

@@ -2,12 +2,11 @@
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
+    sync::{Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::time::Instant;
-
-use crate::sync::{Mutex, lock};
 
 /// How many causes are remembered. Further causes are not reported for up to a minute.
 const SLOTS: usize = 64;
@@ -16,7 +15,7 @@ const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The causes that were reported within the last minute.
 #[derive(Debug, Default)]
-pub(crate) struct Throttle {
+pub(super) struct Throttle {
     /// A hash of each cause, and when it was reported.
     reported: Mutex<Vec<(u64, Instant)>>,
     // Keyed at random, so that an attacker cannot choose an origin that hides another.
@@ -25,10 +24,10 @@ pub(crate) struct Throttle {
 
 impl Throttle {
     /// Whether an event with this cause may be reported now. It then counts as reported.
-    pub(crate) fn admits(&self, cause: impl Hash) -> bool {
+    pub(super) fn admits(&self, cause: impl Hash) -> bool {
         let cause = self.hasher.hash_one(cause);
         let now = Instant::now();
-        let mut reported = lock(&self.reported);
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         reported.retain(|(_, at)| now.duration_since(*at) < INTERVAL);
         if reported.len() >= SLOTS || reported.iter().any(|(known, _)| *known == cause) {
             return false;
@@ -64,6 +63,6 @@ mod tests {
         assert_eq!(admitted(1000), 0);
         advance(INTERVAL).await;
         assert_eq!(admitted(2000), SLOTS);
-        assert!(lock(&throttle.reported).capacity() <= 2 * SLOTS);
+        assert!(throttle.reported.lock().unwrap().capacity() <= 2 * SLOTS);
     }
 }
