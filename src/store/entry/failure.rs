@@ -85,6 +85,7 @@ impl StoredFailure {
             && match error.problem() {
                 K::InvalidClient
                 | K::UnauthorizedClient
+                | K::CredentialsRefused
                 | K::Transport
                 | K::Discovery
                 | K::AcquisitionTimeout

@@ -80,6 +80,17 @@ fn a_document_survives_its_encoding() {
 
 /// The buffer that holds a token is wiped. One that grew would have left a copy.
 #[test]
+fn each_problem_survives_the_encoding() {
+    let now = now();
+    for problem in Problem::ALL {
+        let failure = Some(failure(problem, now));
+        let decoded =
+            Document::decode(&Document { failure: failure.clone(), ..document(now) }.encode());
+        assert_eq!(decoded.unwrap().failure, failure, "{problem:?}");
+    }
+}
+
+#[test]
 fn the_buffer_of_an_encoding_does_not_grow() {
     let document = document(now());
     let encoded = document.encode();
@@ -165,6 +176,21 @@ fn a_failure_that_may_be_local_stops_the_fleet_when_another_process_confirms_it(
     assert_eq!((left(&confirmed, AUTHOR), left(&confirmed, OTHER)), (2 * S, S * 19 / 4));
     let still = failed(Problem::Transport, Some(&confirmed), OTHER);
     assert_eq!(left(&still, AUTHOR), 4 * S);
+}
+
+#[test]
+fn credentials_that_were_refused_for_one_process_do_not_stop_the_fleet_unconfirmed() {
+    let (now, settings) = (now(), BackoffSettings::default());
+    for problem in
+        [Problem::InvalidClient, Problem::UnauthorizedClient, Problem::CredentialsRefused]
+    {
+        let error = Error::of(problem).with_status(StatusCode::UNAUTHORIZED);
+        let backoff = FailureBackoff::after(0, error, now.instant, 0.0, &settings);
+        let failure = StoredFailure::new(&backoff, None, AUTHOR, now);
+        let error = failure.error(OTHER, false, 5 * S, &settings, now).unwrap();
+        assert_eq!(error.retry_after(), Some(S / 4), "{problem:?}");
+        assert!(error.is_permanent(), "{problem:?}");
+    }
 }
 
 #[test]
