@@ -11,9 +11,9 @@ use std::{
 
 use tokio::time::Instant;
 
-#[cfg(feature = "store")]
-pub(crate) use self::sharing::Obstacle;
 pub use self::sharing::Sharing;
+#[cfg(feature = "store")]
+pub(crate) use self::sharing::SharingLimit;
 use crate::{
     error::Error,
     event::{AcquisitionReason, EventKind, Observer, UNNAMED},

@@ -3,7 +3,7 @@
 
 mod proof;
 mod shared;
-mod shared_terms;
+mod store_deadlines;
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-pub(crate) use self::{proof::DPOP, shared_terms::SharedTerms};
+pub(crate) use self::{proof::DPOP, store_deadlines::StoreDeadlines};
 use crate::{
     error::{Error, Problem, sanitise},
     limits::MAX_CREDENTIAL_BYTES,
@@ -89,7 +89,7 @@ struct Inner {
     scope: Option<Arc<str>>,
     proof: Option<Arc<dyn ProofOfPossession>>,
     /// Boxed, since few tokens have any.
-    shared: Option<Box<SharedTerms>>,
+    shared: Option<Box<StoreDeadlines>>,
     /// Created on first use.
     header: OnceLock<HeaderValue>,
 }

@@ -144,7 +144,7 @@
 //!    arrives: by a read, with the lease, by a poll, or announced.
 //! 2. The lease is dropped with the future of the acquisition, and then released in the background. If
 //!    the runtime has ended, it lapses.
-//! 3. A token has `SharedTerms`: the refresh time that the fleet has decided, and the generation of its
+//! 3. A token has `StoreDeadlines`: the refresh time that the fleet has decided, and the generation of its
 //!    entry, which orders tokens without comparing clocks of hosts. The cache takes both, and knows
 //!    nothing about stores.
 //! 4. The schedule and the backoff are in `timing`, so that a fleet follows the rules of a cache. An entry

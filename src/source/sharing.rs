@@ -34,12 +34,12 @@ use std::{borrow::Cow, fmt};
 #[must_use]
 pub struct Sharing {
     identity: Vec<u8>,
-    obstacle: Option<Obstacle>,
+    limit: Option<SharingLimit>,
 }
 
 /// Why the properties do not suffice.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Obstacle {
+pub(crate) enum SharingLimit {
     /// They are incomplete. The user separates such clients by a namespace.
     NeedsNamespace(Cow<'static, str>),
     /// Another process could not use the token.
@@ -49,7 +49,7 @@ pub(crate) enum Obstacle {
 impl Sharing {
     /// No properties yet.
     pub fn new() -> Self {
-        Self { identity: Vec::new(), obstacle: None }
+        Self { identity: Vec::new(), limit: None }
     }
 
     /// Adds a property, such as the scope. A property that is not set is not added. Repeatable, and the
@@ -66,13 +66,13 @@ impl Sharing {
     /// Another property determines the token too, and cannot be added: it is secret or not known. A
     /// namespace that the user sets stands for it. `reason` completes "because".
     pub fn needs_namespace(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
-        self.obstacle.get_or_insert(Obstacle::NeedsNamespace(reason.into()));
+        self.limit.get_or_insert(SharingLimit::NeedsNamespace(reason.into()));
         self
     }
 
     /// Another process cannot use the token. `reason` completes "because".
     pub fn never(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
-        self.obstacle = Some(Obstacle::Never(reason.into()));
+        self.limit = Some(SharingLimit::Never(reason.into()));
         self
     }
 
@@ -82,8 +82,8 @@ impl Sharing {
     }
 
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) fn obstacle(&self) -> Option<&Obstacle> {
-        self.obstacle.as_ref()
+    pub(crate) fn limit(&self) -> Option<&SharingLimit> {
+        self.limit.as_ref()
     }
 }
 
@@ -96,6 +96,6 @@ impl Default for Sharing {
 
 impl fmt::Debug for Sharing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Sharing").field("obstacle", &self.obstacle).finish_non_exhaustive()
+        f.debug_struct("Sharing").field("limit", &self.limit).finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use aws_lc_rs::digest;
 use super::traits::EntryId;
 use crate::{
     error::{Error, Problem},
-    source::{Obstacle, Sharing},
+    source::{Sharing, SharingLimit},
 };
 
 /// So that the hash is of no other use.
@@ -17,11 +17,11 @@ const LABEL: &[u8] = b"tower-oauth2-client-credentials entry 1";
 ///
 /// Kind `Config`, if processes cannot share the token, or only with a namespace.
 pub(super) fn entry_id(sharing: &Sharing, namespace: Option<&str>) -> Result<EntryId, Error> {
-    let mistake = match sharing.obstacle() {
-        Some(Obstacle::Never(reason)) => {
+    let mistake = match sharing.limit() {
+        Some(SharingLimit::Never(reason)) => {
             Some(format!("source: its token cannot be shared; {reason}"))
         }
-        Some(Obstacle::NeedsNamespace(reason)) if namespace.is_none() => Some(format!(
+        Some(SharingLimit::NeedsNamespace(reason)) if namespace.is_none() => Some(format!(
             "namespace: none is set, and {reason}; set a namespace that no client with another \
              token has"
         )),

@@ -80,7 +80,7 @@ use crate::source::BoxFuture;
 /// }
 /// ```
 pub trait Store: Send + Sync + 'static {
-    /// The entry now.
+    /// Reads the current entry.
     fn read(
         &self,
         id: EntryId,

@@ -119,7 +119,7 @@ pub enum Lease {
         /// The generation of an entry that is written under this lease: the store's clock in
         /// milliseconds, and greater than the generation of `entry`.
         generation: u64,
-        /// The entry now.
+        /// The current entry.
         entry: Option<StoredEntry>,
     },
     /// Another process has the lease.
@@ -128,12 +128,12 @@ pub enum Lease {
         owner: LeaseOwner,
         /// When the lease ends unless its owner renews it.
         remaining: Duration,
-        /// The entry now.
+        /// The current entry.
         entry: Option<StoredEntry>,
     },
 }
 
-/// A store failed: it is unreachable, full or read-only, or its answer is not an answer.
+/// A store failed: it is unreachable, full or read-only, or it sent an invalid response.
 ///
 /// [`source()`](std::error::Error::source) is the cause.
 ///

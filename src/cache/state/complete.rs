@@ -156,5 +156,5 @@ fn unused(acquisition: &Acquisition, token: &Token, now: Instant) -> EventKind {
 }
 
 fn is_kept(token: &Token) -> bool {
-    token.shared_terms().is_some_and(|terms| terms.is_kept)
+    token.store_deadlines().is_some_and(|terms| terms.is_kept)
 }

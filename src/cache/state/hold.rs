@@ -30,7 +30,7 @@ pub(super) struct NewSnapshot {
 
 /// Where a token comes from.
 pub(super) fn origin(token: &Token) -> ResultOrigin {
-    match token.shared_terms() {
+    match token.store_deadlines() {
         Some(terms) if terms.from_store => ResultOrigin::Store,
         _ => ResultOrigin::Source,
     }
@@ -50,7 +50,7 @@ impl State {
         let is_same = self.holds(&token);
         let issued_at = token.issued_at().unwrap_or(started).min(now);
         let stated = token.lifetime();
-        let terms = token.shared_terms().copied().unwrap_or_default();
+        let terms = token.store_deadlines().copied().unwrap_or_default();
         let Deadlines { refresh_at, expires_at, lifetime } = schedule.deadlines(&Arrival {
             issued_at,
             arrived_at: now,

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::{
+    clocks::BothClocks,
     fields::{FieldReader, FieldWriter},
-    moment::Moment,
 };
 use crate::timing::RejectionBudget;
 
@@ -26,7 +26,7 @@ pub(crate) struct StoredBudget {
 }
 
 impl StoredBudget {
-    pub(crate) fn new(budget: &RejectionBudget, now: Moment) -> Self {
+    pub(crate) fn new(budget: &RejectionBudget, now: BothClocks) -> Self {
         Self {
             taken: budget.taken.into(),
             last_at: budget.last_at.map(|at| now.wall_of(at)),
@@ -36,7 +36,7 @@ impl StoredBudget {
 
     /// The budget on this process's clock. Times in its future count as now, so that a wrong clock
     /// does not use it up.
-    pub(crate) fn budget(&self, now: Moment) -> RejectionBudget {
+    pub(crate) fn budget(&self, now: BothClocks) -> RejectionBudget {
         let instant = |wall: Option<u64>| now.instant_of(wall?.min(now.wall));
         let last_rejection_at = instant(self.last_rejection_at);
         if self.last_rejection_at.is_some() && last_rejection_at.is_none() {
@@ -52,7 +52,7 @@ impl StoredBudget {
     }
 
     /// How long the entry must be kept.
-    pub(super) fn keep(&self, now: Moment) -> Duration {
+    pub(super) fn keep(&self, now: BothClocks) -> Duration {
         let full_at = self.budget(now).full_at();
         full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now.instant))
     }

@@ -6,9 +6,9 @@ use zeroize::Zeroizing;
 
 use super::{
     budget::{self, StoredBudget},
+    clocks::BothClocks,
     failure::{self, StoredFailure},
     fields::{FieldReader, FieldWriter},
-    moment::Moment,
     token::{self, StoredToken},
 };
 use crate::{limits::MAX_LIFETIME, timing::BackoffSettings};
@@ -57,7 +57,7 @@ impl Document {
     }
 
     /// How long a store must keep the entry.
-    pub(crate) fn keep(&self, settings: &BackoffSettings, now: Moment) -> Duration {
+    pub(crate) fn keep(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
         let token = self.token.as_ref().map_or(Duration::ZERO, |it| now.until(it.expires_at));
         let failure = self.failure.as_ref().map_or(Duration::ZERO, |it| it.keep(settings, now));
         token.max(failure).max(self.budget.keep(now)).min(MAX_LIFETIME) + MARGIN

@@ -5,8 +5,8 @@ use std::time::Duration;
 use http::StatusCode;
 
 use super::{
+    clocks::{BothClocks, millis},
     fields::{FieldReader, FieldWriter},
-    moment::{Moment, millis},
 };
 use crate::{
     error::{Error, FleetCooldown, Problem},
@@ -102,7 +102,7 @@ impl StoredFailure {
         failure: &FailureBackoff,
         before: Option<&Self>,
         author: u64,
-        now: Moment,
+        now: BothClocks,
     ) -> Self {
         let error = &failure.error;
         let is_confirmed = before.is_some_and(|before| {
@@ -141,7 +141,7 @@ impl StoredFailure {
         with_token: bool,
         skew: Duration,
         settings: &BackoffSettings,
-        now: Moment,
+        now: BothClocks,
     ) -> Option<Error> {
         if now.until(self.failed_at) > skew {
             // A wrong clock must not stop the fleet.
@@ -176,7 +176,7 @@ impl StoredFailure {
         &self,
         error: Error,
         settings: &BackoffSettings,
-        now: Moment,
+        now: BothClocks,
     ) -> Error {
         error.with_fleet_cooldown(FleetCooldown {
             without_token: self.left(self.author, false, settings, now),
@@ -186,7 +186,7 @@ impl StoredFailure {
     }
 
     /// How long the entry must be kept, so that the next failure continues the backoff.
-    pub(super) fn keep(&self, settings: &BackoffSettings, now: Moment) -> Duration {
+    pub(super) fn keep(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
         let left = |with_token| self.left(self.author, with_token, settings, now);
         left(true).max(left(false)) + 2 * settings.cooldown.1
     }
@@ -197,7 +197,7 @@ impl StoredFailure {
         reader: u64,
         with_token: bool,
         settings: &BackoffSettings,
-        now: Moment,
+        now: BothClocks,
     ) -> Duration {
         let (until, cap) = if with_token {
             (self.until_with_token, settings.retry_after_cap_with_token)

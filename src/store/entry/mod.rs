@@ -4,18 +4,18 @@
 //! Times are milliseconds since 1970 on the wall clock of the process that wrote them.
 
 mod budget;
+mod clocks;
 mod document;
 mod failure;
 mod fields;
-mod moment;
 #[cfg(test)]
 mod tests;
 mod token;
 
 pub(super) use self::{
     budget::StoredBudget,
+    clocks::{BothClocks, millis},
     document::Document,
     failure::StoredFailure,
-    moment::{Moment, millis},
     token::StoredToken,
 };

@@ -14,16 +14,16 @@ const S: Duration = Duration::from_secs(1);
 const AUTHOR: u64 = 1;
 const OTHER: u64 = 2;
 
-fn now() -> Moment {
+fn now() -> BothClocks {
     // So that instants in the past exist.
-    Moment { instant: Instant::now() + 100_000 * S, wall: 1_795_521_600_000 }
+    BothClocks { instant: Instant::now() + 100_000 * S, wall: 1_795_521_600_000 }
 }
 
-fn later(now: Moment, by: Duration) -> Moment {
-    Moment { instant: now.instant + by, wall: now.wall + by.as_millis() as u64 }
+fn later(now: BothClocks, by: Duration) -> BothClocks {
+    BothClocks { instant: now.instant + by, wall: now.wall + by.as_millis() as u64 }
 }
 
-fn document(now: Moment) -> Document {
+fn document(now: BothClocks) -> Document {
     let token = Token::new(TokenType::Dpop, "s3cr3t")
         .unwrap()
         .with_lifetime(3600 * S)
@@ -45,7 +45,7 @@ fn document(now: Moment) -> Document {
     }
 }
 
-fn failure(problem: Problem, now: Moment) -> StoredFailure {
+fn failure(problem: Problem, now: BothClocks) -> StoredFailure {
     let error = Error::of(problem)
         .with_status(StatusCode::UNAUTHORIZED)
         .with_server_text("text of the server")
@@ -72,7 +72,7 @@ fn a_document_survives_its_encoding() {
     assert_eq!(cached.lifetime(), Some(3600 * S));
     assert_eq!(cached.refresh_in(), Some(1800 * S));
     assert_eq!(cached.issued_at(), Some(now.instant - 10 * S));
-    let terms = cached.shared_terms().unwrap();
+    let terms = cached.store_deadlines().unwrap();
     assert_eq!((terms.generation, terms.from_store), (Some(7), true));
     assert_eq!(terms.refresh_at, Some(now.instant + 2990 * S));
     assert_eq!(terms.expires_by, Some(now.instant + 3585 * S));
@@ -213,9 +213,9 @@ fn a_budget_keeps_its_times_on_another_clock() {
     }
     let stored = StoredBudget::new(&budget, now);
     // A process that started at another time.
-    let other = Moment { instant: now.instant - 5000 * S, wall: now.wall + 20_000 };
+    let other = BothClocks { instant: now.instant - 5000 * S, wall: now.wall + 20_000 };
     assert_eq!(stored.budget(other).wait(other.instant, &settings), 40 * S);
-    let behind = Moment { instant: now.instant, wall: now.wall - 3_600_000 };
+    let behind = BothClocks { instant: now.instant, wall: now.wall - 3_600_000 };
     assert_eq!(stored.budget(behind).wait(behind.instant, &settings), 60 * S);
 }
 
@@ -241,13 +241,13 @@ fn absurd_times_do_not_overflow() {
     let decoded = Document::decode(&document.encode()).unwrap();
     assert!(decoded.keep(&settings, now) < Duration::from_secs(u64::from(u32::MAX)));
     let token = decoded.token.unwrap().for_cache(u64::MAX, Duration::ZERO, now);
-    assert!(token.shared_terms().unwrap().expires_by > Some(now.instant));
+    assert!(token.store_deadlines().unwrap().expires_by > Some(now.instant));
     for wall in [0, u64::MAX] {
-        let other = Moment { instant: now.instant, wall };
+        let other = BothClocks { instant: now.instant, wall };
         assert!(document.keep(&settings, other) < Duration::from_secs(u64::from(u32::MAX)));
         let stored = document.token.as_ref().unwrap();
         let cached = stored.for_cache(1, Duration::MAX, other);
-        assert!(cached.shared_terms().unwrap().expires_by >= Some(other.instant));
+        assert!(cached.store_deadlines().unwrap().expires_by >= Some(other.instant));
         document.budget.budget(other).wait(other.instant, &settings);
         document.failure.as_ref().unwrap().error(OTHER, true, Duration::ZERO, &settings, other);
     }

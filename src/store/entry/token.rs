@@ -5,13 +5,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{
+    clocks::{BothClocks, millis},
     fields::{FieldReader, FieldWriter},
-    moment::{Moment, millis},
 };
 use crate::{
     limits::MAX_LIFETIME,
     timing::Deadlines,
-    token::{SharedTerms, Token, TokenType},
+    token::{StoreDeadlines, Token, TokenType},
 };
 
 const SECRET: u8 = 1;
@@ -52,7 +52,7 @@ impl StoredToken {
         token: &Token,
         issued_at: Instant,
         deadlines: &Deadlines,
-        now: Moment,
+        now: BothClocks,
     ) -> Self {
         Self {
             token: token.without_proof(),
@@ -64,30 +64,30 @@ impl StoredToken {
     }
 
     /// When it was issued, on this process's clock, and not in its future.
-    pub(crate) fn issued_at(&self, now: Moment) -> Option<Instant> {
+    pub(crate) fn issued_at(&self, now: BothClocks) -> Option<Instant> {
         now.instant_of(self.issued_at.min(now.wall))
     }
 
     /// How far its issue is in this process's future, if that is more than the clocks of hosts may
     /// differ.
-    pub(crate) fn ahead_by(&self, skew: Duration, now: Moment) -> Option<Duration> {
+    pub(crate) fn ahead_by(&self, skew: Duration, now: BothClocks) -> Option<Duration> {
         Some(now.until(self.issued_at)).filter(|by| *by > skew)
     }
 
     /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ.
-    pub(crate) fn for_cache(&self, generation: u64, skew: Duration, now: Moment) -> Token {
+    pub(crate) fn for_cache(&self, generation: u64, skew: Duration, now: BothClocks) -> Token {
         let left = now.until(self.expires_at).min(MAX_LIFETIME);
         let token = match self.issued_at(now) {
             Some(issued_at) => self.token.clone().with_issued_at(issued_at),
             // The machine started after the token was issued, and cannot express the time.
             None => self.token.clone().with_lifetime(left).with_issued_at(now.instant),
         };
-        token.with_shared_terms(SharedTerms {
+        token.with_store_deadlines(StoreDeadlines {
             generation: Some(generation),
             refresh_at: Some(now.instant_of(self.refresh_at).unwrap_or(now.instant)),
             expires_by: Some(now.instant + left.saturating_sub(skew)),
             from_store: true,
-            ..SharedTerms::default()
+            ..StoreDeadlines::default()
         })
     }
 

@@ -52,20 +52,20 @@ type Outcome = Result<Current, Failure>;
 struct Current {
     connection: MultiplexedConnection,
     /// Whether the next operation makes another connection.
-    is_doubtful: Arc<AtomicBool>,
+    must_reconnect: Arc<AtomicBool>,
 }
 
 /// Marks a connection as doubtful if the operation is dropped late, which its caller does when it
 /// takes too long: Redis hangs, the connection is dead, or its runtime is not driven.
 struct Operation<'a> {
-    is_doubtful: &'a AtomicBool,
+    must_reconnect: &'a AtomicBool,
     since: Instant,
 }
 
 impl Drop for Operation<'_> {
     fn drop(&mut self) {
         if self.since.elapsed() >= SLOW {
-            self.is_doubtful.store(true, Ordering::Relaxed);
+            self.must_reconnect.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -84,7 +84,8 @@ impl SharedConnection {
         let mut attempt = 1;
         loop {
             let mut current = self.get().await?;
-            let operation = Operation { is_doubtful: &current.is_doubtful, since: Instant::now() };
+            let operation =
+                Operation { must_reconnect: &current.must_reconnect, since: Instant::now() };
             let answer = script.invoke_async(&mut current.connection).await;
             // An answer is a sign of life, however late it is.
             std::mem::forget(operation);
@@ -93,7 +94,7 @@ impl SharedConnection {
                 Err(error) => Failure::of(&error, &[]),
             };
             if failure.connection != ConnectionState::Usable {
-                current.is_doubtful.store(true, Ordering::Relaxed);
+                current.must_reconnect.store(true, Ordering::Relaxed);
             }
             if failure.connection != ConnectionState::Closed || attempt == 2 {
                 return Err(failure);
@@ -122,7 +123,7 @@ impl SharedConnection {
     ) -> Result<Result<Current, watch::Receiver<Option<Outcome>>>, Failure> {
         let mut slot = lock(&self.slot);
         let pause = match &*slot {
-            Slot::Connected(current) if !current.is_doubtful.load(Ordering::Relaxed) => {
+            Slot::Connected(current) if !current.must_reconnect.load(Ordering::Relaxed) => {
                 return Ok(Ok(current.clone()));
             }
             Slot::Connecting { since, outcome }
@@ -153,7 +154,7 @@ impl SharedConnection {
             .connect
             .for_commands()
             .await
-            .map(|connection| Current { connection, is_doubtful: Arc::default() });
+            .map(|connection| Current { connection, must_reconnect: Arc::default() });
         let mut slot = lock(&self.slot);
         // An attempt that was abandoned does not replace a later one.
         let is_latest = matches!(

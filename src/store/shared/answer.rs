@@ -3,28 +3,28 @@
 
 use std::time::Duration;
 
-use super::{core::Core, entry::Generation};
+use super::{core::Core, entry::DecodedEntry};
 use crate::{
     error::Error,
     event::AcquisitionReason,
     source::AcquireContext,
-    store::entry::{Document, Moment},
+    store::entry::{BothClocks, Document},
     timing::Arrival,
-    token::{SharedTerms, Token},
+    token::{StoreDeadlines, Token},
 };
 
 /// One acquisition, as its cache asks for it.
-pub(super) struct Question<'a> {
+pub(super) struct AcquireRequest<'a> {
     pub(super) core: &'a Core,
     pub(super) context: &'a AcquireContext,
 }
 
-impl Question<'_> {
+impl AcquireRequest<'_> {
     /// The result of the acquisition, if the entry has one.
-    pub(super) fn answer(&self, generation: &Generation) -> Option<Result<Token, Error>> {
-        let now = Moment::now(&self.core.settings.clock);
-        let document = &generation.document;
-        if let Some(token) = self.token(generation, now) {
+    pub(super) fn answer(&self, decoded: &DecodedEntry) -> Option<Result<Token, Error>> {
+        let now = BothClocks::now(&self.core.settings.clock);
+        let document = &decoded.document;
+        if let Some(token) = self.token(decoded, now) {
             self.core.shares(Some(self.context));
             return Some(Ok(token));
         }
@@ -40,8 +40,8 @@ impl Question<'_> {
     }
 
     /// The token of the entry, if it is of use.
-    fn token(&self, generation: &Generation, now: Moment) -> Option<Token> {
-        let stored = generation.document.token.as_ref()?;
+    fn token(&self, decoded: &DecodedEntry, now: BothClocks) -> Option<Token> {
+        let stored = decoded.document.token.as_ref()?;
         let (context, settings) = (self.context, &self.core.settings);
         let ahead_by = stored.ahead_by(settings.clock_skew, now);
         self.core.observe_clock(Some(context), ahead_by);
@@ -63,7 +63,7 @@ impl Question<'_> {
         {
             return None;
         }
-        let token = generation.token(settings.clock_skew, now)?;
+        let token = decoded.token(settings.clock_skew, now)?;
         if self.expires_at(&token, now) <= now.instant {
             return None;
         }
@@ -71,8 +71,8 @@ impl Question<'_> {
     }
 
     /// When a cache stops using the token.
-    fn expires_at(&self, token: &Token, now: Moment) -> tokio::time::Instant {
-        let terms = token.shared_terms().copied().unwrap_or_default();
+    fn expires_at(&self, token: &Token, now: BothClocks) -> tokio::time::Instant {
+        let terms = token.store_deadlines().copied().unwrap_or_default();
         let schedule = &self.context.timing.schedule;
         let deadlines = schedule.deadlines(&Arrival {
             issued_at: token.issued_at().unwrap_or(now.instant),
@@ -90,7 +90,7 @@ impl Question<'_> {
     }
 
     /// The failure of another process, while its cooldown lasts.
-    fn failure(&self, document: &Document, now: Moment) -> Option<Error> {
+    fn failure(&self, document: &Document, now: BothClocks) -> Option<Error> {
         if self.context.ends_cooldown {
             return None;
         }
@@ -102,7 +102,7 @@ impl Question<'_> {
 
     /// Whether the fleet may acquire for a rejection or a forced refresh now. Other acquisitions may
     /// always.
-    pub(super) fn budget_allows(&self, document: &Document, now: Moment) -> bool {
+    pub(super) fn budget_allows(&self, document: &Document, now: BothClocks) -> bool {
         if !self.context.is_budgeted {
             return true;
         }
@@ -116,7 +116,11 @@ impl Question<'_> {
     /// The cached token again, so that the cache goes on with it.
     pub(super) fn unchanged(&self) -> Option<Token> {
         let token = self.context.rejected.as_ref().or(self.context.current.as_ref())?.clone();
-        let terms = token.shared_terms().copied().unwrap_or_default();
-        Some(token.with_shared_terms(SharedTerms { from_store: false, is_kept: true, ..terms }))
+        let terms = token.store_deadlines().copied().unwrap_or_default();
+        Some(token.with_store_deadlines(StoreDeadlines {
+            from_store: false,
+            is_kept: true,
+            ..terms
+        }))
     }
 }

@@ -20,11 +20,11 @@ use crate::{
     error::BoxError,
     event::{Observer, StoreOperation},
     store::{
-        entry::{Document, Moment, millis},
+        entry::{BothClocks, Document, millis},
         sealing::OpenError,
         traits::{Announcements, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoredEntry},
     },
-    token::{SharedTerms, Token},
+    token::{StoreDeadlines, Token},
 };
 
 /// How far a generation may be ahead of this process's clock. Clocks of stores may be wrong. A cache
@@ -38,30 +38,30 @@ const MAX_JITTER_SHARE: f64 = 0.01;
 
 /// A document, and its generation.
 #[derive(Clone, Debug)]
-pub(super) struct Generation {
-    pub(super) number: u64,
+pub(super) struct DecodedEntry {
+    pub(super) generation: u64,
     pub(super) document: Document,
 }
 
-impl Generation {
+impl DecodedEntry {
     /// The token for a cache, with a refresh that is a little later. Each cache draws its own.
-    pub(super) fn token(&self, clock_skew: Duration, now: Moment) -> Option<Token> {
+    pub(super) fn token(&self, clock_skew: Duration, now: BothClocks) -> Option<Token> {
         let stored = self.document.token.as_ref()?;
-        let token = stored.for_cache(self.number, clock_skew, now);
+        let token = stored.for_cache(self.generation, clock_skew, now);
         let lifetime = Duration::from_millis(stored.expires_at.saturating_sub(stored.issued_at));
         let jitter = MAX_JITTER.min(lifetime.mul_f64(MAX_JITTER_SHARE)).mul_f64(fastrand::f64());
-        let terms = token.shared_terms().copied().unwrap_or_default();
+        let terms = token.store_deadlines().copied().unwrap_or_default();
         let refresh_at = terms.refresh_at.map(|at| at + jitter);
-        Some(token.with_shared_terms(SharedTerms { refresh_at, ..terms }))
+        Some(token.with_store_deadlines(StoreDeadlines { refresh_at, ..terms }))
     }
 }
 
 /// The content of an entry in the store.
-pub(super) type Content = Result<Option<Arc<Generation>>, Unreadable>;
+pub(super) type Content = Result<Option<Arc<DecodedEntry>>, Unreadable>;
 
 /// The answer to a request for the lease.
 pub(super) enum Grant {
-    Granted { number: u64, content: Content },
+    Granted { generation: u64, content: Content },
     Held { owner: LeaseOwner, remaining: Duration, content: Content },
 }
 
@@ -69,7 +69,7 @@ pub(super) struct Entry {
     pub(super) id: EntryId,
     core: Weak<Core>,
     /// The last document that was announced or read. Its drop ends the subscription.
-    latest: watch::Sender<Option<Arc<Generation>>>,
+    latest: watch::Sender<Option<Arc<DecodedEntry>>>,
     closed: watch::Sender<()>,
     /// The generation that this process writes.
     own: AtomicU64,
@@ -97,7 +97,7 @@ impl Entry {
     }
 
     /// Receives the documents from now on.
-    pub(super) fn watch(&self) -> watch::Receiver<Option<Arc<Generation>>> {
+    pub(super) fn watch(&self) -> watch::Receiver<Option<Arc<DecodedEntry>>> {
         self.latest.subscribe()
     }
 
@@ -121,7 +121,7 @@ impl Entry {
         let leasing = core.store.lease(self.id, owner, core.settings.lease);
         Ok(match core.run(observer, StoreOperation::Lease, bound, leasing).await? {
             Lease::Granted { generation, entry } => {
-                Grant::Granted { number: generation, content: self.open(core, entry) }
+                Grant::Granted { generation, content: self.open(core, entry) }
             }
             Lease::Held { owner, remaining, entry } => {
                 Grant::Held { owner, remaining, content: self.open(core, entry) }
@@ -134,19 +134,19 @@ impl Entry {
         &self,
         core: &Core,
         observer: &Observer,
-        generation: Generation,
+        decoded: DecodedEntry,
         keep: Duration,
     ) -> Result<bool, Unavailable> {
-        let content = generation.document.encode();
-        let sealed = core.settings.sealing.seal(self.id, generation.number, &content);
+        let content = decoded.document.encode();
+        let sealed = core.settings.sealing.seal(self.id, decoded.generation, &content);
         let sealed = sealed.map_err(Unavailable::Failed)?;
-        self.own.store(generation.number, Relaxed);
-        let entry = StoredEntry::new(generation.number, sealed);
+        self.own.store(decoded.generation, Relaxed);
+        let entry = StoredEntry::new(decoded.generation, sealed);
         let (bound, writing) =
             (core.settings.store_timeout, core.store.write(self.id, entry, keep));
         let is_newest = core.run(observer, StoreOperation::Write, bound, writing).await?;
         if is_newest {
-            self.accept(core, &Arc::new(generation));
+            self.accept(core, &Arc::new(decoded));
         }
         Ok(is_newest)
     }
@@ -155,59 +155,59 @@ impl Entry {
     /// this process has seen: its token may be valid, and its budget used up.
     fn open(&self, core: &Core, entry: Option<StoredEntry>) -> Content {
         let Some(entry) = entry else { return Ok(self.latest.borrow().clone()) };
-        let generation = self.decode(core, &entry)?;
-        let latest = self.latest.borrow().as_ref().map(|latest| latest.number);
-        // Another one may have a lower number, if the store lost its entries and its clock was set back.
-        if latest != Some(generation.number) {
-            self.accept(core, &generation);
+        let decoded = self.decode(core, &entry)?;
+        let latest = self.latest.borrow().as_ref().map(|latest| latest.generation);
+        // Another one may have a lower generation, if the store lost its entries and its clock was set back.
+        if latest != Some(decoded.generation) {
+            self.accept(core, &decoded);
         }
-        Ok(Some(generation))
+        Ok(Some(decoded))
     }
 
-    fn decode(&self, core: &Core, entry: &StoredEntry) -> Result<Arc<Generation>, Unreadable> {
+    fn decode(&self, core: &Core, entry: &StoredEntry) -> Result<Arc<DecodedEntry>, Unreadable> {
         let unreadable = |why| Unreadable { id: self.id, why };
-        let latest = Moment::now(&core.settings.clock).wall.saturating_add(millis(MAX_AHEAD));
+        let latest = BothClocks::now(&core.settings.clock).wall.saturating_add(millis(MAX_AHEAD));
         if entry.generation > latest {
             return Err(unreadable(Some(OpenError::FromFuture)));
         }
         let opened = core.settings.sealing.open(self.id, entry.generation, &entry.value);
         let content = opened.map_err(|why| unreadable(Some(why)))?;
         let document = Document::decode(&content).ok_or_else(|| unreadable(None))?;
-        Ok(Arc::new(Generation { number: entry.generation, document }))
+        Ok(Arc::new(DecodedEntry { generation: entry.generation, document }))
     }
 
     /// Accepts an announced document, unless another announcement has overtaken it.
-    fn receive_newer(&self, core: &Core, generation: &Arc<Generation>) {
-        if self.latest.borrow().as_ref().is_some_and(|it| it.number >= generation.number) {
+    fn receive_newer(&self, core: &Core, decoded: &Arc<DecodedEntry>) {
+        if self.latest.borrow().as_ref().is_some_and(|it| it.generation >= decoded.generation) {
             return;
         }
-        if let Some(stored) = &generation.document.token {
-            let now = Moment::now(&core.settings.clock);
+        if let Some(stored) = &decoded.document.token {
+            let now = BothClocks::now(&core.settings.clock);
             let ahead_by = stored.ahead_by(core.settings.clock_skew, now);
             core.observe_clock(None, ahead_by);
             if ahead_by.is_none() {
                 core.shares(None);
             }
         }
-        self.accept(core, generation);
+        self.accept(core, decoded);
     }
 
     /// Notifies those who wait in this process, and offers the token to its caches.
-    fn accept(&self, core: &Core, generation: &Arc<Generation>) {
-        self.latest.send_replace(Some(Arc::clone(generation)));
+    fn accept(&self, core: &Core, decoded: &Arc<DecodedEntry>) {
+        self.latest.send_replace(Some(Arc::clone(decoded)));
         let caches = core.caches();
         // The only cache gets the token as the result of its acquisition.
-        if self.own.load(Relaxed) == generation.number && caches.len() < 2 {
+        if self.own.load(Relaxed) == decoded.generation && caches.len() < 2 {
             return;
         }
-        let Some(stored) = &generation.document.token else { return };
-        let now = Moment::now(&core.settings.clock);
+        let Some(stored) = &decoded.document.token else { return };
+        let now = BothClocks::now(&core.settings.clock);
         // A token of another certificate would be rejected.
         if stored.ahead_by(core.settings.clock_skew, now).is_some() || !core.has_entry(self.id) {
             return;
         }
         for cache in caches {
-            let token = generation.token(core.settings.clock_skew, now);
+            let token = decoded.token(core.settings.clock_skew, now);
             if let Some(token) = token.and_then(|token| core.adopt(token)) {
                 let _is_used = cache.offer(token);
             }
@@ -222,7 +222,7 @@ impl ReceiveAnnouncement for Entry {
         let _ = catch_unwind(AssertUnwindSafe(|| {
             core.announced();
             match self.decode(&core, &entry) {
-                Ok(generation) => self.receive_newer(&core, &generation),
+                Ok(decoded) => self.receive_newer(&core, &decoded),
                 Err(unreadable) => core.unreadable(None, unreadable),
             }
         }));

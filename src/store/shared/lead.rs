@@ -10,18 +10,18 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    answer::Question,
+    answer::AcquireRequest,
     core::Core,
     current::CurrentEntry,
-    entry::{Entry, Generation, Grant},
+    entry::{DecodedEntry, Entry, Grant},
     lease_guard::LeaseGuard,
 };
 use crate::{
     error::Error,
     source::{AcquireContext, TokenSource},
-    store::entry::{Document, Moment, StoredBudget, StoredFailure, StoredToken},
+    store::entry::{BothClocks, Document, StoredBudget, StoredFailure, StoredToken},
     timing::{Arrival, Deadlines, FailureBackoff, RejectionBudget},
-    token::{SharedTerms, Token},
+    token::{StoreDeadlines, Token},
 };
 
 pub(super) struct Leader<'a, S> {
@@ -31,17 +31,17 @@ pub(super) struct Leader<'a, S> {
     pub(super) context: &'a AcquireContext,
     pub(super) guard: LeaseGuard,
     /// The generation of the lease.
-    pub(super) number: u64,
+    pub(super) generation: u64,
     /// The entry when the lease was granted.
     pub(super) document: Document,
 }
 
 impl<S: TokenSource> Leader<'_, S> {
     pub(super) async fn acquire(mut self) -> Result<Token, Error> {
-        let question = Question { core: self.core(), context: self.context };
+        let request = AcquireRequest { core: self.core(), context: self.context };
         let now = self.now();
-        if !question.budget_allows(&self.document, now)
-            && let Some(unchanged) = question.unchanged()
+        if !request.budget_allows(&self.document, now)
+            && let Some(unchanged) = request.unchanged()
         {
             self.remember_rejection(&unchanged, now).await;
             return Ok(unchanged);
@@ -64,8 +64,8 @@ impl<S: TokenSource> Leader<'_, S> {
         &self.current.core
     }
 
-    fn now(&self) -> Moment {
-        Moment::now(&self.core().settings.clock)
+    fn now(&self) -> BothClocks {
+        BothClocks::now(&self.core().settings.clock)
     }
 
     /// Calls the source, and renews the lease until it has a result.
@@ -77,17 +77,19 @@ impl<S: TokenSource> Leader<'_, S> {
         context.deadline =
             left.map(|left| Instant::now() + left.saturating_sub(reserve.min(left / 4)));
         let mut acquiring = pin!(self.source.acquire(context));
-        let mut keeping = pin!(self.guard.keep());
+        let mut renewing = pin!(self.guard.renew_until_lost());
         poll_fn(|cx| match acquiring.as_mut().poll(cx) {
             Poll::Ready(acquired) => Poll::Ready(acquired),
-            Poll::Pending => keeping.as_mut().poll(cx).map(|()| unreachable!("it keeps the lease")),
+            Poll::Pending => {
+                renewing.as_mut().poll(cx).map(|()| unreachable!("it keeps the lease"))
+            }
         })
         .await
     }
 
     /// The budget of the fleet after this acquisition. It is full again when a token has reached its
     /// refresh unrejected.
-    fn budget_after(&self, now: Moment) -> RejectionBudget {
+    fn budget_after(&self, now: BothClocks) -> RejectionBudget {
         let Document { token, failure, .. } = &self.document;
         let mut budget = self.document.budget.budget(now);
         if !self.context.is_budgeted {
@@ -105,7 +107,7 @@ impl<S: TokenSource> Leader<'_, S> {
     }
 
     /// The budget does not allow an acquisition. The next refresh of this token must not refill it.
-    async fn remember_rejection(mut self, rejected: &Token, now: Moment) {
+    async fn remember_rejection(mut self, rejected: &Token, now: BothClocks) {
         let stored = self.document.token.as_mut().filter(|it| it.token.same_secret(rejected));
         if let Some(stored) = stored
             && !std::mem::replace(&mut stored.was_rejected, true)
@@ -126,11 +128,11 @@ impl<S: TokenSource> Leader<'_, S> {
         let deadlines = self.deadlines(&token, issued_at, took, now);
         let token =
             if token.issued_at().is_none() { token.with_issued_at(issued_at) } else { token };
-        let token = token.with_shared_terms(SharedTerms {
-            generation: Some(self.number),
+        let token = token.with_store_deadlines(StoreDeadlines {
+            generation: Some(self.generation),
             refresh_at: Some(deadlines.refresh_at),
             took: Some(took),
-            ..SharedTerms::default()
+            ..StoreDeadlines::default()
         });
         if deadlines.expires_at <= now.instant {
             // Of no use to others.
@@ -151,14 +153,14 @@ impl<S: TokenSource> Leader<'_, S> {
             // This process was stopped, and another one has acquired a later token.
             Some(false) => {
                 if self.write_again(now).await {
-                    let generation = Some(self.number);
-                    let terms = token.shared_terms().copied().unwrap_or_default();
-                    return Ok(token.with_shared_terms(SharedTerms { generation, ..terms }));
+                    let generation = Some(self.generation);
+                    let terms = token.store_deadlines().copied().unwrap_or_default();
+                    return Ok(token.with_store_deadlines(StoreDeadlines { generation, ..terms }));
                 }
                 let Some(Ok(newer)) = self.newer().await else { return Ok(token) };
                 // A token request was sent all the same.
-                let terms = newer.shared_terms().copied().unwrap_or_default();
-                Ok(newer.with_shared_terms(SharedTerms { from_store: false, ..terms }))
+                let terms = newer.store_deadlines().copied().unwrap_or_default();
+                Ok(newer.with_store_deadlines(StoreDeadlines { from_store: false, ..terms }))
             }
             None => Ok(token),
         }
@@ -166,7 +168,7 @@ impl<S: TokenSource> Leader<'_, S> {
 
     /// Writes the token under another lease, if it was requested after the one that is stored: some
     /// servers accept the last token only. Returns whether it was written.
-    async fn write_again(&mut self, now: Moment) -> bool {
+    async fn write_again(&mut self, now: BothClocks) -> bool {
         let Some(stored) = self.document.token.clone() else { return false };
         let Ok(guard) = LeaseGuard::new(&self.current.core, self.entry.id, &self.context.observer)
         else {
@@ -175,14 +177,14 @@ impl<S: TokenSource> Leader<'_, S> {
         // The previous lease is lost.
         self.guard = guard;
         let granted = self.entry.lease(self.core(), &self.context.observer, self.guard.owner).await;
-        let Ok(Grant::Granted { number, content: Ok(Some(newest)) }) = granted else {
+        let Ok(Grant::Granted { generation, content: Ok(Some(newest)) }) = granted else {
             return false;
         };
         let is_later = |other: &StoredToken| stored.issued_at <= other.issued_at;
         if newest.document.token.as_ref().is_some_and(is_later) {
             return false;
         }
-        self.number = number;
+        self.generation = generation;
         self.document = Document { token: Some(stored), ..newest.document.clone() };
         self.document.failure = None;
         self.write(now).await == Some(true)
@@ -190,8 +192,8 @@ impl<S: TokenSource> Leader<'_, S> {
 
     /// The answer of the entry now, which another process may have written.
     async fn newer(&self) -> Option<Result<Token, Error>> {
-        let question = Question { core: self.core(), context: self.context };
-        question.answer(&*self.entry.read(self.core(), &self.context.observer).await.ok()?.ok()??)
+        let request = AcquireRequest { core: self.core(), context: self.context };
+        request.answer(&*self.entry.read(self.core(), &self.context.observer).await.ok()?.ok()??)
     }
 
     fn deadlines(
@@ -199,7 +201,7 @@ impl<S: TokenSource> Leader<'_, S> {
         token: &Token,
         issued_at: Instant,
         took: Duration,
-        now: Moment,
+        now: BothClocks,
     ) -> Deadlines {
         let is_same =
             |other: &Option<Token>| other.as_ref().is_some_and(|other| other.same_secret(token));
@@ -248,10 +250,10 @@ impl<S: TokenSource> Leader<'_, S> {
     }
 
     /// Whether the document was written. `None`: the store failed.
-    async fn write(&self, now: Moment) -> Option<bool> {
+    async fn write(&self, now: BothClocks) -> Option<bool> {
         let keep = self.document.keep(&self.context.timing.backoff, now);
-        let generation = Generation { number: self.number, document: self.document.clone() };
-        match self.entry.write(self.core(), &self.context.observer, generation, keep).await {
+        let decoded = DecodedEntry { generation: self.generation, document: self.document.clone() };
+        match self.entry.write(self.core(), &self.context.observer, decoded, keep).await {
             Ok(is_newest) => Some(is_newest),
             Err(why) => {
                 self.core().stopped(self.context, why);

@@ -42,7 +42,7 @@ impl LeaseGuard {
     }
 
     /// Renews the lease each third of its duration, until it is lost. Never completes.
-    pub(super) async fn keep(&self) {
+    pub(super) async fn renew_until_lost(&self) {
         let Core { store, settings, .. } = &*self.core;
         loop {
             tokio::time::sleep(settings.lease / 3).await;

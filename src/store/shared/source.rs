@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use tokio::time::Instant;
 
 use super::{
-    answer::Question,
+    answer::AcquireRequest,
     current::CurrentEntry,
     entry::{Content, Entry, Grant},
     fallback,
@@ -61,10 +61,10 @@ impl<S: TokenSource> Shared<S> {
         context: &AcquireContext,
     ) -> Result<Result<Token, Error>, Unavailable> {
         let core = &self.current.core;
-        let question = Question { core, context };
+        let request = AcquireRequest { core, context };
         entry.subscribe(core);
         let mut announced = entry.watch();
-        if let Some(answer) = answer(&question, &entry.read(core, &context.observer).await?)? {
+        if let Some(answer) = answer(&request, &entry.read(core, &context.observer).await?)? {
             return Ok(answer);
         }
         let mut waiting = Waiting::new();
@@ -74,8 +74,8 @@ impl<S: TokenSource> Shared<S> {
                 Err(error) => return Ok(Err(error)),
             };
             match entry.lease(core, &context.observer, guard.owner).await? {
-                Grant::Granted { number, content } => {
-                    let answered = answer(&question, &content);
+                Grant::Granted { generation, content } => {
+                    let answered = answer(&request, &content);
                     if !matches!(answered, Ok(None)) {
                         guard.release().await;
                         return answered.map(|answer| answer.expect("it is not `None`"));
@@ -85,21 +85,21 @@ impl<S: TokenSource> Shared<S> {
                     let source = &*self.source;
                     let current = &self.current;
                     let leader =
-                        Leader { source, current, entry, context, guard, number, document };
+                        Leader { source, current, entry, context, guard, generation, document };
                     return Ok(leader.acquire().await);
                 }
                 Grant::Held { owner, remaining, content } => {
                     guard.forget();
-                    if let Some(answer) = answer(&question, &content)? {
+                    if let Some(answer) = answer(&request, &content)? {
                         return Ok(answer);
                     }
-                    let generation = content.ok().flatten().map(|it| it.number);
+                    let generation = content.ok().flatten().map(|it| it.generation);
                     waiting.saw(owner, remaining, generation, core.settings.lease);
                     if waiting.gives_up() {
                         return Err(Unavailable::NothingStored);
                     }
                     let until = Instant::now() + waiting.next_poll(remaining);
-                    if let Some(answer) = announcement(&question, &mut announced, until).await {
+                    if let Some(answer) = announcement(&request, &mut announced, until).await {
                         return Ok(answer);
                     }
                 }
@@ -110,13 +110,11 @@ impl<S: TokenSource> Shared<S> {
 
 /// The result of the acquisition, if the entry has one.
 fn answer(
-    question: &Question<'_>,
+    request: &AcquireRequest<'_>,
     content: &Content,
 ) -> Result<Option<Result<Token, Error>>, Unavailable> {
     match content {
-        Ok(generation) => {
-            Ok(generation.as_ref().and_then(|generation| question.answer(generation)))
-        }
+        Ok(decoded) => Ok(decoded.as_ref().and_then(|decoded| request.answer(decoded))),
         Err(why) => Err(Unavailable::Unreadable(*why)),
     }
 }
@@ -130,7 +128,7 @@ impl<S: TokenSource> TokenSource for Shared<S> {
             // The budget of the fleet holds although its entry is lost.
             Err(Unavailable::NothingStored) if context.is_budgeted => {
                 let unchanged =
-                    Question { core: &self.current.core, context: &context }.unchanged();
+                    AcquireRequest { core: &self.current.core, context: &context }.unchanged();
                 unchanged.ok_or_else(|| Error::of(Problem::AcquisitionTimeout))
             }
             Err(why) => fallback::acquire(&*self.source, &self.current.core, context, why).await,

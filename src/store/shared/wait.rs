@@ -7,26 +7,26 @@ use tokio::{
     time::{Instant, sleep_until, timeout_at},
 };
 
-use super::{answer::Question, entry::Generation};
+use super::{answer::AcquireRequest, entry::DecodedEntry};
 use crate::{error::Error, store::traits::LeaseOwner, token::Token};
 
 /// How long a process waits before it asks for a lease again that another one has: the first time, and
 /// at most. A random part of up to 80 % is subtracted.
 const POLL: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(1));
 /// After how many leases that were released without a new entry a process acquires for itself.
-const MAX_TURNS: u32 = 2;
+const MAX_LEASES_WITHOUT_ENTRY: u32 = 2;
 
 /// Waits for an announcement with a result, until the next poll.
 pub(super) async fn announcement(
-    question: &Question<'_>,
-    announced: &mut watch::Receiver<Option<Arc<Generation>>>,
+    request: &AcquireRequest<'_>,
+    announced: &mut watch::Receiver<Option<Arc<DecodedEntry>>>,
     until: Instant,
 ) -> Option<Result<Token, Error>> {
     loop {
         match timeout_at(until, announced.changed()).await {
             Ok(Ok(())) => {
-                let generation = announced.borrow_and_update().clone();
-                if let Some(answer) = generation.and_then(|it| question.answer(&it)) {
+                let decoded = announced.borrow_and_update().clone();
+                if let Some(answer) = decoded.and_then(|it| request.answer(&it)) {
                     return Some(answer);
                 }
             }
@@ -43,7 +43,7 @@ pub(super) struct Waiting {
     poll: Duration,
     last: Option<HeldLease>,
     /// How many processes released the lease, and stored nothing.
-    turns: u32,
+    leases_without_entry: u32,
     /// When this process stops waiting, because nothing is stored.
     gives_up_at: Option<Instant>,
 }
@@ -58,7 +58,13 @@ struct HeldLease {
 
 impl Waiting {
     pub(super) fn new() -> Self {
-        Self { since: Instant::now(), poll: POLL.0, last: None, turns: 0, gives_up_at: None }
+        Self {
+            since: Instant::now(),
+            poll: POLL.0,
+            last: None,
+            leases_without_entry: 0,
+            gives_up_at: None,
+        }
     }
 
     /// Remembers the lease of another process. A process that stored nothing and had no time to
@@ -76,12 +82,12 @@ impl Waiting {
             && last.owner != owner
         {
             if last.generation != generation {
-                (self.turns, self.gives_up_at) = (0, None);
+                (self.leases_without_entry, self.gives_up_at) = (0, None);
             } else if now < last.ends_at {
-                self.turns += 1;
+                self.leases_without_entry += 1;
             }
         }
-        if self.turns >= MAX_TURNS && self.gives_up_at.is_none() {
+        if self.leases_without_entry >= MAX_LEASES_WITHOUT_ENTRY && self.gives_up_at.is_none() {
             // All processes of the fleet see the same, and must not acquire at the same time.
             let spread = lease.saturating_sub(self.since.elapsed()).max(lease / 2);
             self.gives_up_at = Some(now + spread.mul_f64(fastrand::f64()));

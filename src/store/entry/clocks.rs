@@ -8,13 +8,13 @@ use crate::clock::Clock;
 
 /// One moment on tokio's clock, which schedules use, and on the wall clock, which processes share.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Moment {
+pub(crate) struct BothClocks {
     pub(crate) instant: Instant,
     /// Milliseconds since 1970.
     pub(crate) wall: u64,
 }
 
-impl Moment {
+impl BothClocks {
     pub(crate) fn now(clock: &Clock) -> Self {
         let wall = clock.read().wall.duration_since(SystemTime::UNIX_EPOCH);
         Self { instant: Instant::now(), wall: wall.map_or(0, millis) }

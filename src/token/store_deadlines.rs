@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// What a shared store decides about a token, so that the cache does not.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct SharedTerms {
+pub(crate) struct StoreDeadlines {
     /// The generation of its entry in the store. A later token has a greater one.
     pub(crate) generation: Option<u64>,
     /// When to refresh it.
