@@ -60,7 +60,8 @@ fn a_client_whose_token_depends_on_a_secret_needs_a_namespace() {
         (client().parameter("password", "hunter2"), "parameter \"password\""),
         (
             ClientCredentials::builder("https://as.example.com/token?api_key=k3y")
-                .client_secret_basic("me", "s3cret"),
+                .client_secret_basic("me", "s3cret")
+                .transport(AuthorizationServer::builder().build().service()),
             "the query of the URL",
         ),
         (
