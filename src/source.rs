@@ -6,7 +6,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use tokio::time::Instant;
@@ -76,6 +79,23 @@ pub struct AcquireContext {
     /// The settings of the cache's schedule.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) timing: Timing,
+    /// Set when no further attempt may start.
+    pub(crate) last_attempt: LastAttempt,
+}
+
+/// Ends the retries of an acquisition: the attempt that is in flight is the last one. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LastAttempt(Arc<AtomicBool>);
+
+impl LastAttempt {
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 impl AcquireContext {
@@ -95,6 +115,7 @@ impl AcquireContext {
             ends_cooldown: false,
             is_budgeted: reason.is_early(),
             timing: Timing::default(),
+            last_attempt: LastAttempt::default(),
         }
     }
 }

@@ -4,6 +4,7 @@ mod support;
 
 mod acquisitions;
 mod announcements;
+mod attempts;
 mod entries;
 mod failures;
 mod keys;

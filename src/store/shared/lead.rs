@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    source::{AcquireContext, TokenSource},
+    source::{AcquireContext, LastAttempt, TokenSource},
     store::entry::{BothClocks, Document, StoredBudget, StoredFailure, StoredToken},
     timing::{Arrival, Deadlines, FailureBackoff, RejectionBudget},
     token::{StoreDeadlines, Token},
@@ -36,27 +36,31 @@ pub(super) struct Leader<'a, S> {
     pub(super) document: Document,
 }
 
+/// The acquisition failed, and the lease was lost in the meantime, so that another process acquires.
+pub(super) struct FailedWithoutLease(pub(super) Error);
+
 impl<S: TokenSource> Leader<'_, S> {
-    pub(super) async fn acquire(mut self) -> Result<Token, Error> {
+    pub(super) async fn acquire(mut self) -> Result<Result<Token, Error>, FailedWithoutLease> {
         let request = AcquireRequest { core: self.core(), context: self.context };
         let now = self.now();
         if !request.budget_allows(&self.document, now)
             && let Some(unchanged) = request.unchanged()
         {
             self.remember_rejection(&unchanged, now).await;
-            return Ok(unchanged);
+            return Ok(Ok(unchanged));
         }
         self.document.budget = StoredBudget::new(&self.budget_after(now), now);
         let called_at = Instant::now();
-        let acquired = self.call_source().await;
+        let (acquired, is_lost) = self.call_source().await;
         if self.current.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
             // The certificate was replaced. The token belongs to another entry.
             self.guard.release().await;
-            return acquired;
+            return Ok(acquired);
         }
         match acquired {
-            Ok(token) => self.succeed(token, called_at).await,
-            Err(error) => self.fail(error).await,
+            Ok(token) => Ok(self.succeed(token, called_at).await),
+            Err(error) if is_lost => Err(FailedWithoutLease(error)),
+            Err(error) => Ok(self.fail(error).await),
         }
     }
 
@@ -68,23 +72,30 @@ impl<S: TokenSource> Leader<'_, S> {
         BothClocks::now(&self.core().settings.clock)
     }
 
-    /// Calls the source, and renews the lease until it has a result.
-    async fn call_source(&self) -> Result<Token, Error> {
+    /// Calls the source, and renews the lease until it has a result. Returns whether the lease was lost
+    /// too. The source makes no further attempt then, since another process acquires.
+    async fn call_source(&self) -> (Result<Token, Error>, bool) {
         let mut context = self.context.clone();
         // Leaves time to store a failure, before the cache gives the acquisition up.
         let reserve = self.core().settings.store_timeout;
         let left = context.deadline.map(|at| at.saturating_duration_since(Instant::now()));
         context.deadline =
             left.map(|left| Instant::now() + left.saturating_sub(reserve.min(left / 4)));
+        let last_attempt = LastAttempt::default();
+        context.last_attempt = last_attempt.clone();
         let mut acquiring = pin!(self.source.acquire(context));
         let mut renewing = pin!(self.guard.renew_until_lost());
-        poll_fn(|cx| match acquiring.as_mut().poll(cx) {
+        let acquired = poll_fn(|cx| match acquiring.as_mut().poll(cx) {
             Poll::Ready(acquired) => Poll::Ready(acquired),
             Poll::Pending => {
-                renewing.as_mut().poll(cx).map(|()| unreachable!("it keeps the lease"))
+                if !last_attempt.is_set() && renewing.as_mut().poll(cx).is_ready() {
+                    last_attempt.set();
+                }
+                Poll::Pending
             }
         })
-        .await
+        .await;
+        (acquired, last_attempt.is_set())
     }
 
     /// The budget of the fleet after this acquisition. It is full again when a token has reached its
@@ -220,6 +231,13 @@ impl<S: TokenSource> Leader<'_, S> {
             refresh_at: None,
             expires_by: None,
         })
+    }
+
+    /// Shares the failure of an acquisition whose lease was lost.
+    pub(super) async fn share_failure(mut self, error: Error) -> Result<Token, Error> {
+        let now = self.now();
+        self.document.budget = StoredBudget::new(&self.budget_after(now), now);
+        self.fail(error).await
     }
 
     async fn fail(mut self, mut error: Error) -> Result<Token, Error> {

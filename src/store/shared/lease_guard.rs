@@ -41,7 +41,7 @@ impl LeaseGuard {
         self.is_held = false;
     }
 
-    /// Renews the lease each third of its duration, until it is lost. Never completes.
+    /// Renews the lease each third of its duration, and completes when it is lost.
     pub(super) async fn renew_until_lost(&self) {
         let Core { store, settings, .. } = &*self.core;
         loop {
@@ -53,7 +53,7 @@ impl LeaseGuard {
                 .await;
             // A store that fails now may answer the next time.
             if let Ok(false) = renewed {
-                std::future::pending::<()>().await;
+                return;
             }
         }
     }

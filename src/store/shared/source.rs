@@ -10,7 +10,7 @@ use super::{
     entry::{Content, Entry, Grant},
     fallback,
     health::Unavailable,
-    lead::Leader,
+    lead::{FailedWithoutLease, Leader},
     lease_guard::LeaseGuard,
     wait::{Waiting, announcement},
 };
@@ -54,11 +54,12 @@ pub struct Shared<S> {
 
 impl<S: TokenSource> Shared<S> {
     /// Acquires a token: from the store, as the process that has the lease, or from the process that
-    /// has it.
+    /// has it. `failed`: set if this process failed and lost its lease. It does not acquire twice.
     async fn share(
         &self,
         entry: &Arc<Entry>,
         context: &AcquireContext,
+        failed: &mut Option<Error>,
     ) -> Result<Result<Token, Error>, Unavailable> {
         let core = &self.current.core;
         let request = AcquireRequest { core, context };
@@ -86,7 +87,13 @@ impl<S: TokenSource> Shared<S> {
                     let current = &self.current;
                     let leader =
                         Leader { source, current, entry, context, guard, generation, document };
-                    return Ok(leader.acquire().await);
+                    if let Some(error) = failed.take() {
+                        return Ok(leader.share_failure(error).await);
+                    }
+                    match leader.acquire().await {
+                        Ok(acquired) => return Ok(acquired),
+                        Err(FailedWithoutLease(error)) => *failed = Some(error),
+                    }
                 }
                 Grant::Held { owner, remaining, content } => {
                     guard.forget();
@@ -123,15 +130,19 @@ impl<S: TokenSource> TokenSource for Shared<S> {
     async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
         // Again for each acquisition, because a certificate may have been replaced.
         let entry = self.current.entry(&self.source.sharing())?;
-        match self.share(&entry, &context).await {
-            Ok(result) => result,
+        let mut failed = None;
+        match (self.share(&entry, &context, &mut failed).await, failed) {
+            (Ok(result), _) => result,
+            (Err(_), Some(error)) => Err(error),
             // The budget of the fleet holds although its entry is lost.
-            Err(Unavailable::NothingStored) if context.is_budgeted => {
+            (Err(Unavailable::NothingStored), None) if context.is_budgeted => {
                 let unchanged =
                     AcquireRequest { core: &self.current.core, context: &context }.unchanged();
                 unchanged.ok_or_else(|| Error::of(Problem::AcquisitionTimeout))
             }
-            Err(why) => fallback::acquire(&*self.source, &self.current.core, context, why).await,
+            (Err(why), None) => {
+                fallback::acquire(&*self.source, &self.current.core, context, why).await
+            }
         }
     }
 
