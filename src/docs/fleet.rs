@@ -94,9 +94,18 @@
 //! | --- | --- | --- |
 //! | 1 | `[old, new]` | All processes can open both. |
 //! | 2 | `[new, old]` | Tokens are sealed by the new key from the next refresh on. |
-//! | 3 | `[new]`, one token lifetime after step 2 | The old key opens nothing anymore. |
+//! | 3 | `[new]`, after the wait below | The old key opens nothing anymore. |
 //!
-//! No step costs a token request. Processes of neighboring steps can run at the same time.
+//! Before step 3 wait until the store has dropped the last entry that the old key sealed. That takes the
+//! longest of these times, from the end of step 2:
+//!
+//! * the lifetime of a token, plus one minute
+//! * 63 minutes: the longest cooldown, which is a `Retry-After` of one hour
+//!   ([`retry_after_cap_with_token`](crate::cache::TokenCacheBuilder::retry_after_cap_with_token)), plus three minutes
+//! * 31 minutes: the budget of rejections, plus one minute
+//!
+//! A process that finds an older entry after step 3 acquires for itself, with a warning, until the store
+//! drops the entry. No step costs a token request. Processes of neighboring steps can run at the same time.
 //!
 //! # Servers with one valid token
 //!

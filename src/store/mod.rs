@@ -82,7 +82,10 @@
 //! error cross processes, and no text. Failures of one process, such as an unreadable secret, stay in
 //! that process. A failure that may be one of a single process, such as `invalid_client` or an
 //! unreachable server, holds for the fleet when a second process got one too. The process that failed
-//! tries again after the others.
+//! tries again after the others. A process that was started after the last failure does not count as the
+//! second one, because it may be the same process again. If five acquisitions in a row failed, it counts.
+//! So a broken process that is started again and again can make other processes without a token wait for
+//! cooldowns of up to 75 s, but only if none of them asked for a token during its first five failures.
 //!
 //! # Without the store
 //!

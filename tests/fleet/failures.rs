@@ -1,5 +1,10 @@
 //! Failed acquisitions.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
 use tokio::time::Instant;
 use tower_oauth2_client_credentials::{Error, ErrorKind};
 
@@ -175,4 +180,44 @@ async fn an_outage_of_the_way_to_the_server_costs_one_more_token_request() {
     traffic(&fleet, &fleet.processes(50), 1.0, 600.0).await;
     let count = fleet.server.count();
     assert!((13..=18).contains(&count), "{count}");
+}
+
+/// It ends after its failure, and is started again each half second.
+#[tokio::test(start_paused = true)]
+async fn a_broken_process_that_is_started_again_does_not_stop_the_others() {
+    let broken_ids = Arc::new(Mutex::new(HashSet::from([1])));
+    let fleet = Fleet::new(Server::new({
+        let broken = Arc::clone(&broken_ids);
+        move |asked| {
+            let result = if broken.lock().unwrap().contains(&asked.process) {
+                Err(Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None))
+            } else {
+                Ok(token(asked.nth, LIFE))
+            };
+            (secs(0.1), result)
+        }
+    }));
+    for number in 1..=4 {
+        broken_ids.lock().unwrap().insert(number);
+        fleet.process().get().await.unwrap_err();
+        pass(0.5).await;
+    }
+    assert_eq!(fleet.server.count(), 4);
+    let healthy = fleet.process();
+    gets(&healthy, "t5").await;
+}
+
+/// All processes end after a failure, and are started again.
+#[tokio::test(start_paused = true)]
+async fn processes_that_all_end_after_a_failure_pause_too() {
+    let fleet = Fleet::new(Server::new(|_| {
+        (secs(0.1), Err(Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None)))
+    }));
+    for _ in 0..600 {
+        fleet.process().get().await.unwrap_err();
+        pass(0.9).await;
+    }
+    // Four unconfirmed ones, and then one each minute.
+    let count = fleet.server.count();
+    assert!((10..=14).contains(&count), "{count}");
 }

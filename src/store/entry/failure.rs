@@ -42,6 +42,12 @@ const PERMANENT: u64 = 2;
 const MAY_BE_LOCAL: u64 = 4;
 /// Two processes failed one after the other.
 const CONFIRMED: u64 = 8;
+/// A failed acquisition was taken from the budget of rejections, and is repeated without it.
+const BUDGETED: u64 = 16;
+
+/// After so many failures in a row any other process confirms the last one, so that processes which all
+/// end after a failure, and are started again, pause too.
+const MAX_UNCONFIRMED: u32 = 5;
 
 /// A failure, without any text: only names, numbers and times cross processes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +64,25 @@ pub(crate) struct StoredFailure {
     until_with_token: u64,
     /// The process that failed.
     author: u64,
+}
+
+/// The process that failed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Author {
+    /// A random number.
+    pub(crate) id: u64,
+    /// When it started, in milliseconds since 1970.
+    pub(crate) started_at: u64,
+}
+
+impl Author {
+    /// Whether a failure of this process says that the failure `before` was not one of a single process.
+    /// A process that ends after its failure, and is started again, has another id and the same fault.
+    /// `failures`: how many there were in a row.
+    fn confirms(self, before: &StoredFailure, failures: u32) -> bool {
+        self.id != before.author
+            && (self.started_at <= before.failed_at || failures >= MAX_UNCONFIRMED)
+    }
 }
 
 impl StoredFailure {
@@ -101,13 +126,16 @@ impl StoredFailure {
     pub(crate) fn new(
         failure: &FailureBackoff,
         before: Option<&Self>,
-        author: u64,
+        author: Author,
+        is_budgeted: bool,
         now: BothClocks,
     ) -> Self {
         let error = &failure.error;
         let is_confirmed = before.is_some_and(|before| {
-            before.has(MAY_BE_LOCAL) && (before.has(CONFIRMED) || before.author != author)
+            before.has(MAY_BE_LOCAL)
+                && (before.has(CONFIRMED) || author.confirms(before, failure.failures))
         });
+        let is_budgeted = is_budgeted || before.is_some_and(Self::is_budgeted);
         let is_name = |code: &&str| {
             code.len() <= MAX_NAME_BYTES
                 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -120,13 +148,19 @@ impl StoredFailure {
             flags: flag(error.is_retryable(), RETRYABLE)
                 | flag(error.is_permanent(), PERMANENT)
                 | flag(Self::may_be_local(error), MAY_BE_LOCAL)
-                | flag(is_confirmed, CONFIRMED),
+                | flag(is_confirmed, CONFIRMED)
+                | flag(is_budgeted, BUDGETED),
             failures: failure.failures,
             failed_at: now.wall,
             until: now.wall_of(failure.until),
             until_with_token: now.wall_of(failure.until_with_token),
-            author,
+            author: author.id,
         }
+    }
+
+    /// Whether an acquisition that was taken from the budget of rejections failed.
+    pub(crate) fn is_budgeted(&self) -> bool {
+        self.has(BUDGETED)
     }
 
     fn has(&self, flag: u64) -> bool {

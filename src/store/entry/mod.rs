@@ -16,6 +16,6 @@ pub(super) use self::{
     budget::StoredBudget,
     clocks::{BothClocks, millis},
     document::Document,
-    failure::StoredFailure,
+    failure::{Author, StoredFailure},
     token::StoredToken,
 };

@@ -52,7 +52,7 @@ fn failure(problem: Problem, now: BothClocks) -> StoredFailure {
         .with_oauth_code("invalid_client", Some("more text"))
         .with_retry_after(Some(100 * S));
     let backoff = FailureBackoff::after(2, error, now.instant, 0.0, &BackoffSettings::default());
-    StoredFailure::new(&backoff, None, AUTHOR, now)
+    StoredFailure::new(&backoff, None, up(AUTHOR, now), false, now)
 }
 
 #[test]
@@ -157,10 +157,11 @@ fn an_error_crosses_processes_without_text_and_with_the_rest_of_its_cooldown() {
 fn a_failure_that_may_be_local_stops_the_fleet_when_another_process_confirms_it() {
     let (now, settings) = (now(), BackoffSettings::default());
     let failed = |problem, before: Option<&StoredFailure>, author| {
+        let author = up(author, now);
         let failures = before.map_or(0, |it| it.failures);
         let error = Error::of(problem);
         let backoff = FailureBackoff::after(failures, error, now.instant, 0.0, &settings);
-        StoredFailure::new(&backoff, before, author, now)
+        StoredFailure::new(&backoff, before, author, false, now)
     };
     let left = |failure: &StoredFailure, reader| {
         let error = failure.error(reader, false, 5 * S, &settings, now).unwrap();
@@ -178,6 +179,66 @@ fn a_failure_that_may_be_local_stops_the_fleet_when_another_process_confirms_it(
     assert_eq!(left(&still, AUTHOR), 4 * S);
 }
 
+/// A process with this id, which has been up.
+fn up(id: u64, now: BothClocks) -> Author {
+    Author { id, started_at: now.wall - 1 }
+}
+
+/// It has another id each time that it starts.
+#[test]
+fn a_process_that_is_started_again_after_its_failure_confirms_it_only_after_many_failures() {
+    let (start, settings) = (now(), BackoffSettings::default());
+    let mut last: Option<StoredFailure> = None;
+    for number in 1..=6 {
+        let now = later(start, S * number);
+        let author = Author { id: number.into(), started_at: now.wall - 500 };
+        let error = Error::of(Problem::InvalidClient);
+        let backoff = FailureBackoff::after(number - 1, error, now.instant, 0.0, &settings);
+        let failure = StoredFailure::new(&backoff, last.as_ref(), author, false, now);
+        let error = failure.error(99, false, 5 * S, &settings, now).unwrap();
+        let expected = if number < 5 { S / 4 } else { 60 * S };
+        assert_eq!(error.retry_after(), Some(expected), "{number}");
+        last = Some(failure);
+    }
+}
+
+/// `docs::fleet` says how long a key must be kept.
+#[test]
+fn an_entry_without_a_token_is_kept_for_63_minutes_at_most() {
+    let (now, settings) = (now(), BackoffSettings::default());
+    let error = Error::of(Problem::RateLimited).with_retry_after(Some(Duration::MAX));
+    let backoff = FailureBackoff::after(1000, error, now.instant, 0.999, &settings);
+    let failure = StoredFailure::new(&backoff, None, up(AUTHOR, now), false, now);
+    let mut budget = RejectionBudget::default();
+    budget.record_rejection(now.instant);
+    let mut document = Document { budget: StoredBudget::new(&budget, now), ..Document::default() };
+    assert_eq!(document.keep(&settings, now), 31 * 60 * S);
+    document.failure = Some(failure);
+    assert_eq!(document.keep(&settings, now), 63 * 60 * S);
+    for problem in [Problem::InvalidClient, Problem::Transport] {
+        let backoff =
+            FailureBackoff::after(1000, Error::of(problem), now.instant, 0.999, &settings);
+        let failure = StoredFailure::new(&backoff, None, up(AUTHOR, now), false, now);
+        document.failure = Some(failure);
+        assert_eq!(document.keep(&settings, now), 31 * 60 * S);
+    }
+}
+
+#[test]
+fn a_later_failure_keeps_the_claim_on_an_acquisition_from_the_budget() {
+    let now = now();
+    let failed = |before: Option<&StoredFailure>, is_budgeted| {
+        let error = Error::of(Problem::ServerError);
+        let backoff =
+            FailureBackoff::after(0, error, now.instant, 0.0, &BackoffSettings::default());
+        StoredFailure::new(&backoff, before, up(AUTHOR, now), is_budgeted, now)
+    };
+    let refresh = failed(None, false);
+    assert!(!refresh.is_budgeted());
+    let rejection = failed(Some(&refresh), true);
+    assert!(rejection.is_budgeted() && failed(Some(&rejection), false).is_budgeted());
+}
+
 #[test]
 fn credentials_that_were_refused_for_one_process_do_not_stop_the_fleet_unconfirmed() {
     let (now, settings) = (now(), BackoffSettings::default());
@@ -186,7 +247,7 @@ fn credentials_that_were_refused_for_one_process_do_not_stop_the_fleet_unconfirm
     {
         let error = Error::of(problem).with_status(StatusCode::UNAUTHORIZED);
         let backoff = FailureBackoff::after(0, error, now.instant, 0.0, &settings);
-        let failure = StoredFailure::new(&backoff, None, AUTHOR, now);
+        let failure = StoredFailure::new(&backoff, None, up(AUTHOR, now), false, now);
         let error = failure.error(OTHER, false, 5 * S, &settings, now).unwrap();
         assert_eq!(error.retry_after(), Some(S / 4), "{problem:?}");
         assert!(error.is_permanent(), "{problem:?}");

@@ -79,8 +79,11 @@ impl<S: TokenSource> SharedBuilder<S> {
     /// [`plain_text`](Self::plain_text) is required.
     ///
     /// Keys can change while the fleet runs, in three steps: add the new key behind the old one in all
-    /// processes; put it first in all; remove the old one. Before the last step wait for the lifetime of
-    /// a token, so that no entry is left that the old key sealed.
+    /// processes; put it first in all; remove the old one. Before the last step wait until no entry is
+    /// left that the old key sealed. The store keeps one for a minute longer than the token, for 30
+    /// minutes after a rejection, and for three minutes longer than a cooldown, of which the longest is
+    /// one hour ([`retry_after_cap_with_token`](crate::cache::TokenCacheBuilder::retry_after_cap_with_token)). So wait for
+    /// the lifetime of a token plus a minute, and at least 63 minutes.
     pub fn sealed_with(mut self, keys: impl IntoIterator<Item = SealingKey>) -> Self {
         self.sealing = Some(Sealing::new(keys));
         self

@@ -13,6 +13,7 @@ use crate::{
     event::{EventKind, Observer, StoreOperation, StoreOutcome},
     source::{AcquireContext, CacheHandle, Sharing},
     store::{
+        entry::{Author, BothClocks},
         identity::entry_id,
         traits::{EntryId, ErasedStore, StoreError},
     },
@@ -24,8 +25,8 @@ use crate::{
 pub(super) type Adopt = dyn Fn(Token) -> Token + Send + Sync;
 
 pub(super) struct Core {
-    /// A random number, by which failures name the process.
-    pub(super) process: u64,
+    /// This process, as failures name it.
+    pub(super) process: Author,
     pub(super) store: Arc<dyn ErasedStore>,
     pub(super) settings: Settings,
     health: Health,
@@ -45,7 +46,10 @@ impl Core {
         sharing: impl Fn() -> Sharing + Send + Sync + 'static,
     ) -> Self {
         Self {
-            process: fastrand::u64(..),
+            process: Author {
+                id: fastrand::u64(..),
+                started_at: BothClocks::now(&settings.clock).wall,
+            },
             store,
             settings,
             health: Health::default(),

@@ -109,7 +109,7 @@ impl<S: TokenSource> Leader<'_, S> {
             return if is_refilled { RejectionBudget::default() } else { budget };
         }
         budget.record_rejection(now.instant);
-        if failure.is_some() {
+        if failure.as_ref().is_some_and(StoredFailure::is_budgeted) {
             budget.restart_last(now.instant);
         } else {
             budget.take(now.instant);
@@ -249,7 +249,8 @@ impl<S: TokenSource> Leader<'_, S> {
             let draw = fastrand::f64();
             let failure =
                 FailureBackoff::after(failures, error.clone(), now.instant, draw, backoff);
-            let failure = StoredFailure::new(&failure, before, self.core().process, now);
+            let (process, is_budgeted) = (self.core().process, self.context.is_budgeted);
+            let failure = StoredFailure::new(&failure, before, process, is_budgeted, now);
             let shared = failure.with_cooldown(error.clone(), backoff, now);
             self.document.failure = Some(failure);
             match self.write(now).await {
