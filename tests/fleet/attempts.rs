@@ -13,12 +13,20 @@ fn server() -> AuthorizationServer {
     AuthorizationServer::builder().client(client).build()
 }
 
-fn process(server: &AuthorizationServer, store: &MemoryStore) -> TokenCache {
+fn shared(
+    server: &AuthorizationServer,
+    store: &MemoryStore,
+    wall: Wall,
+) -> Shared<ClientCredentials> {
     let source = ClientCredentials::builder(server.token_url())
         .client_secret_basic("billing", "s3cret")
         .transport(server.service());
     let shared = Shared::builder(source.build().unwrap(), store.clone()).sealed_with([key(1)]);
-    TokenCache::new(shared.wall_clock(Wall::new().clock(0.0)).build().unwrap())
+    shared.wall_clock(wall.clock(0.0)).build().unwrap()
+}
+
+fn process(server: &AuthorizationServer, store: &MemoryStore) -> TokenCache {
+    TokenCache::new(shared(server, store, Wall::new()))
 }
 
 const UNAVAILABLE: MockResponse = MockResponse::Status(503);
@@ -56,4 +64,35 @@ async fn a_leader_that_lost_its_lease_in_a_pause_shares_its_failure() {
     assert_eq!((error.kind(), server.token_requests()), (ErrorKind::HttpStatus, 1));
     let error = process(&server, &store).get().await.unwrap_err();
     assert_eq!((error.kind(), server.token_requests()), (ErrorKind::HttpStatus, 1));
+}
+
+/// It would have answered in time without a store.
+#[tokio::test(start_paused = true)]
+async fn a_short_acquisition_has_all_of_its_time() {
+    for delay in [0.9, 1.9] {
+        let (server, store, wall) = (server(), MemoryStore::new(), Wall::new());
+        server.script([MockResponse::Issue.after(secs(delay))]);
+        let builder = TokenCache::builder(shared(&server, &store, wall));
+        let process = builder.acquisition_timeout(secs(delay + 0.05)).build();
+        process.get().await.unwrap();
+    }
+}
+
+/// A timeout that leaves time for the store says nothing about the server. Two that ran for as long as
+/// they may say that it is down.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_is_cut_short_fails_for_its_process_only() {
+    for (attempts, expected) in [(1, 2), (3, 3)] {
+        let (server, store, wall) = (server(), MemoryStore::new(), Wall::new());
+        server.always(MockResponse::Hang);
+        let bound = if attempts == 1 { 9.0 } else { 25.0 };
+        let builder = TokenCache::builder(shared(&server, &store, wall));
+        let process = builder.acquisition_timeout(secs(bound)).build();
+        let error = process.get().await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AcquisitionTimeout);
+        assert_eq!(server.token_requests(), attempts);
+        server.always(MockResponse::Issue);
+        let other = TokenCache::new(shared(&server, &store, wall)).get().await;
+        assert_eq!((other.is_ok(), server.token_requests()), (attempts == 1, expected));
+    }
 }

@@ -12,4 +12,5 @@ mod leaders;
 mod rejections;
 mod settings;
 mod simulation;
+mod slow_store;
 mod store_faults;

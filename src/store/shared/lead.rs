@@ -17,7 +17,7 @@ use super::{
     lease_guard::LeaseGuard,
 };
 use crate::{
-    error::Error,
+    error::{Error, Problem},
     source::{AcquireContext, LastAttempt, TokenSource},
     store::entry::{BothClocks, Document, StoredBudget, StoredFailure, StoredToken},
     timing::{Arrival, Deadlines, FailureBackoff, RejectionBudget},
@@ -36,6 +36,14 @@ pub(super) struct Leader<'a, S> {
     pub(super) document: Document,
 }
 
+/// How a source ended.
+struct Called {
+    acquired: Result<Token, Error>,
+    is_lease_lost: bool,
+    /// Its only attempt was ended to leave time for the store.
+    is_cut_short: bool,
+}
+
 /// The acquisition failed, and the lease was lost in the meantime, so that another process acquires.
 pub(super) struct FailedWithoutLease(pub(super) Error);
 
@@ -51,15 +59,21 @@ impl<S: TokenSource> Leader<'_, S> {
         }
         self.document.budget = StoredBudget::new(&self.budget_after(now), now);
         let called_at = Instant::now();
-        let (acquired, is_lost) = self.call_source().await;
+        let Called { acquired, is_lease_lost, is_cut_short } = self.call_source().await;
         if self.current.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
             // The certificate was replaced. The token belongs to another entry.
-            self.guard.release().await;
             return Ok(acquired);
         }
         match acquired {
             Ok(token) => Ok(self.succeed(token, called_at).await),
-            Err(error) if is_lost => Err(FailedWithoutLease(error)),
+            Err(error) if is_cut_short => {
+                if self.context.is_budgeted {
+                    // The budget counts the request.
+                    let _is_written = self.write(self.now()).await;
+                }
+                Ok(self.fail_locally(error).await)
+            }
+            Err(error) if is_lease_lost => Err(FailedWithoutLease(error)),
             Err(error) => Ok(self.fail(error).await),
         }
     }
@@ -72,15 +86,13 @@ impl<S: TokenSource> Leader<'_, S> {
         BothClocks::now(&self.core().settings.clock)
     }
 
-    /// Calls the source, and renews the lease until it has a result. Returns whether the lease was lost
-    /// too. The source makes no further attempt then, since another process acquires.
-    async fn call_source(&self) -> (Result<Token, Error>, bool) {
+    /// Calls the source, and renews the lease until it has a result. If the lease is lost, the source
+    /// makes no further attempt, since another process acquires.
+    async fn call_source(&self) -> Called {
         let mut context = self.context.clone();
-        // Leaves time to store a failure, before the cache gives the acquisition up.
-        let reserve = self.core().settings.store_timeout;
-        let left = context.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        context.deadline =
-            left.map(|left| Instant::now() + left.saturating_sub(reserve.min(left / 4)));
+        let settings = &self.core().settings;
+        let deadline = context.deadline.map(|at| settings.source_deadline(at));
+        context.deadline = deadline;
         let last_attempt = LastAttempt::default();
         context.last_attempt = last_attempt.clone();
         let mut acquiring = pin!(self.source.acquire(context));
@@ -95,7 +107,14 @@ impl<S: TokenSource> Leader<'_, S> {
             }
         })
         .await;
-        (acquired, last_attempt.is_set())
+        let is_cut = |error: &Error| {
+            error.problem() == Problem::AcquisitionTimeout
+                && error.attempts().is_none_or(|attempts| attempts <= 1)
+                && deadline != self.context.deadline
+                && deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        };
+        let is_cut_short = acquired.as_ref().is_err_and(is_cut);
+        Called { acquired, is_lease_lost: last_attempt.is_set(), is_cut_short }
     }
 
     /// The budget of the fleet after this acquisition. It is full again when a token has reached its
@@ -129,7 +148,6 @@ impl<S: TokenSource> Leader<'_, S> {
             // Without it, each process that sees the rejection asks once for the lease.
             let _is_written = self.write(now).await;
         }
-        self.guard.release().await;
     }
 
     async fn succeed(mut self, token: Token, called_at: Instant) -> Result<Token, Error> {
@@ -147,7 +165,6 @@ impl<S: TokenSource> Leader<'_, S> {
         });
         if deadlines.expires_at <= now.instant {
             // Of no use to others.
-            self.guard.release().await;
             return Ok(token);
         }
         let mut stored = StoredToken::new(&token, issued_at, &deadlines, now);
@@ -158,7 +175,6 @@ impl<S: TokenSource> Leader<'_, S> {
         match self.write(now).await {
             Some(true) => {
                 self.core().shares(Some(self.context));
-                self.guard.release().await;
                 Ok(token)
             }
             // This process was stopped, and another one has acquired a later token.
@@ -259,13 +275,18 @@ impl<S: TokenSource> Leader<'_, S> {
                 Some(false) => return self.newer().await.unwrap_or(Err(error)),
                 None => {}
             }
-        } else if let Some(Ok(newer)) = self.newer().await {
-            // Another process has acquired a token, such as one that has lost its own lease.
-            self.guard.release().await;
-            return Ok(newer);
+            return Err(error);
         }
-        self.guard.release().await;
-        Err(error)
+        self.fail_locally(error).await
+    }
+
+    /// Returns a failure that says nothing about the server, unless another process has acquired a token,
+    /// such as one that has lost its own lease.
+    async fn fail_locally(self, error: Error) -> Result<Token, Error> {
+        match self.newer().await {
+            Some(Ok(newer)) => Ok(newer),
+            _ => Err(error),
+        }
     }
 
     /// Whether the document was written. `None`: the store failed.

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, Problem},
+    event::AcquisitionReason,
     source::{AcquireContext, CacheHandle, Sharing, TokenSource},
     token::Token,
 };
@@ -62,23 +63,36 @@ impl<S: TokenSource> Shared<S> {
         failed: &mut Option<Error>,
     ) -> Result<Result<Token, Error>, Unavailable> {
         let core = &self.current.core;
-        let request = AcquireRequest { core, context };
+        let (request, observer) = (AcquireRequest { core, context }, &context.observer);
         entry.subscribe(core);
         let mut announced = entry.watch();
-        if let Some(answer) = answer(&request, &entry.read(core, &context.observer).await?)? {
+        // Processes refresh their common token at the same time, and each of them that has not received
+        // the next one would take a lease for nothing. No request waits for a refresh. In other cases
+        // the answer to the request for a lease has the entry too.
+        let mut is_read = context.reason == AcquisitionReason::Refresh;
+        if is_read && let Some(answer) = answer(&request, &entry.read(core, observer).await?)? {
             return Ok(answer);
         }
         let mut waiting = Waiting::new();
         loop {
-            let guard = match LeaseGuard::new(core, entry.id, &context.observer) {
+            let guard = match LeaseGuard::new(core, entry.id, observer) {
                 Ok(guard) => guard,
                 Err(error) => return Ok(Err(error)),
             };
-            match entry.lease(core, &context.observer, guard.owner).await? {
+            let granted = entry.lease(core, observer, guard.owner).await;
+            if let Err(Unavailable::Failed(_)) = granted
+                && !is_read
+                && let Ok(content) = entry.read(core, observer).await
+                && let Some(answer) = answer(&request, &content)?
+            {
+                // It is full, or a replica.
+                return Ok(answer);
+            }
+            is_read = true;
+            match granted? {
                 Grant::Granted { generation, content } => {
                     let answered = answer(&request, &content);
                     if !matches!(answered, Ok(None)) {
-                        guard.release().await;
                         return answered.map(|answer| answer.expect("it is not `None`"));
                     }
                     let document = content.ok().flatten();
