@@ -109,7 +109,8 @@
 //! The name of an entry is a hash of everything that determines the token: the token URL or issuer, the
 //! client and its authentication method, the scope and the other parameters, the thumbprint of a key or
 //! certificate, and a [`namespace`](SharedBuilder::namespace). If something else determines the token,
-//! such as a parameter that may be secret, `build` requires a namespace. A token that is bound to a generated DPoP
+//! such as a parameter that may be secret, or an assertion from a file, `build` requires a namespace. The
+//! secrets and keys of one client id count as those of one client, so that they can be replaced. A token that is bound to a generated DPoP
 //! key is never shared. With a given key each process makes its own proofs.
 //!
 //! # Clocks

@@ -100,7 +100,8 @@ impl<S: TokenSource> SharedBuilder<S> {
     /// environment. It is hashed, and must not contain a secret. Default: none.
     ///
     /// It is required if the settings do not determine the token: with a parameter that may be secret,
-    /// a credential from a closure, or a custom source without
+    /// a credential from a closure, an assertion from a file, a certificate that only the transport knows,
+    /// or a custom source without
     /// [`sharing`](TokenSource::sharing).
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
