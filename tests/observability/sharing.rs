@@ -337,3 +337,44 @@ async fn a_token_from_the_future_is_one_warning() {
     assert_eq!(text.matches("synchronize the hosts' clocks").count(), 1, "{text}");
     assert!(text.contains("client=\"on-time\""), "{text}");
 }
+
+/// `oauth_client_last_failure_permanent` is about the last acquisition, whether its token is cached or
+/// not. An alert would last until the next one.
+#[tokio::test(start_paused = true)]
+async fn an_acquisition_whose_token_is_not_cached_ends_the_alert_about_credentials() {
+    let (recorder, scrape) = recorder();
+    let _metrics = ::metrics::set_default_local_recorder(&recorder);
+    let (idp, store) = (server(), MemoryStore::new());
+    let process = Process::new(shared(&idp, &store, 1), "alert");
+    let is_permanent = || sum(&scrape, "last_failure_permanent", &[]);
+    let refused = MockResponse::OAuthError { status: 401, code: "invalid_client" };
+
+    idp.always(refused.clone());
+    process.tokens.get().await.unwrap_err();
+    assert_eq!(is_permanent(), 1.0);
+    idp.always(MockResponse::Issue.after(2 * S));
+    assert!(process.tokens.end_cooldown());
+    let getting = tokio::spawn(process.tokens.get());
+    tokio::time::sleep(S).await;
+    getting.abort();
+    process.tokens.clear();
+    tokio::time::sleep(2 * S).await;
+    assert!(process.names().contains(&"discarded"));
+    assert_eq!(is_permanent(), 0.0);
+
+    process.tokens.get().await.unwrap();
+    idp.always(refused);
+    while is_permanent() == 0.0 {
+        tokio::time::sleep(10 * S).await;
+        process.tokens.current();
+        settle().await;
+    }
+    store.set_fault(MemoryFault::Down);
+    process.names();
+    while !process.names().contains(&"kept") {
+        tokio::time::sleep(10 * S).await;
+        process.tokens.current();
+        settle().await;
+    }
+    assert_eq!(is_permanent(), 0.0);
+}
