@@ -41,7 +41,9 @@
 //! ```
 //!
 //! Valkey works too. `RedisStore` lists the permissions that its user needs. With many tokens, the closure
-//! of a `KeyedTokenCache` returns a `Shared` for each key, with clones of one store.
+//! of a `KeyedTokenCache` returns a `Shared` for each key, with clones of one
+//! [`SharedStore`](crate::store::SharedStore). If the store fails, the log then has one line for it, and
+//! not one for each key.
 //!
 //! # Through files
 //!
@@ -129,7 +131,7 @@
 //! authorization server then sees as many token requests as without a store.
 //! [`outages`](super::outages#the-store-of-shared-tokens-fails) lists each fault, its effect and its test.
 //!
-//! The log has one line when sharing stops, and one when it resumes:
+//! The log has one line when sharing stops, and one when it resumes, for each `SharedStore`:
 //!
 //! | message | meaning |
 //! | --- | --- |

@@ -294,7 +294,7 @@ pub enum EventKind {
         /// How long it took.
         took: Duration,
     },
-    /// The store of shared tokens failed: this process acquires its own tokens until the store works.
+    /// The store of shared tokens failed: this process acquires its own tokens. Once for each store.
     #[non_exhaustive]
     SharingStopped {
         /// How the store failed.

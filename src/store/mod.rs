@@ -54,7 +54,7 @@
 //! ```
 //!
 //! With many tokens, the closure of a [`KeyedTokenCache`](crate::KeyedTokenCache) returns a [`Shared`]
-//! for each key.
+//! for each key, with clones of one [`SharedStore`].
 //!
 //! # One acquisition for each life of a token
 //!
@@ -92,7 +92,8 @@
 //! Each operation is bounded by [`store_timeout`](SharedBuilder::store_timeout). If the store is down,
 //! slow, full or read-only, each process acquires for itself, with its own cooldown. There is one
 //! [event](crate::event::EventKind::SharingStopped) when sharing stops, and
-//! [one](crate::event::EventKind::SharingResumed) when it resumes. It resumes by itself. If the store fails when
+//! [one](crate::event::EventKind::SharingResumed) when it resumes. Sources with clones of one
+//! [`SharedStore`] report it once for all of them. Sharing resumes by itself. If the store fails when
 //! the refresh of the common token is due, each process draws its own time in the rest of the token's
 //! life, so that the authorization server sees no herd.
 //!
@@ -129,6 +130,7 @@ mod memory;
 mod redis;
 mod sealing;
 mod shared;
+mod shared_store;
 mod traits;
 mod values;
 
@@ -141,6 +143,7 @@ pub use memory::{MemoryFault, MemoryStore};
 pub use redis::{RedisStore, RedisStoreBuilder};
 pub use sealing::SealingKey;
 pub use shared::{Shared, SharedBuilder};
+pub use shared_store::SharedStore;
 pub use traits::{
     AnnouncementReceiver, Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
 };

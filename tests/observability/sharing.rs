@@ -63,14 +63,14 @@ impl Process {
     }
 }
 
-fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
+pub(crate) fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     (recorder, handle)
 }
 
 /// The sum of the time series of a metric of a client whose labels contain all of these.
-fn sum(scrape: &PrometheusHandle, metric: &str, labels: &[&str]) -> f64 {
+pub(crate) fn sum(scrape: &PrometheusHandle, metric: &str, labels: &[&str]) -> f64 {
     let text = scrape.render();
     let lines = text.lines().filter(|line| line.starts_with(&format!("oauth_client_{metric}{{")));
     let matching = lines.filter(|line| labels.iter().all(|label| line.contains(label)));

@@ -9,7 +9,7 @@ use crate::{
     source::TokenSource,
     store::{
         sealing::{Sealing, SealingKey},
-        traits::{ErasedStore, Store},
+        shared_store::SharedStore,
     },
 };
 
@@ -44,7 +44,7 @@ const LEASE: Duration = Duration::from_secs(5);
 #[must_use = "nothing is built before `build`"]
 pub struct SharedBuilder<S> {
     source: S,
-    store: Arc<dyn ErasedStore>,
+    store: SharedStore,
     sealing: Option<Result<Sealing, Error>>,
     namespace: Option<String>,
     store_timeout: Duration,
@@ -55,17 +55,19 @@ pub struct SharedBuilder<S> {
 
 // Here rather than in `source`, so that imports run one way.
 impl<S: TokenSource> Shared<S> {
-    /// Starts with the source of tokens, and the store that the processes have in common.
-    pub fn builder(source: S, store: impl Store) -> SharedBuilder<S> {
-        SharedBuilder::new(source, store)
+    /// Starts with the source of tokens, and the store that the processes have in common: a
+    /// [`Store`](crate::store::Store), or a clone of a [`SharedStore`] if several sources of this process
+    /// use it.
+    pub fn builder(source: S, store: impl Into<SharedStore>) -> SharedBuilder<S> {
+        SharedBuilder::new(source, store.into())
     }
 }
 
 impl<S: TokenSource> SharedBuilder<S> {
-    fn new(source: S, store: impl Store) -> Self {
+    fn new(source: S, store: SharedStore) -> Self {
         Self {
             source,
-            store: Arc::new(store),
+            store,
             sealing: None,
             namespace: None,
             store_timeout: STORE_TIMEOUT,
