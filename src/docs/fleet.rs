@@ -102,7 +102,7 @@
 //! longest of these times, from the end of step 2:
 //!
 //! * the lifetime of a token, plus one minute
-//! * 63 minutes: the longest cooldown, which is a `Retry-After` of one hour
+//! * 64 minutes: the longest cooldown, which is a `Retry-After` of one hour
 //!   ([`retry_after_cap_with_token`](crate::cache::TokenCacheBuilder::retry_after_cap_with_token)), plus three minutes
 //! * 31 minutes: the budget of rejections, plus one minute
 //!

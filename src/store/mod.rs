@@ -80,12 +80,10 @@
 //!
 //! The cooldown after a failed acquisition, and a `Retry-After`, hold for the fleet. Only the names of an
 //! error cross processes, and no text. Failures of one process, such as an unreadable secret, stay in
-//! that process. A failure that may be one of a single process, such as `invalid_client` or an
-//! unreachable server, holds for the fleet when a second process got one too. The process that failed
-//! tries again after the others. A process that was started after the last failure does not count as the
-//! second one, because it may be the same process again. If five acquisitions in a row failed, it counts.
-//! So a broken process that is started again and again can make other processes without a token wait for
-//! cooldowns of up to 75 s, but only if none of them asked for a token during its first five failures.
+//! that process. One process may have a wrong secret, or no way to the server, while the others have not.
+//! So the cooldown of the fleet after any failure is 1 s, doubling to 60 s, as after a transient one, and
+//! a process that failed tries again after the others: by a quarter of the cooldown and 250 ms, at most
+//! 5 s. In the process that failed with `invalid_client` the cooldown is 30 s, as without a store.
 //!
 //! # Without the store
 //!

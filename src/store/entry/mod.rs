@@ -16,6 +16,6 @@ pub(super) use self::{
     budget::StoredBudget,
     clocks::{BothClocks, millis},
     document::Document,
-    failure::{Author, StoredFailure},
+    failure::StoredFailure,
     token::StoredToken,
 };

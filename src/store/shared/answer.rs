@@ -95,7 +95,7 @@ impl AcquireRequest<'_> {
             return None;
         }
         let with_token = self.context.current.is_some();
-        let (process, skew) = (self.core.process.id, self.core.settings.clock_skew);
+        let (process, skew) = (self.core.process, self.core.settings.clock_skew);
         let backoff = &self.context.timing.backoff;
         document.failure.as_ref()?.error(process, with_token, skew, backoff, now)
     }

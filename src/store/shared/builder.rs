@@ -85,7 +85,7 @@ impl<S: TokenSource> SharedBuilder<S> {
     /// left that the old key sealed. The store keeps one for a minute longer than the token, for 30
     /// minutes after a rejection, and for three minutes longer than a cooldown, of which the longest is
     /// one hour ([`retry_after_cap_with_token`](crate::cache::TokenCacheBuilder::retry_after_cap_with_token)). So wait for
-    /// the lifetime of a token plus a minute, and at least 63 minutes.
+    /// the lifetime of a token plus a minute, and at least 64 minutes.
     pub fn sealed_with(mut self, keys: impl IntoIterator<Item = SealingKey>) -> Self {
         self.sealing = Some(Sealing::new(keys));
         self

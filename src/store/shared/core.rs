@@ -13,7 +13,6 @@ use crate::{
     event::{EventKind, Observer, StoreOperation, StoreOutcome},
     source::{AcquireContext, CacheHandle, Sharing},
     store::{
-        entry::{Author, BothClocks},
         identity::entry_id,
         shared_store::{SharedStore, StoreHealth},
         traits::{EntryId, ErasedStore, StoreError},
@@ -26,8 +25,8 @@ use crate::{
 pub(super) type Adopt = dyn Fn(Token) -> Token + Send + Sync;
 
 pub(super) struct Core {
-    /// This process, as failures name it.
-    pub(super) process: Author,
+    /// A random number, by which failures name this process.
+    pub(super) process: u64,
     pub(super) store: Arc<dyn ErasedStore>,
     store_health: Arc<StoreHealth>,
     pub(super) settings: Settings,
@@ -48,10 +47,7 @@ impl Core {
         sharing: impl Fn() -> Sharing + Send + Sync + 'static,
     ) -> Self {
         Self {
-            process: Author {
-                id: fastrand::u64(..),
-                started_at: BothClocks::now(&settings.clock).wall,
-            },
+            process: fastrand::u64(..),
             store,
             store_health,
             settings,

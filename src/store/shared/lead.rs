@@ -20,7 +20,7 @@ use crate::{
     error::{Error, Problem},
     source::{AcquireContext, LastAttempt, TokenSource},
     store::entry::{BothClocks, Document, StoredBudget, StoredFailure, StoredToken},
-    timing::{Arrival, Deadlines, FailureBackoff, RejectionBudget},
+    timing::{Arrival, Deadlines, RejectionBudget},
     token::{StoreDeadlines, Token},
 };
 
@@ -260,14 +260,12 @@ impl<S: TokenSource> Leader<'_, S> {
         if StoredFailure::is_shared(&error) {
             let now = self.now();
             let before = self.document.failure.as_ref();
-            let failures = before.map_or(0, |failure| failure.failures);
             let backoff = &self.context.timing.backoff;
             let draw = fastrand::f64();
-            let failure =
-                FailureBackoff::after(failures, error.clone(), now.instant, draw, backoff);
             let (process, is_budgeted) = (self.core().process, self.context.is_budgeted);
-            let failure = StoredFailure::new(&failure, before, process, is_budgeted, now);
-            let shared = failure.with_cooldown(error.clone(), backoff, now);
+            let failure =
+                StoredFailure::new(&error, before, process, is_budgeted, draw, backoff, now);
+            let shared = failure.with_cooldown(error.clone(), draw, backoff, now);
             self.document.failure = Some(failure);
             match self.write(now).await {
                 Some(true) => error = shared,
