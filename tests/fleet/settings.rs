@@ -1,6 +1,6 @@
 //! Mistakes that `build` reports.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
 #[cfg(feature = "jwt")]
 use tower_oauth2_client_credentials::jose::{SigningAlgorithm, SigningKey};
@@ -181,7 +181,7 @@ async fn two_keys_of_one_client_share_an_entry_and_two_clients_do_not() {
 #[tokio::test(start_paused = true)]
 async fn two_certificates_of_one_client_have_two_entries() {
     let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
-    let mut entries = HashSet::new();
+    let mut entries = std::collections::HashSet::new();
     for _ in 0..2 {
         let certified = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
         let (chain, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());

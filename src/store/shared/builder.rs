@@ -111,8 +111,8 @@ impl<S: TokenSource> SharedBuilder<S> {
     }
 
     /// How long this process waits for each operation of the store, before it acquires a token without
-    /// it. Default: 250 ms. A request that waits for an acquisition waits for two operations at most, or
-    /// for another process.
+    /// it. Default: 250 ms. A request that waits for an acquisition waits for two operations at most,
+    /// unless its process loses the lease.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
