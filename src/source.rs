@@ -6,7 +6,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use tokio::time::Instant;
@@ -16,7 +19,7 @@ pub use self::sharing::Sharing;
 pub(crate) use self::sharing::SharingLimit;
 use crate::{
     error::Error,
-    event::{AcquisitionReason, EventKind, Observer, UNNAMED},
+    event::{AcquisitionReason, Observer, UNNAMED},
     timing::Timing,
     token::Token,
 };
@@ -76,6 +79,23 @@ pub struct AcquireContext {
     /// The settings of the cache's schedule.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) timing: Timing,
+    /// Set when no further attempt may start.
+    pub(crate) last_attempt: LastAttempt,
+}
+
+/// Ends the retries of an acquisition: the attempt that is in flight is the last one. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LastAttempt(Arc<AtomicBool>);
+
+impl LastAttempt {
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 impl AcquireContext {
@@ -95,6 +115,7 @@ impl AcquireContext {
             ends_cooldown: false,
             is_budgeted: reason.is_early(),
             timing: Timing::default(),
+            last_attempt: LastAttempt::default(),
         }
     }
 }
@@ -269,13 +290,10 @@ impl CacheHandle {
         self.0.upgrade().is_some_and(|cache| cache.offer(token))
     }
 
-    /// Reports an event to the observer of the cache, unless `except` is the name of the cache. Returns
-    /// whether the cache exists.
+    /// The observer of the cache, unless the cache was dropped, or `except` is its name.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) fn report(&self, kind: EventKind, except: Option<&Arc<str>>) -> bool {
-        let Some(cache) = self.0.upgrade() else { return false };
-        cache.report(kind, except);
-        true
+    pub(crate) fn observer(&self, except: Option<&Arc<str>>) -> Option<Observer> {
+        self.0.upgrade()?.observer(except)
     }
 
     /// Whether the cache was dropped. The handle has no effect then. Each clone of the cache keeps
@@ -298,7 +316,7 @@ pub(crate) trait CacheControl: Send + Sync {
     fn offer(self: Arc<Self>, token: Token) -> bool;
 
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    fn report(&self, kind: EventKind, except: Option<&Arc<str>>);
+    fn observer(&self, except: Option<&Arc<str>>) -> Option<Observer>;
 }
 
 impl<F, Fut> TokenSource for F

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{acquisition::Acquisition, settings::Settings, suspend::ClockSample};
 use crate::{
     error::{Error, Problem},
-    source::{AcquireContext, BoxFuture, ErasedSource},
+    source::{AcquireContext, BoxFuture, ErasedSource, LastAttempt},
     sync::Arc,
     token::Token,
 };
@@ -47,6 +47,7 @@ pub(super) async fn call_source(
         ends_cooldown: plan.ends_cooldown,
         is_budgeted: plan.is_budgeted,
         timing: settings.timing.clone(),
+        last_attempt: LastAttempt::default(),
     };
     acquisition.called_at.get_or_init(|| ClockSample::now(&settings.clock));
     let acquiring = CatchPanic::new(source, context);

@@ -41,7 +41,9 @@
 //! ```
 //!
 //! Valkey works too. `RedisStore` lists the permissions that its user needs. With many tokens, the closure
-//! of a `KeyedTokenCache` returns a `Shared` for each key, with clones of one store.
+//! of a `KeyedTokenCache` returns a `Shared` for each key, with clones of one
+//! [`SharedStore`](crate::store::SharedStore). If the store fails, the log then has one line for it, and
+//! not one for each key.
 //!
 //! # Through files
 //!
@@ -94,9 +96,18 @@
 //! | --- | --- | --- |
 //! | 1 | `[old, new]` | All processes can open both. |
 //! | 2 | `[new, old]` | Tokens are sealed by the new key from the next refresh on. |
-//! | 3 | `[new]`, one token lifetime after step 2 | The old key opens nothing anymore. |
+//! | 3 | `[new]`, after the wait below | The old key opens nothing anymore. |
 //!
-//! No step costs a token request. Processes of neighboring steps can run at the same time.
+//! Before step 3 wait until the store has dropped the last entry that the old key sealed. That takes the
+//! longest of these times, from the end of step 2:
+//!
+//! * the lifetime of a token, plus one minute
+//! * 64 minutes: the longest cooldown, which is a `Retry-After` of one hour
+//!   ([`retry_after_cap_with_token`](crate::cache::TokenCacheBuilder::retry_after_cap_with_token)), plus three minutes
+//! * 31 minutes: the budget of rejections, plus one minute
+//!
+//! A process that finds an older entry after step 3 acquires for itself, with a warning, until the store
+//! drops the entry. No step costs a token request. Processes of neighboring steps can run at the same time.
 //!
 //! # Servers with one valid token
 //!
@@ -120,7 +131,7 @@
 //! authorization server then sees as many token requests as without a store.
 //! [`outages`](super::outages#the-store-of-shared-tokens-fails) lists each fault, its effect and its test.
 //!
-//! The log has one line when sharing stops, and one when it resumes:
+//! The log has one line when sharing stops, and one when it resumes, for each `SharedStore`:
 //!
 //! | message | meaning |
 //! | --- | --- |

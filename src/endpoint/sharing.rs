@@ -66,8 +66,7 @@ impl EndpointClient {
         if self.endpoint.uri().query().is_some() {
             sharing = sharing.needs_namespace("the query of the URL may be secret");
         }
-        if self.auth.has_closure() {
-            let reason = "a closure provides the credential, which may be that of any client";
+        if let Some(reason) = self.auth.unknown_client() {
             sharing = sharing.needs_namespace(reason);
         }
         self.bound_to(sharing)
@@ -90,7 +89,9 @@ impl EndpointClient {
             return sharing.with("certificate", binding.identity().thumbprint());
         }
         if self.has_client_certificate || self.auth.uses_mtls() {
-            sharing = sharing.needs_namespace("the certificate of the transport is not known");
+            sharing = sharing.needs_namespace(
+                "client_identity is not set, so the client certificate of the transport is not known",
+            );
         }
         sharing
     }

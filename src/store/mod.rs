@@ -54,7 +54,7 @@
 //! ```
 //!
 //! With many tokens, the closure of a [`KeyedTokenCache`](crate::KeyedTokenCache) returns a [`Shared`]
-//! for each key.
+//! for each key, with clones of one [`SharedStore`].
 //!
 //! # One acquisition for each life of a token
 //!
@@ -80,16 +80,18 @@
 //!
 //! The cooldown after a failed acquisition, and a `Retry-After`, hold for the fleet. Only the names of an
 //! error cross processes, and no text. Failures of one process, such as an unreadable secret, stay in
-//! that process. A failure that may be one of a single process, such as `invalid_client` or an
-//! unreachable server, holds for the fleet when a second process got one too. The process that failed
-//! tries again after the others.
+//! that process. One process may have a wrong secret, or no way to the server, while the others have not.
+//! So the cooldown of the fleet after any failure is 1 s, doubling to 60 s, as after a transient one, and
+//! a process that failed tries again after the others: by a quarter of the cooldown and 250 ms, at most
+//! 5 s. In the process that failed with `invalid_client` the cooldown is 30 s, as without a store.
 //!
 //! # Without the store
 //!
 //! Each operation is bounded by [`store_timeout`](SharedBuilder::store_timeout). If the store is down,
 //! slow, full or read-only, each process acquires for itself, with its own cooldown. There is one
 //! [event](crate::event::EventKind::SharingStopped) when sharing stops, and
-//! [one](crate::event::EventKind::SharingResumed) when it resumes. It resumes by itself. If the store fails when
+//! [one](crate::event::EventKind::SharingResumed) when it resumes. Sources with clones of one
+//! [`SharedStore`] report it once for all of them. Sharing resumes by itself. If the store fails when
 //! the refresh of the common token is due, each process draws its own time in the rest of the token's
 //! life, so that the authorization server sees no herd.
 //!
@@ -106,7 +108,8 @@
 //! The name of an entry is a hash of everything that determines the token: the token URL or issuer, the
 //! client and its authentication method, the scope and the other parameters, the thumbprint of a key or
 //! certificate, and a [`namespace`](SharedBuilder::namespace). If something else determines the token,
-//! such as a parameter that may be secret, `build` requires a namespace. A token that is bound to a generated DPoP
+//! such as a parameter that may be secret, or an assertion from a file, `build` requires a namespace. The
+//! secrets and keys of one client id count as those of one client, so that they can be replaced. A token that is bound to a generated DPoP
 //! key is never shared. With a given key each process makes its own proofs.
 //!
 //! # Clocks
@@ -125,6 +128,7 @@ mod memory;
 mod redis;
 mod sealing;
 mod shared;
+mod shared_store;
 mod traits;
 mod values;
 
@@ -137,6 +141,7 @@ pub use memory::{MemoryFault, MemoryStore};
 pub use redis::{RedisStore, RedisStoreBuilder};
 pub use sealing::SealingKey;
 pub use shared::{Shared, SharedBuilder};
+pub use shared_store::SharedStore;
 pub use traits::{
     AnnouncementReceiver, Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
 };

@@ -148,8 +148,8 @@ mod keys {
 mod store {
     use tower_oauth2_client_credentials::store::{
         AnnouncementReceiver, Announcements, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
-        MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared, SharedBuilder, StoreError,
-        StoredEntry,
+        MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared, SharedBuilder, SharedStore,
+        StoreError, StoredEntry,
     };
 
     use super::*;
@@ -158,7 +158,7 @@ mod store {
         all:
             AnnouncementReceiver, Announcements, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
             MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared<ClientCredentials>,
-            SharedBuilder<ClientCredentials>, StoreError, StoredEntry;
+            SharedBuilder<ClientCredentials>, SharedStore, StoreError, StoredEntry;
         not_sync:;
         pinned:
     }

@@ -93,6 +93,7 @@ async fn the_store_is_asked_only_when_a_token_is_due() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
     let process = fleet.process();
     gets(&process, "t1").await;
+    settle().await;
     let before = fleet.store.operations();
     for _ in 0..1000 {
         process.get().await.unwrap();

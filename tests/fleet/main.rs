@@ -4,6 +4,7 @@ mod support;
 
 mod acquisitions;
 mod announcements;
+mod attempts;
 mod entries;
 mod failures;
 mod keys;
@@ -11,4 +12,5 @@ mod leaders;
 mod rejections;
 mod settings;
 mod simulation;
+mod slow_store;
 mod store_faults;

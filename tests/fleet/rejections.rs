@@ -197,3 +197,86 @@ async fn the_budget_of_the_fleet_survives_the_loss_of_its_entry() {
     assert!(other.replacement(&token).await.is_none());
     assert_eq!(fleet.server.count(), before);
 }
+
+/// The refresh that fails was not taken from the budget, so it pays for no acquisition.
+#[tokio::test(start_paused = true)]
+async fn a_failure_of_another_acquisition_does_not_refill_the_budget_of_the_fleet() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let process = fleet.process();
+    let mut token = process.get().await.unwrap();
+    for _ in 0..3 {
+        token = process.replacement(&token).await.unwrap();
+    }
+    let (one, other) = (fleet.process(), fleet.process());
+    gets(&one, "t4").await;
+    gets(&other, "t4").await;
+    // A process without a token fails to get one.
+    fleet.server.set(|_| (secs(0.3), Err(server_error())));
+    one.clear();
+    one.get().await.unwrap_err();
+    assert_eq!(fleet.server.count(), 5);
+    fleet.server.set(|asked| (secs(0.3), Ok(crate::support::token(asked.nth, LIFE))));
+    pass(5.0).await;
+    assert!(other.replacement(&token).await.is_none());
+    assert_eq!(fleet.server.count(), 5);
+}
+
+/// The acquisition that was taken from the budget is repeated, and counts once.
+#[tokio::test(start_paused = true)]
+async fn a_failed_acquisition_from_the_budget_is_repeated() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let process = fleet.process();
+    let mut token = process.get().await.unwrap();
+    for _ in 0..2 {
+        token = process.replacement(&token).await.unwrap();
+    }
+    fleet.server.set(|_| (secs(0.3), Err(server_error())));
+    assert!(process.replacement(&token).await.is_none());
+    fleet.server.set(|asked| (secs(0.3), Ok(crate::support::token(asked.nth, LIFE))));
+    pass(5.0).await;
+    let other = fleet.process();
+    gets(&other, "t3").await;
+    let next = other.replacement(&token).await.expect("it repeats the third acquisition");
+    assert_eq!(next.secret(), "t5");
+    let another = fleet.process();
+    gets(&another, "t5").await;
+    assert!(another.replacement(&next).await.is_none());
+    assert_eq!(fleet.server.count(), 5);
+}
+
+/// The authorization server fails now and then.
+#[tokio::test(start_paused = true)]
+async fn an_api_that_always_answers_401_and_failures_cost_six_tokens_in_ten_minutes() {
+    for every in [2, 3, 5] {
+        let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+        let processes = fleet.processes(100);
+        all_get(&processes, "t1").await;
+        let (server, issued) = (fleet.server.clone(), Arc::new(Mutex::new(0)));
+        fleet.server.set({
+            let issued = Arc::clone(&issued);
+            move |asked| {
+                if asked.nth % every == 0 {
+                    return (secs(0.3), Err(server_error()));
+                }
+                let token = crate::support::token(asked.nth, LIFE);
+                server.revoke(&token);
+                *issued.lock().unwrap() += 1;
+                (secs(0.3), Ok(token))
+            }
+        });
+        fleet.server.revoke(&processes[0].peek().unwrap());
+        let start = fleet.server.count();
+        // A process that has lost its token asks too, and fails sometimes. That is not a rejection.
+        let mut cleared = 0;
+        for minute in 0..10 {
+            traffic(&fleet, &processes, 1.0, 59.0).await;
+            if minute < 3 {
+                processes[minute].clear();
+                cleared += 1;
+            }
+        }
+        let (asked, issued) = (fleet.server.count() - start, *issued.lock().unwrap());
+        assert!(issued <= 6 + cleared, "every {every}: {issued} tokens");
+        assert!(asked <= 14 + 2 * cleared, "every {every}: {asked} token requests");
+    }
+}

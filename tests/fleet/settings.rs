@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "jwt")]
+use tower_oauth2_client_credentials::jose::{SigningAlgorithm, SigningKey};
+#[cfg(feature = "hyper-transport")]
+use tower_oauth2_client_credentials::transport::{ChainAndKey, ClientIdentity};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Error, ErrorKind, Token,
+    ClientCredentials, Error, ErrorKind, Token, TokenCache,
     client_auth::Secret,
     dpop::DpopKey,
     endpoint::{ClientCredentialsBuilder, ParameterValue},
@@ -66,11 +70,25 @@ fn a_client_whose_token_depends_on_a_secret_needs_a_namespace() {
         ),
         (
             client().client_secret_basic("me", Secret::from_fn(|| Ok(String::new()))),
-            "a closure provides the credential",
+            "the closure of client_secret_basic",
+        ),
+        (
+            client().client_secret_post("me", Secret::from_fn(|| Ok(String::new()))),
+            "the closure of client_secret_post",
         ),
         (
             client().client_assertion_fn(None, || async { Ok(String::new()) }),
-            "a closure provides the credential",
+            "the closure of client_assertion_fn",
+        ),
+        (
+            client().client_assertion_file("me", "/run/secrets/a.jwt"),
+            "the file of client_assertion_file",
+        ),
+        (
+            ClientCredentials::builder("https://as.example.com/token")
+                .tls_client_auth("me")
+                .transport(AuthorizationServer::builder().build().service()),
+            "client_identity is not set",
         ),
     ] {
         let client = client.build().unwrap();
@@ -130,6 +148,52 @@ fn debug_shows_no_secret() {
     );
 }
 
+/// The name of the entry of a client.
+async fn entry_of(client: ClientCredentialsBuilder, store: &MemoryStore) -> String {
+    let shared = Shared::builder(client.build().unwrap(), store.clone()).sealed_with([key(1)]);
+    store.clear();
+    // A failure is stored too.
+    let _ = TokenCache::new(shared.build().unwrap()).get().await;
+    let [id] = store.entry_ids()[..] else { panic!("one entry") };
+    id.to_string()
+}
+
+/// A key can be replaced while the fleet runs. The keys of one client id are those of one client.
+#[cfg(feature = "jwt")]
+#[tokio::test(start_paused = true)]
+async fn two_keys_of_one_client_share_an_entry_and_two_clients_do_not() {
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let client = |id: &str, (algorithm, pem): (_, &str)| {
+        let key = SigningKey::from_pem(algorithm, pem).unwrap();
+        let builder = ClientCredentials::builder(idp.token_url()).transport(idp.service());
+        builder.private_key_jwt(id, key, "https://as.example.com")
+    };
+    let [one, other] = [
+        (SigningAlgorithm::Es256, include_str!("../credentials/signing_keys/ec256-sec1.pem")),
+        (SigningAlgorithm::Rs256, include_str!("../credentials/signing_keys/rsa2048-pkcs8.pem")),
+    ];
+    let entry = entry_of(client("me", one), &store).await;
+    assert_eq!(entry, entry_of(client("me", other), &store).await);
+    assert_ne!(entry, entry_of(client("you", one), &store).await);
+}
+
+/// Tokens may be bound to the certificate.
+#[cfg(feature = "hyper-transport")]
+#[tokio::test(start_paused = true)]
+async fn two_certificates_of_one_client_have_two_entries() {
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let mut entries = std::collections::HashSet::new();
+    for _ in 0..2 {
+        let certified = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+        let (chain, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+        let identity = ClientIdentity::from_pem(ChainAndKey { chain, key }).unwrap();
+        let client = ClientCredentials::builder(idp.token_url()).transport(idp.service());
+        let client = client.tls_client_auth("me").client_identity(identity);
+        entries.insert(entry_of(client, &store).await);
+    }
+    assert_eq!(entries.len(), 2);
+}
+
 /// Each setting that changes the token changes the entry.
 #[tokio::test(start_paused = true)]
 async fn clients_with_different_tokens_have_different_entries() {
@@ -138,7 +202,7 @@ async fn clients_with_different_tokens_have_different_entries() {
     for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
         let client = Client { server: server.clone(), process: number };
         let shared = Shared::builder(client, store.clone()).sealed_with([key(1)]).namespace(name);
-        let cache = tower_oauth2_client_credentials::TokenCache::new(shared.build().unwrap());
+        let cache = TokenCache::new(shared.build().unwrap());
         cache.get().await.unwrap();
         assert_eq!(store.entry_ids().len(), number + 1);
     }

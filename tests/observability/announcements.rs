@@ -54,7 +54,7 @@ async fn without_a_cache_an_announcement_is_logged_with_the_name_of_the_source()
 }
 
 /// A store whose announcements are interrupted by the test.
-struct Interrupted(MemoryStore, Arc<Mutex<Vec<Announcements>>>);
+pub(crate) struct Interrupted(pub(crate) MemoryStore, pub(crate) Arc<Mutex<Vec<Announcements>>>);
 
 impl Store for Interrupted {
     async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {

@@ -8,7 +8,7 @@ use crate::{
     error::Error,
     event::AcquisitionReason,
     source::AcquireContext,
-    store::entry::{BothClocks, Document},
+    store::entry::{BothClocks, Document, StoredFailure},
     timing::Arrival,
     token::{StoreDeadlines, Token},
 };
@@ -108,8 +108,8 @@ impl AcquireRequest<'_> {
         }
         let mut budget = document.budget.budget(now);
         budget.record_rejection(now.instant);
-        // The acquisition after a failure is the one that was taken from the budget.
-        document.failure.is_some()
+        // It repeats one that failed, which was taken from the budget.
+        document.failure.as_ref().is_some_and(StoredFailure::is_budgeted)
             || budget.wait(now.instant, &self.context.timing.backoff).is_zero()
     }
 

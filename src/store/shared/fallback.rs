@@ -21,13 +21,14 @@ const SPREAD: f64 = 0.7;
 pub(super) async fn acquire<S: TokenSource>(
     source: &S,
     core: &Core,
-    context: AcquireContext,
+    mut context: AcquireContext,
     why: Unavailable,
 ) -> Result<Token, Error> {
     core.stopped(&context, why);
     if let Some(postponed) = postponed(&context) {
         return Ok(postponed);
     }
+    context.deadline = context.deadline.map(|at| core.settings.source_deadline(at));
     let called_at = Instant::now();
     let token = source.acquire(context).await?;
     let token = if token.issued_at().is_none() { token.with_issued_at(called_at) } else { token };

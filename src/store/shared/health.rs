@@ -1,14 +1,12 @@
 //! Whether sharing works, and why it does not.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
 use crate::{
     error::{Error, Problem},
     store::{
         sealing::OpenError,
+        shared_store::Flag,
         traits::{EntryId, StoreError},
     },
     sync::{Mutex, lock},
@@ -70,24 +68,13 @@ pub(super) fn interrupted(cause: crate::error::BoxError) -> Error {
     failed("announcements of shared tokens stopped").with_source(cause)
 }
 
-/// The conditions that were reported. Each of them is reported when it begins.
+/// The conditions of a source that were reported. Each of them is reported when it begins.
 #[derive(Default)]
 pub(super) struct Health {
-    pub(super) has_stopped: Flag,
+    /// It acquires without the store.
+    pub(super) is_without_store: Flag,
     pub(super) is_from_future: Flag,
-    pub(super) is_silent: Flag,
     unreadable: Mutex<Option<EntryId>>,
-}
-
-#[derive(Default)]
-pub(super) struct Flag(AtomicBool);
-
-impl Flag {
-    /// Returns whether that is a change.
-    pub(super) fn set(&self, value: bool) -> bool {
-        // Read first, since it rarely changes.
-        self.0.load(Relaxed) != value && self.0.swap(value, Relaxed) != value
-    }
 }
 
 impl Health {

@@ -17,10 +17,10 @@ use super::{
     lease_guard::LeaseGuard,
 };
 use crate::{
-    error::Error,
-    source::{AcquireContext, TokenSource},
+    error::{Error, Problem},
+    source::{AcquireContext, LastAttempt, TokenSource},
     store::entry::{BothClocks, Document, StoredBudget, StoredFailure, StoredToken},
-    timing::{Arrival, Deadlines, FailureBackoff, RejectionBudget},
+    timing::{Arrival, Deadlines, RejectionBudget},
     token::{StoreDeadlines, Token},
 };
 
@@ -36,27 +36,45 @@ pub(super) struct Leader<'a, S> {
     pub(super) document: Document,
 }
 
+/// How a source ended.
+struct Called {
+    acquired: Result<Token, Error>,
+    is_lease_lost: bool,
+    /// Its only attempt was ended to leave time for the store.
+    is_cut_short: bool,
+}
+
+/// The acquisition failed, and the lease was lost in the meantime, so that another process acquires.
+pub(super) struct FailedWithoutLease(pub(super) Error);
+
 impl<S: TokenSource> Leader<'_, S> {
-    pub(super) async fn acquire(mut self) -> Result<Token, Error> {
+    pub(super) async fn acquire(mut self) -> Result<Result<Token, Error>, FailedWithoutLease> {
         let request = AcquireRequest { core: self.core(), context: self.context };
         let now = self.now();
         if !request.budget_allows(&self.document, now)
             && let Some(unchanged) = request.unchanged()
         {
             self.remember_rejection(&unchanged, now).await;
-            return Ok(unchanged);
+            return Ok(Ok(unchanged));
         }
         self.document.budget = StoredBudget::new(&self.budget_after(now), now);
         let called_at = Instant::now();
-        let acquired = self.call_source().await;
+        let Called { acquired, is_lease_lost, is_cut_short } = self.call_source().await;
         if self.current.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
             // The certificate was replaced. The token belongs to another entry.
-            self.guard.release().await;
-            return acquired;
+            return Ok(acquired);
         }
         match acquired {
-            Ok(token) => self.succeed(token, called_at).await,
-            Err(error) => self.fail(error).await,
+            Ok(token) => Ok(self.succeed(token, called_at).await),
+            Err(error) if is_cut_short => {
+                if self.context.is_budgeted {
+                    // The budget counts the request.
+                    let _is_written = self.write(self.now()).await;
+                }
+                Ok(self.fail_locally(error).await)
+            }
+            Err(error) if is_lease_lost => Err(FailedWithoutLease(error)),
+            Err(error) => Ok(self.fail(error).await),
         }
     }
 
@@ -68,23 +86,35 @@ impl<S: TokenSource> Leader<'_, S> {
         BothClocks::now(&self.core().settings.clock)
     }
 
-    /// Calls the source, and renews the lease until it has a result.
-    async fn call_source(&self) -> Result<Token, Error> {
+    /// Calls the source, and renews the lease until it has a result. If the lease is lost, the source
+    /// makes no further attempt, since another process acquires.
+    async fn call_source(&self) -> Called {
         let mut context = self.context.clone();
-        // Leaves time to store a failure, before the cache gives the acquisition up.
-        let reserve = self.core().settings.store_timeout;
-        let left = context.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        context.deadline =
-            left.map(|left| Instant::now() + left.saturating_sub(reserve.min(left / 4)));
+        let settings = &self.core().settings;
+        let deadline = context.deadline.map(|at| settings.source_deadline(at));
+        context.deadline = deadline;
+        let last_attempt = LastAttempt::default();
+        context.last_attempt = last_attempt.clone();
         let mut acquiring = pin!(self.source.acquire(context));
         let mut renewing = pin!(self.guard.renew_until_lost());
-        poll_fn(|cx| match acquiring.as_mut().poll(cx) {
+        let acquired = poll_fn(|cx| match acquiring.as_mut().poll(cx) {
             Poll::Ready(acquired) => Poll::Ready(acquired),
             Poll::Pending => {
-                renewing.as_mut().poll(cx).map(|()| unreachable!("it keeps the lease"))
+                if !last_attempt.is_set() && renewing.as_mut().poll(cx).is_ready() {
+                    last_attempt.set();
+                }
+                Poll::Pending
             }
         })
-        .await
+        .await;
+        let is_cut = |error: &Error| {
+            error.problem() == Problem::AcquisitionTimeout
+                && error.attempts().is_none_or(|attempts| attempts <= 1)
+                && deadline != self.context.deadline
+                && deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        };
+        let is_cut_short = acquired.as_ref().is_err_and(is_cut);
+        Called { acquired, is_lease_lost: last_attempt.is_set(), is_cut_short }
     }
 
     /// The budget of the fleet after this acquisition. It is full again when a token has reached its
@@ -98,7 +128,7 @@ impl<S: TokenSource> Leader<'_, S> {
             return if is_refilled { RejectionBudget::default() } else { budget };
         }
         budget.record_rejection(now.instant);
-        if failure.is_some() {
+        if failure.as_ref().is_some_and(StoredFailure::is_budgeted) {
             budget.restart_last(now.instant);
         } else {
             budget.take(now.instant);
@@ -118,7 +148,6 @@ impl<S: TokenSource> Leader<'_, S> {
             // Without it, each process that sees the rejection asks once for the lease.
             let _is_written = self.write(now).await;
         }
-        self.guard.release().await;
     }
 
     async fn succeed(mut self, token: Token, called_at: Instant) -> Result<Token, Error> {
@@ -136,7 +165,6 @@ impl<S: TokenSource> Leader<'_, S> {
         });
         if deadlines.expires_at <= now.instant {
             // Of no use to others.
-            self.guard.release().await;
             return Ok(token);
         }
         let mut stored = StoredToken::new(&token, issued_at, &deadlines, now);
@@ -147,7 +175,6 @@ impl<S: TokenSource> Leader<'_, S> {
         match self.write(now).await {
             Some(true) => {
                 self.core().shares(Some(self.context));
-                self.guard.release().await;
                 Ok(token)
             }
             // This process was stopped, and another one has acquired a later token.
@@ -222,17 +249,23 @@ impl<S: TokenSource> Leader<'_, S> {
         })
     }
 
+    /// Shares the failure of an acquisition whose lease was lost.
+    pub(super) async fn share_failure(mut self, error: Error) -> Result<Token, Error> {
+        let now = self.now();
+        self.document.budget = StoredBudget::new(&self.budget_after(now), now);
+        self.fail(error).await
+    }
+
     async fn fail(mut self, mut error: Error) -> Result<Token, Error> {
         if StoredFailure::is_shared(&error) {
             let now = self.now();
             let before = self.document.failure.as_ref();
-            let failures = before.map_or(0, |failure| failure.failures);
             let backoff = &self.context.timing.backoff;
             let draw = fastrand::f64();
+            let (process, is_budgeted) = (self.core().process, self.context.is_budgeted);
             let failure =
-                FailureBackoff::after(failures, error.clone(), now.instant, draw, backoff);
-            let failure = StoredFailure::new(&failure, before, self.core().process, now);
-            let shared = failure.with_cooldown(error.clone(), backoff, now);
+                StoredFailure::new(&error, before, process, is_budgeted, draw, backoff, now);
+            let shared = failure.with_cooldown(error.clone(), draw, backoff, now);
             self.document.failure = Some(failure);
             match self.write(now).await {
                 Some(true) => error = shared,
@@ -240,13 +273,18 @@ impl<S: TokenSource> Leader<'_, S> {
                 Some(false) => return self.newer().await.unwrap_or(Err(error)),
                 None => {}
             }
-        } else if let Some(Ok(newer)) = self.newer().await {
-            // Another process has acquired a token, such as one that has lost its own lease.
-            self.guard.release().await;
-            return Ok(newer);
+            return Err(error);
         }
-        self.guard.release().await;
-        Err(error)
+        self.fail_locally(error).await
+    }
+
+    /// Returns a failure that says nothing about the server, unless another process has acquired a token,
+    /// such as one that has lost its own lease.
+    async fn fail_locally(self, error: Error) -> Result<Token, Error> {
+        match self.newer().await {
+            Some(Ok(newer)) => Ok(newer),
+            _ => Err(error),
+        }
     }
 
     /// Whether the document was written. `None`: the store failed.

@@ -2,15 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{core::Core, health::Unavailable};
+use super::core::Core;
 use crate::{
     error::{Error, Problem},
     event::{Observer, StoreOperation},
     store::traits::{EntryId, LeaseOwner},
 };
 
-/// The lease of one acquisition. Dropped without [`release`](Self::release), such as with the future of
-/// the acquisition, it is released in the background. If there is no runtime, it lapses.
+/// The lease of one acquisition. When it is dropped, it is released in the background, so that nobody
+/// waits for a slow store. If there is no runtime, it lapses.
 pub(super) struct LeaseGuard {
     core: Arc<Core>,
     id: EntryId,
@@ -41,7 +41,7 @@ impl LeaseGuard {
         self.is_held = false;
     }
 
-    /// Renews the lease each third of its duration, until it is lost. Never completes.
+    /// Renews the lease each third of its duration, and completes when it is lost.
     pub(super) async fn renew_until_lost(&self) {
         let Core { store, settings, .. } = &*self.core;
         loop {
@@ -53,17 +53,9 @@ impl LeaseGuard {
                 .await;
             // A store that fails now may answer the next time.
             if let Ok(false) = renewed {
-                std::future::pending::<()>().await;
+                return;
             }
         }
-    }
-
-    pub(super) async fn release(mut self) {
-        let (core, id, owner) = (Arc::clone(&self.core), self.id, self.owner);
-        let bound = core.settings.store_timeout;
-        let releasing = core.store.release(id, owner);
-        let released = core.run(&self.observer, StoreOperation::Release, bound, releasing).await;
-        self.is_held = matches!(released, Err(Unavailable::Slow(_)));
     }
 }
 

@@ -10,12 +10,13 @@ use super::{
     entry::{Content, Entry, Grant},
     fallback,
     health::Unavailable,
-    lead::Leader,
+    lead::{FailedWithoutLease, Leader},
     lease_guard::LeaseGuard,
     wait::{Waiting, announcement},
 };
 use crate::{
     error::{Error, Problem},
+    event::AcquisitionReason,
     source::{AcquireContext, CacheHandle, Sharing, TokenSource},
     token::Token,
 };
@@ -54,30 +55,44 @@ pub struct Shared<S> {
 
 impl<S: TokenSource> Shared<S> {
     /// Acquires a token: from the store, as the process that has the lease, or from the process that
-    /// has it.
+    /// has it. `failed`: set if this process failed and lost its lease. It does not acquire twice.
     async fn share(
         &self,
         entry: &Arc<Entry>,
         context: &AcquireContext,
+        failed: &mut Option<Error>,
     ) -> Result<Result<Token, Error>, Unavailable> {
         let core = &self.current.core;
-        let request = AcquireRequest { core, context };
+        let (request, observer) = (AcquireRequest { core, context }, &context.observer);
         entry.subscribe(core);
         let mut announced = entry.watch();
-        if let Some(answer) = answer(&request, &entry.read(core, &context.observer).await?)? {
+        // Processes refresh their common token at the same time, and each of them that has not received
+        // the next one would take a lease for nothing. No request waits for a refresh. In other cases
+        // the answer to the request for a lease has the entry too.
+        let mut is_read = context.reason == AcquisitionReason::Refresh;
+        if is_read && let Some(answer) = answer(&request, &entry.read(core, observer).await?)? {
             return Ok(answer);
         }
         let mut waiting = Waiting::new();
         loop {
-            let guard = match LeaseGuard::new(core, entry.id, &context.observer) {
+            let guard = match LeaseGuard::new(core, entry.id, observer) {
                 Ok(guard) => guard,
                 Err(error) => return Ok(Err(error)),
             };
-            match entry.lease(core, &context.observer, guard.owner).await? {
+            let granted = entry.lease(core, observer, guard.owner).await;
+            if let Err(Unavailable::Failed(_)) = granted
+                && !is_read
+                && let Ok(content) = entry.read(core, observer).await
+                && let Some(answer) = answer(&request, &content)?
+            {
+                // It is full, or a replica.
+                return Ok(answer);
+            }
+            is_read = true;
+            match granted? {
                 Grant::Granted { generation, content } => {
                     let answered = answer(&request, &content);
                     if !matches!(answered, Ok(None)) {
-                        guard.release().await;
                         return answered.map(|answer| answer.expect("it is not `None`"));
                     }
                     let document = content.ok().flatten();
@@ -86,7 +101,13 @@ impl<S: TokenSource> Shared<S> {
                     let current = &self.current;
                     let leader =
                         Leader { source, current, entry, context, guard, generation, document };
-                    return Ok(leader.acquire().await);
+                    if let Some(error) = failed.take() {
+                        return Ok(leader.share_failure(error).await);
+                    }
+                    match leader.acquire().await {
+                        Ok(acquired) => return Ok(acquired),
+                        Err(FailedWithoutLease(error)) => *failed = Some(error),
+                    }
                 }
                 Grant::Held { owner, remaining, content } => {
                     guard.forget();
@@ -123,15 +144,19 @@ impl<S: TokenSource> TokenSource for Shared<S> {
     async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
         // Again for each acquisition, because a certificate may have been replaced.
         let entry = self.current.entry(&self.source.sharing())?;
-        match self.share(&entry, &context).await {
-            Ok(result) => result,
+        let mut failed = None;
+        match (self.share(&entry, &context, &mut failed).await, failed) {
+            (Ok(result), _) => result,
+            (Err(_), Some(error)) => Err(error),
             // The budget of the fleet holds although its entry is lost.
-            Err(Unavailable::NothingStored) if context.is_budgeted => {
+            (Err(Unavailable::NothingStored), None) if context.is_budgeted => {
                 let unchanged =
                     AcquireRequest { core: &self.current.core, context: &context }.unchanged();
                 unchanged.ok_or_else(|| Error::of(Problem::AcquisitionTimeout))
             }
-            Err(why) => fallback::acquire(&*self.source, &self.current.core, context, why).await,
+            (Err(why), None) => {
+                fallback::acquire(&*self.source, &self.current.core, context, why).await
+            }
         }
     }
 

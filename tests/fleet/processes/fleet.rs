@@ -47,6 +47,20 @@ impl Servers {
             .delay(Duration::from_millis(100))
             .build();
         let api = ProtectedApi::new(&idp);
+        Self::listen(idp, api).await
+    }
+
+    /// An API that answers each request with 401: it accepts the tokens of another server.
+    pub(crate) async fn start_rejecting() -> Self {
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("billing").secret("s3cret"))
+            .delay(Duration::from_millis(100))
+            .build();
+        let api = ProtectedApi::new(&AuthorizationServer::new());
+        Self::listen(idp, api).await
+    }
+
+    async fn listen(idp: AuthorizationServer, api: ProtectedApi) -> Self {
         let sockets = [idp.listen().await.unwrap(), api.listen().await.unwrap()];
         Self { idp, sockets }
     }
@@ -177,6 +191,17 @@ impl Fleet {
         self.send(&format!("burst {requests}")).await;
         for worker in &mut self.workers {
             assert_eq!(worker.all_succeed().await, requests);
+        }
+    }
+
+    /// All processes send so many requests at the same time, and the API rejects all of them.
+    pub(crate) async fn rejected_burst(&mut self, requests: usize) {
+        self.send(&format!("burst {requests}")).await;
+        for worker in &mut self.workers {
+            let report: Report = serde_json::from_str(&worker.answer().await).unwrap();
+            let is_rejected = |failure: &String| failure.starts_with("401");
+            assert!(report.failures.iter().all(is_rejected), "{:?}", report.failures);
+            assert_eq!((report.succeeded, report.failures.len()), (0, requests));
         }
     }
 
