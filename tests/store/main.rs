@@ -7,6 +7,8 @@ mod memory;
 mod redis_access;
 mod redis_garbage;
 mod redis_outages;
+mod redis_peer;
+mod redis_round_trips;
 mod redis_runtimes;
 mod redis_server;
 mod support;

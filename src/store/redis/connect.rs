@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, RedisConnectionInfo,
+    AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo,
     aio::{MultiplexedConnection, PubSub},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -42,10 +42,10 @@ impl Connect {
             let made = MultiplexedConnection::new_with_config(&login, stream, settings).await;
             let (mut connection, driver) = made.map_err(|error| failure(&error, &login))?;
             tokio::spawn(driver);
-            // Without a login, nothing has been answered yet. TLS 1.3 refuses a client certificate
-            // after the handshake.
-            let answer = redis::cmd("PING").exec_async(&mut connection).await;
-            answer.map_err(|error| failure(&error, &login))?;
+            if !has_answer(&login) {
+                let answer = redis::cmd("PING").exec_async(&mut connection).await;
+                answer.map_err(|error| failure(&error, &login))?;
+            }
             Ok(connection)
         })
         .await
@@ -97,6 +97,12 @@ impl Connect {
         };
         Ok((stream, login))
     }
+}
+
+/// Whether a command is sent while the connection is made. Without an answer to one, it may not work:
+/// in TLS 1.3, a server refuses a client certificate after the handshake.
+fn has_answer(login: &RedisConnectionInfo) -> bool {
+    login.protocol() != ProtocolVersion::RESP2 || login.password().is_some() || login.db() != 0
 }
 
 fn failure(error: &redis::RedisError, login: &RedisConnectionInfo) -> Failure {

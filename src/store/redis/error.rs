@@ -21,15 +21,15 @@ pub(super) struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionState {
     Usable,
-    /// The next operation should use another one, such as to the new primary.
-    Doubtful,
+    /// The next operation uses another one, for instance to the new primary.
+    Reconnect,
     /// It was closed. The operation may or may not have happened.
     Closed,
 }
 
 impl Failure {
     pub(super) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), connection: ConnectionState::Doubtful }
+        Self { text: text.into(), connection: ConnectionState::Reconnect }
     }
 
     pub(super) fn slow(what: &str, timeout: Duration) -> Self {
@@ -45,10 +45,12 @@ impl Failure {
     /// that it does not know.
     pub(super) fn of(error: &RedisError, secrets: &[&str]) -> Self {
         let connection = match (code(error), error.retry_method()) {
-            // It was the primary once.
-            (Some("READONLY" | "MASTERDOWN" | "LOADING"), _) => ConnectionState::Doubtful,
+            // The address may lead to another server now, or the password may be another one.
+            (Some("READONLY" | "MASTERDOWN" | "LOADING" | "NOAUTH"), _) => {
+                ConnectionState::Reconnect
+            }
             (Some(_), _) => ConnectionState::Usable,
-            _ if error.is_timeout() => ConnectionState::Doubtful,
+            _ if error.is_timeout() => ConnectionState::Reconnect,
             (None, RetryMethod::Reconnect) => ConnectionState::Closed,
             (None, _) if error.is_io_error() => ConnectionState::Closed,
             (None, _) => ConnectionState::Usable,
@@ -173,14 +175,14 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_do() {
-        use ConnectionState::{Doubtful, Usable};
+        use ConnectionState::{Reconnect, Usable};
         for (code, detail, expected, connection) in [
-            ("NOAUTH", "Authentication required.", "requires a password; put", Usable),
+            ("NOAUTH", "Authentication required.", "requires a password; put", Reconnect),
             ("WRONGPASS", "invalid username-password pair", "password are wrong; correct", Usable),
             ("NOPERM", "User a has no permissions to run the 'set' command", "'set'", Usable),
-            ("READONLY", "You can't write against a read only replica.", "the primary", Doubtful),
+            ("READONLY", "You can't write against a read only replica.", "the primary", Reconnect),
             ("OOM", "command not allowed", "raise maxmemory", Usable),
-            ("LOADING", "Redis is loading the dataset in memory", "wait", Doubtful),
+            ("LOADING", "Redis is loading the dataset in memory", "wait", Reconnect),
             ("MOVED", "3999 127.0.0.1:6381", "Cluster", Usable),
             ("MISCONF", "Errors writing to the AOF file", "disk", Usable),
             ("ERR", "something new", "it answered ERR (something new)", Usable),
@@ -204,7 +206,7 @@ mod tests {
                 "ERR",
                 "Error running script (call to f_47d3): @user_script:1: -READONLY You can't write",
                 "read-only replica",
-                Doubtful,
+                Reconnect,
             ),
             (
                 "ERR",

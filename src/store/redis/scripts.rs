@@ -6,8 +6,9 @@
 use std::{sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
-use redis::{ParsingError, Script, ScriptInvocation, Value, from_redis_value};
+use redis::{ParsingError, Value, from_redis_value};
 
+use super::script::{Script, ScriptCall};
 use crate::store::traits::{EntryId, Lease, LeaseOwner, StoredEntry};
 
 /// Maximum length of a value in bytes. A sealed entry has about half of it.
@@ -33,13 +34,15 @@ if not found then return redis.error_reply('NOTANENTRY the key is not an entry')
 ";
 
 static READ_SCRIPT: LazyLock<Script> =
-    LazyLock::new(|| Script::new(&format!("{READ}\nreturn found")));
+    LazyLock::new(|| Script::new(0, format!("{READ}\nreturn found")));
 
 /// A lease of the same owner is granted again, so that the command can be repeated.
 static LEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!(
-        "{READ}{}",
-        r"
+    Script::new(
+        1,
+        format!(
+            "{READ}{}",
+            r"
 local holder = redis.call('GET', KEYS[2])
 local remaining = redis.call('PTTL', KEYS[2])
 -- A lease without an end is not ours, and would never end.
@@ -50,47 +53,61 @@ if holder and holder ~= ARGV[2] and remaining >= 0 then
   -- A missing entry ends the array, so it is last.
   return {0, remaining, holder, found[1], found[2]}
 end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+-- Before the lease is taken, since a user may be allowed one of the two commands only.
 local now = redis.call('TIME')
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 local generation = now[1] * 1000 + math.floor(now[2] / 1000)
 if found[1] and found[1] >= generation then generation = found[1] + 1 end
 return {1, generation, ARGV[2], found[1], found[2]}
 "
-    ))
+        ),
+    )
 });
 
 static RENEW_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
+        2,
         r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-",
+"
+        .to_owned(),
     )
 });
 
 static RELEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
+        3,
         r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
-",
+"
+        .to_owned(),
     )
 });
 
 /// The announcement is in the same step, so that it is not lost with the writer. A user without the
 /// permission to announce can write.
 static WRITE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!(
-        "{READ}{}",
-        r"
+    Script::new(
+        4,
+        format!(
+            "{READ}{}",
+            r"
 if found[1] and found[1] > tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], 'g', ARGV[2], 'v', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+local expires = redis.pcall('PEXPIRE', KEYS[1], ARGV[4])
+if type(expires) == 'table' and expires.err then
+  -- Without an expiry it would stay forever.
+  redis.pcall('DEL', KEYS[1])
+  return redis.error_reply('NOPERM no permissions to run the \'pexpire\' command')
+end
 local announced = redis.pcall('PUBLISH', ARGV[5], ARGV[6] .. ARGV[3])
 if type(announced) == 'table' and announced.err then return 2 end
 return 1
 "
-    ))
+        ),
+    )
 });
 
 /// The names of keys and channels.
@@ -120,10 +137,8 @@ impl Names {
         format!("{}:{{{id}}}:lease", self.prefix)
     }
 
-    pub(super) fn read(&self, id: EntryId) -> ScriptInvocation<'static> {
-        let mut script = READ_SCRIPT.key(self.entry(id));
-        script.arg(MAX_VALUE_BYTES);
-        script
+    pub(super) fn read(&self, id: EntryId) -> ScriptCall {
+        READ_SCRIPT.key(self.entry(id)).arg(MAX_VALUE_BYTES)
     }
 
     pub(super) fn take_lease(
@@ -131,39 +146,28 @@ impl Names {
         id: EntryId,
         owner: LeaseOwner,
         duration: Duration,
-    ) -> ScriptInvocation<'static> {
-        let mut script = LEASE_SCRIPT.key(self.entry(id));
-        script.key(self.lease(id)).arg(MAX_VALUE_BYTES).arg(text(owner)).arg(millis(duration));
-        script
+    ) -> ScriptCall {
+        let script = LEASE_SCRIPT.key(self.entry(id)).with_key(self.lease(id));
+        script.arg(MAX_VALUE_BYTES).arg(text(owner)).arg(millis(duration))
     }
 
-    pub(super) fn renew(
-        &self,
-        id: EntryId,
-        owner: LeaseOwner,
-        duration: Duration,
-    ) -> ScriptInvocation<'static> {
-        let mut script = RENEW_SCRIPT.key(self.lease(id));
-        script.arg(text(owner)).arg(millis(duration));
-        script
+    pub(super) fn renew(&self, id: EntryId, owner: LeaseOwner, duration: Duration) -> ScriptCall {
+        RENEW_SCRIPT.key(self.lease(id)).arg(text(owner)).arg(millis(duration))
     }
 
-    pub(super) fn release(&self, id: EntryId, owner: LeaseOwner) -> ScriptInvocation<'static> {
-        let mut script = RELEASE_SCRIPT.key(self.lease(id));
-        script.arg(text(owner));
-        script
+    pub(super) fn release(&self, id: EntryId, owner: LeaseOwner) -> ScriptCall {
+        RELEASE_SCRIPT.key(self.lease(id)).arg(text(owner))
     }
 
-    pub(super) fn write(
-        &self,
-        id: EntryId,
-        entry: &StoredEntry,
-        keep: Duration,
-    ) -> ScriptInvocation<'static> {
-        let mut script = WRITE_SCRIPT.key(self.entry(id));
-        script.arg(MAX_VALUE_BYTES).arg(entry.generation).arg(&entry.value[..]).arg(millis(keep));
-        script.arg(&*self.channel).arg(announcement_head(id, entry.generation));
-        script
+    pub(super) fn write(&self, id: EntryId, entry: &StoredEntry, keep: Duration) -> ScriptCall {
+        WRITE_SCRIPT
+            .key(self.entry(id))
+            .arg(MAX_VALUE_BYTES)
+            .arg(entry.generation)
+            .arg(&entry.value[..])
+            .arg(millis(keep))
+            .arg(&*self.channel)
+            .arg(announcement_head(id, entry.generation))
     }
 }
 
