@@ -3,6 +3,8 @@
 
 mod conformance;
 mod file;
+mod file_access;
+mod file_damage;
 mod memory;
 mod redis_access;
 mod redis_garbage;

@@ -10,7 +10,9 @@ use std::{
 
 use fs4::{FileExt, TryLockError};
 
-/// How long a lock is waited for. Its holder needs milliseconds, unless it is stopped.
+use super::access;
+
+/// Maximum wait for a lock. Its holder needs milliseconds, unless it is stopped.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 const MIN_PAUSE: Duration = Duration::from_millis(1);
@@ -46,11 +48,9 @@ impl EntryLock {
     fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
+        let file = access::open(&mut options, path)?;
         match FileExt::try_lock(&file) {
-            // Without this check, a file that was deleted and created again would be two locks.
+            // If the file was deleted and created again, two processes could lock one each.
             Ok(()) if is_still_at(path, &file)? => Ok(Some(Self { _file: file })),
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
@@ -62,14 +62,14 @@ impl EntryLock {
 fn is_still_at(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let opened = file.metadata()?;
-    match path.metadata() {
+    match path.symlink_metadata() {
         Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// An open file keeps its name there.
+/// An open file cannot be deleted there.
 #[cfg(not(unix))]
 fn is_still_at(_: &Path, _: &File) -> io::Result<bool> {
     Ok(true)
