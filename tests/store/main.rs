@@ -10,6 +10,7 @@ mod redis_access;
 mod redis_garbage;
 mod redis_outages;
 mod redis_peer;
+mod redis_refusals;
 mod redis_round_trips;
 mod redis_runtimes;
 mod redis_server;

@@ -116,7 +116,7 @@ async fn it_conforms_over_tls_with_a_client_certificate() {
 }
 
 /// The ACL that the documentation of `RedisStore` names, without the permissions in `without`.
-fn acl(without: &[&str]) -> String {
+pub(crate) fn acl(without: &[&str]) -> String {
     let source = include_str!("../../src/store/redis/store.rs");
     let start = source.split("/// ACL SETUSER tokens ").nth(1).unwrap();
     let rules = start.split("/// ```").next().unwrap().replace("///", " ");
@@ -126,7 +126,7 @@ fn acl(without: &[&str]) -> String {
     format!("ACL SETUSER tokens reset {}", rules.join(" "))
 }
 
-fn limited(server: &RedisServer) -> RedisStore {
+pub(crate) fn limited(server: &RedisServer) -> RedisStore {
     RedisStore::new(format!("redis://tokens:s3cret@127.0.0.1:{}", server.port)).unwrap()
 }
 
