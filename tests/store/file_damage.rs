@@ -1,13 +1,23 @@
 //! Files that are damaged, of another version, or not ours.
 
-use std::fs;
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
 
 use sha2::{Digest as _, Sha256};
-use tower_oauth2_client_credentials::store::Store as _;
+use tower_oauth2_client_credentials::{
+    Token, TokenCache,
+    source::AcquireContext,
+    store::{SealingKey, Shared, Store as _},
+};
 
 use crate::{
     file::Directory,
-    support::{MINUTE, cause, entry, granted, id, owner},
+    support::{MINUTE, PATIENCE, cause, entry, granted, id, owner},
 };
 
 #[tokio::test]
@@ -102,4 +112,30 @@ async fn the_rest_of_an_interrupted_write_is_replaced() {
     store.write(id, entry(2, "y"), MINUTE).await.unwrap();
     assert_eq!(store.read(id).await.unwrap(), Some(entry(2, "y")));
     assert!(!directory.file("entry").with_extension("new").exists());
+}
+
+/// The process that finds the damage acquires without the store. The next one acquires for all.
+#[tokio::test]
+async fn a_fleet_recovers_from_a_damaged_file() {
+    let directory = Directory::new("damaged-fleet");
+    let requests = Arc::new(AtomicU32::new(0));
+    let key = SealingKey::from_bytes(b"not a real key, just an example.").unwrap();
+    let process = || {
+        let requests = Arc::clone(&requests);
+        let source = move |_: AcquireContext| {
+            let number = requests.fetch_add(1, Ordering::Relaxed) + 1;
+            async move { Ok(Token::bearer(format!("t{number}"))?.with_lifetime(60 * MINUTE)) }
+        };
+        let shared = Shared::builder(source, directory.store())
+            .sealed_with([key.clone()])
+            .namespace("test")
+            .store_timeout(PATIENCE);
+        TokenCache::new(shared.build().unwrap())
+    };
+    let token = async || process().get().await.unwrap().secret().to_owned();
+    assert_eq!((token().await, token().await), ("t1".to_owned(), "t1".to_owned()));
+    let path = directory.file("entry");
+    fs::write(&path, &fs::read(&path).unwrap()[..100]).unwrap();
+    let tokens = [token().await, token().await, token().await, token().await];
+    assert_eq!(tokens, ["t2", "t3", "t3", "t3"]);
 }

@@ -9,7 +9,7 @@ use std::{
 use super::{access, record::MAX_FILE_BYTES};
 use crate::store::traits::EntryId;
 
-/// Whether a file is written to the disk before it gets its name.
+/// Whether a file is synced to the disk before it gets its name.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Durability {
     /// After a power loss, the file has the old or the new content.
@@ -52,7 +52,7 @@ impl Files {
         access::prepare(&self.directory)
     }
 
-    /// Replaces a file. A reader sees the old content or the new one. The lock must be held.
+    /// Replaces a file atomically. The caller holds the lock.
     pub(super) fn replace(
         &self,
         path: &Path,
@@ -77,7 +77,7 @@ impl Files {
     }
 }
 
-/// The content of a file. `None`: there is no file. Of one that is too long, the beginning.
+/// The content of a file, cut off after the maximum length and one byte. `None`: there is no file.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match access::open(OpenOptions::new().read(true), path) {
         Ok(file) => file,

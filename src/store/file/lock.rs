@@ -25,11 +25,11 @@ pub(super) struct EntryLock {
 }
 
 impl EntryLock {
-    /// Waits for the lock. `is_wanted` is asked between the attempts.
+    /// Waits for the lock, as long as `is_wanted` returns true.
     ///
     /// # Errors
     ///
-    /// Kind `TimedOut`, if another process has it for too long.
+    /// Kind `TimedOut`, if another process holds it for 2 s.
     pub(super) fn acquire(path: &Path, is_wanted: impl Fn() -> bool) -> io::Result<Self> {
         let start = Instant::now();
         let mut pause = MIN_PAUSE;

@@ -12,9 +12,9 @@ use crate::store::traits::{Lease, LeaseOwner, StoredEntry};
 ///
 /// # Errors
 ///
-/// Kind `InvalidData`: a file that is not an entry, for instance after a disk error. It is deleted, so
-/// that this is reported once and the next operation finds no entry. An entry of another version of this
-/// crate stays, because its processes use it.
+/// Kind `InvalidData`, if the file is not an entry, for instance after a disk error. The file is deleted:
+/// the error is reported once, and the next operation finds no entry. An entry of another version of this
+/// crate is an error too, and stays, because other processes use it.
 pub(super) fn entry(files: &Files) -> io::Result<Option<StoredEntry>> {
     let path = files.entry();
     let Some(content) = read(&path)? else { return Ok(None) };
@@ -41,7 +41,7 @@ pub(super) fn entry(files: &Files) -> io::Result<Option<StoredEntry>> {
     Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
-/// The lease that has not ended.
+/// The current lease, and the time until it ends.
 fn current_lease(files: &Files, now: u64) -> io::Result<Option<(LeaseRecord, Duration)>> {
     let content = read(&files.lease())?;
     let lease = content.as_deref().and_then(LeaseRecord::parse);

@@ -1,4 +1,4 @@
-//! The content of the files.
+//! The format of the files.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,8 +9,8 @@ use crate::store::traits::{LeaseOwner, StoredEntry};
 
 /// The first bytes of an entry's file.
 const ENTRY: &[u8; 7] = b"toaccen";
-/// The version of its format, which follows them. A checksum of the rest of the file is next, in all
-/// versions. It finds files that lost a part. A value that was written on purpose is checked by its seal.
+/// The version of the format, which follows them. In all versions, a checksum of the version and the
+/// rest of the file is next. It detects damage. Forged values do not open, since values are sealed.
 const VERSION: u8 = b'1';
 /// The first bytes of a lease's file.
 const LEASE: &[u8; 8] = b"toaccle1";
@@ -20,8 +20,8 @@ const MAX_VALUE_BYTES: usize = 512 * 1024;
 /// Maximum length of a file.
 pub(super) const MAX_FILE_BYTES: usize = 8 + SHA256_OUTPUT_LEN + 8 + 8 + MAX_VALUE_BYTES;
 
-/// A lease that ends later than this after its duration, in milliseconds, is not trusted: the wall
-/// clock was set back.
+/// Tolerance for clocks in milliseconds. A lease that ends later than after its duration and this has
+/// ended: the wall clock was set back since it was granted.
 const CLOCK_TOLERANCE: u64 = 1_000;
 
 /// The wall clock in milliseconds since 1970, which all processes of a machine share.
@@ -33,7 +33,7 @@ pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// An entry that is kept until a time.
+/// An entry that expires at `until`, in milliseconds since 1970.
 #[derive(Debug, PartialEq)]
 pub(super) struct EntryRecord {
     pub(super) until: u64,
@@ -43,9 +43,9 @@ pub(super) struct EntryRecord {
 /// Why a file cannot be read as an entry.
 #[derive(Debug, PartialEq)]
 pub(super) enum ParseError {
-    /// It is something else, or damaged.
+    /// The file is damaged, or something else.
     NotAnEntry,
-    /// It is an entry in a format of another version of this crate.
+    /// The file is an entry in the format of another version of this crate.
     OtherVersion(char),
 }
 
@@ -65,7 +65,7 @@ impl EntryRecord {
         Ok(Self { until, entry })
     }
 
-    /// The version of a complete file, and the bytes that depend on the version.
+    /// The version, and the bytes after the checksum. `None`: the checksum is wrong.
     fn checked(content: &[u8]) -> Option<(u8, &[u8])> {
         let (&version, rest) = content.strip_prefix(ENTRY)?.split_first()?;
         let (sum, rest) = rest.split_first_chunk::<SHA256_OUTPUT_LEN>()?;
@@ -93,7 +93,7 @@ fn checksum(version: u8, rest: &[u8]) -> [u8; SHA256_OUTPUT_LEN] {
     sum
 }
 
-/// A lease that was granted for a duration.
+/// A lease as a file holds it.
 #[derive(Debug, PartialEq)]
 pub(super) struct LeaseRecord {
     pub(super) owner: LeaseOwner,

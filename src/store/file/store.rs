@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 use super::{directory::Files, lock::EntryLock, operations, permits::Permits};
 use crate::store::traits::{EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry};
 
-/// Stack size of a thread in bytes. An operation needs little, since its buffers are on the heap.
+/// Stack size of a thread in bytes. Buffers are on the heap.
 const STACK_BYTES: usize = 128 * 1024;
 
 /// A store in files, for processes of one machine: command-line tools, and functions that keep a
@@ -68,7 +68,7 @@ impl FileStore {
         let permit = permit.map_err(|_| StoreError::new("the store is closed"))?;
         let files = Files::new(&self.directory, id);
         let (sender, receiver) = oneshot::channel();
-        // Not on the blocking pool, because a runtime waits for that when it shuts down.
+        // Not on the blocking pool, because a runtime waits for its threads at shutdown.
         let work = move || {
             let result = files.prepare().and_then(|()| {
                 let _lock = EntryLock::acquire(&files.lock(), || !sender.is_closed())?;

@@ -1,4 +1,4 @@
-//! Makes one connection: name lookup, TLS, login.
+//! Makes a connection: name lookup, TLS, login.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Connect {
     pub(super) address: Address,
-    /// User, database and protocol. The password of the URL too.
+    /// The user, database and protocol, and the password if it is in the URL.
     pub(super) login: RedisConnectionInfo,
-    /// Replaces the password of the URL, and is read for each connection.
+    /// Read for each connection. It replaces the password of the URL.
     pub(super) password: Option<Secret>,
     pub(super) connector: StreamConnector,
-    /// For a whole connection, login included.
+    /// Maximum duration of connecting, with the login.
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
 }
@@ -99,8 +99,8 @@ impl Connect {
     }
 }
 
-/// Whether a command is sent while the connection is made. Without an answer to one, it may not work:
-/// in TLS 1.3, a server refuses a client certificate after the handshake.
+/// Whether the server answers a command of the login. Without an answer, a connection may not work: with
+/// TLS 1.3, a server refuses a client certificate after the handshake.
 fn has_answer(login: &RedisConnectionInfo) -> bool {
     login.protocol() != ProtocolVersion::RESP2 || login.password().is_some() || login.db() != 0
 }

@@ -1,4 +1,4 @@
-//! The connection for commands. It is made again when it is lost, also on another runtime.
+//! The connection for commands. A lost one is replaced, if necessary on another runtime.
 
 use std::{
     sync::{
@@ -18,8 +18,8 @@ use super::{
 };
 use crate::sync::{Mutex, lock};
 
-/// Pauses after failed attempts to connect. Operations fail at once during a pause. Short, because
-/// processes that cannot reach the store acquire for themselves.
+/// Pauses after failed attempts to connect, during which operations fail at once. They are short, so
+/// that sharing resumes soon after an outage.
 const MIN_PAUSE: Duration = Duration::from_millis(100);
 const MAX_PAUSE: Duration = Duration::from_secs(2);
 
@@ -31,8 +31,7 @@ const SLOW: Duration = Duration::from_millis(50);
 /// made. Callers with a shorter bound than [`SLOW`] would stay on a dead connection otherwise.
 const MAX_UNANSWERED: u32 = 3;
 
-/// How much longer than its bound an attempt may take before it is replaced. It takes longer if its
-/// runtime is not driven.
+/// An attempt to connect that exceeds its timeout by this is replaced: its runtime is not driven.
 const ABANDONED_AFTER: Duration = Duration::from_secs(1);
 
 /// The connection that the operations of a store share.
@@ -143,9 +142,9 @@ impl SharedConnection {
         }
     }
 
-    /// The connection, or the result of the attempt to connect that is in flight.
+    /// The connection. If there is none, waits for an attempt to connect.
     async fn get(self: &Arc<Self>) -> Outcome {
-        // An attempt is lost with its runtime. The second one runs on the current runtime.
+        // If the runtime of the attempt ends, another attempt starts on the current runtime.
         for _ in 0..2 {
             let mut outcome = match self.connection_or_attempt()? {
                 Ok(current) => return Ok(current),
@@ -183,7 +182,7 @@ impl SharedConnection {
         };
         let (sender, outcome) = watch::channel(None);
         *slot = Slot::Connecting { since: Instant::now(), outcome: outcome.clone() };
-        // In a task, because callers may wait for less time than connecting takes.
+        // In a task, because it continues if the caller stops waiting.
         let this = Arc::clone(self);
         runtime.spawn(async move { this.attempt(pause, &sender).await });
         Ok(Err(outcome))
@@ -216,7 +215,7 @@ impl SharedConnection {
     }
 }
 
-/// The task that connects panicked, or its runtime ended.
+/// The task that connected panicked, or its runtime ended.
 fn lost() -> Failure {
     Failure::new("connecting was interrupted; check that the runtime has its IO driver enabled")
 }

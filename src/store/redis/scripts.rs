@@ -1,7 +1,7 @@
 //! The scripts that make an operation one atomic step, and their answers.
 //!
-//! An entry is a hash with the fields `g` (generation) and `v` (value). A lease is a string with its
-//! owner, which expires. The scripts need Redis 5 or later, since they write after `TIME`.
+//! An entry is a hash with the fields `g` (generation) and `v` (value). A lease is a string that holds its
+//! owner. Both expire. The scripts need Redis 5 or later, because they write after `TIME`.
 
 use std::{sync::LazyLock, time::Duration};
 
@@ -14,8 +14,8 @@ use crate::store::traits::{EntryId, Lease, LeaseOwner, StoredEntry};
 /// Maximum length of a value in bytes. A sealed entry has about half of it.
 const MAX_VALUE_BYTES: usize = 512 * 1024;
 
-/// Reads the entry at `KEYS[1]`. A key that is not an entry is an error, and never a missing entry.
-/// Numbers are exact up to 2^53.
+/// Reads the entry at `KEYS[1]`. A key that is not an entry is an error. Numbers in Lua are exact up to
+/// 2^53.
 const READ: &str = r"
 local function entry()
   local length = redis.call('HSTRLEN', KEYS[1], 'v')
@@ -36,7 +36,7 @@ if not found then return redis.error_reply('NOTANENTRY the key is not an entry')
 static READ_SCRIPT: LazyLock<Script> =
     LazyLock::new(|| Script::new(0, format!("{READ}\nreturn found")));
 
-/// A lease of the same owner is granted again, so that the command can be repeated.
+/// A lease of the same owner is granted again, so that the operation can be repeated.
 static LEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         1,
@@ -45,7 +45,7 @@ static LEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
             r"
 local holder = redis.call('GET', KEYS[2])
 local remaining = redis.call('PTTL', KEYS[2])
--- A lease without an end is not ours, and would never end.
+-- A lease without an expiry is not ours, and would never end.
 if holder and holder ~= ARGV[2] and remaining >= 0 then
   if not string.match(holder, '^%x+$') or #holder ~= 32 then
     return redis.error_reply('NOTANENTRY the key is not a lease')
@@ -86,8 +86,8 @@ return redis.call('DEL', KEYS[1])
     )
 });
 
-/// The announcement is in the same step, so that it is not lost with the writer. A user without the
-/// permission to announce can write.
+/// Writes and announces in one step, so that no announcement is lost if the writer dies. A user without
+/// the permission to announce can write.
 static WRITE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         4,
@@ -119,7 +119,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(prefix: &str, database: i64) -> Self {
-        // Channels are shared by the databases of a server.
+        // A channel belongs to all databases of a server.
         let channel = format!("{prefix}:announcements:{database}").into();
         Self { prefix: prefix.into(), channel }
     }
@@ -128,7 +128,7 @@ impl Names {
         &self.prefix
     }
 
-    /// In braces, so that a proxy in front of a cluster keeps both keys of an entry together.
+    /// The braces make a proxy in front of a cluster keep both keys of an entry on one node.
     fn entry(&self, id: EntryId) -> String {
         format!("{}:{{{id}}}", self.prefix)
     }
@@ -175,7 +175,7 @@ fn text(owner: LeaseOwner) -> String {
     format!("{:032x}", owner.0)
 }
 
-/// Redis refuses an expiry of zero, and one that overflows.
+/// Redis refuses an expiry of zero, and one that overflows its integers.
 fn millis(duration: Duration) -> u64 {
     const MAX: Duration = crate::limits::MAX_LIFETIME;
     u64::try_from(duration.min(MAX).as_millis()).unwrap_or(u64::MAX).max(1)
@@ -185,7 +185,7 @@ fn announcement_head(id: EntryId, generation: u64) -> Vec<u8> {
     [&id.as_bytes()[..], &generation.to_be_bytes()].concat()
 }
 
-/// The entry in an announcement. `None`: it is not one.
+/// The entry in an announcement. `None`: the message is not an announcement.
 pub(super) fn announced(message: &[u8]) -> Option<(EntryId, StoredEntry)> {
     let (id, rest) = message.split_first_chunk()?;
     let (generation, value) = rest.split_first_chunk()?;
