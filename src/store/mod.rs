@@ -119,6 +119,8 @@
 //! Processes compare times by their wall clocks, which may differ by
 //! [`clock_skew`](SharedBuilder::clock_skew). A token of a host whose clock is further ahead is not used,
 //! with a [warning](crate::event::EventKind::SharedTokenFromFuture). Leases and generations depend on the clock of the store only.
+//! The time of a generation also replaces a time in the budget of rejections that is further ahead, so that
+//! such a host does not delay the next acquisition of the fleet.
 
 mod announcements;
 mod entry;

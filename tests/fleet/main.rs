@@ -5,6 +5,7 @@ mod support;
 mod acquisitions;
 mod announcements;
 mod attempts;
+mod clocks;
 mod entries;
 mod failures;
 mod keys;
