@@ -10,6 +10,7 @@ mod entries;
 mod failures;
 mod keys;
 mod leaders;
+mod older_tokens;
 mod rejections;
 mod settings;
 mod simulation;
