@@ -70,6 +70,9 @@ pub struct AcquireContext {
     /// The token that the cache had, if it has expired or was discarded.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) discarded: Option<Token>,
+    /// The last tokens that APIs rejected, also those before the cached one.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) recently_rejected: Vec<Token>,
     /// [`end_cooldown`](crate::TokenCache::end_cooldown) was called since the last acquisition.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) ends_cooldown: bool,
@@ -112,6 +115,7 @@ impl AcquireContext {
             current: None,
             issued_after: None,
             discarded: None,
+            recently_rejected: Vec::new(),
             ends_cooldown: false,
             is_budgeted: reason.is_early(),
             timing: Timing::default(),

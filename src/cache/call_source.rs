@@ -43,6 +43,7 @@ pub(super) async fn call_source(
         rejected: plan.rejected.clone(),
         current: plan.current.clone(),
         discarded: plan.discarded.clone(),
+        recently_rejected: plan.recently_rejected.clone(),
         issued_after: plan.issued_after,
         ends_cooldown: plan.ends_cooldown,
         is_budgeted: plan.is_budgeted,

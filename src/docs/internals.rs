@@ -149,5 +149,7 @@
 //!    nothing about stores.
 //! 4. The schedule and the backoff are in `timing`, so that a fleet follows the rules of a cache. An entry
 //!    has their state with times on the wall clock.
-//! 5. A cache follows the cooldown of the fleet (`FleetCooldown` in an error), instead of doubling its own
+//! 5. An older token is no answer: its generation is lower, and it was issued earlier. A token without a
+//!    generation, which was acquired without the store, is compared by the time of its issue.
+//! 6. A cache follows the cooldown of the fleet (`FleetCooldown` in an error), instead of doubling its own
 //!    on top of it.

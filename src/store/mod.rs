@@ -63,7 +63,8 @@
 //! * **The others wait** for the announcement of the result, or poll for it. They wait no longer than
 //!   for their own acquisitions.
 //! * **The refresh has one time for all.** The process that acquires draws it. Others refresh up to 5 s
-//!   later, so that the next token usually arrives before they ask.
+//!   later, so that the next token usually arrives before they ask. If the server returns the same token
+//!   again, they take its new refresh time.
 //! * **A process that was stopped does not overwrite a newer token.** The time of its lease, on the
 //!   store's clock, is the generation of the entry that it writes.
 //! * **Other processes take an announced token at once.** On some servers each new token ends the
@@ -76,7 +77,9 @@
 //! the [budget of rejections](crate::cache::TokenCacheBuilder::rejection_interval). The entry has a
 //! budget too, so that an API that always answers 401 costs a fleet as many token requests as one
 //! process: six in ten minutes. A token that an API rejected stays in use in other processes until a
-//! newer one arrives.
+//! newer one arrives. While the budget of the fleet is used up, a process whose requests are answered 401
+//! asks the store again after pauses of 1 s to 10 s, which does not count towards its own budget. A token
+//! is not used if the process has a later one, or has rejected it recently.
 //!
 //! The cooldown after a failed acquisition, and a `Retry-After`, hold for the fleet. Only the names of an
 //! error cross processes, and no text. Failures of one process, such as an unreadable secret, stay in
@@ -117,6 +120,8 @@
 //! Processes compare times by their wall clocks, which may differ by
 //! [`clock_skew`](SharedBuilder::clock_skew). A token of a host whose clock is further ahead is not used,
 //! with a [warning](crate::event::EventKind::SharedTokenFromFuture). Leases and generations depend on the clock of the store only.
+//! The time of a generation also replaces a time in the budget of rejections that is further ahead, so that
+//! such a host does not delay the next acquisition of the fleet.
 
 mod announcements;
 mod entry;

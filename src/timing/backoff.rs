@@ -112,6 +112,9 @@ const BURST: u32 = 3;
 /// The budget is full again after this time without a rejection. The cache also refills it when a
 /// token reaches its scheduled refresh unrejected.
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
+/// The pause after the budget of a fleet was found used up, and its maximum. Another process may acquire
+/// a token in the meantime, and not announce it.
+const UNCHANGED_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 /// The rejection budget: the acquisitions that rejections and forced refreshes may start.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +127,9 @@ pub(crate) struct RejectionBudget {
     pub(crate) previous_at: Option<Instant>,
     /// The last rejection or forced refresh, also if it started no acquisition.
     pub(crate) last_rejection_at: Option<Instant>,
+    /// How many acquisitions in a row found the budget of a fleet used up, and the end of the pause after
+    /// them.
+    pub(crate) unchanged: Option<(u32, Instant)>,
 }
 
 impl RejectionBudget {
@@ -137,11 +143,11 @@ impl RejectionBudget {
 
     /// How long until the budget allows an acquisition.
     pub(crate) fn wait(&self, now: Instant, settings: &BackoffSettings) -> Duration {
-        let (Some(later), Some(last_at)) = (self.taken.checked_sub(BURST), self.last_at) else {
-            return Duration::ZERO;
-        };
         let (first, max) = settings.rejection_interval;
-        (last_at + doubled(first, later, max)).saturating_duration_since(now)
+        let later = self.taken.checked_sub(BURST);
+        let next_at = self.last_at.zip(later).map(|(at, later)| at + doubled(first, later, max));
+        let next_at = next_at.max(self.unchanged.map(|(_, until)| until));
+        next_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 
     /// Takes one acquisition, which starts now or is postponed.
@@ -155,6 +161,14 @@ impl RejectionBudget {
     pub(crate) fn refund(&mut self) {
         self.taken = self.taken.saturating_sub(1);
         self.last_at = self.previous_at;
+    }
+
+    /// Returns the last acquisition, which sent no token request: the budget of the fleet is used up.
+    pub(crate) fn refund_unchanged(&mut self, now: Instant) {
+        self.refund();
+        let (before, (first, max)) =
+            (self.unchanged.map_or(0, |(times, _)| times), UNCHANGED_PAUSE);
+        self.unchanged = Some((before.saturating_add(1), now + doubled(first, before, max)));
     }
 
     /// The last acquisition, which was postponed or failed, starts now. It is not counted again.

@@ -2,7 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
-use tower_oauth2_client_credentials::{Token, TokenCache, store::MemoryFault};
+use tokio::time::Instant;
+use tower_oauth2_client_credentials::{
+    Token, TokenCache,
+    event::{Event, EventKind, RejectionAction},
+    store::MemoryFault,
+};
 
 use crate::support::*;
 
@@ -85,6 +90,63 @@ async fn a_token_of_another_process_does_not_count_as_an_acquisition() {
         assert_eq!(replacement.secret(), newer);
         assert_eq!(fleet.server.count(), number);
     }
+}
+
+/// Without announcements, the store is asked on a 401, although it was asked for nothing before.
+#[tokio::test(start_paused = true)]
+async fn a_token_of_the_store_is_found_after_the_budget_of_the_fleet_was_used_up() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    fleet.store.set_silent(true);
+    let (one, other) = (fleet.process(), fleet.process());
+    let mut token = one.get().await.unwrap();
+    for _ in 0..3 {
+        fleet.server.revoke(&token);
+        token = one.replacement(&token).await.unwrap();
+    }
+    gets(&other, "t4").await;
+    fleet.server.revoke(&token);
+    let from = Instant::now();
+    while from.elapsed() < secs(50.0) {
+        assert!(other.replacement(&token).await.is_none());
+        pass(10.0).await;
+    }
+    pass(11.0).await;
+    assert_eq!(one.replacement(&token).await.unwrap().secret(), "t5");
+    pass(10.0).await;
+    assert!(request(&other, &fleet.server).await);
+    assert_eq!((other.peek().unwrap().secret(), fleet.server.count()), ("t5", 5));
+}
+
+/// A process that keeps its token asks the store with pauses, and says once that the budget is used up.
+#[tokio::test(start_paused = true)]
+async fn the_store_is_asked_with_pauses_while_the_budget_of_the_fleet_is_used_up() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let mut token = fleet.process().get().await.unwrap();
+    for _ in 0..3 {
+        token = rejected_by(&fleet.process(), &token).await.unwrap();
+    }
+    let (kept, exhausted) = (Arc::new(Mutex::new(0)), Arc::new(Mutex::new(0)));
+    let process = fleet.process_with({
+        let (kept, exhausted) = (Arc::clone(&kept), Arc::clone(&exhausted));
+        move |builder| {
+            builder.observer(move |event: &Event| match event.kind() {
+                EventKind::Kept { .. } => *kept.lock().unwrap() += 1,
+                EventKind::Rejected { action: RejectionAction::BudgetExhausted { .. }, .. } => {
+                    *exhausted.lock().unwrap() += 1
+                }
+                _ => {}
+            })
+        }
+    });
+    gets(&process, "t4").await;
+    let from = Instant::now();
+    while from.elapsed() < secs(55.0) {
+        assert!(process.replacement(&token).await.is_none());
+        pass(0.1).await;
+    }
+    // After 0, 1, 3, 7, 15, 25, 35 and 45 s.
+    assert_eq!((*kept.lock().unwrap(), *exhausted.lock().unwrap()), (8, 1));
+    assert_eq!(fleet.server.count(), 4);
 }
 
 /// A process keeps its token while the budget of the fleet is used up, and takes the next one.

@@ -70,14 +70,18 @@ impl State {
         let left = self.leave_cooldown(now);
         self.rejection_pending = false;
         let plan = &acquisition.plan;
-        if plan.is_budgeted
-            && from == ResultOrigin::Store
-            && plan.rejected.as_ref().is_none_or(|rejected| !rejected.same_secret(&token))
-        {
-            // No token request was sent.
-            self.backoff.budget.refund();
-        }
         let kept = is_kept(&token);
+        if plan.is_budgeted && kept {
+            self.backoff.budget.refund_unchanged(now);
+        } else if plan.is_budgeted {
+            self.too_soon_reported = false;
+            if from == ResultOrigin::Store
+                && plan.rejected.as_ref().is_none_or(|rejected| !rejected.same_secret(&token))
+            {
+                // No token request was sent.
+                self.backoff.budget.refund();
+            }
+        }
         let unused = unused(acquisition, &token, now);
         let started = acquisition.plan.starts_at;
         let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, is_same } =

@@ -102,6 +102,7 @@ impl State {
         if !is_same {
             self.held_rejected = false;
             self.refills_budget = true;
+            self.backoff.budget.unchanged = None;
         }
         self.held = Some(snapshot);
         self.has_had_token = true;

@@ -74,9 +74,12 @@ impl StoredToken {
         Some(now.until(self.issued_at)).filter(|by| *by > skew)
     }
 
-    /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ.
+    /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ. At most
+    /// half of the lifetime is allowed for it, so that tokens of a few seconds are shared too.
     pub(crate) fn for_cache(&self, generation: u64, skew: Duration, now: BothClocks) -> Token {
         let left = now.until(self.expires_at).min(MAX_LIFETIME);
+        let lifetime = Duration::from_millis(self.expires_at.saturating_sub(self.issued_at));
+        let skew = skew.min(lifetime / 2);
         let token = match self.issued_at(now) {
             Some(issued_at) => self.token.clone().with_issued_at(issued_at),
             // The machine started after the token was issued, and cannot express the time.

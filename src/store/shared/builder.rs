@@ -119,7 +119,7 @@ impl<S: TokenSource> SharedBuilder<S> {
     }
 
     /// By how much the clocks of two hosts may differ. A token of another process is not used in the
-    /// last part of its lifetime that is as long. Default: 5 s.
+    /// last part of its lifetime that is as long, which is at most half of the lifetime. Default: 5 s.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self

@@ -156,23 +156,26 @@ impl Entry {
     fn open(&self, core: &Core, entry: Option<StoredEntry>) -> Content {
         let Some(entry) = entry else { return Ok(self.latest.borrow().clone()) };
         let decoded = self.decode(core, &entry)?;
-        let latest = self.latest.borrow().as_ref().map(|latest| latest.generation);
-        // Another one may have a lower generation, if the store lost its entries and its clock was set back.
-        if latest != Some(decoded.generation) {
-            self.accept(core, &decoded);
+        let latest = self.latest.borrow().clone();
+        if latest.as_ref().is_some_and(|latest| latest.generation == decoded.generation) {
+            // Its times were corrected when it arrived.
+            return Ok(latest);
         }
+        // It may have a lower generation, if the store lost its entries and its clock was set back.
+        self.accept(core, &decoded);
         Ok(Some(decoded))
     }
 
     fn decode(&self, core: &Core, entry: &StoredEntry) -> Result<Arc<DecodedEntry>, Unreadable> {
         let unreadable = |why| Unreadable { id: self.id, why };
-        let latest = BothClocks::now(&core.settings.clock).wall.saturating_add(millis(MAX_AHEAD));
-        if entry.generation > latest {
+        let now = BothClocks::now(&core.settings.clock);
+        if entry.generation > now.wall.saturating_add(millis(MAX_AHEAD)) {
             return Err(unreadable(Some(OpenError::FromFuture)));
         }
         let opened = core.settings.sealing.open(self.id, entry.generation, &entry.value);
         let content = opened.map_err(|why| unreadable(Some(why)))?;
-        let document = Document::decode(&content).ok_or_else(|| unreadable(None))?;
+        let mut document = Document::decode(&content).ok_or_else(|| unreadable(None))?;
+        document.budget.correct(entry.generation, core.settings.clock_skew, now);
         Ok(Arc::new(DecodedEntry { generation: entry.generation, document }))
     }
 
