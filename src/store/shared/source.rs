@@ -142,6 +142,7 @@ fn answer(
 
 impl<S: TokenSource> TokenSource for Shared<S> {
     async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
+        self.source.prepare(&context).await?;
         // Again for each acquisition, because a certificate may have been replaced.
         let entry = self.current.entry(&self.source.sharing())?;
         let mut failed = None;
@@ -158,6 +159,10 @@ impl<S: TokenSource> TokenSource for Shared<S> {
                 fallback::acquire(&*self.source, &self.current.core, context, why).await
             }
         }
+    }
+
+    async fn prepare(&self, context: &AcquireContext) -> Result<(), Error> {
+        self.source.prepare(context).await
     }
 
     fn name(&self) -> String {
