@@ -142,8 +142,8 @@ impl fmt::Debug for AcquireContext {
 /// [`ClientCredentials`](crate::ClientCredentials) is a source. A closure is one, and so is an
 /// [`Arc`] of a source. A decorator, such
 /// as a shared store or a counter, is a source around another source; it passes
-/// [`attach`](Self::attach), [`name`](Self::name), [`sharing`](Self::sharing) and
-/// [`adopt`](Self::adopt) on.
+/// [`attach`](Self::attach), [`name`](Self::name), [`prepare`](Self::prepare),
+/// [`sharing`](Self::sharing) and [`adopt`](Self::adopt) on.
 ///
 /// A source need not cache tokens: [`TokenCache`](crate::TokenCache) decides when to acquire, and runs
 /// one acquisition at a time. A source that keeps tokens must not return
@@ -181,6 +181,17 @@ pub trait TokenSource: Send + Sync + 'static {
     /// kind [`Source`](crate::ErrorKind::Source).
     fn acquire(&self, context: AcquireContext)
     -> impl Future<Output = Result<Token, Error>> + Send;
+
+    /// Reads a file that [`sharing`](Self::sharing) depends on and that was missing before, such as a
+    /// certificate. A shared store calls it before each acquisition. The default does nothing.
+    /// A decorator passes it on.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] of any kind if the file is still missing. It is the result of the acquisition.
+    fn prepare(&self, _: &AcquireContext) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// The name of the OAuth client, for logs and metrics. Default: `oauth`.
     ///
@@ -343,6 +354,10 @@ impl<S: TokenSource> TokenSource for Arc<S> {
         context: AcquireContext,
     ) -> impl Future<Output = Result<Token, Error>> + Send {
         (**self).acquire(context)
+    }
+
+    fn prepare(&self, context: &AcquireContext) -> impl Future<Output = Result<(), Error>> + Send {
+        (**self).prepare(context)
     }
 
     fn name(&self) -> String {

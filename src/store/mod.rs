@@ -59,9 +59,12 @@
 //! # One acquisition for each life of a token
 //!
 //! * **A lease elects the process that acquires.** It lasts 5 s, and is renewed while the acquisition
-//!   runs. A process that dies delays the others by one lease at most.
-//! * **The others wait** for the announcement of the result, or poll for it. They wait no longer than
-//!   for their own acquisitions.
+//!   runs. A process that dies delays the others by one lease at most. It is renewed for 40 % of
+//!   [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout) at most, 10 s by
+//!   default. Then another process takes over, since the first one may have no network.
+//! * **The others wait** for the announcement of the result, or poll for it. They wait for 50 % to 60 %
+//!   of their own `acquisition_timeout`. Then they acquire for themselves, or after a rejection
+//!   return the 401.
 //! * **The refresh has one time for all.** The process that acquires draws it. Others refresh up to 5 s
 //!   later, so that the next token usually arrives before they ask. If the server returns the same token
 //!   again, they take its new refresh time.
@@ -94,7 +97,8 @@
 //! slow, full or read-only, each process acquires for itself, with its own cooldown. There is one
 //! [event](crate::event::EventKind::SharingStopped) when sharing stops, and
 //! [one](crate::event::EventKind::SharingResumed) when it resumes. Sources with clones of one
-//! [`SharedStore`] report it once for all of them. Sharing resumes by itself. If the store fails when
+//! [`SharedStore`] report it once for all of them. Sharing resumes by itself. A process that waits for
+//! another one when the store fails asks again until the lease would end. If the store fails when
 //! the refresh of the common token is due, each process draws its own time in the rest of the token's
 //! life, so that the authorization server sees no herd.
 //!

@@ -160,9 +160,10 @@ pub(crate) trait ErasedStore: Send + Sync {
     fn subscribe(&self, announcements: Announcements);
 }
 
+/// The methods of the store are called when the future is polled, where a panic is caught.
 impl<S: Store> ErasedStore for S {
     fn read(&self, id: EntryId) -> BoxFuture<'_, Result<Option<StoredEntry>, StoreError>> {
-        Box::pin(Store::read(self, id))
+        Box::pin(async move { Store::read(self, id).await })
     }
 
     fn lease(
@@ -171,7 +172,7 @@ impl<S: Store> ErasedStore for S {
         owner: LeaseOwner,
         duration: Duration,
     ) -> BoxFuture<'_, Result<Lease, StoreError>> {
-        Box::pin(Store::lease(self, id, owner, duration))
+        Box::pin(async move { Store::lease(self, id, owner, duration).await })
     }
 
     fn renew(
@@ -180,11 +181,11 @@ impl<S: Store> ErasedStore for S {
         owner: LeaseOwner,
         duration: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(Store::renew(self, id, owner, duration))
+        Box::pin(async move { Store::renew(self, id, owner, duration).await })
     }
 
     fn release(&self, id: EntryId, owner: LeaseOwner) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(Store::release(self, id, owner))
+        Box::pin(async move { Store::release(self, id, owner).await })
     }
 
     fn write(
@@ -193,7 +194,7 @@ impl<S: Store> ErasedStore for S {
         entry: StoredEntry,
         keep: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(Store::write(self, id, entry, keep))
+        Box::pin(async move { Store::write(self, id, entry, keep).await })
     }
 
     fn subscribe(&self, announcements: Announcements) {

@@ -110,7 +110,7 @@ async fn a_wait_for_another_process_does_not_move_the_refresh() {
     pass(0.05).await;
     dead.stop();
     let process = fleet
-        .process_with(|builder| builder.acquisition_timeout(secs(90.0)).wait_timeout(secs(90.0)));
+        .process_with(|builder| builder.acquisition_timeout(secs(150.0)).wait_timeout(secs(150.0)));
     gets(&process, "t2").await;
     // Three times the wait would be the whole lifetime, of which the lead is 60 % at most: 120 s before
     // the expiry, after 60 s. It is 30 s to 60 s.

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 #[cfg(feature = "jwt")]
 use tower_oauth2_client_credentials::jose::{SigningAlgorithm, SigningKey};
-#[cfg(feature = "hyper-transport")]
-use tower_oauth2_client_credentials::transport::{ChainAndKey, ClientIdentity};
 use tower_oauth2_client_credentials::{
     ClientCredentials, Error, ErrorKind, Token, TokenCache,
     client_auth::Secret,
@@ -14,6 +12,11 @@ use tower_oauth2_client_credentials::{
     source::AcquireContext,
     store::{MemoryStore, Shared, SharedBuilder},
     testing::AuthorizationServer,
+};
+#[cfg(feature = "hyper-transport")]
+use tower_oauth2_client_credentials::{
+    config::ClientCredentialsConfig,
+    transport::{ChainAndKey, ClientIdentity},
 };
 
 use crate::support::*;
@@ -206,4 +209,44 @@ async fn clients_with_different_tokens_have_different_entries() {
         cache.get().await.unwrap();
         assert_eq!(store.entry_ids().len(), number + 1);
     }
+}
+
+/// The name of the entry has the certificate's thumbprint, which is not known when the processes start.
+#[cfg(feature = "hyper-transport")]
+#[tokio::test(start_paused = true)]
+async fn processes_share_a_token_although_their_certificate_is_created_later() {
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let file = |name| std::env::temp_dir().join(format!("toacc-{}-{name}", std::process::id()));
+    let (chain, private_key) = (file("fleet.crt"), file("fleet.key"));
+    let process = || {
+        let config = ClientCredentialsConfig::from_vars(
+            "IDP_",
+            [
+                ("IDP_TOKEN_URL", "https://idp.test/token"),
+                ("IDP_CLIENT_ID", "me"),
+                ("IDP_AUTH_METHOD", "tls_client_auth"),
+                ("IDP_CLIENT_CERTIFICATE_FILE", chain.to_str().unwrap()),
+                ("IDP_CLIENT_KEY_FILE", private_key.to_str().unwrap()),
+            ],
+        );
+        let client = config.source_builder().unwrap().transport(idp.service());
+        let shared = Shared::builder(client.build().unwrap(), store.clone()).sealed_with([key(1)]);
+        TokenCache::new(shared.build().unwrap())
+    };
+    let (one, other) = (process(), process());
+    for process in [&one, &other] {
+        assert_eq!(process.get().await.unwrap_err().kind(), ErrorKind::Credentials);
+        process.end_cooldown();
+    }
+    // Without a certificate it is not known which entry to ask for.
+    assert_eq!((store.operations(), idp.token_requests()), (0, 0));
+    let certified = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+    std::fs::write(&chain, certified.cert.pem()).unwrap();
+    std::fs::write(&private_key, certified.signing_key.serialize_pem()).unwrap();
+    let tokens = [one.get().await, other.get().await];
+    for path in [chain, private_key] {
+        std::fs::remove_file(path).unwrap();
+    }
+    let [one, other] = tokens.map(|token| token.unwrap().secret().to_owned());
+    assert_eq!((one, idp.token_requests()), (other, 1));
 }

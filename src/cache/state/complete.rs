@@ -87,7 +87,7 @@ impl State {
         let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
             self.new_snapshot(token, started, now, draw, settings);
         self.has_had_token = true;
-        let took = now.saturating_duration_since(started);
+        let took = duration(&snapshot.token, started, now);
         let is_expired = snapshot.expired_on_arrival;
         self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
         let keeps_offered = acquisition.overtaken && self.keeps_offered(&snapshot, now);
@@ -151,12 +151,18 @@ impl State {
 /// The event of a token that arrived and is not cached.
 fn unused(acquisition: &Acquisition, token: &Token, now: Instant) -> EventKind {
     let Plan { reason, starts_at, .. } = acquisition.plan;
-    let took = now.saturating_duration_since(starts_at);
+    let took = duration(token, starts_at, now);
     if is_kept(token) {
         EventKind::Kept { reason, took }
     } else {
         EventKind::Discarded { reason, from: origin(token), took }
     }
+}
+
+/// How long an acquisition took. If the process waited for another one before, that is not counted.
+fn duration(token: &Token, started: Instant, now: Instant) -> Duration {
+    let took = token.store_deadlines().filter(|terms| !terms.is_kept).and_then(|terms| terms.took);
+    took.unwrap_or_else(|| now.saturating_duration_since(started))
 }
 
 fn is_kept(token: &Token) -> bool {

@@ -126,7 +126,8 @@ impl<S: TokenSource> SharedBuilder<S> {
     }
 
     /// How long a process that stopped delays the others. A process that acquires a token renews its
-    /// lease each third of this time. At least 1 s. Default: 5 s.
+    /// lease each third of this time, for 40 % of its `acquisition_timeout` at most. At least 1 s.
+    /// Default: 5 s.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self

@@ -1,6 +1,13 @@
 //! The parts of a [`Shared`](super::Shared) that do not depend on the type of its source.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -66,8 +73,15 @@ impl Core {
     }
 
     /// The caches of this process. Cloned, since a cache that is called may run any code.
-    pub(super) fn caches(&self) -> Vec<CacheHandle> {
+    fn caches(&self) -> Vec<CacheHandle> {
         lock(&self.caches).iter().filter(|it| !it.is_closed()).cloned().collect()
+    }
+
+    /// The caches of this process but the one with this name.
+    pub(super) fn caches_except(&self, client: Option<&Arc<str>>) -> Vec<CacheHandle> {
+        let mut caches = self.caches();
+        caches.retain(|cache| cache.observer(client).is_some());
+        caches
     }
 
     /// Whether the source has this entry now: it has another one after its certificate was replaced.
@@ -91,7 +105,7 @@ impl Core {
         running: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Unavailable> {
         let started = Instant::now();
-        let result = tokio::time::timeout(bound, running).await;
+        let result = tokio::time::timeout(bound, contained(running)).await;
         let outcome = match &result {
             Ok(Ok(_)) => StoreOutcome::Success,
             Ok(Err(_)) => StoreOutcome::Failure,
@@ -119,6 +133,8 @@ impl Core {
     pub(super) fn stopped(&self, context: &AcquireContext, why: Unavailable) {
         match why {
             Unavailable::Unreadable(unreadable) => self.unreadable(Some(context), unreadable),
+            // The store works.
+            Unavailable::NoResult => {}
             why => {
                 let is_change = self.health.is_without_store.set(true);
                 let is_reported = self.store_health.stop(is_change);
@@ -183,6 +199,18 @@ impl Core {
         let others = caches.iter().filter_map(|cache| cache.observer(client));
         context.map(|context| context.observer.clone()).into_iter().chain(others).collect()
     }
+}
+
+/// A panic of the store is an error of it, as any other.
+async fn contained<T>(
+    running: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut running = pin!(running);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(StoreError::new("it panicked; fix the store"))))
+    })
+    .await
 }
 
 impl Drop for Core {

@@ -29,6 +29,8 @@ pub(super) enum Unavailable {
     Unreadable(Unreadable),
     /// Other processes had the lease one after the other, and stored nothing.
     NothingStored,
+    /// Other processes have the lease, and this one would have no time left for an attempt.
+    NoResult,
 }
 
 impl Unreadable {
@@ -53,6 +55,10 @@ impl Unavailable {
             )),
             Self::NothingStored => {
                 failed(FAILED).with_detail("it keeps no entry; check its memory and permissions")
+            }
+            Self::NoResult => {
+                failed("another process acquires the shared token, and takes too long")
+                    .with_detail("its log has the cause")
             }
             Self::Unreadable(unreadable) => unreadable.error(),
         }

@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -15,6 +16,7 @@ use super::{
     current::CurrentEntry,
     entry::{DecodedEntry, Entry, Grant},
     lease_guard::LeaseGuard,
+    wait::lease_limit,
 };
 use crate::{
     error::{Error, Problem},
@@ -27,7 +29,7 @@ use crate::{
 pub(super) struct Leader<'a, S> {
     pub(super) source: &'a S,
     pub(super) current: &'a CurrentEntry,
-    pub(super) entry: &'a Entry,
+    pub(super) entry: &'a Arc<Entry>,
     pub(super) context: &'a AcquireContext,
     pub(super) guard: LeaseGuard,
     /// The generation of the lease.
@@ -57,7 +59,8 @@ impl<S: TokenSource> Leader<'_, S> {
             self.remember_rejection(&unchanged, now).await;
             return Ok(Ok(unchanged));
         }
-        self.document.budget = StoredBudget::new(&self.budget_after(now), now);
+        let budget = StoredBudget::new(&self.budget_after(now), now);
+        let budget_before = std::mem::replace(&mut self.document.budget, budget);
         let called_at = Instant::now();
         let Called { acquired, is_lease_lost, is_cut_short } = self.call_source().await;
         if self.current.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
@@ -66,15 +69,14 @@ impl<S: TokenSource> Leader<'_, S> {
         }
         match acquired {
             Ok(token) => Ok(self.succeed(token, called_at).await),
-            Err(error) if is_cut_short => {
-                if self.context.is_budgeted {
-                    // The budget counts the request.
-                    let _is_written = self.write(self.now()).await;
-                }
+            Err(error) if is_cut_short => Ok(self.fail_locally(error).await),
+            Err(error) if is_lease_lost => Err(FailedWithoutLease(error)),
+            Err(error) if StoredFailure::is_shared(&error) => Ok(self.fail(error).await),
+            Err(error) => {
+                // No token request was sent.
+                self.document.budget = budget_before;
                 Ok(self.fail_locally(error).await)
             }
-            Err(error) if is_lease_lost => Err(FailedWithoutLease(error)),
-            Err(error) => Ok(self.fail(error).await),
         }
     }
 
@@ -86,8 +88,8 @@ impl<S: TokenSource> Leader<'_, S> {
         BothClocks::now(&self.core().settings.clock)
     }
 
-    /// Calls the source, and renews the lease until it has a result. If the lease is lost, the source
-    /// makes no further attempt, since another process acquires.
+    /// Calls the source, and renews the lease in the meantime. If the lease is lost, the source makes no
+    /// further attempt, since another process acquires.
     async fn call_source(&self) -> Called {
         let mut context = self.context.clone();
         let settings = &self.core().settings;
@@ -96,7 +98,7 @@ impl<S: TokenSource> Leader<'_, S> {
         let last_attempt = LastAttempt::default();
         context.last_attempt = last_attempt.clone();
         let mut acquiring = pin!(self.source.acquire(context));
-        let mut renewing = pin!(self.guard.renew_until_lost());
+        let mut renewing = pin!(self.guard.renew_until_lost(lease_limit(self.context.deadline)));
         let acquired = poll_fn(|cx| match acquiring.as_mut().poll(cx) {
             Poll::Ready(acquired) => Poll::Ready(acquired),
             Poll::Pending => {
@@ -165,6 +167,7 @@ impl<S: TokenSource> Leader<'_, S> {
         });
         if deadlines.expires_at <= now.instant {
             // Of no use to others.
+            self.leave_unchanged();
             return Ok(token);
         }
         let mut stored = StoredToken::new(&token, issued_at, &deadlines, now);
@@ -251,47 +254,71 @@ impl<S: TokenSource> Leader<'_, S> {
 
     /// Shares the failure of an acquisition whose lease was lost.
     pub(super) async fn share_failure(mut self, error: Error) -> Result<Token, Error> {
+        if !StoredFailure::is_shared(&error) {
+            return self.fail_locally(error).await;
+        }
         let now = self.now();
         self.document.budget = StoredBudget::new(&self.budget_after(now), now);
         self.fail(error).await
     }
 
     async fn fail(mut self, mut error: Error) -> Result<Token, Error> {
-        if StoredFailure::is_shared(&error) {
-            let now = self.now();
-            let before = self.document.failure.as_ref();
-            let backoff = &self.context.timing.backoff;
-            let draw = fastrand::f64();
-            let (process, is_budgeted) = (self.core().process, self.context.is_budgeted);
-            let failure =
-                StoredFailure::new(&error, before, process, is_budgeted, draw, backoff, now);
-            let shared = failure.with_cooldown(error.clone(), draw, backoff, now);
-            self.document.failure = Some(failure);
-            match self.write(now).await {
-                Some(true) => error = shared,
-                // Another process has had the lease since, and its result counts.
-                Some(false) => return self.newer().await.unwrap_or(Err(error)),
-                None => {}
-            }
-            return Err(error);
+        let now = self.now();
+        let before = self.document.failure.as_ref();
+        let backoff = &self.context.timing.backoff;
+        let draw = fastrand::f64();
+        let (process, is_budgeted) = (self.core().process, self.context.is_budgeted);
+        let failure = StoredFailure::new(&error, before, process, is_budgeted, draw, backoff, now);
+        let shared = failure.with_cooldown(error.clone(), draw, backoff, now);
+        self.document.failure = Some(failure);
+        match self.write(now).await {
+            Some(true) => error = shared,
+            // Another process has had the lease since, and its result counts.
+            Some(false) => return self.newer().await.unwrap_or(Err(error)),
+            None => {}
         }
-        self.fail_locally(error).await
+        Err(error)
     }
 
     /// Returns a failure that says nothing about the server, unless another process has acquired a token,
     /// such as one that has lost its own lease.
-    async fn fail_locally(self, error: Error) -> Result<Token, Error> {
-        match self.newer().await {
-            Some(Ok(newer)) => Ok(newer),
-            _ => Err(error),
+    async fn fail_locally(mut self, error: Error) -> Result<Token, Error> {
+        let newest = self.entry.read(self.core(), &self.context.observer).await;
+        let Ok(Ok(newest)) = newest else { return Err(error) };
+        if let Some(newest) = newest {
+            let request = AcquireRequest { core: self.core(), context: self.context };
+            if let Some(Ok(newer)) = request.answer(&newest) {
+                return Ok(newer);
+            }
+            if newest.generation > self.generation {
+                return Err(error);
+            }
+            let Document { token, failure, .. } = newest.document.clone();
+            self.document = Document { token, failure, ..self.document };
         }
+        self.leave_unchanged();
+        Err(error)
+    }
+
+    /// Writes the document without a new token or failure, in the background, before the lease is
+    /// released. Otherwise those who wait would think that the store keeps nothing.
+    fn leave_unchanged(self) {
+        let keep = self.document.keep(&self.context.timing.backoff, self.now());
+        let decoded = DecodedEntry { generation: self.generation, document: self.document };
+        let (core, entry) = (Arc::clone(&self.current.core), Arc::clone(self.entry));
+        let (context, guard) = (self.context.clone(), self.guard);
+        tokio::spawn(async move {
+            // A store that fails is reported by an acquisition that needs it.
+            let _ = entry.write(&core, &context, decoded, keep).await;
+            drop(guard);
+        });
     }
 
     /// Whether the document was written. `None`: the store failed.
     async fn write(&self, now: BothClocks) -> Option<bool> {
         let keep = self.document.keep(&self.context.timing.backoff, now);
         let decoded = DecodedEntry { generation: self.generation, document: self.document.clone() };
-        match self.entry.write(self.core(), &self.context.observer, decoded, keep).await {
+        match self.entry.write(self.core(), self.context, decoded, keep).await {
             Ok(is_newest) => Some(is_newest),
             Err(why) => {
                 self.core().stopped(self.context, why);

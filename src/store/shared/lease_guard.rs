@@ -1,6 +1,8 @@
 //! A lease that is released when it is dropped.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
+
+use tokio::time::Instant;
 
 use super::core::Core;
 use crate::{
@@ -41,12 +43,17 @@ impl LeaseGuard {
         self.is_held = false;
     }
 
-    /// Renews the lease each third of its duration, and completes when it is lost.
-    pub(super) async fn renew_until_lost(&self) {
+    /// Renews the lease each third of its duration, so that it ends at `limit`. Completes if it is lost
+    /// before.
+    pub(super) async fn renew_until_lost(&self, limit: Instant) {
         let Core { store, settings, .. } = &*self.core;
         loop {
             tokio::time::sleep(settings.lease / 3).await;
-            let renewal = store.renew(self.id, self.owner, settings.lease);
+            let left = limit.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return pending().await;
+            }
+            let renewal = store.renew(self.id, self.owner, settings.lease.min(left));
             let renewed = self
                 .core
                 .run(&self.observer, StoreOperation::Renew, settings.store_timeout, renewal)

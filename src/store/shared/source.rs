@@ -2,8 +2,6 @@
 
 use std::{fmt, sync::Arc};
 
-use tokio::time::Instant;
-
 use super::{
     answer::AcquireRequest,
     current::CurrentEntry,
@@ -15,7 +13,7 @@ use super::{
     wait::{Waiting, announcement},
 };
 use crate::{
-    error::{Error, Problem},
+    error::Error,
     event::AcquisitionReason,
     source::{AcquireContext, CacheHandle, Sharing, TokenSource},
     token::Token,
@@ -73,27 +71,16 @@ impl<S: TokenSource> Shared<S> {
         if is_read && let Some(answer) = answer(&request, &entry.read(core, observer).await?)? {
             return Ok(answer);
         }
-        let mut waiting = Waiting::new();
+        let mut waiting = Waiting::new(context.deadline, core.settings.lease);
         loop {
             let guard = match LeaseGuard::new(core, entry.id, observer) {
                 Ok(guard) => guard,
                 Err(error) => return Ok(Err(error)),
             };
-            let granted = entry.lease(core, observer, guard.owner).await;
-            if let Err(Unavailable::Failed(_)) = granted
-                && !is_read
-                && let Ok(content) = entry.read(core, observer).await
-                && let Some(answer) = answer(&request, &content)?
-            {
-                // It is full, or a replica.
-                return Ok(answer);
-            }
-            is_read = true;
-            match granted? {
-                Grant::Granted { generation, content } => {
-                    let answered = answer(&request, &content);
-                    if !matches!(answered, Ok(None)) {
-                        return answered.map(|answer| answer.expect("it is not `None`"));
+            match entry.lease(core, observer, guard.owner).await {
+                Ok(Grant::Granted { generation, content }) => {
+                    if let Some(answer) = answer(&request, &content)? {
+                        return Ok(answer);
                     }
                     let document = content.ok().flatten();
                     let document = document.map(|it| it.document.clone()).unwrap_or_default();
@@ -108,22 +95,36 @@ impl<S: TokenSource> Shared<S> {
                         Ok(acquired) => return Ok(acquired),
                         Err(FailedWithoutLease(error)) => *failed = Some(error),
                     }
+                    continue;
                 }
-                Grant::Held { owner, remaining, content } => {
+                Ok(Grant::Held { owner, remaining, content }) => {
                     guard.forget();
                     if let Some(answer) = answer(&request, &content)? {
                         return Ok(answer);
                     }
                     let generation = content.ok().flatten().map(|it| it.generation);
                     waiting.saw(owner, remaining, generation, core.settings.lease);
-                    if waiting.gives_up() {
-                        return Err(Unavailable::NothingStored);
-                    }
-                    let until = Instant::now() + waiting.next_poll(remaining);
-                    if let Some(answer) = announcement(&request, &mut announced, until).await {
+                }
+                Err(_) if waiting.expects_result() => {}
+                Err(why) => {
+                    if let Unavailable::Failed(_) = why
+                        && !is_read
+                        && let Ok(content) = entry.read(core, observer).await
+                        && let Some(answer) = answer(&request, &content)?
+                    {
+                        // It is full, or a replica.
                         return Ok(answer);
                     }
+                    return Err(why);
                 }
+            }
+            is_read = true;
+            if let Some(why) = waiting.gives_up() {
+                return Err(why);
+            }
+            let until = waiting.next_poll();
+            if let Some(answer) = announcement(&request, &mut announced, until).await {
+                return Ok(answer);
             }
         }
     }
@@ -142,6 +143,7 @@ fn answer(
 
 impl<S: TokenSource> TokenSource for Shared<S> {
     async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
+        self.source.prepare(&context).await?;
         // Again for each acquisition, because a certificate may have been replaced.
         let entry = self.current.entry(&self.source.sharing())?;
         let mut failed = None;
@@ -149,15 +151,21 @@ impl<S: TokenSource> TokenSource for Shared<S> {
             (Ok(result), _) => result,
             (Err(_), Some(error)) => Err(error),
             // The budget of the fleet holds although its entry is lost.
-            (Err(Unavailable::NothingStored), None) if context.is_budgeted => {
+            (Err(why @ (Unavailable::NothingStored | Unavailable::NoResult)), None)
+                if context.is_budgeted =>
+            {
                 let unchanged =
                     AcquireRequest { core: &self.current.core, context: &context }.unchanged();
-                unchanged.ok_or_else(|| Error::of(Problem::AcquisitionTimeout))
+                unchanged.ok_or_else(|| why.into_error())
             }
             (Err(why), None) => {
                 fallback::acquire(&*self.source, &self.current.core, context, why).await
             }
         }
+    }
+
+    async fn prepare(&self, context: &AcquireContext) -> Result<(), Error> {
+        self.source.prepare(context).await
     }
 
     fn name(&self) -> String {
