@@ -273,10 +273,12 @@
 //! | `response_timeout` | 1 s | A script takes less than a millisecond. Longer than callers wait, so that their setting counts. |
 //! | `prefix` | `oauth2-tokens` | An ACL can name it. Ids of entries are hashes, so services may share it. |
 //! | after a failed connection | operations fail at once for 100 ms, doubled up to 2 s (*fixed*) | A Redis that is down is asked rarely, and sharing resumes within seconds. |
+//! | operations in a row without an answer | 3 (*fixed*), then another connection | A caller with a short `store_timeout` would stay on a dead connection. |
 //! | after a failed subscription | the next one after 1 s, doubled up to 30 s, half of it to one and a half at random (*fixed*) | Without announcements, processes poll while they wait. |
 //! | check of a silent subscription | every 15 s (*fixed*) | A lost peer is noticed by then. |
 //! | longest value | 512 KiB (*fixed*) | Twice the longest entry. |
 //! | lock of a file | 2 s (*fixed*) | Its holder needs milliseconds, unless it is stopped. |
+//! | threads of a `FileStore` | 16, one for each entry in use (*fixed*) | A file system that hangs stops no more than that. |
 //!
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
 //! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout

@@ -106,6 +106,7 @@
 //! | … and it works again | | one acquisition for all, from the next refresh of any process on | `sharing_resumes_by_itself` |
 //! | the store takes leases and no entries | without a token it waits for up to two other processes and 5 s | one acquisition for each process | `a_store_that_refuses_entries_fails_no_request` |
 //! | the store evicts or loses entries | is served | the next refresh; a process that starts in between costs another one | `a_store_that_evicts_entries_still_announces_them`, `a_lost_entry_costs_one_token_request` |
+//! | a file of a `FileStore` is truncated or garbled | as if the store were down, for the process that finds it | one acquisition for that process, and one for all; the file is deleted | `a_file_that_is_not_an_entry_is_reported_once_and_replaced`, `a_fleet_recovers_from_a_damaged_file` |
 //! | an entry is sealed by another key, or is garbage | waits for its process's acquisition, and there is a warning | one acquisition for each process; the entry stays | `an_entry_of_another_key_is_not_overwritten_and_reported_once`, `garbage_is_not_used_and_not_overwritten` |
 //! | the process that acquires dies | without a token it waits up to 5 s longer | a second token request | `a_leader_that_dies_costs_one_lease` |
 //! | that process stops, and continues later | as above | as above; its token does not replace the newer one | `a_leader_that_continues_after_its_lease_does_not_overwrite_a_newer_token` |

@@ -157,7 +157,7 @@ async fn a_hundred_cold_operations_share_one_connection() {
         let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
         line.unwrap().parse::<u32>().unwrap()
     };
-    let (store, id, before) = (server.store(), id(), connections());
+    let (before, store, id) = (connections(), server.store(), id());
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..100 {
         let store = store.clone();

@@ -4,25 +4,44 @@ use std::{io, time::Duration};
 
 use super::{
     directory::{Durability, Files, read, remove},
-    record::{EntryRecord, LeaseRecord, millis, now},
+    record::{EntryRecord, LeaseRecord, ParseError, millis, now},
 };
 use crate::store::traits::{Lease, LeaseOwner, StoredEntry};
 
 /// The entry, unless it has expired.
+///
+/// # Errors
+///
+/// Kind `InvalidData`, if the file is not an entry, for instance after a disk error. The file is deleted:
+/// the error is reported once, and the next operation finds no entry. An entry of another version of this
+/// crate is an error too, and stays, because other processes use it.
 pub(super) fn entry(files: &Files) -> io::Result<Option<StoredEntry>> {
-    let Some(content) = read(&files.entry())? else { return Ok(None) };
-    let record = EntryRecord::parse(&content).ok_or_else(|| {
-        let why = format!("{} is not an entry; delete it", files.entry().display());
-        io::Error::new(io::ErrorKind::InvalidData, why)
-    })?;
-    if record.until <= now() {
-        remove(&files.entry())?;
-        return Ok(None);
-    }
-    Ok(Some(record.entry))
+    let path = files.entry();
+    let Some(content) = read(&path)? else { return Ok(None) };
+    let why = match EntryRecord::parse(&content) {
+        Ok(record) if record.until > now() => return Ok(Some(record.entry)),
+        Ok(_expired) => {
+            remove(&path)?;
+            return Ok(None);
+        }
+        Err(ParseError::OtherVersion(version)) => format!(
+            "{} is an entry in format {version}, which this version does not know; update this \
+             process",
+            path.display()
+        ),
+        Err(ParseError::NotAnEntry) => {
+            remove(&path)?;
+            format!(
+                "{} was not an entry, or a part of one, and is deleted; check the disk, and what \
+                 else writes to the directory",
+                path.display()
+            )
+        }
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
-/// The lease that has not ended.
+/// The current lease, and the time until it ends.
 fn current_lease(files: &Files, now: u64) -> io::Result<Option<(LeaseRecord, Duration)>> {
     let content = read(&files.lease())?;
     let lease = content.as_deref().and_then(LeaseRecord::parse);
@@ -78,6 +97,6 @@ fn is_owner(files: &Files, now: u64, owner: LeaseOwner) -> io::Result<bool> {
 
 fn write_lease(files: &Files, owner: LeaseOwner, now: u64, duration: Duration) -> io::Result<()> {
     let content = LeaseRecord::new(owner, now, duration).format();
-    // A lease means nothing after a restart of the machine.
+    // After a power loss, no process has a lease.
     files.replace(&files.lease(), &content, Durability::Unsynced)
 }

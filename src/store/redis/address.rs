@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use http::Uri;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
 
-/// Where a Redis is. `Display` is host and port, or the path of a socket, and never a secret.
+/// The address of a Redis. `Display` shows host and port, or the path of a socket. It shows no secret.
 #[derive(Clone, Debug)]
 pub(super) enum Address {
-    /// An http or https URL of the host: the latter for TLS.
+    /// `uri` is an https URL for TLS, and an http URL otherwise.
     Tcp { uri: Uri, name: String },
     #[cfg(unix)]
     Unix(PathBuf),
@@ -26,20 +26,20 @@ impl fmt::Display for Address {
     }
 }
 
-/// What the URL says.
+/// The parts of the URL.
 pub(super) struct Location {
     pub(super) address: Address,
-    /// User, password, database and protocol.
+    /// The user, password, database and protocol.
     pub(super) login: RedisConnectionInfo,
 }
 
 impl Location {
     /// # Errors
     ///
-    /// What is wrong, and what to do. The text shows nothing of the URL, since that holds a password.
+    /// The mistake, and what to do. The text shows nothing of the URL, since it may hold a password.
     pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
         let url = url.trim();
-        // The TLS of the other crate is not used, so it does not know the schemes for it.
+        // The `redis` crate accepts the schemes for TLS only with its own TLS, which is not used.
         let without_tls = [("rediss://", "redis://"), ("valkeys://", "valkey://")];
         let tls = without_tls.iter().find_map(|(tls, plain)| {
             let rest = url.get(..tls.len()).filter(|it| it.eq_ignore_ascii_case(tls));

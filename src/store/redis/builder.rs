@@ -12,12 +12,12 @@ use crate::{
     transport::{ClientIdentity, HyperTransport, HyperTransportBuilder, ProxySettings},
 };
 
-/// A connection includes a name lookup, a TLS handshake and a login: five round trips. Callers wait
-/// for less, and the connection is then ready for the next one.
+/// A connection takes a name lookup, a TCP and a TLS handshake, and a login: up to five round trips.
+/// Callers wait for less, and the connection is then ready for the next operation.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A script takes less than a millisecond, so this is the network's share. Longer than callers wait
-/// by default, so that their setting counts.
+/// A script takes less than a millisecond, and the rest is for the network. Longer than callers wait
+/// by default, so that their setting decides.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 const PREFIX: &str = "oauth2-tokens";
@@ -48,14 +48,15 @@ pub struct RedisStoreBuilder {
 }
 
 impl RedisStore {
-    /// A store with the default settings. It connects when it is first used.
+    /// A store with the default settings. It starts to connect as [`build`](RedisStoreBuilder::build)
+    /// does.
     ///
     /// `url` is `redis://`, `rediss://` (TLS) or `unix://` as in
     /// `rediss://user:password@host:6379/0` or `unix:///run/redis.sock?db=0&user=user&pass=password`.
     /// User, password, port (6379) and database (0) are optional. `valkey://` and `valkeys://` are
     /// accepted too. Certificates are checked against the platform's roots.
     ///
-    /// `redis://` is not encrypted: the password, but no sealed token, can be read on the network.
+    /// `redis://` is not encrypted: the password can be read on the network. Sealed tokens cannot.
     ///
     /// # Errors
     ///
@@ -119,15 +120,15 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long a new connection may take, login included; 2 s by default. Callers wait for less (by
-    /// default 250 ms), and the connection is then ready for the next one. Zero is an error of
+    /// Maximum duration of connecting, with the login. Default: 2 s. Callers wait for less (by default
+    /// 250 ms), and the connection is then ready for the next operation. Zero is an error of
     /// [`build`](Self::build).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long an answer may take; 1 s by default. Callers wait for less (by default 250 ms). After
+    /// Maximum time until an answer. Default: 1 s. Callers wait for less (by default 250 ms). After
     /// this time, the next operation uses another connection. Zero is an error of
     /// [`build`](Self::build).
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
@@ -135,7 +136,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Builds the store; nothing is connected yet.
+    /// Builds the store. In a tokio runtime, it starts to connect in the background, so that the first
+    /// operation does not wait for the whole connection. Otherwise the first operation connects.
     ///
     /// # Errors
     ///

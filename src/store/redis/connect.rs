@@ -1,9 +1,9 @@
-//! Makes one connection: name lookup, TLS, login.
+//! Makes a connection: name lookup, TLS, login.
 
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, RedisConnectionInfo,
+    AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo,
     aio::{MultiplexedConnection, PubSub},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -18,12 +18,12 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Connect {
     pub(super) address: Address,
-    /// User, database and protocol. The password of the URL too.
+    /// The user, database and protocol, and the password if it is in the URL.
     pub(super) login: RedisConnectionInfo,
-    /// Replaces the password of the URL, and is read for each connection.
+    /// Read for each connection. It replaces the password of the URL.
     pub(super) password: Option<Secret>,
     pub(super) connector: StreamConnector,
-    /// For a whole connection, login included.
+    /// Maximum duration of connecting, with the login.
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
 }
@@ -42,10 +42,10 @@ impl Connect {
             let made = MultiplexedConnection::new_with_config(&login, stream, settings).await;
             let (mut connection, driver) = made.map_err(|error| failure(&error, &login))?;
             tokio::spawn(driver);
-            // Without a login, nothing has been answered yet. TLS 1.3 refuses a client certificate
-            // after the handshake.
-            let answer = redis::cmd("PING").exec_async(&mut connection).await;
-            answer.map_err(|error| failure(&error, &login))?;
+            if !has_answer(&login) {
+                let answer = redis::cmd("PING").exec_async(&mut connection).await;
+                answer.map_err(|error| failure(&error, &login))?;
+            }
             Ok(connection)
         })
         .await
@@ -97,6 +97,12 @@ impl Connect {
         };
         Ok((stream, login))
     }
+}
+
+/// Whether the server answers a command of the login. Without an answer, a connection may not work: with
+/// TLS 1.3, a server refuses a client certificate after the handshake.
+fn has_answer(login: &RedisConnectionInfo) -> bool {
+    login.protocol() != ProtocolVersion::RESP2 || login.password().is_some() || login.db() != 0
 }
 
 fn failure(error: &redis::RedisError, login: &RedisConnectionInfo) -> Failure {

@@ -2,11 +2,12 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::{ParsingError, ScriptInvocation, Value};
+use redis::{ParsingError, Value};
 
 use super::{
     connection::SharedConnection,
     error::Failure,
+    script::ScriptCall,
     scripts::{self, Names},
     subscription::Subscription,
 };
@@ -14,15 +15,16 @@ use crate::store::traits::{
     Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
 };
 
-/// A store in Redis (5 or later) or Valkey: one primary, without Cluster and
-/// Sentinel.
+/// A store in Redis (5 or later) or Valkey: one primary. Cluster and Sentinel are not supported.
 ///
-/// It connects when it is first used, and reconnects by itself. Clones are cheap and share two
-/// connections: one for commands, and one for announcements. A store in a static works across
-/// runtimes: it connects on the current one if the runtime of its connection ended.
+/// It connects when it is built in a runtime, or first used. It reconnects by itself. Clones are cheap
+/// and share two connections: one for commands, and one for announcements. A store in a static works
+/// across runtimes: it connects on the current one if the runtime of its connection ended.
 ///
-/// Each operation is a script, so it is one atomic step. A failed operation is an error with advice,
-/// and never counts as a missing entry. An operation whose connection was closed is repeated once.
+/// Each operation is a script, so it is one atomic step and takes one round trip. If its connection was
+/// closed, it is repeated once. An operation that fails is an error that says what to do, and never
+/// counts as a missing entry. A key with our prefix that is not an entry is an error too, and is never
+/// overwritten, since another program may own it.
 ///
 /// # Permissions
 ///
@@ -30,7 +32,7 @@ use crate::store::traits::{
 ///
 /// ```text
 /// ACL SETUSER tokens on >PASSWORD resetkeys ~oauth2-tokens:* resetchannels &oauth2-tokens:* -@all
-///   +eval +evalsha +script|load +exists +get +set +del +pttl +pexpire +time
+///   +eval +evalsha +exists +get +set +del +pttl +pexpire +time
 ///   +hset +hmget +hstrlen +publish +subscribe +ping +select
 /// ```
 ///
@@ -38,9 +40,9 @@ use crate::store::traits::{
 ///
 /// # Memory
 ///
-/// An entry expires with its token, and has about the token's size. An eviction policy may evict
-/// it, which costs one acquisition. With `noeviction` and full memory, processes acquire for
-/// themselves.
+/// An entry expires with its token, and has about the token's size. If an eviction policy removes it,
+/// the next process that asks acquires a token. With `noeviction` and full memory, each process acquires
+/// for itself.
 ///
 /// # Examples
 ///
@@ -63,18 +65,19 @@ struct Inner {
 impl RedisStore {
     pub(super) fn from_parts(connection: SharedConnection, names: Names) -> Self {
         let connection = Arc::new(connection);
+        connection.connect_in_background();
         let subscription = Subscription::new(Arc::clone(&connection), names.channel.clone());
         Self(Arc::new(Inner { connection, subscription, names }))
     }
 
     async fn run<T>(
         &self,
-        script: ScriptInvocation<'static>,
+        script: ScriptCall,
         parse: impl FnOnce(Value) -> Result<T, ParsingError>,
     ) -> Result<T, StoreError> {
         let connection = &self.0.connection;
         self.0.subscription.ensure_running();
-        let answer = connection.run(script).await;
+        let answer = connection.run(&script).await;
         answer
             .and_then(|answer| parse(answer).map_err(|_| Failure::unreadable()))
             .map_err(|failure| failure.into_error(&connection.connect.address))

@@ -16,11 +16,11 @@ use crate::{
     sync::{Mutex, lock},
 };
 
-/// Pauses before the next attempt to subscribe. In the meantime, readers poll.
+/// Pauses before the next attempt to subscribe. Readers poll in the meantime.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// A connection without a message for this long is checked, and whether there are receivers.
+/// A connection is checked after this time without a message. Receivers are checked this often too.
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 
 /// The receivers of a store, and the task that serves them.
@@ -38,18 +38,18 @@ type Receivers = Mutex<Registry>;
 #[derive(Debug, Default)]
 struct Registry {
     of_entry: HashMap<EntryId, Vec<Announcements>>,
-    /// With those that may be gone.
+    /// Receivers in `of_entry`, with those that were dropped since the last `prune`.
     count: usize,
-    /// How many were left when those that are gone were last removed.
+    /// `count` after the last `prune`.
     lasting: usize,
 }
 
 impl Registry {
-    /// Below this number nothing is removed when one is added.
+    /// With fewer receivers, `add` does not prune.
     const FEW: usize = 64;
 
     fn add(&mut self, receiver: Announcements) {
-        // Half of them at least are new since the last time, so the cost of each is constant.
+        // At least half of them were added since the last time, so the amortized cost is constant.
         if self.count >= 2 * self.lasting.max(Self::FEW) {
             self.prune();
         }
@@ -57,7 +57,7 @@ impl Registry {
         self.of_entry.entry(receiver.id()).or_default().push(receiver);
     }
 
-    /// Removes the receivers that are gone.
+    /// Removes the receivers that were dropped.
     fn prune(&mut self) {
         self.of_entry.retain(|_, of_entry| {
             of_entry.retain(|receiver| !receiver.is_closed());
@@ -78,12 +78,12 @@ impl Subscription {
         self.ensure_running();
     }
 
-    /// Tells all receivers that new entries are not announced.
+    /// Notifies all receivers that new entries are not announced.
     pub(super) fn interrupt(&self, cause: &str) {
         interrupt(&self.receivers, cause);
     }
 
-    /// Starts the task, if there are receivers and it does not run. It ends with its runtime.
+    /// Starts the task if there are receivers and it does not run. It ends with its runtime.
     pub(super) fn ensure_running(&self) {
         let mut task = lock(&self.task);
         if task.as_ref().is_some_and(|task| !task.is_finished()) || is_empty(&self.receivers) {
@@ -104,7 +104,7 @@ impl Drop for Subscription {
     }
 }
 
-/// Whether no receiver is left. Forgets those that are gone.
+/// Whether no receiver is left. Removes those that were dropped.
 fn is_empty(receivers: &Receivers) -> bool {
     let mut receivers = lock(receivers);
     receivers.prune();
@@ -121,7 +121,7 @@ async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: 
                 let response_timeout = connection.connect.response_timeout;
                 let mut checked_at = Instant::now();
                 loop {
-                    // A busy channel is never silent.
+                    // Here too, because a busy channel never reaches the timeout below.
                     if checked_at.elapsed() >= CHECK_EVERY {
                         if is_empty(&receivers) {
                             return;
@@ -156,9 +156,9 @@ async fn next(messages: &mut PubSubStream) -> Option<redis::Msg> {
     poll_fn(|cx| Pin::new(&mut *messages).poll_next(cx)).await
 }
 
-/// Tells all receivers that no announcements arrive.
+/// Notifies all receivers that no announcements arrive.
 fn interrupt(receivers: &Receivers, cause: &str) {
-    // Called without the lock, since a receiver may do anything.
+    // Without the lock, since a receiver runs code of the user.
     let all: Vec<_> = lock(receivers).of_entry.values().flatten().cloned().collect();
     for receiver in all {
         receiver.interrupted(cause);
@@ -166,9 +166,9 @@ fn interrupt(receivers: &Receivers, cause: &str) {
 }
 
 fn deliver(receivers: &Receivers, message: &redis::Msg) {
-    // Others may publish to the channel.
+    // Other programs may publish to the channel.
     let Some((id, entry)) = scripts::announced(message.get_payload_bytes()) else { return };
-    // Called without the lock, since a receiver may do anything.
+    // Without the lock, since a receiver runs code of the user.
     let of_entry = lock(receivers).of_entry.get(&id).cloned().unwrap_or_default();
     for receiver in of_entry {
         receiver.announce(id, entry.clone());

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// Why an envelope does not open. None of them is ever trusted.
+/// Why an envelope does not open. Such an envelope is never trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenError {
     /// Sealed by a key that is not configured here.
     UnknownKey,
-    /// Changed, cut off, or copied from another entry or generation.
+    /// Changed, truncated, or copied from another entry or generation.
     Damaged,
     /// Of a format that this version of the crate does not know.
     Version(u8),
