@@ -128,6 +128,7 @@
 //! * [`docs::types`]: the type to write in a struct field, and what to do if a stack does not compile
 //! * [`docs::programs`]: synchronous programs, functions that are frozen between calls
 //! * [`docs::tenants`]: many tokens behind one client
+//! * `docs::fleet` (feature `store`): one token for many processes
 //! * [`docs::configuration`]: settings from a file or the environment
 //! * [`docs::grants`]: token exchange, service accounts and other extension grants
 //! * [`docs::providers`]: settings for well-known authorization servers, and which client
@@ -138,6 +139,7 @@
 //! * [`docs::security`]: where a token may go, and who can read it
 //! * [`docs::doctor`]: a program that probes an authorization server and prints the settings to use
 //! * [`docs::internals`]: how the crate works inside, for its maintainers
+// Without the feature `testing` its module does not exist, so the links go to the table above.
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
 // Without these features some links have no target; the full documentation has them all.
 #![cfg_attr(
@@ -147,7 +149,10 @@
         feature = "dpop",
         feature = "keyed",
         feature = "reqwest-middleware",
-        feature = "rustls"
+        feature = "rustls",
+        feature = "redis",
+        feature = "file-store",
+        feature = "testing"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]

@@ -269,8 +269,8 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | `connect_timeout` | 2 s, login included | A name lookup, a TLS handshake and a login over a slow link. Callers wait for less, and the connection is then ready for the next one. |
-//! | `response_timeout` | 1 s | A script takes less than a millisecond. Longer than callers wait, so that their setting counts. |
+//! | `connect_timeout` | 2 s, login included | A name lookup, a TLS handshake and a login over a slow link. Callers give up earlier. The attempt goes on in the background for later callers. |
+//! | `response_timeout` | 1 s | A script takes less than a millisecond, so this bounds the network. It exceeds the default `store_timeout`, which normally ends the wait first. |
 //! | `prefix` | `oauth2-tokens` | An ACL can name it. Ids of entries are hashes, so services may share it. |
 //! | after a failed connection | operations fail at once for 100 ms, doubled up to 2 s (*fixed*) | A Redis that is down is asked rarely, and sharing resumes within seconds. |
 //! | operations in a row without an answer | 3 (*fixed*), then another connection | A caller with a short `store_timeout` would stay on a dead connection. |

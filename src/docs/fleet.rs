@@ -2,13 +2,13 @@
 //!
 //! Ten thousand processes that restart together send ten thousand token requests. Some authorization
 //! servers bill tokens, limit their number, or revoke the previous token when they issue another one.
-//! Processes that share a token send one token request for each life of it.
+//! Processes that share a token send one token request each time it is refreshed.
 //!
 //! * [Through Redis](#through-redis)
 //! * [Through files](#through-files)
 //! * [The key that seals tokens](#the-key-that-seals-tokens)
 //! * [Rotation of the key](#rotation-of-the-key)
-//! * [Servers with one valid token](#servers-with-one-valid-token)
+//! * [Servers that revoke the previous token](#servers-that-revoke-the-previous-token)
 //! * [Faults](#faults)
 //!
 //! [`store`](crate::store) says how it works, [`defaults`](super::defaults) has the settings, and
@@ -47,8 +47,8 @@
 //!
 //! # Through files
 //!
-//! Command-line tools and functions start often and live for seconds. They can keep the token in a
-//! directory of the machine. The processes must run as one user.
+//! Command-line tools and warm serverless functions start often and live for seconds. They can keep
+//! the token in a directory that they have in common. The processes must run as one user.
 //!
 //! ```
 //! # #[cfg(not(feature = "file-store"))]
@@ -109,7 +109,7 @@
 //! A process that finds an older entry after step 3 acquires for itself, with a warning, until the store
 //! drops the entry. No step costs a token request. Processes of neighboring steps can run at the same time.
 //!
-//! # Servers with one valid token
+//! # Servers that revoke the previous token
 //!
 //! Some servers revoke the previous token of a client when they issue another one. With a store, the
 //! processes of a fleet can use such a server. The new token is announced, and other processes take it
@@ -122,7 +122,7 @@
 //! with bodies, choose [`BufferBodies`](crate::replay::BufferBodies) or
 //! [`CloneBodies`](crate::replay::CloneBodies).
 //!
-//! Without the store, the processes end each other's tokens. The budget of rejections limits the token
+//! Without the store, each new token revokes the ones of the other processes. The budget of rejections limits the token
 //! requests, and requests fail.
 //!
 //! # Faults
@@ -131,13 +131,12 @@
 //! authorization server then sees as many token requests as without a store.
 //! [`outages`](super::outages#the-store-of-shared-tokens-fails) lists each fault, its effect and its test.
 //!
-//! The log has one line when sharing stops, and one when it resumes, for each `SharedStore`:
+//! The log has a line for each change, for each `SharedStore`:
 //!
 //! | message | meaning |
 //! | --- | --- |
-//! | `token store failed, tokens are not shared until it works` | Redis or the directory cannot be used. The field `cause` says what to do. |
-//! | `token store too slow, tokens are not shared until it answers in time` | An operation took longer than `store_timeout`. |
-//! | `token store keeps no entry, check its memory and permissions` | Other processes acquired tokens and could not store them. |
+//! | `token store failed, tokens are not shared until it works` | The field `error` says why and what to do: the store cannot be used, did not answer within `store_timeout`, or keeps no entry. |
 //! | `token store works, tokens are shared again` | Sharing has resumed. |
-//! | `entry of the token store not used` | Another key sealed it, or it is damaged. Use the same key, or a namespace. |
+//! | `entry of the token store not used, tokens are not shared` | Another key sealed it, or it is damaged. Use the same key, or a namespace. |
 //! | `shared token issued in the future, synchronize the hosts' clocks` | The clocks differ by more than `clock_skew`. |
+//! | `announcements of shared tokens interrupted, polling instead` | Tokens are still shared, and arrive up to a second later. The field `error` says why. |

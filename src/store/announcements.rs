@@ -10,7 +10,8 @@ use tokio::sync::{mpsc, watch};
 use super::values::{EntryId, StoredEntry};
 use crate::error::BoxError;
 
-/// Receives the announcements of one entry. It does not keep its receiver alive.
+/// Delivers new entries to one subscriber. A store gets it from
+/// [`Store::subscribe`](super::Store::subscribe). Holds the subscriber weakly.
 ///
 /// # Examples
 ///
@@ -25,7 +26,7 @@ use crate::error::BoxError;
 ///
 /// impl Subscriptions {
 ///     fn announce(&self, id: EntryId, entry: &StoredEntry) {
-///         // Cloned, because a receiver may do anything.
+///         // Without the lock, because a subscriber's code runs.
 ///         let all = self.0.lock().unwrap().clone();
 ///         for announcements in all {
 ///             let _is_open = announcements.announce(id, entry.clone());
@@ -39,11 +40,12 @@ use crate::error::BoxError;
 pub struct Announcements {
     id: EntryId,
     receiver: Weak<dyn ReceiveAnnouncement>,
-    /// Closed when the receiver is dropped.
+    /// Closed when the receiver is dropped. A `Weak` cannot be awaited, so the receiver also owns the
+    /// sender of this channel.
     closed: watch::Receiver<()>,
 }
 
-/// The side of a subscription that the store does not see.
+/// Receives the entries that an [`Announcements`] delivers: the entry of a `Shared`, or a test's queue.
 pub(crate) trait ReceiveAnnouncement: Send + Sync {
     /// Never waits.
     fn receive(&self, entry: StoredEntry);
@@ -104,8 +106,8 @@ impl Announcements {
     }
 
     /// Reports that entries are not announced for now, or that announcements do not arrive. The
-    /// receiver polls, with one WARN event until an announcement arrives. Call it each time that it
-    /// happens. Never waits, but runs code of the receiver: call it without a lock.
+    /// subscriber then polls, and logs one warning until the next announcement. Call it at every failure:
+    /// repetitions are not logged. Never waits, but runs code of the receiver: call it without a lock.
     ///
     /// The text of the cause must hold no secret.
     pub fn interrupted(&self, cause: impl Into<BoxError>) {
@@ -126,7 +128,8 @@ impl Announcements {
     }
 }
 
-/// Entries that wait for an [`AnnouncementReceiver`]. One that finds no place is dropped.
+/// Entries that wait for an [`AnnouncementReceiver`]. If it is full, new entries are
+/// dropped.
 struct Queue {
     entries: mpsc::Sender<StoredEntry>,
     interruptions: watch::Sender<Option<String>>,

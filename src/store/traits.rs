@@ -13,7 +13,8 @@ use crate::source::BoxFuture;
 ///
 /// [`MemoryStore`](crate::store::MemoryStore) shows all operations in one file.
 ///
-/// The caller bounds the duration of each operation. An operation that is dropped may still happen.
+/// The caller bounds the duration of each operation. If the future of an operation is
+/// dropped, the store may still have carried it out.
 /// A store that cannot answer returns an error: an error is never taken for a missing entry.
 ///
 /// # Examples
@@ -120,11 +121,12 @@ pub trait Store: Send + Sync + 'static {
         keep: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Starts to deliver the entries that are written under the id of the handle. Returns at once, and
-    /// reconnects by itself. A store without announcements drops the handle: its readers poll.
+    /// Delivers each entry that is written with `announcements.id()` to this handle, until it is
+    /// [closed](Announcements::is_closed). Returns at once, and reconnects by itself. A store without
+    /// announcements drops the handle: its readers poll.
     ///
-    /// It is called once for each source and entry, so a store shares one connection between all
-    /// subscriptions.
+    /// It is called for each source and entry, so a store shares one connection between all
+    /// subscriptions. It is called again for the same entry if the handle was dropped.
     fn subscribe(&self, announcements: Announcements) {
         drop(announcements);
     }

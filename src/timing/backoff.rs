@@ -33,12 +33,26 @@ impl Default for BackoffSettings {
     }
 }
 
+impl BackoffSettings {
+    /// The cooldown without jitter and without `Retry-After`.
+    fn pause(&self, error: &Error, doublings: u32) -> Duration {
+        let (first, max) = self.cooldown;
+        let pause = doubled(first, doublings, max);
+        if error.is_permanent() {
+            pause.max(doubled(self.permanent_error_cooldown, doublings, max))
+        } else {
+            pause
+        }
+    }
+}
+
 /// The cooldown after failed acquisitions. A success ends it.
 #[derive(Clone, Debug)]
 pub(crate) struct FailureBackoff {
     /// How many acquisitions failed in a row.
     pub(crate) failures: u32,
-    /// When the first of them failed: the caller sets it for later ones.
+    /// When the first of these failures happened. `after` sets `now`; the caller restores the value of the
+    /// previous state.
     pub(crate) since: Instant,
     /// The last failure.
     pub(crate) error: Error,
@@ -47,7 +61,7 @@ pub(crate) struct FailureBackoff {
     /// The end of the cooldown while a valid token is cached. It may be later: a long `Retry-After`
     /// then fails no request.
     pub(crate) until_with_token: Instant,
-    /// It was reported that the cooldown has ended by hand.
+    /// `end` was called, which reported the end of the cooldown.
     pub(crate) is_left: bool,
 }
 
@@ -61,30 +75,29 @@ impl FailureBackoff {
         draw: f64,
         settings: &BackoffSettings,
     ) -> Self {
-        // No token request was sent, so the server did not fail. The kind does not say so: a user's
-        // source may return any.
+        // If no token request was sent, the server did not fail. A flag says so, and not the kind
+        // `Overloaded`: a user's source may return that kind too.
         let (error, not_started) = error.take_not_started();
         let failures = if not_started { before } else { before.saturating_add(1) };
-        let (first, max) = settings.cooldown;
-        let doublings = if not_started { 0 } else { before };
-        let mut pause = doubled(first, doublings, max);
-        if error.is_permanent() {
-            pause = pause.max(doubled(settings.permanent_error_cooldown, doublings, max));
-        }
-        let pause = pause.mul_f64(1.0 + 0.25 * draw);
-        if let Some(FleetCooldown { without_token, with_token, .. }) = error.fleet_cooldown() {
+        let (without_token, with_token) = match error.fleet_cooldown() {
             // The processes of a fleet have one backoff.
-            let until = |cooldown: Duration| now + cooldown.max(MIN_COOLDOWN);
-            let (until, until_with_token) = (until(without_token), until(with_token));
-            return Self { failures, since: now, error, until, until_with_token, is_left: false };
-        }
-        let retry_after = error.retry_after().unwrap_or_default();
+            Some(FleetCooldown { without_token, with_token, .. }) => {
+                (without_token.max(MIN_COOLDOWN), with_token.max(MIN_COOLDOWN))
+            }
+            None => {
+                let doublings = if not_started { 0 } else { before };
+                let pause = settings.pause(&error, doublings).mul_f64(1.0 + 0.25 * draw);
+                let retry_after = error.retry_after().unwrap_or_default();
+                let with_cap = |cap: Duration| pause.max(retry_after.min(cap));
+                (with_cap(settings.retry_after_cap), with_cap(settings.retry_after_cap_with_token))
+            }
+        };
         Self {
             failures,
             since: now,
             error,
-            until: now + pause.max(retry_after.min(settings.retry_after_cap)),
-            until_with_token: now + pause.max(retry_after.min(settings.retry_after_cap_with_token)),
+            until: now + without_token,
+            until_with_token: now + with_token,
             is_left: false,
         }
     }

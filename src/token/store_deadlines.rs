@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What a shared store decides about a token, so that the cache does not.
+/// What `Shared` tells the cache about a token that it returns.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct StoreDeadlines {
     /// The generation of its entry in the store. A later token has a greater one.
@@ -15,10 +15,10 @@ pub(crate) struct StoreDeadlines {
     pub(crate) expires_by: Option<Instant>,
     /// How long its acquisition took, without waits for other processes.
     pub(crate) took: Option<Duration>,
-    /// Another process acquired it.
+    /// No token request of this acquisition was sent for it, so the rejection budget is not charged.
     pub(crate) from_store: bool,
-    /// The refresh is drawn as for the first token of a cache, because many processes acquired one at
-    /// the same time.
+    /// The refresh is spread as widely as that of a cache's first token: many processes acquired tokens
+    /// at the same time.
     pub(crate) spread: bool,
     /// It is the cached token again, which no token request was sent for.
     pub(crate) is_kept: bool,

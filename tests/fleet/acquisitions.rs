@@ -112,8 +112,8 @@ async fn a_wait_for_another_process_does_not_move_the_refresh() {
     let process = fleet
         .process_with(|builder| builder.acquisition_timeout(secs(150.0)).wait_timeout(secs(150.0)));
     gets(&process, "t2").await;
-    // Three times the wait would be the whole lifetime, of which the lead is 60 % at most: 120 s before
-    // the expiry, after 60 s. It is 30 s to 60 s.
+    // The lead is at least three times the duration of the acquisition. If the 60 s of waiting counted,
+    // the refresh would be due after 60 s. Without them it is due after 120 s to 150 s.
     pass(118.0).await;
     gets(&process, "t2").await;
     settle().await;

@@ -86,7 +86,7 @@ async fn a_leader_that_continues_after_its_lease_does_not_overwrite_a_newer_toke
     assert_eq!(fleet.server.count(), 2);
 }
 
-/// It stops again before it has written its token, while another process acquires.
+/// The first leader resumes after its lease, while the second one acquires. It stores its token first.
 #[tokio::test(start_paused = true)]
 async fn two_leaders_agree_on_the_token_of_the_later_lease() {
     let fleet = Fleet::new(Server::healthy(LIFE, 2.0));
@@ -162,7 +162,7 @@ async fn a_server_that_does_not_answer_costs_few_token_requests() {
     assert!(asked[1].at - asked[0].at >= secs(9.0));
 }
 
-/// Leases that lapse one after the other are not the turns of processes that could not store anything.
+/// Leases that lapse do not count as leases that were released without an entry.
 #[tokio::test(start_paused = true)]
 async fn leaders_that_die_one_after_the_other_cost_one_token_request_each() {
     for dead in 1..=3 {
@@ -182,7 +182,7 @@ async fn leaders_that_die_one_after_the_other_cost_one_token_request_each() {
     }
 }
 
-/// Its failure is of no interest: it uses the token.
+/// The leader returns the stored token instead of its error.
 #[tokio::test(start_paused = true)]
 async fn a_leader_that_fails_after_another_succeeded_uses_its_token() {
     let unreadable: fn() -> Error = || Error::new(ErrorKind::Credentials);
@@ -203,10 +203,10 @@ async fn a_leader_that_fails_after_another_succeeded_uses_its_token() {
     }
 }
 
-/// Its first attempt fails after a second, and its second one succeeds.
-struct TwoAttempts(Client);
+/// Requests its token a second after the acquisition began, as a source does whose first attempt failed.
+struct LateRequest(Client);
 
-impl TokenSource for TwoAttempts {
+impl TokenSource for LateRequest {
     async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
         pass(1.0).await;
         let requested_at = Instant::now();
@@ -222,7 +222,7 @@ impl TokenSource for TwoAttempts {
 #[tokio::test(start_paused = true)]
 async fn a_token_that_was_requested_last_is_stored_although_its_lease_was_lost() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.1));
-    let slow = TwoAttempts(Client { server: fleet.server.clone(), process: 99 });
+    let slow = LateRequest(Client { server: fleet.server.clone(), process: 99 });
     let slow = Shared::builder(slow, fleet.store.clone()).sealed_with([key(1)]);
     let slow = slow.wall_clock(fleet.wall.clock(0.0)).build().unwrap();
     let slow = TokenCache::new(slow);

@@ -48,7 +48,7 @@ async fn a_storm_of_rejections_costs_one_token_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_api_that_always_answers_401_costs_six_token_requests_in_ten_minutes() {
+async fn an_api_that_always_answers_401_costs_at_most_six_token_requests_in_ten_minutes() {
     for is_silent in [false, true] {
         let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
         fleet.store.set_silent(is_silent);
@@ -233,7 +233,8 @@ async fn a_token_that_was_rejected_does_not_refill_the_budget_of_the_fleet() {
         assert_eq!(traffic(&fleet, std::slice::from_ref(&unaware), 1.0, 10.0).await, 0);
     }
     gets(&unaware, "t5").await;
-    // One for the time that has passed since the third, and the next after two minutes.
+    // Enough time has passed since the third for one more acquisition. The next is allowed two minutes
+    // later.
     let (one, other) = (fleet.process(), fleet.process());
     let fifth = one.get().await.unwrap();
     let sixth = one.replacement(&fifth).await.unwrap();

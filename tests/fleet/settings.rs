@@ -1,6 +1,6 @@
 //! Mistakes that `build` reports.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 #[cfg(feature = "jwt")]
 use tower_oauth2_client_credentials::jose::{SigningAlgorithm, SigningKey};
@@ -129,7 +129,7 @@ fn sealing_is_a_choice() {
 }
 
 #[test]
-fn bounds_of_zero_are_mistakes() {
+fn settings_out_of_range_are_mistakes() {
     for (built, why) in [
         (shared(client()).store_timeout(Duration::ZERO), "store_timeout: it is zero"),
         (shared(client()).lease(Duration::from_millis(999)), "lease: it is below 1 s"),
@@ -151,14 +151,50 @@ fn debug_shows_no_secret() {
     );
 }
 
-/// The name of the entry of a client.
+/// The id of the entry of a client.
 async fn entry_of(client: ClientCredentialsBuilder, store: &MemoryStore) -> String {
-    let shared = Shared::builder(client.build().unwrap(), store.clone()).sealed_with([key(1)]);
+    entry_in(None, client, store).await
+}
+
+async fn entry_in(
+    namespace: Option<&str>,
+    client: ClientCredentialsBuilder,
+    store: &MemoryStore,
+) -> String {
+    let mut shared = Shared::builder(client.build().unwrap(), store.clone()).sealed_with([key(1)]);
+    if let Some(namespace) = namespace {
+        shared = shared.namespace(namespace);
+    }
     store.clear();
     // A failure is stored too.
     let _ = TokenCache::new(shared.build().unwrap()).get().await;
     let [id] = store.entry_ids()[..] else { panic!("one entry") };
     id.to_string()
+}
+
+/// Anyone who can list the entries could guess a short secret from its hash.
+#[tokio::test(start_paused = true)]
+async fn values_that_may_be_secret_are_not_part_of_the_id() {
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let at = |url: String| {
+        ClientCredentials::builder(url).client_secret_basic("me", "s3cret").transport(idp.service())
+    };
+    let url = idp.token_url();
+    let mut ids = Vec::new();
+    for value in ["hunter2", "hunter3"] {
+        let client = at(url.clone()).parameter("password", value);
+        ids.push(entry_in(Some("billing"), client, &store).await);
+    }
+    assert_eq!(ids[0], ids[1], "parameter");
+    let mut ids = Vec::new();
+    for query in ["", "?api_key=k3y", "?api_key=other"] {
+        ids.push(entry_in(Some("billing"), at(format!("{url}{query}")), &store).await);
+    }
+    assert!(ids.iter().all(|id| *id == ids[0]), "query: {ids:?}");
+    // The namespace stands for them.
+    let client = || at(url.clone()).parameter("password", "hunter2");
+    let [one, other] = [Some("billing"), Some("shipping")];
+    assert_ne!(entry_in(one, client(), &store).await, entry_in(other, client(), &store).await);
 }
 
 /// A key can be replaced while the fleet runs. The keys of one client id are those of one client.
@@ -185,7 +221,7 @@ async fn two_keys_of_one_client_share_an_entry_and_two_clients_do_not() {
 #[tokio::test(start_paused = true)]
 async fn two_certificates_of_one_client_have_two_entries() {
     let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
-    let mut entries = std::collections::HashSet::new();
+    let mut entries = HashSet::new();
     for _ in 0..2 {
         let certified = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
         let (chain, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
@@ -200,14 +236,32 @@ async fn two_certificates_of_one_client_have_two_entries() {
 /// Each setting that changes the token changes the entry.
 #[tokio::test(start_paused = true)]
 async fn clients_with_different_tokens_have_different_entries() {
-    let store = MemoryStore::new();
-    let server = Server::healthy(LIFE, 0.1);
-    for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
-        let client = Client { server: server.clone(), process: number };
-        let shared = Shared::builder(client, store.clone()).sealed_with([key(1)]).namespace(name);
-        let cache = TokenCache::new(shared.build().unwrap());
-        cache.get().await.unwrap();
-        assert_eq!(store.entry_ids().len(), number + 1);
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let at = |url: &str| {
+        ClientCredentials::builder(url).client_secret_basic("me", "s3cret").transport(idp.service())
+    };
+    let url = idp.token_url();
+    let client = || at(&url);
+    let clients = [
+        client(),
+        at(&format!("{url}/other")),
+        client().client_secret_basic("you", "s3cret"),
+        client().client_secret_post("me", "s3cret"),
+        client().scope("a"),
+        client().scope("b"),
+        client().audience("x"),
+        client().resource("https://api.example.com"),
+        client().resource("https://api.example.com").resource("https://other.example.com"),
+        client().parameter("requested_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+        client().parameter("requested_token_type", "urn:ietf:params:oauth:token-type:saml2"),
+    ];
+    let mut ids = HashSet::new();
+    for (number, client) in clients.into_iter().enumerate() {
+        assert!(ids.insert(entry_of(client, &store).await), "client {number}");
+    }
+    for namespace in ["a", "b"] {
+        let id = entry_in(Some(namespace), client(), &store).await;
+        assert!(ids.insert(id), "namespace {namespace}");
     }
 }
 

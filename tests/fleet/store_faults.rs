@@ -110,7 +110,7 @@ async fn garbage_is_not_used_and_not_overwritten() {
 
 /// All processes have the same token, whose refresh is due when the store is down.
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_down_at_the_refresh_causes_no_herd() {
+async fn a_store_that_is_down_at_the_refresh_spreads_the_token_requests() {
     const PROCESSES: usize = 300;
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
     let processes = fleet.processes(PROCESSES);

@@ -76,7 +76,7 @@ async fn a_lock_that_is_held_is_waited_for_at_most_2_s() {
     store.write(id, entry(1, "x"), MINUTE).await.unwrap();
     let file = fs::File::open(directory.file("lock")).unwrap();
     fs4::FileExt::lock(&file).unwrap();
-    // A caller that waits for less leaves nothing behind: the next one has its turn.
+    // A caller that gives up releases its permit, so the next operation starts.
     let limit = Duration::from_millis(50);
     tokio::time::timeout(limit, store.read(id)).await.unwrap_err();
     let start = std::time::Instant::now();

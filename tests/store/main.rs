@@ -13,5 +13,6 @@ mod redis_peer;
 mod redis_refusals;
 mod redis_round_trips;
 mod redis_runtimes;
+#[path = "../support/redis_server.rs"]
 mod redis_server;
 mod support;

@@ -134,7 +134,7 @@ pub(crate) fn limited(server: &RedisServer) -> RedisStore {
 #[ignore = "needs redis-server (run .ci/real-servers)"]
 async fn the_documented_permissions_are_enough() {
     let server = RedisServer::start([]);
-    server.set(&acl(&[]));
+    server.command(&acl(&[]));
     let id = id();
     let (announcements, mut received) = Announcements::channel(id);
     let store = limited(&server);
@@ -150,7 +150,7 @@ async fn an_acl_without_pub_sub_does_not_stop_sharing() {
     let without: [&[&str]; 2] = [&["+publish", "+subscribe"], &["&oauth2-tokens:*"]];
     for without in without {
         let server = RedisServer::start([]);
-        server.set(&acl(without));
+        server.command(&acl(without));
         let store = limited(&server);
         let id = id();
         let (announcements, received) = Announcements::channel(id);
@@ -172,14 +172,14 @@ async fn a_missing_permission_is_an_error_that_names_it() {
     let forbidden = |text: &str, name: &str| {
         assert!(text.contains("ACL forbids") && text.contains(name), "{text}");
     };
-    server.set(&acl(&["+eval"]));
+    server.command(&acl(&["+eval"]));
     forbidden(&cause(&limited(&server).read(id()).await.unwrap_err()), "'eval'");
     // Needed by the second operation of a kind.
-    server.set(&acl(&["+evalsha"]));
+    server.command(&acl(&["+evalsha"]));
     let store = limited(&server);
     store.read(id()).await.unwrap();
     forbidden(&cause(&store.read(id()).await.unwrap_err()), "'evalsha'");
-    server.set(&acl(&["~oauth2-tokens:*"]));
+    server.command(&acl(&["~oauth2-tokens:*"]));
     let text = cause(&limited(&server).read(id()).await.unwrap_err());
     assert!(text.contains("ACL forbids"), "{text}");
 }

@@ -39,7 +39,7 @@ async fn a_key_that_is_not_an_entry_is_an_error_and_stays() {
         &long,
     ] {
         let id = id();
-        server.set(&command.replace("KEY", &key(id)));
+        server.command(&command.replace("KEY", &key(id)));
         let before = server.admin::<redis::Value>(&format!("DUMP {}", key(id)));
         for error in [
             store.read(id).await.unwrap_err(),
@@ -59,11 +59,11 @@ async fn a_lease_that_never_ends_is_replaced_and_another_type_is_an_error() {
     let server = RedisServer::start([]);
     let store = server.store();
     let (forever, list, text) = (id(), id(), id());
-    server.set(&format!("SET {}:lease x", key(forever)));
+    server.command(&format!("SET {}:lease x", key(forever)));
     granted(store.lease(forever, owner(1), MINUTE).await.unwrap());
     held(store.lease(forever, owner(2), MINUTE).await.unwrap(), owner(1));
-    server.set(&format!("RPUSH {}:lease x", key(list)));
-    server.set(&format!("SET {}:lease x PX 60000", key(text)));
+    server.command(&format!("RPUSH {}:lease x", key(list)));
+    server.command(&format!("SET {}:lease x PX 60000", key(text)));
     for id in [list, text] {
         let text = cause(&store.lease(id, owner(1), MINUTE).await.unwrap_err());
         assert!(text.contains("is not an entry of this crate"), "{text}");

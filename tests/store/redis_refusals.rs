@@ -32,8 +32,8 @@ async fn a_single_command_that_is_forbidden_leaves_nothing_behind() {
         ("+del", &["release"]),
         ("+hset", &["write"]),
     ] {
-        server.set("FLUSHALL");
-        server.set(&acl(&[command]));
+        server.command("FLUSHALL");
+        server.command(&acl(&[command]));
         let (store, admin) = (limited(&server), server.store());
         for operation in ["read", "lease", "renew", "release", "write"] {
             let id = id();
@@ -73,18 +73,18 @@ async fn a_password_that_changes_or_a_user_that_is_deleted_is_an_error_until_it_
     let server = RedisServer::start([]);
     for protocol in ["resp2", "resp3"] {
         for change in ["ACL SETUSER tokens resetpass >0ther", "ACL DELUSER tokens"] {
-            server.set(&acl(&[]));
+            server.command(&acl(&[]));
             let url = format!("redis://tokens:s3cret@127.0.0.1:{}/", server.port);
             let store = RedisStore::new(format!("{url}?protocol={protocol}")).unwrap();
             let id = id();
             store.write(id, entry(1, "x"), MINUTE).await.unwrap();
-            server.set(change);
-            server.set("CLIENT KILL TYPE normal SKIPME yes");
+            server.command(change);
+            server.command("CLIENT KILL TYPE normal SKIPME yes");
             for _ in 0..3 {
                 let error = store.read(id).await.unwrap_err();
                 says(&error, &server, "user or password are wrong; correct the URL");
             }
-            server.set(&acl(&[]));
+            server.command(&acl(&[]));
             let read = eventually("the login", || async { store.read(id).await.ok() }).await;
             assert_eq!(read, Some(entry(1, "x")));
         }
@@ -101,8 +101,8 @@ async fn a_redis_that_loads_its_data_is_an_error_until_it_has() {
         "--loading-process-events-interval-bytes",
         "1024",
     ]);
-    server.set("DEBUG POPULATE 3000");
-    server.set("SAVE");
+    server.command("DEBUG POPULATE 3000");
+    server.command("SAVE");
     let (store, id) = (server.store(), id());
     store.read(id).await.unwrap();
     server.kill();
@@ -124,7 +124,7 @@ async fn a_replica_without_its_primary_is_an_error_until_it_is_one() {
     let (store, id) = (replica.store(), id());
     store.read(id).await.unwrap();
     let nothing = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    replica.set(&format!("REPLICAOF 127.0.0.1 {nothing}"));
+    replica.command(&format!("REPLICAOF 127.0.0.1 {nothing}"));
     for error in [
         store.read(id).await.unwrap_err(),
         store.lease(id, owner(1), MINUTE).await.unwrap_err(),
@@ -132,7 +132,7 @@ async fn a_replica_without_its_primary_is_an_error_until_it_is_one() {
     ] {
         says(&error, &replica, "a replica without a primary; use the address of the primary");
     }
-    replica.set("REPLICAOF NO ONE");
+    replica.command("REPLICAOF NO ONE");
     let read = eventually("the primary", || async { store.read(id).await.ok() }).await;
     assert_eq!(read, None);
 }
@@ -148,9 +148,9 @@ async fn a_node_of_a_cluster_is_an_error() {
     const CLUSTER: &str = "a node of a Redis Cluster, which is not supported; use a single primary";
     // CLUSTERDOWN: no node has the slots of the keys.
     says(&store.read(id()).await.unwrap_err(), &a, CLUSTER);
-    a.set("CLUSTER ADDSLOTSRANGE 0 8191");
-    b.set("CLUSTER ADDSLOTSRANGE 8192 16383");
-    a.set(&format!("CLUSTER MEET 127.0.0.1 {} {bus_b}", b.port));
+    a.command("CLUSTER ADDSLOTSRANGE 0 8191");
+    b.command("CLUSTER ADDSLOTSRANGE 8192 16383");
+    a.command(&format!("CLUSTER MEET 127.0.0.1 {} {bus_b}", b.port));
     eventually("the cluster", || async {
         a.admin::<String>("CLUSTER INFO").contains("cluster_state:ok").then_some(())
     })
@@ -179,7 +179,7 @@ async fn an_entry_that_is_evicted_during_a_lease_is_missing_and_the_lease_stays(
     let info = server.admin::<String>("INFO memory");
     let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
     let limit = used.trim().parse::<u64>().unwrap() - 200_000;
-    server.set(&format!("CONFIG SET maxmemory {limit}"));
+    server.command(&format!("CONFIG SET maxmemory {limit}"));
     assert_eq!(store.read(id).await.unwrap(), None);
     let (_, found) = held(store.lease(id, owner(2), MINUTE).await.unwrap(), owner(1));
     assert_eq!(found, None);
@@ -195,7 +195,7 @@ async fn a_lease_that_is_evicted_is_free_and_its_owner_does_not_replace_a_newer_
     let (store, id) = (server.store(), id());
     store.write(id, entry(1, "old"), MINUTE).await.unwrap();
     let (first, _) = granted(store.lease(id, owner(1), MINUTE).await.unwrap());
-    server.set(&format!("DEL oauth2-tokens:{{{id}}}:lease"));
+    server.command(&format!("DEL oauth2-tokens:{{{id}}}:lease"));
     assert!(!store.renew(id, owner(1), MINUTE).await.unwrap());
     store.release(id, owner(1)).await.unwrap();
     let (second, found) = eventually("a later millisecond", || async {

@@ -20,7 +20,7 @@ fn runtime() -> Runtime {
 fn the_end_of_a_runtime_is_not_noticed_on_the_next_one() {
     let server = RedisServer::start([]);
     let (store, id) = (server.store(), id());
-    // Without a runtime. It starts with the first operation.
+    // There is no runtime yet, so the subscription starts with the first operation.
     let (announcements, mut received) = Announcements::channel(id);
     store.subscribe(announcements);
     for _ in 1..5 {

@@ -29,15 +29,15 @@ impl Files {
         Self { directory: directory.to_owned(), id }
     }
 
-    pub(super) fn lock(&self) -> PathBuf {
+    pub(super) fn lock_path(&self) -> PathBuf {
         self.path("lock")
     }
 
-    pub(super) fn entry(&self) -> PathBuf {
+    pub(super) fn entry_path(&self) -> PathBuf {
         self.path("entry")
     }
 
-    pub(super) fn lease(&self) -> PathBuf {
+    pub(super) fn lease_path(&self) -> PathBuf {
         self.path("lease")
     }
 

@@ -52,6 +52,7 @@ impl EntryLock {
         match FileExt::try_lock(&file) {
             // If the file was deleted and created again, two processes could lock one each.
             Ok(()) if is_still_at(path, &file)? => Ok(Some(Self { _file: file })),
+            // Deleted in the meantime, or held: try again.
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }

@@ -5,7 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use aws_lc_rs::digest::{self, SHA256, SHA256_OUTPUT_LEN};
 use bytes::Bytes;
 
-use crate::store::traits::{LeaseOwner, StoredEntry};
+use crate::store::{
+    entry::millis,
+    traits::{LeaseOwner, StoredEntry},
+    values::MAX_VALUE_BYTES,
+};
 
 /// The first bytes of an entry's file.
 const ENTRY: &[u8; 7] = b"toaccen";
@@ -15,22 +19,16 @@ const VERSION: u8 = b'1';
 /// The first bytes of a lease's file.
 const LEASE: &[u8; 8] = b"toaccle1";
 
-/// Maximum length of a value in bytes. A sealed entry has about half of it.
-const MAX_VALUE_BYTES: usize = 512 * 1024;
 /// Maximum length of a file.
 pub(super) const MAX_FILE_BYTES: usize = 8 + SHA256_OUTPUT_LEN + 8 + 8 + MAX_VALUE_BYTES;
 
-/// Tolerance for clocks in milliseconds. A lease that ends later than after its duration and this has
-/// ended: the wall clock was set back since it was granted.
-const CLOCK_TOLERANCE: u64 = 1_000;
+/// A lease that ends later than its duration plus this is ignored: the wall clock was set back by that
+/// much.
+const CLOCK_TOLERANCE_MS: u64 = 1_000;
 
 /// The wall clock in milliseconds since 1970, which all processes of a machine share.
 pub(super) fn now() -> u64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
-}
-
-pub(super) fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An entry that expires at `until`, in milliseconds since 1970.
@@ -125,7 +123,8 @@ impl LeaseRecord {
     /// The milliseconds until the lease ends. `None`: it has ended.
     pub(super) fn remaining(&self, now: u64) -> Option<u64> {
         let remaining = self.until.checked_sub(now).filter(|remaining| *remaining > 0)?;
-        (remaining <= self.duration.saturating_add(CLOCK_TOLERANCE)).then_some(remaining)
+        // More than its duration: the clock was set back, so the lease is treated as ended.
+        (remaining <= self.duration.saturating_add(CLOCK_TOLERANCE_MS)).then_some(remaining)
     }
 }
 

@@ -71,7 +71,7 @@ impl FileStore {
         // Not on the blocking pool, because a runtime waits for its threads at shutdown.
         let work = move || {
             let result = files.prepare().and_then(|()| {
-                let _lock = EntryLock::acquire(&files.lock(), || !sender.is_closed())?;
+                let _lock = EntryLock::acquire(&files.lock_path(), || !sender.is_closed())?;
                 operation(&files)
             });
             drop(permit);
@@ -114,7 +114,7 @@ impl FileStore {
 
 impl Store for FileStore {
     async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {
-        self.run(id, operations::entry).await
+        self.run(id, operations::read_entry).await
     }
 
     async fn lease(
@@ -123,7 +123,7 @@ impl Store for FileStore {
         owner: LeaseOwner,
         duration: Duration,
     ) -> Result<Lease, StoreError> {
-        self.run(id, move |files| operations::lease(files, owner, duration)).await
+        self.run(id, move |files| operations::take_lease(files, owner, duration)).await
     }
 
     async fn renew(
@@ -145,6 +145,6 @@ impl Store for FileStore {
         entry: StoredEntry,
         keep: Duration,
     ) -> Result<bool, StoreError> {
-        self.run(id, move |files| operations::write(files, entry, keep)).await
+        self.run(id, move |files| operations::write_entry(files, entry, keep)).await
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use super::{
-    address::Location, connect::Connect, connection::SharedConnection, scripts::Names,
+    address::ParsedUrl, connect::Connector, connection::SharedConnection, scripts::Names,
     store::RedisStore,
 };
 use crate::{
@@ -13,11 +13,11 @@ use crate::{
 };
 
 /// A connection takes a name lookup, a TCP and a TLS handshake, and a login: up to five round trips.
-/// Callers wait for less, and the connection is then ready for the next operation.
+/// Callers give up earlier. The attempt goes on in the background for later callers.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A script takes less than a millisecond, and the rest is for the network. Longer than callers wait
-/// by default, so that their setting decides.
+/// A script takes less than a millisecond, and the rest is for the network. It exceeds the default
+/// `store_timeout`, which normally ends the wait first.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 const PREFIX: &str = "oauth2-tokens";
@@ -39,7 +39,7 @@ const MAX_PREFIX_BYTES: usize = 128;
 /// ```
 #[must_use = "nothing happens before `build`"]
 pub struct RedisStoreBuilder {
-    location: Result<Location, &'static str>,
+    url: Result<ParsedUrl, &'static str>,
     password: Option<Secret>,
     prefix: String,
     tls: HyperTransportBuilder,
@@ -68,7 +68,7 @@ impl RedisStore {
     /// Starts with the defaults, to change some of them. The URL is the one of [`new`](Self::new).
     pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
         RedisStoreBuilder {
-            location: Location::parse(url.as_ref()),
+            url: ParsedUrl::parse(url.as_ref()),
             password: None,
             prefix: PREFIX.to_owned(),
             tls: HyperTransport::builder().proxy_settings(ProxySettings::direct()),
@@ -120,8 +120,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Maximum duration of connecting, with the login. Default: 2 s. Callers wait for less (by default
-    /// 250 ms), and the connection is then ready for the next operation. Zero is an error of
+    /// Maximum duration of connecting, with the login. Default: 2 s. Callers give up earlier (by
+    /// default after 250 ms). The attempt goes on in the background for later callers. Zero is an error of
     /// [`build`](Self::build).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
@@ -145,8 +145,8 @@ impl RedisStoreBuilder {
     /// characters that are not allowed, a timeout of zero, or certificates that cannot be used. The
     /// message shows nothing of the URL.
     pub fn build(self) -> Result<RedisStore, Error> {
-        let Location { address, login } =
-            self.location.map_err(|why| mistake(format!("url: {why}")))?;
+        let ParsedUrl { address, login } =
+            self.url.map_err(|why| mistake(format!("url: {why}")))?;
         let allowed = |c: char| c.is_ascii_graphic() && !"{}*?[]\\".contains(c);
         if self.prefix.is_empty()
             || self.prefix.len() > MAX_PREFIX_BYTES
@@ -169,14 +169,14 @@ impl RedisStoreBuilder {
         let names = Names::new(&self.prefix, login.db());
         // Shorter than the timeout of the whole attempt, because its error says which step is slow.
         let dialing = self.connect_timeout.mul_f64(0.9);
-        let connector = self.tls.connect_timeout(dialing).build_stream_connector()?;
+        let streams = self.tls.connect_timeout(dialing).build_stream_connector()?;
         Ok(RedisStore::from_parts(
-            SharedConnection::new(Connect {
+            SharedConnection::new(Connector {
                 address,
                 // `CLIENT SETINFO` would be one more permission.
                 login: login.set_skip_set_lib_name(),
                 password: self.password,
-                connector,
+                streams,
                 connect_timeout: self.connect_timeout,
                 response_timeout: self.response_timeout,
             }),
@@ -191,7 +191,7 @@ fn mistake(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.location.as_ref().map(|location| location.address.to_string());
+        let address = self.url.as_ref().map(|location| location.address.to_string());
         f.debug_struct("RedisStoreBuilder")
             .field("address", &address)
             .field("password", &self.password)

@@ -16,13 +16,13 @@ use crate::{
 
 /// Makes connections to one Redis.
 #[derive(Debug)]
-pub(super) struct Connect {
+pub(super) struct Connector {
     pub(super) address: Address,
-    /// The user, database and protocol, and the password if it is in the URL.
+    /// The user, password, database and protocol.
     pub(super) login: RedisConnectionInfo,
     /// Read for each connection. It replaces the password of the URL.
     pub(super) password: Option<Secret>,
-    pub(super) connector: StreamConnector,
+    pub(super) streams: StreamConnector,
     /// Maximum duration of connecting, with the login.
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
@@ -31,9 +31,9 @@ pub(super) struct Connect {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-impl Connect {
+impl Connector {
     /// A connection for commands. Its driver runs on the current runtime.
-    pub(super) async fn for_commands(&self) -> Result<MultiplexedConnection, Failure> {
+    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, Failure> {
         self.bounded(async {
             let (stream, login) = self.stream_and_login().await?;
             let settings = AsyncConnectionConfig::new()
@@ -52,7 +52,7 @@ impl Connect {
     }
 
     /// A connection that receives what is published to this channel.
-    pub(super) async fn for_announcements(&self, channel: &str) -> Result<PubSub, Failure> {
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<PubSub, Failure> {
         self.bounded(async {
             let (stream, login) = self.stream_and_login().await?;
             let made = PubSub::new(&login, stream).await;
@@ -83,7 +83,7 @@ impl Connect {
         }
         let stream: Box<dyn Stream> = match &self.address {
             Address::Tcp { uri, .. } => {
-                let connected = self.connector.connect(uri.clone()).await;
+                let connected = self.streams.connect(uri.clone()).await;
                 Box::new(connected.map_err(|error| Failure::new(causes(&*error)))?)
             }
             #[cfg(unix)]

@@ -12,7 +12,7 @@ use redis::{Value, aio::MultiplexedConnection};
 use tokio::{runtime::Handle, sync::watch};
 
 use super::{
-    connect::Connect,
+    connect::Connector,
     error::{ConnectionState, Failure},
     script::{ScriptCall, SentScripts},
 };
@@ -37,7 +37,7 @@ const ABANDONED_AFTER: Duration = Duration::from_secs(1);
 /// The connection that the operations of a store share.
 #[derive(Debug)]
 pub(super) struct SharedConnection {
-    pub(super) connect: Connect,
+    pub(super) connector: Connector,
     slot: Mutex<Slot>,
 }
 
@@ -50,6 +50,12 @@ enum Slot {
 }
 
 type Outcome = Result<Current, Failure>;
+
+/// The connection, or the attempt to connect that is running.
+enum Lookup {
+    Connected(Current),
+    Connecting(watch::Receiver<Option<Outcome>>),
+}
 
 /// A connection in use.
 #[derive(Clone, Debug)]
@@ -77,28 +83,31 @@ impl Status {
     }
 }
 
-/// An operation that waits for its answer. Its caller drops it when the answer takes too long: Redis
-/// hangs, the connection is dead, or its runtime is not driven. The next operation then makes another
-/// connection.
-struct Operation<'a> {
+/// Notices that the caller drops an operation, because its answer takes too long: Redis hangs, the
+/// connection is dead, or its runtime is not driven. The next operation then makes another connection.
+struct CancelGuard<'a> {
     status: &'a Status,
     since: Instant,
+    is_answered: bool,
 }
 
-impl<'a> Operation<'a> {
+impl<'a> CancelGuard<'a> {
     fn new(status: &'a Status) -> Self {
-        Self { status, since: Instant::now() }
+        Self { status, since: Instant::now(), is_answered: false }
     }
 
     /// The connection works, however long the answer took.
-    fn answered(self) {
+    fn record_answer(mut self) {
         self.status.unanswered.store(0, Ordering::Relaxed);
-        std::mem::forget(self);
+        self.is_answered = true;
     }
 }
 
-impl Drop for Operation<'_> {
+impl Drop for CancelGuard<'_> {
     fn drop(&mut self) {
+        if self.is_answered {
+            return;
+        }
         let unanswered = self.status.unanswered.fetch_add(1, Ordering::Relaxed) + 1;
         if unanswered >= MAX_UNANSWERED || self.since.elapsed() >= SLOW {
             self.status.reconnect();
@@ -107,15 +116,15 @@ impl Drop for Operation<'_> {
 }
 
 impl SharedConnection {
-    pub(super) fn new(connect: Connect) -> Self {
-        Self { connect, slot: Mutex::new(Slot::Empty) }
+    pub(super) fn new(connector: Connector) -> Self {
+        Self { connector, slot: Mutex::new(Slot::Empty) }
     }
 
     /// Starts to connect, if there is a runtime. Otherwise the first operation does.
     pub(super) fn connect_in_background(self: &Arc<Self>) {
         if Handle::try_current().is_ok() {
             // The first operation waits for the attempt, or returns its failure.
-            let _ = self.connection_or_attempt();
+            let _ = self.find_or_connect();
         }
     }
 
@@ -125,9 +134,9 @@ impl SharedConnection {
         let mut attempt = 1;
         loop {
             let Current { mut connection, status } = self.get().await?;
-            let operation = Operation::new(&status);
+            let guard = CancelGuard::new(&status);
             let answer = script.run(&mut connection, &status.scripts).await;
-            operation.answered();
+            guard.record_answer();
             let failure = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(error) => Failure::of(&error, &[]),
@@ -146,9 +155,9 @@ impl SharedConnection {
     async fn get(self: &Arc<Self>) -> Outcome {
         // If the runtime of the attempt ends, another attempt starts on the current runtime.
         for _ in 0..2 {
-            let mut outcome = match self.connection_or_attempt()? {
-                Ok(current) => return Ok(current),
-                Err(attempt) => attempt,
+            let mut outcome = match self.find_or_connect()? {
+                Lookup::Connected(current) => return Ok(current),
+                Lookup::Connecting(outcome) => outcome,
             };
             if let Ok(outcome) = outcome.wait_for(Option::is_some).await {
                 return outcome.clone().unwrap_or_else(|| Err(lost()));
@@ -157,19 +166,20 @@ impl SharedConnection {
         Err(lost())
     }
 
-    fn connection_or_attempt(
-        self: &Arc<Self>,
-    ) -> Result<Result<Current, watch::Receiver<Option<Outcome>>>, Failure> {
+    /// # Errors
+    ///
+    /// The failure of the last attempt, while its pause lasts. If there is no runtime to connect on.
+    fn find_or_connect(self: &Arc<Self>) -> Result<Lookup, Failure> {
         let mut slot = lock(&self.slot);
         let pause = match &*slot {
             Slot::Connected(current) if !current.status.must_reconnect() => {
-                return Ok(Ok(current.clone()));
+                return Ok(Lookup::Connected(current.clone()));
             }
             Slot::Connecting { since, outcome }
                 if outcome.has_changed().is_ok()
-                    && since.elapsed() < self.connect.connect_timeout + ABANDONED_AFTER =>
+                    && since.elapsed() < self.connector.connect_timeout + ABANDONED_AFTER =>
             {
-                return Ok(Err(outcome.clone()));
+                return Ok(Lookup::Connecting(outcome.clone()));
             }
             Slot::Failed { failure, until, .. } if Instant::now() < *until => {
                 return Err(failure.clone());
@@ -185,13 +195,13 @@ impl SharedConnection {
         // In a task, because it continues if the caller stops waiting.
         let this = Arc::clone(self);
         runtime.spawn(async move { this.attempt(pause, &sender).await });
-        Ok(Err(outcome))
+        Ok(Lookup::Connecting(outcome))
     }
 
     async fn attempt(&self, last_pause: Duration, sender: &watch::Sender<Option<Outcome>>) {
         let outcome = self
-            .connect
-            .for_commands()
+            .connector
+            .connect()
             .await
             .map(|connection| Current { connection, status: Arc::default() });
         let mut slot = lock(&self.slot);

@@ -70,8 +70,8 @@ impl fmt::Display for Failure {
     }
 }
 
-const UNREADABLE: &str = "its answer cannot be read; check that the address is one of Redis, and \
-    that nothing else writes to keys with this prefix";
+const UNREADABLE: &str = "its answer cannot be read; check that a Redis server listens at the address, \
+    and that nothing else writes to keys with this prefix";
 
 /// The error code of our scripts for a key that is not an entry.
 pub(super) const NOT_AN_ENTRY: &str = "NOTANENTRY";

@@ -9,10 +9,10 @@ use bytes::Bytes;
 use redis::{ParsingError, Value, from_redis_value};
 
 use super::script::{Script, ScriptCall};
-use crate::store::traits::{EntryId, Lease, LeaseOwner, StoredEntry};
-
-/// Maximum length of a value in bytes. A sealed entry has about half of it.
-const MAX_VALUE_BYTES: usize = 512 * 1024;
+use crate::store::{
+    traits::{EntryId, Lease, LeaseOwner, StoredEntry},
+    values::MAX_VALUE_BYTES,
+};
 
 /// Reads the entry at `KEYS[1]`. A key that is not an entry is an error. Numbers in Lua are exact up to
 /// 2^53.
@@ -43,15 +43,15 @@ static LEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
         format!(
             "{READ}{}",
             r"
-local holder = redis.call('GET', KEYS[2])
+local owner = redis.call('GET', KEYS[2])
 local remaining = redis.call('PTTL', KEYS[2])
 -- A lease without an expiry is not ours, and would never end.
-if holder and holder ~= ARGV[2] and remaining >= 0 then
-  if not string.match(holder, '^%x+$') or #holder ~= 32 then
+if owner and owner ~= ARGV[2] and remaining >= 0 then
+  if not string.match(owner, '^%x+$') or #owner ~= 32 then
     return redis.error_reply('NOTANENTRY the key is not a lease')
   end
   -- A missing entry ends the array, so it is last.
-  return {0, remaining, holder, found[1], found[2]}
+  return {0, remaining, owner, found[1], found[2]}
 end
 -- Before the lease is taken, since a user may be allowed one of the two commands only.
 local now = redis.call('TIME')
@@ -194,6 +194,25 @@ pub(super) fn announced(message: &[u8]) -> Option<(EntryId, StoredEntry)> {
     }
     let entry = StoredEntry::new(u64::from_be_bytes(*generation), Bytes::copy_from_slice(value));
     Some((EntryId::new(*id), entry))
+}
+
+/// The answer to [`Names::write`].
+#[derive(Debug, PartialEq)]
+pub(super) enum WriteOutcome {
+    /// The stored entry has a greater generation.
+    Refused,
+    Written,
+    /// Written, but the user may not publish.
+    NotAnnounced,
+}
+
+pub(super) fn write_outcome(answer: Value) -> Result<WriteOutcome, ParsingError> {
+    match from_redis_value(answer)? {
+        0_u8 => Ok(WriteOutcome::Refused),
+        1 => Ok(WriteOutcome::Written),
+        2 => Ok(WriteOutcome::NotAnnounced),
+        other => Err(format!("unknown outcome {other}").into()),
+    }
 }
 
 /// The answer to [`Names::read`].

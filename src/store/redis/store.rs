@@ -8,7 +8,7 @@ use super::{
     connection::SharedConnection,
     error::Failure,
     script::ScriptCall,
-    scripts::{self, Names},
+    scripts::{self, Names, WriteOutcome},
     subscription::Subscription,
 };
 use crate::store::traits::{
@@ -41,7 +41,7 @@ use crate::store::traits::{
 /// # Memory
 ///
 /// An entry expires with its token, and has about the token's size. If an eviction policy removes it,
-/// the next process that asks acquires a token. With `noeviction` and full memory, each process acquires
+/// running processes are not affected; one that starts before the next refresh costs a token request. With `noeviction` and full memory, each process acquires
 /// for itself.
 ///
 /// # Examples
@@ -80,13 +80,13 @@ impl RedisStore {
         let answer = connection.run(&script).await;
         answer
             .and_then(|answer| parse(answer).map_err(|_| Failure::unreadable()))
-            .map_err(|failure| failure.into_error(&connection.connect.address))
+            .map_err(|failure| failure.into_error(&connection.connector.address))
     }
 
     fn report_silence(&self) {
         self.0.subscription.interrupt(&format!(
             "Redis at {} does not announce new entries; allow PUBLISH to this prefix",
-            self.0.connection.connect.address
+            self.0.connection.connector.address
         ));
     }
 }
@@ -126,11 +126,11 @@ impl Store for RedisStore {
         keep: Duration,
     ) -> Result<bool, StoreError> {
         let script = self.0.names.write(id, &entry, keep);
-        let outcome = self.run(script, redis::from_redis_value::<u8>).await?;
-        if outcome == 2 {
+        let outcome = self.run(script, scripts::write_outcome).await?;
+        if outcome == WriteOutcome::NotAnnounced {
             self.report_silence();
         }
-        Ok(outcome != 0)
+        Ok(outcome != WriteOutcome::Refused)
     }
 
     fn subscribe(&self, announcements: Announcements) {
@@ -141,7 +141,7 @@ impl Store for RedisStore {
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("address", &format_args!("{}", self.0.connection.connect.address))
+            .field("address", &format_args!("{}", self.0.connection.connector.address))
             .field("prefix", &self.0.names.prefix())
             .finish_non_exhaustive()
     }

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use futures_core::Stream as _;
-use redis::aio::PubSubStream;
+use redis::aio::{PubSub, PubSubStream};
 use tokio::{
     runtime::Handle,
     task::JoinHandle,
@@ -20,7 +20,7 @@ use crate::{
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// A connection is checked after this time without a message. Receivers are checked this often too.
+/// Interval at which an idle connection is pinged, and the task ends if no receiver is left.
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 
 /// The receivers of a store, and the task that serves them.
@@ -38,22 +38,21 @@ type Receivers = Mutex<Registry>;
 #[derive(Debug, Default)]
 struct Registry {
     of_entry: HashMap<EntryId, Vec<Announcements>>,
-    /// Receivers in `of_entry`, with those that were dropped since the last `prune`.
-    count: usize,
-    /// `count` after the last `prune`.
-    lasting: usize,
+    /// Number of receivers, including those that were dropped since the last `prune`.
+    len: usize,
+    len_after_prune: usize,
 }
 
 impl Registry {
     /// With fewer receivers, `add` does not prune.
-    const FEW: usize = 64;
+    const MIN_PRUNE: usize = 64;
 
     fn add(&mut self, receiver: Announcements) {
-        // At least half of them were added since the last time, so the amortized cost is constant.
-        if self.count >= 2 * self.lasting.max(Self::FEW) {
+        // Pruned when the number has doubled, so that adding has amortized constant cost.
+        if self.len >= 2 * self.len_after_prune.max(Self::MIN_PRUNE) {
             self.prune();
         }
-        self.count += 1;
+        self.len += 1;
         self.of_entry.entry(receiver.id()).or_default().push(receiver);
     }
 
@@ -63,8 +62,8 @@ impl Registry {
             of_entry.retain(|receiver| !receiver.is_closed());
             !of_entry.is_empty()
         });
-        self.count = self.of_entry.values().map(Vec::len).sum();
-        self.lasting = self.count;
+        self.len = self.of_entry.values().map(Vec::len).sum();
+        self.len_after_prune = self.len;
     }
 }
 
@@ -108,47 +107,51 @@ impl Drop for Subscription {
 fn is_empty(receivers: &Receivers) -> bool {
     let mut receivers = lock(receivers);
     receivers.prune();
-    receivers.count == 0
+    receivers.len == 0
 }
 
 async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: Arc<Receivers>) {
+    let connector = &connection.connector;
     let mut pause = MIN_PAUSE;
     while !is_empty(&receivers) {
-        match connection.connect.for_announcements(&channel).await {
+        match connector.subscribe(&channel).await {
             Ok(subscription) => {
                 pause = MIN_PAUSE;
-                let (mut sink, mut messages) = subscription.split();
-                let response_timeout = connection.connect.response_timeout;
-                let mut checked_at = Instant::now();
-                loop {
-                    // Here too, because a busy channel never reaches the timeout below.
-                    if checked_at.elapsed() >= CHECK_EVERY {
-                        if is_empty(&receivers) {
-                            return;
-                        }
-                        checked_at = Instant::now();
-                    }
-                    match timeout(CHECK_EVERY, next(&mut messages)).await {
-                        Ok(Some(message)) => deliver(&receivers, &message),
-                        Ok(None) => break,
-                        Err(_) if is_empty(&receivers) => return,
-                        Err(_) => {
-                            match timeout(response_timeout, sink.ping::<redis::Value>()).await {
-                                Ok(Ok(_)) => {}
-                                Ok(Err(_)) | Err(_) => break,
-                            }
-                        }
-                    }
-                }
+                receive(subscription, connector.response_timeout, &receivers).await;
             }
             Err(failure) => {
-                let cause =
-                    failure.into_error(&connection.connect.address).into_cause().to_string();
+                let cause = failure.into_error(&connector.address).into_cause().to_string();
                 interrupt(&receivers, &cause);
                 pause = (pause * 2).min(MAX_PAUSE);
             }
         }
         tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
+    }
+}
+
+/// Delivers announcements until the connection is lost, or no receiver is left.
+async fn receive(subscription: PubSub, response_timeout: Duration, receivers: &Receivers) {
+    let (mut sink, mut messages) = subscription.split();
+    let mut checked_at = Instant::now();
+    loop {
+        let message = timeout(CHECK_EVERY, next(&mut messages)).await;
+        // Checked after messages too: a busy channel never reaches the timeout.
+        if checked_at.elapsed() >= CHECK_EVERY {
+            if is_empty(receivers) {
+                return;
+            }
+            checked_at = Instant::now();
+        }
+        match message {
+            Ok(Some(message)) => deliver(receivers, &message),
+            Ok(None) => return,
+            Err(_elapsed) => {
+                let answer = timeout(response_timeout, sink.ping::<redis::Value>()).await;
+                if !matches!(answer, Ok(Ok(_))) {
+                    return;
+                }
+            }
+        }
     }
 }
 
@@ -180,20 +183,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn receivers_that_are_gone_are_removed_when_others_are_added() {
+    fn dropped_receivers_are_removed_when_others_are_added() {
         let mut registry = Registry::default();
-        let mut lasting = Vec::new();
+        let mut kept = Vec::new();
         for number in 0..10_000_u32 {
             let mut id = [0; 32];
             id[..4].copy_from_slice(&number.to_be_bytes());
             let (announcements, receiver) = Announcements::channel(EntryId::new(id));
             registry.add(announcements);
             if number % 1_000 == 0 {
-                lasting.push(receiver);
+                kept.push(receiver);
             }
-            assert!(registry.of_entry.len() <= 2 * Registry::FEW);
+            assert!(registry.of_entry.len() <= 2 * Registry::MIN_PRUNE);
         }
         registry.prune();
-        assert_eq!((registry.count, registry.of_entry.len()), (lasting.len(), lasting.len()));
+        assert_eq!((registry.len, registry.of_entry.len()), (kept.len(), kept.len()));
     }
 }

@@ -1,8 +1,8 @@
-//! Why an envelope does not open.
+//! The errors of opening an envelope.
 
 use std::fmt;
 
-/// Why an envelope does not open. Such an envelope is never trusted.
+/// Why an envelope does not open. Such an envelope is never used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenError {
     /// Sealed by a key that is not configured here.

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The associated data of a sealed envelope are the version, the key id, the entry id and the generation.
-//! So an envelope that is copied to another entry, or written as a newer generation, does not open.
+//! So a sealed envelope that is copied to another entry, or written with a higher generation, does not
+//! open. A plain-text envelope is only tied to its entry id.
 
 mod envelope;
 mod error;

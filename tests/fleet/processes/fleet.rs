@@ -248,11 +248,16 @@ impl Fleet {
         }
     }
 
-    /// Waits until all processes have one token that is not this one.
-    pub(crate) async fn common_token_after(&mut self, last: &str) -> String {
+    /// Waits until all processes have one token that is not the previous one.
+    pub(crate) async fn common_token_after(
+        &mut self,
+        is_previous: impl Fn(&str) -> bool,
+    ) -> String {
         let mut tokens = self
             .tokens_until("a common token", |tokens| {
-                tokens[0] != "-" && tokens[0] != last && tokens.iter().all(|it| *it == tokens[0])
+                tokens[0] != "-"
+                    && !is_previous(&tokens[0])
+                    && tokens.iter().all(|it| *it == tokens[0])
             })
             .await;
         tokens.swap_remove(0)
@@ -261,15 +266,7 @@ impl Fleet {
     /// As [`common_token_after`](Self::common_token_after), for a mock server: its tokens have numbers,
     /// from 1.
     pub(crate) async fn common_number_after(&mut self, last: u64) -> u64 {
-        let start = Instant::now();
-        loop {
-            let token = self.common_token_after("").await;
-            if number(&token) != last {
-                return number(&token);
-            }
-            assert!(start.elapsed() < PATIENCE, "waited too long for a token after {last}");
-            sleep(POLL).await;
-        }
+        number(&self.common_token_after(|token| number(token) == last).await)
     }
 }
 

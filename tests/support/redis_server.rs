@@ -13,14 +13,15 @@ use std::{
 use redis::FromRedisValue;
 use tower_oauth2_client_credentials::store::{RedisStore, RedisStoreBuilder};
 
-use crate::support::PATIENCE;
+/// On a slow machine.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The Redis that `.ci/real-servers` starts.
 pub(crate) fn shared_url() -> String {
     std::env::var("INTEROP_REDIS").expect("INTEROP_REDIS is not set: run .ci/real-servers")
 }
 
-/// A server that ends with the value. Its files are in `directory`.
+/// A server that is killed when the value is dropped. Its files are in `directory`.
 pub(crate) struct RedisServer {
     pub(crate) port: u16,
     pub(crate) directory: PathBuf,
@@ -62,7 +63,7 @@ impl RedisServer {
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
             let log = || fs::read_to_string(self.directory.join("log")).unwrap();
-            assert!(start.elapsed() < PATIENCE, "redis-server does not start: {}", log());
+            assert!(start.elapsed() < START_TIMEOUT, "redis-server does not start: {}", log());
             thread::sleep(Duration::from_millis(10));
         }
     }
@@ -105,7 +106,7 @@ impl RedisServer {
     }
 
     /// As [`admin`](Self::admin), for a command whose answer does not matter.
-    pub(crate) fn set(&self, command: &str) {
+    pub(crate) fn command(&self, command: &str) {
         self.admin::<redis::Value>(command);
     }
 }
