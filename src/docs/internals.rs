@@ -147,7 +147,7 @@
 //!    unchanged. So a turn that leaves no new generation means that the store keeps nothing.
 //! 3. The lease is dropped with the future of the acquisition, and then released in the background. If
 //!    the runtime has ended, it lapses.
-//! 4. A token has `StoreDeadlines`: the refresh time that the fleet has decided, and the generation of its
+//! 4. A token has `SharingInfo`: the refresh time that the fleet has decided, and the generation of its
 //!    entry, which orders tokens without comparing clocks of hosts. The cache takes both, and knows
 //!    nothing about stores.
 //! 5. The schedule and the backoff are in `timing`, so that a fleet follows the rules of a cache. An entry

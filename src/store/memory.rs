@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{
     entry::millis,
-    traits::{Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry},
+    traits::{Announcer, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry},
 };
 use crate::sync::{Arc, Mutex, lock};
 
@@ -79,7 +79,7 @@ struct Inner {
 struct State {
     entries: HashMap<EntryId, Entry>,
     leases: HashMap<EntryId, HeldLease>,
-    subscriptions: Vec<Announcements>,
+    subscriptions: Vec<Announcer>,
     fault: MemoryFault,
     latency: Duration,
     is_silent: bool,
@@ -267,14 +267,14 @@ impl Store for MemoryStore {
             if state.is_silent { Vec::new() } else { state.subscriptions.clone() }
         };
         // Without the lock, since receivers may do anything.
-        for announcements in receivers {
-            let _is_open = announcements.announce(id, entry.clone());
+        for announcer in receivers {
+            let _is_open = announcer.announce(id, entry.clone());
         }
         Ok(true)
     }
 
-    fn subscribe(&self, announcements: Announcements) {
-        lock(&self.0.state).subscriptions.push(announcements);
+    fn subscribe(&self, announcer: Announcer) {
+        lock(&self.0.state).subscriptions.push(announcer);
     }
 }
 

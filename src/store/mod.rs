@@ -130,7 +130,7 @@
 //! The time of a generation also replaces a time in the budget of rejections that is further ahead, so that
 //! such a host does not delay the next acquisition of the fleet.
 
-mod announcements;
+mod announcer;
 mod entry;
 #[cfg(feature = "file-store")]
 mod file;
@@ -155,5 +155,5 @@ pub use sealing::SealingKey;
 pub use shared::{Shared, SharedBuilder};
 pub use shared_store::SharedStore;
 pub use traits::{
-    AnnouncementReceiver, Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
+    AnnouncementReceiver, Announcer, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
 };

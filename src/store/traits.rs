@@ -2,9 +2,9 @@
 
 use std::{future::Future, time::Duration};
 
-pub(crate) use super::announcements::ReceiveAnnouncement;
+pub(crate) use super::announcer::ReceiveAnnouncement;
 pub use super::{
-    announcements::{AnnouncementReceiver, Announcements},
+    announcer::{AnnouncementReceiver, Announcer},
     values::{EntryId, Lease, LeaseOwner, StoreError, StoredEntry},
 };
 use crate::source::BoxFuture;
@@ -24,7 +24,7 @@ use crate::source::BoxFuture;
 /// ```
 /// use std::{sync::atomic::{AtomicU64, Ordering}, time::Duration};
 /// use tower_oauth2_client_credentials::store::{
-///     Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
+///     Announcer, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
 /// };
 ///
 /// struct Counted<S> {
@@ -75,8 +75,8 @@ use crate::source::BoxFuture;
 ///         self.count(self.inner.write(id, entry, keep).await)
 ///     }
 ///
-///     fn subscribe(&self, announcements: Announcements) {
-///         self.inner.subscribe(announcements);
+///     fn subscribe(&self, announcer: Announcer) {
+///         self.inner.subscribe(announcer);
 ///     }
 /// }
 /// ```
@@ -121,14 +121,14 @@ pub trait Store: Send + Sync + 'static {
         keep: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Delivers each entry that is written with `announcements.id()` to this handle, until it is
-    /// [closed](Announcements::is_closed). Returns at once, and reconnects by itself. A store without
+    /// Delivers each entry that is written with `announcer.id()` to this handle, until it is
+    /// [closed](Announcer::is_closed). Returns at once, and reconnects by itself. A store without
     /// announcements drops the handle: its readers poll.
     ///
     /// It is called for each source and entry, so a store shares one connection between all
     /// subscriptions. It is called again for the same entry if the handle was dropped.
-    fn subscribe(&self, announcements: Announcements) {
-        drop(announcements);
+    fn subscribe(&self, announcer: Announcer) {
+        drop(announcer);
     }
 }
 
@@ -159,7 +159,7 @@ pub(crate) trait ErasedStore: Send + Sync {
         keep: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    fn subscribe(&self, announcements: Announcements);
+    fn subscribe(&self, announcer: Announcer);
 }
 
 /// The methods of the store are called when the future is polled, where a panic is caught.
@@ -199,7 +199,7 @@ impl<S: Store> ErasedStore for S {
         Box::pin(async move { Store::write(self, id, entry, keep).await })
     }
 
-    fn subscribe(&self, announcements: Announcements) {
-        Store::subscribe(self, announcements);
+    fn subscribe(&self, announcer: Announcer) {
+        Store::subscribe(self, announcer);
     }
 }

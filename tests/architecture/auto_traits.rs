@@ -147,7 +147,7 @@ mod keys {
 #[cfg(all(feature = "redis", feature = "file-store"))]
 mod store {
     use tower_oauth2_client_credentials::store::{
-        AnnouncementReceiver, Announcements, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
+        AnnouncementReceiver, Announcer, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
         MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared, SharedBuilder, SharedStore,
         StoreError, StoredEntry,
     };
@@ -156,7 +156,7 @@ mod store {
 
     assert_traits! {
         all:
-            AnnouncementReceiver, Announcements, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
+            AnnouncementReceiver, Announcer, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
             MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared<ClientCredentials>,
             SharedBuilder<ClientCredentials>, SharedStore, StoreError, StoredEntry;
         not_sync:;

@@ -12,8 +12,7 @@ use std::{
 use tower_oauth2_client_credentials::{
     TokenCache,
     store::{
-        Announcements, EntryId, Lease, LeaseOwner, MemoryStore, Shared, Store, StoreError,
-        StoredEntry,
+        Announcer, EntryId, Lease, LeaseOwner, MemoryStore, Shared, Store, StoreError, StoredEntry,
     },
 };
 
@@ -110,7 +109,7 @@ impl Store for Odd {
         self.inner.write(id, entry, keep).await
     }
 
-    fn subscribe(&self, announcements: Announcements) {
+    fn subscribe(&self, announcements: Announcer) {
         self.subscribed.fetch_add(1, SeqCst);
         match self.mistake {
             Mistake::Panics => panic!("a mistake of the store"),

@@ -5,7 +5,7 @@ use std::{fs, time::Duration};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use tower_oauth2_client_credentials::{
     client_auth::Secret,
-    store::{AnnouncementReceiver, Announcements, EntryId, RedisStore, Store as _},
+    store::{AnnouncementReceiver, Announcer, EntryId, RedisStore, Store as _},
     transport::{ChainAndKey, ClientIdentity},
 };
 
@@ -136,7 +136,7 @@ async fn the_documented_permissions_are_enough() {
     let server = RedisServer::start([]);
     server.command(&acl(&[]));
     let id = id();
-    let (announcements, mut received) = Announcements::channel(id);
+    let (announcements, mut received) = Announcer::channel(id);
     let store = limited(&server);
     store.subscribe(announcements);
     conforms(limited(&server), limited(&server)).await;
@@ -153,7 +153,7 @@ async fn an_acl_without_pub_sub_does_not_stop_sharing() {
         server.command(&acl(without));
         let store = limited(&server);
         let id = id();
-        let (announcements, received) = Announcements::channel(id);
+        let (announcements, received) = Announcer::channel(id);
         store.subscribe(announcements);
         let why = eventually("the interruption", || async { received.take_interruption() }).await;
         assert!(why.contains("ACL forbids"), "{why}");

@@ -6,7 +6,7 @@ use std::{
     thread,
 };
 
-use tower_oauth2_client_credentials::store::{Announcements, EntryId, RedisStore, Store as _};
+use tower_oauth2_client_credentials::store::{Announcer, EntryId, RedisStore, Store as _};
 
 use crate::{
     redis_access::received_eventually,
@@ -76,7 +76,7 @@ async fn messages_of_others_are_ignored() {
     let server = RedisServer::start([]);
     let store = server.store();
     let id = id();
-    let (announcements, mut received) = Announcements::channel(id);
+    let (announcements, mut received) = Announcer::channel(id);
     store.subscribe(announcements);
     let last = received_eventually(&store, id, &mut received).await;
     for message in ["x", &"x".repeat(39), &"x".repeat(600_000)] {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tower_oauth2_client_credentials::store::{Announcements, Lease, RedisStore, Store as _};
+use tower_oauth2_client_credentials::store::{Announcer, Lease, RedisStore, Store as _};
 
 use crate::{
     redis_access::received_eventually,
@@ -18,7 +18,7 @@ const BOUND: Duration = Duration::from_millis(250);
 async fn after_a_restart_commands_and_announcements_resume() {
     let mut server = RedisServer::start([]);
     let (store, id) = (server.store(), id());
-    let (announcements, mut received) = Announcements::channel(id);
+    let (announcements, mut received) = Announcer::channel(id);
     store.subscribe(announcements);
     received_eventually(&store, id, &mut received).await;
 

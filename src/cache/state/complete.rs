@@ -161,10 +161,10 @@ fn unused(acquisition: &Acquisition, token: &Token, now: Instant) -> EventKind {
 
 /// How long an acquisition took. If the process waited for another one before, that is not counted.
 fn duration(token: &Token, started: Instant, now: Instant) -> Duration {
-    let took = token.store_deadlines().filter(|terms| !terms.is_kept).and_then(|terms| terms.took);
+    let took = token.sharing_info().filter(|info| !info.is_kept).and_then(|info| info.took);
     took.unwrap_or_else(|| now.saturating_duration_since(started))
 }
 
 fn is_kept(token: &Token) -> bool {
-    token.store_deadlines().is_some_and(|terms| terms.is_kept)
+    token.sharing_info().is_some_and(|info| info.is_kept)
 }

@@ -71,10 +71,10 @@ fn a_document_survives_its_encoding() {
     assert_eq!(cached.lifetime(), Some(3600 * S));
     assert_eq!(cached.refresh_in(), Some(1800 * S));
     assert_eq!(cached.issued_at(), Some(now.instant - 10 * S));
-    let terms = cached.store_deadlines().unwrap();
-    assert_eq!((terms.generation, terms.from_store), (Some(7), true));
-    assert_eq!(terms.refresh_at, Some(now.instant + 2990 * S));
-    assert_eq!(terms.expires_by, Some(now.instant + 3585 * S));
+    let info = cached.sharing_info().unwrap();
+    assert_eq!((info.generation, info.from_store), (Some(7), true));
+    assert_eq!(info.refresh_at, Some(now.instant + 2990 * S));
+    assert_eq!(info.expires_by, Some(now.instant + 3585 * S));
 }
 
 /// The buffer that holds a token is wiped. One that grew would have left a copy.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     limits::MAX_LIFETIME,
     timing::Deadlines,
-    token::{StoreDeadlines, Token, TokenType},
+    token::{SharingInfo, Token, TokenType},
 };
 
 const SECRET: u8 = 1;
@@ -85,12 +85,12 @@ impl StoredToken {
             // The machine started after the token was issued, and cannot express the time.
             None => self.token.clone().with_lifetime(left).with_issued_at(now.instant),
         };
-        token.with_store_deadlines(StoreDeadlines {
+        token.with_sharing_info(SharingInfo {
             generation: Some(generation),
             refresh_at: Some(now.instant_of(self.refresh_at).unwrap_or(now.instant)),
             expires_by: Some(now.instant + left.saturating_sub(skew)),
             from_store: true,
-            ..StoreDeadlines::default()
+            ..SharingInfo::default()
         })
     }
 

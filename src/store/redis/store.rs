@@ -11,14 +11,12 @@ use super::{
     scripts::{self, Names, WriteOutcome},
     subscription::Subscription,
 };
-use crate::store::traits::{
-    Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
-};
+use crate::store::traits::{Announcer, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry};
 
 /// A store in Redis (5 or later) or Valkey: one primary. Cluster and Sentinel are not supported.
 ///
 /// It connects when it is built in a runtime, or first used. It reconnects by itself. Clones are cheap
-/// and share two connections: one for commands, and one for announcements. A store in a static works
+/// and share two connections: one for commands, and one for announcer. A store in a static works
 /// across runtimes: it connects on the current one if the runtime of its connection ended.
 ///
 /// Each operation is a script, so it is one atomic step and takes one round trip. If its connection was
@@ -133,8 +131,8 @@ impl Store for RedisStore {
         Ok(outcome != WriteOutcome::Refused)
     }
 
-    fn subscribe(&self, announcements: Announcements) {
-        self.0.subscription.add(announcements);
+    fn subscribe(&self, announcer: Announcer) {
+        self.0.subscription.add(announcer);
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::{
 
 use super::{connection::SharedConnection, scripts};
 use crate::{
-    store::traits::{Announcements, EntryId},
+    store::traits::{Announcer, EntryId},
     sync::{Mutex, lock},
 };
 
@@ -37,7 +37,7 @@ type Receivers = Mutex<Registry>;
 /// The receivers of each entry.
 #[derive(Debug, Default)]
 struct Registry {
-    of_entry: HashMap<EntryId, Vec<Announcements>>,
+    of_entry: HashMap<EntryId, Vec<Announcer>>,
     /// Number of receivers, including those that were dropped since the last `prune`.
     len: usize,
     len_after_prune: usize,
@@ -47,7 +47,7 @@ impl Registry {
     /// With fewer receivers, `add` does not prune.
     const MIN_PRUNE: usize = 64;
 
-    fn add(&mut self, receiver: Announcements) {
+    fn add(&mut self, receiver: Announcer) {
         // Pruned when the number has doubled, so that adding has amortized constant cost.
         if self.len >= 2 * self.len_after_prune.max(Self::MIN_PRUNE) {
             self.prune();
@@ -72,7 +72,7 @@ impl Subscription {
         Self { connection, channel, receivers: Arc::default(), task: Mutex::new(None) }
     }
 
-    pub(super) fn add(&self, receiver: Announcements) {
+    pub(super) fn add(&self, receiver: Announcer) {
         lock(&self.receivers).add(receiver);
         self.ensure_running();
     }
@@ -189,8 +189,8 @@ mod tests {
         for number in 0..10_000_u32 {
             let mut id = [0; 32];
             id[..4].copy_from_slice(&number.to_be_bytes());
-            let (announcements, receiver) = Announcements::channel(EntryId::new(id));
-            registry.add(announcements);
+            let (announcer, receiver) = Announcer::channel(EntryId::new(id));
+            registry.add(announcer);
             if number % 1_000 == 0 {
                 kept.push(receiver);
             }

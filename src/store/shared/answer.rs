@@ -12,7 +12,7 @@ use crate::{
     source::AcquireContext,
     store::entry::{BothClocks, Document, StoredFailure, StoredToken},
     timing::Arrival,
-    token::{StoreDeadlines, Token},
+    token::{SharingInfo, Token},
 };
 
 /// One acquisition, as its cache asks for it.
@@ -90,7 +90,7 @@ impl AcquireRequest<'_> {
 
     /// When a cache stops using the token.
     fn expires_at(&self, token: &Token, now: BothClocks) -> Instant {
-        let terms = token.store_deadlines().copied().unwrap_or_default();
+        let info = token.sharing_info().copied().unwrap_or_default();
         let schedule = &self.context.timing.schedule;
         let deadlines = schedule.deadlines(&Arrival {
             issued_at: token.issued_at().unwrap_or(now.instant),
@@ -101,8 +101,8 @@ impl AcquireRequest<'_> {
             first: false,
             same_token: false,
             draw: 0.0,
-            refresh_at: terms.refresh_at,
-            expires_by: terms.expires_by,
+            refresh_at: info.refresh_at,
+            expires_by: info.expires_by,
         });
         deadlines.expires_at
     }
@@ -134,17 +134,13 @@ impl AcquireRequest<'_> {
     /// The cached token again, so that the cache goes on with it.
     pub(super) fn unchanged(&self) -> Option<Token> {
         let token = self.context.rejected.as_ref().or(self.context.current.as_ref())?.clone();
-        let terms = token.store_deadlines().copied().unwrap_or_default();
-        Some(token.with_store_deadlines(StoreDeadlines {
-            from_store: false,
-            is_kept: true,
-            ..terms
-        }))
+        let info = token.sharing_info().copied().unwrap_or_default();
+        Some(token.with_sharing_info(SharingInfo { from_store: false, is_kept: true, ..info }))
     }
 }
 
 fn generation(token: &Token) -> Option<u64> {
-    token.store_deadlines().and_then(|terms| terms.generation)
+    token.sharing_info().and_then(|info| info.generation)
 }
 
 /// Whether the token of an entry is older than one of this process. The entry may be one of the past,

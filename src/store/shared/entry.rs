@@ -24,10 +24,10 @@ use crate::{
     store::{
         entry::{BothClocks, Document, millis},
         sealing::OpenError,
-        traits::{Announcements, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoredEntry},
+        traits::{Announcer, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoredEntry},
     },
     sync::{Mutex, lock},
-    token::{StoreDeadlines, Token},
+    token::{SharingInfo, Token},
 };
 
 /// How far a generation may be ahead of this process's clock. Clocks of stores may be wrong. A cache
@@ -53,9 +53,9 @@ impl DecodedEntry {
         let token = stored.for_cache(self.generation, clock_skew, now);
         let lifetime = Duration::from_millis(stored.expires_at.saturating_sub(stored.issued_at));
         let jitter = MAX_JITTER.min(lifetime.mul_f64(MAX_JITTER_SHARE)).mul_f64(fastrand::f64());
-        let terms = token.store_deadlines().copied().unwrap_or_default();
-        let refresh_at = terms.refresh_at.map(|at| at + jitter);
-        Some(token.with_store_deadlines(StoreDeadlines { refresh_at, ..terms }))
+        let info = token.sharing_info().copied().unwrap_or_default();
+        let refresh_at = info.refresh_at.map(|at| at + jitter);
+        Some(token.with_sharing_info(SharingInfo { refresh_at, ..info }))
     }
 }
 
@@ -100,8 +100,8 @@ impl Entry {
         }
         let receiver: Arc<dyn ReceiveAnnouncement> = Arc::<Self>::clone(self);
         let closed = self.closed.subscribe();
-        let announcements = Announcements::new(self.id, Arc::downgrade(&receiver), closed);
-        let subscribing = AssertUnwindSafe(|| core.store.subscribe(announcements));
+        let announcer = Announcer::new(self.id, Arc::downgrade(&receiver), closed);
+        let subscribing = AssertUnwindSafe(|| core.store.subscribe(announcer));
         if catch_unwind(subscribing).is_err() {
             core.interrupted("the store panicked when it was subscribed to; fix the store".into());
         }
@@ -218,9 +218,9 @@ impl Entry {
         for cache in core.caches_except(writer.as_ref()) {
             let token = decoded.token(core.settings.clock_skew, now);
             if let Some(token) = token.and_then(|token| core.adopt(token)) {
-                let terms = token.store_deadlines().copied().unwrap_or_default();
-                let terms = StoreDeadlines { from_store: writer.is_none(), ..terms };
-                let _is_used = cache.offer(token.with_store_deadlines(terms));
+                let info = token.sharing_info().copied().unwrap_or_default();
+                let info = SharingInfo { from_store: writer.is_none(), ..info };
+                let _is_used = cache.offer(token.with_sharing_info(info));
             }
         }
     }

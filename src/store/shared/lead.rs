@@ -23,7 +23,7 @@ use crate::{
     source::{AcquireContext, LastAttempt, TokenSource},
     store::entry::{BothClocks, Document, StoredBudget, StoredFailure, StoredToken},
     timing::{Arrival, Deadlines, RejectionBudget},
-    token::{StoreDeadlines, Token},
+    token::{SharingInfo, Token},
 };
 
 pub(super) struct Leader<'a, S> {
@@ -159,11 +159,11 @@ impl<S: TokenSource> Leader<'_, S> {
         let deadlines = self.deadlines(&token, issued_at, took, now);
         let token =
             if token.issued_at().is_none() { token.with_issued_at(issued_at) } else { token };
-        let token = token.with_store_deadlines(StoreDeadlines {
+        let token = token.with_sharing_info(SharingInfo {
             generation: Some(self.generation),
             refresh_at: Some(deadlines.refresh_at),
             took: Some(took),
-            ..StoreDeadlines::default()
+            ..SharingInfo::default()
         });
         if deadlines.expires_at <= now.instant {
             // Of no use to others.
@@ -184,13 +184,13 @@ impl<S: TokenSource> Leader<'_, S> {
             Some(false) => {
                 if self.write_again(now).await {
                     let generation = Some(self.generation);
-                    let terms = token.store_deadlines().copied().unwrap_or_default();
-                    return Ok(token.with_store_deadlines(StoreDeadlines { generation, ..terms }));
+                    let info = token.sharing_info().copied().unwrap_or_default();
+                    return Ok(token.with_sharing_info(SharingInfo { generation, ..info }));
                 }
                 let Some(Ok(newer)) = self.newer().await else { return Ok(token) };
                 // A token request was sent all the same.
-                let terms = newer.store_deadlines().copied().unwrap_or_default();
-                Ok(newer.with_store_deadlines(StoreDeadlines { from_store: false, ..terms }))
+                let info = newer.sharing_info().copied().unwrap_or_default();
+                Ok(newer.with_sharing_info(SharingInfo { from_store: false, ..info }))
             }
             None => Ok(token),
         }

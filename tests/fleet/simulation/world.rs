@@ -13,8 +13,8 @@ use tower_oauth2_client_credentials::{
     Error, Token, TokenCache, TokenSource,
     source::{AcquireContext, Sharing},
     store::{
-        Announcements, EntryId, Lease, LeaseOwner, MemoryFault, MemoryStore, Shared, Store,
-        StoreError, StoredEntry,
+        Announcer, EntryId, Lease, LeaseOwner, MemoryFault, MemoryStore, Shared, Store, StoreError,
+        StoredEntry,
     },
 };
 
@@ -224,7 +224,7 @@ impl Store for Process {
         Store::write(&self.inner.store, id, entry, keep).await
     }
 
-    fn subscribe(&self, announcements: Announcements) {
+    fn subscribe(&self, announcements: Announcer) {
         Store::subscribe(&self.inner.store, announcements);
     }
 }

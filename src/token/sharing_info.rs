@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// What `Shared` tells the cache about a token that it returns.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct StoreDeadlines {
+pub(crate) struct SharingInfo {
     /// The generation of its entry in the store. A later token has a greater one.
     pub(crate) generation: Option<u64>,
     /// When to refresh it.

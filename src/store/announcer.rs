@@ -20,16 +20,16 @@ use crate::error::BoxError;
 ///
 /// ```
 /// use std::sync::Mutex;
-/// use tower_oauth2_client_credentials::store::{Announcements, EntryId, StoredEntry};
+/// use tower_oauth2_client_credentials::store::{Announcer, EntryId, StoredEntry};
 ///
-/// struct Subscriptions(Mutex<Vec<Announcements>>);
+/// struct Subscriptions(Mutex<Vec<Announcer>>);
 ///
 /// impl Subscriptions {
 ///     fn announce(&self, id: EntryId, entry: &StoredEntry) {
 ///         // Without the lock, because a subscriber's code runs.
 ///         let all = self.0.lock().unwrap().clone();
-///         for announcements in all {
-///             let _is_open = announcements.announce(id, entry.clone());
+///         for announcer in all {
+///             let _is_open = announcer.announce(id, entry.clone());
 ///         }
 ///         self.0.lock().unwrap().retain(|it| !it.is_closed());
 ///     }
@@ -37,7 +37,7 @@ use crate::error::BoxError;
 /// # drop(Subscriptions(Mutex::default()));
 /// ```
 #[derive(Clone)]
-pub struct Announcements {
+pub struct Announcer {
     id: EntryId,
     receiver: Weak<dyn ReceiveAnnouncement>,
     /// Closed when the receiver is dropped. A `Weak` cannot be awaited, so the receiver also owns the
@@ -45,7 +45,7 @@ pub struct Announcements {
     closed: watch::Receiver<()>,
 }
 
-/// Receives the entries that an [`Announcements`] delivers: the entry of a `Shared`, or a test's queue.
+/// Receives the entries that an [`Announcer`] delivers: the entry of a `Shared`, or a test's queue.
 pub(crate) trait ReceiveAnnouncement: Send + Sync {
     /// Never waits.
     fn receive(&self, entry: StoredEntry);
@@ -54,7 +54,7 @@ pub(crate) trait ReceiveAnnouncement: Send + Sync {
     fn interrupted(&self, cause: BoxError);
 }
 
-impl Announcements {
+impl Announcer {
     /// `closed`: its sender is dropped with the receiver.
     pub(crate) fn new(
         id: EntryId,
@@ -69,12 +69,12 @@ impl Announcements {
     /// # Examples
     ///
     /// ```
-    /// use tower_oauth2_client_credentials::store::{Announcements, EntryId, StoredEntry};
+    /// use tower_oauth2_client_credentials::store::{Announcer, EntryId, StoredEntry};
     ///
     /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
     /// let (id, entry) = (EntryId::new([7; 32]), StoredEntry::new(1, "sealed".into()));
-    /// let (announcements, mut receiver) = Announcements::channel(id);
-    /// assert!(announcements.announce(id, entry.clone()));
+    /// let (announcer, mut receiver) = Announcer::channel(id);
+    /// assert!(announcer.announce(id, entry.clone()));
     /// assert_eq!(receiver.recv().await, entry);
     /// # });
     /// ```
@@ -83,8 +83,8 @@ impl Announcements {
         let (closes, closed) = watch::channel(());
         let queue = Arc::new(Queue { entries: sender, interruptions: watch::Sender::new(None) });
         let receiver: Arc<dyn ReceiveAnnouncement> = Arc::<Queue>::clone(&queue);
-        let announcements = Self::new(id, Arc::downgrade(&receiver), closed);
-        (announcements, AnnouncementReceiver { entries, queue, _closes: closes })
+        let announcer = Self::new(id, Arc::downgrade(&receiver), closed);
+        (announcer, AnnouncementReceiver { entries, queue, _closes: closes })
     }
 
     /// The entry whose announcements are wanted.
@@ -150,11 +150,11 @@ impl ReceiveAnnouncement for Queue {
 /// # Examples
 ///
 /// ```
-/// use tower_oauth2_client_credentials::store::{Announcements, EntryId};
+/// use tower_oauth2_client_credentials::store::{Announcer, EntryId};
 ///
-/// let (announcements, receiver) = Announcements::channel(EntryId::new([7; 32]));
+/// let (announcer, receiver) = Announcer::channel(EntryId::new([7; 32]));
 /// drop(receiver);
-/// assert!(announcements.is_closed());
+/// assert!(announcer.is_closed());
 /// ```
 pub struct AnnouncementReceiver {
     entries: mpsc::Receiver<StoredEntry>,
@@ -172,7 +172,7 @@ impl AnnouncementReceiver {
         }
     }
 
-    /// The cause of the last [interruption](Announcements::interrupted), if there was one since the
+    /// The cause of the last [interruption](Announcer::interrupted), if there was one since the
     /// last call.
     pub fn take_interruption(&self) -> Option<String> {
         self.queue.interruptions.send_replace(None)
@@ -185,9 +185,9 @@ impl fmt::Debug for AnnouncementReceiver {
     }
 }
 
-impl fmt::Debug for Announcements {
+impl fmt::Debug for Announcer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Announcements")
+        f.debug_struct("Announcer")
             .field("id", &self.id)
             .field("is_closed", &self.is_closed())
             .finish()
