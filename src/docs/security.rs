@@ -2,6 +2,9 @@
 //!
 //! An access token is a password with an expiry. Anyone who holds it can act as your service.
 //!
+//! [`standards`] has the requirements of RFC 9700 and of the FAPI 2.0 Security Profile, with the settings
+//! and the test of each.
+//!
 //! # Where a token may go
 //!
 //! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`]. The choice is
@@ -239,6 +242,8 @@
 //!   again at each attempt, so that they can be rotated.
 //! * Keep secrets out of the token URL and of origins, because errors show these. (They are refused
 //!   if they are recognized.)
+
+pub mod standards;
 
 // Names for the links above.
 #[cfg(doc)]

@@ -72,7 +72,7 @@ async fn fapi_happy_path_without_nonces() {
     }
 }
 
-/// A nonce of one server only: the authorization server's is not for the API, nor the reverse.
+/// Each server's nonce is for that server only.
 #[tokio::test]
 async fn fapi_a_nonce_of_one_server_is_not_for_the_other() {
     for (at_idp, at_api) in [(true, false), (false, true)] {

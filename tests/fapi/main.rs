@@ -1,6 +1,6 @@
 //! The client tests of the OpenID Foundation for the FAPI 2.0 Security Profile (Final), as far as
 //! they apply to the client-credentials grant, over TLS on loopback. README.md lists the modules of
-//! its test plan with the test of each, or the reason why there is none.
+//! its test plan with the test of each, or a reason.
 
 mod aliases;
 mod happy_path;

@@ -25,7 +25,7 @@ pub(crate) fn claims(jwt: &str) -> Value {
 async fn fapi_the_audience_is_the_issuer_as_a_string() {
     for variant in [Variant::KEY_AND_DPOP, Variant::KEY_AND_MTLS] {
         let stage = Stage::new(variant).await;
-        // The alias is another address. The audience is the issuer all the same.
+        // The alias is another address. The audience is still the issuer.
         acquire(stage.builder()).await.unwrap();
         let assertions = stage.assertions.lock().unwrap();
         assert_eq!(assertions[0]["aud"], Value::String(stage.front.issuer()), "{variant:?}");

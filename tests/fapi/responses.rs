@@ -47,7 +47,7 @@ async fn fapi_a_response_without_expires_in_is_used() {
     assert_eq!(tokens.current().unwrap().lifetime(), None);
 }
 
-/// The grant has no refresh tokens (RFC 6749 §4.4.3). One that is sent all the same is not used.
+/// The grant has no refresh tokens (RFC 6749 §4.4.3). If a server sends one, it is not used.
 #[tokio::test]
 async fn fapi_a_refresh_token_is_ignored() {
     let stage = Stage::new(Variant::KEY_AND_DPOP).await;

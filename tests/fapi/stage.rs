@@ -58,7 +58,8 @@ impl Variant {
         Self { authentication: By::Certificate, binding: By::Certificate },
     ];
     pub(crate) const KEY_AND_DPOP: Self = Self { authentication: By::Key, binding: By::Key };
-    pub(crate) const KEY_AND_MTLS: Self = Self { authentication: By::Key, binding: By::Certificate };
+    pub(crate) const KEY_AND_MTLS: Self =
+        Self { authentication: By::Key, binding: By::Certificate };
 
     pub(crate) fn has_certificate(self) -> bool {
         [self.authentication, self.binding].contains(&By::Certificate)
@@ -108,9 +109,7 @@ impl Stage {
                 };
                 let builder = AuthorizationServer::builder()
                     .client(RegisteredClient::new("another").secret("s3cret"))
-                    .verify_assertion(move |request| {
-                        check.accept(request).ok_or("invalid_client")
-                    });
+                    .verify_assertion(move |request| check.accept(request).ok_or("invalid_client"));
                 ("private_key_jwt", builder)
             }
             By::Certificate => {
