@@ -78,7 +78,7 @@ pub(crate) async fn success(shown: &Arc<Shown>, idp: &AuthorizationServer, build
     let api = ProtectedApi::new(idp);
     let layer = OAuthClientCredentialsLayer::new(tokens.clone(), Origins::any());
     shown.debug(&layer);
-    let service = layer.replay(CloneBodies::default()).layer(api.service());
+    let service = layer.replay(CloneBodies).layer(api.service());
     shown.debug(&service);
     for round in 0..3 {
         // The API repeats the token in its challenge.

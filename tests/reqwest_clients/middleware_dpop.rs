@@ -2,7 +2,6 @@
 
 use http::StatusCode;
 use reqwest_middleware::ClientBuilder;
-use serde_json::Value;
 use tower_oauth2_client_credentials::{
     ClientCredentials,
     dpop::DpopKey,
