@@ -12,7 +12,7 @@
 //!
 //! The Final version, §5. The tests are those of the OpenID Foundation's test plan for clients
 //! (`fapi2-security-profile-final-client-test-plan`, profile `fapi_client_credentials_grant`), expressed
-//! anew against the [mock servers](crate::testing). `tests/fapi/README.md` lists its modules. The
+//! again against the [mock servers](crate::testing). `tests/fapi/README.md` lists its modules. The
 //! crate itself is not certified.
 //!
 //! | requirement | how | test |
@@ -21,7 +21,7 @@
 //! | §5.3.3.1 no. 1: sender-constrained tokens | [`dpop`](ClientCredentialsBuilder::dpop) or `client_identity` | `fapi_happy_path_with_a_key_and_dpop`, `fapi_happy_path_with_a_key_and_a_certificate`, `fapi_a_stolen_token_is_refused_by_the_api` |
 //! | no. 1: a token without the binding is not used | The token type must be `DPoP` if a key is set, unless [`dpop_optional`](ClientCredentialsBuilder::dpop_optional) is on. The binding to a certificate cannot be seen in the response, and a missing token type then counts as `Bearer`. | `fapi_a_token_type_that_does_not_fit_the_binding_is_refused` |
 //! | no. 2: client authentication by a key or a certificate | [`private_key_jwt`](ClientCredentialsBuilder::private_key_jwt), [`tls_client_auth`](ClientCredentialsBuilder::tls_client_auth), [`self_signed_tls_client_auth`](ClientCredentialsBuilder::self_signed_tls_client_auth) | `fapi_happy_path_with_a_certificate_for_both`, `fapi_happy_path_with_a_certificate_and_dpop` |
-//! | no. 3: tokens are sent in the header field only | The layer adds `Authorization`, and changes neither URI nor body. | `fapi_happy_path_with_a_key_and_dpop` |
+//! | no. 3: tokens are sent in the header field only | The layer adds `Authorization`, and does not change URI or body. | `fapi_happy_path_with_a_key_and_dpop` |
 //! | no. 4: no open redirectors | The crate serves no requests. It does not follow redirects of the token endpoint. | `fapi_a_redirect_of_the_token_endpoint_is_not_followed` |
 //! | no. 5: `aud` is the issuer, as one string | [`AssertionAudience::discovered_issuer`](crate::client_auth::AssertionAudience::discovered_issuer) | `fapi_the_audience_is_the_issuer_as_a_string` |
 //! | no. 6: refresh tokens | The grant has none (RFC 6749 §4.4.3). If a server sends one, it is ignored. | `fapi_a_refresh_token_is_ignored` |
