@@ -14,6 +14,7 @@
 //! * [`defaults`]: every default, with its reason
 //! * [`outages`]: what your request and the authorization server see of each fault
 //! * [`security`]: where a token may go, and who can read it
+//! * [`security::standards`]: RFC 9700 and FAPI 2.0, with the test of each requirement
 //! * [`doctor`]: a program that probes an authorization server and prints the settings to use
 //! * [`internals`]: how the crate works inside, for its maintainers
 

@@ -2,6 +2,9 @@
 //!
 //! An access token is a password with an expiry. Anyone who holds it can act as your service.
 //!
+//! [`standards`] has the requirements of RFC 9700 and of the FAPI 2.0 Security Profile, with the settings
+//! and the test of each.
+//!
 //! # Where a token may go
 //!
 //! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`]. The choice is
@@ -147,7 +150,8 @@
 //! * Text from a server is left out if it shares 8 or more characters with a secret of the request,
 //!   because some servers echo their input. This covers the secret as it is, form-encoded, escaped
 //!   for HTML or JSON, and in base64 or base64url of the secret or of `id:secret`. A secret shorter
-//!   than 8 characters is compared as a whole, and one below 4 characters as a word.
+//!   than 8 characters is compared as a whole, and one below 4 characters as a word. Texts of errors
+//!   and the granted scope are also compared with the tokens of the same response.
 //! * The causes behind [`source()`](std::error::Error::source) come from the transport. Those of
 //!   the default transport contain no path, query or credentials. A cause that repeats a secret of
 //!   the token request is left out. Causes of *your* closure or source are passed on unchanged, and
@@ -239,6 +243,8 @@
 //!   again at each attempt, so that they can be rotated.
 //! * Keep secrets out of the token URL and of origins, because errors show these. (They are refused
 //!   if they are recognized.)
+
+pub mod standards;
 
 // Names for the links above.
 #[cfg(doc)]
