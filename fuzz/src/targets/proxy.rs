@@ -1,0 +1,56 @@
+//! P8, P9: any proxy variables become proxies, or an error that shows no password. Loopback and the
+//! hosts of `NO_PROXY` have none, a CGI process ignores `HTTP_PROXY`, and a proxy as it is shown means
+//! the same proxy.
+
+use std::{env, ffi::OsStr, os::unix::ffi::OsStrExt as _};
+
+use crate::{
+    support::{leaks, with_secret},
+    transport::{fixed, proxies},
+};
+
+const NAMES: [&str; 9] = [
+    "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
+    "NO_PROXY", "REQUEST_METHOD",
+];
+
+pub fn run(data: &[u8]) {
+    let text = with_secret(data);
+    let data = text.as_ref().map_or(data, |text| text.as_bytes());
+    if data.contains(&0) {
+        return;
+    }
+    let mut lines = data.split(|byte| *byte == b'\n');
+    let Some(Ok(host)) = lines.next().map(str::from_utf8) else { return };
+    let values: Vec<_> = NAMES.iter().map(|_| lines.next().unwrap_or_default()).collect();
+    NAMES.iter().zip(&values).for_each(|(name, value)| set(name, value));
+    // A secret is what stands before an @.
+    let has_other = values[..6].iter().any(|value| {
+        value.rsplit(|byte| *byte == b'@').next().is_some_and(|it| leaks(&String::from_utf8_lossy(it)))
+    });
+    let chosen = match proxies(host) {
+        Ok(chosen) => chosen,
+        Err(error) => return assert!(!leaks(&error.0), "{}", error.0),
+    };
+    for shown in chosen.iter().flatten() {
+        assert!(has_other || !leaks(shown), "{shown}");
+        assert_eq!(fixed(shown), *shown);
+    }
+    for loopback in ["localhost", "127.0.0.1", "[::1]"] {
+        assert_eq!(proxies(loopback).expect("as before"), [None, None]);
+    }
+    if !values[8].is_empty() && values[0].is_empty() && values[4].is_empty() && values[5].is_empty() {
+        assert_eq!(chosen[0], None);
+    }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+    if !host.is_empty() && host.bytes().all(is_name) {
+        let list = [values[6], b",", host.as_bytes()].concat();
+        set(NAMES[6], &list);
+        assert!(proxies(host).is_ok_and(|chosen| chosen == [None, None]) || str::from_utf8(&list).is_err());
+    }
+}
+
+fn set(name: &str, value: &[u8]) {
+    // SAFETY: libFuzzer and the replay run targets on one thread, and no other one reads variables.
+    unsafe { env::set_var(name, OsStr::from_bytes(value)) };
+}

@@ -1,0 +1,83 @@
+//! P8, P12: of any entry in a store, a process uses a valid token that is in it, a failure by its
+//! name, or nothing. Without the key an entry never opens, and is not overwritten.
+
+use std::{sync::Arc, time::Duration, time::SystemTime};
+
+use tower_oauth2_client_credentials::{
+    Error, Token,
+    source::AcquireContext,
+    store::{EntryId, Lease, LeaseOwner, SealingKey, Shared, Store, StoreError, StoredEntry},
+};
+
+use crate::support::{acquire, check_error};
+
+/// 2026-11-24, noon, in milliseconds.
+pub const NOW_MS: u64 = 1_795_521_600_000;
+
+pub fn run(data: &[u8]) {
+    let Some((mode, content)) = data.split_first() else { return };
+    let is_sealed = mode % 2 == 1;
+    let store = Planted { is_sealed, content: content.into() };
+    let source = |_: AcquireContext| async { Token::bearer("own") };
+    let shared = Shared::builder(source, store).namespace("fuzz").wall_clock(now);
+    let key = SealingKey::from_bytes(b"not a real key, just an example.").expect("32 bytes");
+    let shared = if is_sealed { shared.sealed_with([key]) } else { shared.plain_text() };
+    let token = match acquire(&shared.build().expect("the settings are good")) {
+        Ok(token) => token,
+        Err(error) => return check_failure(&error, is_sealed),
+    };
+    if token.secret() != "own" {
+        let holds = |text: &str| content.windows(text.len().max(1)).any(|it| it == text.as_bytes());
+        assert!(!is_sealed && holds(token.secret()));
+        assert!(token.secret().bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
+        assert!(token.scope().is_none_or(|scope| scope.is_empty() || holds(scope)));
+        assert!(token.header_value().is_sensitive());
+    }
+}
+
+fn check_failure(error: &Error, is_sealed: bool) {
+    assert!(!is_sealed);
+    check_error(error);
+    assert!(error.oauth_code().is_none_or(|code| code.len() <= 64), "{error}");
+}
+
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(NOW_MS)
+}
+
+/// A store that always has the same entry.
+struct Planted {
+    is_sealed: bool,
+    content: Arc<[u8]>,
+}
+
+impl Planted {
+    fn entry(&self, id: EntryId) -> StoredEntry {
+        let plain_text = [&[0], &id.as_bytes()[..], &self.content].concat();
+        let value = if self.is_sealed { self.content.to_vec() } else { plain_text };
+        StoredEntry::new(NOW_MS, value.into())
+    }
+}
+
+impl Store for Planted {
+    async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {
+        Ok(Some(self.entry(id)))
+    }
+
+    async fn lease(&self, id: EntryId, _: LeaseOwner, _: Duration) -> Result<Lease, StoreError> {
+        Ok(Lease::Granted { generation: NOW_MS + 1, entry: Some(self.entry(id)) })
+    }
+
+    async fn renew(&self, _: EntryId, _: LeaseOwner, _: Duration) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    async fn release(&self, _: EntryId, _: LeaseOwner) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn write(&self, _: EntryId, _: StoredEntry, _: Duration) -> Result<bool, StoreError> {
+        assert!(!self.is_sealed, "an entry that does not open is not overwritten");
+        Ok(true)
+    }
+}
