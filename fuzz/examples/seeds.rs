@@ -53,7 +53,11 @@ fn main() {
     for (name, document) in entries() {
         write("stored_entry", name, &[&[0], &document[..]].concat());
     }
-    write("stored_entry", "sealed", &[&[1, 1], &[7; 64][..]].concat());
+    let sealed = [&[1], &[7; 64][..]].concat();
+    for (mode, name) in [(2, "sealed-without-key"), (3, "sealed-by-another-key")] {
+        write("stored_entry", name, &[&[mode], &sealed[..]].concat());
+    }
+    write("stored_entry", "plain-text-with-key", &[&[1], &entries()[0].1[..]].concat());
     write("stored_round_trip", "token", b"\x00\x70\x0e\x10\x04readsecret-token-of-one-process");
 }
 
@@ -111,6 +115,17 @@ const SEEDS: &[(&str, &[&str])] = &[
             r#"{"token_url":"https://u:SECRET@idp.example.com","client_id":"SECRET","wait_timeout":"SECRET"}"#,
             r#"{"token_url":"https://idp.example.com","client_id":"c","client_secret":"SECRET","parameters":{"audience":"x"},"keep_warm":"true","leeway":"1m"}"#,
             r#"{"token_url":"https://idp.example.com","client_id":"c","client_secret":"SECRET","parameters":"a=b","keep_warm":"true","resource":"https://a.example","grant_type":"x"}"#,
+        ],
+    ),
+    (
+        "keys",
+        &[
+            "0{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"SECRET\",\"y\":\"SECRET\",\"d\":\"SECRET\",\"kid\":\"1\"}",
+            "0{\"kty\":\"SECRET\",\"d\":\"SECRET\"}",
+            "0{\"kty\":\"oct\",\"k\":SECRET",
+            "0-----BEGIN PRIVATE KEY-----\nSECRET\n-----END PRIVATE KEY-----\n",
+            "0-----BEGIN SECRET-----\nAQID\n-----END SECRET-----\n",
+            "0-----BEGIN EC PRIVATE KEY----\nSECRET\n-----END EC PRIVATE KEY-----\n-----BEGIN A-----\n-----END A-----",
         ],
     ),
     (

@@ -10,7 +10,7 @@ mod parse;
 use parse::{Piece, Pieces};
 
 /// A scheme and its parameters.
-pub(crate) type Challenge = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
+pub type Challenge = (Vec<u8>, Vec<(Vec<u8>, Vec<u8>)>);
 
 /// The challenges of a field line. `None` if a part cannot be parsed.
 pub(crate) fn challenges(line: &[u8]) -> Option<Vec<Challenge>> {

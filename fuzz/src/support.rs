@@ -15,11 +15,14 @@ pub const SECRET: &str = "c4n4ry-s3cret";
 
 thread_local! {
     // Paused, so that no backoff takes real time.
-    static RUNTIME: Runtime = Builder::new_current_thread()
-        .enable_time()
-        .start_paused(true)
-        .build()
-        .expect("a runtime needs no resources");
+    // Never dropped: its tasks would use thread-locals that are gone.
+    static RUNTIME: &'static Runtime = Box::leak(Box::new(
+        Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime needs no resources"),
+    ));
     static ANSWER: RefCell<Response<Full<Bytes>>> = RefCell::default();
 }
 

@@ -3,7 +3,8 @@
 
 use http_auth::{ParamValue, parse_challenges};
 
-use crate::layer::{Challenge, challenges};
+use crate::layer::challenges;
+pub use crate::layer::Challenge;
 
 pub fn run(data: &[u8]) {
     // A field value has no other bytes, and `http-auth` knows only ASCII.
@@ -11,7 +12,7 @@ pub fn run(data: &[u8]) {
         return;
     }
     let text = str::from_utf8(data).expect("ASCII");
-    let ours = challenges(data);
+    let ours = ours(data);
     if let Ok(theirs) = theirs(text) {
         assert_eq!(ours.as_ref(), Some(&theirs), "{text}");
     }
@@ -19,6 +20,11 @@ pub fn run(data: &[u8]) {
         let strict = ours.iter().map(print).collect::<Vec<_>>().join(", ");
         assert!(ours.is_empty() || theirs(&strict).as_ref() == Ok(&ours), "{text}: {strict}");
     }
+}
+
+/// The challenges by this crate. `None` if a part cannot be parsed.
+pub fn ours(text: &[u8]) -> Option<Vec<Challenge>> {
+    challenges(text)
 }
 
 /// The challenges by `http-auth`.

@@ -46,7 +46,10 @@ pub fn run(data: &[u8]) {
     if !host.is_empty() && host.bytes().all(is_name) {
         let list = [values[6], b",", host.as_bytes()].concat();
         set(NAMES[6], &list);
-        assert!(proxies(host).is_ok_and(|chosen| chosen == [None, None]) || str::from_utf8(&list).is_err());
+        // A lone asterisk hides errors in the other variables.
+        if let Ok(chosen) = proxies(host) {
+            assert_eq!(chosen, [None, None]);
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! P8, P12: of any entry in a store, a process uses a valid token that is in it, a failure by its
-//! name, or nothing. Without the key an entry never opens, and is not overwritten.
+//! name, or nothing. An entry that was sealed by another key or not at all never opens for a process
+//! with a key, and is not overwritten. Neither does a sealed one for a process without a key.
 
 use std::{sync::Arc, time::Duration, time::SystemTime};
 
@@ -16,27 +17,28 @@ pub const NOW_MS: u64 = 1_795_521_600_000;
 
 pub fn run(data: &[u8]) {
     let Some((mode, content)) = data.split_first() else { return };
-    let is_sealed = mode % 2 == 1;
-    let store = Planted { is_sealed, content: content.into() };
+    let (has_key, is_raw) = (mode & 1 != 0, mode & 2 != 0);
+    let opens = !has_key && !is_raw;
+    let store = Planted { opens, is_raw, content: content.into() };
     let source = |_: AcquireContext| async { Token::bearer("own") };
     let shared = Shared::builder(source, store).namespace("fuzz").wall_clock(now);
     let key = SealingKey::from_bytes(b"not a real key, just an example.").expect("32 bytes");
-    let shared = if is_sealed { shared.sealed_with([key]) } else { shared.plain_text() };
+    let shared = if has_key { shared.sealed_with([key]) } else { shared.plain_text() };
     let token = match acquire(&shared.build().expect("the settings are good")) {
         Ok(token) => token,
-        Err(error) => return check_failure(&error, is_sealed),
+        Err(error) => return check_failure(&error, opens),
     };
     if token.secret() != "own" {
         let holds = |text: &str| content.windows(text.len().max(1)).any(|it| it == text.as_bytes());
-        assert!(!is_sealed && holds(token.secret()));
+        assert!(opens && holds(token.secret()));
         assert!(token.secret().bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
         assert!(token.scope().is_none_or(|scope| scope.is_empty() || holds(scope)));
         assert!(token.header_value().is_sensitive());
     }
 }
 
-fn check_failure(error: &Error, is_sealed: bool) {
-    assert!(!is_sealed);
+fn check_failure(error: &Error, opens: bool) {
+    assert!(opens);
     check_error(error);
     assert!(error.oauth_code().is_none_or(|code| code.len() <= 64), "{error}");
 }
@@ -47,14 +49,15 @@ fn now() -> SystemTime {
 
 /// A store that always has the same entry.
 struct Planted {
-    is_sealed: bool,
+    opens: bool,
+    is_raw: bool,
     content: Arc<[u8]>,
 }
 
 impl Planted {
     fn entry(&self, id: EntryId) -> StoredEntry {
         let plain_text = [&[0], &id.as_bytes()[..], &self.content].concat();
-        let value = if self.is_sealed { self.content.to_vec() } else { plain_text };
+        let value = if self.is_raw { self.content.to_vec() } else { plain_text };
         StoredEntry::new(NOW_MS, value.into())
     }
 }
@@ -77,7 +80,7 @@ impl Store for Planted {
     }
 
     async fn write(&self, _: EntryId, _: StoredEntry, _: Duration) -> Result<bool, StoreError> {
-        assert!(!self.is_sealed, "an entry that does not open is not overwritten");
+        assert!(self.opens, "an entry that does not open is not overwritten");
         Ok(true)
     }
 }
