@@ -1,4 +1,4 @@
-//! Writes the seeds of the corpora, from `tests/cases` and from lists here. Existing files stay.
+//! Writes the seeds of the corpora to `target/seeds`, from `tests/cases` and from lists here.
 //!
 //! ```sh
 //! cargo run --no-default-features --example seeds
@@ -7,7 +7,7 @@
 use std::{fs, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use fuzz::targets::stored_entry::NOW_MS;
+use fuzz::planted::NOW_MS;
 use serde_json::Value;
 
 const KEYS: &str = "../tests/credentials/signing_keys";
@@ -104,6 +104,7 @@ const SEEDS: &[(&str, &[&str])] = &[
             "https://a@api.example.com",
             "https://[::1]:1",
             "https://api.example.com.",
+            "https://api.example.com:444",
             "https://api.example.com/p?q#f",
         ],
     ),
@@ -226,10 +227,10 @@ fn bytes(text: &Value) -> Vec<u8> {
 }
 
 fn write(target: &str, name: &str, data: &[u8]) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/seeds").join(target);
     fs::create_dir_all(&folder).expect("a folder");
     let file = folder.join(name);
-    if data.len() <= MAX_BYTES && !file.exists() {
+    if data.len() <= MAX_BYTES {
         fs::write(file, data).expect("a file");
     }
 }

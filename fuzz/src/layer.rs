@@ -3,7 +3,7 @@
 #[allow(dead_code, reason = "the layer uses the rest")]
 #[path = "../../src/layer/challenge/mod.rs"]
 pub(crate) mod challenge;
-#[allow(dead_code, reason = "the classification uses the rest")]
+#[allow(dead_code, clippy::duplicate_mod, reason = "the parser is private to the classification")]
 #[path = "../../src/layer/challenge/parse.rs"]
 mod parse;
 

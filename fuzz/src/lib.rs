@@ -10,6 +10,7 @@ mod error;
 mod layer;
 #[path = "../../src/net.rs"]
 mod net;
+pub mod planted;
 pub mod support;
 pub mod targets;
 mod transport;

@@ -3,8 +3,8 @@
 
 use http_auth::{ParamValue, parse_challenges};
 
-use crate::layer::challenges;
 pub use crate::layer::Challenge;
+use crate::layer::challenges;
 
 pub fn run(data: &[u8]) {
     // A field value has no other bytes, and `http-auth` knows only ASCII.
@@ -42,7 +42,8 @@ pub fn theirs(text: &str) -> Result<Vec<Challenge>, String> {
 fn print((scheme, params): &Challenge) -> String {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("ASCII");
     let escaped = |value: &[u8]| text(value).replace('\\', "\\\\").replace('"', "\\\"");
-    let pair = |(name, value): &(Vec<u8>, Vec<u8>)| format!("{}=\"{}\"", text(name), escaped(value));
+    let pair =
+        |(name, value): &(Vec<u8>, Vec<u8>)| format!("{}=\"{}\"", text(name), escaped(value));
     let params: Vec<_> = params.iter().map(pair).collect();
     format!("{} {}", text(scheme), params.join(", ")).trim_end().to_owned()
 }

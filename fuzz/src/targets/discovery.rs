@@ -6,14 +6,13 @@ use tower::service_fn;
 use tower_oauth2_client_credentials::ClientCredentials;
 
 use crate::support::{
-    SECRET, answer, check_error, leaks, response, run as block_on, set_answer,
+    SECRET, answer, check_error, leaks, response_with_secret, run as block_on, set_answer,
 };
 
 const ISSUER: &str = "https://idp.example.com/t";
 
 pub fn run(data: &[u8]) {
-    let data = data.split(|byte| *byte == 0).collect::<Vec<_>>().join(SECRET.as_bytes());
-    let Some(answer_to_both) = response(&data) else { return };
+    let Some(answer_to_both) = response_with_secret(data) else { return };
     set_answer(answer_to_both);
     let source = ClientCredentials::discover(ISSUER)
         .client_secret_post("client", SECRET)

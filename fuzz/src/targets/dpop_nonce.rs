@@ -16,8 +16,6 @@ use tower_oauth2_client_credentials::{
 
 use crate::support::{SECRET, acquire, check_error, field_value};
 
-const BODY: &str = r#"{"error":"use_dpop_nonce"}"#;
-
 thread_local! {
     static KEY: SigningKey = SigningKey::generate(SigningAlgorithm::EdDsa).expect("random numbers");
     static FIELDS: RefCell<HeaderMap> = RefCell::default();
@@ -55,7 +53,7 @@ async fn answer(request: TokenRequest) -> Result<Response<Full<Bytes>>, Infallib
     let claims: serde_json::Value =
         serde_json::from_slice(&claims.expect("base64url")).expect("claims");
     SENT.with_borrow_mut(|sent| sent.push(claims["nonce"].as_str().map(str::to_owned)));
-    let mut response = Response::new(Full::from(BODY));
+    let mut response = Response::new(Full::from(r#"{"error":"use_dpop_nonce"}"#));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     *response.headers_mut() = FIELDS.with_borrow(Clone::clone);
     Ok(response)

@@ -2,17 +2,10 @@
 //! hosts of `NO_PROXY` have none, a CGI process ignores `HTTP_PROXY`, and a proxy as it is shown means
 //! the same proxy.
 
-use std::{env, ffi::OsStr, os::unix::ffi::OsStrExt as _};
-
 use crate::{
     support::{leaks, with_secret},
-    transport::{fixed, proxies},
+    transport::{VARIABLES, fixed, proxies, set_variable},
 };
-
-const NAMES: [&str; 9] = [
-    "http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy",
-    "NO_PROXY", "REQUEST_METHOD",
-];
 
 pub fn run(data: &[u8]) {
     let text = with_secret(data);
@@ -22,11 +15,14 @@ pub fn run(data: &[u8]) {
     }
     let mut lines = data.split(|byte| *byte == b'\n');
     let Some(Ok(host)) = lines.next().map(str::from_utf8) else { return };
-    let values: Vec<_> = NAMES.iter().map(|_| lines.next().unwrap_or_default()).collect();
-    NAMES.iter().zip(&values).for_each(|(name, value)| set(name, value));
+    let values: Vec<_> = VARIABLES.iter().map(|_| lines.next().unwrap_or_default()).collect();
+    VARIABLES.iter().zip(&values).for_each(|(name, value)| set_variable(name, value));
     // A secret is what stands before an @.
     let has_other = values[..6].iter().any(|value| {
-        value.rsplit(|byte| *byte == b'@').next().is_some_and(|it| leaks(&String::from_utf8_lossy(it)))
+        value
+            .rsplit(|byte| *byte == b'@')
+            .next()
+            .is_some_and(|it| leaks(&String::from_utf8_lossy(it)))
     });
     let chosen = match proxies(host) {
         Ok(chosen) => chosen,
@@ -39,21 +35,17 @@ pub fn run(data: &[u8]) {
     for loopback in ["localhost", "127.0.0.1", "[::1]"] {
         assert_eq!(proxies(loopback).expect("as before"), [None, None]);
     }
-    if !values[8].is_empty() && values[0].is_empty() && values[4].is_empty() && values[5].is_empty() {
+    if !values[8].is_empty() && values[0].is_empty() && values[4].is_empty() && values[5].is_empty()
+    {
         assert_eq!(chosen[0], None);
     }
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
     if !host.is_empty() && host.bytes().all(is_name) {
         let list = [values[6], b",", host.as_bytes()].concat();
-        set(NAMES[6], &list);
+        set_variable(VARIABLES[6], &list);
         // A lone asterisk hides errors in the other variables.
         if let Ok(chosen) = proxies(host) {
             assert_eq!(chosen, [None, None]);
         }
     }
-}
-
-fn set(name: &str, value: &[u8]) {
-    // SAFETY: libFuzzer and the replay run targets on one thread, and no other one reads variables.
-    unsafe { env::set_var(name, OsStr::from_bytes(value)) };
 }

@@ -1,25 +1,20 @@
 //! `Retry-After` (RFC 9110 §10.2.3) is read as seconds or a date, and otherwise ignored. No value
 //! keeps a client away from the server for longer than its cap.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{Response, StatusCode, header::RETRY_AFTER};
 use tower::service_fn;
 use tower_oauth2_client_credentials::{ClientCredentials, TokenCache};
 
+use crate::planted::now;
 use crate::support::{
     SECRET, acquire, answer, check_error, field_value, run as block_on, set_answer,
 };
 
-/// 2026-11-24, noon.
-const NOW: u64 = 1_795_521_600;
 const TEN_YEARS: u64 = 10 * 365 * 24 * 60 * 60;
 /// The cap without a token, and its random part.
 const MAX_COOLDOWN: Duration = Duration::from_secs(5 * 60 * 5 / 4);
-
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_secs(NOW)
-}
 
 thread_local! {
     static SOURCE: ClientCredentials = ClientCredentials::builder("https://idp.example.com/token")

@@ -2,18 +2,16 @@
 //! name, or nothing. An entry that was sealed by another key or not at all never opens for a process
 //! with a key, and is not overwritten. Neither does a sealed one for a process without a key.
 
-use std::{sync::Arc, time::Duration, time::SystemTime};
-
 use tower_oauth2_client_credentials::{
     Error, Token,
     source::AcquireContext,
-    store::{EntryId, Lease, LeaseOwner, SealingKey, Shared, Store, StoreError, StoredEntry},
+    store::{SealingKey, Shared},
 };
 
-use crate::support::{acquire, check_error};
-
-/// 2026-11-24, noon, in milliseconds.
-pub const NOW_MS: u64 = 1_795_521_600_000;
+use crate::{
+    planted::{Planted, now},
+    support::{acquire, check_error},
+};
 
 pub fn run(data: &[u8]) {
     let Some((mode, content)) = data.split_first() else { return };
@@ -41,46 +39,4 @@ fn check_failure(error: &Error, opens: bool) {
     assert!(opens);
     check_error(error);
     assert!(error.oauth_code().is_none_or(|code| code.len() <= 64), "{error}");
-}
-
-fn now() -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_millis(NOW_MS)
-}
-
-/// A store that always has the same entry.
-struct Planted {
-    opens: bool,
-    is_raw: bool,
-    content: Arc<[u8]>,
-}
-
-impl Planted {
-    fn entry(&self, id: EntryId) -> StoredEntry {
-        let plain_text = [&[0], &id.as_bytes()[..], &self.content].concat();
-        let value = if self.is_raw { self.content.to_vec() } else { plain_text };
-        StoredEntry::new(NOW_MS, value.into())
-    }
-}
-
-impl Store for Planted {
-    async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {
-        Ok(Some(self.entry(id)))
-    }
-
-    async fn lease(&self, id: EntryId, _: LeaseOwner, _: Duration) -> Result<Lease, StoreError> {
-        Ok(Lease::Granted { generation: NOW_MS + 1, entry: Some(self.entry(id)) })
-    }
-
-    async fn renew(&self, _: EntryId, _: LeaseOwner, _: Duration) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-
-    async fn release(&self, _: EntryId, _: LeaseOwner) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn write(&self, _: EntryId, _: StoredEntry, _: Duration) -> Result<bool, StoreError> {
-        assert!(self.opens, "an entry that does not open is not overwritten");
-        Ok(true)
-    }
 }

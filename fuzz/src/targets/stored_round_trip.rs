@@ -14,7 +14,6 @@ use crate::support::{acquire, run as block_on};
 
 const KEYS: [&[u8; 32]; 2] =
     [b"not a real key, just an example.", b"not a real key either, be warned"];
-const HOUR: Duration = Duration::from_secs(3600);
 
 /// Two bytes choose the bit, two the lifetime in seconds, one the length of the scope.
 pub fn run(data: &[u8]) {
@@ -44,7 +43,7 @@ pub fn run(data: &[u8]) {
     let bit = usize::from(u16::from_be_bytes([*a, *b])) % (changed.len() * 8);
     changed[bit / 8] ^= 1 << (bit % 8);
     let changed = StoredEntry::new(entry.generation, Bytes::from(changed));
-    assert!(block_on(store.write(id, changed, HOUR)).expect("it works"));
+    assert!(block_on(store.write(id, changed, lifetime)).expect("it works"));
     assert_eq!(acquire_shared(&other, &store, 0).secret(), other.secret());
 }
 

@@ -8,7 +8,9 @@ use http_body_util::BodyExt as _;
 use tower::service_fn;
 use tower_oauth2_client_credentials::ClientCredentials;
 
-use crate::support::{SECRET, acquire, answer, check_error, response, run as block_on, set_answer};
+use crate::support::{
+    SECRET, acquire, answer, check_error, response_with_secret, run as block_on, set_answer,
+};
 
 const MAX_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
 
@@ -22,8 +24,7 @@ thread_local! {
 }
 
 pub fn run(data: &[u8]) {
-    let data = data.split(|byte| *byte == 0).collect::<Vec<_>>().join(SECRET.as_bytes());
-    let Some(answer) = response(&data) else { return };
+    let Some(answer) = response_with_secret(data) else { return };
     set_answer(answer.clone());
     let token = match SOURCE.with(acquire) {
         Ok(token) => token,
