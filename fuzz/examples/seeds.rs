@@ -37,6 +37,13 @@ fn main() {
             write(target, &format!("seed-{number}"), seed.as_bytes());
         }
     }
+    // `minimize` keeps these.
+    write("challenge", "keep-other-status", b"\x04Bearer error=\"invalid_token\"");
+    for (name, body) in [("keep-space", r#""a b""#), ("keep-lifetime", r#""a","expires_in":1e400"#)]
+    {
+        let body = format!("\0\0\n{{\"access_token\":{body}}}");
+        write("token_response", name, body.as_bytes());
+    }
     for key in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(KEYS))
         .expect("the keys of the tests")
         .map(|entry| entry.expect("a file"))
