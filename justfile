@@ -38,7 +38,8 @@ simulate seeds="1000":
 
 # Fuzz a target for a minute. Needs a nightly toolchain and cargo-fuzz.
 fuzz target="token_response":
-    cargo +nightly fuzz run {{ target }} -- -max_total_time=60
+    mkdir -p fuzz/target/found/{{ target }}
+    cargo +nightly fuzz run {{ target }} fuzz/target/found/{{ target }} fuzz/corpus/{{ target }} -- -max_total_time=60
 
 # Check licenses, sources, duplicates and advisories of the dependencies. Needs cargo-deny.
 deny:
