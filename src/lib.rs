@@ -81,24 +81,6 @@
 //! [`observer`](cache::TokenCacheBuilder::observer) and to `metrics` (a feature). It names its client
 //! ([`TokenCacheBuilder::name`](cache::TokenCacheBuilder::name)). The module [`event`] lists all events.
 //!
-//! # Where to find things
-//!
-//! | module | content |
-//! | --- | --- |
-//! | [`layer`] | the layer, its service, and its settings |
-//! | [`replay`], [`grpc`] | replay policies; the gRPC form of the layer |
-//! | [`cache`] | the settings of a cache, readiness, many tokens by key |
-//! | [`endpoint`], [`client_auth`] | requesting tokens from an authorization server |
-//! | [`source`] | [`TokenSource`], for tokens from elsewhere |
-//! | [`transport`] | HTTP clients for token requests and APIs |
-//! | [`config`] | settings from a file or the environment |
-//! | [`event`], [`token`], [`clock`] | events, tokens, the wall clock |
-//! | `metrics` | the metrics of each client |
-//! | `jose`, `dpop` | signing keys; tokens that are bound to a key |
-//! | `middleware` | a middleware for reqwest-middleware |
-//! | `store` | one token for all processes of a fleet |
-//! | `testing` | a mock authorization server and API |
-//!
 //! # Features
 //!
 //! | feature | default | adds |
@@ -123,21 +105,23 @@
 //!
 //! # Chapters
 //!
-//! * [`docs::recipes`]: secrets, private CAs, several APIs, bodies and replays, readiness …
-//! * [`docs::stacks`]: hyper, axum, tonic, reqwest
-//! * [`docs::types`]: the type to write in a struct field, and what to do if a stack does not compile
-//! * [`docs::programs`]: synchronous programs, functions that are frozen between calls
-//! * [`docs::tenants`]: many tokens behind one client
-//! * [`docs::configuration`]: settings from a file or the environment
-//! * [`docs::grants`]: token exchange, service accounts and other extension grants
-//! * [`docs::providers`]: settings for well-known authorization servers, and which client
-//!   authentication to choose
-//! * [`docs::testing`]: testing your service in virtual time
-//! * [`docs::defaults`]: every default, with its reason
-//! * [`docs::outages`]: what your request and the authorization server see of each fault
-//! * [`docs::security`]: where a token may go, and who can read it
-//! * [`docs::doctor`]: a program that probes an authorization server and prints the settings to use
-//! * [`docs::internals`]: how the crate works inside, for its maintainers
+//! Each module's page has its reference. These are the longer texts:
+//!
+//! * **To build a client:** your [stack](docs::stacks) (hyper, axum, tonic, reqwest, generated OpenAPI
+//!   clients) · your [authorization server](docs::providers) · [recipes](docs::recipes) (secrets, private CAs,
+//!   several APIs, replays) · [settings from a file or the environment](docs::configuration) · [types, and
+//!   stacks that do not compile](docs::types) · [tests in virtual time](docs::testing)
+//! * **To move to it:** from hand-written code, `oauth2` or a reqwest middleware: [migration](docs::migration)
+//! * **Without a secret:** [AWS, SPIFFE and Kubernetes identities](docs::workload_identity) · [extension
+//!   grants](docs::grants)
+//! * **Other programs:** [synchronous ones, and credential callbacks](docs::programs) · [serverless functions and
+//!   suspended machines](docs::serverless)
+//! * **Many tokens, many processes:** `docs::tenants` (feature `keyed`) · `docs::fleet` (feature `store`)
+//! * **To operate it:** [logs, metrics, alerts, readiness](docs::observability) · [what each fault
+//!   does](docs::outages) · [the doctor](docs::doctor), which probes a server
+//! * **To review it:** [where a token may go](docs::security) · [the threat
+//!   model](docs::security::threats) · [FIPS mode](docs::security::cryptography) · [every default, with its
+//!   reason](docs::defaults) · [how it works inside](docs::internals)
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
 // Without these features some links have no target; the full documentation has them all.
 #![cfg_attr(
