@@ -43,6 +43,10 @@
 //!
 //! [`TokenCache`] (here `tokens`) is cheap to clone: share it between layers, clients and other
 //! code that needs a token. [`Origins`] says where a token may be sent. It has no default.
+//! `http_client` is your client, or this crate's [`HyperClient`](transport::HyperClient).
+//!
+//! To see it work, without any setup: `cargo run --example quickstart` in a checkout. To try it with your
+//! authorization server: [`oauth-doctor`](docs::doctor) probes it and prints the lines to use.
 //!
 //! # Behavior
 //!
@@ -81,28 +85,6 @@
 //! [`observer`](cache::TokenCacheBuilder::observer) and to `metrics` (a feature). It names its client
 //! ([`TokenCacheBuilder::name`](cache::TokenCacheBuilder::name)). The module [`event`] lists all events.
 //!
-//! # Features
-//!
-//! | feature | default | adds |
-//! | --- | --- | --- |
-//! | `hyper-transport` | yes | [`HyperTransport`](transport::HyperTransport) and [`HyperClient`](transport::HyperClient): hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](endpoint::ClientCredentialsBuilder::transport) takes any Tower service. |
-//! | `jwt` | no | Client assertions that this crate signs: [`private_key_jwt`](endpoint::ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](endpoint::ClientCredentialsBuilder::client_secret_jwt). |
-//! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](endpoint::ClientCredentialsBuilder::dpop). |
-//! | `keyed` | no | One token for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
-//! | `metrics` | no | `metrics`: counters, histograms and gauges of each client, through the `metrics` facade. |
-//! | `reqwest` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests. |
-//! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`](middleware::OAuthClientCredentialsMiddleware) for clients of reqwest-middleware. |
-//! | `rustls` | no | [`build_tls_config`](transport::HyperTransportBuilder::build_tls_config): the TLS settings of the default transport, for other clients of rustls. |
-//! | `store` | no | [`store`]: one token for all processes of a fleet; the trait of a store, and one in memory. |
-//! | `redis` | no | [`RedisStore`](store::RedisStore): shared tokens in Redis or Valkey. |
-//! | `file-store` | no | [`FileStore`](store::FileStore): shared tokens in files, for processes of one machine. |
-//! | `testing` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
-//! | `testing-rustls` | no | TLS and client certificates for these mocks. |
-//! | `doctor` | no | The program `oauth-doctor`, see [`docs::doctor`]. Not for libraries. |
-//!
-//! Assertions that you supply (files, closures), public clients and discovery need no feature. Client
-//! certificates need `hyper-transport`, or your own transport that presents them.
-//!
 //! # Chapters
 //!
 //! Each module's page has its reference. These are the longer texts:
@@ -122,6 +104,24 @@
 //! * **To review it:** [where a token may go](docs::security) · [the threat
 //!   model](docs::security::threats) · [FIPS mode](docs::security::cryptography) · [every default, with its
 //!   reason](docs::defaults) · [how it works inside](docs::internals)
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `hyper-transport` | yes | [`HyperTransport`](transport::HyperTransport) and [`HyperClient`](transport::HyperClient): hyper-util over rustls, with the platform's root certificates and the environment's proxy. Without it, [`transport`](endpoint::ClientCredentialsBuilder::transport) takes any Tower service. |
+//! | `jwt` | no | Client assertions that this crate signs: [`private_key_jwt`](endpoint::ClientCredentialsBuilder::private_key_jwt), [`client_secret_jwt`](endpoint::ClientCredentialsBuilder::client_secret_jwt). |
+//! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](endpoint::ClientCredentialsBuilder::dpop). |
+//! | `keyed` | no | One token for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
+//! | `metrics` | no | `metrics`: counters, histograms and gauges of each client, through the `metrics` facade. |
+//! | `reqwest`, `reqwest-middleware` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests; a [middleware](middleware::OAuthClientCredentialsMiddleware) for reqwest-middleware. |
+//! | `rustls` | no | [`build_tls_config`](transport::HyperTransportBuilder::build_tls_config): the TLS settings of the default transport, for other clients of rustls. |
+//! | `store`, `redis`, `file-store` | no | [`store`]: one token for all processes of a fleet, in [Redis or Valkey](store::RedisStore) or in [files](store::FileStore) of one machine. |
+//! | `testing`, `testing-rustls` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time; with TLS and client certificates. |
+//! | `doctor` | no | The program `oauth-doctor`, see [`docs::doctor`]. Not for libraries. |
+//!
+//! Assertions that you supply (files, closures), public clients and discovery need no feature. Client
+//! certificates need `hyper-transport`, or your own transport that presents them.
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
 // Without these features some links have no target; the full documentation has them all.
 #![cfg_attr(

@@ -29,7 +29,9 @@
 //! rustls = { version = "0.23", default-features = false, features = ["fips"] }
 //! ```
 //!
-//! The build needs CMake, Go and a C compiler, in addition to Rust. Check both at the start of the program:
+//! The build needs CMake, Go and a C compiler, in addition to Rust. If `bindgen` does not compile because of
+//! two versions of `syn`, run `cargo update -p prettyplease --precise 0.2.37`. Check at the start of the program
+//! that both libraries are in FIPS mode:
 //!
 //! ```no_run
 //! # #[cfg(not(all(feature = "rustls", feature = "jwt")))]
@@ -48,8 +50,9 @@
 //! * TLS then offers the approved cipher suites and key exchanges only, and requires extended master
 //!   secrets with TLS 1.2. A server with ChaCha20 or X25519 only can't be reached.
 //! * Sealed entries use AES-256-GCM with nonces that the module draws, as its security policy requires.
-//! * The module refuses what is not approved, and the error is that of a key that does not sign. RSA keys
-//!   have 2048 bits or more in every mode.
+//! * The module does not refuse everything that is not approved. Two choices are yours: Ed25519 depends on
+//!   the certificate of the module's version, and `client_secret_jwt` needs a secret of at least 112 bits. RSA
+//!   keys have 2048 bits or more in every mode.
 //! * `fastrand` draws times and jitter, and nothing secret. `jti`, lease owners and nonces come from AWS-LC.
 //! * Other crates in your program may have another TLS library. `cargo tree -i ring` shows one of them.
 //!
@@ -61,22 +64,22 @@
 //!
 //! # Why not ring
 //!
-//! `ring` needs no CMake on any platform and is smaller. These are the reasons for AWS-LC:
+//! `ring` is smaller, and builds with fewer tools on some platforms. These are the reasons for AWS-LC:
 //!
 //! * **One library.** rustls's default provider is AWS-LC. With `ring` for signatures, the default features
 //!   of most programs would have both.
 //! * **FIPS.** `ring` has no validated build.
 //! * **Wiping.** AWS-LC overwrites keys when it frees them. `ring` does not. [Promise 8](super#memory) counts
 //!   on it.
-//! * **Keys.** AWS-LC reads SEC 1 and PKCS#8 version 1 and 2, generates RSA keys, and exports public keys
-//!   in the forms that JWKs need. With `ring` that is code of ours.
+//! * **Keys.** AWS-LC reads SEC 1, generates RSA keys, and draws the nonces of AES-GCM itself. With `ring`
+//!   the first two are missing, and the third is code of ours.
 //! * **Key exchange after quantum computers.** AWS-LC has ML-KEM, which rustls offers.
 //!
 //! Supporting both takes four steps, and an offer of them is welcome:
 //!
 //! 1. A module that wraps the primitives. `jose`, `dpop` and `store` call AWS-LC in eight files:
 //!    `jose/{key_pair,public_jwk,compact,jwk}.rs`, `store/{identity,sealing/key,sealing/envelope}.rs` and
-//!    `store/shared/lease_guard.rs`. The two interfaces are nearly equal there.
+//!    `store/shared/lease_guard.rs`. Apart from the keys above, the two interfaces are nearly equal there.
 //! 2. A feature for each library, which must not exclude each other, and a rule for both: AWS-LC.
 //! 3. A provider setting in the transport. `transport/hyper/tls.rs` names AWS-LC's, and
 //!    `transport/hyper/identity` reads keys by it.
