@@ -66,8 +66,3 @@
 //!
 //! User logins, refresh tokens, and the tokens of incoming requests. A server that issues tokens to the
 //! wrong client. Malicious code in the process. Physical access.
-
-// Names for the links above.
-#[cfg(doc)]
-#[allow(unused_imports)]
-use crate::docs::links::*;
