@@ -5,6 +5,7 @@
 //! * [From the `oauth2` crate](#from-the-oauth2-crate)
 //! * [From `middle`](#from-middle)
 //! * [From `reqwest-auth`, or a custom middleware](#from-reqwest-auth-or-a-custom-middleware)
+//! * [How other crates differ](#how-other-crates-differ)
 //! * [Check the move](#check-the-move)
 //!
 //! # In two steps
@@ -156,6 +157,20 @@
 //! [hand-written code](#from-hand-written-code) above. The middleware has the same place in the client:
 //! add it after retries, so that each attempt gets the current token. It needs [`Origins`], because a
 //! middleware sees requests to all servers.
+//!
+//! # How other crates differ
+//!
+//! As read in the source of the named versions.
+//!
+//! | crate | what it is | this crate |
+//! | --- | --- | --- |
+//! | [oauth2](https://docs.rs/oauth2) 5.0, [openidconnect](https://docs.rs/openidconnect) 4.1 | Protocol clients for many grants, including user logins. `exchange_client_credentials` is one token request. You cache and refresh the token. | Grants without a user, and everything after the token request. |
+//! | [tower-http](https://docs.rs/tower-http) 0.7 `AddAuthorizationLayer` | Adds a fixed value. | The same place in a stack, for tokens that expire. |
+//! | [reqwest-auth](https://docs.rs/reqwest-auth) 1.0 | A reqwest-middleware that asks your `TokenSource` for each request. You implement caching, refresh and 401. | Implements these, and restricts tokens to origins. |
+//! | [middle](https://docs.rs/middle) 0.5 | Client credentials for reqwest and tonic, over `oauth2`. A background task refreshes 30 s before the expiry (a setting). Building fails if the first token request does. A 401 changes nothing. | Requests wait for a first token, and a 401 replaces it. |
+//! | [cf-gears-toolkit-auth](https://docs.rs/cf-gears-toolkit-auth) 0.8 | The closest: Tower layers with one shared acquisition, background refresh, backoff and discovery. A 401 discards the token (at most once in 15 minutes) and repeats the request, for `Clone` bodies. Tied to the error type of its HTTP client. No origins. Each call boxes its future. | Any Tower client and body, origins, assertions, certificates and DPoP. A rejected token stays in use for other APIs. |
+//! | [huskarl](https://docs.rs/huskarl) 0.11 | The widest protocol support: many grants, DPoP, JWT client authentication, discovery. Returns header fields; you send and replay. One caller waits for each refresh, and callers without a token retry one after another. | A layer that sends, replays and makes proofs. Failures are shared. |
+//! | [google-cloud-auth](https://docs.rs/google-cloud-auth) 1.18, [azure_identity](https://docs.rs/azure_identity) 1.0 | The right choice for the APIs of one cloud. | Any RFC 6749 server. |
 //!
 //! # Check the move
 //!

@@ -139,7 +139,7 @@
 //!   `sts:IdentityTokenAudience` and `sts:DurationSeconds`.
 //! * The closure runs once for each attempt, within its timeout
 //!   ([`attempt_timeout`](ClientCredentialsBuilder::attempt_timeout), 10 s), and not once for each request. It
-//!   needs no cache of its own. The SDK's retries count toward that time.
+//!   needs no cache. The SDK's retries count toward that time.
 //! * For pods on EKS a [projected token](#kubernetes-a-service-accounts-token) needs no call to STS.
 //!
 //! # SPIFFE: a JWT-SVID in a file

@@ -75,7 +75,7 @@
 //! * **Wiping.** AWS-LC overwrites keys when it frees them. `ring` does not. [Promise 8](super#memory) counts
 //!   on it.
 //! * **Keys.** AWS-LC reads SEC 1, generates RSA keys, and draws the nonces of AES-GCM itself. With `ring`
-//!   the first two are missing, and the third is code of ours.
+//!   the first two are missing, and the third is our code.
 //! * **Key exchange after quantum computers.** AWS-LC has ML-KEM, which rustls offers.
 //!
 //! Supporting both takes four steps, and an offer of them is welcome:

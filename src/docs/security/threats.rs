@@ -1,4 +1,4 @@
-//! The threat model: what is protected, who attacks it, and what is left to you.
+//! The threat model: assets, attackers, and the risks that remain.
 //!
 //! # What is protected
 //!
