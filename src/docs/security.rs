@@ -2,8 +2,9 @@
 //!
 //! An access token is a password with an expiry. Anyone who holds it can act as your service.
 //!
-//! [`standards`] has the requirements of RFC 9700 and of the FAPI 2.0 Security Profile, with the settings
-//! and the test of each.
+//! Separate pages: [the threat model](threats), [RFC 9700 and FAPI 2.0](standards) with the test of each
+//! requirement, [cryptography and FIPS mode](cryptography), and [clocks
+//! that stop](super::serverless#suspended-machines).
 //!
 //! # Where a token may go
 //!
@@ -221,19 +222,6 @@
 //! one every 10 minutes. Requests to other APIs that share the cache wait for at most
 //! [`rejected_token_wait`](TokenCacheBuilder::rejected_token_wait) at each of these acquisitions.
 //!
-//! # Suspended machines and frozen functions
-//!
-//! Expiry is measured on the monotonic clock, so a wrong or corrected wall clock can't end a
-//! token's life. The monotonic clock may stop while a laptop sleeps, a virtual machine is paused or
-//! a function is frozen between calls. A token then looks younger than it is. The cache therefore
-//! compares both clocks for each request, which costs one cheap clock read. If the wall clock moved
-//! forward by over 5 s more, the refresh moves earlier by the difference. A token that has expired
-//! by the wall clock alone triggers one acquisition. Requests wait for it for at most 1 s, then use
-//! the cached token, because perhaps nothing was suspended and the wall clock was just corrected.
-//!
-//! A token that expires on its way to the API gets a 401 and is replaced. The request is replayed
-//! if the [replay policy](OAuthClientCredentialsLayer::replay) covers it.
-//!
 //! # What you must do
 //!
 //! * Request the minimum scope, and register one client for each service.
@@ -244,7 +232,9 @@
 //! * Keep secrets out of the token URL and of origins, because errors show these. (They are refused
 //!   if they are recognized.)
 
+pub mod cryptography;
 pub mod standards;
+pub mod threats;
 
 // Names for the links above.
 #[cfg(doc)]

@@ -4,6 +4,7 @@
 mod auto_traits;
 mod circles;
 mod examples;
+mod keys;
 mod named_tests;
 mod tokens;
 
