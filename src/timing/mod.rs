@@ -5,7 +5,9 @@ mod backoff;
 mod schedule;
 
 pub(crate) use self::{
-    backoff::{BackoffSettings, BackoffState, FailureBackoff, MIN_COOLDOWN, RejectionBudget},
+    backoff::{
+        BackoffSettings, BackoffState, Doubling, FailureBackoff, MIN_COOLDOWN, RejectionBudget,
+    },
     schedule::{Arrival, Deadlines, Schedule},
 };
 

@@ -42,7 +42,7 @@ pub(crate) struct StoredToken {
     pub(crate) expires_at: u64,
     /// When one of the processes refreshes it.
     pub(crate) refresh_at: u64,
-    /// An API rejected it, and the budget did not allow another one.
+    /// An API rejected it, and no other token has replaced it. Its refresh does not refill the budget.
     pub(crate) was_rejected: bool,
 }
 
@@ -89,7 +89,7 @@ impl StoredToken {
             generation: Some(generation),
             refresh_at: Some(now.instant_of(self.refresh_at).unwrap_or(now.instant)),
             expires_by: Some(now.instant + left.saturating_sub(skew)),
-            from_store: true,
+            is_free: true,
             ..SharingInfo::default()
         })
     }
