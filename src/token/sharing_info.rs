@@ -16,6 +16,7 @@ pub(crate) struct SharingInfo {
     /// How long its acquisition took, without waits for other processes.
     pub(crate) took: Option<Duration>,
     /// This process sent no token request for it, so the rejection budget is not charged.
+    /// Not set with `is_kept`.
     pub(crate) is_free: bool,
     /// Its refresh is spread as widely as that of a cache's first token, because many processes acquired
     /// tokens at the same time.

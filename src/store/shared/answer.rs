@@ -25,11 +25,11 @@ impl AcquireRequest<'_> {
         let now = BothClocks::now(&self.inner.settings.clock);
         let document = &decoded.document;
         if let Some(token) = self.token(decoded, now) {
-            self.inner.record_shared(Some(self.context));
+            self.inner.record_shared(self.context);
             return Some(Ok(token));
         }
         if let Some(error) = self.failure(document, now) {
-            self.inner.record_shared(Some(self.context));
+            self.inner.record_shared(self.context);
             return Some(Err(error));
         }
         let was_rejected = document.token.as_ref().is_some_and(|it| it.was_rejected);

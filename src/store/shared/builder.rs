@@ -129,8 +129,8 @@ impl<S: TokenSource> SharedBuilder<S> {
     /// token renews its lease each third of this time, for 40 % of its `acquisition_timeout` at most. At
     /// least 1 s. Default: 5 s.
     ///
-    /// With a lease shorter than three times [`store_timeout`](Self::store_timeout), a slow store may lose
-    /// the lease before its renewal. Another process then sends a token request too.
+    /// If it is shorter than three times [`store_timeout`](Self::store_timeout), one renewal that times out
+    /// may cost the lease. Another process then sends a token request too.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self

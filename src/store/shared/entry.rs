@@ -35,9 +35,9 @@ use crate::{
 const MAX_AHEAD: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Maximum delay of a refresh by a process that did not acquire the token, so that the announcement of
-/// the next token usually arrives before this process asks. It is also at most this share of the
-/// lifetime.
+/// the next token usually arrives before this process asks.
 const MAX_JITTER: Duration = Duration::from_secs(5);
+/// The same as a share of the lifetime. The shorter delay applies.
 const MAX_JITTER_SHARE: f64 = 0.01;
 
 /// A document, and its generation.

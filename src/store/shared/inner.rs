@@ -119,8 +119,9 @@ impl SharedInner {
         }
     }
 
-    /// A token or a failure was shared. `context`: the acquisition, or `None` in the background.
-    pub(super) fn record_shared(&self, context: Option<&AcquireContext>) {
+    /// An acquisition read or stored a result.
+    pub(super) fn record_shared(&self, context: &AcquireContext) {
+        let context = Some(context);
         self.reported.set_unreadable(None);
         let is_change = self.reported.sharing_stopped.set(false);
         if self.store_health.resume(is_change) {

@@ -196,7 +196,7 @@ impl<S: TokenSource> Leader<'_, S> {
         self.document.failure = None;
         match self.write(now).await {
             Written::Stored => {
-                self.inner.record_shared(Some(self.context));
+                self.inner.record_shared(self.context);
                 token
             }
             // This process was paused past its lease, and another one has stored a later entry.

@@ -11,7 +11,7 @@ use crate::{
     store::sealing::Sealing,
 };
 
-/// With the default `store_timeout` a renewal, which starts each third of the lease, ends in time.
+/// With the default `store_timeout`, a renewal that times out is repeated before this lease ends.
 const MIN_LEASE: Duration = Duration::from_secs(1);
 
 pub(super) struct Settings {
