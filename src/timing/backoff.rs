@@ -5,25 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::doubling::Doubling;
 use crate::error::{Error, FleetCooldown};
 
 /// With a cooldown of zero, a failing server would be asked in a loop.
 pub(crate) const MIN_COOLDOWN: Duration = Duration::from_millis(100);
-
-/// A pause that doubles from `first` to `max`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Doubling {
-    pub(crate) first: Duration,
-    pub(crate) max: Duration,
-}
-
-impl Doubling {
-    /// The pause after this number of doublings.
-    fn after(self, doublings: u32) -> Duration {
-        let factor = 1_u32.checked_shl(doublings).unwrap_or(u32::MAX);
-        self.first.saturating_mul(factor).min(self.max.max(self.first))
-    }
-}
 
 /// The settings of the cooldown and of the rejection budget.
 /// [`defaults`](crate::docs::defaults) gives the reason for each default.
