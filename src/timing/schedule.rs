@@ -60,6 +60,25 @@ pub(crate) struct Arrival {
     pub(crate) expires_by: Option<Instant>,
 }
 
+impl Arrival {
+    /// A token without a lifetime and without a refresh time.
+    #[cfg(any(feature = "store", test))]
+    pub(crate) fn new(issued_at: Instant, arrived_at: Instant) -> Self {
+        Self {
+            issued_at,
+            arrived_at,
+            lifetime: None,
+            refresh_in: None,
+            took: Duration::ZERO,
+            first: false,
+            same_token: false,
+            draw: 0.0,
+            refresh_at: None,
+            expires_by: None,
+        }
+    }
+}
+
 /// When to refresh a token, and when to stop using it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadlines {
@@ -106,18 +125,8 @@ mod tests {
     use super::*;
 
     fn arrival(start: Instant, lifetime: f64) -> Arrival {
-        Arrival {
-            issued_at: start,
-            arrived_at: start,
-            lifetime: Some(Duration::from_secs_f64(lifetime)),
-            refresh_in: None,
-            took: Duration::ZERO,
-            first: false,
-            same_token: false,
-            draw: 0.0,
-            refresh_at: None,
-            expires_by: None,
-        }
+        let lifetime = Some(Duration::from_secs_f64(lifetime));
+        Arrival { lifetime, ..Arrival::new(start, start) }
     }
 
     /// `(refresh, expiry)` in seconds after the token was issued.

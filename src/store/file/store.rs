@@ -143,8 +143,8 @@ impl Store for FileStore {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> Result<bool, StoreError> {
-        self.run(id, move |files| operations::write_entry(files, entry, keep)).await
+        self.run(id, move |files| operations::write_entry(files, entry, ttl)).await
     }
 }

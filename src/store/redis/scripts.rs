@@ -159,13 +159,13 @@ impl Names {
         RELEASE_SCRIPT.key(self.lease(id)).arg(text(owner))
     }
 
-    pub(super) fn write(&self, id: EntryId, entry: &StoredEntry, keep: Duration) -> ScriptCall {
+    pub(super) fn write(&self, id: EntryId, entry: &StoredEntry, ttl: Duration) -> ScriptCall {
         WRITE_SCRIPT
             .key(self.entry(id))
             .arg(MAX_VALUE_BYTES)
             .arg(entry.generation)
             .arg(&entry.value[..])
-            .arg(millis(keep))
+            .arg(millis(ttl))
             .arg(&*self.channel)
             .arg(announcement_head(id, entry.generation))
     }
