@@ -111,7 +111,7 @@ impl<'a> Judge<'a> {
         if tests.is_empty() {
             return Ending::Passed;
         }
-        let limit = Duration::from_secs(15) + 4 * time;
+        let limit = Duration::from_secs(10) + 4 * time;
         self.process.run(&binary.path, tests, &id.to_string(), None, limit)
     }
 }

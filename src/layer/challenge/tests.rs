@@ -254,6 +254,14 @@ fn a_401_rejects_the_token_unless_its_code_says_that_no_token_helps() {
 }
 
 #[test]
+fn two_challenges_of_one_kind_mean_the_same_as_one() {
+    assert_eq!(class("Bearer realm=\"a\", Bearer realm=\"b\""), Class::NoError);
+    let other = "DPoP error=\"invalid_token\"";
+    assert_eq!(class(&format!("{other}, {other}")), Class::OtherSchemeInvalidToken);
+    assert_eq!(class("Basic realm=\"a\", Digest realm=\"b\""), Class::OtherScheme);
+}
+
+#[test]
 fn challenges_may_be_split_over_lines() {
     let lines: [&[u8]; 3] =
         [b"Basic realm=\"broken", b"Bearer realm=\"x\"", b"error=invalid_token"];

@@ -124,6 +124,25 @@ fn a_document_that_is_cut_off_or_of_another_version_is_refused() {
 }
 
 #[test]
+fn a_document_with_a_damaged_token_is_refused_and_one_without_a_token_is_not() {
+    let mut damaged = document(now()).encode().to_vec();
+    let at = damaged.windows(6).position(|part| part == b"s3cr3t").unwrap();
+    damaged[at] = b' ';
+    assert!(Document::decode(&damaged).is_none());
+    let without = Document { token: None, ..document(now()) };
+    assert!(Document::decode(&without.encode()).unwrap().token.is_none());
+}
+
+#[test]
+fn a_token_from_the_future_is_reported_beyond_the_difference_of_clocks() {
+    let now = now();
+    let token = document(later(now, 15 * S)).token.unwrap();
+    let ahead_by = |skew| token.ahead_by(skew, now);
+    assert_eq!(ahead_by(5 * S), None);
+    assert_eq!(ahead_by(5 * S - Duration::from_millis(1)), Some(5 * S));
+}
+
+#[test]
 fn random_bytes_are_refused_without_a_panic() {
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..20_000 {
