@@ -21,8 +21,21 @@ const SWITCH: &str = include_str!("switch.rs");
 const LINTS: &[u8] = b"#![allow(arithmetic_overflow, unconditional_panic)]\n";
 /// Everything that a test binary is built from, or reads.
 const COPIED: &[&str] = &[
-    "Cargo.toml", "Cargo.lock", "README.md", "src", "tests", "benches", "examples", "docs", "ops", "fuzz",
-    "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "ARCHITECTURE.md", ".ci",
+    "Cargo.toml",
+    "Cargo.lock",
+    "README.md",
+    "src",
+    "tests",
+    "benches",
+    "examples",
+    "docs",
+    "ops",
+    "fuzz",
+    "SECURITY.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "ARCHITECTURE.md",
+    ".ci",
 ];
 
 pub struct Build<'a> {
@@ -44,7 +57,8 @@ impl Build<'_> {
     /// Returns the mutants that do not compile, and the test binaries with the other ones.
     pub fn build(&self, found: &Found) -> Result<(HashSet<Id>, Vec<Binary>), String> {
         let mut kept = HashSet::new();
-        let rewritten: HashSet<_> = found.sources.iter().map(|source| source.path.as_str()).collect();
+        let rewritten: HashSet<_> =
+            found.sources.iter().map(|source| source.path.as_str()).collect();
         for name in COPIED {
             self.mirror(Path::new(name), &rewritten, &mut kept)?;
         }
@@ -63,14 +77,16 @@ impl Build<'_> {
             if errors.is_empty() {
                 break;
             }
-            let failed: HashSet<_> = errors.iter().flat_map(|error| blamed(error, &positions)).collect();
+            let failed: HashSet<_> =
+                errors.iter().flat_map(|error| blamed(error, &positions)).collect();
             println!("{} errors: {} mutants do not compile", errors.len(), failed.len());
             if failed.is_subset(&dropped) {
                 let text = errors[0]["rendered"].as_str().unwrap_or_default();
                 return Err(format!("an error belongs to no mutant:\n{text}"));
             }
             dropped.extend(failed);
-            let mut names: Vec<_> = dropped.iter().map(|id| found.names[*id as usize].as_str()).collect();
+            let mut names: Vec<_> =
+                dropped.iter().map(|id| found.names[*id as usize].as_str()).collect();
             names.sort_unstable();
             write(&memory, &names.join("\n"))?;
         }
@@ -86,7 +102,9 @@ impl Build<'_> {
     ) -> Result<(), String> {
         let from = self.root.join(path);
         if from.is_dir() {
-            for entry in fs::read_dir(&from).map_err(|error| format!("{}: {error}", from.display()))? {
+            for entry in
+                fs::read_dir(&from).map_err(|error| format!("{}: {error}", from.display()))?
+            {
                 let name = entry.map_err(|error| error.to_string())?.file_name();
                 if name != "target" && name != "corpus" && name != "artifacts" {
                     self.mirror(&path.join(name), rewritten, kept)?;
@@ -95,7 +113,8 @@ impl Build<'_> {
         } else if from.exists() {
             let to = self.copy().join(path);
             if !rewritten.contains(path.to_string_lossy().as_ref()) {
-                let mut bytes = fs::read(&from).map_err(|error| format!("{}: {error}", from.display()))?;
+                let mut bytes =
+                    fs::read(&from).map_err(|error| format!("{}: {error}", from.display()))?;
                 if path == Path::new("src/lib.rs") {
                     bytes = [LINTS, &bytes[..], SWITCH.as_bytes()].concat();
                 }
@@ -108,7 +127,11 @@ impl Build<'_> {
         Ok(())
     }
 
-    fn write(&self, found: &Found, dropped: &HashSet<Id>) -> Result<HashMap<String, Positions>, String> {
+    fn write(
+        &self,
+        found: &Found,
+        dropped: &HashSet<Id>,
+    ) -> Result<HashMap<String, Positions>, String> {
         let mut all = HashMap::new();
         for source in &found.sources {
             let (text, positions) = rewrite(source, dropped);
@@ -147,7 +170,10 @@ impl Build<'_> {
             }
         })?;
         if !ok && errors.is_empty() {
-            return Err("cargo check fails without an error in the sources: run it in target/mutants/crate".into());
+            return Err(
+                "cargo check fails without an error in the sources: run it in target/mutants/crate"
+                    .into(),
+            );
         }
         Ok(errors)
     }
@@ -160,7 +186,8 @@ impl Build<'_> {
                 problem.get_or_insert(message["message"]["rendered"].to_string());
             }
             let target = &message["target"];
-            let is_test = message["reason"] == "compiler-artifact" && message["profile"]["test"] == true;
+            let is_test =
+                message["reason"] == "compiler-artifact" && message["profile"]["test"] == true;
             if let (true, Some(path)) = (is_test, message["executable"].as_str()) {
                 let name = target["name"].as_str().unwrap_or_default().replace('-', "_");
                 let name = if target["kind"][0] == "lib" { "lib".into() } else { name };
@@ -180,7 +207,8 @@ fn blamed(error: &Value, positions: &HashMap<String, Positions>) -> Vec<Id> {
         ranges(&child["spans"], &mut spans);
     }
     let find = |look: fn(&Positions, &Range<usize>) -> Vec<Id>| {
-        let mut all = spans.iter().filter_map(|(file, range)| Some(look(positions.get(file)?, range)));
+        let mut all =
+            spans.iter().filter_map(|(file, range)| Some(look(positions.get(file)?, range)));
         all.find(|ids| !ids.is_empty())
     };
     find(Positions::alternatives).or_else(|| find(Positions::around)).unwrap_or_default()

@@ -68,7 +68,11 @@ pub fn find(root: &Path, folders: &[&str]) -> Result<Found, String> {
 }
 
 /// All files of the build, by their `mod` declarations.
-fn modules(path: &Path, children: &Path, files: &mut Vec<(PathBuf, String, File)>) -> Result<(), String> {
+fn modules(
+    path: &Path,
+    children: &Path,
+    files: &mut Vec<(PathBuf, String, File)>,
+) -> Result<(), String> {
     let fail = |problem: &dyn std::fmt::Display| format!("{}: {problem}", path.display());
     let text = fs::read_to_string(path).map_err(|error| fail(&error))?;
     let file = syn::parse_file(&text).map_err(|error| fail(&error))?;
@@ -260,8 +264,11 @@ impl<'ast> Visit<'ast> for Finder<'_> {
         if !has_let(&node.left) && !has_let(&node.right) {
             let operator = self.text_of(&node.op);
             for other in operators(&node.op) {
-                let text =
-                    format!("({}) {other} ({})", self.text_of(&node.left), self.text_of(&node.right));
+                let text = format!(
+                    "({}) {other} ({})",
+                    self.text_of(&node.left),
+                    self.text_of(&node.right)
+                );
                 let change = format!("{operator} to {other} in {}", self.quoted(node.span()));
                 self.add(node.span().byte_range(), Place::Expression, text, &change);
             }

@@ -18,9 +18,13 @@ pub fn read(text: &str) -> Result<BTreeMap<String, &'static str>, String> {
             Some(text) => reason += text,
             None if line.is_empty() || !reason.is_empty() => {
                 if !names.is_empty() {
-                    let kind = KINDS.into_iter().find(|kind| reason.starts_with(&format!("{kind}: ")));
+                    let kind =
+                        KINDS.into_iter().find(|kind| reason.starts_with(&format!("{kind}: ")));
                     let kind = kind.ok_or_else(|| {
-                        format!("{}: the reason must begin with one of {KINDS:?} and a colon", names[0])
+                        format!(
+                            "{}: the reason must begin with one of {KINDS:?} and a colon",
+                            names[0]
+                        )
                     })?;
                     listed.extend(names.drain(..).map(|name| (name, kind)));
                 }

@@ -59,7 +59,8 @@ fn run() -> Result<bool, String> {
     println!("{} tests; left out, because they fail without a mutant: {failed:#?}", tests.len());
 
     let name = |id: Id| found.names[id as usize].as_str();
-    let selected = options.select(&all, name, |name| ALWAYS.iter().any(|path| name.starts_with(path)));
+    let selected =
+        options.select(&all, name, |name| ALWAYS.iter().any(|path| name.starts_with(path)));
     let outcomes = folder.join("outcomes.tsv");
     let before = fs::read_to_string(&outcomes).unwrap_or_default();
     let mut known: BTreeMap<String, String> = before
@@ -75,7 +76,8 @@ fn run() -> Result<bool, String> {
         .map_err(|error| format!("{}: {error}", outcomes.display()))?;
     let begin = Instant::now();
     for (count, id) in selected.iter().enumerate() {
-        let is_caught = |known: &String| known.starts_with("caught") || known.starts_with("timed out");
+        let is_caught =
+            |known: &String| known.starts_with("caught") || known.starts_with("timed out");
         if options.keep_caught && known.get(name(*id)).is_some_and(is_caught) {
             continue;
         }
@@ -92,7 +94,9 @@ fn run() -> Result<bool, String> {
         known.insert(name(*id).to_owned(), outcome);
     }
 
-    let of = |id: &Id| known.get(name(*id)).map_or("", |outcome| outcome.split('\t').next().unwrap_or(""));
+    let of = |id: &Id| {
+        known.get(name(*id)).map_or("", |outcome| outcome.split('\t').next().unwrap_or(""))
+    };
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut problems = Vec::new();
     for id in &selected {

@@ -51,8 +51,10 @@ impl Process {
         command.args(["--list", "--format", "terse"]).args(arguments);
         let output = command.output().map_err(|error| format!("{}: {error}", binary.display()))?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let names: Vec<_> =
-            text.lines().filter_map(|line| line.strip_suffix(": test").map(str::to_owned)).collect();
+        let names: Vec<_> = text
+            .lines()
+            .filter_map(|line| line.strip_suffix(": test").map(str::to_owned))
+            .collect();
         let is_program = names.is_empty() && arguments.is_empty();
         Ok(if is_program { vec![String::new()] } else { names })
     }

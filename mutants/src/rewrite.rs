@@ -41,7 +41,8 @@ pub fn rewrite(source: &Source, dropped: &HashSet<Id>) -> (String, Positions) {
     // The order at one offset: inner ends, outer ends, outer starts, inner starts.
     let mut pieces: Vec<((usize, isize), Vec<Piece>)> = Vec::new();
     for (number, site) in source.sites.iter().enumerate() {
-        let kept: Vec<_> = site.alternatives.iter().filter(|(id, _)| !dropped.contains(id)).collect();
+        let kept: Vec<_> =
+            site.alternatives.iter().filter(|(id, _)| !dropped.contains(id)).collect();
         if kept.is_empty() {
             continue;
         }

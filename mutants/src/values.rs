@@ -21,7 +21,8 @@ fn of_type(ty: &Type, takes_self: bool) -> Vec<String> {
                 Some(ty) => of_type(ty, takes_self),
                 None => default(),
             };
-            let wrap = |open: &str| inner().iter().map(|value| format!("{open}({value})")).collect();
+            let wrap =
+                |open: &str| inner().iter().map(|value| format!("{open}({value})")).collect();
             let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
             match last.ident.to_string().as_str() {
                 // A setter that is ignored.
@@ -42,14 +43,17 @@ fn of_type(ty: &Type, takes_self: bool) -> Vec<String> {
                 "Poll" => wrap("::std::task::Poll::Ready"),
                 "Box" | "Arc" | "Rc" | "Mutex" => wrap(&format!("{}::new", last.ident)),
                 "Vec" => {
-                    let one: Vec<String> = inner().iter().map(|value| format!("vec![{value}]")).collect();
+                    let one: Vec<String> =
+                        inner().iter().map(|value| format!("vec![{value}]")).collect();
                     [vec!["vec![]".to_owned()], one].concat()
                 }
                 _ => default(),
             }
         }
         Type::Reference(reference) => match &*reference.elem {
-            Type::Path(path) if path.path.is_ident("str") => vec!["\"\"".into(), "\"xyzzy\"".into()],
+            Type::Path(path) if path.path.is_ident("str") => {
+                vec!["\"\"".into(), "\"xyzzy\"".into()]
+            }
             Type::Slice(_) => vec!["&[]".into(), "Default::default()".into()],
             inner => of_type(inner, false)
                 .iter()
