@@ -154,6 +154,8 @@ impl Finder<'_> {
         self.scope.push(signature.ident.to_string());
         let whole = body.to_token_stream().to_string();
         for value in values::of(signature) {
+            // `Default::default()` and `Self::default()` are one value.
+            let whole = whole.replace("Self :: default", "Default :: default");
             let same = format!("{{ {value} }}").parse::<proc_macro2::TokenStream>();
             let is_same = same.is_ok_and(|same| same.to_string() == whole);
             // `Default::default` would call itself.

@@ -78,7 +78,8 @@ fn run() -> Result<bool, String> {
     for (count, id) in selected.iter().enumerate() {
         let is_caught =
             |known: &String| known.starts_with("caught") || known.starts_with("timed out");
-        if options.keep_caught && known.get(name(*id)).is_some_and(is_caught) {
+        let is_done = |known: &String| is_caught(known) != listed.contains_key(name(*id));
+        if options.rest && known.get(name(*id)).is_some_and(is_done) {
             continue;
         }
         let outcome = match judge.judge(*id) {

@@ -9,7 +9,7 @@ pub struct Options {
     seed: u64,
     shard: (usize, usize),
     only: Option<String>,
-    pub keep_caught: bool,
+    pub rest: bool,
     pub budget: Duration,
     pub verbose: bool,
 }
@@ -21,7 +21,7 @@ impl Options {
             seed: 1,
             shard: (1, 1),
             only: None,
-            keep_caught: false,
+            rest: false,
             budget: BUDGET,
             verbose: false,
         };
@@ -34,7 +34,7 @@ impl Options {
                 "--seed" => options.seed = number(value()?)?,
                 "--budget" => options.budget = Duration::from_secs(number(value()?)?),
                 "--only" => options.only = Some(value()?),
-                "--keep-caught" => options.keep_caught = true,
+                "--rest" => options.rest = true,
                 "--verbose" => options.verbose = true,
                 "--shard" => {
                     let text = value()?;

@@ -254,6 +254,12 @@ fn a_401_rejects_the_token_unless_its_code_says_that_no_token_helps() {
 }
 
 #[test]
+fn a_backslash_escapes_in_a_quoted_value_only() {
+    assert_eq!(class(r#"Bearer error="invalid\_token""#), Class::InvalidToken);
+    assert_eq!(class(r"Bearer error=invalid\_token"), Class::UnknownError);
+}
+
+#[test]
 fn two_challenges_of_one_kind_mean_the_same_as_one() {
     assert_eq!(class("Bearer realm=\"a\", Bearer realm=\"b\""), Class::NoError);
     let other = "DPoP error=\"invalid_token\"";
