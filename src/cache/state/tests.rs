@@ -161,6 +161,21 @@ fn a_refresh_that_ends_after_the_expiry_is_reported_as_an_acquisition() {
     }
 }
 
+/// Its runtime may be stalled.
+#[test]
+fn a_rejected_token_is_used_again_when_the_acquisition_is_abandoned() {
+    let mut cache = Cache::with_token();
+    cache.settings.rejected_token_wait = 600 * S;
+    let start = cache.start;
+    let Rejection::Wait(acquisition) = cache.reject("first", start) else { panic!() };
+    let abandoned_at = acquisition.plan.abandoned_at;
+    assert_eq!(cache.wait(abandoned_at - NS).plan.id, acquisition.plan.id);
+    let (decision, effects) =
+        cache.state.decide(Lookup::Token, abandoned_at, true, &cache.settings);
+    assert!(matches!(decision, Decision::Use(_)));
+    assert!(effects.start.is_some_and(|next| next.plan.id > acquisition.plan.id));
+}
+
 #[test]
 fn a_token_that_the_source_keeps_is_reported_as_kept() {
     let mut cache = Cache::with_token();
