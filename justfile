@@ -40,6 +40,10 @@ simulate seeds="1000":
 fuzz target="token_response":
     cargo +nightly fuzz run {{ target }} -- -max_total_time=60
 
+# Judge the tests by mutation: `just mutants --shard 3/8`. Takes the better part of an hour without a shard.
+mutants *args:
+    .ci/mutants {{ args }}
+
 # Check licenses, sources, duplicates and advisories of the dependencies. Needs cargo-deny.
 deny:
     cargo deny check
