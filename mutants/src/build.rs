@@ -90,7 +90,31 @@ impl Build<'_> {
             names.sort_unstable();
             write(&memory, &names.join("\n"))?;
         }
-        Ok((dropped, self.test_binaries()?))
+        let binaries = self.test_binaries()?;
+        let lines: Vec<_> =
+            binaries.iter().map(|it| format!("{}\t{}", it.name, it.path.display())).collect();
+        write(&self.folder.join("binaries.tsv"), lines.join("\n"))?;
+        Ok((dropped, binaries))
+    }
+
+    /// The last build.
+    pub fn built(&self, found: &Found) -> Result<(HashSet<Id>, Vec<Binary>), String> {
+        let read = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
+        let names = read("do-not-compile.txt");
+        let names: HashSet<_> = names.lines().collect();
+        let ids = 1..found.names.len() as Id;
+        let dropped = ids.filter(|id| names.contains(found.names[*id as usize].as_str())).collect();
+        for source in &found.sources {
+            let built = fs::read_to_string(self.copy().join(&source.path)).unwrap_or_default();
+            if built != rewrite(source, &dropped).0 {
+                return Err(format!("{} has changed since the last build", source.path));
+            }
+        }
+        let binaries = read("binaries.tsv");
+        let binaries = binaries.lines().filter_map(|line| line.split_once('\t'));
+        let binary =
+            |(name, path): (&str, &str)| Binary { name: name.to_owned(), path: path.into() };
+        Ok((dropped, binaries.map(binary).collect()))
     }
 
     /// Copies the files that differ, so that cargo rebuilds only these.

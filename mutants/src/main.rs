@@ -49,9 +49,13 @@ fn run() -> Result<bool, String> {
 
     let found = find::find(root, FOLDERS)?;
     let build = build::Build { root, folder: folder.clone() };
-    let (dropped, binaries) = build.build(&found)?;
+    let (dropped, binaries) =
+        if options.built { build.built(&found)? } else { build.build(&found)? };
     let all: Vec<Id> = (1..found.names.len() as Id).filter(|id| !dropped.contains(id)).collect();
     println!("{} mutants compile, {} do not", all.len(), dropped.len());
+    if options.build {
+        return Ok(true);
+    }
 
     let temporary = std::env::temp_dir().join(format!("mutants-{}", std::process::id()));
     let process = process::Process { crate_root: build.copy(), temporary };

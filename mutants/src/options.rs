@@ -10,6 +10,8 @@ pub struct Options {
     shard: (usize, usize),
     only: Option<String>,
     pub rest: bool,
+    pub build: bool,
+    pub built: bool,
     pub budget: Duration,
     pub verbose: bool,
 }
@@ -22,6 +24,8 @@ impl Options {
             shard: (1, 1),
             only: None,
             rest: false,
+            build: false,
+            built: false,
             budget: BUDGET,
             verbose: false,
         };
@@ -35,6 +39,8 @@ impl Options {
                 "--budget" => options.budget = Duration::from_secs(number(value()?)?),
                 "--only" => options.only = Some(value()?),
                 "--rest" => options.rest = true,
+                "--build" => options.build = true,
+                "--built" => options.built = true,
                 "--verbose" => options.verbose = true,
                 "--shard" => {
                     let text = value()?;

@@ -367,7 +367,11 @@ mod tests {
         let mut budget = RejectionBudget::default();
         budget.record_rejection(now);
         let failed = BackoffState { failure: Some(failure), ..BackoffState::default() };
-        assert_eq!(failed.forget_at(&settings), Some(now + 61 * second), "1 s of cooldown and 60 s");
+        assert_eq!(
+            failed.forget_at(&settings),
+            Some(now + 61 * second),
+            "1 s of cooldown and 60 s"
+        );
         let rejected = BackoffState { budget, ..failed.clone() };
         assert_eq!(rejected.forget_at(&settings), Some(now + 1800 * second));
         let not_before = Some(now + 2000 * second);
