@@ -12,7 +12,7 @@ use crate::{
     record::Test,
 };
 
-/// A test that takes longer than this is in a batch of its own, after the others.
+/// Tests that take longer than this run after the others.
 const QUICK: Duration = Duration::from_millis(300);
 
 #[derive(Clone, Debug, PartialEq, Eq)]

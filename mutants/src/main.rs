@@ -25,7 +25,7 @@ use judge::{Judge, Outcome};
 use options::Options;
 
 const FOLDERS: &[&str] = &["layer", "cache", "endpoint", "client_auth", "dpop", "store", "timing"];
-/// All mutants of these run, whatever the sample is.
+/// All mutants of these run, with any sample.
 const ALWAYS: &[&str] = &["src/cache/state/", "src/timing/schedule.rs", "src/layer/challenge/"];
 
 fn main() -> ExitCode {

@@ -190,3 +190,18 @@ impl fmt::Debug for Announcements {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_of_another_entry_says_whether_the_receiver_exists() {
+        let (id, other) = (EntryId::new([7; 32]), EntryId::new([8; 32]));
+        let entry = || StoredEntry::new(1, "sealed".into());
+        let (announcements, receiver) = Announcements::channel(id);
+        assert!(announcements.announce(other, entry()) && announcements.announce(id, entry()));
+        drop(receiver);
+        assert!(!announcements.announce(other, entry()) && !announcements.announce(id, entry()));
+    }
+}
