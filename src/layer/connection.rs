@@ -99,12 +99,17 @@ mod tests {
     where
         B: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
     {
-        use tokio::io::AsyncWriteExt as _;
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let (client, mut server) = tokio::io::duplex(1024);
         let io = hyper_util::rt::TokioIo::new(client);
         let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
         tokio::spawn(connection);
-        server.write_all(answer).await.unwrap();
+        tokio::spawn(async move {
+            // Bytes before the request are another error.
+            server.read_u8().await.unwrap();
+            server.write_all(answer).await.unwrap();
+            while server.read_u8().await.is_ok() {}
+        });
         sender.send_request(http::Request::new(body)).await.unwrap_err()
     }
 

@@ -92,7 +92,9 @@ struct Pieces(VecDeque<&'static [u8]>);
 
 impl Pieces {
     fn of(text: &'static [u8]) -> Self {
-        Self(text.chunks(7).collect())
+        // The last ones are single bytes.
+        let (most, last) = text.split_at(text.len() / 2);
+        Self(most.chunks(7).chain(last.chunks(1)).collect())
     }
 }
 

@@ -110,11 +110,13 @@ fn a_token_that_reaches_its_refresh_unrejected_refills_the_budget() {
 
     // A rejection at that moment takes another one.
     let mut cache = with_one_taken();
+    let due = cache.refresh_at();
     assert!(matches!(cache.reject("second", due), Rejection::Wait(_)));
     assert_eq!(taken(&cache), 2);
 
     // A discarded token did not live until its refresh.
     let mut cache = with_one_taken();
+    let due = cache.refresh_at();
     cache.state.clear(due - S);
     cache.wait(due);
     assert_eq!(taken(&cache), 1);
@@ -129,6 +131,7 @@ fn a_source_gets_the_cached_token_as_current_until_it_expires_and_then_as_discar
     assert_eq!(secret(&plan.current).as_deref(), Some("first"));
     assert_eq!(secret(&plan.discarded), None);
     let mut cache = Cache::with_token();
+    let end = cache.expires_at();
     let plan = &cache.wait(end).plan;
     assert_eq!(secret(&plan.current), None);
     assert_eq!(secret(&plan.discarded).as_deref(), Some("first"));
