@@ -122,6 +122,17 @@ fn a_token_that_reaches_its_refresh_unrejected_refills_the_budget() {
     assert_eq!(taken(&cache), 1);
 }
 
+/// A server whose tokens have expired on arrival.
+#[test]
+fn a_clear_keeps_the_pause_before_the_next_acquisition() {
+    let mut cache = Cache::new();
+    let start = cache.start;
+    let acquisition = cache.wait(start);
+    cache.complete(&acquisition, token("expired").with_lifetime(Duration::ZERO), start);
+    cache.state.clear(start);
+    assert_eq!(cache.wait(start).plan.starts_at, start + S);
+}
+
 #[test]
 fn a_source_gets_the_cached_token_as_current_until_it_expires_and_then_as_discarded() {
     let secret = |token: &Option<Token>| token.as_ref().map(|token| token.secret().to_owned());
