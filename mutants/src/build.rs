@@ -3,6 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fs,
+    hash::{DefaultHasher, Hash, Hasher},
     io::{BufRead, BufReader},
     ops::Range,
     path::{Path, PathBuf},
@@ -62,15 +63,16 @@ impl Build<'_> {
         for name in COPIED {
             self.mirror(Path::new(name), &rewritten, &mut kept)?;
         }
-        remove_others(&self.copy(), &self.copy(), &kept)?;
+        remove_others(&self.copy(), &kept)?;
 
-        // The names that did not compile last time. Wrong ones only cost a round.
+        // The names that did not compile last time, if the code is the same.
         let memory = self.folder.join("do-not-compile.txt");
+        let key = key(found);
         let before = fs::read_to_string(&memory).unwrap_or_default();
-        let before: HashSet<_> = before.lines().collect();
-        let ids = 1..found.names.len() as Id;
-        let mut dropped: HashSet<_> =
-            ids.filter(|id| before.contains(found.names[*id as usize].as_str())).collect();
+        let mut dropped = match before.split_once('\n') {
+            Some((old, names)) if old == key => ids(found, names),
+            _ => HashSet::new(),
+        };
         loop {
             let positions = self.write(found, &dropped)?;
             let errors = self.errors()?;
@@ -88,7 +90,7 @@ impl Build<'_> {
             let mut names: Vec<_> =
                 dropped.iter().map(|id| found.names[*id as usize].as_str()).collect();
             names.sort_unstable();
-            write(&memory, &names.join("\n"))?;
+            write(&memory, format!("{key}\n{}", names.join("\n")))?;
         }
         let binaries = self.test_binaries()?;
         let lines: Vec<_> =
@@ -100,10 +102,8 @@ impl Build<'_> {
     /// The last build.
     pub fn built(&self, found: &Found) -> Result<(HashSet<Id>, Vec<Binary>), String> {
         let read = |name: &str| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
-        let names = read("do-not-compile.txt");
-        let names: HashSet<_> = names.lines().collect();
-        let ids = 1..found.names.len() as Id;
-        let dropped = ids.filter(|id| names.contains(found.names[*id as usize].as_str())).collect();
+        let dropped = read("do-not-compile.txt");
+        let dropped = ids(found, dropped.split_once('\n').unwrap_or_default().1);
         for source in &found.sources {
             let built = fs::read_to_string(self.copy().join(&source.path)).unwrap_or_default();
             if built != rewrite(source, &dropped).0 {
@@ -223,6 +223,20 @@ impl Build<'_> {
     }
 }
 
+/// The mutants with these names, one a line.
+fn ids(found: &Found, names: &str) -> HashSet<Id> {
+    let names: HashSet<_> = names.lines().collect();
+    let ids = 1..found.names.len() as Id;
+    ids.filter(|id| names.contains(found.names[*id as usize].as_str())).collect()
+}
+
+/// Differs for other code.
+fn key(found: &Found) -> String {
+    let mut hasher = DefaultHasher::new();
+    found.sources.iter().for_each(|source| source.text.hash(&mut hasher));
+    format!("{:x}", hasher.finish())
+}
+
 /// The mutants that an error belongs to.
 fn blamed(error: &Value, positions: &HashMap<String, Positions>) -> Vec<Id> {
     let mut spans = Vec::new();
@@ -264,11 +278,11 @@ pub fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), String> {
 }
 
 /// Removes the files of the copy that the crate no longer has.
-fn remove_others(copy: &Path, folder: &Path, kept: &HashSet<PathBuf>) -> Result<(), String> {
+fn remove_others(folder: &Path, kept: &HashSet<PathBuf>) -> Result<(), String> {
     for entry in fs::read_dir(folder).map_err(|error| error.to_string())? {
         let path = entry.map_err(|error| error.to_string())?.path();
         if path.is_dir() {
-            remove_others(copy, &path, kept)?;
+            remove_others(&path, kept)?;
         } else if !kept.contains(&path) {
             fs::remove_file(&path).map_err(|error| error.to_string())?;
         }
