@@ -32,6 +32,7 @@ fn settings_name_themselves() {
 #[tokio::test(start_paused = true)]
 async fn caches_services_and_futures_name_themselves() {
     let idp = server();
+    assert_begins(builder(&idp), "TokenCacheBuilder {");
     let tokens = builder(&idp).name("orders-api").build();
     let keyed = KeyedTokenCache::builder(|_: &u8| {
         Ok(|_: AcquireContext| std::future::ready(Token::bearer("a")))

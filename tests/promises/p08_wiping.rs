@@ -92,9 +92,9 @@ struct Pieces(VecDeque<&'static [u8]>);
 
 impl Pieces {
     fn of(text: &'static [u8]) -> Self {
-        // The last ones are single bytes.
-        let (most, last) = text.split_at(text.len() / 2);
-        Self(most.chunks(7).chain(last.chunks(1)).collect())
+        // The first ones are single bytes.
+        let (first, last) = text.split_at(text.len() / 2);
+        Self(first.chunks(1).chain(last.chunks(7)).collect())
     }
 }
 
