@@ -40,7 +40,7 @@ simulate seeds="1000":
 fuzz target="token_response":
     cargo +nightly fuzz run {{ target }} -- -max_total_time=60
 
-# Judge the tests by mutation: `just mutants --shard 3/8`. Takes the better part of an hour without a shard.
+# Judge the tests by mutation: `just mutants --shard 3/8`. All shards take about half an hour.
 mutants *args:
     .ci/mutants {{ args }}
 
