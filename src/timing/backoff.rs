@@ -386,6 +386,29 @@ mod tests {
         assert_eq!(budget.wait(now, &settings), Duration::from_secs(240));
     }
 
+    #[cfg(feature = "keyed")]
+    #[test]
+    fn a_state_is_kept_until_none_of_its_parts_can_delay_an_acquisition() {
+        let (now, settings) = (Instant::now(), BackoffSettings::default());
+        let second = Duration::from_secs(1);
+        let error = Error::of(Problem::ServerError);
+        let failure = FailureBackoff::after(0, error, now, 0.0, &settings);
+        let mut budget = RejectionBudget::default();
+        budget.record_rejection(now);
+        let failed = BackoffState { failure: Some(failure), ..BackoffState::default() };
+        assert_eq!(
+            failed.forget_at(&settings),
+            Some(now + 61 * second),
+            "1 s of cooldown and 60 s"
+        );
+        let rejected = BackoffState { budget, ..failed.clone() };
+        assert_eq!(rejected.forget_at(&settings), Some(now + 1800 * second));
+        let not_before = Some(now + 2000 * second);
+        let expired = BackoffState { not_before, ..rejected };
+        assert_eq!(expired.forget_at(&settings), not_before);
+        assert_eq!(BackoffState::default().forget_at(&settings), None);
+    }
+
     #[test]
     fn an_acquisition_that_starts_late_counts_once_and_from_its_start() {
         let (mut now, mut budget) = (Instant::now(), RejectionBudget::default());

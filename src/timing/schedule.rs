@@ -124,6 +124,13 @@ impl Schedule {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_token_without_a_lifetime_lives_five_minutes() {
+        let mut one = arrival(Instant::now(), 0.0);
+        one.lifetime = None;
+        assert_eq!(seconds(&one).1, 270.0, "with the leeway of 30 s");
+    }
+
     fn arrival(start: Instant, lifetime: f64) -> Arrival {
         let lifetime = Some(Duration::from_secs_f64(lifetime));
         Arrival { lifetime, ..Arrival::new(start, start) }
@@ -207,6 +214,9 @@ mod tests {
         let (refresh, expiry) = seconds(&one);
         assert_eq!(expiry, 101.0);
         assert!(refresh > 100.0 && refresh <= 101.0, "{refresh}");
+        // Due at once, and a third of what is left is less than a second.
+        one.refresh_at = Some(start);
+        assert!((seconds(&one).0 - (100.0 + 1.0 / 3.0)).abs() < 1e-5);
     }
 
     #[test]

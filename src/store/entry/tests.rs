@@ -93,6 +93,9 @@ fn each_problem_survives_the_encoding() {
 #[test]
 fn the_buffer_of_the_longest_encoding_does_not_grow() {
     let mut document = document(now());
+    let token = Token::bearer("s".repeat(3000)).unwrap().with_scope("c".repeat(5000));
+    let token = token.with_lifetime(3600 * S).with_refresh_in(S);
+    document.token = document.token.map(|stored| StoredToken { token, ..stored });
     let error = Error::of(Problem::InvalidClient)
         .with_status(StatusCode::UNAUTHORIZED)
         .with_oauth_code(&"a".repeat(64), None);
@@ -121,6 +124,25 @@ fn a_document_that_is_cut_off_or_of_another_version_is_refused() {
     assert!(Document::decode(&other).is_none());
     let unknown_field = [&[1, 200, 0, 0, 0, 1, 7], &encoded[1..]].concat();
     assert!(Document::decode(&unknown_field).is_some());
+}
+
+#[test]
+fn a_document_with_a_damaged_token_is_refused_and_one_without_a_token_is_not() {
+    let mut damaged = document(now()).encode().to_vec();
+    let at = damaged.windows(6).position(|part| part == b"s3cr3t").unwrap();
+    damaged[at] = b' ';
+    assert!(Document::decode(&damaged).is_none());
+    let without = Document { token: None, ..document(now()) };
+    assert!(Document::decode(&without.encode()).unwrap().token.is_none());
+}
+
+#[test]
+fn a_token_from_the_future_is_reported_beyond_the_difference_of_clocks() {
+    let now = now();
+    let token = document(later(now, 15 * S)).token.unwrap();
+    let ahead_by = |skew| token.ahead_by(skew, now);
+    assert_eq!(ahead_by(5 * S), None);
+    assert_eq!(ahead_by(5 * S - Duration::from_millis(1)), Some(5 * S));
 }
 
 #[test]

@@ -269,3 +269,44 @@ impl ReceiveAnnouncement for SharedEntry {
         inner.record_interruption(cause);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::{
+        store::entry::{StoredBudget, StoredToken},
+        timing::{Deadlines, RejectionBudget},
+    };
+
+    #[test]
+    fn each_process_refreshes_up_to_five_seconds_after_the_common_time_and_never_before() {
+        const S: Duration = Duration::from_secs(1);
+        for (lifetime, latest) in [(3600 * S, 5 * S), (100 * S, S)] {
+            let now = BothClocks { instant: Instant::now() + 100_000 * S, wall: 1_795_521_600_000 };
+            let issued_at = now.instant;
+            let deadlines = Deadlines {
+                refresh_at: issued_at + 50 * S,
+                expires_at: issued_at + lifetime,
+                lifetime,
+            };
+            let token = Token::bearer("a").unwrap().with_lifetime(lifetime);
+            let document = Document {
+                token: Some(StoredToken::new(&token, issued_at, &deadlines, now)),
+                failure: None,
+                budget: StoredBudget::new(&RejectionBudget::default(), now),
+            };
+            let entry = DecodedEntry { generation: 1, document };
+            let delay = || {
+                let token = entry.token(Duration::ZERO, now).unwrap();
+                let refresh_at = token.sharing_info().unwrap().refresh_at.unwrap();
+                assert!(refresh_at >= deadlines.refresh_at);
+                refresh_at - deadlines.refresh_at
+            };
+            let delays: Vec<_> = (0..100).map(|_| delay()).collect();
+            assert!(delays.iter().all(|delay| *delay <= latest), "{delays:?}");
+            assert!(delays.iter().any(|delay| *delay > latest / 2), "{delays:?}");
+        }
+    }
+}

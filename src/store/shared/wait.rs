@@ -153,3 +153,31 @@ impl LeaseWait {
         self.last.as_ref().map_or(Duration::ZERO, |it| it.ends_at.saturating_duration_since(now))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All processes of a fleet see the same leases.
+    #[tokio::test(start_paused = true)]
+    async fn a_process_gives_up_at_a_drawn_time_after_leases_that_lead_to_nothing() {
+        const MINUTE: Duration = Duration::from_secs(60);
+        let mut times = std::collections::BTreeSet::new();
+        for _ in 0..20 {
+            let mut waiting = LeaseWait::new(None, MINUTE);
+            for owner in 0..=MAX_LEASES_WITHOUT_ENTRY {
+                assert!(waiting.reason_to_acquire_alone().is_none());
+                waiting.record_lease(LeaseOwner(owner.into()), MINUTE, None, MINUTE);
+            }
+            let at = waiting.acquires_alone_at.unwrap();
+            assert!((waiting.since..=waiting.since + MINUTE).contains(&at));
+            let before = Duration::from_nanos(1);
+            tokio::time::advance(at.duration_since(Instant::now()).saturating_sub(before)).await;
+            assert!(waiting.reason_to_acquire_alone().is_none());
+            tokio::time::advance(before).await;
+            assert!(waiting.reason_to_acquire_alone().is_some());
+            times.insert(at - waiting.since);
+        }
+        assert!(times.len() > 15, "{times:?}");
+    }
+}
