@@ -140,6 +140,17 @@ async fn an_entry_in_a_file() {
     let token = bounded(TokenCache::new(shared).get()).await.unwrap();
     shown.secret("token in a file", ID, token.secret());
     shown.debug(&store);
+    // The lease is released in the background.
+    let has_lease = || {
+        let mut files = fs::read_dir(&directory).unwrap();
+        files.any(|file| file.unwrap().path().extension().is_some_and(|it| it == "lease"))
+    };
+    let released = async {
+        while has_lease() {
+            tokio::task::yield_now().await;
+        }
+    };
+    bounded(released).await;
     let mut files = 0;
     for file in fs::read_dir(&directory).unwrap() {
         let path = file.unwrap().path();

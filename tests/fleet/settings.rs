@@ -95,7 +95,6 @@ fn a_client_whose_token_depends_on_a_secret_needs_a_namespace() {
                 .transport(AuthorizationServer::builder().build().service()),
             "client_identity is not set",
         ),
-        (client().tls_client_auth("me"), "the certificate of the transport is not known"),
     ] {
         let client = client.build().unwrap();
         let shared = || Shared::builder(client.clone(), MemoryStore::new()).sealed_with([key(1)]);

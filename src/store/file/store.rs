@@ -163,7 +163,6 @@ mod tests {
             (K::StorageFull, "free some space"),
             (K::QuotaExceeded, "free some space"),
             (K::ReadOnlyFilesystem, "choose a directory that can be written to"),
-            (K::InvalidData, "nothing else should write to it"),
             (K::NotADirectory, "check the path"),
         ] {
             let text = store.describe(&kind.into());
