@@ -16,6 +16,11 @@ mod service;
 
 use std::{env, process::ExitCode};
 
+use tokio::signal::{
+    ctrl_c,
+    unix::{SignalKind, signal},
+};
+
 /// The errors of all parts. Each ends the run.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -29,7 +34,11 @@ async fn main() -> ExitCode {
             servers::authorization_server(directory.as_ref(), port).await.map(|()| true)
         }
         ["api", directory, port] => servers::api(directory.as_ref(), port).await.map(|()| true),
-        [seconds, directory] => driver::run(seconds, directory.as_ref()).await,
+        // The other processes end with the driver's values, so it must not end by the signal.
+        [seconds, directory] => tokio::select! {
+            ended = driver::run(seconds, directory.as_ref()) => ended,
+            signal = terminated() => Err(signal),
+        },
         _ => Err("usage: soak SECONDS DIRECTORY, see .ci/soak".into()),
     };
     match ended {
@@ -39,5 +48,17 @@ async fn main() -> ExitCode {
             eprintln!("{}: {error}", words.first().unwrap_or(&"soak"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Waits for a signal that ends the run.
+async fn terminated() -> Failure {
+    let mut signals = match signal(SignalKind::terminate()) {
+        Ok(signals) => signals,
+        Err(error) => return error.into(),
+    };
+    tokio::select! {
+        _ = signals.recv() => "terminated".into(),
+        _ = ctrl_c() => "interrupted".into(),
     }
 }
