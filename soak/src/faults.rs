@@ -135,6 +135,15 @@ impl Timeline {
         self.failed_since(begin, Target::AuthorizationServer, |_| recovery)
     }
 
+    /// Whether token requests failed at this time, or shortly before.
+    pub fn tokens_failed_at(&self, time: Instant, recovery: Duration) -> bool {
+        let covers =
+            |span: &Span| span.begin <= time && span.end.is_none_or(|end| end + recovery >= time);
+        let is_covering =
+            |span: &Span| span.fault.is_of(Target::AuthorizationServer) && covers(span);
+        self.spans(|all| all.iter().any(is_covering))
+    }
+
     fn failed_since(
         &self,
         begin: Instant,

@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     Failure,
     faults::Timeline,
-    service::{API_TIMEOUT, ERROR, OUTCOME, TOKEN_WAIT, VALID_FOR},
+    service::{API_TIMEOUT, COOLDOWN_FOR, ERROR, OUTCOME, TOKEN_WAIT, VALID_FOR},
 };
 
 pub const RATE: u64 = 2_000;
@@ -33,8 +33,11 @@ pub const BOUND: Duration = TOKEN_WAIT
     .saturating_add(API_TIMEOUT)
     .saturating_add(API_TIMEOUT)
     .saturating_add(Duration::from_secs(2));
-/// The longest cooldown that faults of a few seconds lead to, with the acquisition before it.
-const TOKEN_RECOVERY: Duration = Duration::from_secs(12);
+/// How long a request for a token may go on after the fault, on a machine with other load: 2 s on a lost
+/// connection, and a retry.
+pub const TOKEN_RECOVERY: Duration = Duration::from_secs(3);
+/// The first request after a cooldown gets a token at once if the authorization server can be reached.
+const COOLDOWN_MARGIN_MS: i64 = 500;
 /// A token that ends while the request is prepared is no valid token.
 const MARGIN_MS: i64 = 50;
 
@@ -85,18 +88,19 @@ pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 pub const HANGS: &str = "requests beyond their bound";
 pub const SERVICE_FAILED: &str = "requests that the service did not answer";
 pub const TOKEN_WASTED: &str = "requests that failed although a valid token was cached";
-pub const TOKEN_WITHOUT_FAULT: &str =
-    "requests without a token although the authorization server could be reached";
+pub const TOKEN_WITHOUT_FAULT: &str = "requests without a token although the cooldown was over and the authorization server could be reached";
 pub const API_WITHOUT_FAULT: &str = "requests that failed at an API that could be reached";
 
 impl Results {
     fn judge(&self, begin: Instant, outcome: &str, fields: &HeaderMap, timeline: &Timeline) {
         let field = |name| fields.get(name).and_then(|it| it.to_str().ok());
-        let valid_for: i64 = field(VALID_FOR).and_then(|it| it.parse().ok()).unwrap_or(0);
+        let left = |name| field(name).and_then(|it| it.parse().ok()).unwrap_or(0_i64);
+        let (valid_for, cooldown_for) = (left(VALID_FOR), left(COOLDOWN_FOR));
         let kind = match outcome {
             "ok" => return,
             it if it.starts_with("token") && valid_for > MARGIN_MS => TOKEN_WASTED,
             it if it.starts_with("token")
+                && cooldown_for < -COOLDOWN_MARGIN_MS
                 && !timeline.tokens_failed_since(begin, TOKEN_RECOVERY) =>
             {
                 TOKEN_WITHOUT_FAULT
@@ -105,7 +109,9 @@ impl Results {
             _ => return,
         };
         let error = field(ERROR).unwrap_or_default();
-        let detail = format!("{outcome}, token valid for {valid_for} ms, {error}");
+        let detail = format!(
+            "{outcome}, token valid for {valid_for} ms, cooldown for {cooldown_for} ms, {error}"
+        );
         self.broken(kind, begin, &detail, timeline);
     }
 

@@ -6,7 +6,7 @@ use std::{
     fs,
     path::Path,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
+    time::{Duration, Instant, SystemTime},
 };
 
 use base64::{Engine as _, prelude::BASE64_STANDARD_NO_PAD};
@@ -17,8 +17,8 @@ use crate::{
     driver::Log,
     faults::{Target, Timeline},
     load::{
-        API_WITHOUT_FAULT, BOUND, HANGS, RATE, Results, SERVICE_FAILED, TOKEN_WASTED,
-        TOKEN_WITHOUT_FAULT, lock,
+        API_WITHOUT_FAULT, BOUND, HANGS, RATE, Results, SERVICE_FAILED, TOKEN_RECOVERY,
+        TOKEN_WASTED, TOKEN_WITHOUT_FAULT, lock,
     },
     servers::LIFETIME,
 };
@@ -204,7 +204,15 @@ impl Report {
             count(after, "acquisitions_in_flight"),
         ];
         let (sent, bound) = (count(after, "token_requests"), self.most_token_requests(client));
+        let failed_at = after["failed_at"].as_array().map_or(&[][..], Vec::as_slice);
+        let failed: Vec<i64> = failed_at.iter().filter_map(Value::as_i64).collect();
+        let outside = failed.iter().filter(|it| !self.was_fault(**it)).count();
         vec![
+            check(
+                &format!("{client}: acquisitions that failed without a fault"),
+                outside == 0,
+                format!("{outside} of {} that failed", failed.len()),
+            ),
             check(
                 &format!("{client}: acquisitions in flight"),
                 most == [1, 1, 0],
@@ -219,6 +227,14 @@ impl Report {
                 ),
             ),
         ]
+    }
+
+    /// Whether the authorization server failed at a time in milliseconds since 1970, or shortly before.
+    fn was_fault(&self, time: i64) -> bool {
+        let time = SystemTime::UNIX_EPOCH + Duration::from_millis(time.unsigned_abs());
+        let age = time.elapsed().unwrap_or_default();
+        let time = Instant::now().checked_sub(age);
+        time.is_some_and(|time| self.timeline.tokens_failed_at(time, TOKEN_RECOVERY))
     }
 
     /// One for each life of a token; for each fault 3 attempts, one after each cooldown of 1, 2, 4 … s,

@@ -8,7 +8,7 @@ use std::{
     env, fs,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicI64, AtomicU64, Ordering::SeqCst},
     },
     time::{Duration, SystemTime},
@@ -34,6 +34,7 @@ use crate::{
     Failure,
     certificates::AUTHORITY,
     gate::{Counts, Gate},
+    load::lock,
     servers::{SECRET, TOKEN_PREFIX},
 };
 
@@ -42,11 +43,12 @@ pub const TOKEN_WAIT: Duration = Duration::from_secs(3);
 pub const API_TIMEOUT: Duration = Duration::from_secs(5);
 pub const SEALING_KEY: &[u8; 32] = b"soak-sealing-key-of-32-bytes-8Zw";
 
-/// The header fields of a response: the outcome, the error, and how many milliseconds a valid token
-/// had left when the request began.
+/// The header fields of a response: the outcome, the error, and how many milliseconds a valid token and
+/// the longest documented cooldown had left when the request began.
 pub const OUTCOME: &str = "x-outcome";
 pub const ERROR: &str = "x-error";
 pub const VALID_FOR: &str = "x-valid-for";
+pub const COOLDOWN_FOR: &str = "x-cooldown-for";
 
 type Api = OAuthClientCredentials<Inspect>;
 type Transport = Timeout<Gate<HyperClient<Empty<Bytes>>>>;
@@ -68,10 +70,16 @@ struct Client {
 /// Counts from events.
 #[derive(Default)]
 struct Acquisitions {
+    /// A process of a fleet that failed tries again after the others.
+    is_of_fleet: bool,
     in_flight: AtomicI64,
     most_in_flight: AtomicI64,
     started: AtomicU64,
-    failed: AtomicU64,
+    /// When acquisitions failed, in milliseconds since 1970.
+    failed: Mutex<Vec<i64>>,
+    failed_in_a_row: AtomicU64,
+    /// When the longest cooldown ends that the documentation allows after these failures, in the same unit.
+    cooldown_until: AtomicI64,
     sharing_stopped: AtomicU64,
     sharing_resumed: AtomicU64,
     /// When the newest token is no longer used, in milliseconds since 1970.
@@ -89,9 +97,10 @@ impl Acquisitions {
             EventKind::Acquired { expires_at, .. } | EventKind::Refreshed { expires_at, .. } => {
                 self.in_flight.fetch_sub(1, SeqCst);
                 self.valid_until.fetch_max(milliseconds(*expires_at), SeqCst);
+                self.failed_in_a_row.store(0, SeqCst);
             }
             EventKind::AcquisitionFailed { .. } => {
-                self.failed.fetch_add(1, SeqCst);
+                self.record_failure(milliseconds(SystemTime::now()));
                 self.in_flight.fetch_sub(1, SeqCst);
             }
             EventKind::Kept { .. } | EventKind::Discarded { .. } | EventKind::Abandoned { .. } => {
@@ -104,6 +113,15 @@ impl Acquisitions {
             }
             _ => {}
         }
+    }
+
+    /// 1, 2, 4 … 60 s, and up to 25 %. In a fleet up to 5 s more.
+    fn record_failure(&self, now: i64) {
+        lock(&self.failed).push(now);
+        let before = self.failed_in_a_row.fetch_add(1, SeqCst).min(6);
+        let alone = (1_000_i64 << before).min(60_000) * 5 / 4;
+        let behind = if self.is_of_fleet { (alone / 4 + 250).min(5_000) } else { 0 };
+        self.cooldown_until.store(now + alone + behind, SeqCst);
     }
 }
 
@@ -225,7 +243,8 @@ fn client(
         .transport(Gate::new(transport().build()?, Arc::clone(&token_requests)))
         .attempt_timeout(Duration::from_secs(2))
         .build()?;
-    let acquisitions = Arc::<Acquisitions>::default();
+    let is_of_fleet = name == "shared";
+    let acquisitions = Arc::new(Acquisitions { is_of_fleet, ..Acquisitions::default() });
     let observed = Arc::clone(&acquisitions);
     let tokens = cache(source)?
         .name(name)
@@ -263,8 +282,9 @@ impl Service {
     }
 
     async fn call(&self, client: &Client) -> Response<Full<Bytes>> {
-        let valid_for =
-            client.acquisitions.valid_until.load(SeqCst) - milliseconds(SystemTime::now());
+        let now = milliseconds(SystemTime::now());
+        let valid_for = client.acquisitions.valid_until.load(SeqCst) - now;
+        let cooldown_for = client.acquisitions.cooldown_until.load(SeqCst) - now;
         let mut response = Response::new(Full::default());
         let fields = response.headers_mut();
         match self.invoices(client).await {
@@ -288,6 +308,7 @@ impl Service {
             }
         }
         fields.insert(VALID_FOR, HeaderValue::from(valid_for));
+        fields.insert(COOLDOWN_FOR, HeaderValue::from(cooldown_for));
         response
     }
 
@@ -306,7 +327,7 @@ impl Service {
                 "token_requests": requests.total.load(SeqCst),
                 "most_token_requests_in_flight": requests.most_in_flight.load(SeqCst),
                 "acquisitions": acquisitions.started.load(SeqCst),
-                "failed_acquisitions": acquisitions.failed.load(SeqCst),
+                "failed_at": *lock(&acquisitions.failed),
                 "sharing_stopped": acquisitions.sharing_stopped.load(SeqCst),
                 "sharing_resumed": acquisitions.sharing_resumed.load(SeqCst),
                 "acquisitions_in_flight": acquisitions.in_flight.load(SeqCst),

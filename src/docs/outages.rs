@@ -129,3 +129,6 @@
 //!
 //! The tests named `p…` are in `tests/promises`, those of an hour in `tests/simulator`, those of a store in
 //! `tests/fleet` (and with real processes in `tests/fleet/processes`). The others are in `tests/endpoint`, such as `every_token_response_case`, and next to the code in `src`.
+//!
+//! In the repository, `.ci/soak` checks a service in real time: ten minutes at 2,000 requests a second, while connections,
+//! name lookups, descriptors, Redis and the authorization server fail. `docs/soak.md` has the figures.
