@@ -125,7 +125,7 @@ impl Timeline {
         });
     }
 
-    /// Whether a fault of the API, or what is left of one, was in force from `begin` until now.
+    /// Whether a fault of the API, or its recovery, was in force from `begin` until now.
     pub fn api_failed_since(&self, begin: Instant) -> bool {
         self.failed_since(begin, Target::Api, Fault::recovery)
     }
