@@ -36,6 +36,10 @@ real-servers:
 simulate seeds="1000":
     SIM_SEEDS={{ seeds }} cargo test --release --all-features --test simulator
 
+# Run a service under load while its network and its servers fail. Needs redis-server.
+soak seconds="600":
+    .ci/soak {{ seconds }}
+
 # Fuzz a target for a minute. Needs a nightly toolchain and cargo-fuzz.
 fuzz target="token_response":
     mkdir -p fuzz/target/found/{{ target }}

@@ -263,6 +263,7 @@
 //! | polls of a waiting process | after 50 ms to 250 ms, doubled up to 1 s, at random (*fixed*) | The announcement usually arrives first. |
 //! | delay of the refresh in processes that did not acquire the token | up to 5 s, at most 1 % of the lifetime (*fixed*) | The next token is usually announced before they ask. |
 //! | spread of the refreshes if the store fails when they are due | over 70 % of the remaining life (*fixed*) | All processes have one refresh time, and would ask at once. The rest is for retries. |
+//! | a process whose acquisition failed | asks again a quarter of the cooldown and 250 ms after the others, 5 s at most (*fixed*) | One process with a wrong secret does not keep the others from a token. |
 //! | acquisition without the lease | after two other processes had it one after the other and stored nothing, and 5 s (*fixed*) | The store keeps no entries. One process after the other would take too long. |
 //!
 //! `RedisStore` (feature `redis`) and `FileStore` (feature `file-store`).
