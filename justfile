@@ -38,9 +38,14 @@ simulate seeds="1000":
 
 # Fuzz a target for a minute. Needs a nightly toolchain and cargo-fuzz.
 fuzz target="token_response":
-    cargo +nightly fuzz run {{ target }} -- -max_total_time=60
+    mkdir -p fuzz/target/found/{{ target }}
+    cargo +nightly fuzz run {{ target }} fuzz/target/found/{{ target }} fuzz/corpus/{{ target }} -- -max_total_time=60
 
-# Check licenses, sources, duplicates and advisories of the dependencies. Needs cargo-deny.
+# Check licenses, sources and minimum versions of the dependencies, and the package by itself.
+supply:
+    .ci/run supply
+
+# Check the same and the advisories, whose database is on the network. Needs cargo-deny.
 deny:
     cargo deny check
 

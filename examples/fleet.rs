@@ -7,7 +7,7 @@
 //! ```
 //!
 //! The first process runs an embedded authorization server and API, and starts this program again for
-//! each worker. It fails if the workers send more token requests than tokens were needed.
+//! each worker. The example fails if the workers do not send exactly three token requests.
 
 use std::{
     collections::HashSet,
@@ -24,7 +24,7 @@ use tokio::time::sleep;
 use tower::{Layer, ServiceBuilder, ServiceExt};
 use tower_oauth2_client_credentials::{
     BoxError, ClientCredentials, Error, OAuthClientCredentialsLayer, Origins, TokenCache,
-    store::{FileStore, SealingKey, Shared, SharedBuilder},
+    store::{FileStore, SealingKey, Shared},
     testing::{AuthorizationServer, MockResponse, ProtectedApi, RegisteredClient},
     transport::{HyperClient, HyperTransport, TokenRequest},
 };
@@ -33,8 +33,8 @@ const WORKERS: usize = 8;
 const LIFETIME: Duration = Duration::from_secs(4);
 /// For each step, on a slow machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// The worker that sent a request.
-const WORKER: HeaderName = HeaderName::from_static("x-worker");
+/// Names the worker that sent a request.
+const WORKER_HEADER: HeaderName = HeaderName::from_static("x-worker");
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), BoxError> {
@@ -51,7 +51,7 @@ async fn worker(number: String) -> Result<(), BoxError> {
         .map_request({
             let number = number.clone();
             move |mut request: TokenRequest| {
-                request.headers_mut().insert(WORKER, number.clone());
+                request.headers_mut().insert(WORKER_HEADER, number.clone());
                 request
             }
         })
@@ -60,12 +60,12 @@ async fn worker(number: String) -> Result<(), BoxError> {
         .client_secret_basic("billing", "s3cret")
         .transport(token_requests)
         .build()?;
-    let tokens = TokenCache::new(share(source)?.build()?);
+    let tokens = TokenCache::new(share(source)?);
     let http_client: HyperClient<Empty<Bytes>> = HyperTransport::builder().build_client()?;
     let client =
         OAuthClientCredentialsLayer::new(tokens, Origins::parse([&api])?).layer(http_client);
     loop {
-        let request = Request::get(&api).header(WORKER, &number).body(Empty::new())?;
+        let request = Request::get(&api).header(WORKER_HEADER, &number).body(Empty::new())?;
         let status = client.clone().oneshot(request).await?.status();
         if !status.is_success() {
             return Err(format!("the API answered {status}").into());
@@ -75,7 +75,7 @@ async fn worker(number: String) -> Result<(), BoxError> {
 }
 
 /// Wraps the source, so that its token is shared.
-fn share(source: ClientCredentials) -> Result<SharedBuilder<ClientCredentials>, Error> {
+fn share(source: ClientCredentials) -> Result<Shared<ClientCredentials>, Error> {
     // In production: `SealingKey::from_file`, with a key that `openssl rand -base64 32` made.
     let key = SealingKey::from_bytes(b"not a real key, just an example.")?;
     let run = env::var("FLEET_RUN").unwrap_or_default();
@@ -83,14 +83,15 @@ fn share(source: ClientCredentials) -> Result<SharedBuilder<ClientCredentials>, 
         Ok(url) => Shared::builder(source, redis_store(&url)?),
         Err(_) => Shared::builder(source, FileStore::new(directory(&run))),
     };
-    Ok(builder
+    builder
         .sealed_with([key])
         // Separates this run from earlier ones.
         .namespace(run)
         // One machine has one clock. With the default of 5 s, tokens of 4 s would not be shared.
         .clock_skew(Duration::ZERO)
         // A busy machine is no reason for another token request here.
-        .store_timeout(Duration::from_secs(2)))
+        .store_timeout(Duration::from_secs(2))
+        .build()
 }
 
 #[cfg(feature = "redis")]
@@ -117,7 +118,10 @@ async fn parent() -> Result<(), BoxError> {
         .delay(Duration::from_millis(200))
         .build();
     idp.on_request(|request| {
-        println!("    worker {} acquires a token", request.header("x-worker").unwrap_or("?"));
+        println!(
+            "    worker {} acquires a token",
+            request.header(WORKER_HEADER.as_str()).unwrap_or("?")
+        );
         MockResponse::Issue
     });
     let api = ProtectedApi::new(&idp);
@@ -169,7 +173,8 @@ impl Workers {
             let with_token = requests.iter().filter(|it| {
                 it.header("authorization").is_some_and(|it| it.starts_with(&authorization))
             });
-            let workers: HashSet<_> = with_token.filter_map(|it| it.header("x-worker")).collect();
+            let workers: HashSet<_> =
+                with_token.filter_map(|it| it.header(WORKER_HEADER.as_str())).collect();
             if workers.len() == WORKERS {
                 println!("    all workers use it after {} ms", start.elapsed().as_millis());
                 return Ok(());

@@ -43,6 +43,10 @@
 //!
 //! [`TokenCache`] (here `tokens`) is cheap to clone: share it between layers, clients and other
 //! code that needs a token. [`Origins`] says where a token may be sent. It has no default.
+//! `http_client` is your client, or this crate's [`HyperClient`](transport::HyperClient).
+//!
+//! To see it work, without any setup: `cargo run --example quickstart` in a checkout. To try it with your
+//! authorization server: [`oauth-doctor`](docs::doctor) probes it and prints the lines to use.
 //!
 //! # Behavior
 //!
@@ -81,23 +85,26 @@
 //! [`observer`](cache::TokenCacheBuilder::observer) and to `metrics` (a feature). It names its client
 //! ([`TokenCacheBuilder::name`](cache::TokenCacheBuilder::name)). The module [`event`] lists all events.
 //!
-//! # Where to find things
+//! # Chapters
 //!
-//! | module | content |
-//! | --- | --- |
-//! | [`layer`] | the layer, its service, and its settings |
-//! | [`replay`], [`grpc`] | replay policies; the gRPC form of the layer |
-//! | [`cache`] | the settings of a cache, readiness, many tokens by key |
-//! | [`endpoint`], [`client_auth`] | requesting tokens from an authorization server |
-//! | [`source`] | [`TokenSource`], for tokens from elsewhere |
-//! | [`transport`] | HTTP clients for token requests and APIs |
-//! | [`config`] | settings from a file or the environment |
-//! | [`event`], [`token`], [`clock`] | events, tokens, the wall clock |
-//! | `metrics` | the metrics of each client |
-//! | `jose`, `dpop` | signing keys; tokens that are bound to a key |
-//! | `middleware` | a middleware for reqwest-middleware |
-//! | `store` | one token for all processes of a fleet |
-//! | `testing` | a mock authorization server and API |
+//! Each module's page has its reference. These are the longer texts:
+//!
+//! * **To build a client:** your [stack](docs::stacks) (hyper, axum, tonic, reqwest, generated OpenAPI
+//!   clients) · your [authorization server](docs::providers) · [recipes](docs::recipes) (secrets, private CAs,
+//!   several APIs, replays) · [settings from a file or the environment](docs::configuration) · [types, and
+//!   stacks that do not compile](docs::types) · [tests in virtual time](docs::testing)
+//! * **To move to it:** from hand-written code, `oauth2` or a reqwest middleware: [migration](docs::migration)
+//! * **Without a secret:** [AWS, SPIFFE and Kubernetes identities](docs::workload_identity) · [extension
+//!   grants](docs::grants)
+//! * **Other programs:** [synchronous ones, and credential callbacks](docs::programs) · [serverless functions and
+//!   suspended machines](docs::serverless)
+//! * **Many tokens, many processes:** `docs::tenants` (feature `keyed`) · `docs::fleet` (feature `store`)
+//! * **To operate it:** [logs, metrics, alerts, readiness](docs::observability) · [what each fault
+//!   does](docs::outages) · [the doctor](docs::doctor), which probes a server
+//! * **To review it:** [where a token may go](docs::security) · [the threat
+//!   model](docs::security::threats) · [RFC 9700 and FAPI 2.0](docs::security::standards) · [FIPS
+//!   mode](docs::security::cryptography) · [every default, with its
+//!   reason](docs::defaults) · [how it works inside](docs::internals)
 //!
 //! # Features
 //!
@@ -108,36 +115,15 @@
 //! | `dpop` | no | Tokens that are bound to a key (RFC 9449): [`dpop`](endpoint::ClientCredentialsBuilder::dpop). |
 //! | `keyed` | no | One token for each tenant or other key: [`KeyedTokenCache`], [`keyed`](OAuthClientCredentialsLayer::keyed). |
 //! | `metrics` | no | `metrics`: counters, histograms and gauges of each client, through the `metrics` facade. |
-//! | `reqwest` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests. |
-//! | `reqwest-middleware` | no | [`OAuthClientCredentialsMiddleware`](middleware::OAuthClientCredentialsMiddleware) for clients of reqwest-middleware. |
+//! | `reqwest`, `reqwest-middleware` | no | [`ReqwestService`](transport::ReqwestService): reqwest below the layer, and for token requests; a [middleware](middleware::OAuthClientCredentialsMiddleware) for reqwest-middleware. |
 //! | `rustls` | no | [`build_tls_config`](transport::HyperTransportBuilder::build_tls_config): the TLS settings of the default transport, for other clients of rustls. |
-//! | `store` | no | [`store`]: one token for all processes of a fleet; the trait of a store, and one in memory. |
-//! | `redis` | no | [`RedisStore`](store::RedisStore): shared tokens in Redis or Valkey. |
-//! | `file-store` | no | [`FileStore`](store::FileStore): shared tokens in files, for processes of one machine. |
-//! | `testing` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time. |
-//! | `testing-rustls` | no | TLS and client certificates for these mocks. |
+//! | `store`, `redis`, `file-store` | no | [`store`]: one token for all processes of a fleet, in [Redis or Valkey](store::RedisStore) or in [files](store::FileStore) of one machine. |
+//! | `testing`, `testing-rustls` | no | [`testing`]: a mock authorization server and protected API, on loopback sockets or in memory under virtual time; with TLS and client certificates. |
 //! | `doctor` | no | The program `oauth-doctor`, see [`docs::doctor`]. Not for libraries. |
 //!
 //! Assertions that you supply (files, closures), public clients and discovery need no feature. Client
 //! certificates need `hyper-transport`, or your own transport that presents them.
-//!
-//! # Chapters
-//!
-//! * [`docs::recipes`]: secrets, private CAs, several APIs, bodies and replays, readiness …
-//! * [`docs::stacks`]: hyper, axum, tonic, reqwest
-//! * [`docs::types`]: the type to write in a struct field, and what to do if a stack does not compile
-//! * [`docs::programs`]: synchronous programs, functions that are frozen between calls
-//! * [`docs::tenants`]: many tokens behind one client
-//! * [`docs::configuration`]: settings from a file or the environment
-//! * [`docs::grants`]: token exchange, service accounts and other extension grants
-//! * [`docs::providers`]: settings for well-known authorization servers, and which client
-//!   authentication to choose
-//! * [`docs::testing`]: testing your service in virtual time
-//! * [`docs::defaults`]: every default, with its reason
-//! * [`docs::outages`]: what your request and the authorization server see of each fault
-//! * [`docs::security`]: where a token may go, and who can read it
-//! * [`docs::doctor`]: a program that probes an authorization server and prints the settings to use
-//! * [`docs::internals`]: how the crate works inside, for its maintainers
+// Without the feature `testing` its module does not exist, so the links go to the table above.
 #![cfg_attr(not(feature = "testing"), doc = "", doc = "[`testing`]: crate#features")]
 // Without these features some links have no target; the full documentation has them all.
 #![cfg_attr(
@@ -147,7 +133,10 @@
         feature = "dpop",
         feature = "keyed",
         feature = "reqwest-middleware",
-        feature = "rustls"
+        feature = "rustls",
+        feature = "redis",
+        feature = "file-store",
+        feature = "testing"
     )),
     allow(rustdoc::broken_intra_doc_links)
 )]

@@ -165,9 +165,13 @@ impl ClientMetrics {
                 self.count_acquired(AcquisitionReason::Refresh, *from, *took);
                 self.set_token_gauges(*lifetime, *expires_at);
             }
-            EventKind::Discarded { reason, from: ResultOrigin::Source, took } => {
-                self.count_success(*reason, *took);
+            EventKind::Discarded { reason, from, took } => {
+                if *from == ResultOrigin::Source {
+                    self.count_success(*reason, *took);
+                }
+                self.set(&[(LAST_FAILURE_PERMANENT, 0.0)]);
             }
+            EventKind::Kept { .. } => self.set(&[(LAST_FAILURE_PERMANENT, 0.0)]),
             EventKind::Offered { from, lifetime, expires_at } => {
                 if *from == ResultOrigin::Store {
                     store::count_token(self.client(), Way::Announcement);

@@ -6,7 +6,10 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use tokio::time::Instant;
@@ -16,7 +19,7 @@ pub use self::sharing::Sharing;
 pub(crate) use self::sharing::SharingLimit;
 use crate::{
     error::Error,
-    event::{AcquisitionReason, EventKind, Observer, UNNAMED},
+    event::{AcquisitionReason, Observer, UNNAMED},
     timing::Timing,
     token::Token,
 };
@@ -67,6 +70,9 @@ pub struct AcquireContext {
     /// The token that the cache had, if it has expired or was discarded.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) discarded: Option<Token>,
+    /// The last tokens that APIs rejected, also those before the cached one.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) recently_rejected: Vec<Token>,
     /// [`end_cooldown`](crate::TokenCache::end_cooldown) was called since the last acquisition.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) ends_cooldown: bool,
@@ -76,6 +82,23 @@ pub struct AcquireContext {
     /// The settings of the cache's schedule.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
     pub(crate) timing: Timing,
+    /// Set when no further attempt may start.
+    pub(crate) last_attempt: LastAttempt,
+}
+
+/// Ends the retries of an acquisition: the attempt that is in flight is the last one. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LastAttempt(Arc<AtomicBool>);
+
+impl LastAttempt {
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
 }
 
 impl AcquireContext {
@@ -92,9 +115,11 @@ impl AcquireContext {
             current: None,
             issued_after: None,
             discarded: None,
+            recently_rejected: Vec::new(),
             ends_cooldown: false,
             is_budgeted: reason.is_early(),
             timing: Timing::default(),
+            last_attempt: LastAttempt::default(),
         }
     }
 }
@@ -117,8 +142,8 @@ impl fmt::Debug for AcquireContext {
 /// [`ClientCredentials`](crate::ClientCredentials) is a source. A closure is one, and so is an
 /// [`Arc`] of a source. A decorator, such
 /// as a shared store or a counter, is a source around another source; it passes
-/// [`attach`](Self::attach), [`name`](Self::name), [`sharing`](Self::sharing) and
-/// [`adopt`](Self::adopt) on.
+/// [`attach`](Self::attach), [`name`](Self::name), [`prepare`](Self::prepare),
+/// [`sharing`](Self::sharing) and [`adopt`](Self::adopt) on.
 ///
 /// A source need not cache tokens: [`TokenCache`](crate::TokenCache) decides when to acquire, and runs
 /// one acquisition at a time. A source that keeps tokens must not return
@@ -156,6 +181,17 @@ pub trait TokenSource: Send + Sync + 'static {
     /// kind [`Source`](crate::ErrorKind::Source).
     fn acquire(&self, context: AcquireContext)
     -> impl Future<Output = Result<Token, Error>> + Send;
+
+    /// Reads a file that [`sharing`](Self::sharing) depends on and that was missing before, such as a
+    /// certificate. A shared store calls it before each acquisition. The default does nothing.
+    /// A decorator passes it on.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] of any kind if the file is still missing. It is the result of the acquisition.
+    fn prepare(&self, _: &AcquireContext) -> impl Future<Output = Result<(), Error>> + Send {
+        std::future::ready(Ok(()))
+    }
 
     /// The name of the OAuth client, for logs and metrics. Default: `oauth`.
     ///
@@ -269,13 +305,10 @@ impl CacheHandle {
         self.0.upgrade().is_some_and(|cache| cache.offer(token))
     }
 
-    /// Reports an event to the observer of the cache, unless `except` is the name of the cache. Returns
-    /// whether the cache exists.
+    /// The observer of the cache, unless the cache was dropped, or `except` is its name.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) fn report(&self, kind: EventKind, except: Option<&Arc<str>>) -> bool {
-        let Some(cache) = self.0.upgrade() else { return false };
-        cache.report(kind, except);
-        true
+    pub(crate) fn observer(&self, except: Option<&Arc<str>>) -> Option<Observer> {
+        self.0.upgrade()?.observer(except)
     }
 
     /// Whether the cache was dropped. The handle has no effect then. Each clone of the cache keeps
@@ -298,7 +331,7 @@ pub(crate) trait CacheControl: Send + Sync {
     fn offer(self: Arc<Self>, token: Token) -> bool;
 
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    fn report(&self, kind: EventKind, except: Option<&Arc<str>>);
+    fn observer(&self, except: Option<&Arc<str>>) -> Option<Observer>;
 }
 
 impl<F, Fut> TokenSource for F
@@ -321,6 +354,10 @@ impl<S: TokenSource> TokenSource for Arc<S> {
         context: AcquireContext,
     ) -> impl Future<Output = Result<Token, Error>> + Send {
         (**self).acquire(context)
+    }
+
+    fn prepare(&self, context: &AcquireContext) -> impl Future<Output = Result<(), Error>> + Send {
+        (**self).prepare(context)
     }
 
     fn name(&self) -> String {

@@ -3,7 +3,7 @@
 
 mod proof;
 mod shared;
-mod store_deadlines;
+mod sharing_info;
 
 use std::{
     fmt,
@@ -16,7 +16,7 @@ use http::{HeaderMap, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-pub(crate) use self::{proof::DPOP, store_deadlines::StoreDeadlines};
+pub(crate) use self::{proof::DPOP, sharing_info::SharingInfo};
 use crate::{
     error::{Error, Problem, sanitise},
     limits::MAX_CREDENTIAL_BYTES,
@@ -89,7 +89,7 @@ struct Inner {
     scope: Option<Arc<str>>,
     proof: Option<Arc<dyn ProofOfPossession>>,
     /// Boxed, since few tokens have any.
-    shared: Option<Box<StoreDeadlines>>,
+    shared: Option<Box<SharingInfo>>,
     /// Created on first use.
     header: OnceLock<HeaderValue>,
 }

@@ -45,6 +45,8 @@ pub(super) struct Plan {
     pub(super) current: Option<Token>,
     /// The cached token, if it has expired or was discarded.
     pub(super) discarded: Option<Token>,
+    /// The last rejected tokens.
+    pub(super) recently_rejected: Vec<Token>,
     /// Tokens that were requested earlier are discarded.
     pub(super) issued_after: Option<Instant>,
     /// The cooldown before it was ended by hand.
@@ -131,6 +133,7 @@ impl Acquisition {
             rejected: None,
             current: None,
             discarded: None,
+            recently_rejected: Vec::new(),
             issued_after: None,
             ends_cooldown: false,
             starts_at: now,

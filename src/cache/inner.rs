@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    event::EventKind,
+    event::{EventKind, Observer},
     source::{CacheControl, ErasedSource},
     sync::{Arc, ArcSwapOption, Guard, Handle, Mutex, lock},
     token::Token,
@@ -252,10 +252,9 @@ impl CacheControl for CacheInner {
         accepted
     }
 
-    fn report(&self, kind: EventKind, except: Option<&Arc<str>>) {
-        if except.is_none_or(|client| !Arc::ptr_eq(client, self.name.get())) {
-            self.settings.observer.emit(kind);
-        }
+    fn observer(&self, except: Option<&Arc<str>>) -> Option<Observer> {
+        let is_other = except.is_none_or(|client| !Arc::ptr_eq(client, self.name.get()));
+        is_other.then(|| self.settings.observer.clone())
     }
 }
 

@@ -52,9 +52,12 @@ pub(crate) trait ClientAuth: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Whether a closure provides its secret, key or assertion.
-    fn has_closure(&self) -> bool {
-        false
+    /// Why the client id and the method do not determine the client, if they do not. Names the setting.
+    ///
+    /// Secrets and keys of one client id are those of one client, which has two while one of them is
+    /// replaced.
+    fn unknown_client(&self) -> Option<&'static str> {
+        None
     }
 
     /// Whether the request contains the time. Then a wrong clock can be the reason of a refusal.

@@ -170,8 +170,15 @@ impl ClientAuth for ProvidedAssertion {
         })
     }
 
-    fn has_closure(&self) -> bool {
-        matches!(self.source, AssertionSource::Provider(_))
+    fn unknown_client(&self) -> Option<&'static str> {
+        Some(match self.source {
+            AssertionSource::File(_) => {
+                "the file of client_assertion_file may hold the assertion of any client"
+            }
+            AssertionSource::Provider(_) => {
+                "the closure of client_assertion_fn may return the assertion of any client"
+            }
+        })
     }
 
     fn configure(&mut self, settings: &AssertionSettings) {

@@ -85,10 +85,14 @@ impl ClientAuth for SignedAssertion {
         }
     }
 
-    fn has_closure(&self) -> bool {
+    fn unknown_client(&self) -> Option<&'static str> {
         match &self.credential {
-            Credential::Key(source) => source.is_closure(),
-            Credential::Secret(secret, _) => secret.is_closure(),
+            Credential::Key(source) => source
+                .is_closure()
+                .then_some("the closure of private_key_jwt may return the key of any client"),
+            Credential::Secret(secret, _) => secret
+                .is_closure()
+                .then_some("the closure of client_secret_jwt may return the secret of any client"),
         }
     }
 

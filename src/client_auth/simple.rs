@@ -22,8 +22,10 @@ impl ClientAuth for SecretPost {
         self.secret.is_blank().then_some(BLANK_SECRET)
     }
 
-    fn has_closure(&self) -> bool {
-        self.secret.is_closure()
+    fn unknown_client(&self) -> Option<&'static str> {
+        self.secret
+            .is_closure()
+            .then_some("the closure of client_secret_post may return the secret of any client")
     }
 
     fn method(&self) -> Option<&'static str> {
@@ -55,8 +57,10 @@ impl ClientAuth for SecretBasic {
         self.secret.is_blank().then_some(BLANK_SECRET)
     }
 
-    fn has_closure(&self) -> bool {
-        self.secret.is_closure()
+    fn unknown_client(&self) -> Option<&'static str> {
+        self.secret
+            .is_closure()
+            .then_some("the closure of client_secret_basic may return the secret of any client")
     }
 
     fn method(&self) -> Option<&'static str> {

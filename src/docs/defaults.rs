@@ -257,8 +257,8 @@
 //! | --- | --- | --- |
 //! | `sealed_with`, `plain_text` | none: required | Anyone who reads a token in the store can use it. |
 //! | `store_timeout` | 250 ms | A store answers in milliseconds. A request that waits for a token loses at most this before the process acquires for itself. |
-//! | `lease` | 5 s, renewed each third of it during the acquisition | A process that dies delays the others by no more than that. A pause of a second does not end the lease. |
-//! | `clock_skew` | 5 s | Hosts with NTP differ by far less. The leeway of 30 s covers it too; tokens of a few seconds are shared for the rest of their lifetime. |
+//! | `lease` | 5 s, renewed each third of it during the acquisition, for 40 % of `acquisition_timeout` at most | A process that dies delays the others by no more than that. A pause of a second does not end the lease. |
+//! | `clock_skew` | 5 s | Hosts with NTP differ by far less. The leeway of 30 s covers it too; tokens that live for less than 10 s are shared for the first half of their lifetime. |
 //! | `namespace` | none, required if the settings do not determine the token | Two clients must not get each other's token. |
 //! | polls of a waiting process | after 50 ms to 250 ms, doubled up to 1 s, at random (*fixed*) | The announcement usually arrives first. |
 //! | delay of the refresh in processes that did not acquire the token | up to 5 s, at most 1 % of the lifetime (*fixed*) | The next token is usually announced before they ask. |
@@ -269,14 +269,16 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | `connect_timeout` | 2 s, login included | A name lookup, a TLS handshake and a login over a slow link. Callers wait for less, and the connection is then ready for the next one. |
-//! | `response_timeout` | 1 s | A script takes less than a millisecond. Longer than callers wait, so that their setting counts. |
+//! | `connect_timeout` | 2 s, login included | A name lookup, a TLS handshake and a login over a slow link. Callers give up earlier. The attempt goes on in the background for later callers. |
+//! | `response_timeout` | 1 s | A script takes less than a millisecond, so this bounds the network. It exceeds the default `store_timeout`, which normally ends the wait first. |
 //! | `prefix` | `oauth2-tokens` | An ACL can name it. Ids of entries are hashes, so services may share it. |
 //! | after a failed connection | operations fail at once for 100 ms, doubled up to 2 s (*fixed*) | A Redis that is down is asked rarely, and sharing resumes within seconds. |
+//! | operations in a row without an answer | 3 (*fixed*), then another connection | A caller with a short `store_timeout` would stay on a dead connection. |
 //! | after a failed subscription | the next one after 1 s, doubled up to 30 s, half of it to one and a half at random (*fixed*) | Without announcements, processes poll while they wait. |
 //! | check of a silent subscription | every 15 s (*fixed*) | A lost peer is noticed by then. |
 //! | longest value | 512 KiB (*fixed*) | Twice the longest entry. |
 //! | lock of a file | 2 s (*fixed*) | Its holder needs milliseconds, unless it is stopped. |
+//! | threads of a `FileStore` | 16, one for each entry in use (*fixed*) | A file system that hangs stops no more than that. |
 //!
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
 //! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout

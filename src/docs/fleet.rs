@@ -2,13 +2,13 @@
 //!
 //! Ten thousand processes that restart together send ten thousand token requests. Some authorization
 //! servers bill tokens, limit their number, or revoke the previous token when they issue another one.
-//! Processes that share a token send one token request for each life of it.
+//! Processes that share a token send one token request each time it is refreshed.
 //!
 //! * [Through Redis](#through-redis)
 //! * [Through files](#through-files)
 //! * [The key that seals tokens](#the-key-that-seals-tokens)
 //! * [Rotation of the key](#rotation-of-the-key)
-//! * [Servers with one valid token](#servers-with-one-valid-token)
+//! * [Servers that revoke the previous token](#servers-that-revoke-the-previous-token)
 //! * [Faults](#faults)
 //!
 //! [`store`](crate::store) says how it works, [`defaults`](super::defaults) has the settings, and
@@ -41,12 +41,14 @@
 //! ```
 //!
 //! Valkey works too. `RedisStore` lists the permissions that its user needs. With many tokens, the closure
-//! of a `KeyedTokenCache` returns a `Shared` for each key, with clones of one store.
+//! of a `KeyedTokenCache` returns a `Shared` for each key, with clones of one
+//! [`SharedStore`](crate::store::SharedStore). If the store fails, the log then has one line for it, and
+//! not one for each key.
 //!
 //! # Through files
 //!
-//! Command-line tools and functions start often and live for seconds. They can keep the token in a
-//! directory of the machine. The processes must run as one user.
+//! Command-line tools and warm serverless functions start often and live for seconds. They can keep
+//! the token in a directory that they have in common. The processes must run as one user.
 //!
 //! ```
 //! # #[cfg(not(feature = "file-store"))]
@@ -94,11 +96,20 @@
 //! | --- | --- | --- |
 //! | 1 | `[old, new]` | All processes can open both. |
 //! | 2 | `[new, old]` | Tokens are sealed by the new key from the next refresh on. |
-//! | 3 | `[new]`, one token lifetime after step 2 | The old key opens nothing anymore. |
+//! | 3 | `[new]`, after the wait below | The old key opens nothing anymore. |
 //!
-//! No step costs a token request. Processes of neighboring steps can run at the same time.
+//! Before step 3 wait until the store has dropped the last entry that the old key sealed. That takes the
+//! longest of these times, from the end of step 2:
 //!
-//! # Servers with one valid token
+//! * the lifetime of a token, plus one minute
+//! * 64 minutes: the longest cooldown, which is a `Retry-After` of one hour
+//!   ([`retry_after_cap_with_token`](crate::cache::TokenCacheBuilder::retry_after_cap_with_token)), plus three minutes
+//! * 31 minutes: the budget of rejections, plus one minute
+//!
+//! A process that finds an older entry after step 3 acquires for itself, with a warning, until the store
+//! drops the entry. No step costs a token request. Processes of neighboring steps can run at the same time.
+//!
+//! # Servers that revoke the previous token
 //!
 //! Some servers revoke the previous token of a client when they issue another one. With a store, the
 //! processes of a fleet can use such a server. The new token is announced, and other processes take it
@@ -111,7 +122,7 @@
 //! with bodies, choose [`BufferBodies`](crate::replay::BufferBodies) or
 //! [`CloneBodies`](crate::replay::CloneBodies).
 //!
-//! Without the store, the processes end each other's tokens. The budget of rejections limits the token
+//! Without the store, each new token revokes the ones of the other processes. The budget of rejections limits the token
 //! requests, and requests fail.
 //!
 //! # Faults
@@ -120,13 +131,12 @@
 //! authorization server then sees as many token requests as without a store.
 //! [`outages`](super::outages#the-store-of-shared-tokens-fails) lists each fault, its effect and its test.
 //!
-//! The log has one line when sharing stops, and one when it resumes:
+//! The log has a line for each change, for each `SharedStore`:
 //!
 //! | message | meaning |
 //! | --- | --- |
-//! | `token store failed, tokens are not shared until it works` | Redis or the directory cannot be used. The field `cause` says what to do. |
-//! | `token store too slow, tokens are not shared until it answers in time` | An operation took longer than `store_timeout`. |
-//! | `token store keeps no entry, check its memory and permissions` | Other processes acquired tokens and could not store them. |
+//! | `token store failed, tokens are not shared until it works` | The field `error` says why and what to do: the store cannot be used, did not answer within `store_timeout`, or keeps no entry. |
 //! | `token store works, tokens are shared again` | Sharing has resumed. |
-//! | `entry of the token store not used` | Another key sealed it, or it is damaged. Use the same key, or a namespace. |
+//! | `entry of the token store not used, tokens are not shared` | Another key sealed it, or it is damaged. Use the same key, or a namespace. |
 //! | `shared token issued in the future, synchronize the hosts' clocks` | The clocks differ by more than `clock_skew`. |
+//! | `announcements of shared tokens interrupted, polling instead` | Tokens are still shared, and arrive up to a second later. The field `error` says why. |

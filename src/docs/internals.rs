@@ -142,12 +142,17 @@
 //!
 //! 1. `answer` decides whether an entry answers an acquisition. It is asked about each entry that
 //!    arrives: by a read, with the lease, by a poll, or announced.
-//! 2. The lease is dropped with the future of the acquisition, and then released in the background. If
+//! 2. A process renews its lease for 40 % of its bound only. If the authorization server does not answer
+//!    it, another process takes over, and has the time for an attempt. A process that stores nothing, because its failure concerns no other, writes the document
+//!    unchanged. So a turn that leaves no new generation means that the store keeps nothing.
+//! 3. The lease is dropped with the future of the acquisition, and then released in the background. If
 //!    the runtime has ended, it lapses.
-//! 3. A token has `StoreDeadlines`: the refresh time that the fleet has decided, and the generation of its
+//! 4. A token has `SharingInfo`: the refresh time that the fleet has decided, and the generation of its
 //!    entry, which orders tokens without comparing clocks of hosts. The cache takes both, and knows
 //!    nothing about stores.
-//! 4. The schedule and the backoff are in `timing`, so that a fleet follows the rules of a cache. An entry
+//! 5. The schedule and the backoff are in `timing`, so that a fleet follows the rules of a cache. An entry
 //!    has their state with times on the wall clock.
-//! 5. A cache follows the cooldown of the fleet (`FleetCooldown` in an error), instead of doubling its own
+//! 6. An older token is no answer: its generation is lower, and it was issued earlier. A token without a
+//!    generation, which was acquired without the store, is compared by the time of its issue.
+//! 7. A cache follows the cooldown of the fleet (`FleetCooldown` in an error), instead of doubling its own
 //!    on top of it.

@@ -102,15 +102,19 @@
 //!
 //! | fault | your request | the authorization server | test |
 //! | --- | --- | --- | --- |
-//! | the store is down, too slow, full or read-only | with a token it is sent at once; without one it waits 250 ms longer | one acquisition for each process; if the refresh is due, spread over the rest of the token's life | `without_a_store_each_process_acquires_after_a_bounded_wait`, `a_store_that_is_down_at_the_refresh_causes_no_herd` |
+//! | the store is down, too slow, full or read-only | with a token it is sent at once; without one it waits 250 ms longer | one acquisition for each process; if the refresh is due, spread over the rest of the token's life | `without_a_store_each_process_acquires_after_a_bounded_wait`, `a_store_that_is_down_at_the_refresh_spreads_the_token_requests` |
+//! | … for less than 5 s, while another process acquires | is served | nothing more | `a_short_fault_during_a_cold_start_costs_no_token_request` |
 //! | … and it works again | | one acquisition for all, from the next refresh of any process on | `sharing_resumes_by_itself` |
 //! | the store takes leases and no entries | without a token it waits for up to two other processes and 5 s | one acquisition for each process | `a_store_that_refuses_entries_fails_no_request` |
 //! | the store evicts or loses entries | is served | the next refresh; a process that starts in between costs another one | `a_store_that_evicts_entries_still_announces_them`, `a_lost_entry_costs_one_token_request` |
+//! | a file of a `FileStore` is truncated or garbled | as if the store were down, for the process that finds it | one acquisition for that process, and one for all; the file is deleted | `a_file_that_is_not_an_entry_is_reported_once_and_replaced`, `a_fleet_recovers_from_a_damaged_file` |
+//! | the code of the store panics | as if it were down | as if it were down | `a_store_that_panics_is_a_store_that_fails` |
 //! | an entry is sealed by another key, or is garbage | waits for its process's acquisition, and there is a warning | one acquisition for each process; the entry stays | `an_entry_of_another_key_is_not_overwritten_and_reported_once`, `garbage_is_not_used_and_not_overwritten` |
 //! | the process that acquires dies | without a token it waits up to 5 s longer | a second token request | `a_leader_that_dies_costs_one_lease` |
+//! | the process that acquires gets no answer | without a token it waits up to 10 s longer | a second token request | `another_process_takes_over_from_a_leader_without_network` |
 //! | that process stops, and continues later | as above | as above; its token does not replace the newer one | `a_leader_that_continues_after_its_lease_does_not_overwrite_a_newer_token` |
 //! | a hundred processes see one revocation | is replayed with the next token | one acquisition | `a_hundred_processes_that_see_one_revocation_cost_one_token_request` |
-//! | an API answers 401 to everything, and a hundred processes call it | gets its 401 | at most six acquisitions in ten minutes, for all processes | `an_api_that_always_answers_401_costs_six_token_requests_in_ten_minutes` |
+//! | an API answers 401 to everything, and a hundred processes call it | gets its 401 | at most six acquisitions in ten minutes, for all processes | `an_api_that_always_answers_401_costs_at_most_six_token_requests_in_ten_minutes` |
 //! | the authorization server is down | as for one process | as many token requests as one process sends | `an_outage_costs_as_many_token_requests_as_one_process_would_send` |
 //! | clocks of hosts differ by more than 5 s | is served, and there is a warning | processes whose clocks agree share a token | `a_token_from_the_future_is_not_used` |
 //!

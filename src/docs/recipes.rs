@@ -1,6 +1,6 @@
-//! How to do a particular thing. Separate chapters: [testing](super::testing), [extension
-//! grants](super::grants), [programs without a Tower stack](super::programs), [types and compile
-//! errors](super::types).
+//! How to do a particular thing. Separate chapters: [readiness, logs and metrics](super::observability),
+//! [testing](super::testing), [extension grants](super::grants), [programs without a Tower
+//! stack](super::programs), [types and compile errors](super::types).
 //!
 //! * [One cache for each client and scope](#one-cache-for-each-client-and-scope)
 //! * [Secrets that rotate](#secrets-that-rotate)
@@ -12,8 +12,6 @@
 //! * [Another header field](#another-header-field)
 //! * [Where in the stack](#where-in-the-stack)
 //! * [Start-up, and keeping warm](#start-up-and-keeping-warm)
-//! * [Readiness](#readiness)
-//! * [Metrics and alerts](#metrics-and-alerts)
 //! * [Tokens from another source](#tokens-from-another-source)
 //! * [Tokens bound to a key (DPoP)](#tokens-bound-to-a-key-dpop)
 //!
@@ -291,66 +289,6 @@
 //! [`warm_up`](TokenCache::warm_up) gets the first token before the first request needs it.
 //! [`keep_warm`](TokenCacheBuilder::keep_warm) refreshes without traffic too, so that no request
 //! waits. It costs one token request per lifetime and instance.
-//!
-//! # Readiness
-//!
-//! ```
-//! use http::StatusCode;
-//! use tower_oauth2_client_credentials::TokenCache;
-//!
-//! // For a cache with `keep_warm`: without requests, it acquires a token again after an outage.
-//! fn probe(tokens: &TokenCache) -> StatusCode {
-//!     // True for `Degraded` too: the refresh fails or an API rejected the token, but there is one.
-//!     let ready = tokens.readiness().has_token();
-//!     if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
-//! }
-//! ```
-//!
-//! A token is acquired only for a request, by `warm_up` or by `keep_warm`. A service that gets no
-//! traffic while it is not ready needs `warm_up` or `keep_warm` to become ready again.
-//! [`subscribe`](TokenCache::subscribe) notifies about changes.
-//!
-//! # Metrics and alerts
-//!
-//! Name each client. The name is in its events, log lines, metrics and errors. The default is the
-//! client id, the host of the token endpoint and the scope:
-//!
-//! ```
-//! # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
-//! # use tower_oauth2_client_credentials::{Token, source::AcquireContext};
-//! use tower_oauth2_client_credentials::{TokenCache, event::EventKind};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), tower_oauth2_client_credentials::Error> {
-//! # let source = |_: AcquireContext| async { Token::bearer("abc") };
-//! let acquired = Arc::new(AtomicU64::new(0));
-//! let counter = Arc::clone(&acquired);
-//! let tokens = TokenCache::builder(source)
-//!     .name("billing")
-//!     .observer(move |event| match event.kind() {
-//!         EventKind::Acquired { .. } | EventKind::Refreshed { .. } => {
-//!             counter.fetch_add(1, Ordering::Relaxed);
-//!         }
-//!         EventKind::AcquisitionFailed { error, .. } if error.is_permanent() => {
-//!             eprintln!("{} needs an operator: {error}", event.client());
-//!         }
-//!         _ => {}
-//!     })
-//!     .build();
-//! tokens.get().await?;
-//! assert_eq!(acquired.load(Ordering::Relaxed), 1);
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! The module [`event`] lists all events with their log lines, and the spans. The feature `metrics` needs
-//! no observer: its module lists the metrics, and has an observer for OpenTelemetry. The example `metrics`
-//! serves these metrics to Prometheus. The folder `ops/` of the repository has alert rules and a dashboard.
-//!
-//! For a gauge of the remaining lifetime without that feature, report when the cached token expires:
-//! `tokens.peek().and_then(|token| token.expires_at())` ([`Token::expires_at`]). A timestamp needs no
-//! update until the token is replaced. `KeyedTokenCache::caches` (feature `keyed`) lists the caches of
-//! all keys.
 //!
 //! # Tokens from another source
 //!

@@ -2,6 +2,10 @@
 //!
 //! An access token is a password with an expiry. Anyone who holds it can act as your service.
 //!
+//! Separate pages: [the threat model](threats), [RFC 9700 and FAPI 2.0](standards) with the test of each
+//! requirement, [cryptography and FIPS mode](cryptography), and [clocks
+//! that stop](super::serverless#suspended-machines).
+//!
 //! # Where a token may go
 //!
 //! [`Origins`] is the second argument of [`OAuthClientCredentialsLayer::new`]. The choice is
@@ -147,7 +151,8 @@
 //! * Text from a server is left out if it shares 8 or more characters with a secret of the request,
 //!   because some servers echo their input. This covers the secret as it is, form-encoded, escaped
 //!   for HTML or JSON, and in base64 or base64url of the secret or of `id:secret`. A secret shorter
-//!   than 8 characters is compared as a whole, and one below 4 characters as a word.
+//!   than 8 characters is compared as a whole, and one below 4 characters as a word. Texts of errors
+//!   and the granted scope are also compared with the tokens of the same response.
 //! * The causes behind [`source()`](std::error::Error::source) come from the transport. Those of
 //!   the default transport contain no path, query or credentials. A cause that repeats a secret of
 //!   the token request is left out. Causes of *your* closure or source are passed on unchanged, and
@@ -217,19 +222,6 @@
 //! one every 10 minutes. Requests to other APIs that share the cache wait for at most
 //! [`rejected_token_wait`](TokenCacheBuilder::rejected_token_wait) at each of these acquisitions.
 //!
-//! # Suspended machines and frozen functions
-//!
-//! Expiry is measured on the monotonic clock, so a wrong or corrected wall clock can't end a
-//! token's life. The monotonic clock may stop while a laptop sleeps, a virtual machine is paused or
-//! a function is frozen between calls. A token then looks younger than it is. The cache therefore
-//! compares both clocks for each request, which costs one cheap clock read. If the wall clock moved
-//! forward by over 5 s more, the refresh moves earlier by the difference. A token that has expired
-//! by the wall clock alone triggers one acquisition. Requests wait for it for at most 1 s, then use
-//! the cached token, because perhaps nothing was suspended and the wall clock was just corrected.
-//!
-//! A token that expires on its way to the API gets a 401 and is replaced. The request is replayed
-//! if the [replay policy](OAuthClientCredentialsLayer::replay) covers it.
-//!
 //! # What you must do
 //!
 //! * Request the minimum scope, and register one client for each service.
@@ -239,6 +231,10 @@
 //!   again at each attempt, so that they can be rotated.
 //! * Keep secrets out of the token URL and of origins, because errors show these. (They are refused
 //!   if they are recognized.)
+
+pub mod cryptography;
+pub mod standards;
+pub mod threats;
 
 // Names for the links above.
 #[cfg(doc)]

@@ -64,7 +64,7 @@ pub(super) struct EndpointClient {
 /// What one attempt is made with.
 pub(super) struct Attempt {
     /// For files, and the observer.
-    read: ReadContext,
+    pub(super) read: ReadContext,
     #[cfg_attr(not(feature = "dpop"), expect(dead_code))]
     reason: AcquisitionReason,
     /// From 1.

@@ -1,6 +1,9 @@
 //! The certificate that tokens are bound to (RFC 8705 §3).
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use crate::{
     error::Error,
@@ -23,7 +26,12 @@ impl CertificateBinding {
         let caches = Arc::new(Mutex::new(Vec::<CacheHandle>::new()));
         let invalidate = {
             let caches = Arc::clone(&caches);
+            let has_tokens = AtomicBool::new(identity.has_certificate());
             move || {
+                if !has_tokens.swap(true, Relaxed) {
+                    // It is the first certificate, so there are no tokens of another one.
+                    return;
+                }
                 // Cloned, since a cache calls its observer, and that may run any code.
                 let caches = lock(&caches).clone();
                 caches.iter().for_each(CacheHandle::clear);

@@ -84,6 +84,17 @@ impl TokenSource for ClientCredentials {
         Ok(token)
     }
 
+    /// Reads a client certificate whose file was missing when the source was built.
+    #[cfg(feature = "hyper-transport")]
+    async fn prepare(&self, context: &AcquireContext) -> Result<(), Error> {
+        match &self.client.binding {
+            Some(binding) if !binding.identity().has_certificate() => {
+                binding.refresh(&self.client.new_attempt(context, 1).read).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The client id, the host of the token endpoint or issuer, and the scope, such as
     /// `my-service@idp.example.com (invoices:read)`.
     fn name(&self) -> String {

@@ -8,7 +8,7 @@ use super::{
     body::BodyError,
     error_response::{self, ErrorBody},
     fields::{Fields, MAX_SCOPE_BYTES, Member, ParseError},
-    lifetime, retry_after,
+    lifetime, retry_after, token_members,
     token_type::{AcceptedTypes, token_type},
 };
 use crate::{
@@ -154,6 +154,7 @@ fn token(fields: Fields, answer: &RawResponse<'_>) -> Result<Token, Error> {
                 &secret,
             ))
         })?;
+    let scope = granted_scope(&fields.scope, answer, &secret);
     let mut token = Token::new(token_type, std::mem::take(&mut *secret))?;
     if let Some(lifetime) = lifetime::stated(&fields.expires_in, policy.token_lifetime) {
         let lifetime = lifetime.min(policy.lifetime_cap.unwrap_or(Duration::MAX));
@@ -166,15 +167,15 @@ fn token(fields: Fields, answer: &RawResponse<'_>) -> Result<Token, Error> {
     if let Some(refresh_in) = lifetime::seconds(&fields.refresh_in) {
         token = token.with_refresh_in(refresh_in.saturating_sub(age));
     }
-    if let Some(scope) = granted_scope(&fields.scope, answer) {
+    if let Some(scope) = scope {
         token = token.with_scope(scope);
     }
     Ok(token)
 }
 
 /// The granted scope, for events and `Debug`. A scope that is too long is dropped. Of a scope that
-/// repeats a secret, only the requested names are kept.
-fn granted_scope(scope: &Member, answer: &RawResponse<'_>) -> Option<String> {
+/// repeats a secret or a token, only the requested names are kept.
+fn granted_scope(scope: &Member, answer: &RawResponse<'_>, access_token: &str) -> Option<String> {
     let scope = match scope {
         Member::Text(scope) => scope.trim(),
         Member::List(scope) => scope,
@@ -183,7 +184,7 @@ fn granted_scope(scope: &Member, answer: &RawResponse<'_>) -> Option<String> {
     if scope.is_empty() || scope.len() > MAX_SCOPE_BYTES {
         return None;
     }
-    if answer.requested_scope == Some(scope) || !answer.secrets.are_repeated(scope, None) {
+    if answer.requested_scope == Some(scope) || !repeats_a_token(scope, answer, access_token) {
         return Some(scope.to_owned());
     }
     let requested = answer.requested_scope.unwrap_or_default();
@@ -191,6 +192,19 @@ fn granted_scope(scope: &Member, answer: &RawResponse<'_>) -> Option<String> {
     let requested_names = scope.split_whitespace().filter(was_requested);
     let requested_names: Vec<_> = requested_names.collect();
     (!requested_names.is_empty()).then(|| requested_names.join(" "))
+}
+
+/// Whether a scope repeats a secret of the request, or a token of the same response.
+fn repeats_a_token(scope: &str, answer: &RawResponse<'_>, access_token: &str) -> bool {
+    // A token that is shorter than a shared piece would match words.
+    const SHORTEST: usize = 8;
+    let access_token = Some(access_token).filter(|token| token.len() >= SHORTEST);
+    answer.secrets.are_repeated(scope, access_token)
+        || scope.split_whitespace().any(token_members::looks_like_token)
+            && answer
+                .body
+                .as_ref()
+                .is_ok_and(|body| token_members::are_repeated(&error_response::lossy(body), scope))
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

@@ -3,7 +3,7 @@
 use super::{attempt::EndpointClient, token_endpoint::Endpoint};
 use crate::source::Sharing;
 
-/// Registered parameters (RFC 6749, 7521, 8693, 8707, 9396) whose values are public. The name of an
+/// Registered parameters (RFC 6749, 7521, 8693, 8707, 9396) whose values are public. The id of an
 /// entry is a hash of values, so anyone who can list the entries could guess a weak password.
 const PUBLIC_PARAMETERS: &[&str] = &[
     "actor_token_type",
@@ -23,15 +23,18 @@ fn may_be_secret(parameter: &str) -> String {
 }
 
 impl EndpointClient {
-    /// The properties that determine the token. They contain no secret, unless they need a namespace.
+    /// The properties that determine the token. They contain no secret: a namespace stands for a value
+    /// that may be one.
     pub(super) fn sharing(&self) -> Sharing {
         let parameters = &self.parameters;
         let kind = match &self.endpoint {
             Endpoint::Fixed(_) => "token_url",
             Endpoint::Discovered(_) => "issuer",
         };
+        let url = self.endpoint.uri().to_string();
+        let url_without_query = url.split('?').next().unwrap_or_default();
         let mut sharing = Sharing::new()
-            .with(kind, self.endpoint.uri().to_string())
+            .with(kind, url_without_query)
             .with("grant_type", parameters.grant_type());
         let named = [
             ("client_id", self.client_id.as_deref()),
@@ -52,22 +55,16 @@ impl EndpointClient {
             sharing = match value.public_text() {
                 // As in the token request, in which an empty one is omitted.
                 Some("") => sharing,
-                Some(text) => {
-                    let sharing = sharing.with("parameter", name).with("value", text);
-                    if PUBLIC_PARAMETERS.contains(&name.as_ref()) {
-                        sharing
-                    } else {
-                        sharing.needs_namespace(may_be_secret(name))
-                    }
+                Some(text) if PUBLIC_PARAMETERS.contains(&name.as_ref()) => {
+                    sharing.with("parameter", name).with("value", text)
                 }
-                None => sharing.with("parameter", name).needs_namespace(may_be_secret(name)),
+                _ => sharing.with("parameter", name).needs_namespace(may_be_secret(name)),
             };
         }
         if self.endpoint.uri().query().is_some() {
             sharing = sharing.needs_namespace("the query of the URL may be secret");
         }
-        if self.auth.has_closure() {
-            let reason = "a closure provides the credential, which may be that of any client";
+        if let Some(reason) = self.auth.unknown_client() {
             sharing = sharing.needs_namespace(reason);
         }
         self.bound_to(sharing)
@@ -90,7 +87,9 @@ impl EndpointClient {
             return sharing.with("certificate", binding.identity().thumbprint());
         }
         if self.has_client_certificate || self.auth.uses_mtls() {
-            sharing = sharing.needs_namespace("the certificate of the transport is not known");
+            sharing = sharing.needs_namespace(
+                "client_identity is not set, so the client certificate of the transport is not known",
+            );
         }
         sharing
     }

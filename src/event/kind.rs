@@ -14,27 +14,18 @@ use crate::error::Error;
 ///
 /// # Examples
 ///
-/// A line for an operator:
-///
 /// ```
 /// use tower_oauth2_client_credentials::{Event, event::EventKind};
 ///
-/// fn page(event: &Event) -> Option<String> {
-///     match event.kind() {
-///         EventKind::AcquisitionFailed { error, failures, .. } if error.is_permanent() => {
-///             Some(format!("{}: {error} ({failures} in a row)", event.client()))
-///         }
-///         _ => None,
-///     }
+/// fn pages(event: &Event) -> bool {
+///     matches!(event.kind(), EventKind::AcquisitionFailed { error, .. } if error.is_permanent())
 /// }
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum EventKind {
-    /// An acquisition started. Its task runs until [`Acquired`](Self::Acquired),
-    /// [`Refreshed`](Self::Refreshed), [`Kept`](Self::Kept), [`Discarded`](Self::Discarded) or
-    /// [`AcquisitionFailed`](Self::AcquisitionFailed). It has no end event if its runtime ends, or if
-    /// it was [`Abandoned`](Self::Abandoned).
+    /// An acquisition started. It ends with `Acquired`, `Refreshed`, `Kept`, `Discarded` or
+    /// `AcquisitionFailed`, unless its runtime ends, or it is [`Abandoned`](Self::Abandoned).
     #[non_exhaustive]
     AcquisitionStarted {
         /// Why a token is acquired.
@@ -70,9 +61,8 @@ pub enum EventKind {
         /// When the new token is no longer used: its expiry minus the leeway.
         expires_at: SystemTime,
     },
-    /// An acquisition ended without another token, and without a token request. The cached token stays
-    /// in use: the store of shared tokens does not answer, and this process refreshes at another time
-    /// than the others, or the fleet's budget of rejections is used up.
+    /// An acquisition ended without a token request, and the cached token stays in use: the store of
+    /// shared tokens fails and this process refreshes later, or the fleet's rejection budget is used up.
     #[non_exhaustive]
     Kept {
         /// Why another token was wanted.
@@ -105,8 +95,7 @@ pub enum EventKind {
         error: Error,
         /// How many attempts were made. `None` if the source does not count them.
         attempts: Option<u32>,
-        /// How many acquisitions failed in a row, this one included. One that did not start
-        /// ([`Overloaded`](crate::ErrorKind::Overloaded)) does not count.
+        /// How many acquisitions failed in a row, this one included, if it started.
         failures: u32,
         /// The earliest next acquisition, from now.
         next_attempt_in: Duration,
@@ -121,9 +110,8 @@ pub enum EventKind {
         /// The sum of all waits.
         total: Duration,
     },
-    /// The first of a series of acquisitions failed, or the first after
-    /// [`end_cooldown`](crate::TokenCache::end_cooldown): the cache pauses before the next one, and each
-    /// further failure makes the pause longer.
+    /// The first of a series of acquisitions failed, or the first after `end_cooldown`. The cache pauses
+    /// before the next one. Each further failure makes the pause longer.
     #[non_exhaustive]
     CooldownEntered {
         /// The earliest next acquisition, from now.
@@ -138,8 +126,7 @@ pub enum EventKind {
         /// From the first of these failures to the token, or to the call.
         lasted: Duration,
     },
-    /// The readiness of the cache changed. An expiry is noticed by the next request, since an idle
-    /// cache has no timer.
+    /// The readiness of the cache changed. The next request notices an expiry.
     #[non_exhaustive]
     ReadinessChanged {
         /// The readiness before.
@@ -152,9 +139,8 @@ pub enum EventKind {
     Rejected {
         /// How the cache reacts.
         action: RejectionAction,
-        /// The API's origin. `None` if it is not known: the caller reported the rejection, or the layer
-        /// has several origins and kept no copy of the request. The first 64 requests with the next token
-        /// keep their origin, so a repeated rejection names it.
+        /// The API's origin. `None`: the caller reported the rejection, or the layer has several origins
+        /// and kept no copy. The first 64 requests with the next token keep their origin.
         origin: Option<String>,
     },
     /// A request is sent again.
@@ -165,8 +151,7 @@ pub enum EventKind {
         /// Where it is sent: scheme, host and port.
         origin: Option<String>,
     },
-    /// The token endpoint requires another DPoP nonce (RFC 9449 §8). The token request is sent again
-    /// with it.
+    /// The token endpoint requires another DPoP nonce (RFC 9449 §8). The request is sent again with it.
     #[non_exhaustive]
     NonceRequired {
         /// Why a token is acquired.
@@ -194,9 +179,8 @@ pub enum EventKind {
         /// How long until the next attempt.
         delay: Duration,
     },
-    /// The authorization server's metadata does not list what this client does (RFC 8414 §2). Metadata
-    /// is often wrong, so the token request is made anyway, unless the settings are strict. Once for
-    /// each document that is read.
+    /// The authorization server's metadata does not list what this client does (RFC 8414 §2). The token
+    /// request is made anyway, unless the settings are strict. Once for each document that is read.
     #[non_exhaustive]
     MetadataMismatch {
         /// The metadata's member, such as `token_endpoint_auth_methods_supported`.
@@ -206,8 +190,7 @@ pub enum EventKind {
         /// What the server lists; at most the first 12 names.
         listed: Vec<String>,
     },
-    /// The authorization server's metadata is due to be read again, and reading failed. The previous
-    /// document stays in use.
+    /// The server's metadata could not be read again. The previous document stays in use.
     #[non_exhaustive]
     StaleMetadataUsed {
         /// How old it is.
@@ -215,11 +198,10 @@ pub enum EventKind {
         /// Why there is no newer one.
         error: Error,
     },
-    /// The wall clock moved forward more than the monotonic clock: the machine was suspended, or
-    /// its clock was set. The token's age is corrected by the difference.
+    /// The machine was suspended, or its clock was set. The token's age is corrected.
     #[non_exhaustive]
     SuspendDetected {
-        /// The difference.
+        /// How far the wall clock moved forward more than the monotonic clock.
         by: Duration,
     },
     /// The cached token was discarded: by its source
@@ -237,17 +219,14 @@ pub enum EventKind {
         /// When the token is no longer used: its expiry minus the leeway.
         expires_at: SystemTime,
     },
-    /// An acquisition exceeded
-    /// [`acquisition_timeout`](crate::cache::TokenCacheBuilder::acquisition_timeout) by 5 s on a
-    /// waiter's clock and was replaced. Its runtime has ended, or is stalled: a current-thread
-    /// runtime that nobody is blocking on.
+    /// An acquisition exceeded `acquisition_timeout` by 5 s on a waiter's clock and was replaced. Its
+    /// runtime has ended, or is stalled: a current-thread runtime that nobody is blocking on.
     #[non_exhaustive]
     Abandoned {
         /// How old it was.
         age: Duration,
     },
-    /// A file or closure with a secret, key, assertion or certificate could not be read, or an
-    /// assertion or certificate could not be used. The value that was read last stays in use.
+    /// A secret, key, assertion or certificate could not be read or used. The previous one stays in use.
     #[non_exhaustive]
     StaleCredentialUsed {
         /// The file's path, or the setting that names it, or `closure`.
@@ -255,8 +234,7 @@ pub enum EventKind {
         /// Why there is no newer value.
         error: Error,
     },
-    /// The client secret is shorter than the hash that it signs with (RFC 7518 §3.2). Some
-    /// servers refuse such a secret. Once for each source.
+    /// The client secret is shorter than the hash that it signs with (RFC 7518 §3.2). Once a source.
     #[non_exhaustive]
     ShortSecret {
         /// The signing algorithm, such as `HS256`.
@@ -264,8 +242,7 @@ pub enum EventKind {
         /// The minimum length of the secret in bytes.
         minimum: usize,
     },
-    /// A request was sent without a token, or refused, because it must not carry one. At most once
-    /// a minute for each reason and origin.
+    /// A request was sent without a token, or refused. At most once a minute for each reason and origin.
     #[non_exhaustive]
     TokenWithheld {
         /// Why it must not carry the token.
@@ -287,10 +264,8 @@ pub enum EventKind {
     },
     /// A client below the middleware followed a redirect of a request with our token to another
     /// origin, which may have received the token. The token counts as rejected and is replaced. At
-    /// most once a minute for each origin.
-    ///
-    /// Follow redirects above the layer, or build the client with `ReqwestService` or
-    /// `same_origin_redirects`.
+    /// most once a minute for each origin. Follow redirects above the layer, or build the client with
+    /// `ReqwestService` or `same_origin_redirects`.
     #[non_exhaustive]
     RedirectedToOtherOrigin {
         /// The origin that the request was for.
@@ -319,8 +294,7 @@ pub enum EventKind {
         /// How long it took.
         took: Duration,
     },
-    /// The store of shared tokens failed: this process acquires its own tokens, until an acquisition
-    /// finds that the store works. Once for each change.
+    /// The store of shared tokens failed: this process acquires its own tokens. Once for each store.
     #[non_exhaustive]
     SharingStopped {
         /// How the store failed.
@@ -338,16 +312,14 @@ pub enum EventKind {
         /// Why it is not used, and what to do.
         error: Error,
     },
-    /// A shared token was issued in the future, so the clocks of two hosts differ by more than
-    /// [allowed](crate::docs::defaults). It is not used. Once for each change.
+    /// A shared token is not used, because it was issued in the future: the clocks of hosts differ.
     #[non_exhaustive]
     SharedTokenFromFuture {
         /// How far in the future it was issued.
         by: Duration,
     },
-    /// The store cannot announce new tokens, or this process cannot receive announcements. Processes
-    /// ask the store instead, and learn of a new token a little later. Once until an announcement
-    /// arrives.
+    /// The store does not announce new tokens to this process, which asks the store instead and learns
+    /// of a new token a little later. Once for each store, until an announcement arrives.
     #[non_exhaustive]
     AnnouncementsStopped {
         /// What went wrong.
@@ -355,46 +327,4 @@ pub enum EventKind {
     },
     /// The last owner of the cache was dropped.
     Closed,
-}
-
-impl EventKind {
-    /// A short name, such as `acquisition_failed`.
-    pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::AcquisitionStarted { .. } => "acquisition_started",
-            Self::Acquired { .. } => "acquired",
-            Self::Refreshed { .. } => "refreshed",
-            Self::Kept { .. } => "kept",
-            Self::Discarded { .. } => "discarded",
-            Self::AcquisitionFailed { .. } => "acquisition_failed",
-            Self::Waited { .. } => "waited",
-            Self::CooldownEntered { .. } => "cooldown_entered",
-            Self::CooldownLeft { .. } => "cooldown_left",
-            Self::ReadinessChanged { .. } => "readiness_changed",
-            Self::Rejected { .. } => "rejected",
-            Self::Replayed { .. } => "replayed",
-            Self::NonceRequired { .. } => "nonce_required",
-            Self::ScopeNarrowed { .. } => "scope_narrowed",
-            Self::AttemptFailed { .. } => "attempt_failed",
-            Self::MetadataMismatch { .. } => "metadata_mismatch",
-            Self::StaleMetadataUsed { .. } => "stale_metadata_used",
-            Self::SuspendDetected { .. } => "suspend_detected",
-            Self::Cleared => "cleared",
-            Self::Offered { .. } => "offered",
-            Self::Abandoned { .. } => "abandoned",
-            Self::StaleCredentialUsed { .. } => "stale_credential_used",
-            Self::ShortSecret { .. } => "short_secret",
-            Self::TokenWithheld { .. } => "token_withheld",
-            Self::NotReplayed { .. } => "not_replayed",
-            Self::RedirectedToOtherOrigin { .. } => "redirected_to_other_origin",
-            Self::ClockSkew { .. } => "clock_skew",
-            Self::StoreUsed { .. } => "store_used",
-            Self::SharingStopped { .. } => "sharing_stopped",
-            Self::SharingResumed => "sharing_resumed",
-            Self::EntryNotUsed { .. } => "entry_not_used",
-            Self::SharedTokenFromFuture { .. } => "shared_token_from_future",
-            Self::AnnouncementsStopped { .. } => "announcements_stopped",
-            Self::Closed => "closed",
-        }
-    }
 }

@@ -71,6 +71,7 @@
 //! | `metadata_request`, within it, one for each URI of the server's metadata | the same without `attempt` |
 
 mod kind;
+mod name;
 mod observer;
 mod readiness;
 mod reason;

@@ -88,6 +88,18 @@ impl Observer {
         self.has_debug_receiver()
     }
 
+    /// Reports an event to metrics only.
+    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    pub(crate) fn record(&self, kind: EventKind) {
+        #[cfg(feature = "metrics")]
+        if let Some(metrics) = &self.metrics {
+            let event = Event { client: self.client.clone(), kind };
+            contained(event.client(), || metrics(&event));
+        }
+        #[cfg(not(feature = "metrics"))]
+        drop(kind);
+    }
+
     /// Reports an event, to `tracing` and to the closure.
     pub fn emit(&self, kind: EventKind) {
         let event = Event { client: self.client.clone(), kind };

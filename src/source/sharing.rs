@@ -37,10 +37,10 @@ pub struct Sharing {
     limit: Option<SharingLimit>,
 }
 
-/// Why the properties do not suffice.
+/// Why a token cannot be shared by its properties alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum SharingLimit {
-    /// They are incomplete. The user separates such clients by a namespace.
+    /// The properties do not determine the token, so the user must set a namespace.
     NeedsNamespace(Cow<'static, str>),
     /// Another process could not use the token.
     Never(Cow<'static, str>),
@@ -52,8 +52,8 @@ impl Sharing {
         Self { identity: Vec::new(), limit: None }
     }
 
-    /// Adds a property, such as the scope. A property that is not set is not added. Repeatable, and the
-    /// order counts.
+    /// Adds a property, such as the scope. Do not add a property that is not set. Can be called
+    /// several times; the order of the calls matters.
     pub fn with(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
         for part in [name.as_ref().as_bytes(), value.as_ref()] {
             // With its length, so that no two lists of properties have the same bytes.
@@ -64,13 +64,13 @@ impl Sharing {
     }
 
     /// Another property determines the token too, and cannot be added: it is secret or not known. A
-    /// namespace that the user sets stands for it. `reason` completes "because".
+    /// namespace that the user sets stands for it. `reason` is a clause, such as "the source does not say …".
     pub fn needs_namespace(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.limit.get_or_insert(SharingLimit::NeedsNamespace(reason.into()));
         self
     }
 
-    /// Another process cannot use the token. `reason` completes "because".
+    /// Another process cannot use the token. `reason` is a clause, such as "its key is generated".
     pub fn never(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
         self.limit = Some(SharingLimit::Never(reason.into()));
         self
@@ -87,7 +87,7 @@ impl Sharing {
     }
 }
 
-/// Of a source that does not say what determines its token.
+/// The properties of a source that does not implement `sharing`: it requires a namespace.
 impl Default for Sharing {
     fn default() -> Self {
         Self::new().needs_namespace("the source does not say what determines its token")

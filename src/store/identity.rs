@@ -1,4 +1,4 @@
-//! The name of an entry.
+//! The id of an entry.
 
 use aws_lc_rs::digest;
 
@@ -8,10 +8,10 @@ use crate::{
     source::{Sharing, SharingLimit},
 };
 
-/// So that the hash is of no other use.
+/// Domain separation: no other hash of this crate equals an entry id.
 const LABEL: &[u8] = b"tower-oauth2-client-credentials entry 1";
 
-/// The entry of a source: a hash of the namespace and of everything that determines the token.
+/// The id of a source's entry: a hash of the namespace and of the properties that determine the token.
 ///
 /// # Errors
 ///

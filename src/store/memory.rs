@@ -9,7 +9,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::traits::{Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry};
+use super::{
+    entry::millis,
+    traits::{Announcer, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry},
+};
 use crate::sync::{Arc, Mutex, lock};
 
 /// A store in memory, for tests: clones share the entries, and each can stand for another process.
@@ -76,7 +79,7 @@ struct Inner {
 struct State {
     entries: HashMap<EntryId, Entry>,
     leases: HashMap<EntryId, HeldLease>,
-    subscriptions: Vec<Announcements>,
+    subscriptions: Vec<Announcer>,
     fault: MemoryFault,
     latency: Duration,
     is_silent: bool,
@@ -92,12 +95,12 @@ struct HeldLease {
     until: Instant,
 }
 
-/// The part of the store that an operation needs to change.
+/// What an operation writes, which decides the faults that it meets.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Change {
-    None,
+enum Write {
+    Nothing,
     NewLease,
-    OldLease,
+    HeldLease,
     Entry,
 }
 
@@ -153,7 +156,7 @@ impl MemoryStore {
     }
 
     /// Begins an operation: the faults and the latency.
-    async fn begin(&self, change: Change) -> Result<(), StoreError> {
+    async fn begin(&self, write: Write) -> Result<(), StoreError> {
         self.0.operations.fetch_add(1, Relaxed);
         let (fault, latency) = {
             let state = lock(&self.0.state);
@@ -162,15 +165,15 @@ impl MemoryStore {
         if !latency.is_zero() {
             tokio::time::sleep(latency).await;
         }
-        let cause = match (fault, change) {
+        let cause = match (fault, write) {
             (MemoryFault::Hanging, _) => {
                 std::future::pending::<()>().await;
                 return Ok(());
             }
             (MemoryFault::Down, _) => "connection refused",
-            (MemoryFault::Full, Change::NewLease | Change::Entry) => "out of memory",
-            (MemoryFault::EntriesRefused, Change::Entry) => "out of memory",
-            (MemoryFault::ReadOnly, change) if change != Change::None => "read-only replica",
+            (MemoryFault::Full, Write::NewLease | Write::Entry) => "out of memory",
+            (MemoryFault::EntriesRefused, Write::Entry) => "out of memory",
+            (MemoryFault::ReadOnly, write) if write != Write::Nothing => "read-only replica",
             _ => return Ok(()),
         };
         Err(StoreError::new(cause))
@@ -198,7 +201,7 @@ impl State {
 
 impl Store for MemoryStore {
     async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {
-        self.begin(Change::None).await?;
+        self.begin(Write::Nothing).await?;
         Ok(lock(&self.0.state).entry(id, Instant::now()))
     }
 
@@ -208,7 +211,7 @@ impl Store for MemoryStore {
         owner: LeaseOwner,
         duration: Duration,
     ) -> Result<Lease, StoreError> {
-        self.begin(Change::NewLease).await?;
+        self.begin(Write::NewLease).await?;
         let now = Instant::now();
         let mut state = lock(&self.0.state);
         let entry = state.entry(id, now);
@@ -226,7 +229,7 @@ impl Store for MemoryStore {
         owner: LeaseOwner,
         duration: Duration,
     ) -> Result<bool, StoreError> {
-        self.begin(Change::OldLease).await?;
+        self.begin(Write::HeldLease).await?;
         let now = Instant::now();
         let mut state = lock(&self.0.state);
         let held = state.lease_of(id, now).filter(|lease| lease.owner == owner);
@@ -234,7 +237,7 @@ impl Store for MemoryStore {
     }
 
     async fn release(&self, id: EntryId, owner: LeaseOwner) -> Result<(), StoreError> {
-        self.begin(Change::OldLease).await?;
+        self.begin(Write::HeldLease).await?;
         let mut state = lock(&self.0.state);
         if state.leases.get(&id).is_some_and(|lease| lease.owner == owner) {
             state.leases.remove(&id);
@@ -248,7 +251,7 @@ impl Store for MemoryStore {
         entry: StoredEntry,
         keep: Duration,
     ) -> Result<bool, StoreError> {
-        self.begin(Change::Entry).await?;
+        self.begin(Write::Entry).await?;
         let now = Instant::now();
         let receivers = {
             let mut state = lock(&self.0.state);
@@ -264,19 +267,15 @@ impl Store for MemoryStore {
             if state.is_silent { Vec::new() } else { state.subscriptions.clone() }
         };
         // Without the lock, since receivers may do anything.
-        for announcements in receivers {
-            let _is_open = announcements.announce(id, entry.clone());
+        for announcer in receivers {
+            let _is_open = announcer.announce(id, entry.clone());
         }
         Ok(true)
     }
 
-    fn subscribe(&self, announcements: Announcements) {
-        lock(&self.0.state).subscriptions.push(announcements);
+    fn subscribe(&self, announcer: Announcer) {
+        lock(&self.0.state).subscriptions.push(announcer);
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Default for MemoryStore {

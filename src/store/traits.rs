@@ -2,9 +2,9 @@
 
 use std::{future::Future, time::Duration};
 
-pub(crate) use super::announcements::ReceiveAnnouncement;
+pub(crate) use super::announcer::ReceiveAnnouncement;
 pub use super::{
-    announcements::{AnnouncementReceiver, Announcements},
+    announcer::{AnnouncementReceiver, Announcer},
     values::{EntryId, Lease, LeaseOwner, StoreError, StoredEntry},
 };
 use crate::source::BoxFuture;
@@ -13,7 +13,8 @@ use crate::source::BoxFuture;
 ///
 /// [`MemoryStore`](crate::store::MemoryStore) shows all operations in one file.
 ///
-/// The caller bounds the duration of each operation. An operation that is dropped may still happen.
+/// The caller bounds the duration of each operation. If the future of an operation is
+/// dropped, the store may still have carried it out.
 /// A store that cannot answer returns an error: an error is never taken for a missing entry.
 ///
 /// # Examples
@@ -23,7 +24,7 @@ use crate::source::BoxFuture;
 /// ```
 /// use std::{sync::atomic::{AtomicU64, Ordering}, time::Duration};
 /// use tower_oauth2_client_credentials::store::{
-///     Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
+///     Announcer, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
 /// };
 ///
 /// struct Counted<S> {
@@ -74,8 +75,8 @@ use crate::source::BoxFuture;
 ///         self.count(self.inner.write(id, entry, keep).await)
 ///     }
 ///
-///     fn subscribe(&self, announcements: Announcements) {
-///         self.inner.subscribe(announcements);
+///     fn subscribe(&self, announcer: Announcer) {
+///         self.inner.subscribe(announcer);
 ///     }
 /// }
 /// ```
@@ -120,13 +121,14 @@ pub trait Store: Send + Sync + 'static {
         keep: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
-    /// Starts to deliver the entries that are written under the id of the handle. Returns at once, and
-    /// reconnects by itself. A store without announcements drops the handle: its readers poll.
+    /// Delivers each entry that is written with `announcer.id()` to this handle, until it is
+    /// [closed](Announcer::is_closed). Returns at once, and reconnects by itself. A store without
+    /// announcements drops the handle: its readers poll.
     ///
-    /// It is called once for each source and entry, so a store shares one connection between all
-    /// subscriptions.
-    fn subscribe(&self, announcements: Announcements) {
-        drop(announcements);
+    /// It is called for each source and entry, so a store shares one connection between all
+    /// subscriptions. It is called again for the same entry if the handle was dropped.
+    fn subscribe(&self, announcer: Announcer) {
+        drop(announcer);
     }
 }
 
@@ -157,12 +159,13 @@ pub(crate) trait ErasedStore: Send + Sync {
         keep: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>>;
 
-    fn subscribe(&self, announcements: Announcements);
+    fn subscribe(&self, announcer: Announcer);
 }
 
+/// The methods of the store are called when the future is polled, where a panic is caught.
 impl<S: Store> ErasedStore for S {
     fn read(&self, id: EntryId) -> BoxFuture<'_, Result<Option<StoredEntry>, StoreError>> {
-        Box::pin(Store::read(self, id))
+        Box::pin(async move { Store::read(self, id).await })
     }
 
     fn lease(
@@ -171,7 +174,7 @@ impl<S: Store> ErasedStore for S {
         owner: LeaseOwner,
         duration: Duration,
     ) -> BoxFuture<'_, Result<Lease, StoreError>> {
-        Box::pin(Store::lease(self, id, owner, duration))
+        Box::pin(async move { Store::lease(self, id, owner, duration).await })
     }
 
     fn renew(
@@ -180,11 +183,11 @@ impl<S: Store> ErasedStore for S {
         owner: LeaseOwner,
         duration: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(Store::renew(self, id, owner, duration))
+        Box::pin(async move { Store::renew(self, id, owner, duration).await })
     }
 
     fn release(&self, id: EntryId, owner: LeaseOwner) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(Store::release(self, id, owner))
+        Box::pin(async move { Store::release(self, id, owner).await })
     }
 
     fn write(
@@ -193,10 +196,10 @@ impl<S: Store> ErasedStore for S {
         entry: StoredEntry,
         keep: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(Store::write(self, id, entry, keep))
+        Box::pin(async move { Store::write(self, id, entry, keep).await })
     }
 
-    fn subscribe(&self, announcements: Announcements) {
-        Store::subscribe(self, announcements);
+    fn subscribe(&self, announcer: Announcer) {
+        Store::subscribe(self, announcer);
     }
 }

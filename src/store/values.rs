@@ -6,7 +6,11 @@ use bytes::Bytes;
 
 use crate::error::BoxError;
 
-/// The name of an entry: a hash of everything that determines its token. It holds no secret.
+/// Maximum length of a value in bytes, in `RedisStore` and `FileStore`. A sealed entry has about half of it.
+#[cfg(any(feature = "redis", feature = "file-store"))]
+pub(super) const MAX_VALUE_BYTES: usize = 512 * 1024;
+
+/// The id of an entry: a hash of the public settings that determine its token. No secret is hashed.
 ///
 /// # Examples
 ///
@@ -20,7 +24,7 @@ use crate::error::BoxError;
 pub struct EntryId([u8; 32]);
 
 impl EntryId {
-    /// The name that has this hash. `Shared` makes names by itself; tests of a store need others.
+    /// The id with this hash. `Shared` computes ids by itself; tests of a store need others.
     pub fn new(hash: [u8; 32]) -> Self {
         Self(hash)
     }
@@ -43,7 +47,7 @@ impl fmt::Debug for EntryId {
     }
 }
 
-/// The owner of a lease: a random value of one acquisition.
+/// The owner of a lease: a random value of one acquisition, which a store keeps with the lease.
 ///
 /// # Examples
 ///
@@ -54,7 +58,10 @@ impl fmt::Debug for EntryId {
 /// assert_eq!(format!("{:032x}", LeaseOwner(10).0).len(), 32);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct LeaseOwner(pub u128);
+pub struct LeaseOwner(
+    /// The value. A store writes it as 32 hexadecimal digits.
+    pub u128,
+);
 
 /// An entry as a store keeps it. The store cannot read the value, unless it was written as plain text.
 ///
@@ -69,8 +76,8 @@ pub struct LeaseOwner(pub u128);
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredEntry {
-    /// Greater for later entries: the time of the lease under which the entry was written, in
-    /// milliseconds on the store's clock.
+    /// Orders entries: a store refuses an entry with a lower one. It is the time of the lease under which
+    /// the entry was written, in milliseconds on the store's clock.
     pub generation: u64,
     /// The sealed value.
     pub value: Bytes,
@@ -114,7 +121,7 @@ impl fmt::Debug for StoredEntry {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lease {
-    /// The caller has the lease, and no other process until it ends.
+    /// The lease is the caller's until it ends. No other caller gets it before.
     Granted {
         /// The generation of an entry that is written under this lease: the store's clock in
         /// milliseconds, and greater than the generation of `entry`.
@@ -124,7 +131,7 @@ pub enum Lease {
     },
     /// Another process has the lease.
     Held {
-        /// That process.
+        /// The acquisition that has the lease.
         owner: LeaseOwner,
         /// When the lease ends unless its owner renews it.
         remaining: Duration,

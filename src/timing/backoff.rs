@@ -33,12 +33,26 @@ impl Default for BackoffSettings {
     }
 }
 
+impl BackoffSettings {
+    /// The cooldown without jitter and without `Retry-After`.
+    fn pause(&self, error: &Error, doublings: u32) -> Duration {
+        let (first, max) = self.cooldown;
+        let pause = doubled(first, doublings, max);
+        if error.is_permanent() {
+            pause.max(doubled(self.permanent_error_cooldown, doublings, max))
+        } else {
+            pause
+        }
+    }
+}
+
 /// The cooldown after failed acquisitions. A success ends it.
 #[derive(Clone, Debug)]
 pub(crate) struct FailureBackoff {
     /// How many acquisitions failed in a row.
     pub(crate) failures: u32,
-    /// When the first of them failed: the caller sets it for later ones.
+    /// When the first of these failures happened. `after` sets `now`; the caller restores the value of the
+    /// previous state.
     pub(crate) since: Instant,
     /// The last failure.
     pub(crate) error: Error,
@@ -47,7 +61,7 @@ pub(crate) struct FailureBackoff {
     /// The end of the cooldown while a valid token is cached. It may be later: a long `Retry-After`
     /// then fails no request.
     pub(crate) until_with_token: Instant,
-    /// It was reported that the cooldown has ended by hand.
+    /// `end` was called, which reported the end of the cooldown.
     pub(crate) is_left: bool,
 }
 
@@ -61,30 +75,29 @@ impl FailureBackoff {
         draw: f64,
         settings: &BackoffSettings,
     ) -> Self {
-        // No token request was sent, so the server did not fail. The kind does not say so: a user's
-        // source may return any.
+        // If no token request was sent, the server did not fail. A flag says so, and not the kind
+        // `Overloaded`: a user's source may return that kind too.
         let (error, not_started) = error.take_not_started();
         let failures = if not_started { before } else { before.saturating_add(1) };
-        let (first, max) = settings.cooldown;
-        let doublings = if not_started { 0 } else { before };
-        let mut pause = doubled(first, doublings, max);
-        if error.is_permanent() {
-            pause = pause.max(doubled(settings.permanent_error_cooldown, doublings, max));
-        }
-        let pause = pause.mul_f64(1.0 + 0.25 * draw);
-        if let Some(FleetCooldown { without_token, with_token, .. }) = error.fleet_cooldown() {
+        let (without_token, with_token) = match error.fleet_cooldown() {
             // The processes of a fleet have one backoff.
-            let until = |cooldown: Duration| now + cooldown.max(MIN_COOLDOWN);
-            let (until, until_with_token) = (until(without_token), until(with_token));
-            return Self { failures, since: now, error, until, until_with_token, is_left: false };
-        }
-        let retry_after = error.retry_after().unwrap_or_default();
+            Some(FleetCooldown { without_token, with_token, .. }) => {
+                (without_token.max(MIN_COOLDOWN), with_token.max(MIN_COOLDOWN))
+            }
+            None => {
+                let doublings = if not_started { 0 } else { before };
+                let pause = settings.pause(&error, doublings).mul_f64(1.0 + 0.25 * draw);
+                let retry_after = error.retry_after().unwrap_or_default();
+                let with_cap = |cap: Duration| pause.max(retry_after.min(cap));
+                (with_cap(settings.retry_after_cap), with_cap(settings.retry_after_cap_with_token))
+            }
+        };
         Self {
             failures,
             since: now,
             error,
-            until: now + pause.max(retry_after.min(settings.retry_after_cap)),
-            until_with_token: now + pause.max(retry_after.min(settings.retry_after_cap_with_token)),
+            until: now + without_token,
+            until_with_token: now + with_token,
             is_left: false,
         }
     }
@@ -112,6 +125,9 @@ const BURST: u32 = 3;
 /// The budget is full again after this time without a rejection. The cache also refills it when a
 /// token reaches its scheduled refresh unrejected.
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
+/// The pause after the budget of a fleet was found used up, and its maximum. Another process may acquire
+/// a token in the meantime, and not announce it.
+const UNCHANGED_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
 
 /// The rejection budget: the acquisitions that rejections and forced refreshes may start.
 #[derive(Clone, Debug, Default)]
@@ -124,6 +140,9 @@ pub(crate) struct RejectionBudget {
     pub(crate) previous_at: Option<Instant>,
     /// The last rejection or forced refresh, also if it started no acquisition.
     pub(crate) last_rejection_at: Option<Instant>,
+    /// How many acquisitions in a row found the budget of a fleet used up, and the end of the pause after
+    /// them.
+    pub(crate) unchanged: Option<(u32, Instant)>,
 }
 
 impl RejectionBudget {
@@ -137,11 +156,11 @@ impl RejectionBudget {
 
     /// How long until the budget allows an acquisition.
     pub(crate) fn wait(&self, now: Instant, settings: &BackoffSettings) -> Duration {
-        let (Some(later), Some(last_at)) = (self.taken.checked_sub(BURST), self.last_at) else {
-            return Duration::ZERO;
-        };
         let (first, max) = settings.rejection_interval;
-        (last_at + doubled(first, later, max)).saturating_duration_since(now)
+        let later = self.taken.checked_sub(BURST);
+        let next_at = self.last_at.zip(later).map(|(at, later)| at + doubled(first, later, max));
+        let next_at = next_at.max(self.unchanged.map(|(_, until)| until));
+        next_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
 
     /// Takes one acquisition, which starts now or is postponed.
@@ -155,6 +174,14 @@ impl RejectionBudget {
     pub(crate) fn refund(&mut self) {
         self.taken = self.taken.saturating_sub(1);
         self.last_at = self.previous_at;
+    }
+
+    /// Returns the last acquisition, which sent no token request: the budget of the fleet is used up.
+    pub(crate) fn refund_unchanged(&mut self, now: Instant) {
+        self.refund();
+        let (before, (first, max)) =
+            (self.unchanged.map_or(0, |(times, _)| times), UNCHANGED_PAUSE);
+        self.unchanged = Some((before.saturating_add(1), now + doubled(first, before, max)));
     }
 
     /// The last acquisition, which was postponed or failed, starts now. It is not counted again.

@@ -12,7 +12,8 @@ use crate::limits::MAX_LIFETIME;
 const MAX_LEAD: f64 = 0.6;
 
 /// The minimum time between the arrival of a token and its refresh, if a fleet has decided when to
-/// refresh it. The refresh may be due on arrival, because the token may be old.
+/// refresh it. A common refresh may be due on arrival, so it must not wait for a third of the rest. 1 s
+/// prevents a loop.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 
 /// The settings of the schedule. The *lead* is how long before its expiry a token is refreshed.
@@ -55,7 +56,7 @@ pub(crate) struct Arrival {
     pub(crate) draw: f64,
     /// When to refresh it, decided for all processes of a fleet. It replaces the draw.
     pub(crate) refresh_at: Option<Instant>,
-    /// The token is not used later than this, for any lifetime.
+    /// Upper bound of `expires_at`.
     pub(crate) expires_by: Option<Instant>,
 }
 
@@ -87,7 +88,8 @@ impl Schedule {
         if let Some(hint) = arrival.refresh_in {
             refresh_in = refresh_in.min(hint);
         }
-        // No hint, slow endpoint or nearly expired token can cause a loop of refreshes.
+        // A minimum pause, so that neither a hint nor a slow endpoint nor a nearly expired token causes a
+        // loop of refreshes.
         let (planned, pause) = match arrival.refresh_at {
             Some(common) => (common, MIN_PAUSE.min(left / 3)),
             None if arrival.same_token => (arrival.issued_at + refresh_in, left / 2),

@@ -11,14 +11,14 @@ use crate::error::{Error, Problem};
 pub(crate) const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 impl Token {
-    /// Sets the maker of proofs for a token of type [`Dpop`](TokenType::Dpop). Default: none, and
+    /// Sets the [`ProofOfPossession`] that signs proofs for a token of type [`Dpop`](TokenType::Dpop). Default: none, and
     /// requests with such a token are refused. Bearer tokens do not use it.
     #[must_use]
     pub fn with_proof(self, proof: Arc<dyn ProofOfPossession>) -> Self {
         self.with(|inner| inner.proof = Some(proof))
     }
 
-    /// The maker of this token's proofs, for a source that passes it on to another token.
+    /// The [`ProofOfPossession`] that signs this token's proofs, for a source that passes it on to another token.
     pub fn proof(&self) -> Option<&Arc<dyn ProofOfPossession>> {
         self.inner.proof.as_ref()
     }
@@ -32,7 +32,7 @@ impl Token {
     ///
     /// # Errors
     ///
-    /// Kind `Refused` if the token needs a proof and there is nothing to make it, the URI has no
+    /// Kind `Refused` if the token needs a proof and has no key to sign it, the URI has no
     /// scheme and host, or the map has no room. Kind `Credentials` if the key does not sign.
     pub fn authorize(
         &self,
@@ -72,7 +72,7 @@ impl Token {
         }
         let proof = self.proof().ok_or_else(|| {
             Error::of(Problem::Refused).with_detail(
-                "its token is of type DPoP and has no maker of proofs; acquire it with a DpopKey, or \
+                "its token is of type DPoP and has no key to sign proofs; acquire it with a DpopKey, or \
                  call Token::with_proof",
             )
         })?;
@@ -99,9 +99,14 @@ mod tests {
     }
 
     #[test]
-    fn a_proof_is_sensitive_whoever_made_it_and_a_full_map_is_an_error() {
+    fn a_proof_of_a_custom_signer_is_sensitive() {
         let token = Token::new(TokenType::Dpop, "abc").unwrap().with_proof(Arc::new(Fixed));
         assert!(authorized(&token).unwrap()["dpop"].is_sensitive());
+    }
+
+    #[test]
+    fn a_full_header_map_is_an_error() {
+        let token = Token::new(TokenType::Dpop, "abc").unwrap().with_proof(Arc::new(Fixed));
         let mut headers = HeaderMap::new();
         for index in 0.. {
             let name: http::HeaderName = format!("x-{index}").parse().unwrap();
@@ -123,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bearer_token_has_no_proof_whatever_is_attached() {
+    fn a_bearer_token_sends_no_proof_and_keeps_existing_ones() {
         let token = Token::bearer("abc").unwrap().with_proof(Arc::new(Fixed));
         let headers = authorized(&token).unwrap();
         assert_eq!(

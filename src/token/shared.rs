@@ -1,14 +1,14 @@
 //! Tokens that the processes of a fleet share.
 
-use super::{Token, store_deadlines::StoreDeadlines};
+use super::{Token, sharing_info::SharingInfo};
 
 impl Token {
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) fn with_store_deadlines(self, terms: StoreDeadlines) -> Self {
-        self.with(|inner| inner.shared = Some(Box::new(terms)))
+    pub(crate) fn with_sharing_info(self, info: SharingInfo) -> Self {
+        self.with(|inner| inner.shared = Some(Box::new(info)))
     }
 
-    pub(crate) fn store_deadlines(&self) -> Option<&StoreDeadlines> {
+    pub(crate) fn sharing_info(&self) -> Option<&SharingInfo> {
         self.inner.shared.as_deref()
     }
 }

@@ -147,18 +147,18 @@ mod keys {
 #[cfg(all(feature = "redis", feature = "file-store"))]
 mod store {
     use tower_oauth2_client_credentials::store::{
-        AnnouncementReceiver, Announcements, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
-        MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared, SharedBuilder, StoreError,
-        StoredEntry,
+        AnnouncementReceiver, Announcer, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
+        MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared, SharedBuilder, SharedStore,
+        StoreError, StoredEntry,
     };
 
     use super::*;
 
     assert_traits! {
         all:
-            AnnouncementReceiver, Announcements, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
+            AnnouncementReceiver, Announcer, EntryId, FileStore, Lease, LeaseOwner, MemoryFault,
             MemoryStore, RedisStore, RedisStoreBuilder, SealingKey, Shared<ClientCredentials>,
-            SharedBuilder<ClientCredentials>, StoreError, StoredEntry;
+            SharedBuilder<ClientCredentials>, SharedStore, StoreError, StoredEntry;
         not_sync:;
         pinned:
     }

@@ -4,6 +4,8 @@
 mod auto_traits;
 mod circles;
 mod examples;
+mod keys;
+mod named_tests;
 mod tokens;
 
 use std::{
@@ -283,30 +285,6 @@ fn no_file_refers_to_anything_outside_the_repository() {
             assert!(!text.contains(word), "{} names {word}", path.display());
         }
     }
-}
-
-/// Each row of the outages table names a test that exists.
-#[test]
-fn every_outage_names_a_test() {
-    let mut found = Vec::new();
-    files(&root().join("tests"), &mut found);
-    files(&root().join("src"), &mut found);
-    let sources: Vec<_> = found.iter().filter_map(|path| fs::read_to_string(path).ok()).collect();
-    let chapter = fs::read_to_string(root().join("src/docs/outages.rs")).unwrap();
-    let rows = chapter.lines().filter_map(|line| line.strip_prefix("//! | "));
-    let rows = rows.filter(|row| !row.starts_with("---") && !row.ends_with("| test |"));
-    let mut tests = 0;
-    for row in rows {
-        let last = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
-        let names: Vec<_> = last.split('`').skip(1).step_by(2).collect();
-        assert!(!names.is_empty(), "no test is named in: {row}");
-        for name in names {
-            let function = format!("fn {name}(");
-            assert!(sources.iter().any(|text| text.contains(&function)), "no test {name}");
-            tests += 1;
-        }
-    }
-    assert!(tests > 20, "the table was not read");
 }
 
 mod the_checks {

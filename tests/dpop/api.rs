@@ -175,7 +175,7 @@ async fn requests_that_cannot_be_proved_are_refused_and_not_sent() {
     let error = client.send(get("https://api.test/")).await.unwrap_err();
     let error = error.downcast_ref::<Error>().unwrap();
     assert_eq!(error.kind(), ErrorKind::Refused);
-    assert!(error.to_string().contains("has no maker of proofs"), "{error}");
+    assert!(error.to_string().contains("has no key to sign proofs"), "{error}");
 
     let mut client = scripted.client(Stage::new().tokens());
     client.layer = tower_oauth2_client_credentials::OAuthClientCredentialsLayer::new(

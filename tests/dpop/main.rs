@@ -4,6 +4,8 @@ mod api;
 mod canaries;
 mod clients;
 mod lost_connections;
+#[path = "../support/proofs.rs"]
+mod proofs;
 mod replay;
 mod support;
 mod token_endpoint;

@@ -93,6 +93,7 @@ async fn the_store_is_asked_only_when_a_token_is_due() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
     let process = fleet.process();
     gets(&process, "t1").await;
+    settle().await;
     let before = fleet.store.operations();
     for _ in 0..1000 {
         process.get().await.unwrap();
@@ -109,10 +110,10 @@ async fn a_wait_for_another_process_does_not_move_the_refresh() {
     pass(0.05).await;
     dead.stop();
     let process = fleet
-        .process_with(|builder| builder.acquisition_timeout(secs(90.0)).wait_timeout(secs(90.0)));
+        .process_with(|builder| builder.acquisition_timeout(secs(150.0)).wait_timeout(secs(150.0)));
     gets(&process, "t2").await;
-    // Three times the wait would be the whole lifetime, of which the lead is 60 % at most: 120 s before
-    // the expiry, after 60 s. It is 30 s to 60 s.
+    // The lead is at least three times the duration of the acquisition. If the 60 s of waiting counted,
+    // the refresh would be due after 60 s. Without them it is due after 120 s to 150 s.
     pass(118.0).await;
     gets(&process, "t2").await;
     settle().await;

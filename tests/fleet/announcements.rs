@@ -14,7 +14,7 @@ use tower_oauth2_client_credentials::{
 use crate::support::*;
 
 #[tokio::test(start_paused = true)]
-async fn an_announced_token_is_taken_at_once_and_without_a_question() {
+async fn an_announced_token_is_cached_without_an_operation_of_the_store() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
     let processes = fleet.processes(20);
     all_get(&processes, "t1").await;
@@ -22,12 +22,13 @@ async fn an_announced_token_is_taken_at_once_and_without_a_question() {
     processes[7].clear();
     let before = fleet.store.operations();
     all_get(&processes[7..8], "t2").await;
-    // Read, lease, write and release, of one process.
-    assert_eq!(fleet.store.operations(), before + 4);
+    settle().await;
+    // Lease, write and release, of one process.
+    assert_eq!(fleet.store.operations(), before + 3);
     assert!(cached(&processes).iter().all(|secret| secret == "t2"), "{:?}", cached(&processes));
 }
 
-/// Its only cache was never used, or is idle.
+/// Its only cache has no requests.
 #[tokio::test(start_paused = true)]
 async fn an_idle_process_takes_announced_tokens() {
     let fleet = Fleet::new(Server::healthy(100.0, 0.3));
@@ -39,10 +40,19 @@ async fn an_idle_process_takes_announced_tokens() {
     assert!(fleet.server.count() > 10);
 }
 
+/// A cache that was never used has not subscribed, so its first request asks the store.
+#[tokio::test(start_paused = true)]
+async fn a_process_that_was_never_used_takes_the_stored_token() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let processes = fleet.processes(2);
+    gets(&processes[0], "t1").await;
+    assert_eq!(cached(&processes), ["t1", "-"]);
+    gets(&processes[1], "t1").await;
+    assert_eq!(fleet.server.count(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn several_caches_of_one_source_take_each_token() {
-    use std::sync::Arc;
-    use tower_oauth2_client_credentials::TokenCache;
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
     fleet.store.set_silent(true);
     let shared = Arc::new(fleet.shared().build().unwrap());
@@ -56,7 +66,7 @@ async fn several_caches_of_one_source_take_each_token() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_process_that_ended_is_not_announced_to() {
+async fn the_end_of_a_process_does_not_affect_the_others() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
     let (one, other) = (fleet.process(), fleet.process());
     all_get(&[one.clone(), other.clone()], "t1").await;
@@ -67,7 +77,7 @@ async fn a_process_that_ended_is_not_announced_to() {
     assert_eq!(fleet.server.count(), 2);
 }
 
-/// By its clock, the second token was issued before the first.
+/// By the clock of `behind`, the second token was issued before the first.
 #[tokio::test(start_paused = true)]
 async fn a_later_token_is_taken_from_a_host_whose_clock_is_behind() {
     let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
@@ -118,6 +128,21 @@ impl TokenSource for Rotating {
         let certificate = self.certificate.load(SeqCst);
         self.client.sharing().with("certificate", certificate.to_string())
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscription_does_not_keep_a_source_alive() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.1));
+    let certificate = Arc::new(AtomicUsize::new(1));
+    let client = Client { server: fleet.server.clone(), process: 1 };
+    let source = Rotating { client, certificate: Arc::clone(&certificate) };
+    let shared = Shared::builder(source, fleet.store.clone()).sealed_with([key(1)]);
+    let process = TokenCache::new(shared.build().unwrap());
+    gets(&process, "t1-of-1").await;
+    assert_eq!(Arc::strong_count(&certificate), 2);
+    drop(process);
+    settle().await;
+    assert_eq!(Arc::strong_count(&certificate), 1);
 }
 
 #[tokio::test(start_paused = true)]

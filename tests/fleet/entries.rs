@@ -79,15 +79,15 @@ async fn a_value_that_is_copied_to_another_entry_is_refused() {
     all_get(&[scoped()], "t1").await;
     let admin = only_id(&fleet);
     let stolen = entry(&fleet.store, admin).await;
-    let (process, waiting) = (fleet.process(), fleet.process());
+    let (process, idle) = (fleet.process(), fleet.process());
     gets(&process, "t2").await;
-    gets(&waiting, "t2").await;
+    gets(&idle, "t2").await;
     let ids = fleet.store.entry_ids();
     let own = ids.into_iter().find(|id| *id != admin).unwrap();
     let newer = StoredEntry::new(stolen.generation + 1_000_000, stolen.value);
     write(&fleet.store, own, newer).await;
-    // It was announced.
-    assert_eq!(cached(&[process, waiting]), ["t2", "t2"]);
+    // The announcement of `newer` was refused too.
+    assert_eq!(cached(&[process, idle]), ["t2", "t2"]);
     all_get(&[fleet.process()], "t3").await;
 }
 

@@ -1,5 +1,10 @@
 //! Failed acquisitions.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
 use tokio::time::Instant;
 use tower_oauth2_client_credentials::{Error, ErrorKind};
 
@@ -125,54 +130,116 @@ async fn the_pauses_of_a_single_process_are_those_of_the_fleet() {
     assert!(asked.len() >= 6);
     for (number, pair) in asked.windows(2).enumerate() {
         let (pause, expected) = (pair[1].at - pair[0].at, secs(0.1 + 2_f64.powi(number as i32)));
-        // Up to a quarter longer, and until the next request.
-        assert!(pause >= expected && pause <= expected.mul_f64(1.25) + secs(0.2), "{pause:?}");
+        // Up to a quarter longer, behind the others, and until the next request.
+        let latest = expected.mul_f64(1.25);
+        let latest = latest + (latest / 4 + secs(0.25)).min(secs(5.0)) + secs(0.2);
+        assert!(pause >= expected && pause <= latest, "{pause:?}");
     }
 }
 
-/// One process has a wrong secret, or no way to the server.
-fn with_a_broken_process(error: fn() -> Error) -> Fleet {
+/// Some processes have a wrong secret, or no way to the server.
+fn with_broken_processes(broken: usize, error: fn() -> Error) -> Fleet {
     Fleet::new(Server::new(move |asked| {
-        let result = if asked.process == 1 { Err(error()) } else { Ok(token(asked.nth, LIFE)) };
+        let is_broken = asked.process <= broken;
+        let result = if is_broken { Err(error()) } else { Ok(token(asked.nth, LIFE)) };
         (secs(0.1), result)
     }))
 }
 
-const LOCAL_FAILURES: [fn() -> Error; 2] = [
+const FAILURES: [fn() -> Error; 4] = [
     || Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None),
     || Error::new(ErrorKind::Transport),
+    server_error,
+    || Error::new(ErrorKind::RateLimited).with_retry_after(Some(secs(3.0))),
 ];
 
 #[tokio::test(start_paused = true)]
-async fn a_broken_process_delays_the_cold_start_of_the_others_by_a_moment() {
-    for error in LOCAL_FAILURES {
-        let fleet = with_a_broken_process(error);
-        let processes = fleet.processes(10);
-        processes[0].get().await.unwrap_err();
-        let failed = traffic(&fleet, &processes, 0.5, LIFE / 2.0).await;
-        assert!(failed <= 20, "{failed}");
-        assert_eq!(fleet.server.count(), 2);
+async fn broken_processes_delay_the_cold_start_of_the_others_by_a_moment() {
+    for error in FAILURES {
+        for (count, broken) in [(3, 1), (10, 1), (10, 3)] {
+            let fleet = with_broken_processes(broken, error);
+            let processes = fleet.processes(count);
+            let (broken, healthy) = processes.split_at(broken);
+            // They ask first.
+            broken[0].get().await.unwrap_err();
+            let start = Instant::now();
+            while cached(healthy).iter().any(|secret| secret == "-") {
+                traffic(&fleet, &processes, 0.5, 0.5).await;
+                assert!(start.elapsed() < secs(40.0), "{count} {:?}", fleet.server.count());
+            }
+        }
     }
 }
 
+/// The broken process has more traffic than the others.
 #[tokio::test(start_paused = true)]
-async fn a_broken_process_does_not_stop_the_refreshes_of_the_others() {
-    for error in LOCAL_FAILURES {
-        for count in [3, 10] {
-            let fleet = with_a_broken_process(error);
-            let processes = fleet.processes(count);
-            processes[1].get().await.unwrap();
-            assert_eq!(traffic(&fleet, &processes, 0.5, 5.0 * LIFE).await, 0);
-            // The broken process asks at most once for each life.
-            assert!((5..=14).contains(&fleet.server.count()), "{}", fleet.server.count());
+async fn a_broken_process_with_much_traffic_delays_a_cold_start_by_seconds() {
+    for error in FAILURES {
+        let fleet = with_broken_processes(1, error);
+        let processes = fleet.processes(3);
+        processes[0].get().await.unwrap_err();
+        let start = Instant::now();
+        while cached(&processes[1..]).iter().any(|secret| secret == "-") {
+            traffic(&fleet, &processes[..1], 0.1, 0.5).await;
+            traffic(&fleet, &processes[1..], 0.5, 0.5).await;
+            assert!(start.elapsed() < secs(40.0), "{}", fleet.server.count());
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outage_of_the_way_to_the_server_costs_one_more_token_request() {
-    let fleet = Fleet::new(Server::new(|_| (secs(0.1), Err(Error::new(ErrorKind::Transport)))));
-    traffic(&fleet, &fleet.processes(50), 1.0, 600.0).await;
+async fn a_broken_process_does_not_stop_the_refreshes_of_the_others() {
+    for error in FAILURES {
+        for count in [3, 10] {
+            let fleet = with_broken_processes(1, error);
+            let processes = fleet.processes(count);
+            processes[1].get().await.unwrap();
+            assert_eq!(traffic(&fleet, &processes, 0.5, 5.0 * LIFE).await, 0);
+            // The broken process asks a few times for each life.
+            assert!((5..=20).contains(&fleet.server.count()), "{}", fleet.server.count());
+        }
+    }
+}
+
+/// It ends after its failure, and is started again each half second, with another id.
+#[tokio::test(start_paused = true)]
+async fn a_broken_process_that_is_started_again_delays_the_others_by_the_cooldown() {
+    let broken_ids = Arc::new(Mutex::new(HashSet::from([1])));
+    let fleet = Fleet::new(Server::new({
+        let broken = Arc::clone(&broken_ids);
+        move |asked| {
+            let result = if broken.lock().unwrap().contains(&asked.process) {
+                Err(Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None))
+            } else {
+                Ok(token(asked.nth, LIFE))
+            };
+            (secs(0.1), result)
+        }
+    }));
+    for number in 1..=4 {
+        broken_ids.lock().unwrap().insert(number);
+        fleet.process().get().await.unwrap_err();
+        pass(0.5).await;
+    }
+    let healthy = fleet.processes(1);
+    let start = Instant::now();
+    while cached(&healthy).iter().any(|secret| secret == "-") {
+        traffic(&fleet, &healthy, 0.5, 0.5).await;
+        assert!(start.elapsed() < secs(12.0));
+    }
+}
+
+/// All processes end after a failure, and are started again.
+#[tokio::test(start_paused = true)]
+async fn processes_that_all_end_after_a_failure_pause_too() {
+    let fleet = Fleet::new(Server::new(|_| {
+        (secs(0.1), Err(Error::new(ErrorKind::OAuth).with_oauth_code("invalid_client", None)))
+    }));
+    for _ in 0..600 {
+        fleet.process().get().await.unwrap_err();
+        pass(0.9).await;
+    }
+    // After 1, 2, 4, … 60 s.
     let count = fleet.server.count();
-    assert!((13..=18).contains(&count), "{count}");
+    assert!((12..=16).contains(&count), "{count}");
 }

@@ -1,15 +1,22 @@
 //! Mistakes that `build` reports.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
+#[cfg(feature = "jwt")]
+use tower_oauth2_client_credentials::jose::{SigningAlgorithm, SigningKey};
 use tower_oauth2_client_credentials::{
-    ClientCredentials, Error, ErrorKind, Token,
+    ClientCredentials, Error, ErrorKind, Token, TokenCache,
     client_auth::Secret,
     dpop::DpopKey,
     endpoint::{ClientCredentialsBuilder, ParameterValue},
     source::AcquireContext,
     store::{MemoryStore, Shared, SharedBuilder},
     testing::AuthorizationServer,
+};
+#[cfg(feature = "hyper-transport")]
+use tower_oauth2_client_credentials::{
+    config::ClientCredentialsConfig,
+    transport::{ChainAndKey, ClientIdentity},
 };
 
 use crate::support::*;
@@ -66,11 +73,25 @@ fn a_client_whose_token_depends_on_a_secret_needs_a_namespace() {
         ),
         (
             client().client_secret_basic("me", Secret::from_fn(|| Ok(String::new()))),
-            "a closure provides the credential",
+            "the closure of client_secret_basic",
+        ),
+        (
+            client().client_secret_post("me", Secret::from_fn(|| Ok(String::new()))),
+            "the closure of client_secret_post",
         ),
         (
             client().client_assertion_fn(None, || async { Ok(String::new()) }),
-            "a closure provides the credential",
+            "the closure of client_assertion_fn",
+        ),
+        (
+            client().client_assertion_file("me", "/run/secrets/a.jwt"),
+            "the file of client_assertion_file",
+        ),
+        (
+            ClientCredentials::builder("https://as.example.com/token")
+                .tls_client_auth("me")
+                .transport(AuthorizationServer::builder().build().service()),
+            "client_identity is not set",
         ),
     ] {
         let client = client.build().unwrap();
@@ -108,7 +129,7 @@ fn sealing_is_a_choice() {
 }
 
 #[test]
-fn bounds_of_zero_are_mistakes() {
+fn settings_out_of_range_are_mistakes() {
     for (built, why) in [
         (shared(client()).store_timeout(Duration::ZERO), "store_timeout: it is zero"),
         (shared(client()).lease(Duration::from_millis(999)), "lease: it is below 1 s"),
@@ -130,16 +151,156 @@ fn debug_shows_no_secret() {
     );
 }
 
+/// The id of the entry of a client.
+async fn entry_of(client: ClientCredentialsBuilder, store: &MemoryStore) -> String {
+    entry_in(None, client, store).await
+}
+
+async fn entry_in(
+    namespace: Option<&str>,
+    client: ClientCredentialsBuilder,
+    store: &MemoryStore,
+) -> String {
+    let mut shared = Shared::builder(client.build().unwrap(), store.clone()).sealed_with([key(1)]);
+    if let Some(namespace) = namespace {
+        shared = shared.namespace(namespace);
+    }
+    store.clear();
+    // A failure is stored too.
+    let _ = TokenCache::new(shared.build().unwrap()).get().await;
+    let [id] = store.entry_ids()[..] else { panic!("one entry") };
+    id.to_string()
+}
+
+/// Anyone who can list the entries could guess a short secret from its hash.
+#[tokio::test(start_paused = true)]
+async fn values_that_may_be_secret_are_not_part_of_the_id() {
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let at = |url: String| {
+        ClientCredentials::builder(url).client_secret_basic("me", "s3cret").transport(idp.service())
+    };
+    let url = idp.token_url();
+    let mut ids = Vec::new();
+    for value in ["hunter2", "hunter3"] {
+        let client = at(url.clone()).parameter("password", value);
+        ids.push(entry_in(Some("billing"), client, &store).await);
+    }
+    assert_eq!(ids[0], ids[1], "parameter");
+    let mut ids = Vec::new();
+    for query in ["", "?api_key=k3y", "?api_key=other"] {
+        ids.push(entry_in(Some("billing"), at(format!("{url}{query}")), &store).await);
+    }
+    assert!(ids.iter().all(|id| *id == ids[0]), "query: {ids:?}");
+    // The namespace stands for them.
+    let client = || at(url.clone()).parameter("password", "hunter2");
+    let [one, other] = [Some("billing"), Some("shipping")];
+    assert_ne!(entry_in(one, client(), &store).await, entry_in(other, client(), &store).await);
+}
+
+/// A key can be replaced while the fleet runs. The keys of one client id are those of one client.
+#[cfg(feature = "jwt")]
+#[tokio::test(start_paused = true)]
+async fn two_keys_of_one_client_share_an_entry_and_two_clients_do_not() {
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let client = |id: &str, (algorithm, pem): (_, &str)| {
+        let key = SigningKey::from_pem(algorithm, pem).unwrap();
+        let builder = ClientCredentials::builder(idp.token_url()).transport(idp.service());
+        builder.private_key_jwt(id, key, "https://as.example.com")
+    };
+    let [one, other] = [
+        (SigningAlgorithm::Es256, include_str!("../credentials/signing_keys/ec256-sec1.pem")),
+        (SigningAlgorithm::Rs256, include_str!("../credentials/signing_keys/rsa2048-pkcs8.pem")),
+    ];
+    let entry = entry_of(client("me", one), &store).await;
+    assert_eq!(entry, entry_of(client("me", other), &store).await);
+    assert_ne!(entry, entry_of(client("you", one), &store).await);
+}
+
+/// Tokens may be bound to the certificate.
+#[cfg(feature = "hyper-transport")]
+#[tokio::test(start_paused = true)]
+async fn two_certificates_of_one_client_have_two_entries() {
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let mut entries = HashSet::new();
+    for _ in 0..2 {
+        let certified = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+        let (chain, key) = (certified.cert.pem(), certified.signing_key.serialize_pem());
+        let identity = ClientIdentity::from_pem(ChainAndKey { chain, key }).unwrap();
+        let client = ClientCredentials::builder(idp.token_url()).transport(idp.service());
+        let client = client.tls_client_auth("me").client_identity(identity);
+        entries.insert(entry_of(client, &store).await);
+    }
+    assert_eq!(entries.len(), 2);
+}
+
 /// Each setting that changes the token changes the entry.
 #[tokio::test(start_paused = true)]
 async fn clients_with_different_tokens_have_different_entries() {
-    let store = MemoryStore::new();
-    let server = Server::healthy(LIFE, 0.1);
-    for (number, name) in ["a", "b", "c"].into_iter().enumerate() {
-        let client = Client { server: server.clone(), process: number };
-        let shared = Shared::builder(client, store.clone()).sealed_with([key(1)]).namespace(name);
-        let cache = tower_oauth2_client_credentials::TokenCache::new(shared.build().unwrap());
-        cache.get().await.unwrap();
-        assert_eq!(store.entry_ids().len(), number + 1);
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let at = |url: &str| {
+        ClientCredentials::builder(url).client_secret_basic("me", "s3cret").transport(idp.service())
+    };
+    let url = idp.token_url();
+    let client = || at(&url);
+    let clients = [
+        client(),
+        at(&format!("{url}/other")),
+        client().client_secret_basic("you", "s3cret"),
+        client().client_secret_post("me", "s3cret"),
+        client().scope("a"),
+        client().scope("b"),
+        client().audience("x"),
+        client().resource("https://api.example.com"),
+        client().resource("https://api.example.com").resource("https://other.example.com"),
+        client().parameter("requested_token_type", "urn:ietf:params:oauth:token-type:jwt"),
+        client().parameter("requested_token_type", "urn:ietf:params:oauth:token-type:saml2"),
+    ];
+    let mut ids = HashSet::new();
+    for (number, client) in clients.into_iter().enumerate() {
+        assert!(ids.insert(entry_of(client, &store).await), "client {number}");
     }
+    for namespace in ["a", "b"] {
+        let id = entry_in(Some(namespace), client(), &store).await;
+        assert!(ids.insert(id), "namespace {namespace}");
+    }
+}
+
+/// The name of the entry has the certificate's thumbprint, which is not known when the processes start.
+#[cfg(feature = "hyper-transport")]
+#[tokio::test(start_paused = true)]
+async fn processes_share_a_token_although_their_certificate_is_created_later() {
+    let (idp, store) = (AuthorizationServer::builder().build(), MemoryStore::new());
+    let file = |name| std::env::temp_dir().join(format!("toacc-{}-{name}", std::process::id()));
+    let (chain, private_key) = (file("fleet.crt"), file("fleet.key"));
+    let process = || {
+        let config = ClientCredentialsConfig::from_vars(
+            "IDP_",
+            [
+                ("IDP_TOKEN_URL", "https://idp.test/token"),
+                ("IDP_CLIENT_ID", "me"),
+                ("IDP_AUTH_METHOD", "tls_client_auth"),
+                ("IDP_CLIENT_CERTIFICATE_FILE", chain.to_str().unwrap()),
+                ("IDP_CLIENT_KEY_FILE", private_key.to_str().unwrap()),
+            ],
+        );
+        let client = config.source_builder().unwrap().transport(idp.service());
+        let shared = Shared::builder(client.build().unwrap(), store.clone()).sealed_with([key(1)]);
+        TokenCache::new(shared.build().unwrap())
+    };
+    let (one, other) = (process(), process());
+    for process in [&one, &other] {
+        assert_eq!(process.get().await.unwrap_err().kind(), ErrorKind::Credentials);
+        process.end_cooldown();
+    }
+    // Without a certificate it is not known which entry to ask for.
+    assert_eq!((store.operations(), idp.token_requests()), (0, 0));
+    let certified = rcgen::generate_simple_self_signed(["me".to_owned()]).unwrap();
+    std::fs::write(&chain, certified.cert.pem()).unwrap();
+    std::fs::write(&private_key, certified.signing_key.serialize_pem()).unwrap();
+    let tokens = [one.get().await, other.get().await];
+    for path in [chain, private_key] {
+        std::fs::remove_file(path).unwrap();
+    }
+    let [one, other] = tokens.map(|token| token.unwrap().secret().to_owned());
+    assert_eq!((one, idp.token_requests()), (other, 1));
 }

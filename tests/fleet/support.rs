@@ -154,10 +154,8 @@ pub(crate) struct Wall {
 
 impl Wall {
     pub(crate) fn new() -> Self {
-        Self {
-            start: Instant::now(),
-            wall: SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_521_600),
-        }
+        // As the clock of `MemoryStore`.
+        Self { start: Instant::now(), wall: SystemTime::now() }
     }
 
     pub(crate) fn clock(self, ahead: f64) -> impl Fn() -> SystemTime + Send + Sync + 'static {

@@ -8,8 +8,7 @@ use tower_oauth2_client_credentials::{
     event::AcquisitionReason,
     source::AcquireContext,
     store::{
-        Announcements, EntryId, Lease, LeaseOwner, MemoryStore, Shared, Store, StoreError,
-        StoredEntry,
+        Announcer, EntryId, Lease, LeaseOwner, MemoryStore, Shared, Store, StoreError, StoredEntry,
     },
 };
 
@@ -54,7 +53,7 @@ async fn without_a_cache_an_announcement_is_logged_with_the_name_of_the_source()
 }
 
 /// A store whose announcements are interrupted by the test.
-struct Interrupted(MemoryStore, Arc<Mutex<Vec<Announcements>>>);
+pub(crate) struct Interrupted(pub(crate) MemoryStore, pub(crate) Arc<Mutex<Vec<Announcer>>>);
 
 impl Store for Interrupted {
     async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {
@@ -92,7 +91,7 @@ impl Store for Interrupted {
         self.0.write(id, entry, keep).await
     }
 
-    fn subscribe(&self, announcements: Announcements) {
+    fn subscribe(&self, announcements: Announcer) {
         self.1.lock().unwrap().push(announcements.clone());
         self.0.subscribe(announcements);
     }

@@ -15,6 +15,8 @@ mod series;
 #[cfg(feature = "store")]
 mod sharing;
 mod spans;
+#[cfg(feature = "store")]
+mod tenants;
 
 use std::time::Duration;
 

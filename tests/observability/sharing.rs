@@ -63,14 +63,14 @@ impl Process {
     }
 }
 
-fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
+pub(crate) fn recorder() -> (PrometheusRecorder, PrometheusHandle) {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     (recorder, handle)
 }
 
 /// The sum of the time series of a metric of a client whose labels contain all of these.
-fn sum(scrape: &PrometheusHandle, metric: &str, labels: &[&str]) -> f64 {
+pub(crate) fn sum(scrape: &PrometheusHandle, metric: &str, labels: &[&str]) -> f64 {
     let text = scrape.render();
     let lines = text.lines().filter(|line| line.starts_with(&format!("oauth_client_{metric}{{")));
     let matching = lines.filter(|line| labels.iter().all(|label| line.contains(label)));
@@ -125,13 +125,13 @@ async fn a_store_that_fails_and_comes_back_is_visible() {
         ];
         sum(&scrape, "store_operations_total", &labels)
     };
-    assert_eq!(operations("failure", "read"), 3.0);
+    assert_eq!((operations("failure", "lease"), operations("failure", "read")), (3.0, 3.0));
     store.set_fault(MemoryFault::Hanging);
     process.tokens.clear();
     process.tokens.get().await.unwrap();
-    assert_eq!(operations("timeout", "read"), 1.0);
+    assert_eq!(operations("timeout", "lease"), 1.0);
     let durations = "store_operation_duration_seconds_sum";
-    assert_eq!(sum(&scrape, durations, &["client=\"one\"", "operation=\"read\""]), 0.25);
+    assert_eq!(sum(&scrape, durations, &["client=\"one\"", "operation=\"lease\""]), 0.25);
 
     store.set_fault(MemoryFault::None);
     process.seen();
@@ -142,7 +142,8 @@ async fn a_store_that_fails_and_comes_back_is_visible() {
     let text = log.take();
     assert!(text.contains("INFO") && text.contains("tokens are shared again"), "{text}");
     assert_eq!(without(), 0.0);
-    for operation in ["read", "lease", "write", "release"] {
+    settle().await;
+    for operation in ["lease", "write", "release"] {
         assert_eq!(operations("success", operation), 1.0, "{operation}");
     }
 
@@ -335,4 +336,45 @@ async fn a_token_from_the_future_is_one_warning() {
     let text = log.take();
     assert_eq!(text.matches("synchronize the hosts' clocks").count(), 1, "{text}");
     assert!(text.contains("client=\"on-time\""), "{text}");
+}
+
+/// `oauth_client_last_failure_permanent` is about the last acquisition, whether its token is cached or
+/// not. An alert would last until the next one.
+#[tokio::test(start_paused = true)]
+async fn an_acquisition_whose_token_is_not_cached_ends_the_alert_about_credentials() {
+    let (recorder, scrape) = recorder();
+    let _metrics = ::metrics::set_default_local_recorder(&recorder);
+    let (idp, store) = (server(), MemoryStore::new());
+    let process = Process::new(shared(&idp, &store, 1), "alert");
+    let is_permanent = || sum(&scrape, "last_failure_permanent", &[]);
+    let refused = MockResponse::OAuthError { status: 401, code: "invalid_client" };
+
+    idp.always(refused.clone());
+    process.tokens.get().await.unwrap_err();
+    assert_eq!(is_permanent(), 1.0);
+    idp.always(MockResponse::Issue.after(2 * S));
+    assert!(process.tokens.end_cooldown());
+    let getting = tokio::spawn(process.tokens.get());
+    tokio::time::sleep(S).await;
+    getting.abort();
+    process.tokens.clear();
+    tokio::time::sleep(2 * S).await;
+    assert!(process.names().contains(&"discarded"));
+    assert_eq!(is_permanent(), 0.0);
+
+    process.tokens.get().await.unwrap();
+    idp.always(refused);
+    while is_permanent() == 0.0 {
+        tokio::time::sleep(10 * S).await;
+        process.tokens.current();
+        settle().await;
+    }
+    store.set_fault(MemoryFault::Down);
+    process.names();
+    while !process.names().contains(&"kept") {
+        tokio::time::sleep(10 * S).await;
+        process.tokens.current();
+        settle().await;
+    }
+    assert_eq!(is_permanent(), 0.0);
 }

@@ -4,15 +4,16 @@
 //! A separate binary, because the first thread that reaches a callsite decides for the whole
 //! process whether it is enabled.
 
+#[path = "../support/encodings.rs"]
+#[allow(dead_code)] // Each test uses a part of it.
+mod encodings;
 #[path = "../support/log.rs"]
 #[allow(dead_code)] // Each test uses a part of it.
 mod log;
 
-use base64::{
-    Engine as _,
-    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
-};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
+use encodings::{SHARED, encodings, form};
 use http::Response;
 use http_body_util::Full;
 use log::Log;
@@ -30,43 +31,6 @@ const ID: &str = "svc";
 const SECRET: &str = "Zq7+wV/x Kj&9<Lp\"4m'Rt\\2=Hd~8";
 /// The same for places that allow no such characters.
 const PLAIN: &str = "zq7wvxkj9lp4mrt2hd8";
-
-fn form(text: &str, space: &str, upper: bool) -> String {
-    text.bytes()
-        .map(|byte| match byte {
-            b' ' => space.to_owned(),
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-            _ if upper => format!("%{byte:02X}"),
-            _ => format!("%{byte:02x}"),
-        })
-        .collect()
-}
-
-fn html(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
-    text.replace('\'', "&#39;")
-}
-
-fn json_escaped(text: &str) -> String {
-    let quoted = json!(text).to_string();
-    quoted[1..quoted.len() - 1].to_owned()
-}
-
-/// A secret in every encoding, whole and as a prefix of 16 characters.
-fn encodings(secret: &str) -> Vec<String> {
-    let escaped = form(secret, "%20", true);
-    let pair = format!("{ID}:{secret}");
-    let mut all = vec![secret.to_owned(), escaped.clone(), html(secret), json_escaped(secret)];
-    for (space, upper) in [("+", true), ("+", false), ("%20", false)] {
-        all.push(form(secret, space, upper));
-    }
-    for text in [secret, &escaped, &pair, &format!("{ID}:{escaped}")] {
-        all.extend([STANDARD.encode(text), URL_SAFE_NO_PAD.encode(text)]);
-    }
-    let prefixes: Vec<_> = all.iter().map(|text| text[..16].to_owned()).collect();
-    all.extend(prefixes);
-    all
-}
 
 type Answer = Response<Full<Bytes>>;
 
@@ -141,11 +105,11 @@ fn shown(builder: ClientCredentialsBuilder) -> String {
     log.read()
 }
 
-/// Fails if the text contains any 8 consecutive characters of these secrets.
+/// Fails if the text contains any `SHARED` consecutive characters of these secrets.
 fn assert_absent(shown: &str, texts: &[&str]) {
     for text in texts {
         let chars: Vec<_> = text.chars().collect();
-        for piece in chars.windows(8) {
+        for piece in chars.windows(SHARED) {
             let piece: String = piece.iter().collect();
             assert!(!shown.contains(&piece), "{piece} of {text} is in: {shown}");
         }
@@ -154,7 +118,7 @@ fn assert_absent(shown: &str, texts: &[&str]) {
 
 #[test]
 fn p8_no_encoding_of_a_sent_secret_is_shown_wherever_a_server_repeats_it() {
-    for encoded in encodings(SECRET) {
+    for encoded in encodings(ID, SECRET) {
         for place in places(&encoded) {
             for builder in [
                 source(place.clone()).client_secret_post(ID, SECRET),
@@ -200,7 +164,7 @@ fn p8_a_secret_claim_of_a_signed_jwt_is_not_shown() {
         jwt.clone().claim("password", SECRET),
         jwt.clone().claims(json!({"account": {"keys": [1, SECRET]}}).to_string()),
     ] {
-        for encoded in encodings(SECRET) {
+        for encoded in encodings(ID, SECRET) {
             for place in places(&encoded) {
                 let builder = source(place).public_client(ID).parameter("assertion", jwt.clone());
                 assert_absent(&shown(builder), &[SECRET, &encoded]);

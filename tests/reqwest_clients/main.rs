@@ -9,6 +9,8 @@ mod middleware_dpop;
 mod middleware_keyed;
 #[path = "../support/one_request.rs"]
 mod one_request;
+#[path = "../support/proofs.rs"]
+mod proofs;
 mod proxies;
 mod redirects;
 mod service;

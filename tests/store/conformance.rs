@@ -60,7 +60,7 @@ async fn a_lease_excludes_others_until_it_is_released<S: Store + Clone>(a: &S, b
     // The entry comes with both answers.
     let (_, found) = held(b.lease(id, owner(2), MINUTE).await.unwrap(), owner(1));
     assert_eq!(found, Some(entry(generation, "new")));
-    // Of another owner: it has no effect.
+    // A release by another owner has no effect.
     b.release(id, owner(2)).await.unwrap();
     held(b.lease(id, owner(2), MINUTE).await.unwrap(), owner(1));
     // Another entry has another lease.
@@ -68,7 +68,7 @@ async fn a_lease_excludes_others_until_it_is_released<S: Store + Clone>(a: &S, b
     a.release(id, owner(1)).await.unwrap();
     let (_, found) = granted(b.lease(id, owner(2), MINUTE).await.unwrap());
     assert_eq!(found, Some(entry(generation, "new")));
-    // Late, of an owner that has lost the lease.
+    // A late release by the previous owner has none either.
     a.release(id, owner(1)).await.unwrap();
     held(a.lease(id, owner(1), MINUTE).await.unwrap(), owner(2));
     // The command is repeated if its answer was lost.

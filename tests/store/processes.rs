@@ -31,8 +31,11 @@ fn main() {
         Ok("hold") => runtime.block_on(hold()),
         Ok(other) => panic!("{other}"),
         Err(_) => {
+            println!("leases_exclude_processes");
             runtime.block_on(leases_exclude_processes());
+            println!("a_killed_holder_costs_one_lease");
             runtime.block_on(a_killed_holder_costs_one_lease());
+            println!("processes_that_are_killed_leave_no_damage");
             runtime.block_on(processes_that_are_killed_leave_no_damage());
         }
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use tower_oauth2_client_credentials::store::{Announcements, Lease, RedisStore, Store as _};
+use tower_oauth2_client_credentials::store::{Announcer, Lease, RedisStore, Store as _};
 
 use crate::{
     redis_access::received_eventually,
@@ -18,7 +18,7 @@ const BOUND: Duration = Duration::from_millis(250);
 async fn after_a_restart_commands_and_announcements_resume() {
     let mut server = RedisServer::start([]);
     let (store, id) = (server.store(), id());
-    let (announcements, mut received) = Announcements::channel(id);
+    let (announcements, mut received) = Announcer::channel(id);
     store.subscribe(announcements);
     received_eventually(&store, id, &mut received).await;
 
@@ -46,11 +46,11 @@ async fn a_connection_that_redis_closed_is_replaced_without_an_error() {
     let (store, id) = (server.store(), id());
     store.write(id, entry(1, "x"), MINUTE).await.unwrap();
     for _ in 0..5 {
-        server.set("CLIENT KILL TYPE normal SKIPME yes");
+        server.command("CLIENT KILL TYPE normal SKIPME yes");
         assert_eq!(store.read(id).await.unwrap(), Some(entry(1, "x")));
     }
     // A restart forgets the scripts too.
-    server.set("SCRIPT FLUSH");
+    server.command("SCRIPT FLUSH");
     granted(store.lease(id, owner(1), MINUTE).await.unwrap());
 }
 
@@ -68,7 +68,7 @@ async fn a_stopped_redis_costs_each_operation_its_bound() {
     assert!(start.elapsed() < Duration::from_secs(2), "{:?}", start.elapsed());
     for _ in 0..5 {
         let start = Instant::now();
-        // The caller's bound ends it, or the memory of the last failure.
+        // Either the caller times out, or the remembered failure is returned.
         let read = tokio::time::timeout(BOUND, store.read(id)).await;
         assert!(!matches!(read, Ok(Ok(_))), "{read:?}");
         assert!(start.elapsed() < BOUND + Duration::from_secs(1), "{:?}", start.elapsed());
@@ -87,7 +87,7 @@ async fn a_full_redis_refuses_writes_and_answers_reads() {
     let (store, id) = (server.store(), id());
     store.write(id, entry(1, "x"), MINUTE).await.unwrap();
     granted(store.lease(id, owner(1), MINUTE).await.unwrap());
-    server.set("CONFIG SET maxmemory 1");
+    server.command("CONFIG SET maxmemory 1");
     assert_eq!(store.read(id).await.unwrap(), Some(entry(1, "x")));
     for error in [
         store.write(id, entry(2, "y"), MINUTE).await.unwrap_err(),
@@ -100,7 +100,7 @@ async fn a_full_redis_refuses_writes_and_answers_reads() {
     assert!(store.renew(id, owner(1), MINUTE).await.unwrap());
     store.release(id, owner(1)).await.unwrap();
     assert_eq!(store.read(id).await.unwrap(), Some(entry(1, "x")));
-    server.set("CONFIG SET maxmemory 0");
+    server.command("CONFIG SET maxmemory 0");
     assert!(store.write(id, entry(2, "y"), MINUTE).await.unwrap());
 }
 
@@ -112,10 +112,10 @@ async fn an_evicted_entry_is_missing() {
     store.write(id, entry(1, "x"), MINUTE).await.unwrap();
     granted(store.lease(id, owner(1), MINUTE).await.unwrap());
     // Less than the server needs for itself, so all keys go with the next write.
-    server.set("CONFIG SET maxmemory 1");
+    server.command("CONFIG SET maxmemory 1");
     let _ = store.write(crate::support::id(), entry(1, "other"), MINUTE).await;
     assert_eq!(store.read(id).await.unwrap(), None);
-    server.set("CONFIG SET maxmemory 0");
+    server.command("CONFIG SET maxmemory 0");
     // Two leaders are possible then. The generations of their entries decide.
     let (generation, found) = granted(store.lease(id, owner(2), MINUTE).await.unwrap());
     assert_eq!(found, None);
@@ -130,7 +130,7 @@ async fn a_replica_answers_reads_and_refuses_writes_until_it_is_the_primary() {
     let replica = RedisServer::start([]);
     let (at_primary, at_replica, id) = (primary.store(), replica.store(), id());
     assert!(at_replica.write(id, entry(1, "old"), MINUTE).await.unwrap());
-    replica.set(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
+    replica.command(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
     at_primary.write(id, entry(2, "new"), MINUTE).await.unwrap();
     eventually("replication", || async {
         let read = at_replica.read(id).await.ok().flatten();
@@ -144,7 +144,7 @@ async fn a_replica_answers_reads_and_refuses_writes_until_it_is_the_primary() {
         let text = cause(&error);
         assert!(text.contains("read-only replica; use the address of the primary"), "{text}");
     }
-    replica.set("REPLICAOF NO ONE");
+    replica.command("REPLICAOF NO ONE");
     assert!(at_replica.write(id, entry(3, "newer"), MINUTE).await.unwrap());
 }
 
@@ -157,7 +157,7 @@ async fn a_hundred_cold_operations_share_one_connection() {
         let line = info.lines().find_map(|line| line.strip_prefix("total_connections_received:"));
         line.unwrap().parse::<u32>().unwrap()
     };
-    let (store, id, before) = (server.store(), id(), connections());
+    let (before, store, id) = (connections(), server.store(), id());
     let mut tasks = tokio::task::JoinSet::new();
     for number in 0..100 {
         let store = store.clone();
@@ -165,7 +165,7 @@ async fn a_hundred_cold_operations_share_one_connection() {
     }
     let leases = tasks.join_all().await;
     let granted = leases.iter().filter(|lease| matches!(lease, Lease::Granted { .. })).count();
-    // One of the two is of the question.
+    // `connections` itself opens one of the two.
     assert_eq!((granted, connections() - before), (1, 2));
 }
 

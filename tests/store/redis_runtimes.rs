@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio::runtime::Runtime;
-use tower_oauth2_client_credentials::store::{Announcements, Store as _};
+use tower_oauth2_client_credentials::store::{Announcer, Store as _};
 
 use crate::{
     redis_access::received_eventually,
@@ -20,8 +20,8 @@ fn runtime() -> Runtime {
 fn the_end_of_a_runtime_is_not_noticed_on_the_next_one() {
     let server = RedisServer::start([]);
     let (store, id) = (server.store(), id());
-    // Without a runtime. It starts with the first operation.
-    let (announcements, mut received) = Announcements::channel(id);
+    // There is no runtime yet, so the subscription starts with the first operation.
+    let (announcements, mut received) = Announcer::channel(id);
     store.subscribe(announcements);
     for _ in 1..5 {
         let runtime = runtime();
@@ -103,8 +103,8 @@ async fn the_subscription_ends_with_its_receivers_and_its_store() {
         answer.1
     };
     let (store, id) = (server.store(), id());
-    let (first, mut receiver) = Announcements::channel(id);
-    let (second, mut other) = Announcements::channel(id);
+    let (first, mut receiver) = Announcer::channel(id);
+    let (second, mut other) = Announcer::channel(id);
     store.subscribe(first);
     store.subscribe(second);
     received_eventually(&store, id, &mut receiver).await;

@@ -34,7 +34,7 @@ pub(crate) fn entry(generation: u64, value: &'static str) -> StoredEntry {
     StoredEntry::new(generation, Bytes::from_static(value.as_bytes()))
 }
 
-/// The generation of a lease that was granted.
+/// The generation and the entry of a lease that was granted.
 pub(crate) fn granted(lease: Lease) -> (u64, Option<StoredEntry>) {
     match lease {
         Lease::Granted { generation, entry } => (generation, entry),
@@ -42,7 +42,7 @@ pub(crate) fn granted(lease: Lease) -> (u64, Option<StoredEntry>) {
     }
 }
 
-/// The remaining time of a lease that `of` has.
+/// The remaining time and the entry of a lease that `of` has.
 pub(crate) fn held(lease: Lease, of: LeaseOwner) -> (Duration, Option<StoredEntry>) {
     match lease {
         Lease::Held { owner, remaining, entry } => {

@@ -70,20 +70,24 @@ impl State {
         let left = self.leave_cooldown(now);
         self.rejection_pending = false;
         let plan = &acquisition.plan;
-        if plan.is_budgeted
-            && from == ResultOrigin::Store
-            && plan.rejected.as_ref().is_none_or(|rejected| !rejected.same_secret(&token))
-        {
-            // No token request was sent.
-            self.backoff.budget.refund();
-        }
         let kept = is_kept(&token);
+        if plan.is_budgeted && kept {
+            self.backoff.budget.refund_unchanged(now);
+        } else if plan.is_budgeted {
+            self.too_soon_reported = false;
+            if from == ResultOrigin::Store
+                && plan.rejected.as_ref().is_none_or(|rejected| !rejected.same_secret(&token))
+            {
+                // No token request was sent.
+                self.backoff.budget.refund();
+            }
+        }
         let unused = unused(acquisition, &token, now);
         let started = acquisition.plan.starts_at;
         let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
             self.new_snapshot(token, started, now, draw, settings);
         self.has_had_token = true;
-        let took = now.saturating_duration_since(started);
+        let took = duration(&snapshot.token, started, now);
         let is_expired = snapshot.expired_on_arrival;
         self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
         let keeps_offered = acquisition.overtaken && self.keeps_offered(&snapshot, now);
@@ -147,7 +151,7 @@ impl State {
 /// The event of a token that arrived and is not cached.
 fn unused(acquisition: &Acquisition, token: &Token, now: Instant) -> EventKind {
     let Plan { reason, starts_at, .. } = acquisition.plan;
-    let took = now.saturating_duration_since(starts_at);
+    let took = duration(token, starts_at, now);
     if is_kept(token) {
         EventKind::Kept { reason, took }
     } else {
@@ -155,6 +159,12 @@ fn unused(acquisition: &Acquisition, token: &Token, now: Instant) -> EventKind {
     }
 }
 
+/// How long an acquisition took. If the process waited for another one before, that is not counted.
+fn duration(token: &Token, started: Instant, now: Instant) -> Duration {
+    let took = token.sharing_info().filter(|info| !info.is_kept).and_then(|info| info.took);
+    took.unwrap_or_else(|| now.saturating_duration_since(started))
+}
+
 fn is_kept(token: &Token) -> bool {
-    token.store_deadlines().is_some_and(|terms| terms.is_kept)
+    token.sharing_info().is_some_and(|info| info.is_kept)
 }

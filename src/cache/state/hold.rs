@@ -30,8 +30,8 @@ pub(super) struct NewSnapshot {
 
 /// Where a token comes from.
 pub(super) fn origin(token: &Token) -> ResultOrigin {
-    match token.store_deadlines() {
-        Some(terms) if terms.from_store => ResultOrigin::Store,
+    match token.sharing_info() {
+        Some(info) if info.from_store => ResultOrigin::Store,
         _ => ResultOrigin::Source,
     }
 }
@@ -50,7 +50,7 @@ impl State {
         let is_same = self.holds(&token);
         let issued_at = token.issued_at().unwrap_or(started).min(now);
         let stated = token.lifetime();
-        let terms = token.store_deadlines().copied().unwrap_or_default();
+        let info = token.sharing_info().copied().unwrap_or_default();
         let Deadlines { refresh_at, expires_at, lifetime } = schedule.deadlines(&Arrival {
             issued_at,
             arrived_at: now,
@@ -59,12 +59,12 @@ impl State {
             refresh_in: token.refresh_in(),
             // Includes the wait for a permit in a keyed cache. The next acquisition may wait as long,
             // and the lead must cover it.
-            took: terms.took.unwrap_or_else(|| now.saturating_duration_since(started)),
-            first: !self.has_had_token || terms.spread,
+            took: info.took.unwrap_or_else(|| now.saturating_duration_since(started)),
+            first: !self.has_had_token || info.spread,
             same_token: is_same,
             draw,
-            refresh_at: terms.refresh_at,
-            expires_by: terms.expires_by,
+            refresh_at: info.refresh_at,
+            expires_by: info.expires_by,
         });
         // So that a token of a source without a clock has an expiry too.
         let token =
@@ -102,6 +102,7 @@ impl State {
         if !is_same {
             self.held_rejected = false;
             self.refills_budget = true;
+            self.backoff.budget.unchanged = None;
         }
         self.held = Some(snapshot);
         self.has_had_token = true;

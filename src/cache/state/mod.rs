@@ -168,6 +168,7 @@ impl State {
             rejected: held.map(|held| held.token().clone()),
             current: current.map(|held| held.token().clone()),
             discarded: discarded.map(|held| held.token().clone()),
+            recently_rejected: self.recently_rejected.clone(),
             issued_after: self.cleared_at,
             ends_cooldown: std::mem::take(&mut self.cooldown_ended),
             starts_at,

@@ -131,7 +131,7 @@ impl State {
             return (Rejection::NotReplaced, RejectionAction::NoRuntime);
         }
         if !self.rejection_pending {
-            self.take_from_budget(now);
+            self.backoff.budget.take(now);
         }
         let acquisition = self.start(reason, now, settings);
         effects.start = Some(Arc::clone(&acquisition));
@@ -141,13 +141,8 @@ impl State {
     /// Takes one acquisition from the rejection budget, to be started as soon as possible.
     fn postpone(&mut self, now: Instant) {
         if !std::mem::replace(&mut self.rejection_pending, true) {
-            self.take_from_budget(now);
+            self.backoff.budget.take(now);
         }
-    }
-
-    fn take_from_budget(&mut self, now: Instant) {
-        self.backoff.budget.take(now);
-        self.too_soon_reported = false;
     }
 }
 

@@ -4,6 +4,7 @@
 //! * [`hyper`]: this crate's client, hyper-util's, and custom connections
 //! * [`reqwest`]: in a tower stack, under reqwest-middleware, and for token requests
 //! * [`tonic`]: gRPC, unary and streaming
+//! * [`openapi`]: clients that are generated from an OpenAPI document
 //!
 //! # Extra lines of code per stack
 //!
@@ -47,5 +48,6 @@
 
 pub mod axum;
 pub mod hyper;
+pub mod openapi;
 pub mod reqwest;
 pub mod tonic;

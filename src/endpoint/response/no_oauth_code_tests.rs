@@ -162,3 +162,38 @@ fn a_scope_that_is_too_long_or_repeats_a_secret_is_not_kept() {
         Some("hunter2hunter2")
     );
 }
+
+/// Some servers put a text of the response into the wrong member.
+#[test]
+fn a_scope_that_repeats_a_token_of_the_response_is_not_kept() {
+    let scope = |body: &str, content_type: &'static str| {
+        let mut headers = HeaderMap::new();
+        headers.insert("content-type", http::HeaderValue::from_static(content_type));
+        let token = read(RawResponse {
+            status: StatusCode::OK,
+            headers: &headers,
+            body: Ok(body.as_bytes()),
+            now: SystemTime::UNIX_EPOCH,
+            secrets: &SentSecrets::default(),
+            requested_scope: Some("read write"),
+            policy: &ReadPolicy::default(),
+        });
+        token.unwrap().scope().map(str::to_owned)
+    };
+    const JSON: &str = "application/json";
+    let with = |scope: &str| {
+        format!(
+            r#"{{"access_token":"2YotnFZFEjr1zCsicMWpAA","id_token":"tGzv3JOkF0XG5Qx2TlKWIA",
+                "scope":"{scope}"}}"#
+        )
+    };
+    for token in ["2YotnFZFEjr1zCsicMWpAA", "tGzv3JOkF0XG5Qx2TlKWIA", "FZFEjr1zCsicMWpAA"] {
+        assert_eq!(scope(&with(token), JSON), None, "{token}");
+        assert_eq!(scope(&with(&format!("read {token}")), JSON).as_deref(), Some("read"));
+    }
+    let form = "access_token=2YotnFZFEjr1zCsicMWpAA&scope=2YotnFZFEjr1zCsicMWpAA";
+    assert_eq!(scope(form, "application/x-www-form-urlencoded"), None);
+    let api = "api://6f1b2c3d-0000-4000-8000-aabbccddeeff/.default";
+    assert_eq!(scope(&with(api), JSON).as_deref(), Some(api));
+    assert_eq!(scope(&with("read admin"), JSON).as_deref(), Some("read admin"));
+}

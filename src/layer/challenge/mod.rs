@@ -4,6 +4,8 @@
 mod parse;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_collected;
 
 use std::{fmt, sync::Arc};
 

@@ -34,6 +34,17 @@ impl StoredBudget {
         }
     }
 
+    /// Replaces times in this process's future by the generation of the entry, which is the time on the
+    /// store's clock: the host that wrote them has a wrong clock, and would delay the next acquisition of
+    /// the fleet. `skew`: by how much clocks of hosts may differ.
+    pub(crate) fn correct(&mut self, generation: u64, skew: Duration, now: BothClocks) {
+        for at in [&mut self.last_at, &mut self.last_rejection_at].into_iter().flatten() {
+            if now.until(*at) > skew {
+                *at = (*at).min(generation);
+            }
+        }
+    }
+
     /// The budget on this process's clock. Times in its future count as now, so that a wrong clock
     /// does not use it up.
     pub(crate) fn budget(&self, now: BothClocks) -> RejectionBudget {

@@ -21,29 +21,31 @@ const FAILURES: u8 = 24;
 const FAILED_AT: u8 = 25;
 const UNTIL: u8 = 26;
 const UNTIL_WITH_TOKEN: u8 = 27;
-const AUTHOR: u8 = 28;
+const AUTHORS: u8 = 28;
 
 /// The number of fields.
 pub(super) const FIELDS: usize = 9;
-/// Bytes of all values: names, and seven numbers.
-pub(super) const BYTES: usize = 2 * MAX_NAME_BYTES + 7 * 8;
+/// Bytes of all values: names, six numbers, and the processes that failed.
+pub(super) const BYTES: usize = 2 * MAX_NAME_BYTES + 6 * 8 + MAX_AUTHORS * 8;
 const MAX_NAME_BYTES: usize = 64;
 
 /// The end of a cooldown is spread over a quarter of it, and over at least and at most these, so that
 /// processes do not ask all at once.
 const SPREAD: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
 
-/// How long the fleet pauses after a failure that may concern one process only.
-const UNCONFIRMED_PAUSE: Duration = Duration::from_millis(250);
+/// How many of the processes that failed are remembered.
+const MAX_AUTHORS: usize = 8;
 
 const RETRYABLE: u64 = 1;
 const PERMANENT: u64 = 2;
-/// The failure may concern one process only.
-const MAY_BE_LOCAL: u64 = 4;
-/// Two processes failed one after the other.
-const CONFIRMED: u64 = 8;
+/// A failed acquisition was taken from the budget of rejections, and is repeated without it.
+const BUDGETED: u64 = 4;
 
 /// A failure, without any text: only names, numbers and times cross processes.
+///
+/// The cooldown is that of a transient failure, also after a permanent one such as `invalid_client`: one
+/// process may have a wrong secret, and the others not. A process that failed tries again after the
+/// others, so that one without a fault gets its turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredFailure {
     problem: Problem,
@@ -56,8 +58,8 @@ pub(crate) struct StoredFailure {
     /// The end of the cooldown if no valid token is cached, and if one is.
     until: u64,
     until_with_token: u64,
-    /// The process that failed.
-    author: u64,
+    /// The processes that failed since the last success, by their random numbers. The latest is last.
+    authors: Vec<u64>,
 }
 
 impl StoredFailure {
@@ -77,37 +79,24 @@ impl StoredFailure {
         )
     }
 
-    /// Whether another process may succeed, although the failure looks like one of the server: a
-    /// process may have a wrong secret, or no way to the server.
-    fn may_be_local(error: &Error) -> bool {
-        use Problem as K;
-        error.retry_after().is_none()
-            && match error.problem() {
-                K::InvalidClient
-                | K::UnauthorizedClient
-                | K::CredentialsRefused
-                | K::Transport
-                | K::Discovery
-                | K::AcquisitionTimeout
-                | K::Source => true,
-                K::HttpStatus => {
-                    matches!(error.status(), Some(StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN))
-                }
-                _ => false,
-            }
-    }
-
-    /// A failure of the process `author`, after the failure `before`.
+    /// A failure of the process `author`, after the failure `before`. `draw` is uniform in `[0, 1)`.
     pub(crate) fn new(
-        failure: &FailureBackoff,
+        error: &Error,
         before: Option<&Self>,
         author: u64,
+        is_budgeted: bool,
+        draw: f64,
+        settings: &BackoffSettings,
         now: BothClocks,
     ) -> Self {
-        let error = &failure.error;
-        let is_confirmed = before.is_some_and(|before| {
-            before.has(MAY_BE_LOCAL) && (before.has(CONFIRMED) || before.author != author)
-        });
+        let failures = before.map_or(0, |before| before.failures);
+        let as_transient = error.clone().with_permanent(false);
+        let backoff = FailureBackoff::after(failures, as_transient, now.instant, draw, settings);
+        let is_budgeted = is_budgeted || before.is_some_and(Self::is_budgeted);
+        let mut authors = before.map_or_else(Vec::new, |before| before.authors.clone());
+        authors.retain(|known| *known != author);
+        authors.push(author);
+        authors.drain(..authors.len().saturating_sub(MAX_AUTHORS));
         let is_name = |code: &&str| {
             code.len() <= MAX_NAME_BYTES
                 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -119,14 +108,18 @@ impl StoredFailure {
             status: error.status().map(|status| status.as_u16()),
             flags: flag(error.is_retryable(), RETRYABLE)
                 | flag(error.is_permanent(), PERMANENT)
-                | flag(Self::may_be_local(error), MAY_BE_LOCAL)
-                | flag(is_confirmed, CONFIRMED),
-            failures: failure.failures,
+                | flag(is_budgeted, BUDGETED),
+            failures: backoff.failures,
             failed_at: now.wall,
-            until: now.wall_of(failure.until),
-            until_with_token: now.wall_of(failure.until_with_token),
-            author,
+            until: now.wall_of(backoff.until),
+            until_with_token: now.wall_of(backoff.until_with_token),
+            authors,
         }
+    }
+
+    /// Whether an acquisition that was taken from the budget of rejections failed.
+    pub(crate) fn is_budgeted(&self) -> bool {
+        self.has(BUDGETED)
     }
 
     fn has(&self, flag: u64) -> bool {
@@ -171,23 +164,31 @@ impl StoredFailure {
         }))
     }
 
-    /// The error of the process that failed, with its cooldown.
+    /// The error of the process that failed last, with its cooldown: at least that of a cache which
+    /// shares nothing, such as 30 s after `invalid_client`.
     pub(crate) fn with_cooldown(
         &self,
         error: Error,
+        draw: f64,
         settings: &BackoffSettings,
         now: BothClocks,
     ) -> Error {
+        let before = self.failures.saturating_sub(1);
+        let alone = FailureBackoff::after(before, error.clone(), now.instant, draw, settings);
+        let left = |with_token| {
+            let alone = alone.until(with_token).saturating_duration_since(now.instant);
+            self.left_for_authors(with_token, settings, now).max(alone)
+        };
         error.with_fleet_cooldown(FleetCooldown {
-            without_token: self.left(self.author, false, settings, now),
-            with_token: self.left(self.author, true, settings, now),
+            without_token: left(false),
+            with_token: left(true),
             from_store: false,
         })
     }
 
     /// How long the entry must be kept, so that the next failure continues the backoff.
     pub(super) fn keep(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
-        let left = |with_token| self.left(self.author, with_token, settings, now);
+        let left = |with_token| self.left_for_authors(with_token, settings, now);
         left(true).max(left(false)) + 2 * settings.cooldown.1
     }
 
@@ -199,27 +200,35 @@ impl StoredFailure {
         settings: &BackoffSettings,
         now: BothClocks,
     ) -> Duration {
+        if self.authors.contains(&reader) {
+            return self.left_for_authors(with_token, settings, now);
+        }
+        let (until, cap) = self.until(with_token, settings);
+        now.until(until).min(cap)
+    }
+
+    /// The rest of the cooldown of a process that failed. It begins when those of the others have ended.
+    fn left_for_authors(
+        &self,
+        with_token: bool,
+        settings: &BackoffSettings,
+        now: BothClocks,
+    ) -> Duration {
+        let (until, cap) = self.until(with_token, settings);
+        let cooldown = Duration::from_millis(until.saturating_sub(self.failed_at)).min(cap);
+        let behind = spread(cooldown);
+        now.until(until.saturating_add(millis(behind))).min(cap + behind)
+    }
+
+    /// The end of the cooldown, and the longest one that is followed.
+    fn until(&self, with_token: bool, settings: &BackoffSettings) -> (u64, Duration) {
         let (until, cap) = if with_token {
             (self.until_with_token, settings.retry_after_cap_with_token)
         } else {
             (self.until, settings.retry_after_cap)
         };
         // With the jitter of a cooldown.
-        let cap = cap.max(2 * settings.cooldown.1);
-        let left = now.until(until).min(cap);
-        if !self.has(MAY_BE_LOCAL) {
-            left
-        } else if reader == self.author {
-            // Others try first, since they may succeed.
-            let cooldown = Duration::from_millis(until.saturating_sub(self.failed_at)).min(cap);
-            let behind = spread(cooldown) + cooldown;
-            now.until(until.saturating_add(millis(behind))).min(cap + behind)
-        } else if self.has(CONFIRMED) {
-            left
-        } else {
-            let pause = self.failed_at.saturating_add(millis(UNCONFIRMED_PAUSE));
-            left.min(now.until(pause))
-        }
+        (until, cap.max(2 * settings.cooldown.1))
     }
 
     pub(super) fn write(&self, fields: &mut FieldWriter) {
@@ -233,7 +242,8 @@ impl StoredFailure {
         fields.number(FAILED_AT, self.failed_at);
         fields.number(UNTIL, self.until);
         fields.number(UNTIL_WITH_TOKEN, self.until_with_token);
-        fields.number(AUTHOR, self.author);
+        let authors: Vec<u8> = self.authors.iter().flat_map(|it| it.to_be_bytes()).collect();
+        fields.bytes(AUTHORS, &authors);
     }
 
     /// `None`: there is no failure, or one of a later version of this crate.
@@ -247,7 +257,12 @@ impl StoredFailure {
             failed_at: fields.number(FAILED_AT)?,
             until: fields.number(UNTIL)?,
             until_with_token: fields.number(UNTIL_WITH_TOKEN)?,
-            author: fields.number(AUTHOR)?,
+            authors: fields
+                .bytes(AUTHORS)?
+                .chunks_exact(8)
+                .take(MAX_AUTHORS)
+                .filter_map(|it| Some(u64::from_be_bytes(it.try_into().ok()?)))
+                .collect(),
         })
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::{
     error::{Error, Problem},
-    timing::{BackoffSettings, Deadlines, FailureBackoff, RejectionBudget},
+    timing::{BackoffSettings, Deadlines, RejectionBudget},
     token::{Token, TokenType},
 };
 
@@ -51,8 +51,7 @@ fn failure(problem: Problem, now: BothClocks) -> StoredFailure {
         .with_server_text("text of the server")
         .with_oauth_code("invalid_client", Some("more text"))
         .with_retry_after(Some(100 * S));
-    let backoff = FailureBackoff::after(2, error, now.instant, 0.0, &BackoffSettings::default());
-    StoredFailure::new(&backoff, None, AUTHOR, now)
+    failed(&error, None, AUTHOR, now)
 }
 
 #[test]
@@ -72,10 +71,10 @@ fn a_document_survives_its_encoding() {
     assert_eq!(cached.lifetime(), Some(3600 * S));
     assert_eq!(cached.refresh_in(), Some(1800 * S));
     assert_eq!(cached.issued_at(), Some(now.instant - 10 * S));
-    let terms = cached.store_deadlines().unwrap();
-    assert_eq!((terms.generation, terms.from_store), (Some(7), true));
-    assert_eq!(terms.refresh_at, Some(now.instant + 2990 * S));
-    assert_eq!(terms.expires_by, Some(now.instant + 3585 * S));
+    let info = cached.sharing_info().unwrap();
+    assert_eq!((info.generation, info.from_store), (Some(7), true));
+    assert_eq!(info.refresh_at, Some(now.instant + 2990 * S));
+    assert_eq!(info.expires_by, Some(now.instant + 3585 * S));
 }
 
 /// The buffer that holds a token is wiped. One that grew would have left a copy.
@@ -153,102 +152,102 @@ fn an_error_crosses_processes_without_text_and_with_the_rest_of_its_cooldown() {
     assert!(error(later(now, 100 * S)).is_none(), "the cooldown has ended");
 }
 
+/// A failure without a random part.
+fn failed(
+    error: &Error,
+    before: Option<&StoredFailure>,
+    author: u64,
+    now: BothClocks,
+) -> StoredFailure {
+    StoredFailure::new(error, before, author, false, 0.0, &BackoffSettings::default(), now)
+}
+
 #[test]
-fn a_failure_that_may_be_local_stops_the_fleet_when_another_process_confirms_it() {
+fn a_process_that_failed_tries_again_after_the_others() {
     let (now, settings) = (now(), BackoffSettings::default());
-    let failed = |problem, before: Option<&StoredFailure>, author| {
-        let failures = before.map_or(0, |it| it.failures);
-        let error = Error::of(problem);
-        let backoff = FailureBackoff::after(failures, error, now.instant, 0.0, &settings);
-        StoredFailure::new(&backoff, before, author, now)
-    };
     let left = |failure: &StoredFailure, reader| {
         let error = failure.error(reader, false, 5 * S, &settings, now).unwrap();
         error.retry_after().unwrap()
     };
-    let shared = failed(Problem::ServerError, None, AUTHOR);
-    assert_eq!((left(&shared, AUTHOR), left(&shared, OTHER)), (S, S));
-    let local = failed(Problem::Transport, None, AUTHOR);
-    assert_eq!((left(&local, AUTHOR), left(&local, OTHER)), (S * 5 / 2, S / 4));
-    let again = failed(Problem::Transport, Some(&local), AUTHOR);
-    assert_eq!((left(&again, AUTHOR), left(&again, OTHER)), (S * 19 / 4, S / 4));
-    let confirmed = failed(Problem::Transport, Some(&local), OTHER);
-    assert_eq!((left(&confirmed, AUTHOR), left(&confirmed, OTHER)), (2 * S, S * 19 / 4));
-    let still = failed(Problem::Transport, Some(&confirmed), OTHER);
-    assert_eq!(left(&still, AUTHOR), 4 * S);
-}
-
-#[test]
-fn credentials_that_were_refused_for_one_process_do_not_stop_the_fleet_unconfirmed() {
-    let (now, settings) = (now(), BackoffSettings::default());
-    for problem in
-        [Problem::InvalidClient, Problem::UnauthorizedClient, Problem::CredentialsRefused]
-    {
-        let error = Error::of(problem).with_status(StatusCode::UNAUTHORIZED);
-        let backoff = FailureBackoff::after(0, error, now.instant, 0.0, &settings);
-        let failure = StoredFailure::new(&backoff, None, AUTHOR, now);
-        let error = failure.error(OTHER, false, 5 * S, &settings, now).unwrap();
-        assert_eq!(error.retry_after(), Some(S / 4), "{problem:?}");
-        assert!(error.is_permanent(), "{problem:?}");
+    for problem in [Problem::ServerError, Problem::Transport, Problem::InvalidClient] {
+        let error = Error::of(problem);
+        let first = failed(&error, None, AUTHOR, now);
+        assert_eq!((left(&first, AUTHOR), left(&first, OTHER)), (S * 3 / 2, S), "{problem:?}");
+        let second = failed(&error, Some(&first), OTHER, now);
+        let third_process = 3;
+        let all = [AUTHOR, OTHER, third_process].map(|reader| left(&second, reader));
+        assert_eq!(all, [S * 11 / 4, S * 11 / 4, 2 * S], "{problem:?}");
     }
 }
 
+/// So that a process which is started again and again, with another id each time, fills no entry.
 #[test]
-fn a_failure_of_a_wrong_clock_does_not_stop_the_fleet() {
-    let now = now();
-    let ahead = failure(Problem::ServerError, later(now, 3600 * S));
-    assert!(ahead.error(OTHER, false, 5 * S, &BackoffSettings::default(), now).is_none());
-    let little_ahead = failure(Problem::ServerError, later(now, 3 * S));
-    assert!(little_ahead.error(OTHER, false, 5 * S, &BackoffSettings::default(), now).is_some());
+fn eight_processes_that_failed_are_remembered() {
+    let (now, settings) = (now(), BackoffSettings::default());
+    let error = Error::of(Problem::ServerError).with_retry_after(Some(100 * S));
+    let mut last: Option<StoredFailure> = None;
+    for author in 1..=20 {
+        last = Some(failed(&error, last.as_ref(), author, now));
+    }
+    let last = last.unwrap();
+    let document = Document { failure: Some(last.clone()), ..document(now) };
+    assert_eq!(Document::decode(&document.encode()).unwrap().failure, Some(last.clone()));
+    for author in 1..=20 {
+        let error = last.error(author, false, 5 * S, &settings, now).unwrap();
+        let expected = if author <= 12 { 100 * S } else { 105 * S };
+        assert_eq!(error.retry_after(), Some(expected), "{author}");
+    }
 }
 
+/// The cooldown after `invalid_client` is 30 s in the process that failed, as without a store.
 #[test]
-fn a_budget_keeps_its_times_on_another_clock() {
-    let now = now();
-    let settings = BackoffSettings::default();
+fn the_process_that_failed_has_at_least_the_cooldown_of_its_cache() {
+    let (now, settings) = (now(), BackoffSettings::default());
+    for (problem, expected) in [
+        (Problem::InvalidClient, 30 * S),
+        (Problem::CredentialsRefused, 30 * S),
+        (Problem::Transport, S * 3 / 2),
+    ] {
+        let error = Error::of(problem);
+        let error = failed(&error, None, AUTHOR, now).with_cooldown(error, 0.0, &settings, now);
+        let cooldown = error.fleet_cooldown().unwrap();
+        assert_eq!(
+            (cooldown.without_token, cooldown.with_token),
+            (expected, expected),
+            "{problem:?}"
+        );
+    }
+}
+
+/// `docs::fleet` says how long a key must be kept.
+#[test]
+fn an_entry_without_a_token_is_kept_for_64_minutes_at_most() {
+    let (now, settings) = (now(), BackoffSettings::default());
+    let error = Error::of(Problem::RateLimited).with_retry_after(Some(Duration::MAX));
+    let failed =
+        |error: &Error| StoredFailure::new(error, None, AUTHOR, false, 0.999, &settings, now);
+    let failure = failed(&error);
     let mut budget = RejectionBudget::default();
-    for _ in 0..3 {
-        budget.record_rejection(now.instant);
-        budget.take(now.instant);
+    budget.record_rejection(now.instant);
+    let mut document = Document { budget: StoredBudget::new(&budget, now), ..Document::default() };
+    assert_eq!(document.keep(&settings, now), 31 * 60 * S);
+    document.failure = Some(failure);
+    assert_eq!(document.keep(&settings, now), (63 * 60 + 5) * S);
+    for problem in [Problem::InvalidClient, Problem::Transport] {
+        document.failure = Some(failed(&Error::of(problem)));
+        assert_eq!(document.keep(&settings, now), 31 * 60 * S);
     }
-    let stored = StoredBudget::new(&budget, now);
-    // A process that started at another time.
-    let other = BothClocks { instant: now.instant - 5000 * S, wall: now.wall + 20_000 };
-    assert_eq!(stored.budget(other).wait(other.instant, &settings), 40 * S);
-    let behind = BothClocks { instant: now.instant, wall: now.wall - 3_600_000 };
-    assert_eq!(stored.budget(behind).wait(behind.instant, &settings), 60 * S);
 }
 
 #[test]
-fn an_entry_is_kept_as_long_as_any_part_is_of_use() {
-    let (now, settings) = (now(), BackoffSettings::default());
-    let mut document = document(now);
-    assert_eq!(document.keep(&settings, now), 3590 * S + 60 * S);
-    document.token = None;
-    assert_eq!(document.keep(&settings, now), 1800 * S + 60 * S);
-    document.budget = StoredBudget::default();
-    assert_eq!(document.keep(&settings, now), 220 * S + 60 * S);
-}
-
-/// Plain text can be written by anyone.
-#[test]
-fn absurd_times_do_not_overflow() {
-    let (now, settings) = (now(), BackoffSettings::default());
-    let mut document = document(now);
-    let token = document.token.as_mut().unwrap();
-    token.token = token.token.clone().with_lifetime(Duration::MAX);
-    (token.expires_at, token.refresh_at) = (u64::MAX, u64::MAX);
-    let decoded = Document::decode(&document.encode()).unwrap();
-    assert!(decoded.keep(&settings, now) < Duration::from_secs(u64::from(u32::MAX)));
-    let token = decoded.token.unwrap().for_cache(u64::MAX, Duration::ZERO, now);
-    assert!(token.store_deadlines().unwrap().expires_by > Some(now.instant));
-    for wall in [0, u64::MAX] {
-        let other = BothClocks { instant: now.instant, wall };
-        assert!(document.keep(&settings, other) < Duration::from_secs(u64::from(u32::MAX)));
-        let stored = document.token.as_ref().unwrap();
-        let cached = stored.for_cache(1, Duration::MAX, other);
-        assert!(cached.store_deadlines().unwrap().expires_by >= Some(other.instant));
-        document.budget.budget(other).wait(other.instant, &settings);
-        document.failure.as_ref().unwrap().error(OTHER, true, Duration::ZERO, &settings, other);
-    }
+fn a_later_failure_keeps_the_claim_on_an_acquisition_from_the_budget() {
+    let now = now();
+    let failed = |before: Option<&StoredFailure>, is_budgeted| {
+        let (error, settings) = (Error::of(Problem::ServerError), BackoffSettings::default());
+        StoredFailure::new(&error, before, AUTHOR, is_budgeted, 0.0, &settings, now)
+    };
+    let refresh = failed(None, false);
+    assert!(!refresh.is_budgeted());
+    let rejection = failed(Some(&refresh), true);
+    assert!(rejection.is_budgeted() && failed(Some(&rejection), false).is_budgeted());
 }

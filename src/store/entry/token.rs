@@ -11,7 +11,7 @@ use super::{
 use crate::{
     limits::MAX_LIFETIME,
     timing::Deadlines,
-    token::{StoreDeadlines, Token, TokenType},
+    token::{SharingInfo, Token, TokenType},
 };
 
 const SECRET: u8 = 1;
@@ -74,20 +74,23 @@ impl StoredToken {
         Some(now.until(self.issued_at)).filter(|by| *by > skew)
     }
 
-    /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ.
+    /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ. At most
+    /// half of the lifetime is allowed for it, so that tokens of a few seconds are shared too.
     pub(crate) fn for_cache(&self, generation: u64, skew: Duration, now: BothClocks) -> Token {
         let left = now.until(self.expires_at).min(MAX_LIFETIME);
+        let lifetime = Duration::from_millis(self.expires_at.saturating_sub(self.issued_at));
+        let skew = skew.min(lifetime / 2);
         let token = match self.issued_at(now) {
             Some(issued_at) => self.token.clone().with_issued_at(issued_at),
             // The machine started after the token was issued, and cannot express the time.
             None => self.token.clone().with_lifetime(left).with_issued_at(now.instant),
         };
-        token.with_store_deadlines(StoreDeadlines {
+        token.with_sharing_info(SharingInfo {
             generation: Some(generation),
             refresh_at: Some(now.instant_of(self.refresh_at).unwrap_or(now.instant)),
             expires_by: Some(now.instant + left.saturating_sub(skew)),
             from_store: true,
-            ..StoreDeadlines::default()
+            ..SharingInfo::default()
         })
     }
 

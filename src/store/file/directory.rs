@@ -1,20 +1,20 @@
-//! The directory of a store and its files. Only its user can read them.
+//! The directory of a store, and its files.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
+    fs::{self, OpenOptions},
     io::{self, Read as _, Write as _},
     path::{Path, PathBuf},
 };
 
-use super::record::MAX_FILE_BYTES;
+use super::{access, record::MAX_FILE_BYTES};
 use crate::store::traits::EntryId;
 
-/// Whether a file is written to the disk before it gets its name.
+/// Whether a file is synced to the disk before it gets its name.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Durability {
-    /// A file of a machine that lost power is complete, or is the one before.
+    /// After a power loss, the file has the old or the new content.
     Synced,
-    /// It may be empty then.
+    /// After a power loss, the file may be empty.
     Unsynced,
 }
 
@@ -29,15 +29,15 @@ impl Files {
         Self { directory: directory.to_owned(), id }
     }
 
-    pub(super) fn lock(&self) -> PathBuf {
+    pub(super) fn lock_path(&self) -> PathBuf {
         self.path("lock")
     }
 
-    pub(super) fn entry(&self) -> PathBuf {
+    pub(super) fn entry_path(&self) -> PathBuf {
         self.path("entry")
     }
 
-    pub(super) fn lease(&self) -> PathBuf {
+    pub(super) fn lease_path(&self) -> PathBuf {
         self.path("lease")
     }
 
@@ -45,31 +45,14 @@ impl Files {
         self.directory.join(format!("{}.{kind}", self.id))
     }
 
-    /// Creates the directory, if it does not exist, with its parents.
-    ///
     /// # Errors
     ///
-    /// If other users can write to it: they could delete or replace the files.
+    /// If the directory cannot be created, or another user can change it.
     pub(super) fn prepare(&self) -> io::Result<()> {
-        let mut builder = DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&self.directory)?;
-        #[cfg(unix)]
-        {
-            let mode = std::os::unix::fs::MetadataExt::mode(&self.directory.metadata()?);
-            if mode & 0o022 != 0 {
-                return Err(io::Error::new(
-                    io::ErrorKind::PermissionDenied,
-                    format!("other users can write to it (mode {:o})", mode & 0o7777),
-                ));
-            }
-        }
-        Ok(())
+        access::prepare(&self.directory)
     }
 
-    /// Replaces a file. A reader sees the old content or the new one. The lock must be held.
+    /// Replaces a file atomically. The caller holds the lock.
     pub(super) fn replace(
         &self,
         path: &Path,
@@ -77,37 +60,32 @@ impl Files {
         durability: Durability,
     ) -> io::Result<()> {
         let temporary = self.path("new");
-        // Of a process that was killed.
+        // A process that was killed may have left one.
         remove(&temporary)?;
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let written = options.open(&temporary).and_then(|mut file| {
+        let written = access::open(&mut options, &temporary).and_then(|mut file| {
             file.write_all(content)?;
             if durability == Durability::Synced { file.sync_data() } else { Ok(()) }
         });
         let replaced = written.and_then(|()| fs::rename(&temporary, path));
         if replaced.is_err() {
-            // A full disk leaves a part of it. The first error is the one to report.
+            // A part of it may be on a full disk. The first error is the one to report.
             let _ = remove(&temporary);
         }
         replaced
     }
 }
 
-/// The content of a file. `None`: there is no file.
+/// The content of a file, cut off after the maximum length and one byte. `None`: there is no file.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
+    let file = match access::open(OpenOptions::new().read(true), path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
     let mut content = Vec::new();
     file.take(MAX_FILE_BYTES as u64 + 1).read_to_end(&mut content)?;
-    if content.len() > MAX_FILE_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a file in it is too long"));
-    }
     Ok(Some(content))
 }
 

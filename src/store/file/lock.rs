@@ -10,7 +10,9 @@ use std::{
 
 use fs4::{FileExt, TryLockError};
 
-/// How long a lock is waited for. Its holder needs milliseconds, unless it is stopped.
+use super::access;
+
+/// Maximum wait for a lock. Its holder needs milliseconds, unless it is stopped.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(2);
 
 const MIN_PAUSE: Duration = Duration::from_millis(1);
@@ -23,11 +25,11 @@ pub(super) struct EntryLock {
 }
 
 impl EntryLock {
-    /// Waits for the lock. `is_wanted` is asked between the attempts.
+    /// Waits for the lock, as long as `is_wanted` returns true.
     ///
     /// # Errors
     ///
-    /// Kind `TimedOut`, if another process has it for too long.
+    /// Kind `TimedOut`, if another process holds it for 2 s.
     pub(super) fn acquire(path: &Path, is_wanted: impl Fn() -> bool) -> io::Result<Self> {
         let start = Instant::now();
         let mut pause = MIN_PAUSE;
@@ -46,12 +48,11 @@ impl EntryLock {
     fn try_acquire(path: &Path) -> io::Result<Option<Self>> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path)?;
+        let file = access::open(&mut options, path)?;
         match FileExt::try_lock(&file) {
-            // Without this check, a file that was deleted and created again would be two locks.
+            // If the file was deleted and created again, two processes could lock one each.
             Ok(()) if is_still_at(path, &file)? => Ok(Some(Self { _file: file })),
+            // Deleted in the meantime, or held: try again.
             Ok(()) | Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
@@ -62,14 +63,14 @@ impl EntryLock {
 fn is_still_at(path: &Path, file: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
     let opened = file.metadata()?;
-    match path.metadata() {
+    match path.symlink_metadata() {
         Ok(named) => Ok((named.dev(), named.ino()) == (opened.dev(), opened.ino())),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// An open file keeps its name there.
+/// An open file cannot be deleted there.
 #[cfg(not(unix))]
 fn is_still_at(_: &Path, _: &File) -> io::Result<bool> {
     Ok(true)

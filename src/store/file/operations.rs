@@ -4,27 +4,49 @@ use std::{io, time::Duration};
 
 use super::{
     directory::{Durability, Files, read, remove},
-    record::{EntryRecord, LeaseRecord, millis, now},
+    record::{EntryRecord, LeaseRecord, ParseError, now},
 };
-use crate::store::traits::{Lease, LeaseOwner, StoredEntry};
+use crate::store::{
+    entry::millis,
+    traits::{Lease, LeaseOwner, StoredEntry},
+};
 
 /// The entry, unless it has expired.
-pub(super) fn entry(files: &Files) -> io::Result<Option<StoredEntry>> {
-    let Some(content) = read(&files.entry())? else { return Ok(None) };
-    let record = EntryRecord::parse(&content).ok_or_else(|| {
-        let why = format!("{} is not an entry; delete it", files.entry().display());
-        io::Error::new(io::ErrorKind::InvalidData, why)
-    })?;
-    if record.until <= now() {
-        remove(&files.entry())?;
-        return Ok(None);
-    }
-    Ok(Some(record.entry))
+///
+/// # Errors
+///
+/// Kind `InvalidData`, if the file is not an entry, for instance after a disk error. The file is deleted:
+/// the error is reported once, and the next operation finds no entry. An entry of another version of this
+/// crate is an error too, and stays, because other processes use it.
+pub(super) fn read_entry(files: &Files) -> io::Result<Option<StoredEntry>> {
+    let path = files.entry_path();
+    let Some(content) = read(&path)? else { return Ok(None) };
+    let why = match EntryRecord::parse(&content) {
+        Ok(record) if record.until > now() => return Ok(Some(record.entry)),
+        Ok(_expired) => {
+            remove(&path)?;
+            return Ok(None);
+        }
+        Err(ParseError::OtherVersion(version)) => format!(
+            "{} is an entry in format {version}, which this version does not know; update this \
+             process",
+            path.display()
+        ),
+        Err(ParseError::NotAnEntry) => {
+            remove(&path)?;
+            format!(
+                "{} was not an entry, or a part of one, and is deleted; check the disk, and what \
+                 else writes to the directory",
+                path.display()
+            )
+        }
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
-/// The lease that has not ended.
+/// The current lease, and the time until it ends.
 fn current_lease(files: &Files, now: u64) -> io::Result<Option<(LeaseRecord, Duration)>> {
-    let content = read(&files.lease())?;
+    let content = read(&files.lease_path())?;
     let lease = content.as_deref().and_then(LeaseRecord::parse);
     Ok(lease.and_then(|lease| {
         let remaining = Duration::from_millis(lease.remaining(now)?);
@@ -32,8 +54,12 @@ fn current_lease(files: &Files, now: u64) -> io::Result<Option<(LeaseRecord, Dur
     }))
 }
 
-pub(super) fn lease(files: &Files, owner: LeaseOwner, duration: Duration) -> io::Result<Lease> {
-    let entry = entry(files)?;
+pub(super) fn take_lease(
+    files: &Files,
+    owner: LeaseOwner,
+    duration: Duration,
+) -> io::Result<Lease> {
+    let entry = read_entry(files)?;
     let now = now();
     match current_lease(files, now)? {
         Some((lease, remaining)) if lease.owner != owner => {
@@ -57,18 +83,18 @@ pub(super) fn renew(files: &Files, owner: LeaseOwner, duration: Duration) -> io:
 }
 
 pub(super) fn release(files: &Files, owner: LeaseOwner) -> io::Result<()> {
-    if is_owner(files, now(), owner)? { remove(&files.lease()) } else { Ok(()) }
+    if is_owner(files, now(), owner)? { remove(&files.lease_path()) } else { Ok(()) }
 }
 
-pub(super) fn write(files: &Files, new: StoredEntry, keep: Duration) -> io::Result<bool> {
-    if entry(files)?.is_some_and(|old| old.generation > new.generation) {
+pub(super) fn write_entry(files: &Files, new: StoredEntry, keep: Duration) -> io::Result<bool> {
+    if read_entry(files)?.is_some_and(|old| old.generation > new.generation) {
         return Ok(false);
     }
     let record = EntryRecord { until: now().saturating_add(millis(keep)), entry: new };
     let content = record.format().ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, "the entry is longer than 512 KiB")
     })?;
-    files.replace(&files.entry(), &content, Durability::Synced)?;
+    files.replace(&files.entry_path(), &content, Durability::Synced)?;
     Ok(true)
 }
 
@@ -78,6 +104,6 @@ fn is_owner(files: &Files, now: u64, owner: LeaseOwner) -> io::Result<bool> {
 
 fn write_lease(files: &Files, owner: LeaseOwner, now: u64, duration: Duration) -> io::Result<()> {
     let content = LeaseRecord::new(owner, now, duration).format();
-    // A lease means nothing after a restart of the machine.
-    files.replace(&files.lease(), &content, Durability::Unsynced)
+    // After a power loss, no process has a lease.
+    files.replace(&files.lease_path(), &content, Durability::Unsynced)
 }

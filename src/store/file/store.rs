@@ -8,26 +8,34 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 
-use super::{directory::Files, lock::EntryLock, operations};
+use super::{directory::Files, lock::EntryLock, operations, permits::Permits};
 use crate::store::traits::{EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry};
 
-/// Stack size of a thread in bytes. An operation needs little, since its buffers are on the heap.
+/// Stack size of a thread in bytes. Buffers are on the heap.
 const STACK_BYTES: usize = 128 * 1024;
 
 /// A store in files, for processes of one machine: command-line tools, and functions that keep a
 /// directory.
 ///
-/// The directory is created with mode 0700 when it is first used, and its files have mode 0600. On
-/// Windows, they have the permissions of the parent directory. Files are replaced atomically, under
-/// an advisory lock. Use a directory of a local file system.
+/// Use a directory of a local file system with nothing else in it. It is created with mode 0700 when it
+/// is first used. It must belong to the user of the process, and nobody else may be able to write to it.
+/// Its files have mode 0600, and symbolic links are not followed. On Windows, the directory and its files
+/// have the permissions of the parent directory. Files are replaced atomically, under an advisory lock.
 ///
-/// Readers poll, since files announce nothing. Each operation runs on a separate thread. If the
-/// file system hangs, one thread is stuck, and operations fail when their callers stop waiting.
+/// Readers poll, since files announce nothing. Operations run on separate threads: one at a time for an
+/// entry, and at most 16 at a time. If the file system hangs, these are stuck, and operations fail when
+/// their callers stop waiting.
 ///
-/// A file of an expired entry is deleted when its entry is next used. Files of entries that are no
-/// longer used remain. They can be deleted at any time.
+/// # Damaged files
+///
+/// A file that is not a complete entry, for instance after a disk error, is never used. The operation
+/// that finds it deletes it and returns an error, and the next one finds no entry. An entry that another
+/// version of this crate wrote, or that is sealed by another key, is never used and never overwritten.
+///
+/// The file of an expired entry is deleted when the entry is next used. Files of entries that are no
+/// longer used remain. Files can be deleted at any time.
 ///
 /// # Examples
 ///
@@ -42,15 +50,13 @@ const STACK_BYTES: usize = 128 * 1024;
 #[derive(Clone, Debug)]
 pub struct FileStore {
     directory: Arc<Path>,
-    /// One operation at a time, so that a hung file system blocks one thread.
-    turns: Arc<Semaphore>,
+    permits: Arc<Permits>,
 }
 
 impl FileStore {
-    /// A store in this directory, which is created when it is first used. Nothing else should be in
-    /// it.
+    /// A store in this directory, which is created when it is first used.
     pub fn new(directory: impl Into<PathBuf>) -> Self {
-        Self { directory: directory.into().into(), turns: Arc::new(Semaphore::new(1)) }
+        Self { directory: directory.into().into(), permits: Arc::new(Permits::new()) }
     }
 
     async fn run<T: Send + 'static>(
@@ -58,17 +64,17 @@ impl FileStore {
         id: EntryId,
         operation: impl FnOnce(&Files) -> io::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let turn = Arc::clone(&self.turns).acquire_owned().await;
-        let turn = turn.map_err(|_| StoreError::new("the store is closed"))?;
+        let permit = self.permits.acquire(id).await;
+        let permit = permit.map_err(|_| StoreError::new("the store is closed"))?;
         let files = Files::new(&self.directory, id);
         let (sender, receiver) = oneshot::channel();
-        // Not on the blocking pool, because a runtime waits for that when it shuts down.
+        // Not on the blocking pool, because a runtime waits for its threads at shutdown.
         let work = move || {
             let result = files.prepare().and_then(|()| {
-                let _lock = EntryLock::acquire(&files.lock(), || !sender.is_closed())?;
+                let _lock = EntryLock::acquire(&files.lock_path(), || !sender.is_closed())?;
                 operation(&files)
             });
-            drop(turn);
+            drop(permit);
             // The caller may have stopped waiting.
             let _ = sender.send(result);
         };
@@ -85,9 +91,9 @@ impl FileStore {
 
     /// `problem: cause; what to do`.
     fn describe(&self, error: &io::Error) -> String {
+        let at = self.directory.display();
         let advice = match error.kind() {
             io::ErrorKind::TimedOut => {
-                let at = self.directory.display();
                 return format!(
                     "store directory {at}: another process holds the lock of an entry; end that \
                      process if it is stopped"
@@ -98,16 +104,17 @@ impl FileStore {
             }
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "free some space",
             io::ErrorKind::ReadOnlyFilesystem => "choose a directory that can be written to",
-            io::ErrorKind::InvalidData => "nothing else should write to it",
+            // Its text has the advice.
+            io::ErrorKind::InvalidData => return format!("store directory {at}: {error}"),
             _ => "check the path, its permissions and its file system",
         };
-        format!("store directory {}: {error}; {advice}", self.directory.display())
+        format!("store directory {at}: {error}; {advice}")
     }
 }
 
 impl Store for FileStore {
     async fn read(&self, id: EntryId) -> Result<Option<StoredEntry>, StoreError> {
-        self.run(id, operations::entry).await
+        self.run(id, operations::read_entry).await
     }
 
     async fn lease(
@@ -116,7 +123,7 @@ impl Store for FileStore {
         owner: LeaseOwner,
         duration: Duration,
     ) -> Result<Lease, StoreError> {
-        self.run(id, move |files| operations::lease(files, owner, duration)).await
+        self.run(id, move |files| operations::take_lease(files, owner, duration)).await
     }
 
     async fn renew(
@@ -138,6 +145,6 @@ impl Store for FileStore {
         entry: StoredEntry,
         keep: Duration,
     ) -> Result<bool, StoreError> {
-        self.run(id, move |files| operations::write(files, entry, keep)).await
+        self.run(id, move |files| operations::write_entry(files, entry, keep)).await
     }
 }

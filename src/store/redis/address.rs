@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use http::Uri;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo as _, RedisConnectionInfo};
 
-/// Where a Redis is. `Display` is host and port, or the path of a socket, and never a secret.
+/// The address of a Redis. `Display` shows host and port, or the path of a socket. It shows no secret.
 #[derive(Clone, Debug)]
 pub(super) enum Address {
-    /// An http or https URL of the host: the latter for TLS.
+    /// `uri` is `http://host:port/`, or `https` for TLS: the form that `StreamConnector` takes.
     Tcp { uri: Uri, name: String },
     #[cfg(unix)]
     Unix(PathBuf),
@@ -26,20 +26,20 @@ impl fmt::Display for Address {
     }
 }
 
-/// What the URL says.
-pub(super) struct Location {
+/// The parts of a Redis URL.
+pub(super) struct ParsedUrl {
     pub(super) address: Address,
-    /// User, password, database and protocol.
+    /// The user, password, database and protocol.
     pub(super) login: RedisConnectionInfo,
 }
 
-impl Location {
+impl ParsedUrl {
     /// # Errors
     ///
-    /// What is wrong, and what to do. The text shows nothing of the URL, since that holds a password.
+    /// The mistake, and what to do. The text shows nothing of the URL, since it may hold a password.
     pub(super) fn parse(url: &str) -> Result<Self, &'static str> {
         let url = url.trim();
-        // The TLS of the other crate is not used, so it does not know the schemes for it.
+        // The `redis` crate accepts the schemes for TLS only with its own TLS, which is not used.
         let without_tls = [("rediss://", "redis://"), ("valkeys://", "valkey://")];
         let tls = without_tls.iter().find_map(|(tls, plain)| {
             let rest = url.get(..tls.len()).filter(|it| it.eq_ignore_ascii_case(tls));
@@ -62,6 +62,7 @@ impl Location {
                 "it has an unknown parameter; remove it, and encode ? in a password as %3F",
             );
         }
+        // Its errors have no kinds. The tests below fail if the texts change.
         let info: ConnectionInfo =
             parsed.into_connection_info().map_err(|error| match error.to_string() {
                 text if text.contains("database") => "its path is not the number of a database",
@@ -107,7 +108,7 @@ mod tests {
             (" valkeys://me:s3cret@127.0.0.1/3\n", "127.0.0.1:6379", "https://127.0.0.1:6379/"),
             ("valkey://me:s3cret@localhost/3", "localhost:6379", "http://localhost:6379/"),
         ] {
-            let Location { address, login } = Location::parse(url).unwrap();
+            let ParsedUrl { address, login } = ParsedUrl::parse(url).unwrap();
             assert_eq!(address.to_string(), name);
             assert!(matches!(address, Address::Tcp { uri: it, .. } if it == uri), "{url}");
             assert_eq!((login.username(), login.password()), (Some("me"), Some("s3cret")));
@@ -119,7 +120,7 @@ mod tests {
     #[test]
     fn a_url_names_a_socket() {
         let url = "unix:///run/redis.sock?db=2&user=me&pass=s3%26cret";
-        let Location { address, login } = Location::parse(url).unwrap();
+        let ParsedUrl { address, login } = ParsedUrl::parse(url).unwrap();
         assert_eq!(address.to_string(), "/run/redis.sock");
         assert_eq!((login.username(), login.password()), (Some("me"), Some("s3&cret")));
         assert_eq!(login.db(), 2);
@@ -142,7 +143,7 @@ mod tests {
             ("redis://:%ff@cache.test/", "not UTF-8"),
             ("redis://0.0.0.0/", "wildcard"),
         ] {
-            let error = Location::parse(url).err().unwrap_or_else(|| panic!("{url}"));
+            let error = ParsedUrl::parse(url).err().unwrap_or_else(|| panic!("{url}"));
             assert!(error.contains(why), "{url}: {error}");
         }
     }

@@ -3,7 +3,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use super::{
-    address::Location, connect::Connect, connection::SharedConnection, scripts::Names,
+    address::ParsedUrl, connect::Connector, connection::SharedConnection, scripts::Names,
     store::RedisStore,
 };
 use crate::{
@@ -12,12 +12,12 @@ use crate::{
     transport::{ClientIdentity, HyperTransport, HyperTransportBuilder, ProxySettings},
 };
 
-/// A connection includes a name lookup, a TLS handshake and a login: five round trips. Callers wait
-/// for less, and the connection is then ready for the next one.
+/// A connection takes a name lookup, a TCP and a TLS handshake, and a login: up to five round trips.
+/// Callers give up earlier. The attempt goes on in the background for later callers.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A script takes less than a millisecond, so this is the network's share. Longer than callers wait
-/// by default, so that their setting counts.
+/// A script takes less than a millisecond, and the rest is for the network. It exceeds the default
+/// `store_timeout`, which normally ends the wait first.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 const PREFIX: &str = "oauth2-tokens";
@@ -39,7 +39,7 @@ const MAX_PREFIX_BYTES: usize = 128;
 /// ```
 #[must_use = "nothing happens before `build`"]
 pub struct RedisStoreBuilder {
-    location: Result<Location, &'static str>,
+    url: Result<ParsedUrl, &'static str>,
     password: Option<Secret>,
     prefix: String,
     tls: HyperTransportBuilder,
@@ -48,14 +48,15 @@ pub struct RedisStoreBuilder {
 }
 
 impl RedisStore {
-    /// A store with the default settings. It connects when it is first used.
+    /// A store with the default settings. It starts to connect as [`build`](RedisStoreBuilder::build)
+    /// does.
     ///
     /// `url` is `redis://`, `rediss://` (TLS) or `unix://` as in
     /// `rediss://user:password@host:6379/0` or `unix:///run/redis.sock?db=0&user=user&pass=password`.
     /// User, password, port (6379) and database (0) are optional. `valkey://` and `valkeys://` are
     /// accepted too. Certificates are checked against the platform's roots.
     ///
-    /// `redis://` is not encrypted: the password, but no sealed token, can be read on the network.
+    /// `redis://` is not encrypted: the password can be read on the network. Sealed tokens cannot.
     ///
     /// # Errors
     ///
@@ -67,7 +68,7 @@ impl RedisStore {
     /// Starts with the defaults, to change some of them. The URL is the one of [`new`](Self::new).
     pub fn builder(url: impl AsRef<str>) -> RedisStoreBuilder {
         RedisStoreBuilder {
-            location: Location::parse(url.as_ref()),
+            url: ParsedUrl::parse(url.as_ref()),
             password: None,
             prefix: PREFIX.to_owned(),
             tls: HyperTransport::builder().proxy_settings(ProxySettings::direct()),
@@ -119,15 +120,15 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// How long a new connection may take, login included; 2 s by default. Callers wait for less (by
-    /// default 250 ms), and the connection is then ready for the next one. Zero is an error of
+    /// Maximum duration of connecting, with the login. Default: 2 s. Callers give up earlier (by
+    /// default after 250 ms). The attempt goes on in the background for later callers. Zero is an error of
     /// [`build`](Self::build).
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
         self
     }
 
-    /// How long an answer may take; 1 s by default. Callers wait for less (by default 250 ms). After
+    /// Maximum time until an answer. Default: 1 s. Callers wait for less (by default 250 ms). After
     /// this time, the next operation uses another connection. Zero is an error of
     /// [`build`](Self::build).
     pub fn response_timeout(mut self, timeout: Duration) -> Self {
@@ -135,7 +136,8 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// Builds the store; nothing is connected yet.
+    /// Builds the store. In a tokio runtime, it starts to connect in the background, so that the first
+    /// operation does not wait for the whole connection. Otherwise the first operation connects.
     ///
     /// # Errors
     ///
@@ -143,8 +145,8 @@ impl RedisStoreBuilder {
     /// characters that are not allowed, a timeout of zero, or certificates that cannot be used. The
     /// message shows nothing of the URL.
     pub fn build(self) -> Result<RedisStore, Error> {
-        let Location { address, login } =
-            self.location.map_err(|why| mistake(format!("url: {why}")))?;
+        let ParsedUrl { address, login } =
+            self.url.map_err(|why| mistake(format!("url: {why}")))?;
         let allowed = |c: char| c.is_ascii_graphic() && !"{}*?[]\\".contains(c);
         if self.prefix.is_empty()
             || self.prefix.len() > MAX_PREFIX_BYTES
@@ -167,14 +169,14 @@ impl RedisStoreBuilder {
         let names = Names::new(&self.prefix, login.db());
         // Shorter than the timeout of the whole attempt, because its error says which step is slow.
         let dialing = self.connect_timeout.mul_f64(0.9);
-        let connector = self.tls.connect_timeout(dialing).build_stream_connector()?;
+        let streams = self.tls.connect_timeout(dialing).build_stream_connector()?;
         Ok(RedisStore::from_parts(
-            SharedConnection::new(Connect {
+            SharedConnection::new(Connector {
                 address,
                 // `CLIENT SETINFO` would be one more permission.
                 login: login.set_skip_set_lib_name(),
                 password: self.password,
-                connector,
+                streams,
                 connect_timeout: self.connect_timeout,
                 response_timeout: self.response_timeout,
             }),
@@ -189,7 +191,7 @@ fn mistake(detail: impl Into<std::borrow::Cow<'static, str>>) -> Error {
 
 impl fmt::Debug for RedisStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = self.location.as_ref().map(|location| location.address.to_string());
+        let address = self.url.as_ref().map(|location| location.address.to_string());
         f.debug_struct("RedisStoreBuilder")
             .field("address", &address)
             .field("password", &self.password)

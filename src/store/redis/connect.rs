@@ -1,9 +1,9 @@
-//! Makes one connection: name lookup, TLS, login.
+//! Makes a connection: name lookup, TLS, login.
 
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, RedisConnectionInfo,
+    AsyncConnectionConfig, ProtocolVersion, RedisConnectionInfo,
     aio::{MultiplexedConnection, PubSub},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,14 +16,14 @@ use crate::{
 
 /// Makes connections to one Redis.
 #[derive(Debug)]
-pub(super) struct Connect {
+pub(super) struct Connector {
     pub(super) address: Address,
-    /// User, database and protocol. The password of the URL too.
+    /// The user, password, database and protocol.
     pub(super) login: RedisConnectionInfo,
-    /// Replaces the password of the URL, and is read for each connection.
+    /// Read for each connection. It replaces the password of the URL.
     pub(super) password: Option<Secret>,
-    pub(super) connector: StreamConnector,
-    /// For a whole connection, login included.
+    pub(super) streams: StreamConnector,
+    /// Maximum duration of connecting, with the login.
     pub(super) connect_timeout: Duration,
     pub(super) response_timeout: Duration,
 }
@@ -31,9 +31,9 @@ pub(super) struct Connect {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Stream for T {}
 
-impl Connect {
+impl Connector {
     /// A connection for commands. Its driver runs on the current runtime.
-    pub(super) async fn for_commands(&self) -> Result<MultiplexedConnection, Failure> {
+    pub(super) async fn connect(&self) -> Result<MultiplexedConnection, Failure> {
         self.bounded(async {
             let (stream, login) = self.stream_and_login().await?;
             let settings = AsyncConnectionConfig::new()
@@ -42,17 +42,17 @@ impl Connect {
             let made = MultiplexedConnection::new_with_config(&login, stream, settings).await;
             let (mut connection, driver) = made.map_err(|error| failure(&error, &login))?;
             tokio::spawn(driver);
-            // Without a login, nothing has been answered yet. TLS 1.3 refuses a client certificate
-            // after the handshake.
-            let answer = redis::cmd("PING").exec_async(&mut connection).await;
-            answer.map_err(|error| failure(&error, &login))?;
+            if !has_answer(&login) {
+                let answer = redis::cmd("PING").exec_async(&mut connection).await;
+                answer.map_err(|error| failure(&error, &login))?;
+            }
             Ok(connection)
         })
         .await
     }
 
     /// A connection that receives what is published to this channel.
-    pub(super) async fn for_announcements(&self, channel: &str) -> Result<PubSub, Failure> {
+    pub(super) async fn subscribe(&self, channel: &str) -> Result<PubSub, Failure> {
         self.bounded(async {
             let (stream, login) = self.stream_and_login().await?;
             let made = PubSub::new(&login, stream).await;
@@ -83,7 +83,7 @@ impl Connect {
         }
         let stream: Box<dyn Stream> = match &self.address {
             Address::Tcp { uri, .. } => {
-                let connected = self.connector.connect(uri.clone()).await;
+                let connected = self.streams.connect(uri.clone()).await;
                 Box::new(connected.map_err(|error| Failure::new(causes(&*error)))?)
             }
             #[cfg(unix)]
@@ -97,6 +97,12 @@ impl Connect {
         };
         Ok((stream, login))
     }
+}
+
+/// Whether the server answers a command of the login. Without an answer, a connection may not work: with
+/// TLS 1.3, a server refuses a client certificate after the handshake.
+fn has_answer(login: &RedisConnectionInfo) -> bool {
+    login.protocol() != ProtocolVersion::RESP2 || login.password().is_some() || login.db() != 0
 }
 
 fn failure(error: &redis::RedisError, login: &RedisConnectionInfo) -> Failure {

@@ -1,4 +1,4 @@
-//! The failures of a Redis, in words that say what to do.
+//! The errors of a Redis, with advice.
 
 use std::{fmt, time::Duration};
 
@@ -9,7 +9,7 @@ use crate::{
     store::traits::StoreError,
 };
 
-/// A failure, which all callers that wait for a connection share. Shows no secret.
+/// A failure. All callers that wait for a connection get the same one. Its text has no secret.
 #[derive(Clone, Debug)]
 pub(super) struct Failure {
     /// Problem and advice.
@@ -21,15 +21,15 @@ pub(super) struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ConnectionState {
     Usable,
-    /// The next operation should use another one, such as to the new primary.
-    Doubtful,
+    /// The next operation uses another one, for instance to the new primary.
+    Reconnect,
     /// It was closed. The operation may or may not have happened.
     Closed,
 }
 
 impl Failure {
     pub(super) fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), connection: ConnectionState::Doubtful }
+        Self { text: text.into(), connection: ConnectionState::Reconnect }
     }
 
     pub(super) fn slow(what: &str, timeout: Duration) -> Self {
@@ -41,14 +41,16 @@ impl Failure {
         Self { text: UNREADABLE.to_owned(), connection: ConnectionState::Usable }
     }
 
-    /// The failure of a command. `secrets` are masked, since Redis repeats the arguments of commands
-    /// that it does not know.
+    /// The failure of a command. `secrets` are masked, since Redis shows the arguments of an unknown
+    /// command in its error.
     pub(super) fn of(error: &RedisError, secrets: &[&str]) -> Self {
         let connection = match (code(error), error.retry_method()) {
-            // It was the primary once.
-            (Some("READONLY" | "MASTERDOWN" | "LOADING"), _) => ConnectionState::Doubtful,
+            // The address may lead to another server now, or the password may be another one.
+            (Some("READONLY" | "MASTERDOWN" | "LOADING" | "NOAUTH"), _) => {
+                ConnectionState::Reconnect
+            }
             (Some(_), _) => ConnectionState::Usable,
-            _ if error.is_timeout() => ConnectionState::Doubtful,
+            _ if error.is_timeout() => ConnectionState::Reconnect,
             (None, RetryMethod::Reconnect) => ConnectionState::Closed,
             (None, _) if error.is_io_error() => ConnectionState::Closed,
             (None, _) => ConnectionState::Usable,
@@ -68,10 +70,10 @@ impl fmt::Display for Failure {
     }
 }
 
-const UNREADABLE: &str = "its answer cannot be read; check that the address is one of Redis, and \
-    that nothing else writes to keys with this prefix";
+const UNREADABLE: &str = "its answer cannot be read; check that a Redis server listens at the address, \
+    and that nothing else writes to keys with this prefix";
 
-/// The code of our scripts for a key that is not an entry.
+/// The error code of our scripts for a key that is not an entry.
 pub(super) const NOT_AN_ENTRY: &str = "NOTANENTRY";
 
 fn text(error: &RedisError, secrets: &[&str]) -> String {
@@ -85,7 +87,7 @@ fn text(error: &RedisError, secrets: &[&str]) -> String {
                 format!("the connection was closed ({causes}); check that Redis runs, and its log")
             }
             error if error.kind() == redis::ErrorKind::AuthenticationFailed => {
-                wrong_login(&detail(error, secrets))
+                wrong_login(&error.detail().map(|_| detail(error, secrets)).unwrap_or_default())
             }
             _ => UNREADABLE.to_owned(),
         };
@@ -105,7 +107,7 @@ fn text(error: &RedisError, secrets: &[&str]) -> String {
         "WRONGTYPE" | NOT_AN_ENTRY => {
             "a key with our prefix is not an entry of this crate; delete it, or set another prefix"
         }
-        "LOADING" => "it is loading its data; wait",
+        "LOADING" => "it is loading its data; wait until it has",
         "MASTERDOWN" => "it is a replica without a primary; use the address of the primary",
         "MISCONF" => "it refuses writes, since it cannot save to disk; check its disk and log",
         "NOREPLICAS" => "it refuses writes, since it has too few replicas; check the replicas",
@@ -173,15 +175,19 @@ mod tests {
 
     #[test]
     fn errors_say_what_to_do() {
-        use ConnectionState::{Doubtful, Usable};
+        use ConnectionState::{Reconnect, Usable};
         for (code, detail, expected, connection) in [
-            ("NOAUTH", "Authentication required.", "requires a password; put", Usable),
+            ("NOAUTH", "Authentication required.", "requires a password; put", Reconnect),
             ("WRONGPASS", "invalid username-password pair", "password are wrong; correct", Usable),
             ("NOPERM", "User a has no permissions to run the 'set' command", "'set'", Usable),
-            ("READONLY", "You can't write against a read only replica.", "the primary", Doubtful),
+            ("READONLY", "You can't write against a read only replica.", "the primary", Reconnect),
             ("OOM", "command not allowed", "raise maxmemory", Usable),
-            ("LOADING", "Redis is loading the dataset in memory", "wait", Doubtful),
+            ("LOADING", "Redis is loading the dataset in memory", "wait", Reconnect),
+            ("MASTERDOWN", "Link with MASTER is down", "without a primary; use", Reconnect),
             ("MOVED", "3999 127.0.0.1:6381", "Cluster", Usable),
+            ("CLUSTERDOWN", "Hash slot not served", "Cluster, which is not supported", Usable),
+            ("NOREPLICAS", "Not enough good replicas", "check the replicas", Usable),
+            ("BUSY", "Redis is busy running a script", "SCRIPT KILL", Usable),
             ("MISCONF", "Errors writing to the AOF file", "disk", Usable),
             ("ERR", "something new", "it answered ERR (something new)", Usable),
             // Of Redis 7.
@@ -204,7 +210,7 @@ mod tests {
                 "ERR",
                 "Error running script (call to f_47d3): @user_script:1: -READONLY You can't write",
                 "read-only replica",
-                Doubtful,
+                Reconnect,
             ),
             (
                 "ERR",

@@ -5,6 +5,7 @@ mod builder;
 mod connect;
 mod connection;
 mod error;
+mod script;
 mod scripts;
 mod store;
 mod subscription;

@@ -1,20 +1,21 @@
 //! The scripts that make an operation one atomic step, and their answers.
 //!
-//! An entry is a hash with the fields `g` (generation) and `v` (value). A lease is a string with its
-//! owner, which expires. The scripts need Redis 5 or later, since they write after `TIME`.
+//! An entry is a hash with the fields `g` (generation) and `v` (value). A lease is a string that holds its
+//! owner. Both expire. The scripts need Redis 5 or later, because they write after `TIME`.
 
 use std::{sync::LazyLock, time::Duration};
 
 use bytes::Bytes;
-use redis::{ParsingError, Script, ScriptInvocation, Value, from_redis_value};
+use redis::{ParsingError, Value, from_redis_value};
 
-use crate::store::traits::{EntryId, Lease, LeaseOwner, StoredEntry};
+use super::script::{Script, ScriptCall};
+use crate::store::{
+    traits::{EntryId, Lease, LeaseOwner, StoredEntry},
+    values::MAX_VALUE_BYTES,
+};
 
-/// Maximum length of a value in bytes. A sealed entry has about half of it.
-const MAX_VALUE_BYTES: usize = 512 * 1024;
-
-/// Reads the entry at `KEYS[1]`. A key that is not an entry is an error, and never a missing entry.
-/// Numbers are exact up to 2^53.
+/// Reads the entry at `KEYS[1]`. A key that is not an entry is an error. Numbers in Lua are exact up to
+/// 2^53.
 const READ: &str = r"
 local function entry()
   local length = redis.call('HSTRLEN', KEYS[1], 'v')
@@ -33,64 +34,80 @@ if not found then return redis.error_reply('NOTANENTRY the key is not an entry')
 ";
 
 static READ_SCRIPT: LazyLock<Script> =
-    LazyLock::new(|| Script::new(&format!("{READ}\nreturn found")));
+    LazyLock::new(|| Script::new(0, format!("{READ}\nreturn found")));
 
-/// A lease of the same owner is granted again, so that the command can be repeated.
+/// A lease of the same owner is granted again, so that the operation can be repeated.
 static LEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!(
-        "{READ}{}",
-        r"
-local holder = redis.call('GET', KEYS[2])
+    Script::new(
+        1,
+        format!(
+            "{READ}{}",
+            r"
+local owner = redis.call('GET', KEYS[2])
 local remaining = redis.call('PTTL', KEYS[2])
--- A lease without an end is not ours, and would never end.
-if holder and holder ~= ARGV[2] and remaining >= 0 then
-  if not string.match(holder, '^%x+$') or #holder ~= 32 then
+-- A lease without an expiry is not ours, and would never end.
+if owner and owner ~= ARGV[2] and remaining >= 0 then
+  if not string.match(owner, '^%x+$') or #owner ~= 32 then
     return redis.error_reply('NOTANENTRY the key is not a lease')
   end
   -- A missing entry ends the array, so it is last.
-  return {0, remaining, holder, found[1], found[2]}
+  return {0, remaining, owner, found[1], found[2]}
 end
-redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
+-- Before the lease is taken, since a user may be allowed one of the two commands only.
 local now = redis.call('TIME')
+redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])
 local generation = now[1] * 1000 + math.floor(now[2] / 1000)
 if found[1] and found[1] >= generation then generation = found[1] + 1 end
 return {1, generation, ARGV[2], found[1], found[2]}
 "
-    ))
+        ),
+    )
 });
 
 static RENEW_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
+        2,
         r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('PEXPIRE', KEYS[1], ARGV[2])
-",
+"
+        .to_owned(),
     )
 });
 
 static RELEASE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
+        3,
         r"
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 return redis.call('DEL', KEYS[1])
-",
+"
+        .to_owned(),
     )
 });
 
-/// The announcement is in the same step, so that it is not lost with the writer. A user without the
-/// permission to announce can write.
+/// Writes and announces in one step, so that no announcement is lost if the writer dies. A user without
+/// the permission to announce can write.
 static WRITE_SCRIPT: LazyLock<Script> = LazyLock::new(|| {
-    Script::new(&format!(
-        "{READ}{}",
-        r"
+    Script::new(
+        4,
+        format!(
+            "{READ}{}",
+            r"
 if found[1] and found[1] > tonumber(ARGV[2]) then return 0 end
 redis.call('HSET', KEYS[1], 'g', ARGV[2], 'v', ARGV[3])
-redis.call('PEXPIRE', KEYS[1], ARGV[4])
+local expires = redis.pcall('PEXPIRE', KEYS[1], ARGV[4])
+if type(expires) == 'table' and expires.err then
+  -- Without an expiry it would stay forever.
+  redis.pcall('DEL', KEYS[1])
+  return redis.error_reply('NOPERM no permissions to run the \'pexpire\' command')
+end
 local announced = redis.pcall('PUBLISH', ARGV[5], ARGV[6] .. ARGV[3])
 if type(announced) == 'table' and announced.err then return 2 end
 return 1
 "
-    ))
+        ),
+    )
 });
 
 /// The names of keys and channels.
@@ -102,7 +119,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(prefix: &str, database: i64) -> Self {
-        // Channels are shared by the databases of a server.
+        // A channel belongs to all databases of a server.
         let channel = format!("{prefix}:announcements:{database}").into();
         Self { prefix: prefix.into(), channel }
     }
@@ -111,7 +128,7 @@ impl Names {
         &self.prefix
     }
 
-    /// In braces, so that a proxy in front of a cluster keeps both keys of an entry together.
+    /// The braces make a proxy in front of a cluster keep both keys of an entry on one node.
     fn entry(&self, id: EntryId) -> String {
         format!("{}:{{{id}}}", self.prefix)
     }
@@ -120,10 +137,8 @@ impl Names {
         format!("{}:{{{id}}}:lease", self.prefix)
     }
 
-    pub(super) fn read(&self, id: EntryId) -> ScriptInvocation<'static> {
-        let mut script = READ_SCRIPT.key(self.entry(id));
-        script.arg(MAX_VALUE_BYTES);
-        script
+    pub(super) fn read(&self, id: EntryId) -> ScriptCall {
+        READ_SCRIPT.key(self.entry(id)).arg(MAX_VALUE_BYTES)
     }
 
     pub(super) fn take_lease(
@@ -131,39 +146,28 @@ impl Names {
         id: EntryId,
         owner: LeaseOwner,
         duration: Duration,
-    ) -> ScriptInvocation<'static> {
-        let mut script = LEASE_SCRIPT.key(self.entry(id));
-        script.key(self.lease(id)).arg(MAX_VALUE_BYTES).arg(text(owner)).arg(millis(duration));
-        script
+    ) -> ScriptCall {
+        let script = LEASE_SCRIPT.key(self.entry(id)).with_key(self.lease(id));
+        script.arg(MAX_VALUE_BYTES).arg(text(owner)).arg(millis(duration))
     }
 
-    pub(super) fn renew(
-        &self,
-        id: EntryId,
-        owner: LeaseOwner,
-        duration: Duration,
-    ) -> ScriptInvocation<'static> {
-        let mut script = RENEW_SCRIPT.key(self.lease(id));
-        script.arg(text(owner)).arg(millis(duration));
-        script
+    pub(super) fn renew(&self, id: EntryId, owner: LeaseOwner, duration: Duration) -> ScriptCall {
+        RENEW_SCRIPT.key(self.lease(id)).arg(text(owner)).arg(millis(duration))
     }
 
-    pub(super) fn release(&self, id: EntryId, owner: LeaseOwner) -> ScriptInvocation<'static> {
-        let mut script = RELEASE_SCRIPT.key(self.lease(id));
-        script.arg(text(owner));
-        script
+    pub(super) fn release(&self, id: EntryId, owner: LeaseOwner) -> ScriptCall {
+        RELEASE_SCRIPT.key(self.lease(id)).arg(text(owner))
     }
 
-    pub(super) fn write(
-        &self,
-        id: EntryId,
-        entry: &StoredEntry,
-        keep: Duration,
-    ) -> ScriptInvocation<'static> {
-        let mut script = WRITE_SCRIPT.key(self.entry(id));
-        script.arg(MAX_VALUE_BYTES).arg(entry.generation).arg(&entry.value[..]).arg(millis(keep));
-        script.arg(&*self.channel).arg(announcement_head(id, entry.generation));
-        script
+    pub(super) fn write(&self, id: EntryId, entry: &StoredEntry, keep: Duration) -> ScriptCall {
+        WRITE_SCRIPT
+            .key(self.entry(id))
+            .arg(MAX_VALUE_BYTES)
+            .arg(entry.generation)
+            .arg(&entry.value[..])
+            .arg(millis(keep))
+            .arg(&*self.channel)
+            .arg(announcement_head(id, entry.generation))
     }
 }
 
@@ -171,7 +175,7 @@ fn text(owner: LeaseOwner) -> String {
     format!("{:032x}", owner.0)
 }
 
-/// Redis refuses an expiry of zero, and one that overflows.
+/// Redis refuses an expiry of zero, and one that overflows its integers.
 fn millis(duration: Duration) -> u64 {
     const MAX: Duration = crate::limits::MAX_LIFETIME;
     u64::try_from(duration.min(MAX).as_millis()).unwrap_or(u64::MAX).max(1)
@@ -181,7 +185,7 @@ fn announcement_head(id: EntryId, generation: u64) -> Vec<u8> {
     [&id.as_bytes()[..], &generation.to_be_bytes()].concat()
 }
 
-/// The entry in an announcement. `None`: it is not one.
+/// The entry in an announcement. `None`: the message is not an announcement.
 pub(super) fn announced(message: &[u8]) -> Option<(EntryId, StoredEntry)> {
     let (id, rest) = message.split_first_chunk()?;
     let (generation, value) = rest.split_first_chunk()?;
@@ -190,6 +194,25 @@ pub(super) fn announced(message: &[u8]) -> Option<(EntryId, StoredEntry)> {
     }
     let entry = StoredEntry::new(u64::from_be_bytes(*generation), Bytes::copy_from_slice(value));
     Some((EntryId::new(*id), entry))
+}
+
+/// The answer to [`Names::write`].
+#[derive(Debug, PartialEq)]
+pub(super) enum WriteOutcome {
+    /// The stored entry has a greater generation.
+    Refused,
+    Written,
+    /// Written, but the user may not publish.
+    NotAnnounced,
+}
+
+pub(super) fn write_outcome(answer: Value) -> Result<WriteOutcome, ParsingError> {
+    match from_redis_value(answer)? {
+        0_u8 => Ok(WriteOutcome::Refused),
+        1 => Ok(WriteOutcome::Written),
+        2 => Ok(WriteOutcome::NotAnnounced),
+        other => Err(format!("unknown outcome {other}").into()),
+    }
 }
 
 /// The answer to [`Names::read`].

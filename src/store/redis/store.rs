@@ -2,27 +2,27 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use redis::{ParsingError, ScriptInvocation, Value};
+use redis::{ParsingError, Value};
 
 use super::{
     connection::SharedConnection,
     error::Failure,
-    scripts::{self, Names},
+    script::ScriptCall,
+    scripts::{self, Names, WriteOutcome},
     subscription::Subscription,
 };
-use crate::store::traits::{
-    Announcements, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry,
-};
+use crate::store::traits::{Announcer, EntryId, Lease, LeaseOwner, Store, StoreError, StoredEntry};
 
-/// A store in Redis (5 or later) or Valkey: one primary, without Cluster and
-/// Sentinel.
+/// A store in Redis (5 or later) or Valkey: one primary. Cluster and Sentinel are not supported.
 ///
-/// It connects when it is first used, and reconnects by itself. Clones are cheap and share two
-/// connections: one for commands, and one for announcements. A store in a static works across
-/// runtimes: it connects on the current one if the runtime of its connection ended.
+/// It connects when it is built in a runtime, or first used. It reconnects by itself. Clones are cheap
+/// and share two connections: one for commands, and one for announcer. A store in a static works
+/// across runtimes: it connects on the current one if the runtime of its connection ended.
 ///
-/// Each operation is a script, so it is one atomic step. A failed operation is an error with advice,
-/// and never counts as a missing entry. An operation whose connection was closed is repeated once.
+/// Each operation is a script, so it is one atomic step and takes one round trip. If its connection was
+/// closed, it is repeated once. An operation that fails is an error that says what to do, and never
+/// counts as a missing entry. A key with our prefix that is not an entry is an error too, and is never
+/// overwritten, since another program may own it.
 ///
 /// # Permissions
 ///
@@ -30,7 +30,7 @@ use crate::store::traits::{
 ///
 /// ```text
 /// ACL SETUSER tokens on >PASSWORD resetkeys ~oauth2-tokens:* resetchannels &oauth2-tokens:* -@all
-///   +eval +evalsha +script|load +exists +get +set +del +pttl +pexpire +time
+///   +eval +evalsha +exists +get +set +del +pttl +pexpire +time
 ///   +hset +hmget +hstrlen +publish +subscribe +ping +select
 /// ```
 ///
@@ -38,9 +38,9 @@ use crate::store::traits::{
 ///
 /// # Memory
 ///
-/// An entry expires with its token, and has about the token's size. An eviction policy may evict
-/// it, which costs one acquisition. With `noeviction` and full memory, processes acquire for
-/// themselves.
+/// An entry expires with its token, and has about the token's size. If an eviction policy removes it,
+/// running processes are not affected; one that starts before the next refresh costs a token request. With `noeviction` and full memory, each process acquires
+/// for itself.
 ///
 /// # Examples
 ///
@@ -63,27 +63,28 @@ struct Inner {
 impl RedisStore {
     pub(super) fn from_parts(connection: SharedConnection, names: Names) -> Self {
         let connection = Arc::new(connection);
+        connection.connect_in_background();
         let subscription = Subscription::new(Arc::clone(&connection), names.channel.clone());
         Self(Arc::new(Inner { connection, subscription, names }))
     }
 
     async fn run<T>(
         &self,
-        script: ScriptInvocation<'static>,
+        script: ScriptCall,
         parse: impl FnOnce(Value) -> Result<T, ParsingError>,
     ) -> Result<T, StoreError> {
         let connection = &self.0.connection;
         self.0.subscription.ensure_running();
-        let answer = connection.run(script).await;
+        let answer = connection.run(&script).await;
         answer
             .and_then(|answer| parse(answer).map_err(|_| Failure::unreadable()))
-            .map_err(|failure| failure.into_error(&connection.connect.address))
+            .map_err(|failure| failure.into_error(&connection.connector.address))
     }
 
     fn report_silence(&self) {
         self.0.subscription.interrupt(&format!(
             "Redis at {} does not announce new entries; allow PUBLISH to this prefix",
-            self.0.connection.connect.address
+            self.0.connection.connector.address
         ));
     }
 }
@@ -123,22 +124,22 @@ impl Store for RedisStore {
         keep: Duration,
     ) -> Result<bool, StoreError> {
         let script = self.0.names.write(id, &entry, keep);
-        let outcome = self.run(script, redis::from_redis_value::<u8>).await?;
-        if outcome == 2 {
+        let outcome = self.run(script, scripts::write_outcome).await?;
+        if outcome == WriteOutcome::NotAnnounced {
             self.report_silence();
         }
-        Ok(outcome != 0)
+        Ok(outcome != WriteOutcome::Refused)
     }
 
-    fn subscribe(&self, announcements: Announcements) {
-        self.0.subscription.add(announcements);
+    fn subscribe(&self, announcer: Announcer) {
+        self.0.subscription.add(announcer);
     }
 }
 
 impl fmt::Debug for RedisStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisStore")
-            .field("address", &format_args!("{}", self.0.connection.connect.address))
+            .field("address", &format_args!("{}", self.0.connection.connector.address))
             .field("prefix", &self.0.names.prefix())
             .finish_non_exhaustive()
     }

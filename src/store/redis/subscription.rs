@@ -3,7 +3,7 @@
 use std::{collections::HashMap, future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use futures_core::Stream as _;
-use redis::aio::PubSubStream;
+use redis::aio::{PubSub, PubSubStream};
 use tokio::{
     runtime::Handle,
     task::JoinHandle,
@@ -12,15 +12,15 @@ use tokio::{
 
 use super::{connection::SharedConnection, scripts};
 use crate::{
-    store::traits::{Announcements, EntryId},
+    store::traits::{Announcer, EntryId},
     sync::{Mutex, lock},
 };
 
-/// Pauses before the next attempt to subscribe. In the meantime, readers poll.
+/// Pauses before the next attempt to subscribe. Readers poll in the meantime.
 const MIN_PAUSE: Duration = Duration::from_millis(500);
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
-/// A connection without a message for this long is checked, and whether there are receivers.
+/// Interval at which an idle connection is pinged, and the task ends if no receiver is left.
 const CHECK_EVERY: Duration = Duration::from_secs(15);
 
 /// The receivers of a store, and the task that serves them.
@@ -37,34 +37,33 @@ type Receivers = Mutex<Registry>;
 /// The receivers of each entry.
 #[derive(Debug, Default)]
 struct Registry {
-    of_entry: HashMap<EntryId, Vec<Announcements>>,
-    /// With those that may be gone.
-    count: usize,
-    /// How many were left when those that are gone were last removed.
-    lasting: usize,
+    of_entry: HashMap<EntryId, Vec<Announcer>>,
+    /// Number of receivers, including those that were dropped since the last `prune`.
+    len: usize,
+    len_after_prune: usize,
 }
 
 impl Registry {
-    /// Below this number nothing is removed when one is added.
-    const FEW: usize = 64;
+    /// With fewer receivers, `add` does not prune.
+    const MIN_PRUNE: usize = 64;
 
-    fn add(&mut self, receiver: Announcements) {
-        // Half of them at least are new since the last time, so the cost of each is constant.
-        if self.count >= 2 * self.lasting.max(Self::FEW) {
+    fn add(&mut self, receiver: Announcer) {
+        // Pruned when the number has doubled, so that adding has amortized constant cost.
+        if self.len >= 2 * self.len_after_prune.max(Self::MIN_PRUNE) {
             self.prune();
         }
-        self.count += 1;
+        self.len += 1;
         self.of_entry.entry(receiver.id()).or_default().push(receiver);
     }
 
-    /// Removes the receivers that are gone.
+    /// Removes the receivers that were dropped.
     fn prune(&mut self) {
         self.of_entry.retain(|_, of_entry| {
             of_entry.retain(|receiver| !receiver.is_closed());
             !of_entry.is_empty()
         });
-        self.count = self.of_entry.values().map(Vec::len).sum();
-        self.lasting = self.count;
+        self.len = self.of_entry.values().map(Vec::len).sum();
+        self.len_after_prune = self.len;
     }
 }
 
@@ -73,17 +72,17 @@ impl Subscription {
         Self { connection, channel, receivers: Arc::default(), task: Mutex::new(None) }
     }
 
-    pub(super) fn add(&self, receiver: Announcements) {
+    pub(super) fn add(&self, receiver: Announcer) {
         lock(&self.receivers).add(receiver);
         self.ensure_running();
     }
 
-    /// Tells all receivers that new entries are not announced.
+    /// Notifies all receivers that new entries are not announced.
     pub(super) fn interrupt(&self, cause: &str) {
         interrupt(&self.receivers, cause);
     }
 
-    /// Starts the task, if there are receivers and it does not run. It ends with its runtime.
+    /// Starts the task if there are receivers and it does not run. It ends with its runtime.
     pub(super) fn ensure_running(&self) {
         let mut task = lock(&self.task);
         if task.as_ref().is_some_and(|task| !task.is_finished()) || is_empty(&self.receivers) {
@@ -104,46 +103,24 @@ impl Drop for Subscription {
     }
 }
 
-/// Whether no receiver is left. Forgets those that are gone.
+/// Whether no receiver is left. Removes those that were dropped.
 fn is_empty(receivers: &Receivers) -> bool {
     let mut receivers = lock(receivers);
     receivers.prune();
-    receivers.count == 0
+    receivers.len == 0
 }
 
 async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: Arc<Receivers>) {
+    let connector = &connection.connector;
     let mut pause = MIN_PAUSE;
     while !is_empty(&receivers) {
-        match connection.connect.for_announcements(&channel).await {
+        match connector.subscribe(&channel).await {
             Ok(subscription) => {
                 pause = MIN_PAUSE;
-                let (mut sink, mut messages) = subscription.split();
-                let response_timeout = connection.connect.response_timeout;
-                let mut checked_at = Instant::now();
-                loop {
-                    // A busy channel is never silent.
-                    if checked_at.elapsed() >= CHECK_EVERY {
-                        if is_empty(&receivers) {
-                            return;
-                        }
-                        checked_at = Instant::now();
-                    }
-                    match timeout(CHECK_EVERY, next(&mut messages)).await {
-                        Ok(Some(message)) => deliver(&receivers, &message),
-                        Ok(None) => break,
-                        Err(_) if is_empty(&receivers) => return,
-                        Err(_) => {
-                            match timeout(response_timeout, sink.ping::<redis::Value>()).await {
-                                Ok(Ok(_)) => {}
-                                Ok(Err(_)) | Err(_) => break,
-                            }
-                        }
-                    }
-                }
+                receive(subscription, connector.response_timeout, &receivers).await;
             }
             Err(failure) => {
-                let cause =
-                    failure.into_error(&connection.connect.address).into_cause().to_string();
+                let cause = failure.into_error(&connector.address).into_cause().to_string();
                 interrupt(&receivers, &cause);
                 pause = (pause * 2).min(MAX_PAUSE);
             }
@@ -152,13 +129,39 @@ async fn serve(connection: Arc<SharedConnection>, channel: Box<str>, receivers: 
     }
 }
 
+/// Delivers announcements until the connection is lost, or no receiver is left.
+async fn receive(subscription: PubSub, response_timeout: Duration, receivers: &Receivers) {
+    let (mut sink, mut messages) = subscription.split();
+    let mut checked_at = Instant::now();
+    loop {
+        let message = timeout(CHECK_EVERY, next(&mut messages)).await;
+        // Checked after messages too: a busy channel never reaches the timeout.
+        if checked_at.elapsed() >= CHECK_EVERY {
+            if is_empty(receivers) {
+                return;
+            }
+            checked_at = Instant::now();
+        }
+        match message {
+            Ok(Some(message)) => deliver(receivers, &message),
+            Ok(None) => return,
+            Err(_elapsed) => {
+                let answer = timeout(response_timeout, sink.ping::<redis::Value>()).await;
+                if !matches!(answer, Ok(Ok(_))) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
 async fn next(messages: &mut PubSubStream) -> Option<redis::Msg> {
     poll_fn(|cx| Pin::new(&mut *messages).poll_next(cx)).await
 }
 
-/// Tells all receivers that no announcements arrive.
+/// Notifies all receivers that no announcements arrive.
 fn interrupt(receivers: &Receivers, cause: &str) {
-    // Called without the lock, since a receiver may do anything.
+    // Without the lock, since a receiver runs code of the user.
     let all: Vec<_> = lock(receivers).of_entry.values().flatten().cloned().collect();
     for receiver in all {
         receiver.interrupted(cause);
@@ -166,9 +169,9 @@ fn interrupt(receivers: &Receivers, cause: &str) {
 }
 
 fn deliver(receivers: &Receivers, message: &redis::Msg) {
-    // Others may publish to the channel.
+    // Other programs may publish to the channel.
     let Some((id, entry)) = scripts::announced(message.get_payload_bytes()) else { return };
-    // Called without the lock, since a receiver may do anything.
+    // Without the lock, since a receiver runs code of the user.
     let of_entry = lock(receivers).of_entry.get(&id).cloned().unwrap_or_default();
     for receiver in of_entry {
         receiver.announce(id, entry.clone());
@@ -180,20 +183,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn receivers_that_are_gone_are_removed_when_others_are_added() {
+    fn dropped_receivers_are_removed_when_others_are_added() {
         let mut registry = Registry::default();
-        let mut lasting = Vec::new();
+        let mut kept = Vec::new();
         for number in 0..10_000_u32 {
             let mut id = [0; 32];
             id[..4].copy_from_slice(&number.to_be_bytes());
-            let (announcements, receiver) = Announcements::channel(EntryId::new(id));
-            registry.add(announcements);
+            let (announcer, receiver) = Announcer::channel(EntryId::new(id));
+            registry.add(announcer);
             if number % 1_000 == 0 {
-                lasting.push(receiver);
+                kept.push(receiver);
             }
-            assert!(registry.of_entry.len() <= 2 * Registry::FEW);
+            assert!(registry.of_entry.len() <= 2 * Registry::MIN_PRUNE);
         }
         registry.prune();
-        assert_eq!((registry.count, registry.of_entry.len()), (lasting.len(), lasting.len()));
+        assert_eq!((registry.len, registry.of_entry.len()), (kept.len(), kept.len()));
     }
 }

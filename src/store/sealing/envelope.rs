@@ -59,7 +59,7 @@ impl<'a> Envelope<'a> {
 }
 
 impl SealedEnvelope<'_> {
-    /// Whether the envelope names this key.
+    /// Whether the envelope has the id of this key.
     pub(super) fn is_sealed_by(&self, key: &SealingKey) -> bool {
         self.key_id == key.id()
     }
@@ -79,19 +79,19 @@ impl SealedEnvelope<'_> {
     }
 }
 
-/// The envelope of a content as plain text.
+/// An envelope with the content as plain text.
 pub(super) fn plain_text(id: EntryId, content: &[u8]) -> Vec<u8> {
     [&[PLAIN_TEXT], &id.as_bytes()[..], content].concat()
 }
 
-/// The envelope of a content that only this key opens.
+/// An envelope that only this key opens.
 pub(super) fn seal(
     id: EntryId,
     generation: u64,
     key: &SealingKey,
     content: &[u8],
 ) -> Result<Vec<u8>, Unspecified> {
-    // Sized once, and wiped if the encryption fails half-way.
+    // Never reallocated, and wiped if the encryption fails.
     let mut envelope =
         Zeroizing::new(Vec::with_capacity(PREFIX_BYTES + content.len() + MAX_TAG_LEN));
     envelope.push(AES_256_GCM);

@@ -1,13 +1,13 @@
-//! Why an envelope does not open.
+//! The errors of opening an envelope.
 
 use std::fmt;
 
-/// Why an envelope does not open. None of them is ever trusted.
+/// Why an envelope does not open. Such an envelope is never used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OpenError {
     /// Sealed by a key that is not configured here.
     UnknownKey,
-    /// Changed, cut off, or copied from another entry or generation.
+    /// Changed, truncated, or copied from another entry or generation.
     Damaged,
     /// Of a format that this version of the crate does not know.
     Version(u8),

@@ -24,18 +24,18 @@ const KEY_BYTES: usize = 32;
 /// Length of a key's id in bytes.
 pub(super) const ID_BYTES: usize = 8;
 
-/// Makes the id of a key, so that it says nothing about the key itself.
+/// The message whose HMAC is the id of a key. The id reveals nothing about the key.
 const ID_LABEL: &[u8] = b"tower-oauth2-client-credentials sealing key id";
 
 /// A key that seals the tokens in a store: 32 random bytes.
 ///
 /// Entries are sealed by AES-256-GCM with random nonces. NIST SP 800-38D §8.3 allows 2^32 messages
-/// for a key with random nonces. A fleet that writes an entry each second writes that many in
-/// 136 years. Use a new key before that.
+/// for a key with random nonces. A fleet that writes an entry each second reaches that in 136 years. Use
+/// a new key before that.
 ///
 /// Make one with `openssl rand -base64 32`, and give it to all processes of the fleet. Cheap to
 /// clone. The memory that holds it is wiped when the last clone is dropped. `Debug` shows the id of
-/// the key, which is in each entry too, and nothing of the key.
+/// the key, which is in each entry too. It shows nothing of the key.
 ///
 /// # Examples
 ///
@@ -52,7 +52,7 @@ pub struct SealingKey(Arc<Inner>);
 
 struct Inner {
     id: [u8; ID_BYTES],
-    /// AWS-LC wipes it when it frees it.
+    /// AWS-LC wipes the key when it is dropped.
     key: RandomizedNonceKey,
 }
 
@@ -92,7 +92,7 @@ impl SealingKey {
     /// A key from a file that holds the base64 of its bytes, such as a mounted Kubernetes secret.
     ///
     /// The file is read once, here, on a thread of this crate. The caller blocks for at most 5 s.
-    /// Call this when the process starts, and not in a task.
+    /// Call it when the process starts. Do not call it in a task.
     ///
     /// # Errors
     ///
@@ -166,7 +166,7 @@ fn decode(text: &str) -> Result<SealingKey, String> {
     let alphabet = if text.contains(['-', '_']) { &URL_SAFE } else { &STANDARD };
     let engine = GeneralPurpose::new(alphabet, config);
     let mut bytes = Zeroizing::new(vec![0; base64::decoded_len_estimate(text.len())]);
-    // The error of the decoder shows a byte of the text.
+    // The decoder's error is dropped, because it shows a byte of the text.
     let length =
         engine.decode_slice(text, &mut bytes).map_err(|_| format!("it is not base64; {ADVICE}"))?;
     SealingKey::new(&bytes[..length])

@@ -1,4 +1,4 @@
-//! The keys of a fleet: the first seals, all open.
+//! The keys of a fleet. The first one seals, and all open.
 
 use bytes::Bytes;
 use zeroize::Zeroizing;
@@ -13,8 +13,8 @@ use crate::{
     store::traits::{EntryId, StoreError},
 };
 
-/// Seals and opens entries. The keys can change while the fleet runs, in three steps: add the new
-/// key behind the old one, so that all processes open what it seals; put it first; remove the old one.
+/// Seals and opens entries. A key can be replaced in three steps while the fleet runs: add the new key
+/// after the old one; put it first when all processes have it; remove the old one.
 #[derive(Clone, Debug)]
 pub(crate) enum Sealing {
     /// The first key seals.
@@ -64,7 +64,7 @@ impl Sealing {
 
     /// # Errors
     ///
-    /// Whenever the entry must not be trusted.
+    /// If the entry cannot be trusted.
     pub(crate) fn open(
         &self,
         id: EntryId,
@@ -73,7 +73,7 @@ impl Sealing {
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         match (self, Envelope::parse(id, sealed)?) {
             (Self::Keys(keys), Envelope::Sealed(envelope)) => {
-                // Ids have 64 bits, so two keys can have the same one.
+                // Two keys can have the same id, since an id has 64 bits.
                 let mut opened = Err(OpenError::UnknownKey);
                 for key in keys.iter().filter(|key| envelope.is_sealed_by(key)) {
                     opened = envelope.open(id, generation, key);

@@ -7,8 +7,9 @@
 //! plain text:  0x00 ‖ entry id (32 bytes) ‖ content
 //! ```
 //!
-//! The version, the key id, the entry id and the generation are the associated data of a sealed one. So
-//! an envelope that is copied to another entry, or written as a newer generation, does not open.
+//! The associated data of a sealed envelope are the version, the key id, the entry id and the generation.
+//! So a sealed envelope that is copied to another entry, or written with a higher generation, does not
+//! open. A plain-text envelope is only tied to its entry id.
 
 mod envelope;
 mod error;

@@ -3,14 +3,16 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::{core::Core, entry::DecodedEntry};
 use crate::{
     error::Error,
     event::AcquisitionReason,
     source::AcquireContext,
-    store::entry::{BothClocks, Document},
+    store::entry::{BothClocks, Document, StoredFailure, StoredToken},
     timing::Arrival,
-    token::{StoreDeadlines, Token},
+    token::{SharingInfo, Token},
 };
 
 /// One acquisition, as its cache asks for it.
@@ -49,7 +51,14 @@ impl AcquireRequest<'_> {
             token.as_ref().is_some_and(|token| token.same_secret(&stored.token))
         };
         let known = [&context.rejected, &context.current, &context.discarded];
-        if ahead_by.is_some() || known.into_iter().any(is_known) {
+        let is_known = known.into_iter().any(is_known)
+            || context.recently_rejected.iter().any(|token| token.same_secret(&stored.token));
+        let is_older = [&context.rejected, &context.current]
+            .into_iter()
+            .flatten()
+            .any(|held| is_older(decoded.generation, stored.issued_at(now), held));
+        let is_of_no_use = is_older || (is_known && !self.is_renewed(decoded, stored, now));
+        if ahead_by.is_some() || is_of_no_use {
             return None;
         }
         // The refresh of this token is due too.
@@ -70,9 +79,18 @@ impl AcquireRequest<'_> {
         self.core.adopt(token)
     }
 
+    /// Whether the server returned the cached token again, to another process, and it need not be
+    /// refreshed yet.
+    fn is_renewed(&self, decoded: &DecodedEntry, stored: &StoredToken, now: BothClocks) -> bool {
+        let current = self.context.current.as_ref().filter(|it| it.same_secret(&stored.token));
+        self.context.reason == AcquisitionReason::Refresh
+            && now.wall < stored.refresh_at
+            && current.is_some_and(|it| generation(it) < Some(decoded.generation))
+    }
+
     /// When a cache stops using the token.
-    fn expires_at(&self, token: &Token, now: BothClocks) -> tokio::time::Instant {
-        let terms = token.store_deadlines().copied().unwrap_or_default();
+    fn expires_at(&self, token: &Token, now: BothClocks) -> Instant {
+        let info = token.sharing_info().copied().unwrap_or_default();
         let schedule = &self.context.timing.schedule;
         let deadlines = schedule.deadlines(&Arrival {
             issued_at: token.issued_at().unwrap_or(now.instant),
@@ -83,8 +101,8 @@ impl AcquireRequest<'_> {
             first: false,
             same_token: false,
             draw: 0.0,
-            refresh_at: terms.refresh_at,
-            expires_by: terms.expires_by,
+            refresh_at: info.refresh_at,
+            expires_by: info.expires_by,
         });
         deadlines.expires_at
     }
@@ -108,19 +126,26 @@ impl AcquireRequest<'_> {
         }
         let mut budget = document.budget.budget(now);
         budget.record_rejection(now.instant);
-        // The acquisition after a failure is the one that was taken from the budget.
-        document.failure.is_some()
+        // It repeats one that failed, which was taken from the budget.
+        document.failure.as_ref().is_some_and(StoredFailure::is_budgeted)
             || budget.wait(now.instant, &self.context.timing.backoff).is_zero()
     }
 
     /// The cached token again, so that the cache goes on with it.
     pub(super) fn unchanged(&self) -> Option<Token> {
         let token = self.context.rejected.as_ref().or(self.context.current.as_ref())?.clone();
-        let terms = token.store_deadlines().copied().unwrap_or_default();
-        Some(token.with_store_deadlines(StoreDeadlines {
-            from_store: false,
-            is_kept: true,
-            ..terms
-        }))
+        let info = token.sharing_info().copied().unwrap_or_default();
+        Some(token.with_sharing_info(SharingInfo { from_store: false, is_kept: true, ..info }))
     }
+}
+
+fn generation(token: &Token) -> Option<u64> {
+    token.sharing_info().and_then(|info| info.generation)
+}
+
+/// Whether the token of an entry is older than one of this process. The entry may be one of the past,
+/// which another process wrote or the store restored. A lower generation is not enough: the clock of the
+/// store may have been set back.
+fn is_older(stored: u64, issued_at: Option<Instant>, held: &Token) -> bool {
+    generation(held).is_none_or(|held| stored < held) && issued_at < held.issued_at()
 }

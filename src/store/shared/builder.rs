@@ -9,7 +9,7 @@ use crate::{
     source::TokenSource,
     store::{
         sealing::{Sealing, SealingKey},
-        traits::{ErasedStore, Store},
+        shared_store::SharedStore,
     },
 };
 
@@ -44,7 +44,7 @@ const LEASE: Duration = Duration::from_secs(5);
 #[must_use = "nothing is built before `build`"]
 pub struct SharedBuilder<S> {
     source: S,
-    store: Arc<dyn ErasedStore>,
+    store: SharedStore,
     sealing: Option<Result<Sealing, Error>>,
     namespace: Option<String>,
     store_timeout: Duration,
@@ -55,17 +55,19 @@ pub struct SharedBuilder<S> {
 
 // Here rather than in `source`, so that imports run one way.
 impl<S: TokenSource> Shared<S> {
-    /// Starts with the source of tokens, and the store that the processes have in common.
-    pub fn builder(source: S, store: impl Store) -> SharedBuilder<S> {
-        SharedBuilder::new(source, store)
+    /// Starts with the source of tokens, and the store that the processes have in common: a
+    /// [`Store`](crate::store::Store), or a clone of a [`SharedStore`] if several sources of this process
+    /// use it.
+    pub fn builder(source: S, store: impl Into<SharedStore>) -> SharedBuilder<S> {
+        SharedBuilder::new(source, store.into())
     }
 }
 
 impl<S: TokenSource> SharedBuilder<S> {
-    fn new(source: S, store: impl Store) -> Self {
+    fn new(source: S, store: SharedStore) -> Self {
         Self {
             source,
-            store: Arc::new(store),
+            store,
             sealing: None,
             namespace: None,
             store_timeout: STORE_TIMEOUT,
@@ -79,8 +81,11 @@ impl<S: TokenSource> SharedBuilder<S> {
     /// [`plain_text`](Self::plain_text) is required.
     ///
     /// Keys can change while the fleet runs, in three steps: add the new key behind the old one in all
-    /// processes; put it first in all; remove the old one. Before the last step wait for the lifetime of
-    /// a token, so that no entry is left that the old key sealed.
+    /// processes; put it first in all; remove the old one. Before the last step wait until no entry is
+    /// left that the old key sealed. The store keeps one for a minute longer than the token, for 30
+    /// minutes after a rejection, and for three minutes longer than a cooldown, of which the longest is
+    /// one hour ([`retry_after_cap_with_token`](crate::cache::TokenCacheBuilder::retry_after_cap_with_token)). So wait for
+    /// the lifetime of a token plus a minute, and at least 64 minutes.
     pub fn sealed_with(mut self, keys: impl IntoIterator<Item = SealingKey>) -> Self {
         self.sealing = Some(Sealing::new(keys));
         self
@@ -97,7 +102,8 @@ impl<S: TokenSource> SharedBuilder<S> {
     /// environment. It is hashed, and must not contain a secret. Default: none.
     ///
     /// It is required if the settings do not determine the token: with a parameter that may be secret,
-    /// a credential from a closure, or a custom source without
+    /// a credential from a closure, an assertion from a file, a certificate that only the transport knows,
+    /// or a custom source without
     /// [`sharing`](TokenSource::sharing).
     pub fn namespace(mut self, namespace: impl Into<String>) -> Self {
         self.namespace = Some(namespace.into());
@@ -105,21 +111,23 @@ impl<S: TokenSource> SharedBuilder<S> {
     }
 
     /// How long this process waits for each operation of the store, before it acquires a token without
-    /// it. Default: 250 ms.
+    /// it. Default: 250 ms. A request that waits for an acquisition waits for two operations at most,
+    /// unless its process loses the lease.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
     /// By how much the clocks of two hosts may differ. A token of another process is not used in the
-    /// last part of its lifetime that is as long. Default: 5 s.
+    /// last part of its lifetime that is as long, which is at most half of the lifetime. Default: 5 s.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self
     }
 
     /// How long a process that stopped delays the others. A process that acquires a token renews its
-    /// lease each third of this time. At least 1 s. Default: 5 s.
+    /// lease each third of this time, for 40 % of its `acquisition_timeout` at most. At least 1 s.
+    /// Default: 5 s.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self

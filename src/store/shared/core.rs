@@ -1,6 +1,13 @@
 //! The parts of a [`Shared`](super::Shared) that do not depend on the type of its source.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::{Future, poll_fn},
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -14,6 +21,7 @@ use crate::{
     source::{AcquireContext, CacheHandle, Sharing},
     store::{
         identity::entry_id,
+        shared_store::{SharedStore, StoreHealth},
         traits::{EntryId, ErasedStore, StoreError},
     },
     sync::{Mutex, lock},
@@ -24,9 +32,10 @@ use crate::{
 pub(super) type Adopt = dyn Fn(Token) -> Token + Send + Sync;
 
 pub(super) struct Core {
-    /// A random number, by which failures name the process.
+    /// A random number, by which failures name this process.
     pub(super) process: u64,
     pub(super) store: Arc<dyn ErasedStore>,
+    store_health: Arc<StoreHealth>,
     pub(super) settings: Settings,
     health: Health,
     /// Receives the events in the background if there is no cache.
@@ -38,7 +47,7 @@ pub(super) struct Core {
 
 impl Core {
     pub(super) fn new(
-        store: Arc<dyn ErasedStore>,
+        SharedStore { store, health: store_health }: SharedStore,
         settings: Settings,
         client: String,
         adopt: impl Fn(Token) -> Token + Send + Sync + 'static,
@@ -47,6 +56,7 @@ impl Core {
         Self {
             process: fastrand::u64(..),
             store,
+            store_health,
             settings,
             health: Health::default(),
             observer: Observer::default().with_client(client.into()),
@@ -63,8 +73,15 @@ impl Core {
     }
 
     /// The caches of this process. Cloned, since a cache that is called may run any code.
-    pub(super) fn caches(&self) -> Vec<CacheHandle> {
+    fn caches(&self) -> Vec<CacheHandle> {
         lock(&self.caches).iter().filter(|it| !it.is_closed()).cloned().collect()
+    }
+
+    /// The caches of this process but the one with this name.
+    pub(super) fn caches_except(&self, client: Option<&Arc<str>>) -> Vec<CacheHandle> {
+        let mut caches = self.caches();
+        caches.retain(|cache| cache.observer(client).is_some());
+        caches
     }
 
     /// Whether the source has this entry now: it has another one after its certificate was replaced.
@@ -88,7 +105,7 @@ impl Core {
         running: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, Unavailable> {
         let started = Instant::now();
-        let result = tokio::time::timeout(bound, running).await;
+        let result = tokio::time::timeout(bound, contained(running)).await;
         let outcome = match &result {
             Ok(Ok(_)) => StoreOutcome::Success,
             Ok(Err(_)) => StoreOutcome::Failure,
@@ -104,8 +121,11 @@ impl Core {
     /// A token was shared. `context`: of the acquisition, if it happened in one.
     pub(super) fn shares(&self, context: Option<&AcquireContext>) {
         self.health.set_unreadable(None);
-        if self.health.has_stopped.set(false) {
+        let is_change = self.health.is_without_store.set(false);
+        if self.store_health.resume(is_change) {
             self.report(context, EventKind::SharingResumed);
+        } else if is_change {
+            self.record(context, EventKind::SharingResumed);
         }
     }
 
@@ -113,10 +133,18 @@ impl Core {
     pub(super) fn stopped(&self, context: &AcquireContext, why: Unavailable) {
         match why {
             Unavailable::Unreadable(unreadable) => self.unreadable(Some(context), unreadable),
+            // The store works.
+            Unavailable::NoResult => {}
             why => {
-                if self.health.has_stopped.set(true) {
-                    let error = why.into_error();
-                    self.report(Some(context), EventKind::SharingStopped { error });
+                let is_change = self.health.is_without_store.set(true);
+                let is_reported = self.store_health.stop(is_change);
+                if is_reported || is_change {
+                    let kind = EventKind::SharingStopped { error: why.into_error() };
+                    if is_reported {
+                        self.report(Some(context), kind);
+                    } else {
+                        self.record(Some(context), kind);
+                    }
                 }
             }
         }
@@ -140,28 +168,55 @@ impl Core {
 
     /// An announcement arrived.
     pub(super) fn announced(&self) {
-        self.health.is_silent.set(false);
+        self.store_health.is_silent.set(false);
     }
 
     /// No announcements arrive.
     pub(super) fn interrupted(&self, cause: BoxError) {
-        if self.health.is_silent.set(true) {
+        if self.store_health.is_silent.set(true) {
             self.report(None, EventKind::AnnouncementsStopped { error: interrupted(cause) });
         }
     }
 
     /// Reports an event to the observer of the acquisition, and to those of the other caches.
     fn report(&self, context: Option<&AcquireContext>, kind: EventKind) {
-        let client = context.map(|context| &context.client);
-        let mut is_seen = context.is_some();
-        if let Some(context) = context {
-            context.observer.emit(kind.clone());
-        }
-        for cache in self.caches() {
-            is_seen |= cache.report(kind.clone(), client);
-        }
-        if !is_seen {
+        let observers = self.observers(context);
+        if observers.is_empty() {
             self.observer.emit(kind);
+            return;
+        }
+        observers.iter().for_each(|observer| observer.emit(kind.clone()));
+    }
+
+    /// The same for metrics, which count each cache. Another source of the store has reported the event.
+    fn record(&self, context: Option<&AcquireContext>, kind: EventKind) {
+        self.observers(context).iter().for_each(|observer| observer.record(kind.clone()));
+    }
+
+    fn observers(&self, context: Option<&AcquireContext>) -> Vec<Observer> {
+        let client = context.map(|context| &context.client);
+        let caches = self.caches();
+        let others = caches.iter().filter_map(|cache| cache.observer(client));
+        context.map(|context| context.observer.clone()).into_iter().chain(others).collect()
+    }
+}
+
+/// A panic of the store is an error of it, as any other.
+async fn contained<T>(
+    running: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    let mut running = pin!(running);
+    poll_fn(|cx| {
+        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(StoreError::new("it panicked; fix the store"))))
+    })
+    .await
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if self.health.is_without_store.is_set() {
+            self.store_health.forget();
         }
     }
 }

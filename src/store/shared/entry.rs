@@ -5,7 +5,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Weak,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -19,12 +19,15 @@ use super::{
 use crate::{
     error::BoxError,
     event::{Observer, StoreOperation},
+    limits::MAX_SETTING,
+    source::AcquireContext,
     store::{
         entry::{BothClocks, Document, millis},
         sealing::OpenError,
-        traits::{Announcements, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoredEntry},
+        traits::{Announcer, EntryId, Lease, LeaseOwner, ReceiveAnnouncement, StoredEntry},
     },
-    token::{StoreDeadlines, Token},
+    sync::{Mutex, lock},
+    token::{SharingInfo, Token},
 };
 
 /// How far a generation may be ahead of this process's clock. Clocks of stores may be wrong. A cache
@@ -50,9 +53,9 @@ impl DecodedEntry {
         let token = stored.for_cache(self.generation, clock_skew, now);
         let lifetime = Duration::from_millis(stored.expires_at.saturating_sub(stored.issued_at));
         let jitter = MAX_JITTER.min(lifetime.mul_f64(MAX_JITTER_SHARE)).mul_f64(fastrand::f64());
-        let terms = token.store_deadlines().copied().unwrap_or_default();
-        let refresh_at = terms.refresh_at.map(|at| at + jitter);
-        Some(token.with_store_deadlines(StoreDeadlines { refresh_at, ..terms }))
+        let info = token.sharing_info().copied().unwrap_or_default();
+        let refresh_at = info.refresh_at.map(|at| at + jitter);
+        Some(token.with_sharing_info(SharingInfo { refresh_at, ..info }))
     }
 }
 
@@ -71,8 +74,10 @@ pub(super) struct Entry {
     /// The last document that was announced or read. Its drop ends the subscription.
     latest: watch::Sender<Option<Arc<DecodedEntry>>>,
     closed: watch::Sender<()>,
-    /// The generation that this process writes.
-    own: AtomicU64,
+    is_subscribed: AtomicBool,
+    /// The last generation that this process wrote, and the name of the cache that gets its token as the
+    /// result of its acquisition.
+    own: Mutex<Option<(u64, Arc<str>)>>,
 }
 
 impl Entry {
@@ -83,16 +88,22 @@ impl Entry {
             core,
             latest: watch::Sender::new(None),
             closed: watch::Sender::new(()),
-            own: AtomicU64::new(0),
+            is_subscribed: AtomicBool::new(false),
+            own: Mutex::default(),
         })
     }
 
     /// Subscribes to the announcements, once.
     pub(super) fn subscribe(self: &Arc<Self>, core: &Core) {
-        if self.closed.receiver_count() == 0 {
-            let receiver: Arc<dyn ReceiveAnnouncement> = Arc::<Self>::clone(self);
-            let closed = self.closed.subscribe();
-            core.store.subscribe(Announcements::new(self.id, Arc::downgrade(&receiver), closed));
+        if self.is_subscribed.swap(true, Relaxed) {
+            return;
+        }
+        let receiver: Arc<dyn ReceiveAnnouncement> = Arc::<Self>::clone(self);
+        let closed = self.closed.subscribe();
+        let announcer = Announcer::new(self.id, Arc::downgrade(&receiver), closed);
+        let subscribing = AssertUnwindSafe(|| core.store.subscribe(announcer));
+        if catch_unwind(subscribing).is_err() {
+            core.interrupted("the store panicked when it was subscribed to; fix the store".into());
         }
     }
 
@@ -124,6 +135,8 @@ impl Entry {
                 Grant::Granted { generation, content: self.open(core, entry) }
             }
             Lease::Held { owner, remaining, entry } => {
+                // A later end could overflow an `Instant`.
+                let remaining = remaining.min(MAX_SETTING);
                 Grant::Held { owner, remaining, content: self.open(core, entry) }
             }
         })
@@ -133,18 +146,18 @@ impl Entry {
     pub(super) async fn write(
         &self,
         core: &Core,
-        observer: &Observer,
+        context: &AcquireContext,
         decoded: DecodedEntry,
         keep: Duration,
     ) -> Result<bool, Unavailable> {
         let content = decoded.document.encode();
         let sealed = core.settings.sealing.seal(self.id, decoded.generation, &content);
         let sealed = sealed.map_err(Unavailable::Failed)?;
-        self.own.store(decoded.generation, Relaxed);
+        *lock(&self.own) = Some((decoded.generation, Arc::clone(&context.client)));
         let entry = StoredEntry::new(decoded.generation, sealed);
         let (bound, writing) =
             (core.settings.store_timeout, core.store.write(self.id, entry, keep));
-        let is_newest = core.run(observer, StoreOperation::Write, bound, writing).await?;
+        let is_newest = core.run(&context.observer, StoreOperation::Write, bound, writing).await?;
         if is_newest {
             self.accept(core, &Arc::new(decoded));
         }
@@ -156,23 +169,26 @@ impl Entry {
     fn open(&self, core: &Core, entry: Option<StoredEntry>) -> Content {
         let Some(entry) = entry else { return Ok(self.latest.borrow().clone()) };
         let decoded = self.decode(core, &entry)?;
-        let latest = self.latest.borrow().as_ref().map(|latest| latest.generation);
-        // Another one may have a lower generation, if the store lost its entries and its clock was set back.
-        if latest != Some(decoded.generation) {
-            self.accept(core, &decoded);
+        let latest = self.latest.borrow().clone();
+        if latest.as_ref().is_some_and(|latest| latest.generation == decoded.generation) {
+            // Its times were corrected when it arrived.
+            return Ok(latest);
         }
+        // It may have a lower generation, if the store lost its entries and its clock was set back.
+        self.accept(core, &decoded);
         Ok(Some(decoded))
     }
 
     fn decode(&self, core: &Core, entry: &StoredEntry) -> Result<Arc<DecodedEntry>, Unreadable> {
         let unreadable = |why| Unreadable { id: self.id, why };
-        let latest = BothClocks::now(&core.settings.clock).wall.saturating_add(millis(MAX_AHEAD));
-        if entry.generation > latest {
+        let now = BothClocks::now(&core.settings.clock);
+        if entry.generation > now.wall.saturating_add(millis(MAX_AHEAD)) {
             return Err(unreadable(Some(OpenError::FromFuture)));
         }
         let opened = core.settings.sealing.open(self.id, entry.generation, &entry.value);
         let content = opened.map_err(|why| unreadable(Some(why)))?;
-        let document = Document::decode(&content).ok_or_else(|| unreadable(None))?;
+        let mut document = Document::decode(&content).ok_or_else(|| unreadable(None))?;
+        document.budget.correct(entry.generation, core.settings.clock_skew, now);
         Ok(Arc::new(DecodedEntry { generation: entry.generation, document }))
     }
 
@@ -183,11 +199,7 @@ impl Entry {
         }
         if let Some(stored) = &decoded.document.token {
             let now = BothClocks::now(&core.settings.clock);
-            let ahead_by = stored.ahead_by(core.settings.clock_skew, now);
-            core.observe_clock(None, ahead_by);
-            if ahead_by.is_none() {
-                core.shares(None);
-            }
+            core.observe_clock(None, stored.ahead_by(core.settings.clock_skew, now));
         }
         self.accept(core, decoded);
     }
@@ -195,21 +207,20 @@ impl Entry {
     /// Notifies those who wait in this process, and offers the token to its caches.
     fn accept(&self, core: &Core, decoded: &Arc<DecodedEntry>) {
         self.latest.send_replace(Some(Arc::clone(decoded)));
-        let caches = core.caches();
-        // The only cache gets the token as the result of its acquisition.
-        if self.own.load(Relaxed) == decoded.generation && caches.len() < 2 {
-            return;
-        }
+        let own = lock(&self.own).clone();
+        let writer = own.filter(|own| own.0 == decoded.generation).map(|own| own.1);
         let Some(stored) = &decoded.document.token else { return };
         let now = BothClocks::now(&core.settings.clock);
         // A token of another certificate would be rejected.
         if stored.ahead_by(core.settings.clock_skew, now).is_some() || !core.has_entry(self.id) {
             return;
         }
-        for cache in caches {
+        for cache in core.caches_except(writer.as_ref()) {
             let token = decoded.token(core.settings.clock_skew, now);
             if let Some(token) = token.and_then(|token| core.adopt(token)) {
-                let _is_used = cache.offer(token);
+                let info = token.sharing_info().copied().unwrap_or_default();
+                let info = SharingInfo { from_store: writer.is_none(), ..info };
+                let _is_used = cache.offer(token.with_sharing_info(info));
             }
         }
     }

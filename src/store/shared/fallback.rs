@@ -10,7 +10,7 @@ use crate::{
     event::AcquisitionReason,
     limits::MAX_LIFETIME,
     source::{AcquireContext, TokenSource},
-    token::{StoreDeadlines, Token},
+    token::{SharingInfo, Token},
 };
 
 /// The share of the remaining life over which the refreshes of a fleet are spread, if the store fails
@@ -21,21 +21,22 @@ const SPREAD: f64 = 0.7;
 pub(super) async fn acquire<S: TokenSource>(
     source: &S,
     core: &Core,
-    context: AcquireContext,
+    mut context: AcquireContext,
     why: Unavailable,
 ) -> Result<Token, Error> {
     core.stopped(&context, why);
     if let Some(postponed) = postponed(&context) {
         return Ok(postponed);
     }
+    context.deadline = context.deadline.map(|at| core.settings.source_deadline(at));
     let called_at = Instant::now();
     let token = source.acquire(context).await?;
     let token = if token.issued_at().is_none() { token.with_issued_at(called_at) } else { token };
-    Ok(token.with_store_deadlines(StoreDeadlines {
+    Ok(token.with_sharing_info(SharingInfo {
         took: Some(called_at.elapsed()),
         // All processes of the fleet acquire at about this time.
         spread: true,
-        ..StoreDeadlines::default()
+        ..SharingInfo::default()
     }))
 }
 
@@ -46,19 +47,19 @@ fn postponed(context: &AcquireContext) -> Option<Token> {
         return None;
     }
     let current = context.current.clone()?;
-    let terms = *current.store_deadlines()?;
-    if terms.generation.is_none() || terms.postponed || context.is_budgeted {
+    let info = *current.sharing_info()?;
+    if info.generation.is_none() || info.postponed || context.is_budgeted {
         return None;
     }
     let expires_at = current.issued_at()? + current.lifetime()?.min(MAX_LIFETIME);
-    let expires_at = terms.expires_by.map_or(expires_at, |at| at.min(expires_at));
+    let expires_at = info.expires_by.map_or(expires_at, |at| at.min(expires_at));
     let left = expires_at.saturating_duration_since(Instant::now());
     let delay: Duration = left.mul_f64(SPREAD * fastrand::f64());
-    Some(current.with_store_deadlines(StoreDeadlines {
+    Some(current.with_sharing_info(SharingInfo {
         refresh_at: Some(Instant::now() + delay),
         from_store: false,
         is_kept: true,
         postponed: true,
-        ..terms
+        ..info
     }))
 }

@@ -1,14 +1,12 @@
 //! Whether sharing works, and why it does not.
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    time::Duration,
-};
+use std::time::Duration;
 
 use crate::{
     error::{Error, Problem},
     store::{
         sealing::OpenError,
+        shared_store::Flag,
         traits::{EntryId, StoreError},
     },
     sync::{Mutex, lock},
@@ -31,6 +29,8 @@ pub(super) enum Unavailable {
     Unreadable(Unreadable),
     /// Other processes had the lease one after the other, and stored nothing.
     NothingStored,
+    /// Other processes have the lease, and this one would have no time left for an attempt.
+    NoResult,
 }
 
 impl Unreadable {
@@ -56,6 +56,10 @@ impl Unavailable {
             Self::NothingStored => {
                 failed(FAILED).with_detail("it keeps no entry; check its memory and permissions")
             }
+            Self::NoResult => {
+                failed("another process acquires the shared token, and takes too long")
+                    .with_detail("its log has the cause")
+            }
             Self::Unreadable(unreadable) => unreadable.error(),
         }
     }
@@ -70,24 +74,13 @@ pub(super) fn interrupted(cause: crate::error::BoxError) -> Error {
     failed("announcements of shared tokens stopped").with_source(cause)
 }
 
-/// The conditions that were reported. Each of them is reported when it begins.
+/// The conditions of a source that were reported. Each of them is reported when it begins.
 #[derive(Default)]
 pub(super) struct Health {
-    pub(super) has_stopped: Flag,
+    /// It acquires without the store.
+    pub(super) is_without_store: Flag,
     pub(super) is_from_future: Flag,
-    pub(super) is_silent: Flag,
     unreadable: Mutex<Option<EntryId>>,
-}
-
-#[derive(Default)]
-pub(super) struct Flag(AtomicBool);
-
-impl Flag {
-    /// Returns whether that is a change.
-    pub(super) fn set(&self, value: bool) -> bool {
-        // Read first, since it rarely changes.
-        self.0.load(Relaxed) != value && self.0.swap(value, Relaxed) != value
-    }
 }
 
 impl Health {

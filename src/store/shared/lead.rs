@@ -3,6 +3,7 @@
 use std::{
     future::{Future, poll_fn},
     pin::pin,
+    sync::Arc,
     task::Poll,
     time::Duration,
 };
@@ -15,19 +16,20 @@ use super::{
     current::CurrentEntry,
     entry::{DecodedEntry, Entry, Grant},
     lease_guard::LeaseGuard,
+    wait::lease_limit,
 };
 use crate::{
-    error::Error,
-    source::{AcquireContext, TokenSource},
+    error::{Error, Problem},
+    source::{AcquireContext, LastAttempt, TokenSource},
     store::entry::{BothClocks, Document, StoredBudget, StoredFailure, StoredToken},
-    timing::{Arrival, Deadlines, FailureBackoff, RejectionBudget},
-    token::{StoreDeadlines, Token},
+    timing::{Arrival, Deadlines, RejectionBudget},
+    token::{SharingInfo, Token},
 };
 
 pub(super) struct Leader<'a, S> {
     pub(super) source: &'a S,
     pub(super) current: &'a CurrentEntry,
-    pub(super) entry: &'a Entry,
+    pub(super) entry: &'a Arc<Entry>,
     pub(super) context: &'a AcquireContext,
     pub(super) guard: LeaseGuard,
     /// The generation of the lease.
@@ -36,27 +38,45 @@ pub(super) struct Leader<'a, S> {
     pub(super) document: Document,
 }
 
+/// How a source ended.
+struct Called {
+    acquired: Result<Token, Error>,
+    is_lease_lost: bool,
+    /// Its only attempt was ended to leave time for the store.
+    is_cut_short: bool,
+}
+
+/// The acquisition failed, and the lease was lost in the meantime, so that another process acquires.
+pub(super) struct FailedWithoutLease(pub(super) Error);
+
 impl<S: TokenSource> Leader<'_, S> {
-    pub(super) async fn acquire(mut self) -> Result<Token, Error> {
+    pub(super) async fn acquire(mut self) -> Result<Result<Token, Error>, FailedWithoutLease> {
         let request = AcquireRequest { core: self.core(), context: self.context };
         let now = self.now();
         if !request.budget_allows(&self.document, now)
             && let Some(unchanged) = request.unchanged()
         {
             self.remember_rejection(&unchanged, now).await;
-            return Ok(unchanged);
+            return Ok(Ok(unchanged));
         }
-        self.document.budget = StoredBudget::new(&self.budget_after(now), now);
+        let budget = StoredBudget::new(&self.budget_after(now), now);
+        let budget_before = std::mem::replace(&mut self.document.budget, budget);
         let called_at = Instant::now();
-        let acquired = self.call_source().await;
+        let Called { acquired, is_lease_lost, is_cut_short } = self.call_source().await;
         if self.current.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
             // The certificate was replaced. The token belongs to another entry.
-            self.guard.release().await;
-            return acquired;
+            return Ok(acquired);
         }
         match acquired {
-            Ok(token) => self.succeed(token, called_at).await,
-            Err(error) => self.fail(error).await,
+            Ok(token) => Ok(self.succeed(token, called_at).await),
+            Err(error) if is_cut_short => Ok(self.fail_locally(error).await),
+            Err(error) if is_lease_lost => Err(FailedWithoutLease(error)),
+            Err(error) if StoredFailure::is_shared(&error) => Ok(self.fail(error).await),
+            Err(error) => {
+                // No token request was sent.
+                self.document.budget = budget_before;
+                Ok(self.fail_locally(error).await)
+            }
         }
     }
 
@@ -68,23 +88,35 @@ impl<S: TokenSource> Leader<'_, S> {
         BothClocks::now(&self.core().settings.clock)
     }
 
-    /// Calls the source, and renews the lease until it has a result.
-    async fn call_source(&self) -> Result<Token, Error> {
+    /// Calls the source, and renews the lease in the meantime. If the lease is lost, the source makes no
+    /// further attempt, since another process acquires.
+    async fn call_source(&self) -> Called {
         let mut context = self.context.clone();
-        // Leaves time to store a failure, before the cache gives the acquisition up.
-        let reserve = self.core().settings.store_timeout;
-        let left = context.deadline.map(|at| at.saturating_duration_since(Instant::now()));
-        context.deadline =
-            left.map(|left| Instant::now() + left.saturating_sub(reserve.min(left / 4)));
+        let settings = &self.core().settings;
+        let deadline = context.deadline.map(|at| settings.source_deadline(at));
+        context.deadline = deadline;
+        let last_attempt = LastAttempt::default();
+        context.last_attempt = last_attempt.clone();
         let mut acquiring = pin!(self.source.acquire(context));
-        let mut renewing = pin!(self.guard.renew_until_lost());
-        poll_fn(|cx| match acquiring.as_mut().poll(cx) {
+        let mut renewing = pin!(self.guard.renew_until_lost(lease_limit(self.context.deadline)));
+        let acquired = poll_fn(|cx| match acquiring.as_mut().poll(cx) {
             Poll::Ready(acquired) => Poll::Ready(acquired),
             Poll::Pending => {
-                renewing.as_mut().poll(cx).map(|()| unreachable!("it keeps the lease"))
+                if !last_attempt.is_set() && renewing.as_mut().poll(cx).is_ready() {
+                    last_attempt.set();
+                }
+                Poll::Pending
             }
         })
-        .await
+        .await;
+        let is_cut = |error: &Error| {
+            error.problem() == Problem::AcquisitionTimeout
+                && error.attempts().is_none_or(|attempts| attempts <= 1)
+                && deadline != self.context.deadline
+                && deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        };
+        let is_cut_short = acquired.as_ref().is_err_and(is_cut);
+        Called { acquired, is_lease_lost: last_attempt.is_set(), is_cut_short }
     }
 
     /// The budget of the fleet after this acquisition. It is full again when a token has reached its
@@ -98,7 +130,7 @@ impl<S: TokenSource> Leader<'_, S> {
             return if is_refilled { RejectionBudget::default() } else { budget };
         }
         budget.record_rejection(now.instant);
-        if failure.is_some() {
+        if failure.as_ref().is_some_and(StoredFailure::is_budgeted) {
             budget.restart_last(now.instant);
         } else {
             budget.take(now.instant);
@@ -118,7 +150,6 @@ impl<S: TokenSource> Leader<'_, S> {
             // Without it, each process that sees the rejection asks once for the lease.
             let _is_written = self.write(now).await;
         }
-        self.guard.release().await;
     }
 
     async fn succeed(mut self, token: Token, called_at: Instant) -> Result<Token, Error> {
@@ -128,15 +159,15 @@ impl<S: TokenSource> Leader<'_, S> {
         let deadlines = self.deadlines(&token, issued_at, took, now);
         let token =
             if token.issued_at().is_none() { token.with_issued_at(issued_at) } else { token };
-        let token = token.with_store_deadlines(StoreDeadlines {
+        let token = token.with_sharing_info(SharingInfo {
             generation: Some(self.generation),
             refresh_at: Some(deadlines.refresh_at),
             took: Some(took),
-            ..StoreDeadlines::default()
+            ..SharingInfo::default()
         });
         if deadlines.expires_at <= now.instant {
             // Of no use to others.
-            self.guard.release().await;
+            self.leave_unchanged();
             return Ok(token);
         }
         let mut stored = StoredToken::new(&token, issued_at, &deadlines, now);
@@ -147,20 +178,19 @@ impl<S: TokenSource> Leader<'_, S> {
         match self.write(now).await {
             Some(true) => {
                 self.core().shares(Some(self.context));
-                self.guard.release().await;
                 Ok(token)
             }
             // This process was stopped, and another one has acquired a later token.
             Some(false) => {
                 if self.write_again(now).await {
                     let generation = Some(self.generation);
-                    let terms = token.store_deadlines().copied().unwrap_or_default();
-                    return Ok(token.with_store_deadlines(StoreDeadlines { generation, ..terms }));
+                    let info = token.sharing_info().copied().unwrap_or_default();
+                    return Ok(token.with_sharing_info(SharingInfo { generation, ..info }));
                 }
                 let Some(Ok(newer)) = self.newer().await else { return Ok(token) };
                 // A token request was sent all the same.
-                let terms = newer.store_deadlines().copied().unwrap_or_default();
-                Ok(newer.with_store_deadlines(StoreDeadlines { from_store: false, ..terms }))
+                let info = newer.sharing_info().copied().unwrap_or_default();
+                Ok(newer.with_sharing_info(SharingInfo { from_store: false, ..info }))
             }
             None => Ok(token),
         }
@@ -222,38 +252,73 @@ impl<S: TokenSource> Leader<'_, S> {
         })
     }
 
-    async fn fail(mut self, mut error: Error) -> Result<Token, Error> {
-        if StoredFailure::is_shared(&error) {
-            let now = self.now();
-            let before = self.document.failure.as_ref();
-            let failures = before.map_or(0, |failure| failure.failures);
-            let backoff = &self.context.timing.backoff;
-            let draw = fastrand::f64();
-            let failure =
-                FailureBackoff::after(failures, error.clone(), now.instant, draw, backoff);
-            let failure = StoredFailure::new(&failure, before, self.core().process, now);
-            let shared = failure.with_cooldown(error.clone(), backoff, now);
-            self.document.failure = Some(failure);
-            match self.write(now).await {
-                Some(true) => error = shared,
-                // Another process has had the lease since, and its result counts.
-                Some(false) => return self.newer().await.unwrap_or(Err(error)),
-                None => {}
-            }
-        } else if let Some(Ok(newer)) = self.newer().await {
-            // Another process has acquired a token, such as one that has lost its own lease.
-            self.guard.release().await;
-            return Ok(newer);
+    /// Shares the failure of an acquisition whose lease was lost.
+    pub(super) async fn share_failure(mut self, error: Error) -> Result<Token, Error> {
+        if !StoredFailure::is_shared(&error) {
+            return self.fail_locally(error).await;
         }
-        self.guard.release().await;
+        let now = self.now();
+        self.document.budget = StoredBudget::new(&self.budget_after(now), now);
+        self.fail(error).await
+    }
+
+    async fn fail(mut self, mut error: Error) -> Result<Token, Error> {
+        let now = self.now();
+        let before = self.document.failure.as_ref();
+        let backoff = &self.context.timing.backoff;
+        let draw = fastrand::f64();
+        let (process, is_budgeted) = (self.core().process, self.context.is_budgeted);
+        let failure = StoredFailure::new(&error, before, process, is_budgeted, draw, backoff, now);
+        let shared = failure.with_cooldown(error.clone(), draw, backoff, now);
+        self.document.failure = Some(failure);
+        match self.write(now).await {
+            Some(true) => error = shared,
+            // Another process has had the lease since, and its result counts.
+            Some(false) => return self.newer().await.unwrap_or(Err(error)),
+            None => {}
+        }
         Err(error)
+    }
+
+    /// Returns a failure that says nothing about the server, unless another process has acquired a token,
+    /// such as one that has lost its own lease.
+    async fn fail_locally(mut self, error: Error) -> Result<Token, Error> {
+        let newest = self.entry.read(self.core(), &self.context.observer).await;
+        let Ok(Ok(newest)) = newest else { return Err(error) };
+        if let Some(newest) = newest {
+            let request = AcquireRequest { core: self.core(), context: self.context };
+            if let Some(Ok(newer)) = request.answer(&newest) {
+                return Ok(newer);
+            }
+            if newest.generation > self.generation {
+                return Err(error);
+            }
+            let Document { token, failure, .. } = newest.document.clone();
+            self.document = Document { token, failure, ..self.document };
+        }
+        self.leave_unchanged();
+        Err(error)
+    }
+
+    /// Writes the document without a new token or failure, in the background, before the lease is
+    /// released. Otherwise those who wait would think that the store keeps nothing.
+    fn leave_unchanged(self) {
+        let keep = self.document.keep(&self.context.timing.backoff, self.now());
+        let decoded = DecodedEntry { generation: self.generation, document: self.document };
+        let (core, entry) = (Arc::clone(&self.current.core), Arc::clone(self.entry));
+        let (context, guard) = (self.context.clone(), self.guard);
+        tokio::spawn(async move {
+            // A store that fails is reported by an acquisition that needs it.
+            let _ = entry.write(&core, &context, decoded, keep).await;
+            drop(guard);
+        });
     }
 
     /// Whether the document was written. `None`: the store failed.
     async fn write(&self, now: BothClocks) -> Option<bool> {
         let keep = self.document.keep(&self.context.timing.backoff, now);
         let decoded = DecodedEntry { generation: self.generation, document: self.document.clone() };
-        match self.entry.write(self.core(), &self.context.observer, decoded, keep).await {
+        match self.entry.write(self.core(), self.context, decoded, keep).await {
             Ok(is_newest) => Some(is_newest),
             Err(why) => {
                 self.core().stopped(self.context, why);

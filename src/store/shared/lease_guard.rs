@@ -1,16 +1,18 @@
 //! A lease that is released when it is dropped.
 
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
 
-use super::{core::Core, health::Unavailable};
+use tokio::time::Instant;
+
+use super::core::Core;
 use crate::{
     error::{Error, Problem},
     event::{Observer, StoreOperation},
     store::traits::{EntryId, LeaseOwner},
 };
 
-/// The lease of one acquisition. Dropped without [`release`](Self::release), such as with the future of
-/// the acquisition, it is released in the background. If there is no runtime, it lapses.
+/// The lease of one acquisition. When it is dropped, it is released in the background, so that nobody
+/// waits for a slow store. If there is no runtime, it lapses.
 pub(super) struct LeaseGuard {
     core: Arc<Core>,
     id: EntryId,
@@ -41,29 +43,26 @@ impl LeaseGuard {
         self.is_held = false;
     }
 
-    /// Renews the lease each third of its duration, until it is lost. Never completes.
-    pub(super) async fn renew_until_lost(&self) {
+    /// Renews the lease each third of its duration, so that it ends at `limit`. Completes if it is lost
+    /// before.
+    pub(super) async fn renew_until_lost(&self, limit: Instant) {
         let Core { store, settings, .. } = &*self.core;
         loop {
             tokio::time::sleep(settings.lease / 3).await;
-            let renewal = store.renew(self.id, self.owner, settings.lease);
+            let left = limit.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return pending().await;
+            }
+            let renewal = store.renew(self.id, self.owner, settings.lease.min(left));
             let renewed = self
                 .core
                 .run(&self.observer, StoreOperation::Renew, settings.store_timeout, renewal)
                 .await;
             // A store that fails now may answer the next time.
             if let Ok(false) = renewed {
-                std::future::pending::<()>().await;
+                return;
             }
         }
-    }
-
-    pub(super) async fn release(mut self) {
-        let (core, id, owner) = (Arc::clone(&self.core), self.id, self.owner);
-        let bound = core.settings.store_timeout;
-        let releasing = core.store.release(id, owner);
-        let released = core.run(&self.observer, StoreOperation::Release, bound, releasing).await;
-        self.is_held = matches!(released, Err(Unavailable::Slow(_)));
     }
 }
 

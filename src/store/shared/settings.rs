@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use crate::{
     clock::Clock,
     error::{Error, Problem},
@@ -23,7 +25,18 @@ pub(super) struct Settings {
     pub(super) clock: Clock,
 }
 
+/// A source that has less time than this many bounds of the store gets all of it.
+const MIN_BOUNDS: u32 = 10;
+
 impl Settings {
+    /// When a source must end, if its cache gives the acquisition up at `deadline`. The time in between is
+    /// for a failure: to store it, and to return it in place of the cache's own.
+    pub(super) fn source_deadline(&self, deadline: Instant) -> Instant {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let is_long = left >= self.store_timeout.saturating_mul(MIN_BOUNDS);
+        if is_long { deadline - self.store_timeout } else { deadline }
+    }
+
     /// # Errors
     ///
     /// What is wrong with one of them, and what to do.

@@ -2,20 +2,19 @@
 
 use std::{fmt, sync::Arc};
 
-use tokio::time::Instant;
-
 use super::{
     answer::AcquireRequest,
     current::CurrentEntry,
     entry::{Content, Entry, Grant},
     fallback,
     health::Unavailable,
-    lead::Leader,
+    lead::{FailedWithoutLease, Leader},
     lease_guard::LeaseGuard,
     wait::{Waiting, announcement},
 };
 use crate::{
-    error::{Error, Problem},
+    error::Error,
+    event::AcquisitionReason,
     source::{AcquireContext, CacheHandle, Sharing, TokenSource},
     token::Token,
 };
@@ -54,31 +53,34 @@ pub struct Shared<S> {
 
 impl<S: TokenSource> Shared<S> {
     /// Acquires a token: from the store, as the process that has the lease, or from the process that
-    /// has it.
+    /// has it. `failed`: set if this process failed and lost its lease. It does not acquire twice.
     async fn share(
         &self,
         entry: &Arc<Entry>,
         context: &AcquireContext,
+        failed: &mut Option<Error>,
     ) -> Result<Result<Token, Error>, Unavailable> {
         let core = &self.current.core;
-        let request = AcquireRequest { core, context };
+        let (request, observer) = (AcquireRequest { core, context }, &context.observer);
         entry.subscribe(core);
         let mut announced = entry.watch();
-        if let Some(answer) = answer(&request, &entry.read(core, &context.observer).await?)? {
+        // Processes refresh their common token at the same time, and each of them that has not received
+        // the next one would take a lease for nothing. No request waits for a refresh. In other cases
+        // the answer to the request for a lease has the entry too.
+        let mut is_read = context.reason == AcquisitionReason::Refresh;
+        if is_read && let Some(answer) = answer(&request, &entry.read(core, observer).await?)? {
             return Ok(answer);
         }
-        let mut waiting = Waiting::new();
+        let mut waiting = Waiting::new(context.deadline, core.settings.lease);
         loop {
-            let guard = match LeaseGuard::new(core, entry.id, &context.observer) {
+            let guard = match LeaseGuard::new(core, entry.id, observer) {
                 Ok(guard) => guard,
                 Err(error) => return Ok(Err(error)),
             };
-            match entry.lease(core, &context.observer, guard.owner).await? {
-                Grant::Granted { generation, content } => {
-                    let answered = answer(&request, &content);
-                    if !matches!(answered, Ok(None)) {
-                        guard.release().await;
-                        return answered.map(|answer| answer.expect("it is not `None`"));
+            match entry.lease(core, observer, guard.owner).await {
+                Ok(Grant::Granted { generation, content }) => {
+                    if let Some(answer) = answer(&request, &content)? {
+                        return Ok(answer);
                     }
                     let document = content.ok().flatten();
                     let document = document.map(|it| it.document.clone()).unwrap_or_default();
@@ -86,23 +88,43 @@ impl<S: TokenSource> Shared<S> {
                     let current = &self.current;
                     let leader =
                         Leader { source, current, entry, context, guard, generation, document };
-                    return Ok(leader.acquire().await);
+                    if let Some(error) = failed.take() {
+                        return Ok(leader.share_failure(error).await);
+                    }
+                    match leader.acquire().await {
+                        Ok(acquired) => return Ok(acquired),
+                        Err(FailedWithoutLease(error)) => *failed = Some(error),
+                    }
+                    continue;
                 }
-                Grant::Held { owner, remaining, content } => {
+                Ok(Grant::Held { owner, remaining, content }) => {
                     guard.forget();
                     if let Some(answer) = answer(&request, &content)? {
                         return Ok(answer);
                     }
                     let generation = content.ok().flatten().map(|it| it.generation);
                     waiting.saw(owner, remaining, generation, core.settings.lease);
-                    if waiting.gives_up() {
-                        return Err(Unavailable::NothingStored);
-                    }
-                    let until = Instant::now() + waiting.next_poll(remaining);
-                    if let Some(answer) = announcement(&request, &mut announced, until).await {
+                }
+                Err(_) if waiting.expects_result() => {}
+                Err(why) => {
+                    if let Unavailable::Failed(_) = why
+                        && !is_read
+                        && let Ok(content) = entry.read(core, observer).await
+                        && let Some(answer) = answer(&request, &content)?
+                    {
+                        // It is full, or a replica.
                         return Ok(answer);
                     }
+                    return Err(why);
                 }
+            }
+            is_read = true;
+            if let Some(why) = waiting.gives_up() {
+                return Err(why);
+            }
+            let until = waiting.next_poll();
+            if let Some(answer) = announcement(&request, &mut announced, until).await {
+                return Ok(answer);
             }
         }
     }
@@ -121,18 +143,29 @@ fn answer(
 
 impl<S: TokenSource> TokenSource for Shared<S> {
     async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
+        self.source.prepare(&context).await?;
         // Again for each acquisition, because a certificate may have been replaced.
         let entry = self.current.entry(&self.source.sharing())?;
-        match self.share(&entry, &context).await {
-            Ok(result) => result,
+        let mut failed = None;
+        match (self.share(&entry, &context, &mut failed).await, failed) {
+            (Ok(result), _) => result,
+            (Err(_), Some(error)) => Err(error),
             // The budget of the fleet holds although its entry is lost.
-            Err(Unavailable::NothingStored) if context.is_budgeted => {
+            (Err(why @ (Unavailable::NothingStored | Unavailable::NoResult)), None)
+                if context.is_budgeted =>
+            {
                 let unchanged =
                     AcquireRequest { core: &self.current.core, context: &context }.unchanged();
-                unchanged.ok_or_else(|| Error::of(Problem::AcquisitionTimeout))
+                unchanged.ok_or_else(|| why.into_error())
             }
-            Err(why) => fallback::acquire(&*self.source, &self.current.core, context, why).await,
+            (Err(why), None) => {
+                fallback::acquire(&*self.source, &self.current.core, context, why).await
+            }
         }
+    }
+
+    async fn prepare(&self, context: &AcquireContext) -> Result<(), Error> {
+        self.source.prepare(context).await
     }
 
     fn name(&self) -> String {

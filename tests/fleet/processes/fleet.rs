@@ -47,6 +47,20 @@ impl Servers {
             .delay(Duration::from_millis(100))
             .build();
         let api = ProtectedApi::new(&idp);
+        Self::listen(idp, api).await
+    }
+
+    /// An API that answers each request with 401: it accepts the tokens of another server.
+    pub(crate) async fn start_rejecting() -> Self {
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("billing").secret("s3cret"))
+            .delay(Duration::from_millis(100))
+            .build();
+        let api = ProtectedApi::new(&AuthorizationServer::new());
+        Self::listen(idp, api).await
+    }
+
+    async fn listen(idp: AuthorizationServer, api: ProtectedApi) -> Self {
         let sockets = [idp.listen().await.unwrap(), api.listen().await.unwrap()];
         Self { idp, sockets }
     }
@@ -180,6 +194,17 @@ impl Fleet {
         }
     }
 
+    /// All processes send so many requests at the same time, and the API rejects all of them.
+    pub(crate) async fn rejected_burst(&mut self, requests: usize) {
+        self.send(&format!("burst {requests}")).await;
+        for worker in &mut self.workers {
+            let report: Report = serde_json::from_str(&worker.answer().await).unwrap();
+            let is_rejected = |failure: &String| failure.starts_with("401");
+            assert!(report.failures.iter().all(is_rejected), "{:?}", report.failures);
+            assert_eq!((report.succeeded, report.failures.len()), (0, requests));
+        }
+    }
+
     /// All processes begin to send requests.
     pub(crate) async fn start_traffic(&mut self, pause: Duration) {
         self.send(&format!("start {}", pause.as_millis())).await;
@@ -223,11 +248,16 @@ impl Fleet {
         }
     }
 
-    /// Waits until all processes have one token that is not this one.
-    pub(crate) async fn common_token_after(&mut self, last: &str) -> String {
+    /// Waits until all processes have one token that is not the previous one.
+    pub(crate) async fn common_token_after(
+        &mut self,
+        is_previous: impl Fn(&str) -> bool,
+    ) -> String {
         let mut tokens = self
             .tokens_until("a common token", |tokens| {
-                tokens[0] != "-" && tokens[0] != last && tokens.iter().all(|it| *it == tokens[0])
+                tokens[0] != "-"
+                    && !is_previous(&tokens[0])
+                    && tokens.iter().all(|it| *it == tokens[0])
             })
             .await;
         tokens.swap_remove(0)
@@ -236,15 +266,7 @@ impl Fleet {
     /// As [`common_token_after`](Self::common_token_after), for a mock server: its tokens have numbers,
     /// from 1.
     pub(crate) async fn common_number_after(&mut self, last: u64) -> u64 {
-        let start = Instant::now();
-        loop {
-            let token = self.common_token_after("").await;
-            if number(&token) != last {
-                return number(&token);
-            }
-            assert!(start.elapsed() < PATIENCE, "waited too long for a token after {last}");
-            sleep(POLL).await;
-        }
+        number(&self.common_token_after(|token| number(token) == last).await)
     }
 }
 

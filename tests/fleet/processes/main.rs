@@ -10,15 +10,9 @@ mod redis {
     mod faults;
     mod leaders;
     mod lives;
-    #[path = "../../../store/redis_server.rs"]
+    #[path = "../../../support/redis_server.rs"]
     #[expect(dead_code, reason = "other tests use the rest of it")]
     pub(super) mod server;
-}
-
-/// For `redis_server.rs`.
-#[cfg(feature = "redis")]
-mod support {
-    pub(crate) use crate::fleet::PATIENCE;
 }
 
 /// The entry point of the processes that the other tests start. Otherwise it has nothing to do.

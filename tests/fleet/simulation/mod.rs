@@ -82,7 +82,7 @@ fn report() {
         let (peak, mean) = numbers.peak_and_mean();
         println!(
             "{name}: {} token requests ({} outside of outages), {} acquiring processes died ({} \
-             outside), {} requests failed although the fleet had a valid token; after the first life \
+             outside), {} requests failed although the fleet had a valid token; after the first hour \
              {peak} in the busiest minute, {mean:.1} on average",
             numbers.total(),
             numbers.outside_of_outages(),

@@ -61,7 +61,7 @@ fn panel(svg: &mut String, bottom: f64, name: &str, numbers: &Numbers) {
     let step = WIDTH / MINUTES as f64;
     let mut bars = String::new();
     for (minute, count) in numbers.minutes.iter().enumerate().filter(|(_, count)| **count > 0) {
-        // One request is a tenth of a decade.
+        // The logarithm of 1 is 0, so a single request gets a bar of a tenth of a decade.
         let share = ((*count as f64).log10().max(0.1) / DECADES).min(1.0);
         let x = LEFT + step * (minute as f64 + 0.5);
         write!(bars, "M{x:.1} {bottom:.1}V{:.1}", bottom - PANEL * share).unwrap();

@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -13,8 +13,8 @@ use tower_oauth2_client_credentials::{
     Error, Token, TokenCache, TokenSource,
     source::{AcquireContext, Sharing},
     store::{
-        Announcements, EntryId, Lease, LeaseOwner, MemoryFault, MemoryStore, Shared, Store,
-        StoreError, StoredEntry,
+        Announcer, EntryId, Lease, LeaseOwner, MemoryFault, MemoryStore, Shared, Store, StoreError,
+        StoredEntry,
     },
 };
 
@@ -70,7 +70,7 @@ impl Numbers {
         outside.map(|(_, count)| count).sum()
     }
 
-    /// The token requests in the busiest minute after the first life, and the mean.
+    /// The token requests in the busiest minute after the first hour, and the mean.
     pub(crate) fn peak_and_mean(&self) -> (f64, f64) {
         let later = &self.minutes[(LIFE / 60.0) as usize..];
         let sum: usize = later.iter().sum();
@@ -89,6 +89,8 @@ struct Inner {
     store: MemoryStore,
     wall: Wall,
     has_store: bool,
+    /// The state of the random numbers.
+    random: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -102,6 +104,8 @@ pub(crate) struct World {
 struct Process {
     inner: Arc<Inner>,
     is_dead: Arc<AtomicBool>,
+    /// When it got a token from the authorization server itself.
+    acquired_at: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Inner {
@@ -112,6 +116,15 @@ impl Inner {
     fn is_faulty(&self, times: &[(f64, f64)]) -> bool {
         let hour = self.hour();
         self.day == Day::Faults && times.iter().any(|(from, to)| (*from..*to).contains(&hour))
+    }
+
+    /// Uniform in `[0, 1)`.
+    fn random(&self) -> f64 {
+        // SplitMix64.
+        let mut z = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
     }
 }
 
@@ -132,6 +145,15 @@ impl Process {
         };
         builder.keep_warm(true).wall_clock(self.inner.wall.clock(0.0)).build()
     }
+
+    /// Whether the process could have a valid token for sure: one was issued less than half a life ago.
+    /// With a store that works, any process may have got it; without a store, this one.
+    fn has_valid_token(&self) -> bool {
+        let inner = &self.inner;
+        let last = if inner.has_store { &inner.last_issued } else { &*self.acquired_at };
+        let is_fresh = last.lock().unwrap().is_some_and(|at| at.elapsed() < secs(LIFE / 2.0));
+        is_fresh && inner.store.fault() == MemoryFault::None
+    }
 }
 
 impl TokenSource for Process {
@@ -142,7 +164,7 @@ impl TokenSource for Process {
         if let Some(count) = inner.minutes.lock().unwrap().get_mut(minute) {
             *count += 1;
         }
-        if inner.day == Day::Faults && fastrand_f64() < DEATHS {
+        if inner.day == Day::Faults && inner.random() < DEATHS {
             self.is_dead.store(true, Relaxed);
             inner.deaths.lock().unwrap().push(inner.hour());
         }
@@ -152,6 +174,7 @@ impl TokenSource for Process {
             return Err(server_error());
         }
         *inner.last_issued.lock().unwrap() = Some(Instant::now());
+        *self.acquired_at.lock().unwrap() = Some(Instant::now());
         Ok(token(inner.issued.fetch_add(1, Relaxed), LIFE))
     }
 
@@ -201,7 +224,7 @@ impl Store for Process {
         Store::write(&self.inner.store, id, entry, keep).await
     }
 
-    fn subscribe(&self, announcements: Announcements) {
+    fn subscribe(&self, announcements: Announcer) {
         Store::subscribe(&self.inner.store, announcements);
     }
 }
@@ -220,6 +243,7 @@ impl World {
             store,
             wall: Wall::new(),
             has_store,
+            random: AtomicU64::new(0),
         };
         Self { inner: Arc::new(inner), processes }
     }
@@ -260,10 +284,14 @@ impl World {
         failed
     }
 
-    /// Until the process dies, or its time has come.
+    /// Runs one process until it dies or is restarted. Returns the number of failed requests.
     async fn live_once(&self, until: Instant, share: f64) -> usize {
         let is_dead = Arc::new(AtomicBool::new(false));
-        let process = Process { inner: Arc::clone(&self.inner), is_dead: Arc::clone(&is_dead) };
+        let process = Process {
+            inner: Arc::clone(&self.inner),
+            is_dead: Arc::clone(&is_dead),
+            acquired_at: Arc::default(),
+        };
         let cache = process.cache();
         // Not awaited: the process may die.
         drop(tokio::spawn({
@@ -274,21 +302,13 @@ impl World {
         let mut failed = 0;
         sleep(secs(30.0 + interval * share).min(until - Instant::now())).await;
         while Instant::now() < until && !is_dead.load(Relaxed) {
-            failed += usize::from(cache.current().is_none() && self.has_valid_token());
+            failed += usize::from(cache.current().is_none() && process.has_valid_token());
             sleep_until((Instant::now() + secs(interval)).min(until)).await;
         }
         is_dead.store(true, Relaxed);
         // It is started again.
         sleep(secs(10.0).min(until.saturating_duration_since(Instant::now()))).await;
         failed
-    }
-
-    /// Whether the fleet has a valid token for sure: one was issued less than half a life ago, and the
-    /// store works.
-    fn has_valid_token(&self) -> bool {
-        let last = *self.inner.last_issued.lock().unwrap();
-        let is_fresh = last.is_some_and(|at| at.elapsed() < secs(LIFE / 2.0));
-        is_fresh && self.inner.has_store && self.inner.store.fault() == MemoryFault::None
     }
 }
 
@@ -309,15 +329,4 @@ async fn faults(inner: Arc<Inner>) {
             inner.store.clear();
         }
     }
-}
-
-/// Uniform in `[0, 1)`, the same in each run.
-fn fastrand_f64() -> f64 {
-    use std::sync::atomic::AtomicU64;
-    static STATE: AtomicU64 = AtomicU64::new(0);
-    // SplitMix64.
-    let mut z = STATE.fetch_add(0x9e37_79b9_7f4a_7c15, Relaxed);
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    ((z ^ (z >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
 }

@@ -215,6 +215,11 @@ impl ClientIdentity {
         self.shared.current.load().generation
     }
 
+    /// Whether its files have been read.
+    pub(crate) fn has_certificate(&self) -> bool {
+        self.current().key.is_some()
+    }
+
     /// The certificate's thumbprint as bound tokens carry it (`x5t#S256`, RFC 8705 §3.1). Empty while
     /// files that [configuration](crate::config::ClientCredentialsConfig) names have not been created.
     pub fn thumbprint(&self) -> String {

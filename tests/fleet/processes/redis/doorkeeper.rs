@@ -83,13 +83,13 @@ async fn no_request_fails_and_each_life_costs_one_token_request() {
     fleet.burst(10).await;
     assert_eq!(server.issued().await, 1);
     fleet.start_traffic(Duration::from_millis(200)).await;
-    let mut last = fleet.common_token_after("").await;
+    let mut last = fleet.common_token_after(|_| false).await;
     for life in 2..=5 {
-        last = fleet.common_token_after(&last).await;
+        last = fleet.common_token_after(|token| token == last).await;
         assert_eq!(server.issued().await, life);
     }
     server.revoke(&last).await;
-    fleet.common_token_after(&last).await;
+    fleet.common_token_after(|token| token == last).await;
     assert_eq!(server.issued().await, 6);
     fleet.stop_traffic().await;
 }

@@ -48,61 +48,69 @@ async fn survives(
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
-async fn it_is_killed_and_restarted() {
+async fn a_killed_redis_fails_no_request() {
     survives(RedisServer::start([]), RedisServer::kill, RedisServer::start_again).await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
-async fn it_is_stopped_and_continued() {
+async fn a_stopped_redis_fails_no_request() {
     survives(RedisServer::start([]), |it| it.signal("STOP"), |it| it.signal("CONT")).await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
-async fn its_memory_is_full_and_it_refuses_writes() {
+async fn a_full_redis_that_refuses_writes_fails_no_request() {
     let redis = RedisServer::start(["--maxmemory-policy", "noeviction"]);
-    survives(redis, |it| it.set("CONFIG SET maxmemory 1"), |it| it.set("CONFIG SET maxmemory 0"))
-        .await;
+    survives(
+        redis,
+        |it| it.command("CONFIG SET maxmemory 1"),
+        |it| it.command("CONFIG SET maxmemory 0"),
+    )
+    .await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
-async fn its_memory_is_full_and_it_evicts_the_entries() {
+async fn a_full_redis_that_evicts_the_entries_fails_no_request() {
     let redis = RedisServer::start(["--maxmemory-policy", "allkeys-lru"]);
     let damage = |it: &mut RedisServer| {
         let info = it.admin::<String>("INFO memory");
         let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
         let limit = used.parse::<u64>().unwrap() + 100_000;
-        it.set(&format!("CONFIG SET maxmemory {limit}"));
+        it.command(&format!("CONFIG SET maxmemory {limit}"));
         let mut others = 0;
         while !it.admin::<Vec<String>>("KEYS oauth2-tokens:*").is_empty() {
             others += 1;
-            it.set(&format!("SETRANGE other:{others} 10000 x"));
+            it.command(&format!("SETRANGE other:{others} 10000 x"));
         }
         assert!(others > 1);
     };
-    survives(redis, damage, |it| it.set("CONFIG SET maxmemory 0")).await;
+    survives(redis, damage, |it| it.command("CONFIG SET maxmemory 0")).await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
-async fn its_memory_is_too_small_for_any_entry() {
+async fn a_redis_without_memory_for_an_entry_fails_no_request() {
     let redis = RedisServer::start(["--maxmemory-policy", "allkeys-lru"]);
-    survives(redis, |it| it.set("CONFIG SET maxmemory 1"), |it| it.set("CONFIG SET maxmemory 0"))
-        .await;
+    survives(
+        redis,
+        |it| it.command("CONFIG SET maxmemory 1"),
+        |it| it.command("CONFIG SET maxmemory 0"),
+    )
+    .await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
-async fn it_becomes_a_read_only_replica_and_the_primary_again() {
+async fn a_redis_that_is_a_replica_for_a_while_fails_no_request() {
     // Its primary does not exist, and it answers reads with its old entries.
-    let damage = |it: &mut RedisServer| it.set("REPLICAOF 127.0.0.1 1");
-    survives(RedisServer::start([]), damage, |it| it.set("REPLICAOF NO ONE")).await;
+    let damage = |it: &mut RedisServer| it.command("REPLICAOF 127.0.0.1 1");
+    survives(RedisServer::start([]), damage, |it| it.command("REPLICAOF NO ONE")).await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
-async fn it_forgets_its_entries() {
-    survives(RedisServer::start([]), |it| it.set("FLUSHALL"), |_| ()).await;
+async fn a_redis_that_loses_its_entries_fails_no_request() {
+    survives(RedisServer::start([]), |it| it.command("FLUSHALL"), |_| ()).await;
 }

@@ -13,7 +13,7 @@ const MARGIN: Duration = Duration::from_secs(3);
 
 /// All processes have started at the same time, and one of them has sent a token request.
 async fn cold_start(redis: &RedisServer) -> (Servers, Fleet, usize) {
-    // The token of a stopped process is dead when it continues.
+    // The server revokes the stopped process's token when it issues the next one.
     let servers = Servers::start(Duration::from_secs(60), true).await;
     servers.idp.set_delay(DELAY);
     let mut settings = servers.settings(redis.url());

@@ -12,17 +12,17 @@ async fn each_life_costs_one_token_request() {
     cold_start_five_lives_and_a_revocation(redis.url()).await;
 }
 
-/// Processes poll then.
+/// Without announcements, processes poll.
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
 async fn each_life_costs_one_token_request_without_the_permission_for_announcements() {
     let redis = RedisServer::start([]);
-    redis.set("ACL SETUSER tokens reset on >s3cret +@all -@pubsub ~* resetchannels");
+    redis.command("ACL SETUSER tokens reset on >s3cret +@all -@pubsub ~* resetchannels");
     let url = format!("redis://tokens:s3cret@127.0.0.1:{}/", redis.port);
     cold_start_five_lives_and_a_revocation(url).await;
 }
 
-/// The first request of a server's only valid token ends the previous one.
+/// The server revokes the previous token when it issues another one.
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
 async fn no_request_fails_with_one_valid_token_at_a_time() {

@@ -1,0 +1,16 @@
+//! The fuzz targets, as functions that take the bytes of one input. `fuzz_targets/` makes programs of
+//! them, and `tests/corpora.rs` replays the corpora.
+//!
+//! Targets use the public interface where it reaches the code. The proxy variables and the challenges
+//! are files of the crate that are compiled again here, since only sockets would show what they decide.
+
+#[path = "../../src/basic_auth.rs"]
+mod basic_auth;
+mod error;
+mod layer;
+#[path = "../../src/net.rs"]
+mod net;
+pub mod planted;
+pub mod support;
+pub mod targets;
+mod transport;
