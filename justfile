@@ -41,6 +41,10 @@ fuzz target="token_response":
     mkdir -p fuzz/target/found/{{ target }}
     cargo +nightly fuzz run {{ target }} fuzz/target/found/{{ target }} fuzz/corpus/{{ target }} -- -max_total_time=60
 
+# Judge the tests by mutation: `just mutants --shard 3/8`. All shards take about half an hour.
+mutants *args:
+    .ci/mutants {{ args }}
+
 # Check licenses, sources and minimum versions of the dependencies, and the package by itself.
 supply:
     .ci/run supply

@@ -14,7 +14,7 @@ use crate::{
     limits::MAX_SETTING,
     source::{CacheHandle, ErasedSource, TokenSource},
     sync::Arc,
-    timing::MIN_COOLDOWN,
+    timing::{Doubling, MIN_COOLDOWN},
 };
 
 /// A shorter lifetime would be refreshed in a loop.
@@ -193,9 +193,10 @@ impl TokenCacheBuilder {
     /// scheduled refresh unrejected, or after 30 minutes without a rejection. Default: 60 s to 10
     /// minutes. Intervals below 1 s count as 1 s.
     pub fn rejection_interval(mut self, interval: RangeInclusive<Duration>) -> Self {
-        let (first, longest) = ordered(interval);
+        let Doubling { first, max } = ordered(interval);
         let at_least = |interval: Duration| interval.max(MIN_REJECTION_INTERVAL);
-        self.settings.timing.backoff.rejection_interval = (at_least(first), at_least(longest));
+        self.settings.timing.backoff.rejection_interval =
+            Doubling { first: at_least(first), max: at_least(max) };
         self
     }
 
@@ -316,9 +317,9 @@ fn cooldown(cooldown: Duration) -> Duration {
 }
 
 /// The ends of a range in ascending order.
-fn ordered(range: RangeInclusive<Duration>) -> (Duration, Duration) {
+fn ordered(range: RangeInclusive<Duration>) -> Doubling {
     let (one, other) = range.into_inner();
-    (cooldown(one.min(other)), cooldown(one.max(other)))
+    Doubling { first: cooldown(one.min(other)), max: cooldown(one.max(other)) }
 }
 
 fn ordered_fractions(range: RangeInclusive<f64>) -> (f64, f64) {

@@ -166,4 +166,13 @@ mod tests {
         drop(user);
         assert_eq!(&**reserve("taken").get(), "taken#2");
     }
+
+    #[cfg(feature = "metrics")]
+    #[test]
+    fn clients_of_a_name_share_a_label_from_the_sixty_fifth_on() {
+        let clients: Vec<_> = (0..67).map(|_| ClientName::reserve("label-of-this-test")).collect();
+        let labels: Vec<_> = clients.iter().map(ClientName::shared_label).collect();
+        assert!(labels[..64].iter().all(Option::is_none));
+        assert!(labels[64..].iter().all(|it| it.as_deref() == Some("label-of-this-test#65+")));
+    }
 }

@@ -143,24 +143,40 @@ impl Snapshot {
 mod tests {
     use super::*;
 
-    #[test]
-    fn clones_share_the_reference_count_of_their_thread_stripe() {
-        let now = Instant::now();
-        let snapshot = Snapshot {
+    fn snapshot(expires_at: Instant) -> Snapshot {
+        Snapshot {
             token: Token::bearer("abc").unwrap(),
-            revalidate_at: now,
+            revalidate_at: expires_at,
             wall_limit: i64::MAX,
             wall_start: i64::MIN,
             clock: Clock::System,
-            issued_at: now,
-            refresh_at: now,
-            expires_at: now,
+            issued_at: expires_at,
+            refresh_at: expires_at,
+            expires_at,
             expired_on_arrival: false,
             follows_rejection: false,
             first_requests: FirstRequests::default(),
             replaced: Replaced::default(),
             copies: Striped::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_token_is_sent_until_its_expiry_and_not_at_it() {
+        let end = Instant::now() + std::time::Duration::from_secs(60);
+        let snapshot = snapshot(end);
+        let before = end - std::time::Duration::from_nanos(1);
+        assert!(snapshot.is_fresh(before) && snapshot.is_sendable(before));
+        assert!(!snapshot.is_fresh(end) && !snapshot.is_sendable(end));
+        let expired = Snapshot { expired_on_arrival: true, ..snapshot.clone() };
+        assert!(expired.is_sendable(end), "for the requests that waited for it");
+        snapshot.replaced.set();
+        assert!(!snapshot.is_sendable(before));
+    }
+
+    #[test]
+    fn clones_share_the_reference_count_of_their_thread_stripe() {
+        let snapshot = snapshot(Instant::now());
         let (first, second) = (snapshot.clone_token(), snapshot.clone_token());
         assert!(first.is_same(&second));
         assert!(!first.is_same(snapshot.token()) && first.same_secret(snapshot.token()));

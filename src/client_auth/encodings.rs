@@ -126,3 +126,30 @@ fn base64_at(offset: usize, text: &[u8], alphabet: &GeneralPurpose) -> Bytes {
     out.truncate(written);
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forms(secret: &str) -> Vec<String> {
+        let mut forms = Vec::new();
+        any(secret.as_bytes(), None, |form| {
+            forms.push(String::from_utf8(form.to_vec()).unwrap());
+            false
+        });
+        forms
+    }
+
+    #[test]
+    fn each_character_that_an_encoding_escapes_has_its_escape() {
+        let forms = forms("a&b<c>d\"e'f\\g\nh\ri\tj\u{1} k");
+        for expected in [
+            "a%26b%3Cc%3Ed%22e%27f%5Cg%0Ah%0Di%09j%01%20k",
+            "a%26b%3Cc%3Ed%22e%27f%5Cg%0Ah%0Di%09j%01+k",
+            "a&amp;b&lt;c&gt;d&quot;e&#39;f\\g\nh\ri\tj\u{1} k",
+            "a&b<c>d\\\"e'f\\\\g\\nh\\ri\\tj\\u0001 k",
+        ] {
+            assert!(forms.iter().any(|form| form == expected), "{expected} is not in {forms:#?}");
+        }
+    }
+}

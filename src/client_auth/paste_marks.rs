@@ -55,6 +55,7 @@ mod tests {
             ("hunter2\\n", "a backslash and a letter"),
             ("\"hunter2", "begins or ends with a quote"),
             ("hunter2'", "begins or ends with a quote"),
+            ("'", "begins or ends with a quote"),
         ] {
             let hint = describe("client secret", value).expect(value);
             assert!(hint.starts_with("the client secret ") && hint.contains(mark), "{hint}");

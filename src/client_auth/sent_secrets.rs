@@ -305,6 +305,26 @@ mod tests {
     }
 
     #[test]
+    fn causes_are_checked_up_to_64_kib_and_longer_ones_count_as_repeating() {
+        struct Long(usize);
+        impl fmt::Debug for Long {
+            fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+                Ok(())
+            }
+        }
+        impl fmt::Display for Long {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&"x".repeat(self.0))
+            }
+        }
+        impl StdError for Long {}
+        // A space follows each of the two texts.
+        let longest = MAX_CHECKED_CAUSE_BYTES - 2;
+        assert!(!sent("c4n4ry-s3cret").are_repeated_by(&Long(longest)));
+        assert!(sent("c4n4ry-s3cret").are_repeated_by(&Long(longest + 1)));
+    }
+
+    #[test]
     fn causes_are_checked_down_the_chain_and_without_end() {
         use crate::error::Error;
         let error = Error::from_source(Error::from_source("sent c4n4ry-s3cret"));

@@ -137,14 +137,15 @@
 //!          └─► wait for it, or poll ◄────────────────────────────┤
 //!                                                                └─► CacheHandle::offer
 //!
-//!   the store fails ──► the source, or the refresh is postponed by a local draw
+//!   the store fails ──► the source, or the refresh is postponed to a random time
 //! ```
 //!
 //! 1. `answer` decides whether an entry answers an acquisition. It is asked about each entry that
 //!    arrives: by a read, with the lease, by a poll, or announced.
 //! 2. A process renews its lease for 40 % of its bound only. If the authorization server does not answer
-//!    it, another process takes over, and has the time for an attempt. A process that stores nothing, because its failure concerns no other, writes the document
-//!    unchanged. So a turn that leaves no new generation means that the store keeps nothing.
+//!    it, another process takes over, and has the time for an attempt. A process whose failure is not
+//!    shared writes the document unchanged. So a lease that is released without a new generation means
+//!    that the store keeps nothing.
 //! 3. The lease is dropped with the future of the acquisition, and then released in the background. If
 //!    the runtime has ended, it lapses.
 //! 4. A token has `SharingInfo`: the refresh time that the fleet has decided, and the generation of its
@@ -152,7 +153,7 @@
 //!    nothing about stores.
 //! 5. The schedule and the backoff are in `timing`, so that a fleet follows the rules of a cache. An entry
 //!    has their state with times on the wall clock.
-//! 6. An older token is no answer: its generation is lower, and it was issued earlier. A token without a
+//! 6. An older token does not answer an acquisition: its generation is lower, and it was issued earlier. A token without a
 //!    generation, which was acquired without the store, is compared by the time of its issue.
 //! 7. A cache follows the cooldown of the fleet (`FleetCooldown` in an error), instead of doubling its own
 //!    on top of it.

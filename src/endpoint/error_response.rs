@@ -323,6 +323,36 @@ mod tests {
     }
 
     #[test]
+    fn only_a_plain_and_short_content_type_is_shown() {
+        let shown = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, value.parse().unwrap());
+            content_type(&headers)
+        };
+        let longest = format!("text/{}", "a".repeat(55));
+        assert_eq!(shown(&longest), Some(longest.clone()));
+        for hidden in [format!("{longest}a"), "text/\"html\"".to_owned(), "a b".to_owned()] {
+            assert_eq!(shown(&hidden), None, "{hidden}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_of_the_credentials_names_the_marks_around_them_and_another_error_does_not() {
+        use Problem as K;
+        let mut secrets = SentSecrets::default();
+        secrets.push_password("client", Zeroizing::new("\"hunter2\"".to_owned()));
+        let is_named = |error: Error| add_hints(error, &secrets).to_string().contains("in quotes");
+        for problem in
+            [K::InvalidClient, K::UnauthorizedClient, K::InvalidGrant, K::CredentialsRefused]
+        {
+            assert!(is_named(Error::of(problem)), "{problem:?}");
+        }
+        let other = || Error::of(K::InvalidRequest);
+        assert!(is_named(other().with_status(StatusCode::UNAUTHORIZED)));
+        assert!(!is_named(other().with_status(StatusCode::BAD_REQUEST)));
+    }
+
+    #[test]
     fn the_beginning_of_a_page_is_shown_unless_it_could_contain_a_token() {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, "text/HTML; charset=x".parse().unwrap());

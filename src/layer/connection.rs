@@ -93,6 +93,43 @@ mod tests {
         }
     }
 
+    /// The error of hyper for a request with this body, answered with these bytes.
+    #[cfg(feature = "hyper-transport")]
+    async fn hyper_error<B>(body: B, answer: &'static [u8]) -> hyper::Error
+    where
+        B: http_body::Body<Data = bytes::Bytes, Error: Into<BoxError>> + Send + Unpin + 'static,
+    {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let (client, mut server) = tokio::io::duplex(1024);
+        let io = hyper_util::rt::TokioIo::new(client);
+        let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        tokio::spawn(async move {
+            // Bytes before the request are another error.
+            server.read_u8().await.unwrap();
+            server.write_all(answer).await.unwrap();
+            while server.read_u8().await.is_ok() {}
+        });
+        // A GET of unknown length would be sent without its body.
+        sender.send_request(http::Request::post("/").body(body).unwrap()).await.unwrap_err()
+    }
+
+    #[cfg(feature = "hyper-transport")]
+    #[tokio::test]
+    async fn a_malformed_answer_and_a_failed_body_are_not_lost_connections() {
+        let empty = http_body_util::Empty::<bytes::Bytes>::new();
+        let malformed = hyper_error(empty, b"this is not HTTP\r\n\r\n").await;
+        assert!(malformed.is_parse());
+        assert_eq!(Failure::of(&malformed), Failure::Other);
+        let frames = futures_of([Err::<http_body::Frame<bytes::Bytes>, _>("no more data")]);
+        let failed = hyper_error(http_body_util::StreamBody::new(frames), b"").await;
+        assert!(failed.is_user());
+        assert_eq!(Failure::of(&failed), Failure::Other);
+    }
+
+    #[cfg(feature = "hyper-transport")]
+    use tokio_stream::iter as futures_of;
+
     #[test]
     fn io_errors_are_found_behind_others() {
         for (kind, expected) in [

@@ -117,3 +117,22 @@ fn prove<B>(
     }
     Ok(Some(request.uri().clone()))
 }
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use super::*;
+
+    /// A request that is not sent again needs no copy.
+    #[test]
+    fn a_retry_is_left_until_each_kind_was_used() {
+        let full = RetriesLeft::FULL;
+        assert!(full.is_left(false) && full.is_left(true));
+        let rejected = full.after_rejection();
+        assert!(rejected.is_left(false), "the connection may be lost in the replay");
+        let lost = rejected.after_lost_connection();
+        assert!(!lost.is_left(false) && lost.is_left(true), "a bound token may need a nonce");
+        assert!(!lost.after_nonce().is_left(true));
+        // The first attempt is not a replay, so its lost connection is the caller's to handle.
+        assert!(!RetriesLeft { token: false, ..full }.is_left(false));
+    }
+}

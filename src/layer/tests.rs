@@ -51,6 +51,13 @@ fn call(shared: &Arc<LayerShared<TokenCache>>, last: &mut LastToken) -> Arc<Auth
     }
 }
 
+#[tokio::test]
+async fn an_action_shows_its_token_without_the_secret() {
+    let token = call(&shared().await, &mut LastToken::default());
+    let text = format!("{token:?}");
+    assert!(text.starts_with("AuthorizedToken { token: Token {") && !text.contains("t1"), "{text}");
+}
+
 fn in_other_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
     thread::scope(|scope| scope.spawn(run).join().unwrap())
 }

@@ -193,3 +193,18 @@ impl fmt::Debug for Announcer {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_of_another_entry_says_whether_the_receiver_exists() {
+        let (id, other) = (EntryId::new([7; 32]), EntryId::new([8; 32]));
+        let entry = || StoredEntry::new(1, "sealed".into());
+        let (announcer, receiver) = Announcer::channel(id);
+        assert!(announcer.announce(other, entry()) && announcer.announce(id, entry()));
+        drop(receiver);
+        assert!(!announcer.announce(other, entry()) && !announcer.announce(id, entry()));
+    }
+}

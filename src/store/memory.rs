@@ -249,7 +249,7 @@ impl Store for MemoryStore {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> Result<bool, StoreError> {
         self.begin(Write::Entry).await?;
         let now = Instant::now();
@@ -260,7 +260,7 @@ impl Store for MemoryStore {
             }
             state.entries.remove(&id);
             if state.fault != MemoryFault::Evicting {
-                let kept_until = now + keep;
+                let kept_until = now + ttl;
                 state.entries.insert(id, Entry { stored: entry.clone(), kept_until });
             }
             state.subscriptions.retain(|it| !it.is_closed());

@@ -56,10 +56,10 @@ impl fmt::Debug for SharedStore {
 /// The conditions of a store that were reported.
 #[derive(Default)]
 pub(super) struct StoreHealth {
-    has_stopped: Flag,
+    sharing_stopped: Flag,
     /// How many sources acquire without it.
     sources_without: AtomicUsize,
-    pub(super) is_silent: Flag,
+    pub(super) announcements_stopped: Flag,
 }
 
 impl StoreHealth {
@@ -69,7 +69,7 @@ impl StoreHealth {
         if is_change {
             self.sources_without.fetch_add(1, Relaxed);
         }
-        self.has_stopped.set(true)
+        self.sharing_stopped.set(true)
     }
 
     /// A source uses the store. `is_change`: it did not before. Returns whether that is to be reported.
@@ -80,7 +80,7 @@ impl StoreHealth {
         if is_change {
             self.forget();
         }
-        (is_change || self.sources_without.load(Relaxed) == 0) && self.has_stopped.set(false)
+        (is_change || self.sources_without.load(Relaxed) == 0) && self.sharing_stopped.set(false)
     }
 
     /// A source that acquires without the store was dropped.

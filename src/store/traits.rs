@@ -70,9 +70,9 @@ use crate::source::BoxFuture;
 ///         &self,
 ///         id: EntryId,
 ///         entry: StoredEntry,
-///         keep: Duration,
+///         ttl: Duration,
 ///     ) -> Result<bool, StoreError> {
-///         self.count(self.inner.write(id, entry, keep).await)
+///         self.count(self.inner.write(id, entry, ttl).await)
 ///     }
 ///
 ///     fn subscribe(&self, announcer: Announcer) {
@@ -112,13 +112,13 @@ pub trait Store: Send + Sync + 'static {
         owner: LeaseOwner,
     ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
-    /// Writes an entry, keeps it for this duration, and announces it. Returns `false`, and writes
+    /// Writes an entry, keeps it for `ttl`, and announces it. Returns `false`, and writes
     /// nothing, if the stored entry has a greater generation.
     fn write(
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 
     /// Delivers each entry that is written with `announcer.id()` to this handle, until it is
@@ -156,7 +156,7 @@ pub(crate) trait ErasedStore: Send + Sync {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>>;
 
     fn subscribe(&self, announcer: Announcer);
@@ -194,9 +194,9 @@ impl<S: Store> ErasedStore for S {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> BoxFuture<'_, Result<bool, StoreError>> {
-        Box::pin(async move { Store::write(self, id, entry, keep).await })
+        Box::pin(async move { Store::write(self, id, entry, ttl).await })
     }
 
     fn subscribe(&self, announcer: Announcer) {

@@ -5,30 +5,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::doubling::Doubling;
 use crate::error::{Error, FleetCooldown};
 
 /// With a cooldown of zero, a failing server would be asked in a loop.
 pub(crate) const MIN_COOLDOWN: Duration = Duration::from_millis(100);
 
-/// The settings of the cooldown and of the rejection budget. Ranges are `(first, max)`.
+/// The settings of the cooldown and of the rejection budget.
 /// [`defaults`](crate::docs::defaults) gives the reason for each default.
 #[derive(Clone, Debug)]
 pub(crate) struct BackoffSettings {
-    pub(crate) cooldown: (Duration, Duration),
+    pub(crate) cooldown: Doubling,
     pub(crate) permanent_error_cooldown: Duration,
     pub(crate) retry_after_cap: Duration,
     pub(crate) retry_after_cap_with_token: Duration,
-    pub(crate) rejection_interval: (Duration, Duration),
+    pub(crate) rejection_interval: Doubling,
 }
 
 impl Default for BackoffSettings {
     fn default() -> Self {
         Self {
-            cooldown: (Duration::from_secs(1), Duration::from_secs(60)),
+            cooldown: Doubling { first: Duration::from_secs(1), max: Duration::from_secs(60) },
             permanent_error_cooldown: Duration::from_secs(30),
             retry_after_cap: Duration::from_secs(5 * 60),
             retry_after_cap_with_token: Duration::from_secs(60 * 60),
-            rejection_interval: (Duration::from_secs(60), Duration::from_secs(10 * 60)),
+            rejection_interval: Doubling {
+                first: Duration::from_secs(60),
+                max: Duration::from_secs(10 * 60),
+            },
         }
     }
 }
@@ -36,10 +40,10 @@ impl Default for BackoffSettings {
 impl BackoffSettings {
     /// The cooldown without jitter and without `Retry-After`.
     fn pause(&self, error: &Error, doublings: u32) -> Duration {
-        let (first, max) = self.cooldown;
-        let pause = doubled(first, doublings, max);
+        let pause = self.cooldown.after(doublings);
         if error.is_permanent() {
-            pause.max(doubled(self.permanent_error_cooldown, doublings, max))
+            let first = self.permanent_error_cooldown;
+            pause.max(Doubling { first, max: self.cooldown.max }.after(doublings))
         } else {
             pause
         }
@@ -127,7 +131,8 @@ const BURST: u32 = 3;
 const REFILLED_AFTER: Duration = Duration::from_secs(30 * 60);
 /// The pause after the budget of a fleet was found used up, and its maximum. Another process may acquire
 /// a token in the meantime, and not announce it.
-const UNCHANGED_PAUSE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(10));
+const UNCHANGED_PAUSE: Doubling =
+    Doubling { first: Duration::from_secs(1), max: Duration::from_secs(10) };
 
 /// The rejection budget: the acquisitions that rejections and forced refreshes may start.
 #[derive(Clone, Debug, Default)]
@@ -156,9 +161,11 @@ impl RejectionBudget {
 
     /// How long until the budget allows an acquisition.
     pub(crate) fn wait(&self, now: Instant, settings: &BackoffSettings) -> Duration {
-        let (first, max) = settings.rejection_interval;
         let later = self.taken.checked_sub(BURST);
-        let next_at = self.last_at.zip(later).map(|(at, later)| at + doubled(first, later, max));
+        let next_at = self
+            .last_at
+            .zip(later)
+            .map(|(at, later)| at + settings.rejection_interval.after(later));
         let next_at = next_at.max(self.unchanged.map(|(_, until)| until));
         next_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
     }
@@ -179,9 +186,8 @@ impl RejectionBudget {
     /// Returns the last acquisition, which sent no token request: the budget of the fleet is used up.
     pub(crate) fn refund_unchanged(&mut self, now: Instant) {
         self.refund();
-        let (before, (first, max)) =
-            (self.unchanged.map_or(0, |(times, _)| times), UNCHANGED_PAUSE);
-        self.unchanged = Some((before.saturating_add(1), now + doubled(first, before, max)));
+        let before = self.unchanged.map_or(0, |(times, _)| times);
+        self.unchanged = Some((before.saturating_add(1), now + UNCHANGED_PAUSE.after(before)));
     }
 
     /// The last acquisition, which was postponed or failed, starts now. It is not counted again.
@@ -214,13 +220,9 @@ impl BackoffState {
     /// When it can be forgotten without causing further token requests: one maximum cooldown after
     /// the cooldown ends, and when the rejection budget is full.
     pub(crate) fn forget_at(&self, settings: &BackoffSettings) -> Option<Instant> {
-        let failure = self.failure.as_ref().map(|it| it.until + settings.cooldown.1);
+        let failure = self.failure.as_ref().map(|it| it.until + settings.cooldown.max);
         failure.max(self.budget.full_at()).max(self.not_before)
     }
-}
-
-fn doubled(first: Duration, times: u32, max: Duration) -> Duration {
-    first.saturating_mul(1_u32.checked_shl(times).unwrap_or(u32::MAX)).min(max.max(first))
 }
 
 #[cfg(test)]
@@ -382,6 +384,29 @@ mod tests {
         now += Duration::from_secs(20);
         budget.take(now);
         assert_eq!(budget.wait(now, &settings), Duration::from_secs(240));
+    }
+
+    #[cfg(feature = "keyed")]
+    #[test]
+    fn a_state_is_kept_until_none_of_its_parts_can_delay_an_acquisition() {
+        let (now, settings) = (Instant::now(), BackoffSettings::default());
+        let second = Duration::from_secs(1);
+        let error = Error::of(Problem::ServerError);
+        let failure = FailureBackoff::after(0, error, now, 0.0, &settings);
+        let mut budget = RejectionBudget::default();
+        budget.record_rejection(now);
+        let failed = BackoffState { failure: Some(failure), ..BackoffState::default() };
+        assert_eq!(
+            failed.forget_at(&settings),
+            Some(now + 61 * second),
+            "1 s of cooldown and 60 s"
+        );
+        let rejected = BackoffState { budget, ..failed.clone() };
+        assert_eq!(rejected.forget_at(&settings), Some(now + 1800 * second));
+        let not_before = Some(now + 2000 * second);
+        let expired = BackoffState { not_before, ..rejected };
+        assert_eq!(expired.forget_at(&settings), not_before);
+        assert_eq!(BackoffState::default().forget_at(&settings), None);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //! and the processes of a fleet share.
 
 mod backoff;
+mod doubling;
 mod schedule;
 
 pub(crate) use self::{
     backoff::{BackoffSettings, BackoffState, FailureBackoff, MIN_COOLDOWN, RejectionBudget},
+    doubling::Doubling,
     schedule::{Arrival, Deadlines, Schedule},
 };
 

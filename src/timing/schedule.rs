@@ -60,6 +60,25 @@ pub(crate) struct Arrival {
     pub(crate) expires_by: Option<Instant>,
 }
 
+impl Arrival {
+    /// A token without a lifetime and without a refresh time.
+    #[cfg(any(feature = "store", test))]
+    pub(crate) fn new(issued_at: Instant, arrived_at: Instant) -> Self {
+        Self {
+            issued_at,
+            arrived_at,
+            lifetime: None,
+            refresh_in: None,
+            took: Duration::ZERO,
+            first: false,
+            same_token: false,
+            draw: 0.0,
+            refresh_at: None,
+            expires_by: None,
+        }
+    }
+}
+
 /// When to refresh a token, and when to stop using it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Deadlines {
@@ -105,19 +124,16 @@ impl Schedule {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_token_without_a_lifetime_lives_five_minutes() {
+        let mut one = arrival(Instant::now(), 0.0);
+        one.lifetime = None;
+        assert_eq!(seconds(&one).1, 270.0, "with the leeway of 30 s");
+    }
+
     fn arrival(start: Instant, lifetime: f64) -> Arrival {
-        Arrival {
-            issued_at: start,
-            arrived_at: start,
-            lifetime: Some(Duration::from_secs_f64(lifetime)),
-            refresh_in: None,
-            took: Duration::ZERO,
-            first: false,
-            same_token: false,
-            draw: 0.0,
-            refresh_at: None,
-            expires_by: None,
-        }
+        let lifetime = Some(Duration::from_secs_f64(lifetime));
+        Arrival { lifetime, ..Arrival::new(start, start) }
     }
 
     /// `(refresh, expiry)` in seconds after the token was issued.
@@ -198,6 +214,9 @@ mod tests {
         let (refresh, expiry) = seconds(&one);
         assert_eq!(expiry, 101.0);
         assert!(refresh > 100.0 && refresh <= 101.0, "{refresh}");
+        // Due at once, and a third of what is left is less than a second.
+        one.refresh_at = Some(start);
+        assert!((seconds(&one).0 - (100.0 + 1.0 / 3.0)).abs() < 1e-5);
     }
 
     #[test]

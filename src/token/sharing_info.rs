@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// What `Shared` tells the cache about a token that it returns.
+/// The properties of a token from `Shared` that its cache needs.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct SharingInfo {
     /// The generation of its entry in the store. A later token has a greater one.
@@ -15,14 +15,15 @@ pub(crate) struct SharingInfo {
     pub(crate) expires_by: Option<Instant>,
     /// How long its acquisition took, without waits for other processes.
     pub(crate) took: Option<Duration>,
-    /// No token request of this acquisition was sent for it, so the rejection budget is not charged.
-    pub(crate) from_store: bool,
-    /// The refresh is spread as widely as that of a cache's first token: many processes acquired tokens
-    /// at the same time.
-    pub(crate) spread: bool,
-    /// It is the cached token again, which no token request was sent for.
+    /// This process sent no token request for it, so the rejection budget is not charged.
+    /// Not set with `is_kept`.
+    pub(crate) is_free: bool,
+    /// Its refresh is spread as widely as that of a cache's first token, because many processes acquired
+    /// tokens at the same time.
+    pub(crate) spreads_refresh: bool,
+    /// It is the cached token, returned again without a token request.
     pub(crate) is_kept: bool,
-    /// The refresh was postponed by a local draw, because the store did not answer.
+    /// Its refresh was postponed to a random time, because the store did not answer.
     #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) postponed: bool,
+    pub(crate) is_postponed: bool,
 }

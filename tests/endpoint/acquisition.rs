@@ -1,7 +1,7 @@
 //! One acquisition in virtual time: attempts, waits and timeouts, against a scripted transport.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     convert::Infallible,
     future::pending,
     sync::{
@@ -128,6 +128,25 @@ async fn transient_failures_are_retried_with_full_jitter() {
         })
         .collect();
     assert_eq!(retries, [(1, "server_error"), (2, "transport")]);
+}
+
+/// Clients that failed together do not retry together.
+#[tokio::test(start_paused = true)]
+async fn the_first_delay_is_drawn_for_each_retry_between_zero_and_the_base() {
+    let log = Log::new();
+    let steps = (0..30).flat_map(|_| [status(502), good()]);
+    let source = log.client(steps).retry_base(10 * S).build().unwrap();
+    for _ in 0..30 {
+        source.acquire(log.acquire()).await.unwrap();
+    }
+    let events = log.events.lock().unwrap();
+    let delay = |event: &EventKind| match event {
+        EventKind::AttemptFailed { delay, .. } => *delay,
+        other => panic!("{other:?}"),
+    };
+    let delays: BTreeSet<_> = events.iter().map(delay).collect();
+    assert!(delays.len() == 30 && delays.last() > Some(&S), "{delays:?}");
+    assert!(delays.last() <= Some(&(10 * S)), "{delays:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -124,6 +124,8 @@ fn mistakes_in_a_signed_jwt_name_the_parameter() {
         assert!(!message.contains("hunter2"), "{message}");
         assert_form(&message);
     }
+    let shortest = jwt().lifetime(Duration::from_secs(1));
+    good().grant_type("x").parameter("assertion", shortest).build().unwrap();
     let issuer =
         tower_oauth2_client_credentials::client_auth::AssertionAudience::discovered_issuer();
     let message = config_error(good().parameter("assertion", jwt().audience(issuer)));

@@ -103,10 +103,10 @@ impl Store for Odd {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> Result<bool, StoreError> {
         self.check()?;
-        self.inner.write(id, entry, keep).await
+        self.inner.write(id, entry, ttl).await
     }
 
     fn subscribe(&self, announcements: Announcer) {

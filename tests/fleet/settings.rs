@@ -32,6 +32,8 @@ fn shared(client: ClientCredentialsBuilder) -> SharedBuilder<ClientCredentials> 
     Shared::builder(client.build().unwrap(), MemoryStore::new()).sealed_with([key(1)])
 }
 
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 fn mistake<S>(built: Result<Shared<S>, Error>) -> String {
     let error = built.map(drop).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Config);
@@ -93,6 +95,7 @@ fn a_client_whose_token_depends_on_a_secret_needs_a_namespace() {
                 .transport(AuthorizationServer::builder().build().service()),
             "client_identity is not set",
         ),
+        (client().tls_client_auth("me"), "the certificate of the transport is not known"),
     ] {
         let client = client.build().unwrap();
         let shared = || Shared::builder(client.clone(), MemoryStore::new()).sealed_with([key(1)]);
@@ -134,10 +137,19 @@ fn settings_out_of_range_are_mistakes() {
         (shared(client()).store_timeout(Duration::ZERO), "store_timeout: it is zero"),
         (shared(client()).lease(Duration::from_millis(999)), "lease: it is below 1 s"),
         (shared(client()).clock_skew(Duration::MAX), "one is above a year"),
+        (shared(client()).lease(YEAR + Duration::from_secs(1)), "one is above a year"),
         (shared(client()).namespace(" "), "namespace: it is empty"),
     ] {
         let mistake = mistake(built.build());
         assert!(mistake.contains(why), "{mistake}");
+    }
+    for built in [
+        shared(client()).lease(Duration::from_secs(1)),
+        shared(client()).lease(YEAR),
+        shared(client()).clock_skew(YEAR),
+        shared(client()).store_timeout(YEAR),
+    ] {
+        built.build().unwrap();
     }
 }
 

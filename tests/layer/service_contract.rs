@@ -53,16 +53,20 @@ async fn poll_ready_passes_through() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fresh_token_is_added_and_the_service_called_at_once() {
-    let idp = Idp::healthy(3600.0, 0.1);
-    let (mock, mut handle): (Mock, Handle) = mock::pair();
-    let mut client = layered(&warm(&idp).await, mock);
-    client.ready().await.unwrap();
-    let called = client.call(request());
-    // Before the future is polled.
-    let (seen, _respond) = handle.next_request().await.unwrap();
-    assert_eq!(seen.headers()["authorization"], "Bearer t1");
-    drop(called);
+async fn an_unexpired_token_is_added_and_the_service_called_at_once() {
+    // The refresh of the second is due.
+    for age in [0.0, 3500.0] {
+        let idp = Idp::healthy(3600.0, 0.1);
+        let (mock, mut handle): (Mock, Handle) = mock::pair();
+        let mut client = layered(&warm(&idp).await, mock);
+        tokio::time::advance(secs(age)).await;
+        client.ready().await.unwrap();
+        let called = client.call(request());
+        // Before the future is polled.
+        let (seen, _respond) = handle.next_request().await.unwrap();
+        assert_eq!(seen.headers()["authorization"], "Bearer t1");
+        drop(called);
+    }
 }
 
 /// A permit that a caller acquired before its request began to wait is free during the wait.

@@ -32,6 +32,7 @@ struct Stage {
     idp: AuthorizationServer,
     api: ProtectedApi,
     api_server: MockServer,
+    source: ClientCredentials,
     tokens: TokenCache,
     http: HyperClient<Empty<Bytes>>,
     _idp_server: MockServer,
@@ -50,16 +51,16 @@ impl Stage {
         let files = Files::new(&authority.certify(NAME));
         let identity = files.identity();
         let transport = || authority.client().client_identity(identity.clone());
-        let tokens = ClientCredentials::builder(idp_server.token_url())
+        let source = ClientCredentials::builder(idp_server.token_url())
             .tls_client_auth("tls")
             .client_identity(identity.clone())
             .transport(transport().build().unwrap())
             .build()
-            .unwrap()
-            .into_cache();
+            .unwrap();
+        let tokens = source.clone().into_cache();
         let http = transport().build_client().unwrap();
         let _idp_server = idp_server;
-        Self { authority, files, identity, idp, api, api_server, tokens, http, _idp_server }
+        Self { authority, files, identity, idp, api, api_server, source, tokens, http, _idp_server }
     }
 
     async fn call(&self) -> StatusCode {
@@ -105,6 +106,19 @@ async fn a_new_certificate_is_picked_up_and_the_old_ones_tokens_are_dropped() {
     // Connections with the old certificate are closed, so the old token is useless.
     assert_eq!(call(&stage.http, &stage.api_server, &old).await, StatusCode::UNAUTHORIZED);
     assert_eq!((stage.idp.token_requests(), stage.api.rejected()), (2, 1));
+}
+
+#[tokio::test]
+async fn each_cache_of_a_source_drops_its_token_with_the_old_certificate() {
+    let stage = Stage::new().await;
+    let others = [(); 2].map(|()| stage.source.clone().into_cache());
+    let caches = [&stage.tokens, &others[0], &others[1]];
+    for tokens in caches {
+        bounded(tokens.get()).await.unwrap();
+    }
+    stage.files.replace(&stage.authority.certify(NAME));
+    bounded(stage.identity.reload()).await.unwrap();
+    assert!(caches.iter().all(|tokens| tokens.current().is_none()));
 }
 
 #[tokio::test]

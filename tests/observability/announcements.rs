@@ -86,9 +86,9 @@ impl Store for Interrupted {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> Result<bool, StoreError> {
-        self.0.write(id, entry, keep).await
+        self.0.write(id, entry, ttl).await
     }
 
     fn subscribe(&self, announcements: Announcer) {

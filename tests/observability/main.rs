@@ -3,6 +3,7 @@
 mod acquisitions;
 #[cfg(feature = "store")]
 mod announcements;
+mod debug;
 #[path = "../support/log.rs"]
 #[allow(dead_code)] // Each test uses a part of it.
 mod log;

@@ -92,7 +92,9 @@ struct Pieces(VecDeque<&'static [u8]>);
 
 impl Pieces {
     fn of(text: &'static [u8]) -> Self {
-        Self(text.chunks(7).collect())
+        // The first ones are single bytes.
+        let (first, last) = text.split_at(text.len() / 2);
+        Self(first.chunks(1).chain(last.chunks(7)).collect())
     }
 }
 
@@ -205,7 +207,7 @@ fn a_secret_from_a_file_is_wiped() {
 /// Escapes, responses that echo the secret, and responses with both a token and an error.
 #[test]
 fn every_shape_of_an_answer_is_wiped() {
-    let answers: [(u16, &str, &[u8]); 14] = [
+    let answers: [(u16, &str, &[u8]); 15] = [
         (200, "application/json", br#"{"access_token":"token-canary\/8d\u0033f","x":"\n"}"#),
         (200, "application/json", br#"{"access_token":"token-canary\u00e9"}"#),
         (
@@ -228,6 +230,12 @@ fn every_shape_of_an_answer_is_wiped() {
             400,
             "application/json",
             b"{\"error\":\"secret-canary+4j6w1z3r\",\"error_description\":\"J\xf6rg\"}",
+        ),
+        // Each byte becomes a character of three bytes, after the token.
+        (
+            200,
+            "application/json",
+            b"{\"access_token\":\"token-canary\",\"x\":\"\xe9\xe8\xe7\xe6\xe5\xe4\xe3\xe2\xe1\xe0\xe9\xe8\xe7\xe6\xe5\xe4\xe3\xe2\xe1\xe0\xe9\xe8\xe7\xe6\xe5\xe4\xe3\xe2\xe1\xe0\"}",
         ),
         (403, "application/json", br#"{"message":"no \"secret-canary%2B4j6w1z3r\""}"#),
         (401, "text/plain", b"bad header: Basic c3ZjOnNlY3JldC1jYW5hcnkrNGo2dzF6M3ImeA=="),

@@ -148,6 +148,10 @@ async fn p14_requests_that_want_no_token_are_reported_with_that_reason() {
         assert_eq!(send(layer(), elsewhere().extension(SkipToken)).await, (true, vec![skipped]));
         assert_eq!(send(layer(), own(elsewhere())).await, (true, vec![kept]));
         assert_eq!(send(layer(), own(get(API))).await, (true, vec![kept]));
+        let refusing = || layer().withheld(WithoutToken::Refuse);
+        assert_eq!(send(refusing(), get(API).extension(SkipToken)).await, (true, vec![skipped]));
+        let other = vec![WithheldReason::OtherOrigin];
+        assert_eq!(send(refusing(), own(elsewhere())).await, (false, other));
         let refusing = layer().existing_authorization(ExistingAuthorization::Refuse);
         assert_eq!(send(refusing, own(get(API))).await, (false, vec![kept]));
     }

@@ -4,6 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use tokio::process::Command;
 use tower_oauth2_client_credentials::{
+    ClientCredentials,
     config::ClientCredentialsConfig,
     testing::{AuthorizationServer, RegisteredClient},
     transport::HyperTransport,
@@ -234,6 +235,13 @@ async fn without_root_certificates_the_error_says_what_to_do() {
         let server = Server::start(None).await;
         post(&transport, format!("http://{}/token", server.addr)).await.unwrap();
         Authority::new().client().build().unwrap().check_roots().unwrap();
+
+        // A client that needs them reports it when it is built.
+        let client =
+            |url: String| ClientCredentials::builder(url).client_secret_basic("id", "pw").build();
+        let error = client(format!("https://{DESTINATION}/token")).unwrap_err();
+        assert!(error.to_string().contains("install ca-certificates"), "{error}");
+        client(format!("http://{}/token", server.addr)).unwrap();
         return;
     }
     run_child(NAME, &[(EXPECTED, "no roots"), ("SSL_CERT_FILE", "/nonexistent.pem")]).await;

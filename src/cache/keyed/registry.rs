@@ -51,6 +51,11 @@ impl<K: Clone + Eq + Hash> KeyRegistry<K> {
         self.entries.len()
     }
 
+    #[cfg(all(test, not(oauth_loom)))]
+    pub(super) fn forget_at(&self, key: &K) -> Option<Instant> {
+        self.entries.get(key)?.backoff.forget_at()
+    }
+
     /// The key's cache, if it is in use.
     pub(super) fn get(&self, key: &K) -> Option<TokenCache> {
         let inner = self.entries.get(key)?.cache.upgrade()?;

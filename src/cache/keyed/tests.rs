@@ -49,6 +49,20 @@ async fn a_failed_key_is_remembered_for_the_maximum_cooldown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_key_is_forgotten_at_the_end_of_its_time_and_no_sooner() {
+    let tokens = failing(1);
+    tokens.get(&0).await.unwrap_err();
+    tokens.inner.recent.clear();
+    let prune = |at| {
+        drop(lock(&tokens.inner.registry).prune(at));
+        remembered(&tokens)
+    };
+    let end = lock(&tokens.inner.registry).forget_at(&0).unwrap();
+    assert_eq!(prune(end - Duration::from_nanos(1)), 1);
+    assert_eq!(prune(end), 0);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cache_in_use_is_never_forgotten() {
     let tokens = failing(1);
     let held: Vec<_> = (0..100).map(|key| tokens.cache(&key)).collect();

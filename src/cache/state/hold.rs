@@ -31,7 +31,7 @@ pub(super) struct NewSnapshot {
 /// Where a token comes from.
 pub(super) fn origin(token: &Token) -> ResultOrigin {
     match token.sharing_info() {
-        Some(info) if info.from_store => ResultOrigin::Store,
+        Some(info) if info.is_free => ResultOrigin::Store,
         _ => ResultOrigin::Source,
     }
 }
@@ -60,7 +60,7 @@ impl State {
             // Includes the wait for a permit in a keyed cache. The next acquisition may wait as long,
             // and the lead must cover it.
             took: info.took.unwrap_or_else(|| now.saturating_duration_since(started)),
-            first: !self.has_had_token || info.spread,
+            first: !self.has_had_token || info.spreads_refresh,
             same_token: is_same,
             draw,
             refresh_at: info.refresh_at,

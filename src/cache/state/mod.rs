@@ -18,6 +18,8 @@ mod hold;
 mod offer;
 mod reject;
 mod suspend;
+#[cfg(all(test, not(oauth_loom)))]
+mod tests;
 
 use std::time::Duration;
 

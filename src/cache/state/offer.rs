@@ -92,7 +92,7 @@ impl State {
 
 /// Whether one token is older than another. Tokens of one entry of a store have generations, which
 /// do not depend on the clocks of hosts.
-fn is_older(one: &Snapshot, other: &Snapshot) -> bool {
+pub(super) fn is_older(one: &Snapshot, other: &Snapshot) -> bool {
     let generation = |it: &Snapshot| it.token().sharing_info()?.generation;
     match (generation(one), generation(other)) {
         (Some(one), Some(other)) => one < other,

@@ -255,6 +255,7 @@ mod tests {
             assert_eq!(read.token_endpoint_auth_signing_algorithms(), ["ES256"]);
             assert_eq!(read.dpop_signing_algorithms(), ["ES256", "PS256"]);
             assert_eq!(read.grant_types(), ["client_credentials"]);
+            assert!(format!("{read:?}").starts_with("ServerMetadata { issuer: "), "{read:?}");
         }
     }
 

@@ -152,6 +152,10 @@ fn a_scope_that_is_too_long_or_repeats_a_secret_is_not_kept() {
     };
     let long = format!("\"{}\"", "a ".repeat(MAX_SCOPE_BYTES));
     assert_eq!(scope(&long, None), None);
+    for (length, is_kept) in [(MAX_SCOPE_BYTES, true), (MAX_SCOPE_BYTES + 1, false)] {
+        let text = format!("\"{}\"", "a".repeat(length));
+        assert_eq!(scope(&text, None).is_some(), is_kept, "{length}");
+    }
     let list = format!("[{}\"a\"]", "\"aaaa\",".repeat(100_000));
     assert_eq!(scope(&list, None), None);
     assert_eq!(scope(r#""a b""#, None).as_deref(), Some("a b"));

@@ -258,6 +258,20 @@ fn a_401_rejects_the_token_unless_its_code_says_that_no_token_helps() {
 }
 
 #[test]
+fn a_backslash_escapes_in_a_quoted_value_only() {
+    assert_eq!(class(r#"Bearer error="invalid\_token""#), Class::InvalidToken);
+    assert_eq!(class(r"Bearer error=invalid\_token"), Class::UnknownError);
+}
+
+#[test]
+fn two_challenges_of_one_kind_mean_the_same_as_one() {
+    assert_eq!(class("Bearer realm=\"a\", Bearer realm=\"b\""), Class::NoError);
+    let other = "DPoP error=\"invalid_token\"";
+    assert_eq!(class(&format!("{other}, {other}")), Class::OtherSchemeInvalidToken);
+    assert_eq!(class("Basic realm=\"a\", Digest realm=\"b\""), Class::OtherScheme);
+}
+
+#[test]
 fn challenges_may_be_split_over_lines() {
     let lines: [&[u8]; 3] =
         [b"Basic realm=\"broken", b"Bearer realm=\"x\"", b"error=invalid_token"];

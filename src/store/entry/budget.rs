@@ -51,7 +51,8 @@ impl StoredBudget {
         let instant = |wall: Option<u64>| now.instant_of(wall?.min(now.wall));
         let last_rejection_at = instant(self.last_rejection_at);
         if self.last_rejection_at.is_some() && last_rejection_at.is_none() {
-            // Before this machine started.
+            // This platform cannot express an instant before the boot. A full budget costs three
+            // acquisitions at most.
             return RejectionBudget::default();
         }
         RejectionBudget {
@@ -62,8 +63,8 @@ impl StoredBudget {
         }
     }
 
-    /// How long the entry must be kept.
-    pub(super) fn keep(&self, now: BothClocks) -> Duration {
+    /// The time until the budget is full again.
+    pub(super) fn ttl(&self, now: BothClocks) -> Duration {
         let full_at = self.budget(now).full_at();
         full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now.instant))
     }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{limits::MAX_LIFETIME, timing::BackoffSettings};
 
-/// How long an entry is kept after it is of use, so that clocks may differ.
+/// Added to each TTL, because the clock of the store may run faster than that of this process.
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// The content of an entry.
@@ -42,7 +42,7 @@ impl Document {
         fields.finish()
     }
 
-    /// `None`: it is damaged, or of a version that this one does not know.
+    /// `None`: it is damaged, or of a version that this crate does not know.
     pub(crate) fn decode(content: &[u8]) -> Option<Self> {
         let fields = FieldReader::new(content)?;
         let token = StoredToken::read(&fields);
@@ -56,10 +56,10 @@ impl Document {
         })
     }
 
-    /// How long a store must keep the entry.
-    pub(crate) fn keep(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
+    /// The minimum time for which a store keeps the entry.
+    pub(crate) fn ttl(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
         let token = self.token.as_ref().map_or(Duration::ZERO, |it| now.until(it.expires_at));
-        let failure = self.failure.as_ref().map_or(Duration::ZERO, |it| it.keep(settings, now));
-        token.max(failure).max(self.budget.keep(now)).min(MAX_LIFETIME) + MARGIN
+        let failure = self.failure.as_ref().map_or(Duration::ZERO, |it| it.ttl(settings, now));
+        token.max(failure).max(self.budget.ttl(now)).min(MAX_LIFETIME) + MARGIN
     }
 }

@@ -29,9 +29,10 @@ pub(super) const FIELDS: usize = 9;
 pub(super) const BYTES: usize = 2 * MAX_NAME_BYTES + 6 * 8 + MAX_AUTHORS * 8;
 const MAX_NAME_BYTES: usize = 64;
 
-/// The end of a cooldown is spread over a quarter of it, and over at least and at most these, so that
-/// processes do not ask all at once.
-const SPREAD: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
+/// The end of a cooldown is spread at random over a quarter of the cooldown plus `MIN_SPREAD`, and over
+/// `MAX_SPREAD` at most, so that processes do not all ask at the same time.
+const MIN_SPREAD: Duration = Duration::from_millis(250);
+const MAX_SPREAD: Duration = Duration::from_secs(5);
 
 /// How many of the processes that failed are remembered.
 const MAX_AUTHORS: usize = 8;
@@ -66,16 +67,15 @@ impl StoredFailure {
     /// Whether a failure says something about the authorization server. The other ones concern one
     /// process, and another may succeed.
     pub(crate) fn is_shared(error: &Error) -> bool {
-        use Problem as K;
         !matches!(
             error.problem(),
-            K::Credentials
-                | K::Panicked
-                | K::Runtime
-                | K::Overloaded
-                | K::WaitTimeout
-                | K::Config
-                | K::Refused
+            Problem::Credentials
+                | Problem::Panicked
+                | Problem::Runtime
+                | Problem::Overloaded
+                | Problem::WaitTimeout
+                | Problem::Config
+                | Problem::Refused
         )
     }
 
@@ -126,9 +126,9 @@ impl StoredFailure {
         self.flags & flag != 0
     }
 
-    /// The error, while the cooldown of the process `reader` lasts. Its `Retry-After` is the rest of the
+    /// The error, while the cooldown of the process `reader` lasts. Its `Retry-After` is the remaining
     /// cooldown. `skew`: by how much clocks of hosts may differ.
-    pub(crate) fn error(
+    pub(crate) fn error_in_cooldown(
         &self,
         reader: u64,
         with_token: bool,
@@ -140,8 +140,8 @@ impl StoredFailure {
             // A wrong clock must not stop the fleet.
             return None;
         }
-        let left = self.left(reader, with_token, settings, now);
-        if left.is_zero() {
+        let remaining = self.remaining_cooldown(reader, with_token, settings, now);
+        if remaining.is_zero() {
             return None;
         }
         let ago = Duration::from_millis(now.wall.saturating_sub(self.failed_at)).as_secs();
@@ -156,10 +156,13 @@ impl StoredFailure {
         }
         error = error.with_retryable(self.has(RETRYABLE)).with_permanent(self.has(PERMANENT));
         let jitter = fastrand::f64();
-        let jittered = |left: Duration| left + spread(left).mul_f64(jitter);
-        Some(error.with_retry_after(Some(left)).with_fleet_cooldown(FleetCooldown {
-            without_token: jittered(self.left(reader, false, settings, now)),
-            with_token: jittered(self.left(reader, true, settings, now)),
+        let jittered = |with_token| {
+            let remaining = self.remaining_cooldown(reader, with_token, settings, now);
+            remaining + spread(remaining).mul_f64(jitter)
+        };
+        Some(error.with_retry_after(Some(remaining)).with_fleet_cooldown(FleetCooldown {
+            without_token: jittered(false),
+            with_token: jittered(true),
             from_store: true,
         }))
     }
@@ -175,25 +178,24 @@ impl StoredFailure {
     ) -> Error {
         let before = self.failures.saturating_sub(1);
         let alone = FailureBackoff::after(before, error.clone(), now.instant, draw, settings);
-        let left = |with_token| {
+        let cooldown = |with_token| {
             let alone = alone.until(with_token).saturating_duration_since(now.instant);
-            self.left_for_authors(with_token, settings, now).max(alone)
+            self.remaining_cooldown_of_authors(with_token, settings, now).max(alone)
         };
         error.with_fleet_cooldown(FleetCooldown {
-            without_token: left(false),
-            with_token: left(true),
+            without_token: cooldown(false),
+            with_token: cooldown(true),
             from_store: false,
         })
     }
 
     /// How long the entry must be kept, so that the next failure continues the backoff.
-    pub(super) fn keep(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
-        let left = |with_token| self.left_for_authors(with_token, settings, now);
-        left(true).max(left(false)) + 2 * settings.cooldown.1
+    pub(super) fn ttl(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
+        let remaining = |with_token| self.remaining_cooldown_of_authors(with_token, settings, now);
+        remaining(true).max(remaining(false)) + 2 * settings.cooldown.max
     }
 
-    /// The rest of the cooldown of a process.
-    fn left(
+    fn remaining_cooldown(
         &self,
         reader: u64,
         with_token: bool,
@@ -201,14 +203,15 @@ impl StoredFailure {
         now: BothClocks,
     ) -> Duration {
         if self.authors.contains(&reader) {
-            return self.left_for_authors(with_token, settings, now);
+            return self.remaining_cooldown_of_authors(with_token, settings, now);
         }
         let (until, cap) = self.until(with_token, settings);
         now.until(until).min(cap)
     }
 
-    /// The rest of the cooldown of a process that failed. It begins when those of the others have ended.
-    fn left_for_authors(
+    /// The remaining cooldown of a process that failed. It lasts longer by the spread, so that it ends
+    /// after those of the others.
+    fn remaining_cooldown_of_authors(
         &self,
         with_token: bool,
         settings: &BackoffSettings,
@@ -216,8 +219,8 @@ impl StoredFailure {
     ) -> Duration {
         let (until, cap) = self.until(with_token, settings);
         let cooldown = Duration::from_millis(until.saturating_sub(self.failed_at)).min(cap);
-        let behind = spread(cooldown);
-        now.until(until.saturating_add(millis(behind))).min(cap + behind)
+        let author_delay = spread(cooldown);
+        now.until(until.saturating_add(millis(author_delay))).min(cap + author_delay)
     }
 
     /// The end of the cooldown, and the longest one that is followed.
@@ -227,8 +230,8 @@ impl StoredFailure {
         } else {
             (self.until, settings.retry_after_cap)
         };
-        // With the jitter of a cooldown.
-        (until, cap.max(2 * settings.cooldown.1))
+        // A stored time may be wrong: no wait is longer than the longest cooldown with its jitter.
+        (until, cap.max(2 * settings.cooldown.max))
     }
 
     pub(super) fn write(&self, fields: &mut FieldWriter) {
@@ -269,5 +272,5 @@ impl StoredFailure {
 
 /// Over how long the end of a cooldown is spread.
 fn spread(cooldown: Duration) -> Duration {
-    (cooldown / 4 + SPREAD.0).min(SPREAD.1)
+    (cooldown / 4 + MIN_SPREAD).min(MAX_SPREAD)
 }

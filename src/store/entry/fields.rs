@@ -13,21 +13,25 @@ const END: u8 = 255;
 const HEAD_BYTES: usize = 1 + 4;
 
 /// Writes fields into a buffer that is wiped.
-pub(super) struct FieldWriter(Zeroizing<Vec<u8>>);
+pub(super) struct FieldWriter {
+    buffer: Zeroizing<Vec<u8>>,
+    initial_capacity: usize,
+}
 
 impl FieldWriter {
     /// `capacity`: the length of all values. A buffer that grows would leave a copy in memory.
     pub(super) fn with_capacity(capacity: usize, fields: usize) -> Self {
         let mut buffer = Vec::with_capacity(1 + capacity + (fields + 1) * HEAD_BYTES);
         buffer.push(VERSION);
-        Self(Zeroizing::new(buffer))
+        let initial_capacity = buffer.capacity();
+        Self { buffer: Zeroizing::new(buffer), initial_capacity }
     }
 
     pub(super) fn bytes(&mut self, tag: u8, value: &[u8]) {
         let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
-        self.0.push(tag);
-        self.0.extend_from_slice(&length.to_be_bytes());
-        self.0.extend_from_slice(&value[..length as usize]);
+        self.buffer.push(tag);
+        self.buffer.extend_from_slice(&length.to_be_bytes());
+        self.buffer.extend_from_slice(&value[..length as usize]);
     }
 
     pub(super) fn number(&mut self, tag: u8, value: u64) {
@@ -42,7 +46,8 @@ impl FieldWriter {
 
     pub(super) fn finish(mut self) -> Zeroizing<Vec<u8>> {
         self.bytes(END, &[]);
-        self.0
+        debug_assert_eq!(self.buffer.capacity(), self.initial_capacity, "the buffer has grown");
+        self.buffer
     }
 }
 
@@ -71,7 +76,7 @@ impl<'a> FieldReader<'a> {
         Some(u64::from_be_bytes(self.bytes(tag)?.try_into().ok()?))
     }
 
-    /// The fields. `None` at the end if it is cut off.
+    /// The fields. The last item is `None` if the document is cut off.
     fn fields(&self) -> impl Iterator<Item = Option<(u8, &'a [u8])>> {
         let mut rest = self.0;
         std::iter::from_fn(move || {

@@ -72,12 +72,11 @@ fn a_document_survives_its_encoding() {
     assert_eq!(cached.refresh_in(), Some(1800 * S));
     assert_eq!(cached.issued_at(), Some(now.instant - 10 * S));
     let info = cached.sharing_info().unwrap();
-    assert_eq!((info.generation, info.from_store), (Some(7), true));
+    assert_eq!((info.generation, info.is_free), (Some(7), true));
     assert_eq!(info.refresh_at, Some(now.instant + 2990 * S));
     assert_eq!(info.expires_by, Some(now.instant + 3585 * S));
 }
 
-/// The buffer that holds a token is wiped. One that grew would have left a copy.
 #[test]
 fn each_problem_survives_the_encoding() {
     let now = now();
@@ -89,17 +88,22 @@ fn each_problem_survives_the_encoding() {
     }
 }
 
+/// The buffer that holds a token is wiped. One that grew would have left a copy. `FieldWriter` asserts
+/// that it does not grow.
 #[test]
-fn the_buffer_of_an_encoding_does_not_grow() {
-    let document = document(now());
-    let encoded = document.encode();
-    let token = document.token.unwrap();
-    let most = 1
-        + token.encoded_len()
-        + failure::BYTES
-        + budget::BYTES
-        + 5 * (1 + token::FIELDS + failure::FIELDS + budget::FIELDS);
-    assert!(encoded.len() <= most, "{} {most}", encoded.len());
+fn the_buffer_of_the_longest_encoding_does_not_grow() {
+    let mut document = document(now());
+    let token = Token::bearer("s".repeat(3000)).unwrap().with_scope("c".repeat(5000));
+    let token = token.with_lifetime(3600 * S).with_refresh_in(S);
+    document.token = document.token.map(|stored| StoredToken { token, ..stored });
+    let error = Error::of(Problem::InvalidClient)
+        .with_status(StatusCode::UNAUTHORIZED)
+        .with_oauth_code(&"a".repeat(64), None);
+    for author in 1..=9 {
+        document.failure = Some(failed(&error, document.failure.as_ref(), author, now()));
+    }
+    let decoded = Document::decode(&document.encode()).unwrap();
+    assert_eq!(decoded.failure, document.failure);
 }
 
 #[test]
@@ -123,6 +127,25 @@ fn a_document_that_is_cut_off_or_of_another_version_is_refused() {
 }
 
 #[test]
+fn a_document_with_a_damaged_token_is_refused_and_one_without_a_token_is_not() {
+    let mut damaged = document(now()).encode().to_vec();
+    let at = damaged.windows(6).position(|part| part == b"s3cr3t").unwrap();
+    damaged[at] = b' ';
+    assert!(Document::decode(&damaged).is_none());
+    let without = Document { token: None, ..document(now()) };
+    assert!(Document::decode(&without.encode()).unwrap().token.is_none());
+}
+
+#[test]
+fn a_token_from_the_future_is_reported_beyond_the_difference_of_clocks() {
+    let now = now();
+    let token = document(later(now, 15 * S)).token.unwrap();
+    let ahead_by = |skew| token.ahead_by(skew, now);
+    assert_eq!(ahead_by(5 * S), None);
+    assert_eq!(ahead_by(5 * S - Duration::from_millis(1)), Some(5 * S));
+}
+
+#[test]
 fn random_bytes_are_refused_without_a_panic() {
     let mut random = fastrand::Rng::with_seed(7);
     for _ in 0..20_000 {
@@ -140,7 +163,7 @@ fn an_error_crosses_processes_without_text_and_with_the_rest_of_its_cooldown() {
     let now = now();
     let failure = failure(Problem::InvalidClient, now);
     let settings = BackoffSettings::default();
-    let error = |now| failure.error(OTHER, false, 5 * S, &settings, now);
+    let error = |now| failure.error_in_cooldown(OTHER, false, 5 * S, &settings, now);
     let error_later = error(later(now, 40 * S)).unwrap();
     assert_eq!(error_later.retry_after(), Some(60 * S));
     assert_eq!(error_later.oauth_code(), Some("invalid_client"));
@@ -166,7 +189,7 @@ fn failed(
 fn a_process_that_failed_tries_again_after_the_others() {
     let (now, settings) = (now(), BackoffSettings::default());
     let left = |failure: &StoredFailure, reader| {
-        let error = failure.error(reader, false, 5 * S, &settings, now).unwrap();
+        let error = failure.error_in_cooldown(reader, false, 5 * S, &settings, now).unwrap();
         error.retry_after().unwrap()
     };
     for problem in [Problem::ServerError, Problem::Transport, Problem::InvalidClient] {
@@ -193,7 +216,7 @@ fn eight_processes_that_failed_are_remembered() {
     let document = Document { failure: Some(last.clone()), ..document(now) };
     assert_eq!(Document::decode(&document.encode()).unwrap().failure, Some(last.clone()));
     for author in 1..=20 {
-        let error = last.error(author, false, 5 * S, &settings, now).unwrap();
+        let error = last.error_in_cooldown(author, false, 5 * S, &settings, now).unwrap();
         let expected = if author <= 12 { 100 * S } else { 105 * S };
         assert_eq!(error.retry_after(), Some(expected), "{author}");
     }
@@ -230,12 +253,12 @@ fn an_entry_without_a_token_is_kept_for_64_minutes_at_most() {
     let mut budget = RejectionBudget::default();
     budget.record_rejection(now.instant);
     let mut document = Document { budget: StoredBudget::new(&budget, now), ..Document::default() };
-    assert_eq!(document.keep(&settings, now), 31 * 60 * S);
+    assert_eq!(document.ttl(&settings, now), 31 * 60 * S);
     document.failure = Some(failure);
-    assert_eq!(document.keep(&settings, now), (63 * 60 + 5) * S);
+    assert_eq!(document.ttl(&settings, now), (63 * 60 + 5) * S);
     for problem in [Problem::InvalidClient, Problem::Transport] {
         document.failure = Some(failed(&Error::of(problem)));
-        assert_eq!(document.keep(&settings, now), 31 * 60 * S);
+        assert_eq!(document.ttl(&settings, now), 31 * 60 * S);
     }
 }
 

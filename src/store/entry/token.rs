@@ -42,7 +42,7 @@ pub(crate) struct StoredToken {
     pub(crate) expires_at: u64,
     /// When one of the processes refreshes it.
     pub(crate) refresh_at: u64,
-    /// An API rejected it, and the budget did not allow another one.
+    /// An API rejected it, and no other token has replaced it. Its refresh does not refill the budget.
     pub(crate) was_rejected: bool,
 }
 
@@ -77,19 +77,19 @@ impl StoredToken {
     /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ. At most
     /// half of the lifetime is allowed for it, so that tokens of a few seconds are shared too.
     pub(crate) fn for_cache(&self, generation: u64, skew: Duration, now: BothClocks) -> Token {
-        let left = now.until(self.expires_at).min(MAX_LIFETIME);
+        let remaining = now.until(self.expires_at).min(MAX_LIFETIME);
         let lifetime = Duration::from_millis(self.expires_at.saturating_sub(self.issued_at));
         let skew = skew.min(lifetime / 2);
         let token = match self.issued_at(now) {
             Some(issued_at) => self.token.clone().with_issued_at(issued_at),
             // The machine started after the token was issued, and cannot express the time.
-            None => self.token.clone().with_lifetime(left).with_issued_at(now.instant),
+            None => self.token.clone().with_lifetime(remaining).with_issued_at(now.instant),
         };
         token.with_sharing_info(SharingInfo {
             generation: Some(generation),
             refresh_at: Some(now.instant_of(self.refresh_at).unwrap_or(now.instant)),
-            expires_by: Some(now.instant + left.saturating_sub(skew)),
-            from_store: true,
+            expires_by: Some(now.instant + remaining.saturating_sub(skew)),
+            is_free: true,
             ..SharingInfo::default()
         })
     }

@@ -96,3 +96,26 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_up_to_the_limit_and_a_missing_one_is_no_error() {
+        let path = std::env::temp_dir().join(format!("toacc-read-{}", std::process::id()));
+        for (length, is_read) in [(0, true), (MAX_FILE_BYTES, true), (MAX_FILE_BYTES + 1, false)] {
+            fs::write(&path, vec![7; length]).unwrap();
+            match read(&path) {
+                Ok(content) => assert_eq!((content.unwrap().len(), true), (length, is_read)),
+                Err(error) => {
+                    assert_eq!((error.kind(), false), (io::ErrorKind::InvalidData, is_read));
+                }
+            }
+        }
+        // A path below a file is an error. It does not mean that there is no entry.
+        assert!(read(&path.join("below")).is_err());
+        fs::remove_file(&path).unwrap();
+        assert_eq!(read(&path).unwrap(), None);
+    }
+}

@@ -75,3 +75,22 @@ fn is_still_at(path: &Path, file: &File) -> io::Result<bool> {
 fn is_still_at(_: &Path, _: &File) -> io::Result<bool> {
     Ok(true)
 }
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_removed_or_replaced_is_not_the_one_of_that_name() {
+        let path = std::env::temp_dir().join(format!("toacc-lock-{}", std::process::id()));
+        let create = || File::create(&path).unwrap();
+        let opened = create();
+        assert!(is_still_at(&path, &opened).unwrap());
+        std::fs::remove_file(&path).unwrap();
+        assert!(!is_still_at(&path, &opened).unwrap());
+        let other = create();
+        assert!(!is_still_at(&path, &opened).unwrap() && is_still_at(&path, &other).unwrap());
+        assert!(is_still_at(&path.join("below"), &opened).is_err(), "a file is not a directory");
+        std::fs::remove_file(&path).unwrap();
+    }
+}

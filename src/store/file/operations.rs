@@ -86,11 +86,11 @@ pub(super) fn release(files: &Files, owner: LeaseOwner) -> io::Result<()> {
     if is_owner(files, now(), owner)? { remove(&files.lease_path()) } else { Ok(()) }
 }
 
-pub(super) fn write_entry(files: &Files, new: StoredEntry, keep: Duration) -> io::Result<bool> {
+pub(super) fn write_entry(files: &Files, new: StoredEntry, ttl: Duration) -> io::Result<bool> {
     if read_entry(files)?.is_some_and(|old| old.generation > new.generation) {
         return Ok(false);
     }
-    let record = EntryRecord { until: now().saturating_add(millis(keep)), entry: new };
+    let record = EntryRecord { until: now().saturating_add(millis(ttl)), entry: new };
     let content = record.format().ok_or_else(|| {
         io::Error::new(io::ErrorKind::InvalidInput, "the entry is longer than 512 KiB")
     })?;

@@ -143,8 +143,32 @@ impl Store for FileStore {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> Result<bool, StoreError> {
-        self.run(id, move |files| operations::write_entry(files, entry, keep)).await
+        self.run(id, move |files| operations::write_entry(files, entry, ttl)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_error_of_a_directory_says_what_to_do() {
+        use io::ErrorKind as K;
+        let store = FileStore::new("/var/lib/tokens");
+        for (kind, advice) in [
+            (K::TimedOut, "end that process if it is stopped"),
+            (K::PermissionDenied, "mode 0700"),
+            (K::StorageFull, "free some space"),
+            (K::QuotaExceeded, "free some space"),
+            (K::ReadOnlyFilesystem, "choose a directory that can be written to"),
+            (K::InvalidData, "nothing else should write to it"),
+            (K::NotADirectory, "check the path"),
+        ] {
+            let text = store.describe(&kind.into());
+            assert!(text.starts_with("store directory /var/lib/tokens: "), "{text}");
+            assert!(text.contains(advice), "{text}");
+        }
     }
 }

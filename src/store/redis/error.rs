@@ -174,6 +174,14 @@ mod tests {
     }
 
     #[test]
+    fn an_answer_of_another_type_leaves_the_connection_usable_and_a_reset_does_not() {
+        let unexpected = (redis::ErrorKind::UnexpectedReturnType, "not a number").into();
+        assert_eq!(Failure::of(&unexpected, &[]).connection, ConnectionState::Usable);
+        let reset = std::io::Error::from(std::io::ErrorKind::ConnectionReset).into();
+        assert_eq!(Failure::of(&reset, &[]).connection, ConnectionState::Closed);
+    }
+
+    #[test]
     fn errors_say_what_to_do() {
         use ConnectionState::{Reconnect, Usable};
         for (code, detail, expected, connection) in [

@@ -159,13 +159,13 @@ impl Names {
         RELEASE_SCRIPT.key(self.lease(id)).arg(text(owner))
     }
 
-    pub(super) fn write(&self, id: EntryId, entry: &StoredEntry, keep: Duration) -> ScriptCall {
+    pub(super) fn write(&self, id: EntryId, entry: &StoredEntry, ttl: Duration) -> ScriptCall {
         WRITE_SCRIPT
             .key(self.entry(id))
             .arg(MAX_VALUE_BYTES)
             .arg(entry.generation)
             .arg(&entry.value[..])
-            .arg(millis(keep))
+            .arg(millis(ttl))
             .arg(&*self.channel)
             .arg(announcement_head(id, entry.generation))
     }
@@ -244,4 +244,21 @@ fn fields_of_entry(
     let (Some(generation), Some(value)) = (generation, value) else { return Ok(None) };
     let value: Vec<u8> = from_redis_value(value)?;
     Ok(Some(StoredEntry::new(from_redis_value(generation)?, value.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_announcement_is_read_up_to_the_largest_value() {
+        let message = |length| [&[7; 32][..], &3_u64.to_be_bytes(), &vec![1; length]].concat();
+        for length in [0, MAX_VALUE_BYTES - 1, MAX_VALUE_BYTES] {
+            let (id, entry) = announced(&message(length)).unwrap();
+            assert_eq!((id, entry.generation), (EntryId::new([7; 32]), 3));
+            assert_eq!(entry.value, vec![1; length]);
+        }
+        assert!(announced(&message(MAX_VALUE_BYTES + 1)).is_none());
+        assert!(announced(&message(0)[..39]).is_none());
+    }
 }

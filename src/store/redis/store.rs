@@ -121,9 +121,9 @@ impl Store for RedisStore {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> Result<bool, StoreError> {
-        let script = self.0.names.write(id, &entry, keep);
+        let script = self.0.names.write(id, &entry, ttl);
         let outcome = self.run(script, scripts::write_outcome).await?;
         if outcome == WriteOutcome::NotAnnounced {
             self.report_silence();

@@ -208,3 +208,20 @@ fn debug_shows_the_id_of_a_key_only() {
         assert!(!shown.contains(secret), "{shown}");
     }
 }
+
+/// Other versions and languages read it.
+#[test]
+fn an_envelope_has_the_documented_layout_and_associated_data() {
+    use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    let sealed = sealing([&key(1)]).seal(ID(1), 7, CONTENT).unwrap();
+    let (version, rest) = sealed.split_at(1);
+    let (key_id, rest) = rest.split_at(8);
+    let (nonce, content_and_tag) = rest.split_at(12);
+    let associated = [version, key_id, &[1; 32], &7_u64.to_be_bytes()].concat();
+    let mut bytes = [1; 32];
+    bytes[0] = !1;
+    let raw = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &bytes).unwrap());
+    let nonce = Nonce::try_assume_unique_for_key(nonce).unwrap();
+    let mut opened = content_and_tag.to_vec();
+    assert_eq!(raw.open_in_place(nonce, Aad::from(associated), &mut opened).unwrap(), CONTENT);
+}

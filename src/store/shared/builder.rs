@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use super::{core::Core, current::CurrentEntry, settings::Settings, source::Shared};
+use super::{current::CurrentEntry, inner::SharedInner, settings::Settings, source::Shared};
 use crate::{
     clock::{Clock, WallClock},
     error::{Error, Problem},
@@ -15,9 +15,9 @@ use crate::{
 
 /// The bound of each operation of the store.
 const STORE_TIMEOUT: Duration = Duration::from_millis(250);
-/// By how much the clocks of hosts may differ.
+/// The maximum difference between the clocks of two hosts.
 const CLOCK_SKEW: Duration = Duration::from_secs(5);
-/// How long the death of a process delays the others.
+/// How long the other processes wait for one that died while it acquired.
 const LEASE: Duration = Duration::from_secs(5);
 
 /// Builds a [`Shared`].
@@ -118,16 +118,19 @@ impl<S: TokenSource> SharedBuilder<S> {
         self
     }
 
-    /// By how much the clocks of two hosts may differ. A token of another process is not used in the
-    /// last part of its lifetime that is as long, which is at most half of the lifetime. Default: 5 s.
+    /// The maximum difference between the clocks of two hosts. A token from the store is not used in the
+    /// last `skew` of its lifetime, which counts as half of the lifetime at most. Default: 5 s.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self
     }
 
-    /// How long a process that stopped delays the others. A process that acquires a token renews its
-    /// lease each third of this time, for 40 % of its `acquisition_timeout` at most. At least 1 s.
-    /// Default: 5 s.
+    /// How long the other processes wait for one that died while it acquired. A process that acquires a
+    /// token renews its lease each third of this time, for 40 % of its `acquisition_timeout` at most. At
+    /// least 1 s. Default: 5 s.
+    ///
+    /// If it is shorter than three times [`store_timeout`](Self::store_timeout), one renewal that times out
+    /// may cost the lease. Another process then sends a token request too.
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease;
         self
@@ -143,8 +146,13 @@ impl<S: TokenSource> SharedBuilder<S> {
     ///
     /// # Errors
     ///
-    /// Kind `Config`, naming the setting and what to do: if sealing was not chosen, the source needs a namespace, its token cannot be shared (such as one that is bound to a
-    /// generated DPoP key), or a bound is zero.
+    /// Kind `Config`, with the setting and what to do:
+    ///
+    /// - sealing was not chosen, or has no keys,
+    /// - the source needs a namespace, or its token cannot be shared, such as one that is bound to a
+    ///   generated DPoP key,
+    /// - the namespace is empty,
+    /// - `store_timeout` is zero, `lease` is below 1 s, or a duration is above a year.
     pub fn build(self) -> Result<Shared<S>, Error> {
         let sealing = self.sealing.unwrap_or_else(|| {
             Err(Error::of(Problem::Config).with_detail(
@@ -162,15 +170,15 @@ impl<S: TokenSource> SharedBuilder<S> {
         settings.check()?;
         let source = Arc::new(self.source);
         let (adopting, sharing) = (Arc::clone(&source), Arc::clone(&source));
-        let core = Core::new(
+        let inner = SharedInner::new(
             self.store,
             settings,
             source.name(),
             move |token| adopting.adopt(token),
             move || sharing.sharing(),
         );
-        let current = CurrentEntry::new(core);
-        current.entry(&source.sharing())?;
+        let current = CurrentEntry::new(inner);
+        current.entry_for(&source.sharing())?;
         Ok(Shared { source, current })
     }
 }

@@ -1,8 +1,8 @@
-//! The entry that a source has now.
+//! The current entry of a source.
 
 use std::sync::Arc;
 
-use super::{core::Core, entry::Entry};
+use super::{entry::SharedEntry, inner::SharedInner};
 use crate::{
     error::Error,
     source::Sharing,
@@ -10,29 +10,29 @@ use crate::{
     sync::{Mutex, lock},
 };
 
-/// The entry of a source. Another one after the certificate of the source was replaced.
+/// The current entry of a source. It changes when the certificate of the source is replaced.
 pub(super) struct CurrentEntry {
-    pub(super) core: Arc<Core>,
-    entry: Mutex<Option<Arc<Entry>>>,
+    pub(super) inner: Arc<SharedInner>,
+    entry: Mutex<Option<Arc<SharedEntry>>>,
 }
 
 impl CurrentEntry {
-    pub(super) fn new(core: Core) -> Self {
-        Self { core: Arc::new(core), entry: Mutex::default() }
+    pub(super) fn new(inner: SharedInner) -> Self {
+        Self { inner: Arc::new(inner), entry: Mutex::default() }
     }
 
-    /// The entry of a source with these properties.
+    /// Returns the entry with these properties. Replaces the previous one if they have changed.
     ///
     /// # Errors
     ///
     /// Kind `Config`, if the token cannot be shared.
-    pub(super) fn entry(&self, sharing: &Sharing) -> Result<Arc<Entry>, Error> {
-        let id = entry_id(sharing, self.core.settings.namespace.as_deref())?;
+    pub(super) fn entry_for(&self, sharing: &Sharing) -> Result<Arc<SharedEntry>, Error> {
+        let id = entry_id(sharing, self.inner.settings.namespace.as_deref())?;
         let mut current = lock(&self.entry);
         if let Some(entry) = current.as_ref().filter(|entry| entry.id == id) {
             return Ok(Arc::clone(entry));
         }
-        let entry = Entry::new(id, Arc::downgrade(&self.core));
+        let entry = SharedEntry::new(id, Arc::downgrade(&self.inner));
         *current = Some(Arc::clone(&entry));
         Ok(entry)
     }

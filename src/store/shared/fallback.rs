@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{core::Core, health::Unavailable};
+use super::{health::Unavailable, inner::SharedInner};
 use crate::{
     error::Error,
     event::AcquisitionReason,
@@ -13,53 +13,53 @@ use crate::{
     token::{SharingInfo, Token},
 };
 
-/// The share of the remaining life over which the refreshes of a fleet are spread, if the store fails
-/// when the refresh of their common token is due. The rest is for retries.
+/// The share of the token's remaining life over which postponed refreshes are spread. The rest is for
+/// retries.
 const SPREAD: f64 = 0.7;
 
 /// Acquires a token for this process only.
 pub(super) async fn acquire<S: TokenSource>(
     source: &S,
-    core: &Core,
+    inner: &SharedInner,
     mut context: AcquireContext,
     why: Unavailable,
 ) -> Result<Token, Error> {
-    core.stopped(&context, why);
-    if let Some(postponed) = postponed(&context) {
+    inner.record_stopped(&context, why);
+    if let Some(postponed) = postpone_refresh(&context) {
         return Ok(postponed);
     }
-    context.deadline = context.deadline.map(|at| core.settings.source_deadline(at));
+    context.deadline = context.deadline.map(|at| inner.settings.source_deadline(at));
     let called_at = Instant::now();
     let token = source.acquire(context).await?;
     let token = if token.issued_at().is_none() { token.with_issued_at(called_at) } else { token };
     Ok(token.with_sharing_info(SharingInfo {
         took: Some(called_at.elapsed()),
-        // All processes of the fleet acquire at about this time.
-        spread: true,
+        // All processes of the fleet acquire at about this time, as at their first start.
+        spreads_refresh: true,
         ..SharingInfo::default()
     }))
 }
 
-/// All processes refresh a shared token at the same time. Without the store, each draws its own time,
-/// once for each token.
-fn postponed(context: &AcquireContext) -> Option<Token> {
+/// Keeps the cached token until a random time in its remaining life, once for each token. Otherwise all
+/// processes would send a token request when their common refresh is due.
+fn postpone_refresh(context: &AcquireContext) -> Option<Token> {
     if context.reason != AcquisitionReason::Refresh || context.rejected.is_some() {
         return None;
     }
     let current = context.current.clone()?;
     let info = *current.sharing_info()?;
-    if info.generation.is_none() || info.postponed || context.is_budgeted {
+    if info.generation.is_none() || info.is_postponed || context.is_budgeted {
         return None;
     }
     let expires_at = current.issued_at()? + current.lifetime()?.min(MAX_LIFETIME);
     let expires_at = info.expires_by.map_or(expires_at, |at| at.min(expires_at));
-    let left = expires_at.saturating_duration_since(Instant::now());
-    let delay: Duration = left.mul_f64(SPREAD * fastrand::f64());
+    let remaining = expires_at.saturating_duration_since(Instant::now());
+    let delay: Duration = remaining.mul_f64(SPREAD * fastrand::f64());
     Some(current.with_sharing_info(SharingInfo {
         refresh_at: Some(Instant::now() + delay),
-        from_store: false,
+        is_free: false,
         is_kept: true,
-        postponed: true,
+        is_postponed: true,
         ..info
     }))
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    error::{Error, Problem},
+    error::{BoxError, Error, Problem},
     store::{
         sealing::OpenError,
         shared_store::Flag,
@@ -16,7 +16,7 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unreadable {
     pub(super) id: EntryId,
-    /// `None`: it opens, and its content has another format.
+    /// `None`: it can be opened, but its content has another format.
     pub(super) why: Option<OpenError>,
 }
 
@@ -27,9 +27,9 @@ pub(super) enum Unavailable {
     /// An operation exceeded this bound.
     Slow(Duration),
     Unreadable(Unreadable),
-    /// Other processes had the lease one after the other, and stored nothing.
+    /// Several processes released the lease without a new entry.
     NothingStored,
-    /// Other processes have the lease, and this one would have no time left for an attempt.
+    /// Another process has the lease, and this one needs the remaining time for its own attempt.
     NoResult,
 }
 
@@ -70,22 +70,22 @@ fn failed(what: &'static str) -> Error {
 }
 
 /// An error of announcements.
-pub(super) fn interrupted(cause: crate::error::BoxError) -> Error {
+pub(super) fn interrupted(cause: BoxError) -> Error {
     failed("announcements of shared tokens stopped").with_source(cause)
 }
 
-/// The conditions of a source that were reported. Each of them is reported when it begins.
+/// The conditions of a source that were reported. Each is reported when it begins.
 #[derive(Default)]
-pub(super) struct Health {
-    /// It acquires without the store.
-    pub(super) is_without_store: Flag,
-    pub(super) is_from_future: Flag,
-    unreadable: Mutex<Option<EntryId>>,
+pub(super) struct ReportedConditions {
+    /// The source acquires without the store.
+    pub(super) sharing_stopped: Flag,
+    pub(super) token_from_future: Flag,
+    unreadable_entry: Mutex<Option<EntryId>>,
 }
 
-impl Health {
-    /// The entry that is not used now. Returns whether that is a change.
+impl ReportedConditions {
+    /// Sets the entry that is not used. Returns whether that is a change.
     pub(super) fn set_unreadable(&self, id: Option<EntryId>) -> bool {
-        std::mem::replace(&mut *lock(&self.unreadable), id) != id
+        std::mem::replace(&mut *lock(&self.unreadable_entry), id) != id
     }
 }

@@ -12,9 +12,8 @@ use tokio::time::Instant;
 
 use super::{
     answer::AcquireRequest,
-    core::Core,
-    current::CurrentEntry,
-    entry::{DecodedEntry, Entry, Grant},
+    entry::{Content, DecodedEntry, LeaseAnswer, SharedEntry},
+    inner::SharedInner,
     lease_guard::LeaseGuard,
     wait::lease_limit,
 };
@@ -26,87 +25,103 @@ use crate::{
     token::{SharingInfo, Token},
 };
 
+/// An acquisition under a lease.
 pub(super) struct Leader<'a, S> {
     pub(super) source: &'a S,
-    pub(super) current: &'a CurrentEntry,
-    pub(super) entry: &'a Arc<Entry>,
+    pub(super) inner: &'a Arc<SharedInner>,
+    pub(super) entry: &'a Arc<SharedEntry>,
     pub(super) context: &'a AcquireContext,
     pub(super) guard: LeaseGuard,
     /// The generation of the lease.
     pub(super) generation: u64,
-    /// The entry when the lease was granted.
+    /// The entry when the lease was granted. The next write stores it with its changes.
     pub(super) document: Document,
 }
 
-/// How a source ended.
+pub(super) enum LeaderFailure {
+    /// The result of the acquisition.
+    Final(Error),
+    /// The lease was lost before the source failed, so another process acquires.
+    LeaseLost(Error),
+}
+
+impl From<Error> for LeaderFailure {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// The result of a call of the source.
 struct Called {
     acquired: Result<Token, Error>,
     is_lease_lost: bool,
-    /// Its only attempt was ended to leave time for the store.
+    /// The deadline, which leaves time for the store, ended its only attempt.
     is_cut_short: bool,
 }
 
-/// The acquisition failed, and the lease was lost in the meantime, so that another process acquires.
-pub(super) struct FailedWithoutLease(pub(super) Error);
+/// The result of a write.
+enum Written {
+    Stored,
+    /// The entry has a greater generation: another process has had the lease since.
+    Superseded,
+    StoreFailed,
+}
 
 impl<S: TokenSource> Leader<'_, S> {
-    pub(super) async fn acquire(mut self) -> Result<Result<Token, Error>, FailedWithoutLease> {
-        let request = AcquireRequest { core: self.core(), context: self.context };
+    pub(super) async fn acquire(mut self) -> Result<Token, LeaderFailure> {
+        let request = self.request();
         let now = self.now();
         if !request.budget_allows(&self.document, now)
-            && let Some(unchanged) = request.unchanged()
+            && let Some(cached) = request.keep_cached_token()
         {
-            self.remember_rejection(&unchanged, now).await;
-            return Ok(Ok(unchanged));
+            self.store_rejection(&cached, now).await;
+            return Ok(cached);
         }
         let budget = StoredBudget::new(&self.budget_after(now), now);
         let budget_before = std::mem::replace(&mut self.document.budget, budget);
         let called_at = Instant::now();
         let Called { acquired, is_lease_lost, is_cut_short } = self.call_source().await;
-        if self.current.entry(&self.source.sharing()).map_or(true, |it| it.id != self.entry.id) {
+        if !self.inner.is_current(self.entry.id) {
             // The certificate was replaced. The token belongs to another entry.
-            return Ok(acquired);
+            return Ok(acquired?);
         }
         match acquired {
-            Ok(token) => Ok(self.succeed(token, called_at).await),
-            Err(error) if is_cut_short => Ok(self.fail_locally(error).await),
-            Err(error) if is_lease_lost => Err(FailedWithoutLease(error)),
-            Err(error) if StoredFailure::is_shared(&error) => Ok(self.fail(error).await),
+            Ok(token) => Ok(self.store_token(token, called_at).await),
+            Err(error) if is_cut_short => Ok(self.fail_locally(error).await?),
+            Err(error) if is_lease_lost => Err(LeaderFailure::LeaseLost(error)),
+            Err(error) if StoredFailure::is_shared(&error) => Ok(self.store_failure(error).await?),
             Err(error) => {
                 // No token request was sent.
                 self.document.budget = budget_before;
-                Ok(self.fail_locally(error).await)
+                Ok(self.fail_locally(error).await?)
             }
         }
     }
 
-    fn core(&self) -> &Core {
-        &self.current.core
+    fn request(&self) -> AcquireRequest<'_> {
+        AcquireRequest { inner: self.inner, context: self.context }
     }
 
     fn now(&self) -> BothClocks {
-        BothClocks::now(&self.core().settings.clock)
+        BothClocks::now(&self.inner.settings.clock)
     }
 
     /// Calls the source, and renews the lease in the meantime. If the lease is lost, the source makes no
-    /// further attempt, since another process acquires.
+    /// further attempt, because another process acquires.
     async fn call_source(&self) -> Called {
-        let mut context = self.context.clone();
-        let settings = &self.core().settings;
-        let deadline = context.deadline.map(|at| settings.source_deadline(at));
-        context.deadline = deadline;
+        let deadline = self.context.deadline.map(|at| self.inner.settings.source_deadline(at));
         let last_attempt = LastAttempt::default();
-        context.last_attempt = last_attempt.clone();
+        let context =
+            AcquireContext { deadline, last_attempt: last_attempt.clone(), ..self.context.clone() };
+        let limit = lease_limit(self.context.deadline);
         let mut acquiring = pin!(self.source.acquire(context));
-        let mut renewing = pin!(self.guard.renew_until_lost(lease_limit(self.context.deadline)));
-        let acquired = poll_fn(|cx| match acquiring.as_mut().poll(cx) {
-            Poll::Ready(acquired) => Poll::Ready(acquired),
-            Poll::Pending => {
-                if !last_attempt.is_set() && renewing.as_mut().poll(cx).is_ready() {
-                    last_attempt.set();
-                }
-                Poll::Pending
+        let mut renewing = pin!(self.guard.keep_renewing(limit, &last_attempt));
+        let acquired = poll_fn(|cx| {
+            let acquired = acquiring.as_mut().poll(cx);
+            if acquired.is_pending() {
+                let Poll::Pending = renewing.as_mut().poll(cx);
             }
+            acquired
         })
         .await;
         let is_cut = |error: &Error| {
@@ -138,8 +153,8 @@ impl<S: TokenSource> Leader<'_, S> {
         budget
     }
 
-    /// The budget does not allow an acquisition. The next refresh of this token must not refill it.
-    async fn remember_rejection(mut self, rejected: &Token, now: BothClocks) {
+    /// Stores that an API rejected this token, so that its refresh does not refill the budget.
+    async fn store_rejection(mut self, rejected: &Token, now: BothClocks) {
         let stored = self.document.token.as_mut().filter(|it| it.token.same_secret(rejected));
         if let Some(stored) = stored
             && !std::mem::replace(&mut stored.was_rejected, true)
@@ -147,83 +162,89 @@ impl<S: TokenSource> Leader<'_, S> {
             let mut budget = self.document.budget.budget(now);
             budget.record_rejection(now.instant);
             self.document.budget = StoredBudget::new(&budget, now);
-            // Without it, each process that sees the rejection asks once for the lease.
-            let _is_written = self.write(now).await;
+            // If the write fails, other processes take the lease once to learn of the rejection. That is
+            // harmless.
+            let _ = self.write(now).await;
         }
     }
 
-    async fn succeed(mut self, token: Token, called_at: Instant) -> Result<Token, Error> {
+    /// Stores the token, and returns it. Returns the stored token if another process has acquired a later
+    /// one.
+    async fn store_token(mut self, token: Token, called_at: Instant) -> Token {
         let now = self.now();
         let issued_at = token.issued_at().unwrap_or(called_at).min(now.instant);
         let took = now.instant.saturating_duration_since(called_at);
         let deadlines = self.deadlines(&token, issued_at, took, now);
         let token =
             if token.issued_at().is_none() { token.with_issued_at(issued_at) } else { token };
-        let token = token.with_sharing_info(SharingInfo {
+        let info = SharingInfo {
             generation: Some(self.generation),
             refresh_at: Some(deadlines.refresh_at),
             took: Some(took),
             ..SharingInfo::default()
-        });
+        };
+        let token = token.with_sharing_info(info);
         if deadlines.expires_at <= now.instant {
-            // Of no use to others.
+            // Other processes could not use it.
             self.leave_unchanged();
-            return Ok(token);
+            return token;
         }
+        let rejected = self.context.rejected.as_ref();
         let mut stored = StoredToken::new(&token, issued_at, &deadlines, now);
-        stored.was_rejected =
-            self.context.rejected.as_ref().is_some_and(|it| it.same_secret(&token));
+        stored.was_rejected = rejected.is_some_and(|it| it.same_secret(&token));
         self.document.token = Some(stored);
         self.document.failure = None;
         match self.write(now).await {
-            Some(true) => {
-                self.core().shares(Some(self.context));
-                Ok(token)
+            Written::Stored => {
+                self.inner.record_shared(self.context);
+                token
             }
-            // This process was stopped, and another one has acquired a later token.
-            Some(false) => {
+            // This process was paused past its lease, and another one has stored a later entry.
+            Written::Superseded => {
                 if self.write_again(now).await {
                     let generation = Some(self.generation);
-                    let info = token.sharing_info().copied().unwrap_or_default();
-                    return Ok(token.with_sharing_info(SharingInfo { generation, ..info }));
+                    return token.with_sharing_info(SharingInfo { generation, ..info });
                 }
-                let Some(Ok(newer)) = self.newer().await else { return Ok(token) };
-                // A token request was sent all the same.
-                let info = newer.sharing_info().copied().unwrap_or_default();
-                Ok(newer.with_sharing_info(SharingInfo { from_store: false, ..info }))
+                let Some(Ok(stored)) = self.read_answer().await else { return token };
+                // This process has sent a token request, which counts.
+                let info = stored.sharing_info().copied().unwrap_or_default();
+                stored.with_sharing_info(SharingInfo { is_free: false, ..info })
             }
-            None => Ok(token),
+            Written::StoreFailed => token,
         }
     }
 
-    /// Writes the token under another lease, if it was requested after the one that is stored: some
-    /// servers accept the last token only. Returns whether it was written.
+    /// Writes the token under a new lease if it was requested after the stored one, because some servers
+    /// accept only the last token that they issued. Returns whether it was written.
     async fn write_again(&mut self, now: BothClocks) -> bool {
-        let Some(stored) = self.document.token.clone() else { return false };
-        let Ok(guard) = LeaseGuard::new(&self.current.core, self.entry.id, &self.context.observer)
+        let Some(own) = self.document.token.clone() else { return false };
+        let observer = &self.context.observer;
+        let Ok(guard) = LeaseGuard::new(self.inner, self.entry.id, observer) else {
+            return false;
+        };
+        // Drops the previous lease, which was lost.
+        self.guard = guard;
+        let leased = self.entry.lease(self.inner, observer, self.guard.owner).await;
+        let Ok(LeaseAnswer::Granted { generation, content: Content::Decoded(newest) }) = leased
         else {
             return false;
         };
-        // The previous lease is lost.
-        self.guard = guard;
-        let granted = self.entry.lease(self.core(), &self.context.observer, self.guard.owner).await;
-        let Ok(Grant::Granted { generation, content: Ok(Some(newest)) }) = granted else {
-            return false;
-        };
-        let is_later = |other: &StoredToken| stored.issued_at <= other.issued_at;
-        if newest.document.token.as_ref().is_some_and(is_later) {
+        if let Some(stored) = &newest.document.token
+            && stored.issued_at >= own.issued_at
+        {
             return false;
         }
         self.generation = generation;
-        self.document = Document { token: Some(stored), ..newest.document.clone() };
-        self.document.failure = None;
-        self.write(now).await == Some(true)
+        self.document = Document { token: Some(own), failure: None, ..newest.document.clone() };
+        matches!(self.write(now).await, Written::Stored)
     }
 
-    /// The answer of the entry now, which another process may have written.
-    async fn newer(&self) -> Option<Result<Token, Error>> {
-        let request = AcquireRequest { core: self.core(), context: self.context };
-        request.answer(&*self.entry.read(self.core(), &self.context.observer).await.ok()?.ok()??)
+    /// Reads the entry, which another process may have written, and returns its answer.
+    async fn read_answer(&self) -> Option<Result<Token, Error>> {
+        match self.entry.read(self.inner, &self.context.observer).await {
+            Ok(Content::Decoded(decoded)) => self.request().answer(&decoded),
+            Ok(Content::Missing | Content::Unreadable(_)) | Err(_) => None,
+        }
     }
 
     fn deadlines(
@@ -238,92 +259,94 @@ impl<S: TokenSource> Leader<'_, S> {
         let schedule = &self.context.timing.schedule;
         let default = schedule.default_lifetime.saturating_sub(token.age());
         schedule.deadlines(&Arrival {
-            issued_at,
-            arrived_at: now.instant,
             lifetime: token.lifetime().or(Some(default)),
             refresh_in: token.refresh_in(),
             took,
-            // The fleet has one token, so its refreshes need no spread.
-            first: false,
             same_token: is_same(&self.context.current) || is_same(&self.context.rejected),
             draw: fastrand::f64(),
-            refresh_at: None,
-            expires_by: None,
+            // The fleet has one token, so its first refresh needs no spread.
+            first: false,
+            ..Arrival::new(issued_at, now.instant)
         })
     }
 
-    /// Shares the failure of an acquisition whose lease was lost.
+    /// Stores the failure of an earlier acquisition, whose lease was lost.
     pub(super) async fn share_failure(mut self, error: Error) -> Result<Token, Error> {
         if !StoredFailure::is_shared(&error) {
             return self.fail_locally(error).await;
         }
         let now = self.now();
         self.document.budget = StoredBudget::new(&self.budget_after(now), now);
-        self.fail(error).await
+        self.store_failure(error).await
     }
 
-    async fn fail(mut self, mut error: Error) -> Result<Token, Error> {
+    /// Stores a failure, and returns it with the cooldown of the fleet. Returns the result of another
+    /// process if that has had the lease since.
+    async fn store_failure(mut self, error: Error) -> Result<Token, Error> {
         let now = self.now();
         let before = self.document.failure.as_ref();
         let backoff = &self.context.timing.backoff;
         let draw = fastrand::f64();
-        let (process, is_budgeted) = (self.core().process, self.context.is_budgeted);
+        let (process, is_budgeted) = (self.inner.process, self.context.is_budgeted);
         let failure = StoredFailure::new(&error, before, process, is_budgeted, draw, backoff, now);
         let shared = failure.with_cooldown(error.clone(), draw, backoff, now);
         self.document.failure = Some(failure);
         match self.write(now).await {
-            Some(true) => error = shared,
-            // Another process has had the lease since, and its result counts.
-            Some(false) => return self.newer().await.unwrap_or(Err(error)),
-            None => {}
+            Written::Stored => Err(shared),
+            Written::Superseded => self.read_answer().await.unwrap_or(Err(error)),
+            Written::StoreFailed => Err(error),
         }
-        Err(error)
     }
 
-    /// Returns a failure that says nothing about the server, unless another process has acquired a token,
-    /// such as one that has lost its own lease.
+    /// Returns a failure that is not shared, unless another process has acquired a token, such as one that
+    /// has lost its own lease.
     async fn fail_locally(mut self, error: Error) -> Result<Token, Error> {
-        let newest = self.entry.read(self.core(), &self.context.observer).await;
-        let Ok(Ok(newest)) = newest else { return Err(error) };
-        if let Some(newest) = newest {
-            let request = AcquireRequest { core: self.core(), context: self.context };
-            if let Some(Ok(newer)) = request.answer(&newest) {
-                return Ok(newer);
+        match self.entry.read(self.inner, &self.context.observer).await {
+            Ok(Content::Decoded(newest)) => {
+                if let Some(Ok(token)) = self.request().answer(&newest) {
+                    return Ok(token);
+                }
+                if newest.generation > self.generation {
+                    return Err(error);
+                }
+                let Document { token, failure, .. } = newest.document.clone();
+                self.document = Document { token, failure, ..self.document };
             }
-            if newest.generation > self.generation {
-                return Err(error);
-            }
-            let Document { token, failure, .. } = newest.document.clone();
-            self.document = Document { token, failure, ..self.document };
+            Ok(Content::Missing) => {}
+            Ok(Content::Unreadable(_)) | Err(_) => return Err(error),
         }
         self.leave_unchanged();
         Err(error)
     }
 
     /// Writes the document without a new token or failure, in the background, before the lease is
-    /// released. Otherwise those who wait would think that the store keeps nothing.
+    /// released. Otherwise waiting processes would conclude that the store keeps nothing.
     fn leave_unchanged(self) {
-        let keep = self.document.keep(&self.context.timing.backoff, self.now());
-        let decoded = DecodedEntry { generation: self.generation, document: self.document };
-        let (core, entry) = (Arc::clone(&self.current.core), Arc::clone(self.entry));
+        let (ttl, decoded) = self.next_entry(self.now());
+        let (inner, entry) = (Arc::clone(self.inner), Arc::clone(self.entry));
         let (context, guard) = (self.context.clone(), self.guard);
         tokio::spawn(async move {
-            // A store that fails is reported by an acquisition that needs it.
-            let _ = entry.write(&core, &context, decoded, keep).await;
+            // An acquisition that needs the store reports its failures.
+            let _ = entry.write(&inner, &context, decoded, ttl).await;
             drop(guard);
         });
     }
 
-    /// Whether the document was written. `None`: the store failed.
-    async fn write(&self, now: BothClocks) -> Option<bool> {
-        let keep = self.document.keep(&self.context.timing.backoff, now);
-        let decoded = DecodedEntry { generation: self.generation, document: self.document.clone() };
-        match self.entry.write(self.core(), self.context, decoded, keep).await {
-            Ok(is_newest) => Some(is_newest),
+    async fn write(&self, now: BothClocks) -> Written {
+        let (ttl, decoded) = self.next_entry(now);
+        match self.entry.write(self.inner, self.context, decoded, ttl).await {
+            Ok(true) => Written::Stored,
+            Ok(false) => Written::Superseded,
             Err(why) => {
-                self.core().stopped(self.context, why);
-                None
+                self.inner.record_stopped(self.context, why);
+                Written::StoreFailed
             }
         }
+    }
+
+    /// The entry to write, with its TTL.
+    fn next_entry(&self, now: BothClocks) -> (Duration, DecodedEntry) {
+        let ttl = self.document.ttl(&self.context.timing.backoff, now);
+        (ttl, DecodedEntry { generation: self.generation, document: self.document.clone() })
     }
 }

@@ -1,33 +1,40 @@
 //! A lease that is released when it is dropped.
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
-use super::core::Core;
+use super::inner::SharedInner;
 use crate::{
     error::{Error, Problem},
     event::{Observer, StoreOperation},
+    source::LastAttempt,
     store::traits::{EntryId, LeaseOwner},
 };
 
-/// The lease of one acquisition. When it is dropped, it is released in the background, so that nobody
-/// waits for a slow store. If there is no runtime, it lapses.
+/// The lease of one acquisition. Drop releases it in the background, so that no caller waits for a slow
+/// store. Without a runtime it lapses.
 pub(super) struct LeaseGuard {
-    core: Arc<Core>,
+    inner: Arc<SharedInner>,
     id: EntryId,
     pub(super) owner: LeaseOwner,
-    is_held: bool,
+    /// The lease may be held: it was requested, and the store has not refused it.
+    must_release: bool,
     observer: Observer,
 }
 
 impl LeaseGuard {
-    /// Made before the lease is requested, since a request that is given up may succeed.
+    /// Call it before the lease is requested, since a request that is dropped may succeed.
     ///
     /// # Errors
     ///
-    /// Kind `Credentials`, if the random number generator fails.
-    pub(super) fn new(core: &Arc<Core>, id: EntryId, observer: &Observer) -> Result<Self, Error> {
+    /// Kind `Credentials`, as for other failures of the cryptographic library, if the random number
+    /// generator fails.
+    pub(super) fn new(
+        inner: &Arc<SharedInner>,
+        id: EntryId,
+        observer: &Observer,
+    ) -> Result<Self, Error> {
         let mut owner = [0; 16];
         aws_lc_rs::rand::fill(&mut owner).map_err(|_| {
             Error::of(Problem::Credentials)
@@ -35,51 +42,57 @@ impl LeaseGuard {
         })?;
         let owner = LeaseOwner(u128::from_be_bytes(owner));
         let observer = observer.clone();
-        Ok(Self { core: Arc::clone(core), id, owner, is_held: true, observer })
+        Ok(Self { inner: Arc::clone(inner), id, owner, must_release: true, observer })
     }
 
-    /// Another process has the lease.
-    pub(super) fn forget(mut self) {
-        self.is_held = false;
+    /// The store refused the lease, so nothing is released.
+    pub(super) fn disarm(mut self) {
+        self.must_release = false;
     }
 
-    /// Renews the lease each third of its duration, so that it ends at `limit`. Completes if it is lost
-    /// before.
-    pub(super) async fn renew_until_lost(&self, limit: Instant) {
-        let Core { store, settings, .. } = &*self.core;
+    /// Renews the lease each third of its duration, so that it ends at `limit`. If it is lost before, sets
+    /// `last_attempt`, because another process acquires. Never completes: the acquisition goes on.
+    pub(super) async fn keep_renewing(
+        &self,
+        limit: Instant,
+        last_attempt: &LastAttempt,
+    ) -> Infallible {
+        let SharedInner { store, settings, .. } = &*self.inner;
         loop {
             tokio::time::sleep(settings.lease / 3).await;
-            let left = limit.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return pending().await;
+            let remaining = limit.saturating_duration_since(Instant::now());
+            if remaining.is_zero() {
+                break;
             }
-            let renewal = store.renew(self.id, self.owner, settings.lease.min(left));
+            let renewal = store.renew(self.id, self.owner, settings.lease.min(remaining));
             let renewed = self
-                .core
+                .inner
                 .run(&self.observer, StoreOperation::Renew, settings.store_timeout, renewal)
                 .await;
-            // A store that fails now may answer the next time.
+            // After an error, the next renewal may succeed.
             if let Ok(false) = renewed {
-                return;
+                last_attempt.set();
+                break;
             }
         }
+        pending().await
     }
 }
 
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
-        if !self.is_held {
+        if !self.must_release {
             return;
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        let (core, id, owner) = (Arc::clone(&self.core), self.id, self.owner);
-        // Longer than the bound of an operation, because nobody waits.
-        let bound = core.settings.lease.max(Duration::from_secs(1));
+        let (inner, id, owner) = (Arc::clone(&self.inner), self.id, self.owner);
+        // Longer than `store_timeout`, because no caller waits.
+        let bound = inner.settings.lease.max(Duration::from_secs(1));
         let observer = self.observer.clone();
         runtime.spawn(async move {
-            let releasing = core.store.release(id, owner);
+            let releasing = inner.store.release(id, owner);
             // If it fails, the lease lapses.
-            let _ = core.run(&observer, StoreOperation::Release, bound, releasing).await;
+            let _ = inner.run(&observer, StoreOperation::Release, bound, releasing).await;
         });
     }
 }

@@ -1,15 +1,15 @@
 //! A source whose tokens processes share.
 
-// Imports run one way: `builder → source → {lead, wait, fallback} → answer → current → {entry,
-// lease_guard} → core → {health, settings}`.
+// Imports run one way: `builder → source → {lead, wait, fallback} → answer → {entry, lease_guard} →
+// inner → {health, settings}`, and `{builder, source} → current → entry`.
 
 mod answer;
 mod builder;
-mod core;
 mod current;
 mod entry;
 mod fallback;
 mod health;
+mod inner;
 mod lead;
 mod lease_guard;
 mod settings;

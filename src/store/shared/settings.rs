@@ -11,7 +11,7 @@ use crate::{
     store::sealing::Sealing,
 };
 
-/// A shorter lease would end while its owner waits for the store.
+/// With the default `store_timeout`, a renewal that times out is repeated before this lease ends.
 const MIN_LEASE: Duration = Duration::from_secs(1);
 
 pub(super) struct Settings {
@@ -19,27 +19,28 @@ pub(super) struct Settings {
     pub(super) namespace: Option<String>,
     /// The bound of each operation of the store.
     pub(super) store_timeout: Duration,
-    /// By how much the clocks of hosts may differ.
+    /// The maximum difference between the clocks of two hosts.
     pub(super) clock_skew: Duration,
     pub(super) lease: Duration,
     pub(super) clock: Clock,
 }
 
-/// A source that has less time than this many bounds of the store gets all of it.
-const MIN_BOUNDS: u32 = 10;
+/// A source gets all of the remaining time if that is less than this many times `store_timeout`.
+const MIN_STORE_TIMEOUTS: u32 = 10;
 
 impl Settings {
-    /// When a source must end, if its cache gives the acquisition up at `deadline`. The time in between is
-    /// for a failure: to store it, and to return it in place of the cache's own.
+    /// The deadline of the source, if that of the acquisition is `deadline`. It leaves time to store a
+    /// failure, and to return it before the cache reports a timeout.
     pub(super) fn source_deadline(&self, deadline: Instant) -> Instant {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let is_long = left >= self.store_timeout.saturating_mul(MIN_BOUNDS);
+        let remaining = deadline.saturating_duration_since(Instant::now());
+        let is_long = remaining >= self.store_timeout.saturating_mul(MIN_STORE_TIMEOUTS);
         if is_long { deadline - self.store_timeout } else { deadline }
     }
 
     /// # Errors
     ///
-    /// What is wrong with one of them, and what to do.
+    /// Kind `Config`, with the setting and what to do: `store_timeout` is zero, `lease` is below 1 s, a
+    /// duration is above a year, or the namespace is empty.
     pub(super) fn check(&self) -> Result<(), Error> {
         let mistake = if self.store_timeout.is_zero() {
             "store_timeout: it is zero, so the store would never be used; set 250 ms"

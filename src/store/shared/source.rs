@@ -1,16 +1,16 @@
-//! The source that shares.
+//! A source that shares its tokens.
 
 use std::{fmt, sync::Arc};
 
 use super::{
     answer::AcquireRequest,
     current::CurrentEntry,
-    entry::{Content, Entry, Grant},
+    entry::{Content, LeaseAnswer, SharedEntry},
     fallback,
     health::Unavailable,
-    lead::{FailedWithoutLease, Leader},
+    lead::{Leader, LeaderFailure},
     lease_guard::LeaseGuard,
-    wait::{Waiting, announcement},
+    wait::{LeaseWait, next_announced_answer},
 };
 use crate::{
     error::Error,
@@ -51,117 +51,136 @@ pub struct Shared<S> {
     pub(super) current: CurrentEntry,
 }
 
+/// Why an acquisition has no token.
+enum ShareFailure {
+    /// It failed, in this process or in another one.
+    Acquisition(Error),
+    /// The store cannot be used.
+    Store(Unavailable),
+}
+
+impl From<Error> for ShareFailure {
+    fn from(error: Error) -> Self {
+        Self::Acquisition(error)
+    }
+}
+
+impl From<Unavailable> for ShareFailure {
+    fn from(why: Unavailable) -> Self {
+        Self::Store(why)
+    }
+}
+
 impl<S: TokenSource> Shared<S> {
-    /// Acquires a token: from the store, as the process that has the lease, or from the process that
-    /// has it. `failed`: set if this process failed and lost its lease. It does not acquire twice.
+    /// Returns the stored token. If none can be used, acquires one under the lease, or waits for the
+    /// process that has the lease. `own_failure` is set while this process has failed and lost its lease:
+    /// it does not acquire twice.
     async fn share(
         &self,
-        entry: &Arc<Entry>,
+        entry: &Arc<SharedEntry>,
         context: &AcquireContext,
-        failed: &mut Option<Error>,
-    ) -> Result<Result<Token, Error>, Unavailable> {
-        let core = &self.current.core;
-        let (request, observer) = (AcquireRequest { core, context }, &context.observer);
-        entry.subscribe(core);
+        own_failure: &mut Option<Error>,
+    ) -> Result<Token, ShareFailure> {
+        let inner = &self.current.inner;
+        let (request, observer) = (AcquireRequest { inner, context }, &context.observer);
+        entry.subscribe(inner);
         let mut announced = entry.watch();
-        // Processes refresh their common token at the same time, and each of them that has not received
-        // the next one would take a lease for nothing. No request waits for a refresh. In other cases
-        // the answer to the request for a lease has the entry too.
+        // All processes refresh their common token at about the same time. Without this read, each process
+        // that has missed the announcement of the next token would take the lease for nothing. Other
+        // acquisitions have waiting requests, and the answer to the request for the lease has the entry too.
         let mut is_read = context.reason == AcquisitionReason::Refresh;
-        if is_read && let Some(answer) = answer(&request, &entry.read(core, observer).await?)? {
-            return Ok(answer);
+        if is_read && let Some(token) = answer(&request, &entry.read(inner, observer).await?)? {
+            return Ok(token);
         }
-        let mut waiting = Waiting::new(context.deadline, core.settings.lease);
+        let mut wait = LeaseWait::new(context.deadline, inner.settings.lease);
         loop {
-            let guard = match LeaseGuard::new(core, entry.id, observer) {
-                Ok(guard) => guard,
-                Err(error) => return Ok(Err(error)),
-            };
-            match entry.lease(core, observer, guard.owner).await {
-                Ok(Grant::Granted { generation, content }) => {
-                    if let Some(answer) = answer(&request, &content)? {
-                        return Ok(answer);
+            let guard = LeaseGuard::new(inner, entry.id, observer)?;
+            match entry.lease(inner, observer, guard.owner).await {
+                Ok(LeaseAnswer::Granted { generation, content }) => {
+                    if let Some(token) = answer(&request, &content)? {
+                        return Ok(token);
                     }
-                    let document = content.ok().flatten();
-                    let document = document.map(|it| it.document.clone()).unwrap_or_default();
+                    let document = content.decoded().map(|it| it.document.clone());
+                    let document = document.unwrap_or_default();
                     let source = &*self.source;
-                    let current = &self.current;
                     let leader =
-                        Leader { source, current, entry, context, guard, generation, document };
-                    if let Some(error) = failed.take() {
-                        return Ok(leader.share_failure(error).await);
+                        Leader { source, inner, entry, context, guard, generation, document };
+                    if let Some(error) = own_failure.take() {
+                        return Ok(leader.share_failure(error).await?);
                     }
                     match leader.acquire().await {
-                        Ok(acquired) => return Ok(acquired),
-                        Err(FailedWithoutLease(error)) => *failed = Some(error),
+                        Ok(token) => return Ok(token),
+                        Err(LeaderFailure::Final(error)) => return Err(error.into()),
+                        Err(LeaderFailure::LeaseLost(error)) => *own_failure = Some(error),
                     }
                     continue;
                 }
-                Ok(Grant::Held { owner, remaining, content }) => {
-                    guard.forget();
-                    if let Some(answer) = answer(&request, &content)? {
-                        return Ok(answer);
+                Ok(LeaseAnswer::Held { owner, remaining, content }) => {
+                    guard.disarm();
+                    if let Some(token) = answer(&request, &content)? {
+                        return Ok(token);
                     }
-                    let generation = content.ok().flatten().map(|it| it.generation);
-                    waiting.saw(owner, remaining, generation, core.settings.lease);
+                    let generation = content.decoded().map(|it| it.generation);
+                    wait.record_lease(owner, remaining, generation, inner.settings.lease);
                 }
-                Err(_) if waiting.expects_result() => {}
+                Err(_) if wait.expects_result() => {}
                 Err(why) => {
+                    // A store that is full, or a replica, can still be read.
                     if let Unavailable::Failed(_) = why
                         && !is_read
-                        && let Ok(content) = entry.read(core, observer).await
-                        && let Some(answer) = answer(&request, &content)?
+                        && let Ok(content) = entry.read(inner, observer).await
+                        && let Some(token) = answer(&request, &content)?
                     {
-                        // It is full, or a replica.
-                        return Ok(answer);
+                        return Ok(token);
                     }
-                    return Err(why);
+                    return Err(why.into());
                 }
             }
             is_read = true;
-            if let Some(why) = waiting.gives_up() {
-                return Err(why);
+            if let Some(why) = wait.reason_to_acquire_alone() {
+                return Err(why.into());
             }
-            let until = waiting.next_poll();
-            if let Some(answer) = announcement(&request, &mut announced, until).await {
-                return Ok(answer);
+            let until = wait.next_poll();
+            if let Some(answer) = next_announced_answer(&request, &mut announced, until).await {
+                return Ok(answer?);
             }
         }
     }
 }
 
-/// The result of the acquisition, if the entry has one.
-fn answer(
-    request: &AcquireRequest<'_>,
-    content: &Content,
-) -> Result<Option<Result<Token, Error>>, Unavailable> {
+/// The token or the failure of the entry, if it answers the request.
+fn answer(request: &AcquireRequest<'_>, content: &Content) -> Result<Option<Token>, ShareFailure> {
     match content {
-        Ok(decoded) => Ok(decoded.as_ref().and_then(|decoded| request.answer(decoded))),
-        Err(why) => Err(Unavailable::Unreadable(*why)),
+        Content::Missing => Ok(None),
+        Content::Decoded(decoded) => Ok(request.answer(decoded).transpose()?),
+        Content::Unreadable(why) => Err(Unavailable::Unreadable(*why).into()),
     }
 }
 
 impl<S: TokenSource> TokenSource for Shared<S> {
     async fn acquire(&self, context: AcquireContext) -> Result<Token, Error> {
         self.source.prepare(&context).await?;
-        // Again for each acquisition, because a certificate may have been replaced.
-        let entry = self.current.entry(&self.source.sharing())?;
-        let mut failed = None;
-        match (self.share(&entry, &context, &mut failed).await, failed) {
-            (Ok(result), _) => result,
-            (Err(_), Some(error)) => Err(error),
-            // The budget of the fleet holds although its entry is lost.
-            (Err(why @ (Unavailable::NothingStored | Unavailable::NoResult)), None)
-                if context.is_budgeted =>
-            {
-                let unchanged =
-                    AcquireRequest { core: &self.current.core, context: &context }.unchanged();
-                unchanged.ok_or_else(|| why.into_error())
-            }
-            (Err(why), None) => {
-                fallback::acquire(&*self.source, &self.current.core, context, why).await
-            }
+        // The entry is determined for each acquisition, because a certificate may have been replaced.
+        let entry = self.current.entry_for(&self.source.sharing())?;
+        let mut own_failure = None;
+        let why = match self.share(&entry, &context, &mut own_failure).await {
+            Ok(token) => return Ok(token),
+            Err(ShareFailure::Acquisition(error)) => return Err(error),
+            Err(ShareFailure::Store(why)) => why,
+        };
+        if let Some(error) = own_failure {
+            return Err(error);
         }
+        let inner = &self.current.inner;
+        if context.is_budgeted
+            && let Unavailable::NothingStored | Unavailable::NoResult = why
+        {
+            // An acquisition without the store would not count towards the budget of the fleet, so the
+            // cached token stays in use.
+            let cached = AcquireRequest { inner, context: &context }.keep_cached_token();
+            return cached.ok_or_else(|| why.into_error());
+        }
+        fallback::acquire(&*self.source, inner, context, why).await
     }
 
     async fn prepare(&self, context: &AcquireContext) -> Result<(), Error> {
@@ -173,7 +192,7 @@ impl<S: TokenSource> TokenSource for Shared<S> {
     }
 
     fn attach(&self, cache: CacheHandle) {
-        self.current.core.attach(cache.clone());
+        self.current.inner.attach(cache.clone());
         self.source.attach(cache);
     }
 
@@ -190,7 +209,7 @@ impl<S: TokenSource> fmt::Debug for Shared<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Shared")
             .field("client", &self.source.name())
-            .field("namespace", &self.current.core.settings.namespace)
+            .field("namespace", &self.current.inner.settings.namespace)
             .finish_non_exhaustive()
     }
 }

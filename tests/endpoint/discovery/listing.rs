@@ -34,6 +34,24 @@ async fn a_method_that_the_server_does_not_list_is_a_warning_and_a_hint() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_event_has_the_first_twelve_listed_names() {
+    for count in [11, 12, 13] {
+        let names: Vec<_> = (1..=count).map(|nth| format!("method{nth}")).collect();
+        let idp = AuthorizationServer::builder()
+            .client(RegisteredClient::new("id").secret("hunter2"))
+            .build();
+        idp.set_metadata("token_endpoint_auth_methods_supported", json!(names));
+        let (observing, events) = observed();
+        client(&idp).build().unwrap().acquire(observing).await.unwrap();
+        let events = events.lock().unwrap();
+        let [EventKind::MetadataMismatch { listed, .. }] = &events[..] else {
+            panic!("{events:?}")
+        };
+        assert_eq!(listed[..], names[..count.min(12)]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn wrong_metadata_is_an_error_in_the_strict_mode_only() {
     let strict = |methods: serde_json::Value| async move {
         let idp = AuthorizationServer::builder()

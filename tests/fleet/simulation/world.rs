@@ -218,10 +218,10 @@ impl Store for Process {
         &self,
         id: EntryId,
         entry: StoredEntry,
-        keep: Duration,
+        ttl: Duration,
     ) -> Result<bool, StoreError> {
         self.stop_if_dead().await;
-        Store::write(&self.inner.store, id, entry, keep).await
+        Store::write(&self.inner.store, id, entry, ttl).await
     }
 
     fn subscribe(&self, announcements: Announcer) {

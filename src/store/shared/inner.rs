@@ -12,7 +12,7 @@ use std::{
 use tokio::time::Instant;
 
 use super::{
-    health::{Health, Unavailable, Unreadable, interrupted},
+    health::{ReportedConditions, Unavailable, Unreadable, interrupted},
     settings::Settings,
 };
 use crate::{
@@ -28,24 +28,25 @@ use crate::{
     token::Token,
 };
 
-/// Adds a proof of possession to a token of another process.
+/// Adds a proof of possession to a token from the store.
 pub(super) type Adopt = dyn Fn(Token) -> Token + Send + Sync;
 
-pub(super) struct Core {
+pub(super) struct SharedInner {
     /// A random number, by which failures name this process.
     pub(super) process: u64,
     pub(super) store: Arc<dyn ErasedStore>,
     store_health: Arc<StoreHealth>,
     pub(super) settings: Settings,
-    health: Health,
+    reported: ReportedConditions,
     /// Receives the events in the background if there is no cache.
     observer: Observer,
+    // Closures, so that the background tasks do not depend on the type of the source.
     adopt: Box<Adopt>,
     sharing: Box<dyn Fn() -> Sharing + Send + Sync>,
     caches: Mutex<Vec<CacheHandle>>,
 }
 
-impl Core {
+impl SharedInner {
     pub(super) fn new(
         SharedStore { store, health: store_health }: SharedStore,
         settings: Settings,
@@ -58,7 +59,7 @@ impl Core {
             store,
             store_health,
             settings,
-            health: Health::default(),
+            reported: ReportedConditions::default(),
             observer: Observer::default().with_client(client.into()),
             adopt: Box::new(adopt),
             sharing: Box::new(sharing),
@@ -77,15 +78,15 @@ impl Core {
         lock(&self.caches).iter().filter(|it| !it.is_closed()).cloned().collect()
     }
 
-    /// The caches of this process but the one with this name.
+    /// The caches of this process without the one of this client.
     pub(super) fn caches_except(&self, client: Option<&Arc<str>>) -> Vec<CacheHandle> {
         let mut caches = self.caches();
         caches.retain(|cache| cache.observer(client).is_some());
         caches
     }
 
-    /// Whether the source has this entry now: it has another one after its certificate was replaced.
-    pub(super) fn has_entry(&self, id: EntryId) -> bool {
+    /// Whether this is the entry of the source. It changes when the certificate of the source is replaced.
+    pub(super) fn is_current(&self, id: EntryId) -> bool {
         let current = entry_id(&(self.sharing)(), self.settings.namespace.as_deref());
         current.is_ok_and(|current| current == id)
     }
@@ -118,10 +119,11 @@ impl Core {
         }
     }
 
-    /// A token was shared. `context`: of the acquisition, if it happened in one.
-    pub(super) fn shares(&self, context: Option<&AcquireContext>) {
-        self.health.set_unreadable(None);
-        let is_change = self.health.is_without_store.set(false);
+    /// An acquisition read or stored a result.
+    pub(super) fn record_shared(&self, context: &AcquireContext) {
+        let context = Some(context);
+        self.reported.set_unreadable(None);
+        let is_change = self.reported.sharing_stopped.set(false);
         if self.store_health.resume(is_change) {
             self.report(context, EventKind::SharingResumed);
         } else if is_change {
@@ -129,14 +131,16 @@ impl Core {
         }
     }
 
-    /// This process acquires without the store.
-    pub(super) fn stopped(&self, context: &AcquireContext, why: Unavailable) {
+    /// This process acquires without the store, or could not store a result.
+    pub(super) fn record_stopped(&self, context: &AcquireContext, why: Unavailable) {
         match why {
-            Unavailable::Unreadable(unreadable) => self.unreadable(Some(context), unreadable),
+            Unavailable::Unreadable(unreadable) => {
+                self.record_unreadable(Some(context), unreadable)
+            }
             // The store works.
             Unavailable::NoResult => {}
             why => {
-                let is_change = self.health.is_without_store.set(true);
+                let is_change = self.reported.sharing_stopped.set(true);
                 let is_reported = self.store_health.stop(is_change);
                 if is_reported || is_change {
                     let kind = EventKind::SharingStopped { error: why.into_error() };
@@ -150,16 +154,24 @@ impl Core {
         }
     }
 
-    pub(super) fn unreadable(&self, context: Option<&AcquireContext>, unreadable: Unreadable) {
-        if self.health.set_unreadable(Some(unreadable.id)) {
+    pub(super) fn record_unreadable(
+        &self,
+        context: Option<&AcquireContext>,
+        unreadable: Unreadable,
+    ) {
+        if self.reported.set_unreadable(Some(unreadable.id)) {
             let (entry, error) = (unreadable.id.to_string(), unreadable.error());
             self.report(context, EventKind::EntryNotUsed { entry, error });
         }
     }
 
-    /// How far in the future a token was issued, if that is too far.
-    pub(super) fn observe_clock(&self, context: Option<&AcquireContext>, by: Option<Duration>) {
-        if self.health.is_from_future.set(by.is_some())
+    /// Reports a token that was issued too far in the future, once. `None`: this token was not.
+    pub(super) fn record_token_from_future(
+        &self,
+        context: Option<&AcquireContext>,
+        by: Option<Duration>,
+    ) {
+        if self.reported.token_from_future.set(by.is_some())
             && let Some(by) = by
         {
             self.report(context, EventKind::SharedTokenFromFuture { by });
@@ -167,13 +179,13 @@ impl Core {
     }
 
     /// An announcement arrived.
-    pub(super) fn announced(&self) {
-        self.store_health.is_silent.set(false);
+    pub(super) fn record_announcement(&self) {
+        self.store_health.announcements_stopped.set(false);
     }
 
     /// No announcements arrive.
-    pub(super) fn interrupted(&self, cause: BoxError) {
-        if self.store_health.is_silent.set(true) {
+    pub(super) fn record_interruption(&self, cause: BoxError) {
+        if self.store_health.announcements_stopped.set(true) {
             self.report(None, EventKind::AnnouncementsStopped { error: interrupted(cause) });
         }
     }
@@ -188,12 +200,14 @@ impl Core {
         observers.iter().for_each(|observer| observer.emit(kind.clone()));
     }
 
-    /// The same for metrics, which count each cache. Another source of the store has reported the event.
+    /// Adds an event to the metrics only, which count each cache. Another source of the store has reported
+    /// it.
     fn record(&self, context: Option<&AcquireContext>, kind: EventKind) {
         self.observers(context).iter().for_each(|observer| observer.record(kind.clone()));
     }
 
     fn observers(&self, context: Option<&AcquireContext>) -> Vec<Observer> {
+        // The observer of the acquisition gets the event first, and its own cache does not get it again.
         let client = context.map(|context| &context.client);
         let caches = self.caches();
         let others = caches.iter().filter_map(|cache| cache.observer(client));
@@ -201,7 +215,7 @@ impl Core {
     }
 }
 
-/// A panic of the store is an error of it, as any other.
+/// Turns a panic of the store into an error.
 async fn contained<T>(
     running: impl Future<Output = Result<T, StoreError>>,
 ) -> Result<T, StoreError> {
@@ -213,9 +227,9 @@ async fn contained<T>(
     .await
 }
 
-impl Drop for Core {
+impl Drop for SharedInner {
     fn drop(&mut self) {
-        if self.health.is_without_store.is_set() {
+        if self.reported.sharing_stopped.is_set() {
             self.store_health.forget();
         }
     }
