@@ -1,7 +1,7 @@
-//! The cost of a call with a cached token, compared with a layer that sets a static header (the
-//! floor) and with no layer.
+//! The cost of a call with a cached token, compared with two floors: a layer that sets a static header,
+//! and the same layer with a value that was read at run time, as each real token is.
 //!
-//! The ratios to the floor come first. Compare these: slow phases of the machine affect all
+//! The ratios to the floors come first. Compare these: slow phases of the machine affect all
 //! variants alike, because they take turns in short rounds and each ratio is that of one round. The
 //! median of the ratios is printed. Criterion's measurements follow, to track changes.
 
@@ -17,8 +17,8 @@ use std::{
 use criterion::Criterion;
 use http::{Request, Response};
 use support::{
-    Body, Build, Check, Inner, Lean, Typical, any, assert_authorizes, call, call_cloned, floor,
-    never, one, ours,
+    Body, Build, Check, Inner, Lean, Typical, any, assert_authorizes, call, call_cloned,
+    environment_floor, floor, never, one, ours,
 };
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::clock::{SystemClock, WallClock};
@@ -117,9 +117,11 @@ where
     run(Layer::<Inner>::layer(layer, Inner))
 }
 
-fn variants() -> [(&'static str, Run); 5] {
+/// The two floors come first.
+fn variants() -> [(&'static str, Run); 6] {
     [
-        ("floor", through(&floor())),
+        ("static header", through(&floor())),
+        ("environment token", through(&environment_floor())),
         ("bare", run(Inner)),
         ("never, any origin", through(&never(any()))),
         ("never, one origin", through(&never(one()))),
@@ -128,7 +130,10 @@ fn variants() -> [(&'static str, Run); 5] {
 }
 
 fn print_ratios(variants: &[(&str, Run)]) {
-    println!("ratio to the floor, median of {ROUNDS} interleaved rounds (quartiles); ns a call");
+    println!(
+        "ratios to the static header and to the environment token, medians of {ROUNDS} interleaved \
+         rounds (quartiles); ns a call"
+    );
     for (name, typical, way, threads) in SETTINGS {
         println!("{name}");
         let mut rounds = vec![Vec::with_capacity(ROUNDS); variants.len()];
@@ -141,11 +146,15 @@ fn print_ratios(variants: &[(&str, Run)]) {
             }
         }
         for (index, (variant, _)) in variants.iter().enumerate() {
-            let ratios = rounds[index].iter().zip(&rounds[0]).map(|(took, floor)| took / floor);
-            let [low, mid, high] = quartiles(ratios.collect());
+            let [of_static, of_environment] = [0, 1].map(|floor| {
+                let ratios =
+                    rounds[index].iter().zip(&rounds[floor]).map(|(took, floor)| took / floor);
+                let [low, mid, high] = quartiles(ratios.collect());
+                format!("{mid:6.3} ({low:.3} to {high:.3})")
+            });
             let [_, took, _] = quartiles(rounds[index].clone());
             let took = took / CALLS_A_ROUND as f64 * 1e9;
-            println!("  {variant:<26}{mid:6.3}  ({low:.3} to {high:.3}) {took:6.0} ns");
+            println!("  {variant:<26}{of_static}  {of_environment} {took:6.0} ns");
         }
     }
 }

@@ -154,6 +154,14 @@ pub(crate) fn floor() -> SetRequestHeaderLayer<HeaderValue> {
     SetRequestHeaderLayer::overriding(AUTHORIZATION, value)
 }
 
+/// The floor of real tokens: the same layer with a value that was read at run time, such as a token from
+/// the environment. Each request clones it, and its reference count is shared by all threads.
+pub(crate) fn environment_floor() -> SetRequestHeaderLayer<HeaderValue> {
+    let value = black_box("Bearer 2YotnFZFEjr1zCsicMWpAA").to_owned();
+    let value = HeaderValue::try_from(value).expect("it is a header value");
+    SetRequestHeaderLayer::overriding(AUTHORIZATION, value)
+}
+
 /// This crate's layer, with a token of an hour.
 pub(crate) fn ours(origins: Origins) -> OAuthClientCredentialsLayer {
     let tokens = TokenCache::new(|_: AcquireContext| async {

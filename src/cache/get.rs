@@ -50,7 +50,7 @@ impl Future for Get {
         {
             return Poll::Ready(Ok(inner.clone_token(snapshot)));
         }
-        this.wait.poll(inner, cx, |snapshot| inner.clone_token(snapshot))
+        this.wait.poll(inner, cx, |snapshot, _| inner.clone_token(snapshot))
     }
 }
 
@@ -94,7 +94,7 @@ impl Replacement {
             }
         }
         // The same bytes again count as rejected.
-        let other = |snapshot: &Arc<Snapshot>| {
+        let other = |snapshot: &Arc<Snapshot>, _| {
             (!snapshot.token().same_secret(this.rejected)).then(|| Arc::clone(snapshot))
         };
         let acquired = ready!(this.wait.poll(this.inner, cx, other));

@@ -4,7 +4,7 @@
 //! Step and task are in one file because each needs the other: a step may start an acquisition, whose
 //! task ends with a step.
 
-use tokio::{sync::watch, time::Instant};
+use tokio::time::Instant;
 use tracing::Instrument;
 
 #[cfg(feature = "keyed")]
@@ -15,6 +15,7 @@ use super::{
     names::ClientName,
     readiness::ReadinessUntil,
     settings::Settings,
+    signal::Signal,
     snapshot::Snapshot,
     state::{Decision, Effects, Lookup, Rejection, Requirement, State},
     timed_waiter,
@@ -43,9 +44,9 @@ pub(crate) struct CacheInner {
     pub(super) settings: Settings,
     /// Wakes the task that keeps the cache warm: the token was discarded or offered, or a cooldown
     /// was ended. Closed when the last clone of the cache is dropped.
-    warm_signal: watch::Sender<()>,
+    warm_signal: Signal,
     /// Notified when the readiness, or the time at which it ends by itself, changes.
-    pub(super) readiness_changed: watch::Sender<()>,
+    pub(super) readiness_changed: Signal,
 }
 
 impl CacheInner {
@@ -58,8 +59,8 @@ impl CacheInner {
             source,
             name,
             settings,
-            warm_signal: watch::Sender::new(()),
-            readiness_changed: watch::Sender::new(()),
+            warm_signal: Signal::default(),
+            readiness_changed: Signal::default(),
         }
     }
 
@@ -99,7 +100,7 @@ impl CacheInner {
         drop((published, outdated, previous));
         let waited = effects.end.and_then(|(acquisition, outcome)| acquisition.end(outcome));
         if readiness_changed {
-            self.readiness_changed.send_replace(());
+            self.readiness_changed.notify();
         }
         // After the waiters were woken: a slow observer delays none of them. Before the start: its task
         // reports events too, and they come after those that led to it.
@@ -145,7 +146,7 @@ impl CacheInner {
     pub(super) fn end_cooldown(self: &Arc<Self>) -> bool {
         let ended = self.step(|state, now| state.end_cooldown(now));
         if ended {
-            self.warm_signal.send_replace(());
+            self.warm_signal.notify();
         }
         ended
     }
@@ -237,7 +238,7 @@ impl Drop for CacheInner {
 impl CacheControl for CacheInner {
     fn clear(self: Arc<Self>) {
         self.step(|state, now| ((), state.clear(now)));
-        self.warm_signal.send_replace(());
+        self.warm_signal.notify();
     }
 
     fn offer(self: Arc<Self>, token: Token) -> bool {
@@ -247,7 +248,7 @@ impl CacheControl for CacheInner {
         let accepted = self.step(|state, now| state.offer(token, now, draw, &self.settings));
         if accepted {
             // The next refresh is due at another time.
-            self.warm_signal.send_replace(());
+            self.warm_signal.notify();
         }
         accepted
     }

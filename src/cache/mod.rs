@@ -51,6 +51,7 @@ mod names;
 mod readiness;
 mod readiness_watch;
 mod settings;
+mod signal;
 mod snapshot;
 mod state;
 mod suspend;

@@ -280,7 +280,7 @@ impl TokenCache {
         &self,
         wait: Pin<&mut TokenWait>,
         cx: &mut Context<'_>,
-        take: impl FnOnce(&Arc<Snapshot>) -> T,
+        take: impl FnOnce(&Arc<Snapshot>, Instant) -> T,
     ) -> Poll<Result<T, Error>> {
         wait.poll(&self.inner, cx, take)
     }

@@ -59,13 +59,13 @@ impl TokenWait {
         this.waiter.join(acquisition);
     }
 
-    /// Resolves to the value that `take` makes of the snapshot. The snapshot is passed by reference,
-    /// so that many waiters which end at once do not write to its reference count.
+    /// Resolves to the value that `take` makes of the snapshot and of the time. The snapshot is passed
+    /// by reference, so that many waiters which end at once do not write to its reference count.
     pub(super) fn poll<T>(
         mut self: Pin<&mut Self>,
         inner: &Arc<CacheInner>,
         cx: &mut Context<'_>,
-        take: impl FnOnce(&Arc<Snapshot>) -> T,
+        take: impl FnOnce(&Arc<Snapshot>, Instant) -> T,
     ) -> Poll<Result<T, Error>> {
         let polled = self.as_mut().poll_inner(inner, cx, take);
         if polled.is_ready() {
@@ -79,7 +79,7 @@ impl TokenWait {
         self: Pin<&mut Self>,
         inner: &Arc<CacheInner>,
         cx: &mut Context<'_>,
-        take: impl FnOnce(&Arc<Snapshot>) -> T,
+        take: impl FnOnce(&Arc<Snapshot>, Instant) -> T,
     ) -> Poll<Result<T, Error>> {
         let mut this = self.project();
         let mut lost_count = 0;
@@ -98,8 +98,9 @@ impl TokenWait {
                 match ready!(this.waiter.as_mut().poll(until, cx)) {
                     Ok(Some(Outcome::Token(snapshot))) => {
                         // The token may have expired before this task was polled.
-                        if snapshot.is_sendable(Instant::now()) {
-                            return Poll::Ready(Ok(take(snapshot)));
+                        let now = Instant::now();
+                        if snapshot.is_sendable(now) {
+                            return Poll::Ready(Ok(take(snapshot, now)));
                         }
                         lookup = Lookup::TokenAfterWait;
                     }
@@ -131,7 +132,7 @@ impl TokenWait {
                 Decision::Use(snapshot) => {
                     let follow = may_wait && std::mem::take(this.joins_next);
                     let Some(next) = follow.then(|| inner.in_flight()).flatten() else {
-                        return Poll::Ready(Ok(take(&snapshot)));
+                        return Poll::Ready(Ok(take(&snapshot, Instant::now())));
                     };
                     *this.limit = None;
                     this.waiter.as_mut().join(next);
@@ -165,7 +166,7 @@ mod tests {
     async fn a_finished_wait_keeps_no_acquisition() {
         let cache = cache();
         let mut wait = pin!(TokenWait::default());
-        let poll = |cx: &mut Context<'_>| wait.as_mut().poll(&cache.inner, cx, |_| ());
+        let poll = |cx: &mut Context<'_>| wait.as_mut().poll(&cache.inner, cx, |_, _| ());
         std::future::poll_fn(poll).await.unwrap();
         assert!(wait.waiter.abandoned_at().is_none());
     }

@@ -52,8 +52,11 @@ impl LayerShared<TokenCache> {
     }
 
     /// A snapshot of the cache, ready for requests.
-    pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
-        let now = Instant::now();
+    pub(crate) fn authorized(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        now: Instant,
+    ) -> Arc<AuthorizedToken> {
         // A source may return one token twice. The first snapshot of it has expired then.
         let is_usable = |token: &Arc<AuthorizedToken>| {
             token.is_from(snapshot) || token.has_token_of(snapshot) && token.is_fresh(now)
@@ -114,9 +117,13 @@ impl RequestTokens {
     }
 
     /// A snapshot of the cache, ready for requests.
-    pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
+    pub(crate) fn authorized(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        now: Instant,
+    ) -> Arc<AuthorizedToken> {
         match self {
-            Self::Shared(shared) => shared.authorized(snapshot),
+            Self::Shared(shared) => shared.authorized(snapshot, now),
             Self::Single { cache, settings } => {
                 AuthorizedToken::for_request(Arc::clone(snapshot), cache, settings)
             }

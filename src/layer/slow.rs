@@ -106,19 +106,24 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
         let mut this = self.project();
+        // When a token was found to be valid in this poll. Many requests that waited for one token
+        // continue at once, and reading the clock is a large part of their work.
+        let mut valid_at = None;
         // Setting a stage drops the future of the last one, and any permit that it holds.
         let result = loop {
             match this.stage.as_mut().project() {
                 StageProj::WaitingForToken { wait } => {
                     let tokens = &this.pending.as_ref().expect(COMPLETED).tokens;
-                    let authorized = |snapshot: &_| tokens.authorized(snapshot);
-                    let token = ready!(tokens.cache().poll_wait(wait, cx, authorized))?;
+                    let authorized = |snapshot: &_, now| (tokens.authorized(snapshot, now), now);
+                    let (token, now) = ready!(tokens.cache().poll_wait(wait, cx, authorized))?;
+                    valid_at = Some(now);
                     this.stage.set(Stage::Readying { token });
                 }
                 StageProj::Readying { token } => {
                     let pending = this.pending.as_mut().expect(COMPLETED);
                     ready!(pending.service.poll_ready(cx)).map_err(Into::into)?;
-                    if !token.is_sendable(Instant::now()) {
+                    let now = valid_at.take().unwrap_or_else(Instant::now);
+                    if !token.is_sendable(now) {
                         // The token expired in the meantime. If another one is cached, the ready
                         // service is kept: it may take as long to become ready again.
                         let Some(snapshot) = pending.tokens.cache().current_after_wait() else {
@@ -133,7 +138,7 @@ where
                             this.stage.set(Stage::waiting_for_token());
                             continue;
                         };
-                        *token = pending.tokens.authorized(&snapshot);
+                        *token = pending.tokens.authorized(&snapshot, now);
                     }
                     let token = Arc::clone(token);
                     let pending = this.pending.take().expect(COMPLETED);
@@ -186,7 +191,7 @@ where
                     // Restored only now: the connection has had time to drop the first body.
                     match last.restore() {
                         Ok(pending) => {
-                            let token = pending.tokens.authorized(&snapshot);
+                            let token = pending.tokens.authorized(&snapshot, Instant::now());
                             *this.pending = Some(pending);
                             *this.expired_tokens = 0;
                             this.stage.set(Stage::Readying { token });

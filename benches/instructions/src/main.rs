@@ -6,17 +6,16 @@
 //!
 //! `instructions <variant> <held|cloned> <calls>`
 
+mod run;
 #[path = "../../support/mod.rs"]
 mod support;
 
 use std::{env::args, time::Duration};
 
-use http::{Request, Response};
+use run::Run;
 use support::{
-    Body, Check, Inner, Lean, any, assert_authorizes, assert_handles_rejection, call, call_cloned,
-    fixed, floor, never, one, ours,
+    Inner, Lean, any, assert_handles_rejection, environment_floor, fixed, floor, never, one, ours,
 };
-use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
     OAuthClientCredentialsLayer, Origins, Token, TokenCache,
     replay::{EmptyBodies, NoReplay},
@@ -41,6 +40,7 @@ fn main() {
     match variant {
         "bare" => run.of(Inner),
         "floor" => run.through(&floor()),
+        "environment" => run.through(&environment_floor()),
         "never-fixed" => run.through(&never(fixed())),
         "never-any" => run.through(&never(any())),
         "never-one" => run.through(&never(one())),
@@ -61,41 +61,4 @@ fn shared(origins: Origins) -> OAuthClientCredentialsLayer {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime").block_on(tokens.warm_up()).expect("a token");
     OAuthClientCredentialsLayer::new(tokens, origins)
-}
-
-/// valgrind counts in this function only: random numbers, which the store's lease needs at the start,
-/// take a different number of instructions in each run.
-#[inline(never)]
-fn counted(calls: impl FnOnce()) {
-    calls();
-}
-
-struct Run<'a> {
-    request: Lean,
-    way: &'a str,
-    calls: u64,
-}
-
-impl Run<'_> {
-    fn through<L>(self, layer: &L)
-    where
-        L: Layer<Inner> + Layer<Check>,
-        <L as Layer<Inner>>::Service: Service<Request<Body>, Response = Response<()>> + Clone,
-        <L as Layer<Check>>::Service: Service<Request<Body>, Response = Response<()>>,
-    {
-        assert_authorizes(layer, &self.request);
-        self.of(Layer::<Inner>::layer(layer, Inner));
-    }
-
-    fn of<S>(self, mut service: S)
-    where
-        S: Service<Request<Body>, Response = Response<()>> + Clone,
-    {
-        let Self { request, way, calls } = self;
-        match way {
-            "held" => counted(|| (0..calls).for_each(|_| call(&mut service, &request))),
-            "cloned" => counted(|| (0..calls).for_each(|_| call_cloned(&service, &request))),
-            _ => panic!("held or cloned, not {way}"),
-        }
-    }
 }
