@@ -131,7 +131,7 @@ impl Report {
         let rate = results.sent.load(Relaxed) as f64 / self.time.as_secs_f64();
         let mut checks = vec![
             check("load", rate >= RATE as f64 * 0.99, format!("{rate:.0} requests/s")),
-            self.memory_is_flat(),
+            memory_is_flat(&self.memory, self.first_cycle.unwrap_or(self.time), self.time),
         ];
         let counts = [
             ("tasks", self.before.tasks, self.after.tasks),
@@ -168,30 +168,6 @@ impl Report {
         let figure = format!("{secrets} in {lines} lines");
         checks.push(check("secrets in the log", lines > 0 && secrets == 0, figure));
         checks
-    }
-
-    fn memory_is_flat(&self) -> Check {
-        let name = "memory";
-        let warm = self.first_cycle.unwrap_or(self.time);
-        let last = self.time.saturating_sub(MINUTE);
-        if warm + MINUTE > last {
-            let figure = "the run is too short".to_owned();
-            return Check { name: name.to_owned(), passed: None, figure };
-        }
-        let median = |from: Duration| {
-            let minute = self.memory.iter().filter(|it| it.0 >= from && it.0 < from + MINUTE);
-            let mut sizes: Vec<u64> = minute.map(|it| it.1).collect();
-            sizes.sort_unstable();
-            sizes.get(sizes.len() / 2).copied().unwrap_or(0)
-        };
-        let (first, last) = (median(warm), median(last));
-        let bound = first + (first * GROWTH_PERCENT / 100).max(GROWTH_KIB);
-        let figure = format!(
-            "{} KiB in the minute after {:.0} s, {last} KiB in the last; bound {bound} KiB",
-            first,
-            warm.as_secs_f64()
-        );
-        check(name, first > 0 && last <= bound, figure)
     }
 
     fn client(&self, client: &str) -> Vec<Check> {
@@ -266,4 +242,52 @@ pub fn encodings(secret: &[u8]) -> Vec<String> {
         forms.push(text[4..text.len() - 4].to_owned());
     }
     forms
+}
+
+/// `memory`: resident KiB, each second. `warm`: when each fault had been in force once.
+fn memory_is_flat(memory: &[(Duration, u64)], warm: Duration, time: Duration) -> Check {
+    let name = "memory";
+    let last = time.saturating_sub(MINUTE);
+    if warm + MINUTE > last {
+        let figure = "the run is too short".to_owned();
+        return Check { name: name.to_owned(), passed: None, figure };
+    }
+    let median = |from: Duration| {
+        let minute = memory.iter().filter(|it| it.0 >= from && it.0 < from + MINUTE);
+        let mut sizes: Vec<u64> = minute.map(|it| it.1).collect();
+        sizes.sort_unstable();
+        sizes.get(sizes.len() / 2).copied().unwrap_or(0)
+    };
+    let (first, last) = (median(warm), median(last));
+    let bound = first + (first * GROWTH_PERCENT / 100).max(GROWTH_KIB);
+    let figure = format!(
+        "{first} KiB in the minute after {:.0} s, {last} KiB in the last; bound {bound} KiB",
+        warm.as_secs_f64()
+    );
+    check(name, first > 0 && last <= bound, figure)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 200 MiB and this growth, for ten minutes.
+    fn verdict(kib_a_second: u64, seconds: u64) -> Option<bool> {
+        let at = Duration::from_secs;
+        let memory: Vec<_> =
+            (0..seconds).map(|second| (at(second), 204_800 + kib_a_second * second)).collect();
+        memory_is_flat(&memory, at(100), at(seconds)).passed
+    }
+
+    #[test]
+    fn a_leak_of_a_tenth_of_the_memory_is_noticed() {
+        assert_eq!(verdict(0, 600), Some(true));
+        assert_eq!(verdict(40, 600), Some(true), "17,600 KiB between the two minutes");
+        assert_eq!(verdict(60, 600), Some(false), "26,400 KiB");
+        assert_eq!(verdict(60, 200), None, "too short for a verdict");
+        assert_eq!(
+            memory_is_flat(&[], Duration::ZERO, Duration::from_secs(600)).passed,
+            Some(false)
+        );
+    }
 }
