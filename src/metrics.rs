@@ -171,7 +171,8 @@ impl ClientMetrics {
                 }
                 self.set(&[(LAST_FAILURE_PERMANENT, 0.0)]);
             }
-            EventKind::Kept { .. } => self.set(&[(LAST_FAILURE_PERMANENT, 0.0)]),
+            // No token request was sent.
+            EventKind::Kept { .. } => {}
             EventKind::Offered { from, lifetime, expires_at } => {
                 if *from == ResultOrigin::Store {
                     store::count_token(self.client(), Way::Announcement);

@@ -256,6 +256,14 @@ impl Error {
         }
     }
 
+    /// Removes the cooldown of the fleet, which one cache follows. Other caches may get the same error.
+    pub(crate) fn take_fleet_cooldown(self) -> (Self, Option<FleetCooldown>) {
+        match self.inner.fleet_cooldown {
+            Some(cooldown) => (self.with(|inner| inner.fleet_cooldown = None), Some(cooldown)),
+            None => (self, None),
+        }
+    }
+
     pub(crate) fn with_next_attempt_in(mut self, next: Duration) -> Self {
         self.next_attempt_in = Some(next);
         self

@@ -4,6 +4,7 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use http::{Request, Response};
@@ -30,6 +31,9 @@ use crate::{
 /// The request fails when this many tokens have expired before the inner service was ready. Each one
 /// costs an acquisition.
 const MAX_EXPIRED_TOKENS: u32 = 3;
+
+/// How long the time of a poll counts as the present.
+const RECENT: Duration = Duration::from_secs(1);
 
 pin_project! {
     /// A request that waits, is sent again or is refused.
@@ -122,7 +126,9 @@ where
                 StageProj::Readying { token } => {
                     let pending = this.pending.as_mut().expect(COMPLETED);
                     ready!(pending.service.poll_ready(cx)).map_err(Into::into)?;
-                    let now = valid_at.take().unwrap_or_else(Instant::now);
+                    // `poll_ready` may block, so a token that expires soon is checked again.
+                    let is_valid_longer = |at: &Instant| token.is_sendable(*at + RECENT);
+                    let now = valid_at.take().filter(is_valid_longer).unwrap_or_else(Instant::now);
                     if !token.is_sendable(now) {
                         // The token expired in the meantime. If another one is cached, the ready
                         // service is kept: it may take as long to become ready again.

@@ -83,7 +83,8 @@ impl FailureBackoff {
         // `Overloaded`: a user's source may return that kind too.
         let (error, not_started) = error.take_not_started();
         let failures = if not_started { before } else { before.saturating_add(1) };
-        let (without_token, with_token) = match error.fleet_cooldown() {
+        let (error, fleet_cooldown) = error.take_fleet_cooldown();
+        let (without_token, with_token) = match fleet_cooldown {
             // The processes of a fleet have one backoff.
             Some(FleetCooldown { without_token, with_token, .. }) => {
                 (without_token.max(MIN_COOLDOWN), with_token.max(MIN_COOLDOWN))

@@ -17,7 +17,7 @@ use crate::{
     error::Error,
     event::{AcquisitionReason, EventKind, ResultOrigin},
     timing::FailureBackoff,
-    token::Token,
+    token::{SharingInfo, Token},
 };
 
 /// How long the next acquisition is delayed after a token that was expired on arrival.
@@ -45,7 +45,8 @@ impl State {
             }
             // The waiters ask again, and start another acquisition.
             Some(Ok(token)) if self.is_cleared(&token, acquisition.plan.starts_at) => {
-                (Outcome::Lost, vec![unused(&acquisition, &token, now)])
+                let (token, kept) = take_kept(token, &acquisition.plan);
+                (Outcome::Lost, vec![unused(&acquisition, &token, kept, now)])
             }
             Some(Ok(token)) => {
                 let requested = completed.called_at.get().copied();
@@ -67,10 +68,11 @@ impl State {
         settings: &Settings,
     ) -> (Outcome, Vec<EventKind>) {
         let from = origin(&token);
-        let left = self.leave_cooldown(now);
         self.rejection_pending = false;
         let plan = &acquisition.plan;
-        let kept = is_kept(&token);
+        let (token, kept) = take_kept(token, plan);
+        // Without a token request, nothing is known about the authorization server.
+        let left = if kept { None } else { self.leave_cooldown(now) };
         if plan.is_budgeted && kept {
             self.backoff.budget.refund_unchanged(now);
         } else if plan.is_budgeted {
@@ -82,19 +84,22 @@ impl State {
                 self.backoff.budget.refund();
             }
         }
-        let unused = unused(acquisition, &token, now);
+        let unused = unused(acquisition, &token, kept, now);
         let started = acquisition.plan.starts_at;
         let NewSnapshot { snapshot, lifetime, wall_expires_at: expires_at, is_same } =
             self.new_snapshot(token, started, now, draw, settings);
         self.has_had_token = true;
-        let took = duration(&snapshot.token, started, now);
+        let took = duration(&snapshot.token, kept, started, now);
         let is_expired = snapshot.expired_on_arrival;
         self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
         let keeps_offered = acquisition.overtaken && self.keeps_offered(&snapshot, now);
         // The cached token is better.
         let is_worse = is_expired && !is_same && self.has_unexpired(now);
-        if keeps_offered || is_worse {
-            let used = if keeps_offered { self.updated(now) } else { snapshot };
+        // Another token was offered in the meantime.
+        let is_outdated = kept && !is_same && self.has_unexpired(now);
+        if keeps_offered || is_worse || is_outdated {
+            let keeps_held = keeps_offered || is_outdated;
+            let used = if keeps_held { self.updated(now) } else { snapshot };
             let events = [unused].into_iter().chain(left).collect();
             return (Outcome::Token(used), events);
         }
@@ -122,6 +127,13 @@ impl State {
     ) -> (Outcome, Vec<EventKind>) {
         // Another acquisition is still due. The cooldown delays it.
         self.rejection_pending |= acquisition.plan.retry_owed;
+        if acquisition.plan.is_budgeted {
+            self.too_soon_reported = false;
+        }
+        let from = match error.fleet_cooldown() {
+            Some(cooldown) if cooldown.from_store => ResultOrigin::Store,
+            _ => ResultOrigin::Source,
+        };
         let previous = self.backoff.failure.as_ref();
         let before = previous.map_or(0, |failure| failure.failures);
         let attempts = error.attempts();
@@ -132,10 +144,7 @@ impl State {
         let entered = enters.then_some(EventKind::CooldownEntered { next_attempt_in });
         let event = EventKind::AcquisitionFailed {
             reason: acquisition.plan.reason,
-            from: match failure.error.fleet_cooldown() {
-                Some(cooldown) if cooldown.from_store => ResultOrigin::Store,
-                _ => ResultOrigin::Source,
-            },
+            from,
             took: now.saturating_duration_since(acquisition.plan.starts_at),
             attempts,
             error: failure.error.clone(),
@@ -149,10 +158,10 @@ impl State {
 }
 
 /// The event of a token that arrived and is not cached.
-fn unused(acquisition: &Acquisition, token: &Token, now: Instant) -> EventKind {
+fn unused(acquisition: &Acquisition, token: &Token, kept: bool, now: Instant) -> EventKind {
     let Plan { reason, starts_at, .. } = acquisition.plan;
-    let took = duration(token, starts_at, now);
-    if is_kept(token) {
+    let took = duration(token, kept, starts_at, now);
+    if kept {
         EventKind::Kept { reason, took }
     } else {
         EventKind::Discarded { reason, from: origin(token), took }
@@ -160,11 +169,17 @@ fn unused(acquisition: &Acquisition, token: &Token, now: Instant) -> EventKind {
 }
 
 /// How long an acquisition took. If the process waited for another one before, that is not counted.
-fn duration(token: &Token, started: Instant, now: Instant) -> Duration {
-    let took = token.sharing_info().filter(|info| !info.is_kept).and_then(|info| info.took);
+fn duration(token: &Token, kept: bool, started: Instant, now: Instant) -> Duration {
+    let took = token.sharing_info().filter(|_| !kept).and_then(|info| info.took);
     took.unwrap_or_else(|| now.saturating_duration_since(started))
 }
 
-fn is_kept(token: &Token) -> bool {
-    token.sharing_info().is_some_and(|info| info.is_kept)
+/// Removes the mark of a token that the source kept, and returns whether it is a token of this plan. The
+/// mark concerns one result only. Other caches, which get the token of this one, must not find it.
+fn take_kept(token: Token, plan: &Plan) -> (Token, bool) {
+    let Some(info) = token.sharing_info().copied().filter(|info| info.is_kept) else {
+        return (token, false);
+    };
+    let is_ours = plan.rejected.iter().chain(&plan.current).any(|it| it.same_secret(&token));
+    (token.with_sharing_info(SharingInfo { is_kept: false, ..info }), is_ours)
 }

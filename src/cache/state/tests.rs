@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::*;
-use crate::{error::Error, error::Problem, token::SharingInfo};
+use crate::{error::Error, error::Problem, event::RejectionAction, token::SharingInfo};
 
 const S: Duration = Duration::from_secs(1);
 const NS: Duration = Duration::from_nanos(1);
@@ -234,4 +234,79 @@ fn a_generation_of_a_store_is_older_than_later_ones_only() {
     // Without generations, the time of issue decides.
     let earlier = of(None, now - S);
     assert!(offer::is_older(&earlier, &first) && !offer::is_older(&first, &earlier));
+}
+
+/// It says nothing about the authorization server.
+#[test]
+fn a_kept_token_does_not_end_the_backoff() {
+    let mut cache = Cache::with_token();
+    let refresh = cache.refresh(cache.refresh_at()).unwrap();
+    cache.fail(&refresh, cache.refresh_at());
+    let end = cache.state.backoff.failure.as_ref().unwrap().until(true);
+    let refresh = cache.refresh(end).unwrap();
+    let kept = SharingInfo { is_kept: true, ..SharingInfo::default() };
+    let events = cache.complete(&refresh, token("first").with_sharing_info(kept), end).events;
+    assert!(matches!(events[..], [EventKind::Kept { .. }]), "{events:?}");
+    assert_eq!(cache.state.backoff.failure.as_ref().unwrap().failures, 1);
+    // Another cache may get this token. It has no mark there.
+    let held = cache.state.held.as_ref().unwrap().token().clone();
+    assert!(!held.sharing_info().unwrap().is_kept);
+}
+
+/// The source is a cache, which kept its token.
+#[test]
+fn a_token_that_another_cache_kept_is_acquired() {
+    let mut cache = Cache::new();
+    let kept = SharingInfo { is_kept: true, ..SharingInfo::default() };
+    let acquisition = cache.wait(cache.start);
+    let now = cache.start;
+    let events = cache.complete(&acquisition, token("a").with_sharing_info(kept), now).events;
+    assert!(matches!(events[..], [EventKind::Acquired { .. }]), "{events:?}");
+}
+
+#[test]
+fn an_offered_token_is_not_replaced_by_the_kept_one() {
+    let mut cache = Cache::with_token();
+    let start = cache.start;
+    let Rejection::Wait(acquisition) = cache.reject("first", start) else { panic!() };
+    let offered = token("second").with_issued_at(start + S);
+    assert!(cache.state.offer(offered, start + S, 0.0, &cache.settings).0);
+    assert!(matches!(cache.reject("second", start + S), Rejection::Wait(_)));
+    let kept = SharingInfo { is_kept: true, ..SharingInfo::default() };
+    cache.complete(&acquisition, token("first").with_sharing_info(kept), start + S);
+    assert_eq!(cache.state.held.as_ref().unwrap().token().secret(), "second");
+}
+
+/// Otherwise requests would fail with 401 for minutes, without an event.
+#[test]
+fn a_used_up_budget_is_reported_again_after_a_clear() {
+    let mut cache = Cache::with_token();
+    let mut now = cache.start;
+    let is_reported = |cache: &mut Cache, secret: &str, now| {
+        let rejected = Token::bearer(secret).unwrap();
+        let events = cache.state.reject(&rejected, None, now, true, &cache.settings).1.events;
+        events.iter().any(|it| {
+            matches!(
+                it,
+                EventKind::Rejected { action: RejectionAction::BudgetExhausted { .. }, .. }
+            )
+        })
+    };
+    let mut held = "first".to_owned();
+    for number in 0..3 {
+        now += S;
+        let Rejection::Wait(acquisition) = cache.reject(&held, now) else { panic!() };
+        held = format!("{number}");
+        cache.complete(&acquisition, token(&held), now);
+    }
+    assert!(is_reported(&mut cache, &held, now));
+    assert!(!is_reported(&mut cache, &held, now));
+    now += 60 * S;
+    let Rejection::Wait(acquisition) = cache.reject(&held, now) else { panic!() };
+    cache.state.clear(now + S);
+    cache.complete(&acquisition, token("cleared"), now + 2 * S);
+    now += 3 * S;
+    let acquisition = cache.wait(now);
+    cache.complete(&acquisition, token("after"), now);
+    assert!(is_reported(&mut cache, "after", now + S));
 }
