@@ -43,7 +43,9 @@
 //!
 //! [`TokenCache`] (here `tokens`) is cheap to clone: share it between layers, clients and other
 //! code that needs a token. [`Origins`] says where a token may be sent. It has no default.
-//! `http_client` is your client, or this crate's [`HyperClient`](transport::HyperClient).
+//! `token_url` and `api` are URLs, such as `"https://idp.example.com/oauth2/token"` and
+//! `"https://api.example.com"`. `http_client` is your client, or this crate's
+//! [`HyperClient`](transport::HyperClient).
 //!
 //! To see it work, without any setup: `cargo run --example quickstart` in a checkout. To try it with your
 //! authorization server: [`oauth-doctor`](docs::doctor) probes it and prints the lines to use.
@@ -63,7 +65,7 @@
 //!   does not stop requests to other APIs.
 //! * **Another origin, or a request with an existing `Authorization` field.** The request passes
 //!   through unchanged.
-//! * **No requests.** There is no background task, unless
+//! * **The service is idle.** The cache sends no token requests and runs no background task, unless
 //!   [`keep_warm`](cache::TokenCacheBuilder::keep_warm) is on.
 //!
 //! The layer's errors are [`BoxError`]. [`Error::find`] finds this crate's [`Error`] in one. Its

@@ -174,8 +174,8 @@
 //!
 //! # Check the move
 //!
-//! 1. `cargo run --features doctor --bin oauth-doctor`, in a checkout of this crate, probes the
-//!    authorization server and prints the lines to use ([chapter](super::doctor)).
+//! 1. `oauth-doctor --issuer https://idp.example.com --client-id my-service --secret-file /run/secrets/idp` probes
+//!    the authorization server and prints the lines to use ([chapter](super::doctor), with its installation).
 //! 2. At DEBUG the log shows `access token acquired` once for many requests, and `request without a token`
 //!    for requests that go to other origins ([events](crate::event)).
 //! 3. Revoke the token, or restart the API with other keys: a request succeeds again, and the

@@ -24,8 +24,8 @@
 //!
 //! # Log lines and spans
 //!
-//! All lines have the target `tower_oauth2_client_credentials` ([`TARGET`]) and the field `client`. A healthy service logs
-//! nothing at INFO. WARN needs an operator, and the error in the line says what to do. For a support case:
+//! All lines have the target `tower_oauth2_client_credentials` ([`TARGET`]) and the field `client`. A service that stays healthy logs
+//! nothing at INFO; INFO reports changes of readiness, suspends and recoveries. WARN needs an operator, and the error in the line says what to do. For a support case:
 //!
 //! ```sh
 //! RUST_LOG=info,tower_oauth2_client_credentials=debug

@@ -27,13 +27,13 @@
 //! # fn token_url() -> String { IDP.token_url() }
 //!
 //! static TOKENS: LazyLock<TokenCache> = LazyLock::new(|| {
-//!     let source = ClientCredentials::builder(token_url())
+//!     let source = ClientCredentials::builder(token_url()) // such as "https://idp.example.com/oauth2/token"
 //!         .client_secret_basic("my-function", "s3cret")
 //!         .transport(transport()) // omit this to use the default transport
 //!         .build()
 //!         .expect("the settings of the client are valid");
 //!     TokenCache::builder(source)
-//!         .wait_timeout(Duration::from_secs(3)) // below the function's own timeout
+//!         .wait_timeout(Duration::from_secs(2)) // below the function's own timeout, 3 s by default on AWS Lambda
 //!         .build()
 //! });
 //!
@@ -78,7 +78,7 @@
 //! token's life. The monotonic clock may stop while a laptop sleeps, a virtual machine is paused or
 //! a function is frozen between calls. A token then looks younger than it is. The cache therefore
 //! compares both clocks for each request, which costs one cheap clock read. If the wall clock moved
-//! forward by over 5 s more, the refresh moves earlier by the difference. A token that has expired
+//! forward over 5 s further than the monotonic clock, the refresh moves earlier by the difference. A token that has expired
 //! by the wall clock alone triggers one acquisition. Requests wait for it for at most 1 s, then use
 //! the cached token, because perhaps nothing was suspended and the wall clock was just corrected.
 //!

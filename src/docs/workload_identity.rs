@@ -1,7 +1,7 @@
 //! The identity that the platform gives a workload, in place of a secret: AWS, SPIFFE, Kubernetes.
 //!
 //! The platform signs a JWT that names the workload. The authorization server trusts the platform's
-//! keys. So there is nothing to store, and the platform rotates what there is.
+//! keys. So you store no secret, and the platform rotates the JWT.
 //!
 //! * [How the server takes the JWT](#how-the-server-takes-the-jwt)
 //! * [AWS outbound identity federation](#aws-outbound-identity-federation)
@@ -9,8 +9,9 @@
 //! * [SPIFFE: an X.509-SVID](#spiffe-an-x509-svid)
 //! * [Kubernetes: a service account's token](#kubernetes-a-service-accounts-token)
 //!
-//! Of these, only the recipe for Kubernetes has run against a server ([`examples/kubernetes_workload_identity.rs`],
-//! whose server is embedded). The others are compiled, and follow the public documentation.
+//! The recipe for Kubernetes has run against the mock server of this crate
+//! ([`examples/kubernetes_workload_identity.rs`]). The others are compiled and follow the public documentation. None
+//! has run against a real server.
 //!
 //! [`examples/kubernetes_workload_identity.rs`]: https://docs.rs/crate/tower-oauth2-client-credentials/latest/source/examples/kubernetes_workload_identity.rs
 //!
@@ -211,7 +212,16 @@
 //!
 //! # Kubernetes: a service account's token
 //!
-//! A `serviceAccountToken` volume with the audience that the authorization server requires:
+//! Mount a projected volume with the audience that the authorization server requires, and pass its path:
+//!
+//! ```yaml
+//! volumes:
+//!   - name: idp-token
+//!     projected:
+//!       sources:
+//!         - serviceAccountToken: { path: idp, audience: "https://idp.example.com", expirationSeconds: 3600 }
+//! # in the container: volumeMounts: [{ name: idp-token, mountPath: /var/run/secrets/tokens, readOnly: true }]
+//! ```
 //!
 //! ```
 //! # #[cfg(feature = "hyper-transport")] {

@@ -24,7 +24,7 @@
 //!
 //! ```toml
 //! [dependencies]
-//! tower-oauth2-client-credentials = { version = "0.1", features = ["jwt", "dpop"] }
+//! tower-oauth2-client-credentials = { version = "0.1", features = ["jwt", "dpop", "rustls"] }
 //! aws-lc-rs = { version = "1", default-features = false, features = ["fips"] }
 //! rustls = { version = "0.23", default-features = false, features = ["fips"] }
 //! ```
@@ -80,9 +80,9 @@
 //!
 //! Supporting both takes four steps, and an offer of them is welcome:
 //!
-//! 1. A module that wraps the primitives. `jose`, `dpop` and `store` call AWS-LC in eight files:
-//!    `jose/{key_pair,public_jwk,compact,jwk}.rs`, `store/{identity,sealing/key,sealing/envelope}.rs` and
-//!    `store/shared/lease_guard.rs`. Apart from the keys above, the two interfaces are nearly equal there.
+//! 1. A module that wraps the primitives. `jose` and `store` call AWS-LC in nine files:
+//!    `jose/{key_pair,public_jwk,compact,jwk}.rs`, `store/{identity,sealing/key,sealing/envelope}.rs`,
+//!    `store/file/record.rs` and `store/shared/lease_guard.rs`. Apart from the keys above, the two interfaces are nearly equal there.
 //! 2. A feature for each library, which must not exclude each other, and a rule for both: AWS-LC.
 //! 3. A provider setting in the transport. `transport/hyper/tls.rs` names AWS-LC's, and
 //!    `transport/hyper/identity` reads keys by it.

@@ -15,8 +15,8 @@
 //! # What is trusted
 //!
 //! * The process, all code in it, and anyone who can read its memory or attach a debugger. This includes
-//!   your sources, transports, observers and layers. (A panic or a hang in one of them is contained, and
-//!   a secret in their error's text is not.)
+//!   your sources, transports, observers and layers. (A panic or a hang in one of them is contained. A secret
+//!   in the text of one of their errors is not removed.)
 //! * The settings: URLs, origins, paths, environment variables, root certificates, proxies.
 //! * The authorization server to issue tokens for the right client. Its responses are not trusted
 //!   otherwise.
@@ -29,7 +29,7 @@
 //!
 //! # Attackers
 //!
-//! The tests of each promise are named after its number: `p08_…` for P8.
+//! The tests of each promise are named after its number: `p8_…` for P8.
 //!
 //! | attacker | what this crate does | what remains |
 //! | --- | --- | --- |
@@ -38,7 +38,7 @@
 //! | **Someone who chooses URLs or header fields of your requests**: SSRF | Another origin, a differing `Host`, an unusual path or `TRACE` gets no token (P9). | Any path of a named origin. Requests with the caller's own `Authorization`. |
 //! | **The token endpoint**, or an attacker who controls it | Bounded bodies, clamped lifetimes, no header injection, no panic (P12). `Retry-After` has a cap. Its text is cleaned before it is shown (P8). | It sees a secret that is sent to it. It can refuse. |
 //! | **The issuer's metadata**: mix-up | The document must name the requested issuer. Endpoints must be `https`. An assertion names one audience. | It chooses where the credential is sent. Configure the token URL if others control `/.well-known/`. |
-//! | **A reader of logs, errors, metrics, traces, panics** | None has a secret, also if a server echoes it (P8). | Names of clients, hosts, scopes, times. |
+//! | **A reader of logs, errors, metrics, traces, panics** | None of these contains a secret, even if a server repeats it (P8). | Names of clients, hosts, scopes, times. |
 //! | **A reader of a store** | Entries are sealed, names are hashes. | Number and times of entries. All tokens with [`plain_text`], or with the sealing key. |
 //! | **A writer of a store** | An entry that is changed, copied or renamed does not open, and is not used. | Removing entries, which costs token requests. Restoring an earlier entry while its token is valid. With [`plain_text`]: any token. |
 //! | **Another user of the machine** | Only regular files are read. A store in files is for its owner only. | Files that your permissions expose. Loopback ports: see below. |
@@ -56,8 +56,8 @@
 //! * **`Origins::any`, `Origins::fixed_upstream`, `parse_with_plain_http`, `allow_plain_http`,
 //!   `dpop_optional`, `plain_text`** each turn off a protection of this page. Their documentation says which.
 //!   Look for them in a review.
-//! * **A rejected token stays in use** for other APIs until the next one arrives. A revocation is the
-//!   server's to enforce. `TokenCache::clear` drops a token at once.
+//! * **A rejected token stays in use** for other APIs until the next one arrives. The API and the
+//!   authorization server enforce a revocation. `TokenCache::clear` drops a token at once.
 //! * **Memory is wiped as far as this crate can**: [the limits](super#memory).
 //! * **Timing.** Comparisons of tokens in the cache are not in constant time. They compare the process's
 //!   own tokens. No attacker supplies one side.

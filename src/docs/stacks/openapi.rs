@@ -11,6 +11,10 @@
 //! tower-oauth2-client-credentials = { version = "0.1", default-features = false, features = ["reqwest-middleware"] }
 //! reqwest = "0.13"
 //! reqwest-middleware = "0.5"
+//! # for progenitor, in addition to what its README lists (futures, serde)
+//! http = "1"
+//! progenitor = "0.15"
+//! progenitor-client = "0.15"
 //! ```
 //!
 //! ```

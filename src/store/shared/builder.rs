@@ -111,15 +111,15 @@ impl<S: TokenSource> SharedBuilder<S> {
     }
 
     /// How long this process waits for each operation of the store, before it acquires a token without
-    /// it. Default: 250 ms. A request that waits for an acquisition waits for two operations at most,
-    /// unless its process loses the lease.
+    /// it. Default: 250 ms. A request whose own process acquires waits for two operations at most,
+    /// unless that process loses the lease. While another process acquires, this one also polls the store.
     pub fn store_timeout(mut self, timeout: Duration) -> Self {
         self.store_timeout = timeout;
         self
     }
 
     /// The maximum difference between the clocks of two hosts. A token from the store is not used in the
-    /// last `skew` of its lifetime, which counts as half of the lifetime at most. Default: 5 s.
+    /// last `skew` of its lifetime, or in its second half if `skew` is longer than that. Default: 5 s.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self

@@ -78,7 +78,7 @@ impl SharedInner {
         lock(&self.caches).iter().filter(|it| !it.is_closed()).cloned().collect()
     }
 
-    /// The caches of this process without the one of this client.
+    /// The caches of this process, except the one with this name.
     pub(super) fn caches_except(&self, client: Option<&Arc<str>>) -> Vec<CacheHandle> {
         let mut caches = self.caches();
         caches.retain(|cache| cache.observer(client).is_some());
@@ -165,7 +165,8 @@ impl SharedInner {
         }
     }
 
-    /// Reports a token that was issued too far in the future, once. `None`: this token was not.
+    /// Reports the first token in a row that was issued too far in the future. `by` is `None` for a token that
+    /// was not.
     pub(super) fn record_token_from_future(
         &self,
         context: Option<&AcquireContext>,

@@ -55,7 +55,7 @@ impl From<Error> for LeaderFailure {
 struct Called {
     acquired: Result<Token, Error>,
     is_lease_lost: bool,
-    /// The deadline, which leaves time for the store, ended its only attempt.
+    /// The first attempt was ended by the deadline of the source, which is earlier than that of the acquisition.
     is_cut_short: bool,
 }
 

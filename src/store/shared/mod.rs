@@ -1,7 +1,8 @@
 //! A source whose tokens processes share.
 
-// Imports run one way: `builder → source → {lead, wait, fallback} → answer → {entry, lease_guard} →
-// inner → {health, settings}`, and `{builder, source} → current → entry`.
+// Imports run one way: `builder → source → {lead, fallback}`, `{source, lead} → wait → answer →
+// entry → inner → {health, settings}`, `{source, lead} → lease_guard → inner`, `fallback → inner`, and
+// `{builder, source} → current → entry`.
 
 mod answer;
 mod builder;

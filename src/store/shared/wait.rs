@@ -22,9 +22,9 @@ const DEFAULT_BOUND: Duration = Duration::from_secs(25);
 /// A process renews its lease for this share of its bound. Then another process takes over, because the
 /// network of this one may be broken. By default 10 s, the bound of an attempt.
 const LEASE_SHARE: f64 = 0.4;
-/// A process waits for others for this share of its bound, if the bound is below two leases, which is too
-/// short to outlast a process that died. The rest is enough for its own attempt. The share is random,
-/// because all processes of a fleet may wait for the same one.
+/// If the bound of an acquisition is below two leases, it cannot outlast the lease of a process that died.
+/// It then waits for this share of its bound only, which leaves time for its own attempt. The share is
+/// random, because all processes of a fleet may wait for the same one.
 const MIN_WAIT_SHARE: f64 = 0.5;
 const MAX_WAIT_SHARE: f64 = 0.6;
 
@@ -64,7 +64,7 @@ pub(super) struct LeaseWait {
     leases_without_entry: u32,
     /// The end of the wait, because nothing is stored.
     acquires_alone_at: Option<Instant>,
-    /// The end of the wait in any case, so that this process has time for its own attempt.
+    /// The end of the wait if the bound is below two leases, so that this process has time for its own attempt.
     until: Option<Instant>,
 }
 

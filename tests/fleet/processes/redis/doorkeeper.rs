@@ -88,6 +88,9 @@ async fn no_request_fails_and_each_life_costs_one_token_request() {
         last = fleet.common_token_after(|token| token == last).await;
         assert_eq!(server.issued().await, life);
     }
+    // A request in flight with the token before this one would lose both, and is sent again only once.
+    fleet.stop_traffic().await;
+    fleet.start_traffic(Duration::from_millis(200)).await;
     server.revoke(&last).await;
     fleet.common_token_after(|token| token == last).await;
     assert_eq!(server.issued().await, 6);
