@@ -75,16 +75,19 @@ async fn a_full_redis_that_refuses_writes_fails_no_request() {
 async fn a_full_redis_that_evicts_the_entries_fails_no_request() {
     let redis = RedisServer::start(["--maxmemory-policy", "allkeys-lru"]);
     let damage = |it: &mut RedisServer| {
-        let info = it.admin::<String>("INFO memory");
-        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-        let limit = used.parse::<u64>().unwrap() + 100_000;
+        let number = |it: &mut RedisServer, section: &str, name: &str| -> u64 {
+            let info = it.admin::<String>(&format!("INFO {section}"));
+            info.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
+        };
+        let limit = number(it, "memory", "used_memory:") + 100_000;
         it.command(&format!("CONFIG SET maxmemory {limit}"));
         let mut others = 0;
         while !it.admin::<Vec<String>>("KEYS oauth2-tokens:*").is_empty() {
             others += 1;
             it.command(&format!("SETRANGE other:{others} 10000 x"));
         }
-        assert!(others > 1);
+        // The buffers of connections may have filled it without other entries.
+        assert!(number(it, "stats", "evicted_keys:") > 0);
     };
     survives(redis, damage, |it| it.command("CONFIG SET maxmemory 0")).await;
 }
