@@ -69,23 +69,26 @@ pub struct AcquireContext {
     pub current: Option<Token>,
     /// When the cache last discarded its token. Tokens that were issued before are of no use to it.
     pub issued_after: Option<Instant>,
-    /// The token that the cache had, if it has expired or was discarded.
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) discarded: Option<Token>,
-    /// The last tokens that APIs rejected, also those before the cached one.
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) recently_rejected: Vec<Token>,
-    /// [`end_cooldown`](crate::TokenCache::end_cooldown) was called since the last acquisition.
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) ends_cooldown: bool,
-    /// The acquisition counts towards the budget of rejections.
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) is_budgeted: bool,
-    /// The settings of the cache's schedule.
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
-    pub(crate) timing: Timing,
+    /// The cache, as a source that shares tokens needs to know it.
+    pub(crate) cache: CacheStatus,
     /// Set when no further attempt may start.
     pub(crate) last_attempt: LastAttempt,
+}
+
+/// The parts of a cache's state and settings by which `Shared` decides.
+#[derive(Clone, Default)]
+#[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store reads them"))]
+pub(crate) struct CacheStatus {
+    /// The token that the cache had, if it has expired or was discarded.
+    pub(crate) discarded: Option<Token>,
+    /// The last tokens that APIs rejected, also those before the cached one.
+    pub(crate) recently_rejected: Vec<Token>,
+    /// [`end_cooldown`](crate::TokenCache::end_cooldown) was called since the last acquisition.
+    pub(crate) ends_cooldown: bool,
+    /// The acquisition counts towards the budget of rejections.
+    pub(crate) is_budgeted: bool,
+    /// The settings of the cache's schedule.
+    pub(crate) timing: Timing,
 }
 
 /// Ends the retries of an acquisition: the attempt that is in flight is the last one. Clones share it.
@@ -116,11 +119,7 @@ impl AcquireContext {
             rejected: None,
             current: None,
             issued_after: None,
-            discarded: None,
-            recently_rejected: Vec::new(),
-            ends_cooldown: false,
-            is_budgeted: reason.is_early(),
-            timing: Timing::default(),
+            cache: CacheStatus { is_budgeted: reason.is_early(), ..CacheStatus::default() },
             last_attempt: LastAttempt::default(),
         }
     }

@@ -205,8 +205,8 @@ impl Token {
     }
 
     /// When the token expires, by the system's clock: its lifetime after
-    /// [`issued_at`](Self::with_issued_at). `None` if the server stated no lifetime, or if neither the
-    /// source nor a cache has set `issued_at`.
+    /// [`issued_at`](Self::with_issued_at). `None` if the server stated no lifetime, or if
+    /// `issued_at` was not set by the source or a cache.
     ///
     /// It is a timestamp for metrics, logs and the libraries that take a token with its expiry. A cache
     /// stops using the token earlier, by the [leeway](crate::cache::TokenCacheBuilder::leeway).

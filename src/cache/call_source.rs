@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{acquisition::Acquisition, settings::Settings, suspend::ClockSample};
 use crate::{
     error::{Error, Problem},
-    source::{AcquireContext, BoxFuture, ErasedSource, LastAttempt},
+    source::{AcquireContext, BoxFuture, CacheStatus, ErasedSource, LastAttempt},
     sync::Arc,
     token::Token,
 };
@@ -42,12 +42,14 @@ pub(super) async fn call_source(
         client: Arc::clone(client),
         rejected: plan.rejected.clone(),
         current: plan.current.clone(),
-        discarded: plan.discarded.clone(),
-        recently_rejected: plan.recently_rejected.clone(),
         issued_after: plan.issued_after,
-        ends_cooldown: plan.ends_cooldown,
-        is_budgeted: plan.is_budgeted,
-        timing: settings.timing.clone(),
+        cache: CacheStatus {
+            discarded: plan.discarded.clone(),
+            recently_rejected: plan.recently_rejected.clone(),
+            ends_cooldown: plan.ends_cooldown,
+            is_budgeted: plan.is_budgeted,
+            timing: settings.timing.clone(),
+        },
         last_attempt: LastAttempt::default(),
     };
     acquisition.called_at.get_or_init(|| ClockSample::now(&settings.clock));

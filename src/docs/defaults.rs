@@ -257,7 +257,7 @@
 //! | --- | --- | --- |
 //! | `sealed_with`, `plain_text` | none: required | Anyone who reads a token in the store can use it. |
 //! | `store_timeout` | 250 ms | A store answers in milliseconds. A request that waits for a token loses at most this before the process acquires for itself. |
-//! | `lease` | 5 s, renewed each third of it during the acquisition, for 40 % of `acquisition_timeout` at most | A process that dies delays the others by no more than that. A pause of a second does not end the lease. |
+//! | `lease` | 5 s, renewed each third of it during the acquisition, for 40 % of `acquisition_timeout` at most | A process that dies delays the others by at most 5 s. A pause of a second does not end the lease. |
 //! | `clock_skew` | 5 s | Hosts with NTP differ by far less. The leeway of 30 s covers it too; tokens that live for less than 10 s are shared for the first half of their lifetime. |
 //! | `namespace` | none, required if the settings do not determine the token | Two clients must not get each other's token. |
 //! | polls of a waiting process | after 50 ms to 250 ms, doubled up to 1 s, at random (*fixed*) | The announcement usually arrives first. |
@@ -279,7 +279,7 @@
 //! | check of a silent subscription | every 15 s (*fixed*) | A lost peer is noticed by then. |
 //! | longest value | 512 KiB (*fixed*) | Twice the longest entry. |
 //! | lock of a file | 2 s (*fixed*) | Its holder needs milliseconds, unless it is stopped. |
-//! | threads of a `FileStore` | 16, one for each entry in use (*fixed*) | A file system that hangs stops no more than that. |
+//! | threads of a `FileStore` | 16, one for each entry in use (*fixed*) | A file system that hangs blocks at most 16 threads. |
 //!
 //! [Extra ones]: HyperTransportBuilder::extra_root_certificates_pem
 //! [`acquisition_timeout`]: TokenCacheBuilder::acquisition_timeout

@@ -59,7 +59,7 @@ pub fn describe() {
     describe_gauge!(
         TOKEN_EXPIRY,
         Unit::Seconds,
-        "When the token that was cached last is no longer used, as Unix time. 0: there is none."
+        "When the token that was cached last is no longer used, as Unix time. 0: no token is cached."
     );
     describe_gauge!(TOKEN_LIFETIME, Unit::Seconds, "Lifetime of the token that was cached last.");
     describe_counter!(WAITS, Unit::Count, "Requests that waited for a token.");

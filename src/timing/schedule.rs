@@ -107,8 +107,8 @@ impl Schedule {
         if let Some(hint) = arrival.refresh_in {
             refresh_in = refresh_in.min(hint);
         }
-        // A minimum pause, so that neither a hint nor a slow endpoint nor a nearly expired token causes a
-        // loop of refreshes.
+        // A minimum pause: a hint, a slow endpoint or a nearly expired token must not cause a loop of
+        // refreshes.
         let (planned, pause) = match arrival.refresh_at {
             Some(common) => (common, MIN_PAUSE.min(left / 3)),
             None if arrival.same_token => (arrival.issued_at + refresh_in, left / 2),
@@ -214,7 +214,7 @@ mod tests {
         let (refresh, expiry) = seconds(&one);
         assert_eq!(expiry, 101.0);
         assert!(refresh > 100.0 && refresh <= 101.0, "{refresh}");
-        // Due at once, and a third of what is left is less than a second.
+        // Due at once, and a third of the rest is less than a second.
         one.refresh_at = Some(start);
         assert!((seconds(&one).0 - (100.0 + 1.0 / 3.0)).abs() < 1e-5);
     }

@@ -90,7 +90,7 @@ fn a_sealing_key_that_cannot_be_read() {
     shown.check();
 }
 
-/// The bytes of a sealed entry show neither token, secret nor key.
+/// The bytes of a sealed entry contain no token, secret or key.
 #[tokio::test(start_paused = true)]
 async fn an_entry_in_memory() {
     let (shown, secret) = (Arc::new(Shown::new()), canary("secret of a fleet"));

@@ -137,7 +137,7 @@ async fn two_keys_with_one_name_have_no_common_gauges() {
     assert_eq!((ready(&scrape, &label), lifetime(&scrape, &label)), (Some(1.0), Some(3600.0)));
 }
 
-/// The label of a key's metrics is the name of its cache, whoever chose it.
+/// The label of a key's metrics is the name of its cache, chosen by the user or not.
 #[tokio::test(start_paused = true)]
 async fn a_name_from_configure_is_the_label() {
     let recorder = PrometheusBuilder::new().build_recorder();
@@ -173,7 +173,7 @@ impl Recorder for Calling {
     }
 }
 
-/// On a thread of its own, so that a deadlock fails the test.
+/// On a separate thread, so that a deadlock fails the test.
 #[test]
 fn a_recorder_may_use_the_cache() {
     let (sender, done) = mpsc::channel();

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{limits::MAX_LIFETIME, timing::BackoffSettings};
 
-/// Added to each TTL, because the clock of the store may run faster than that of this process.
+/// Added to each TTL, because the store's clock may run faster than this process's clock.
 const MARGIN: Duration = Duration::from_secs(60);
 
 /// The content of an entry.

@@ -151,7 +151,7 @@ impl SharedConnection {
         }
     }
 
-    /// The connection. If there is none, waits for an attempt to connect.
+    /// Returns the connection, or waits for an attempt to connect.
     async fn get(self: &Arc<Self>) -> Outcome {
         // If the runtime of the attempt ends, another attempt starts on the current runtime.
         for _ in 0..2 {

@@ -46,11 +46,11 @@ impl AcquireRequest<'_> {
         let (context, settings) = (self.context, &self.inner.settings);
         let ahead_by = stored.ahead_by(settings.clock_skew, now);
         self.inner.record_token_from_future(Some(context), ahead_by);
-        let known = [&context.rejected, &context.current, &context.discarded];
+        let known = [&context.rejected, &context.current, &context.cache.discarded];
         let is_known = known
             .into_iter()
             .flatten()
-            .chain(&context.recently_rejected)
+            .chain(&context.cache.recently_rejected)
             .any(|token| token.same_secret(&stored.token));
         let is_older = [&context.rejected, &context.current]
             .into_iter()
@@ -89,7 +89,7 @@ impl AcquireRequest<'_> {
     /// When a cache stops using the token.
     fn expires_at(&self, token: &Token, now: BothClocks) -> Instant {
         let info = token.sharing_info().copied().unwrap_or_default();
-        let schedule = &self.context.timing.schedule;
+        let schedule = &self.context.cache.timing.schedule;
         let deadlines = schedule.deadlines(&Arrival {
             lifetime: token.lifetime(),
             refresh_at: info.refresh_at,
@@ -101,26 +101,26 @@ impl AcquireRequest<'_> {
 
     /// The failure of another process, while its cooldown lasts.
     fn failure(&self, document: &Document, now: BothClocks) -> Option<Error> {
-        if self.context.ends_cooldown {
+        if self.context.cache.ends_cooldown {
             return None;
         }
         let with_token = self.context.current.is_some();
         let (process, skew) = (self.inner.process, self.inner.settings.clock_skew);
-        let backoff = &self.context.timing.backoff;
+        let backoff = &self.context.cache.timing.backoff;
         document.failure.as_ref()?.error_in_cooldown(process, with_token, skew, backoff, now)
     }
 
     /// Whether the fleet may acquire for a rejection or a forced refresh now. Other acquisitions may
     /// always.
     pub(super) fn budget_allows(&self, document: &Document, now: BothClocks) -> bool {
-        if !self.context.is_budgeted {
+        if !self.context.cache.is_budgeted {
             return true;
         }
         let mut budget = document.budget.budget(now);
         budget.record_rejection(now.instant);
         // The failed acquisition was counted when it started. Its repetition is not counted again.
         document.failure.as_ref().is_some_and(StoredFailure::is_budgeted)
-            || budget.wait(now.instant, &self.context.timing.backoff).is_zero()
+            || budget.wait(now.instant, &self.context.cache.timing.backoff).is_zero()
     }
 
     /// Returns the cached token, marked so that the cache keeps it.

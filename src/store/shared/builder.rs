@@ -119,7 +119,8 @@ impl<S: TokenSource> SharedBuilder<S> {
     }
 
     /// The maximum difference between the clocks of two hosts. A token from the store is not used in the
-    /// last `skew` of its lifetime, or in its second half if `skew` is longer than that. Default: 5 s.
+    /// last `skew` of its lifetime. If half of the lifetime is shorter than `skew`, the first half is used.
+    /// Default: 5 s.
     pub fn clock_skew(mut self, skew: Duration) -> Self {
         self.clock_skew = skew;
         self

@@ -48,7 +48,7 @@ fn postpone_refresh(context: &AcquireContext) -> Option<Token> {
     }
     let current = context.current.clone()?;
     let info = *current.sharing_info()?;
-    if info.generation.is_none() || info.is_postponed || context.is_budgeted {
+    if info.generation.is_none() || info.is_postponed || context.cache.is_budgeted {
         return None;
     }
     let expires_at = current.issued_at()? + current.lifetime()?.min(MAX_LIFETIME);

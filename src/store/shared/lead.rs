@@ -55,7 +55,7 @@ impl From<Error> for LeaderFailure {
 struct Called {
     acquired: Result<Token, Error>,
     is_lease_lost: bool,
-    /// The first attempt was ended by the deadline of the source, which is earlier than that of the acquisition.
+    /// The source's deadline ended the first attempt. It is earlier than the acquisition's deadline.
     is_cut_short: bool,
 }
 
@@ -139,7 +139,7 @@ impl<S: TokenSource> Leader<'_, S> {
     fn budget_after(&self, now: BothClocks) -> RejectionBudget {
         let Document { token, failure, .. } = &self.document;
         let mut budget = self.document.budget.budget(now);
-        if !self.context.is_budgeted {
+        if !self.context.cache.is_budgeted {
             let is_refilled = self.context.rejected.is_none()
                 && token.as_ref().is_some_and(|it| !it.was_rejected && now.wall >= it.refresh_at);
             return if is_refilled { RejectionBudget::default() } else { budget };
@@ -256,7 +256,7 @@ impl<S: TokenSource> Leader<'_, S> {
     ) -> Deadlines {
         let is_same =
             |other: &Option<Token>| other.as_ref().is_some_and(|other| other.same_secret(token));
-        let schedule = &self.context.timing.schedule;
+        let schedule = &self.context.cache.timing.schedule;
         let default = schedule.default_lifetime.saturating_sub(token.age());
         schedule.deadlines(&Arrival {
             lifetime: token.lifetime().or(Some(default)),
@@ -285,9 +285,9 @@ impl<S: TokenSource> Leader<'_, S> {
     async fn store_failure(mut self, error: Error) -> Result<Token, Error> {
         let now = self.now();
         let before = self.document.failure.as_ref();
-        let backoff = &self.context.timing.backoff;
+        let backoff = &self.context.cache.timing.backoff;
         let draw = fastrand::f64();
-        let (process, is_budgeted) = (self.inner.process, self.context.is_budgeted);
+        let (process, is_budgeted) = (self.inner.process, self.context.cache.is_budgeted);
         let failure = StoredFailure::new(&error, before, process, is_budgeted, draw, backoff, now);
         let shared = failure.with_cooldown(error.clone(), draw, backoff, now);
         self.document.failure = Some(failure);
@@ -346,7 +346,7 @@ impl<S: TokenSource> Leader<'_, S> {
 
     /// The entry to write, with its TTL.
     fn next_entry(&self, now: BothClocks) -> (Duration, DecodedEntry) {
-        let ttl = self.document.ttl(&self.context.timing.backoff, now);
+        let ttl = self.document.ttl(&self.context.cache.timing.backoff, now);
         (ttl, DecodedEntry { generation: self.generation, document: self.document.clone() })
     }
 }

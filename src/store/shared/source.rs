@@ -172,7 +172,7 @@ impl<S: TokenSource> TokenSource for Shared<S> {
             return Err(error);
         }
         let inner = &self.current.inner;
-        if context.is_budgeted
+        if context.cache.is_budgeted
             && let Unavailable::NothingStored | Unavailable::NoResult = why
         {
             // An acquisition without the store would not count towards the budget of the fleet, so the

@@ -29,7 +29,7 @@ impl World {
             self.violated("P1", format!("acquisition {number} starts beside another"));
         }
         self.starts_in_time(now, acquire);
-        // One that is owed after a failure or a stall is in turn, whatever asked for it first.
+        // One that is due after a failure or a stall comes first, for any reason.
         let is_early =
             |reason| matches!(reason, AcquisitionReason::Rejected | AcquisitionReason::Forced);
         let asked = match acquire.reason {

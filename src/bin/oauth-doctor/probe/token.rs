@@ -182,7 +182,7 @@ fn binding(setup: &Setup<'_>, variant: Variant, token: &Token, report: &mut Repo
     }
 }
 
-/// The token type, if it is neither Bearer nor DPoP.
+/// The token type, unless it is Bearer or DPoP.
 fn unknown_type(setup: &Setup<'_>) -> Option<String> {
     let name = setup.last_token_answer()?.answer?.token?.token_type?;
     let known = ["bearer", "dpop"].contains(&name.to_ascii_lowercase().as_str());

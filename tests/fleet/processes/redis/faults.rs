@@ -46,6 +46,12 @@ async fn survives(
     fleet.stop_traffic().await;
 }
 
+/// Its memory is limited with this policy, until the limit is removed.
+async fn survives_full(policy: &str, fill: impl FnOnce(&mut RedisServer)) {
+    let redis = RedisServer::start(["--maxmemory-policy", policy]);
+    survives(redis, fill, |it| it.command("CONFIG SET maxmemory 0")).await;
+}
+
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
 async fn a_killed_redis_fails_no_request() {
@@ -61,20 +67,13 @@ async fn a_stopped_redis_fails_no_request() {
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
 async fn a_full_redis_that_refuses_writes_fails_no_request() {
-    let redis = RedisServer::start(["--maxmemory-policy", "noeviction"]);
-    survives(
-        redis,
-        |it| it.command("CONFIG SET maxmemory 1"),
-        |it| it.command("CONFIG SET maxmemory 0"),
-    )
-    .await;
+    survives_full("noeviction", |it| it.command("CONFIG SET maxmemory 1")).await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
 async fn a_full_redis_that_evicts_the_entries_fails_no_request() {
-    let redis = RedisServer::start(["--maxmemory-policy", "allkeys-lru"]);
-    let damage = |it: &mut RedisServer| {
+    let fill = |it: &mut RedisServer| {
         let number = |it: &mut RedisServer, section: &str, name: &str| -> u64 {
             let info = it.admin::<String>(&format!("INFO {section}"));
             info.lines().find_map(|line| line.strip_prefix(name)).unwrap().parse().unwrap()
@@ -89,19 +88,13 @@ async fn a_full_redis_that_evicts_the_entries_fails_no_request() {
         // The buffers of connections may have filled it without other entries.
         assert!(number(it, "stats", "evicted_keys:") > 0);
     };
-    survives(redis, damage, |it| it.command("CONFIG SET maxmemory 0")).await;
+    survives_full("allkeys-lru", fill).await;
 }
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
 async fn a_redis_without_memory_for_an_entry_fails_no_request() {
-    let redis = RedisServer::start(["--maxmemory-policy", "allkeys-lru"]);
-    survives(
-        redis,
-        |it| it.command("CONFIG SET maxmemory 1"),
-        |it| it.command("CONFIG SET maxmemory 0"),
-    )
-    .await;
+    survives_full("allkeys-lru", |it| it.command("CONFIG SET maxmemory 1")).await;
 }
 
 #[tokio::test]
