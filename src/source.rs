@@ -47,10 +47,10 @@ use crate::{
 pub struct AcquireContext {
     /// Why the cache asks.
     pub reason: AcquisitionReason,
-    /// The previous acquisition failed, so this one is a trial request: one attempt.
+    /// Whether to make one attempt only, without retries, because the previous acquisition failed.
     ///
-    /// The source reads its credentials again. If this acquisition fails, the next
-    /// cooldown is longer.
+    /// The source reads its credentials again. If this acquisition fails too, the next cooldown is
+    /// longer.
     pub single_attempt: bool,
     /// When the cache gives up on the acquisition. `None` means never.
     pub deadline: Option<Instant>,
@@ -69,10 +69,10 @@ pub struct AcquireContext {
     pub current: Option<Token>,
     /// When the cache last discarded its token. Tokens that were issued before are of no use to it.
     pub issued_after: Option<Instant>,
-    /// The cache, as a source that shares tokens needs to know it.
+    /// The parts of the cache's state and settings that a shared store needs.
     pub(crate) cache: CacheStatus,
     /// Set when no further attempt may start.
-    pub(crate) last_attempt: LastAttempt,
+    pub(crate) stop_retries: StopRetries,
 }
 
 /// The parts of a cache's state and settings by which `Shared` decides.
@@ -93,10 +93,10 @@ pub(crate) struct CacheStatus {
 
 /// Ends the retries of an acquisition: the attempt that is in flight is the last one. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LastAttempt(Arc<AtomicBool>);
+pub(crate) struct StopRetries(Arc<AtomicBool>);
 
-impl LastAttempt {
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+impl StopRetries {
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
     pub(crate) fn set(&self) {
         self.0.store(true, Relaxed);
     }
@@ -120,7 +120,7 @@ impl AcquireContext {
             current: None,
             issued_after: None,
             cache: CacheStatus { is_budgeted: reason.is_early(), ..CacheStatus::default() },
-            last_attempt: LastAttempt::default(),
+            stop_retries: StopRetries::default(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The fuzz targets, as functions that take the bytes of one input. `fuzz_targets/` makes programs of
 //! them, and `tests/corpora.rs` replays the corpora.
 //!
-//! Targets use the public interface where it reaches the code. The proxy variables and the challenges
-//! are files of the crate that are compiled again here, since only sockets would show what they decide.
+//! Targets use the public interface where it reaches the code. The modules for proxy variables and
+//! challenges are compiled again here, with the modules that they import, because their decisions are
+//! otherwise visible only through sockets.
 
 #[path = "../../src/basic_auth.rs"]
 mod basic_auth;

@@ -18,9 +18,9 @@ pub(crate) fn now() -> SystemTime {
 
 /// A store that always has the same entry.
 pub(crate) struct Planted {
-    /// Whether the process opens the entry.
+    /// Whether the process can open the entry. If not, it must not overwrite it.
     pub(crate) opens: bool,
-    /// Whether the content is the whole value, and not in plain text.
+    /// Whether `content` is the whole stored value. Otherwise the header of a plain-text entry precedes it.
     pub(crate) is_raw: bool,
     pub(crate) content: Arc<[u8]>,
 }

@@ -70,36 +70,26 @@ impl<'a> Judge<'a> {
         batches.sort_by_key(|((slow, _), batch)| (*slow, time(batch)));
         for ((_, binary), batch) in batches {
             let binary = &self.binaries[binary];
-            let names: Vec<_> = batch.iter().map(|test| test.name.as_str()).collect();
-            match self.run(binary, &names, id, time(&batch)) {
-                Ending::Passed => {}
-                Ending::TimedOut => return Outcome::TimedOut(binary.name.clone()),
-                Ending::Failed(name) => {
-                    // Again, because a test may fail by chance on a busy machine.
-                    let again: Vec<_> = match &name {
-                        Some(name) => vec![name.as_str()],
-                        None => names,
-                    };
-                    let limit = time(&batch);
-                    let fails = || self.run(binary, &again, id, limit) != Ending::Passed;
-                    if (0..3).any(|_| fails()) {
-                        let name = name.unwrap_or("(ended early)".into());
-                        return Outcome::Caught(format!("{} {name}", binary.name));
-                    }
-                    println!("  {} {name:?} failed only once", binary.name);
-                    // The rest of the batch has not run.
-                    let rest: Vec<_> = batch
-                        .iter()
-                        .map(|test| test.name.as_str())
-                        .filter(|test| Some(*test) != name.as_deref())
-                        .collect();
-                    match self.run(binary, &rest, id, limit) {
-                        Ending::Passed => {}
-                        Ending::TimedOut => return Outcome::TimedOut(binary.name.clone()),
-                        Ending::Failed(name) => {
-                            let name = name.unwrap_or("(ended early)".into());
+            let mut names: Vec<_> = batch.iter().map(|test| test.name.as_str()).collect();
+            let limit = time(&batch);
+            while !names.is_empty() {
+                match self.run(binary, &names, id, limit) {
+                    Ending::Passed => break,
+                    Ending::TimedOut => return Outcome::TimedOut(binary.name.clone()),
+                    Ending::Failed(failed) => {
+                        // Again, because a test may fail by chance on a busy machine.
+                        let again = match &failed {
+                            Some(name) => vec![name.as_str()],
+                            None => names.clone(),
+                        };
+                        let fails = || self.run(binary, &again, id, limit) != Ending::Passed;
+                        if (0..3).any(|_| fails()) {
+                            let name = failed.unwrap_or("(ended early)".into());
                             return Outcome::Caught(format!("{} {name}", binary.name));
                         }
+                        println!("  {} {failed:?} failed only once", binary.name);
+                        // Some of the other tests have not run. Without a name, all have now passed.
+                        names.retain(|test| failed.as_deref().is_some_and(|name| *test != name));
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! A service under load for minutes, while the network and the servers around it fail.
 //!
-//! Without an argument other than the seconds this is the driver. It starts itself again as the
-//! service under test, the authorization server and the API. `docs/soak.md` has the method.
+//! `soak SECONDS DIRECTORY` is the driver. It starts this program again as the service under test, the
+//! authorization server and the API. `docs/soak.md` has the method.
 
 mod certificates;
 mod driver;
@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
             servers::authorization_server(directory.as_ref(), port).await.map(|()| true)
         }
         ["api", directory, port] => servers::api(directory.as_ref(), port).await.map(|()| true),
-        // The other processes end with the driver's values, so it must not end by the signal.
+        // Dropping the driver's future kills the child processes. A signal alone would leave them running.
         [seconds, directory] => tokio::select! {
             ended = driver::run(seconds, directory.as_ref()) => ended,
             signal = terminated() => Err(signal),

@@ -114,12 +114,11 @@ impl Report {
         let results = &self.results;
         let mut took = std::mem::take(&mut *lock(&results.took));
         took.sort_unstable();
-        let at =
-            |share: f64| took.get((took.len() as f64 * share) as usize).map_or(0, |it| it / 100);
-        let [median, p99] = [at(0.5), at(0.99)].map(|it| f64::from(it) / 10.0);
+        let at = |share: f64| took.get((took.len() as f64 * share) as usize).copied().unwrap_or(0);
+        let [median, p99] = [at(0.5), at(0.99)].map(|micros| f64::from(micros) / 1_000.0);
         format!(
-            "{} requests, {} in flight at most, the latest sent {} ms late; served ones took {median} ms (median) \
-             and {p99} ms (99 %)",
+            "{} requests, {} in flight at most, the latest sent {} ms late; served ones took {median:.1} ms (median) \
+             and {p99:.1} ms (99 %)",
             results.sent.load(Relaxed),
             results.most_in_flight.load(Relaxed),
             results.latest.load(Relaxed) / 1_000,
@@ -154,7 +153,7 @@ impl Report {
         }
         for name in ["without_token", "with_expired_token"] {
             let count = self.stats[name].as_u64();
-            let figure = format!("{count:?}");
+            let figure = self.stats[name].to_string();
             checks.push(check(&format!("API requests {name}"), count == Some(0), figure));
         }
         for client in ["plain", "shared"] {

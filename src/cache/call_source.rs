@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{acquisition::Acquisition, settings::Settings, suspend::ClockSample};
 use crate::{
     error::{Error, Problem},
-    source::{AcquireContext, BoxFuture, CacheStatus, ErasedSource, LastAttempt},
+    source::{AcquireContext, BoxFuture, CacheStatus, ErasedSource, StopRetries},
     sync::Arc,
     token::Token,
 };
@@ -50,7 +50,7 @@ pub(super) async fn call_source(
             is_budgeted: plan.is_budgeted,
             timing: settings.timing.clone(),
         },
-        last_attempt: LastAttempt::default(),
+        stop_retries: StopRetries::default(),
     };
     acquisition.called_at.get_or_init(|| ClockSample::now(&settings.clock));
     let acquiring = CatchPanic::new(source, context);

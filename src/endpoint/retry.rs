@@ -58,7 +58,7 @@ where
             Err(error) => error,
         };
         let error = error.with_attempts(number);
-        if number >= attempts || !error.is_retryable() || acquire.last_attempt.is_set() {
+        if number >= attempts || !error.is_retryable() || acquire.stop_retries.is_set() {
             return Err(error);
         }
         let requested = error.retry_after().unwrap_or_default();
@@ -77,7 +77,7 @@ where
         sleep(delay).await;
         // The deadline may have passed if the runtime was stalled in the meantime, and the lease of a
         // fleet may be lost.
-        if Instant::now() >= deadline || acquire.last_attempt.is_set() {
+        if Instant::now() >= deadline || acquire.stop_retries.is_set() {
             return Err(failed);
         }
     }

@@ -84,7 +84,7 @@ struct Inner {
 
 /// The rest of the cooldown after a failure that processes share, which a cache follows.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(feature = "store"), allow(dead_code))]
+#[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
 pub(crate) struct FleetCooldown {
     pub(crate) without_token: Duration,
     /// While a valid token is cached.

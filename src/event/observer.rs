@@ -89,7 +89,7 @@ impl Observer {
     }
 
     /// Reports an event to metrics only.
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
     pub(crate) fn record(&self, kind: EventKind) {
         #[cfg(feature = "metrics")]
         if let Some(metrics) = &self.metrics {

@@ -4,7 +4,6 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use http::{Request, Response};
@@ -31,9 +30,6 @@ use crate::{
 /// The request fails when this many tokens have expired before the inner service was ready. Each one
 /// costs an acquisition.
 const MAX_EXPIRED_TOKENS: u32 = 3;
-
-/// How long the time of a poll counts as the present.
-const RECENT: Duration = Duration::from_secs(1);
 
 pin_project! {
     /// A request that waits, is sent again or is refused.
@@ -110,25 +106,22 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Result<Response<M::Body<R>>, BoxError>> {
         let mut this = self.project();
-        // When a token was found to be valid in this poll. Many requests that waited for one token
-        // continue at once, and reading the clock is a large part of their work.
-        let mut valid_at = None;
         // Setting a stage drops the future of the last one, and any permit that it holds.
         let result = loop {
             match this.stage.as_mut().project() {
                 StageProj::WaitingForToken { wait } => {
                     let tokens = &this.pending.as_ref().expect(COMPLETED).tokens;
-                    let authorized = |snapshot: &_, now| (tokens.authorized(snapshot, now), now);
-                    let (token, now) = ready!(tokens.cache().poll_wait(wait, cx, authorized))?;
-                    valid_at = Some(now);
+                    // With the time of the wait: many requests that waited for one token continue at
+                    // once, and reading the clock is a large part of their work.
+                    let authorized = |snapshot: &_, now| tokens.authorized(snapshot, now);
+                    let token = ready!(tokens.cache().poll_wait(wait, cx, authorized))?;
                     this.stage.set(Stage::Readying { token });
                 }
                 StageProj::Readying { token } => {
                     let pending = this.pending.as_mut().expect(COMPLETED);
                     ready!(pending.service.poll_ready(cx)).map_err(Into::into)?;
-                    // `poll_ready` may block, so a token that expires soon is checked again.
-                    let is_valid_longer = |at: &Instant| token.is_sendable(*at + RECENT);
-                    let now = valid_at.take().filter(is_valid_longer).unwrap_or_else(Instant::now);
+                    // After `poll_ready`, which may have taken long.
+                    let now = Instant::now();
                     if !token.is_sendable(now) {
                         // The token expired in the meantime. If another one is cached, the ready
                         // service is kept: it may take as long to become ready again.

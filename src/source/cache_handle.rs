@@ -70,8 +70,7 @@ impl CacheHandle {
     /// - It is not the cached token again.
     /// - No API rejected it. The cache remembers the last four rejected tokens.
     /// - It was issued after the last [`clear`](Self::clear).
-    /// - It was issued later than the cached token, or the cached token is missing, expired or
-    ///   rejected.
+    /// - It was issued later than the cached token, or the cached token is missing or has expired.
     ///
     /// The token counts as issued at its [`issued_at`](Token::with_issued_at), and without one, now.
     /// Requests that wait for an acquisition get the offered token. The acquisition itself goes on;
@@ -81,8 +80,9 @@ impl CacheHandle {
         self.0.upgrade().is_some_and(|cache| cache.offer(token))
     }
 
-    /// The observer of the cache, unless the cache was dropped, or `except` is its name.
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    /// The observer of the cache. `None` if the cache was dropped, or is the one that `except` belongs to:
+    /// names are compared by pointer, because several caches may have equal ones.
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
     pub(crate) fn observer(&self, except: Option<&Arc<str>>) -> Option<Observer> {
         self.0.upgrade()?.observer(except)
     }
@@ -106,6 +106,6 @@ pub(crate) trait CacheControl: Send + Sync {
 
     fn offer(self: Arc<Self>, token: Token) -> bool;
 
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
     fn observer(&self, except: Option<&Arc<str>>) -> Option<Observer>;
 }

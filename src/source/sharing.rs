@@ -76,12 +76,12 @@ impl Sharing {
         self
     }
 
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
     pub(crate) fn identity(&self) -> &[u8] {
         &self.identity
     }
 
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
     pub(crate) fn limit(&self) -> Option<&SharingLimit> {
         self.limit.as_ref()
     }

@@ -3,7 +3,7 @@
 use super::{Token, sharing_info::SharingInfo};
 
 impl Token {
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
     pub(crate) fn with_sharing_info(self, info: SharingInfo) -> Self {
         self.with(|inner| inner.shared = Some(Box::new(info)))
     }

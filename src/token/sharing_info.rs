@@ -24,6 +24,6 @@ pub(crate) struct SharingInfo {
     /// It is the cached token, returned again without a token request.
     pub(crate) is_kept: bool,
     /// Its refresh was postponed to a random time, because the store did not answer.
-    #[cfg_attr(not(feature = "store"), allow(dead_code))]
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store uses it"))]
     pub(crate) is_postponed: bool,
 }

@@ -1,5 +1,5 @@
-//! Secrets of every kind are planted. Then everything that a person can read is searched for them, in
-//! every encoding: logs and spans at TRACE, `Debug` and `Display`, errors with their causes, events,
+//! Uses secrets of every kind, and searches all output that a person can read for them, in every
+//! encoding: logs and spans at TRACE, `Debug` and `Display`, errors with their causes, events,
 //! metrics, panics, stored entries and the output of oauth-doctor.
 
 mod capture;

@@ -38,6 +38,53 @@ async fn a_rejected_token_of_a_restored_entry_is_not_a_replacement() {
     assert_eq!(process.replacement(&second).await.unwrap().secret(), "t3");
 }
 
+/// The process has never seen the older token.
+#[tokio::test(start_paused = true)]
+async fn an_older_token_of_a_restored_entry_is_not_a_replacement() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let (_other, id, entry) = replaced(&fleet).await;
+    let process = fleet.process();
+    gets(&process, "t2").await;
+    restore(&fleet, id, entry).await;
+    let second = process.peek().unwrap();
+    fleet.server.revoke(&second);
+    assert_eq!(process.replacement(&second).await.unwrap().secret(), "t3");
+}
+
+/// A process without the store has acquired a later token, which is revoked too.
+#[tokio::test(start_paused = true)]
+async fn an_older_token_of_the_store_is_not_a_replacement_for_a_token_of_this_process() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let first = fleet.process();
+    gets(&first, "t1").await;
+    pass(100.0).await;
+    let old = first.peek().unwrap();
+    fleet.store.set_fault(MemoryFault::Down);
+    let process = fleet.process();
+    gets(&process, "t2").await;
+    fleet.store.set_fault(MemoryFault::None);
+    pass(10.0).await;
+    fleet.server.revoke(&old);
+    fleet.server.revoke(&process.peek().unwrap());
+    assert!(request(&process, &fleet.server).await);
+    assert_eq!(cached(&[first, process]), ["t3", "t3"]);
+}
+
+/// The stored token is not due, and the later one of this process is.
+#[tokio::test(start_paused = true)]
+async fn an_older_token_of_the_store_is_not_used_at_a_refresh() {
+    let fleet = Fleet::new(Server::healthy(LIFE, 0.3));
+    let other = fleet.process();
+    gets(&other, "t1").await;
+    fleet.store.set_fault(MemoryFault::Down);
+    fleet.server.set(|asked| (secs(0.3), Ok(token(asked.nth, 600.0))));
+    let process = fleet.process();
+    gets(&process, "t2").await;
+    fleet.store.set_fault(MemoryFault::None);
+    fleet.server.revoke(&other.peek().unwrap());
+    assert_eq!(traffic(&fleet, &[process], 5.0, 500.0).await, 0);
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_token_of_a_restored_entry_does_not_replace_a_later_one_at_its_refresh() {
     // The refresh is drawn.

@@ -4,6 +4,7 @@
 mod composition;
 mod per_origin;
 mod service_contract;
+mod slow_service;
 #[path = "../promises/support.rs"]
 #[allow(dead_code)] // The promises use the rest.
 mod support;

@@ -73,15 +73,16 @@ impl State {
         let (token, kept) = take_kept(token, plan);
         // Without a token request, nothing is known about the authorization server.
         let left = if kept { None } else { self.leave_cooldown(now) };
-        if plan.is_budgeted && kept {
-            self.backoff.budget.refund_unchanged(now);
-        } else if plan.is_budgeted {
-            self.too_soon_reported = false;
-            if from == ResultOrigin::Store
-                && plan.rejected.as_ref().is_none_or(|rejected| !rejected.same_secret(&token))
-            {
+        if plan.is_budgeted {
+            let is_rejected = plan.rejected.as_ref().is_some_and(|it| it.same_secret(&token));
+            if kept {
+                self.backoff.budget.refund_unchanged(now);
+            } else {
+                self.too_soon_reported = false;
                 // No token request was sent.
-                self.backoff.budget.refund();
+                if from == ResultOrigin::Store && !is_rejected {
+                    self.backoff.budget.refund();
+                }
             }
         }
         let unused = unused(acquisition, &token, kept, now);
@@ -92,14 +93,14 @@ impl State {
         let took = duration(&snapshot.token, kept, started, now);
         let is_expired = snapshot.expired_on_arrival;
         self.backoff.not_before = is_expired.then(|| now + PAUSE_AFTER_EXPIRED);
-        let keeps_offered = acquisition.overtaken && self.keeps_offered(&snapshot, now);
-        // The cached token is better.
-        let is_worse = is_expired && !is_same && self.has_unexpired(now);
-        // Another token was offered in the meantime.
-        let is_outdated = kept && !is_same && self.has_unexpired(now);
-        if keeps_offered || is_worse || is_outdated {
-            let keeps_held = keeps_offered || is_outdated;
-            let used = if keeps_held { self.updated(now) } else { snapshot };
+        let has_other = !is_same && self.has_unexpired(now);
+        // Another token was offered in the meantime. It stays cached, and the waiters get it.
+        let keeps_offered =
+            (acquisition.overtaken && self.keeps_offered(&snapshot, now)) || (kept && has_other);
+        // The result has expired. The waiters get it, and the cached token stays.
+        let is_worse = is_expired && has_other;
+        if keeps_offered || is_worse {
+            let used = if keeps_offered { self.updated(now) } else { snapshot };
             let events = [unused].into_iter().chain(left).collect();
             return (Outcome::Token(used), events);
         }
@@ -157,7 +158,7 @@ impl State {
     }
 }
 
-/// The event of a token that arrived and is not cached.
+/// The event of a result that does not replace the cached token.
 fn unused(acquisition: &Acquisition, token: &Token, kept: bool, now: Instant) -> EventKind {
     let Plan { reason, starts_at, .. } = acquisition.plan;
     let took = duration(token, kept, starts_at, now);

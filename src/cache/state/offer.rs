@@ -60,7 +60,8 @@ impl State {
 
     /// Whether a token is better than the cached one.
     fn is_improved_by(&self, offered: &Snapshot, now: Instant) -> bool {
-        let held = self.held.as_ref().filter(|_| self.has_unexpired(now) && !self.held_rejected);
+        // Also if it was rejected: the older token was probably revoked before it.
+        let held = self.held.as_ref().filter(|_| self.has_unexpired(now));
         held.is_none_or(|held| is_older(held, offered))
     }
 
@@ -185,15 +186,17 @@ mod tests {
     }
 
     #[test]
-    fn an_older_token_replaces_one_that_is_missing_expired_or_rejected() {
+    fn an_older_token_replaces_one_that_is_missing_or_expired() {
         let mut cache = Cache::new();
         assert!(cache.offer("first", 1000 * S).0, "none was cached");
         cache.now += 3000 * S;
         assert!(cache.offer("second", 3500 * S).0, "the first has expired");
         assert!(cache.offer("third", Duration::ZERO).0);
         cache.reject("third");
-        assert!(cache.offer("fourth", 10 * S).0, "the third was rejected");
-        assert_eq!(cache.held().as_deref(), Some("fourth"));
+        assert!(!cache.offer("fourth", 10 * S).0, "older than the rejected one");
+        cache.now += S;
+        assert!(cache.offer("fifth", Duration::ZERO).0, "later than the rejected one");
+        assert_eq!(cache.held().as_deref(), Some("fifth"));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl StoredBudget {
     /// the fleet. `skew`: by how much clocks of hosts may differ.
     pub(crate) fn correct(&mut self, generation: u64, skew: Duration, now: BothClocks) {
         for at in [&mut self.last_at, &mut self.last_rejection_at].into_iter().flatten() {
-            if now.until(*at) > skew {
+            if now.time_until(*at) > skew {
                 *at = (*at).min(generation);
             }
         }

@@ -37,7 +37,7 @@ impl BothClocks {
     }
 
     /// How long until a time on the wall clock. Zero if it has passed.
-    pub(crate) fn until(&self, wall: u64) -> Duration {
+    pub(crate) fn time_until(&self, wall: u64) -> Duration {
         Duration::from_millis(wall.saturating_sub(self.wall))
     }
 }

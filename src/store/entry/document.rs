@@ -58,7 +58,7 @@ impl Document {
 
     /// The minimum time for which a store keeps the entry.
     pub(crate) fn ttl(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
-        let token = self.token.as_ref().map_or(Duration::ZERO, |it| now.until(it.expires_at));
+        let token = self.token.as_ref().map_or(Duration::ZERO, |it| now.time_until(it.expires_at));
         let failure = self.failure.as_ref().map_or(Duration::ZERO, |it| it.ttl(settings, now));
         token.max(failure).max(self.budget.ttl(now)).min(MAX_LIFETIME) + MARGIN
     }

@@ -21,12 +21,12 @@ const FAILURES: u8 = 24;
 const FAILED_AT: u8 = 25;
 const UNTIL: u8 = 26;
 const UNTIL_WITH_TOKEN: u8 = 27;
-const AUTHORS: u8 = 28;
+const FAILED_PROCESSES: u8 = 28;
 
 /// The number of fields.
 pub(super) const FIELDS: usize = 9;
 /// Bytes of all values: names, six numbers, and the processes that failed.
-pub(super) const BYTES: usize = 2 * MAX_NAME_BYTES + 6 * 8 + MAX_AUTHORS * 8;
+pub(super) const BYTES: usize = 2 * MAX_NAME_BYTES + 6 * 8 + MAX_FAILED_PROCESSES * 8;
 const MAX_NAME_BYTES: usize = 64;
 
 /// The end of a cooldown is spread at random over a quarter of the cooldown plus `MIN_SPREAD`, and over
@@ -35,7 +35,7 @@ const MIN_SPREAD: Duration = Duration::from_millis(250);
 const MAX_SPREAD: Duration = Duration::from_secs(5);
 
 /// How many of the processes that failed are remembered.
-const MAX_AUTHORS: usize = 8;
+const MAX_FAILED_PROCESSES: usize = 8;
 
 const RETRYABLE: u64 = 1;
 const PERMANENT: u64 = 2;
@@ -60,7 +60,7 @@ pub(crate) struct StoredFailure {
     until: u64,
     until_with_token: u64,
     /// The processes that failed since the last success, by their random numbers. The latest is last.
-    authors: Vec<u64>,
+    failed_processes: Vec<u64>,
 }
 
 impl StoredFailure {
@@ -79,11 +79,11 @@ impl StoredFailure {
         )
     }
 
-    /// A failure of the process `author`, after the failure `before`. `draw` is uniform in `[0, 1)`.
+    /// A failure of the process `process`, after the failure `before`. `draw` is uniform in `[0, 1)`.
     pub(crate) fn new(
         error: &Error,
         before: Option<&Self>,
-        author: u64,
+        process: u64,
         is_budgeted: bool,
         draw: f64,
         settings: &BackoffSettings,
@@ -93,10 +93,11 @@ impl StoredFailure {
         let as_transient = error.clone().with_permanent(false);
         let backoff = FailureBackoff::after(failures, as_transient, now.instant, draw, settings);
         let is_budgeted = is_budgeted || before.is_some_and(Self::is_budgeted);
-        let mut authors = before.map_or_else(Vec::new, |before| before.authors.clone());
-        authors.retain(|known| *known != author);
-        authors.push(author);
-        authors.drain(..authors.len().saturating_sub(MAX_AUTHORS));
+        let mut failed_processes =
+            before.map_or_else(Vec::new, |before| before.failed_processes.clone());
+        failed_processes.retain(|known| *known != process);
+        failed_processes.push(process);
+        failed_processes.drain(..failed_processes.len().saturating_sub(MAX_FAILED_PROCESSES));
         let is_name = |code: &&str| {
             code.len() <= MAX_NAME_BYTES
                 && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
@@ -113,7 +114,7 @@ impl StoredFailure {
             failed_at: now.wall,
             until: now.wall_of(backoff.until),
             until_with_token: now.wall_of(backoff.until_with_token),
-            authors,
+            failed_processes,
         }
     }
 
@@ -136,7 +137,7 @@ impl StoredFailure {
         settings: &BackoffSettings,
         now: BothClocks,
     ) -> Option<Error> {
-        if now.until(self.failed_at) > skew {
+        if now.time_until(self.failed_at) > skew {
             // A wrong clock must not stop the fleet.
             return None;
         }
@@ -180,7 +181,7 @@ impl StoredFailure {
         let alone = FailureBackoff::after(before, error.clone(), now.instant, draw, settings);
         let cooldown = |with_token| {
             let alone = alone.until(with_token).saturating_duration_since(now.instant);
-            self.remaining_cooldown_of_authors(with_token, settings, now).max(alone)
+            self.remaining_cooldown_of_failed(with_token, settings, now).max(alone)
         };
         error.with_fleet_cooldown(FleetCooldown {
             without_token: cooldown(false),
@@ -191,7 +192,7 @@ impl StoredFailure {
 
     /// How long the entry must be kept, so that the next failure continues the backoff.
     pub(super) fn ttl(&self, settings: &BackoffSettings, now: BothClocks) -> Duration {
-        let remaining = |with_token| self.remaining_cooldown_of_authors(with_token, settings, now);
+        let remaining = |with_token| self.remaining_cooldown_of_failed(with_token, settings, now);
         remaining(true).max(remaining(false)) + 2 * settings.cooldown.max
     }
 
@@ -202,29 +203,33 @@ impl StoredFailure {
         settings: &BackoffSettings,
         now: BothClocks,
     ) -> Duration {
-        if self.authors.contains(&reader) {
-            return self.remaining_cooldown_of_authors(with_token, settings, now);
+        if self.failed_processes.contains(&reader) {
+            return self.remaining_cooldown_of_failed(with_token, settings, now);
         }
-        let (until, cap) = self.until(with_token, settings);
-        now.until(until).min(cap)
+        let (until, cap) = self.cooldown_end_and_cap(with_token, settings);
+        now.time_until(until).min(cap)
     }
 
     /// The remaining cooldown of a process that failed. It lasts longer by the spread, so that it ends
     /// after those of the others.
-    fn remaining_cooldown_of_authors(
+    fn remaining_cooldown_of_failed(
         &self,
         with_token: bool,
         settings: &BackoffSettings,
         now: BothClocks,
     ) -> Duration {
-        let (until, cap) = self.until(with_token, settings);
+        let (until, cap) = self.cooldown_end_and_cap(with_token, settings);
         let cooldown = Duration::from_millis(until.saturating_sub(self.failed_at)).min(cap);
-        let author_delay = spread(cooldown);
-        now.until(until.saturating_add(millis(author_delay))).min(cap + author_delay)
+        let own_delay = spread(cooldown);
+        now.time_until(until.saturating_add(millis(own_delay))).min(cap + own_delay)
     }
 
     /// The end of the cooldown, and the longest one that is followed.
-    fn until(&self, with_token: bool, settings: &BackoffSettings) -> (u64, Duration) {
+    fn cooldown_end_and_cap(
+        &self,
+        with_token: bool,
+        settings: &BackoffSettings,
+    ) -> (u64, Duration) {
         let (until, cap) = if with_token {
             (self.until_with_token, settings.retry_after_cap_with_token)
         } else {
@@ -245,8 +250,9 @@ impl StoredFailure {
         fields.number(FAILED_AT, self.failed_at);
         fields.number(UNTIL, self.until);
         fields.number(UNTIL_WITH_TOKEN, self.until_with_token);
-        let authors: Vec<u8> = self.authors.iter().flat_map(|it| it.to_be_bytes()).collect();
-        fields.bytes(AUTHORS, &authors);
+        let failed_processes: Vec<u8> =
+            self.failed_processes.iter().flat_map(|it| it.to_be_bytes()).collect();
+        fields.bytes(FAILED_PROCESSES, &failed_processes);
     }
 
     /// `None`: there is no failure, or one of a later version of this crate.
@@ -260,10 +266,10 @@ impl StoredFailure {
             failed_at: fields.number(FAILED_AT)?,
             until: fields.number(UNTIL)?,
             until_with_token: fields.number(UNTIL_WITH_TOKEN)?,
-            authors: fields
-                .bytes(AUTHORS)?
+            failed_processes: fields
+                .bytes(FAILED_PROCESSES)?
                 .chunks_exact(8)
-                .take(MAX_AUTHORS)
+                .take(MAX_FAILED_PROCESSES)
                 .filter_map(|it| Some(u64::from_be_bytes(it.try_into().ok()?)))
                 .collect(),
         })

@@ -11,7 +11,7 @@ use crate::{
 };
 
 const S: Duration = Duration::from_secs(1);
-const AUTHOR: u64 = 1;
+const PROCESS: u64 = 1;
 const OTHER: u64 = 2;
 
 fn now() -> BothClocks {
@@ -51,7 +51,7 @@ fn failure(problem: Problem, now: BothClocks) -> StoredFailure {
         .with_server_text("text of the server")
         .with_oauth_code("invalid_client", Some("more text"))
         .with_retry_after(Some(100 * S));
-    failed(&error, None, AUTHOR, now)
+    failed(&error, None, PROCESS, now)
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn the_buffer_of_the_longest_encoding_does_not_grow() {
     let error = Error::of(Problem::InvalidClient)
         .with_status(StatusCode::UNAUTHORIZED)
         .with_oauth_code(&"a".repeat(64), None);
-    for author in 1..=9 {
-        document.failure = Some(failed(&error, document.failure.as_ref(), author, now()));
+    for process in 1..=9 {
+        document.failure = Some(failed(&error, document.failure.as_ref(), process, now()));
     }
     let decoded = Document::decode(&document.encode()).unwrap();
     assert_eq!(decoded.failure, document.failure);
@@ -179,10 +179,10 @@ fn an_error_crosses_processes_without_text_and_with_the_rest_of_its_cooldown() {
 fn failed(
     error: &Error,
     before: Option<&StoredFailure>,
-    author: u64,
+    process: u64,
     now: BothClocks,
 ) -> StoredFailure {
-    StoredFailure::new(error, before, author, false, 0.0, &BackoffSettings::default(), now)
+    StoredFailure::new(error, before, process, false, 0.0, &BackoffSettings::default(), now)
 }
 
 #[test]
@@ -194,11 +194,11 @@ fn a_process_that_failed_tries_again_after_the_others() {
     };
     for problem in [Problem::ServerError, Problem::Transport, Problem::InvalidClient] {
         let error = Error::of(problem);
-        let first = failed(&error, None, AUTHOR, now);
-        assert_eq!((left(&first, AUTHOR), left(&first, OTHER)), (S * 3 / 2, S), "{problem:?}");
+        let first = failed(&error, None, PROCESS, now);
+        assert_eq!((left(&first, PROCESS), left(&first, OTHER)), (S * 3 / 2, S), "{problem:?}");
         let second = failed(&error, Some(&first), OTHER, now);
         let third_process = 3;
-        let all = [AUTHOR, OTHER, third_process].map(|reader| left(&second, reader));
+        let all = [PROCESS, OTHER, third_process].map(|reader| left(&second, reader));
         assert_eq!(all, [S * 11 / 4, S * 11 / 4, 2 * S], "{problem:?}");
     }
 }
@@ -209,16 +209,16 @@ fn eight_processes_that_failed_are_remembered() {
     let (now, settings) = (now(), BackoffSettings::default());
     let error = Error::of(Problem::ServerError).with_retry_after(Some(100 * S));
     let mut last: Option<StoredFailure> = None;
-    for author in 1..=20 {
-        last = Some(failed(&error, last.as_ref(), author, now));
+    for process in 1..=20 {
+        last = Some(failed(&error, last.as_ref(), process, now));
     }
     let last = last.unwrap();
     let document = Document { failure: Some(last.clone()), ..document(now) };
     assert_eq!(Document::decode(&document.encode()).unwrap().failure, Some(last.clone()));
-    for author in 1..=20 {
-        let error = last.error_in_cooldown(author, false, 5 * S, &settings, now).unwrap();
-        let expected = if author <= 12 { 100 * S } else { 105 * S };
-        assert_eq!(error.retry_after(), Some(expected), "{author}");
+    for process in 1..=20 {
+        let error = last.error_in_cooldown(process, false, 5 * S, &settings, now).unwrap();
+        let expected = if process <= 12 { 100 * S } else { 105 * S };
+        assert_eq!(error.retry_after(), Some(expected), "{process}");
     }
 }
 
@@ -232,7 +232,7 @@ fn the_process_that_failed_has_at_least_the_cooldown_of_its_cache() {
         (Problem::Transport, S * 3 / 2),
     ] {
         let error = Error::of(problem);
-        let error = failed(&error, None, AUTHOR, now).with_cooldown(error, 0.0, &settings, now);
+        let error = failed(&error, None, PROCESS, now).with_cooldown(error, 0.0, &settings, now);
         let cooldown = error.fleet_cooldown().unwrap();
         assert_eq!(
             (cooldown.without_token, cooldown.with_token),
@@ -248,7 +248,7 @@ fn an_entry_without_a_token_is_kept_for_64_minutes_at_most() {
     let (now, settings) = (now(), BackoffSettings::default());
     let error = Error::of(Problem::RateLimited).with_retry_after(Some(Duration::MAX));
     let failed =
-        |error: &Error| StoredFailure::new(error, None, AUTHOR, false, 0.999, &settings, now);
+        |error: &Error| StoredFailure::new(error, None, PROCESS, false, 0.999, &settings, now);
     let failure = failed(&error);
     let mut budget = RejectionBudget::default();
     budget.record_rejection(now.instant);
@@ -267,7 +267,7 @@ fn a_later_failure_keeps_the_claim_on_an_acquisition_from_the_budget() {
     let now = now();
     let failed = |before: Option<&StoredFailure>, is_budgeted| {
         let (error, settings) = (Error::of(Problem::ServerError), BackoffSettings::default());
-        StoredFailure::new(&error, before, AUTHOR, is_budgeted, 0.0, &settings, now)
+        StoredFailure::new(&error, before, PROCESS, is_budgeted, 0.0, &settings, now)
     };
     let refresh = failed(None, false);
     assert!(!refresh.is_budgeted());

@@ -71,13 +71,13 @@ impl StoredToken {
     /// How far its issue is in this process's future, if that is more than the clocks of hosts may
     /// differ.
     pub(crate) fn ahead_by(&self, skew: Duration, now: BothClocks) -> Option<Duration> {
-        Some(now.until(self.issued_at)).filter(|by| *by > skew)
+        Some(now.time_until(self.issued_at)).filter(|by| *by > skew)
     }
 
     /// The token for a cache of this process. `skew`: by how much clocks of hosts may differ. At most
     /// half of the lifetime is allowed for it, so that tokens of a few seconds are shared too.
     pub(crate) fn for_cache(&self, generation: u64, skew: Duration, now: BothClocks) -> Token {
-        let remaining = now.until(self.expires_at).min(MAX_LIFETIME);
+        let remaining = now.time_until(self.expires_at).min(MAX_LIFETIME);
         let lifetime = Duration::from_millis(self.expires_at.saturating_sub(self.issued_at));
         let skew = skew.min(lifetime / 2);
         let token = match self.issued_at(now) {

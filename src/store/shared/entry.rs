@@ -48,6 +48,15 @@ pub(super) struct DecodedEntry {
 }
 
 impl DecodedEntry {
+    /// Whether its token is older than the one of another document, such as after the store was restored
+    /// from a backup. A lower generation does not suffice: the store may have lost its entries, and its
+    /// clock may have been set back.
+    fn is_older(&self, other: &Self) -> bool {
+        let issued_at = |it: &Self| it.document.token.as_ref().map(|token| token.issued_at);
+        let (Some(own), Some(others)) = (issued_at(self), issued_at(other)) else { return false };
+        self.generation < other.generation && own < others
+    }
+
     /// The token for a cache. Its refresh is delayed by up to `MAX_JITTER`, at random for each cache.
     pub(super) fn token(&self, clock_skew: Duration, now: BothClocks) -> Option<Token> {
         let stored = self.document.token.as_ref()?;
@@ -83,6 +92,7 @@ pub(super) enum LeaseAnswer {
     Held { owner: LeaseOwner, remaining: Duration, content: Content },
 }
 
+/// One entry of the store, with its subscription: the operations on it, bounded and decoded.
 pub(super) struct SharedEntry {
     pub(super) id: EntryId,
     inner: Weak<SharedInner>,
@@ -182,8 +192,8 @@ impl SharedEntry {
         Ok(is_newest)
     }
 
-    /// The content of an entry that the store returned. If the store has lost the entry, it is the last
-    /// content in this process: its token may be valid, and its budget used up.
+    /// The content of an entry that the store returned. If the store has lost the entry, or returns an
+    /// older one, it is the last content in this process: its token may be valid, and its budget used up.
     fn open(&self, inner: &SharedInner, entry: Option<StoredEntry>) -> Content {
         let latest = self.latest.borrow().clone();
         let Some(entry) = entry else { return latest.map_or(Content::Missing, Content::Decoded) };
@@ -191,11 +201,12 @@ impl SharedEntry {
             Ok(decoded) => decoded,
             Err(unreadable) => return Content::Unreadable(unreadable),
         };
-        if let Some(latest) = latest.filter(|it| it.generation == decoded.generation) {
-            // Its times were corrected when it arrived.
+        // The times of the same document were corrected when it arrived.
+        let is_known =
+            |it: &Arc<DecodedEntry>| it.generation == decoded.generation || decoded.is_older(it);
+        if let Some(latest) = latest.filter(is_known) {
             return Content::Decoded(latest);
         }
-        // It may have a lower generation, if the store lost its entries and its clock was set back.
         self.accept(inner, &decoded);
         Content::Decoded(decoded)
     }

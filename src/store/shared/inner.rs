@@ -31,6 +31,7 @@ use crate::{
 /// Adds a proof of possession to a token from the store.
 pub(super) type Adopt = dyn Fn(Token) -> Token + Send + Sync;
 
+/// The parts of a `Shared` that its entries and background tasks use, without the type of its source.
 pub(super) struct SharedInner {
     /// A random number, by which failures name this process.
     pub(super) process: u64,
@@ -165,8 +166,8 @@ impl SharedInner {
         }
     }
 
-    /// Reports the first token in a row that was issued too far in the future. `by` is `None` for a token that
-    /// was not.
+    /// Records whether a token was issued too far in the future, and by how much. Reports only the first of
+    /// several such tokens in a row.
     pub(super) fn record_token_from_future(
         &self,
         context: Option<&AcquireContext>,

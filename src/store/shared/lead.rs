@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     error::{Error, Problem},
-    source::{AcquireContext, LastAttempt, TokenSource},
+    source::{AcquireContext, StopRetries, TokenSource},
     store::entry::{BothClocks, Document, StoredBudget, StoredFailure, StoredToken},
     timing::{Arrival, Deadlines, RejectionBudget},
     token::{SharingInfo, Token},
@@ -52,7 +52,7 @@ impl From<Error> for LeaderFailure {
 }
 
 /// The result of a call of the source.
-struct Called {
+struct SourceResult {
     acquired: Result<Token, Error>,
     is_lease_lost: bool,
     /// The source's deadline ended the first attempt. It is earlier than the acquisition's deadline.
@@ -60,7 +60,7 @@ struct Called {
 }
 
 /// The result of a write.
-enum Written {
+enum WriteOutcome {
     Stored,
     /// The entry has a greater generation: another process has had the lease since.
     Superseded,
@@ -80,7 +80,7 @@ impl<S: TokenSource> Leader<'_, S> {
         let budget = StoredBudget::new(&self.budget_after(now), now);
         let budget_before = std::mem::replace(&mut self.document.budget, budget);
         let called_at = Instant::now();
-        let Called { acquired, is_lease_lost, is_cut_short } = self.call_source().await;
+        let SourceResult { acquired, is_lease_lost, is_cut_short } = self.call_source().await;
         if !self.inner.is_current(self.entry.id) {
             // The certificate was replaced. The token belongs to another entry.
             return Ok(acquired?);
@@ -108,14 +108,14 @@ impl<S: TokenSource> Leader<'_, S> {
 
     /// Calls the source, and renews the lease in the meantime. If the lease is lost, the source makes no
     /// further attempt, because another process acquires.
-    async fn call_source(&self) -> Called {
+    async fn call_source(&self) -> SourceResult {
         let deadline = self.context.deadline.map(|at| self.inner.settings.source_deadline(at));
-        let last_attempt = LastAttempt::default();
+        let stop_retries = StopRetries::default();
         let context =
-            AcquireContext { deadline, last_attempt: last_attempt.clone(), ..self.context.clone() };
+            AcquireContext { deadline, stop_retries: stop_retries.clone(), ..self.context.clone() };
         let limit = lease_limit(self.context.deadline);
         let mut acquiring = pin!(self.source.acquire(context));
-        let mut renewing = pin!(self.guard.keep_renewing(limit, &last_attempt));
+        let mut renewing = pin!(self.guard.keep_renewing(limit, &stop_retries));
         let acquired = poll_fn(|cx| {
             let acquired = acquiring.as_mut().poll(cx);
             if acquired.is_pending() {
@@ -131,7 +131,7 @@ impl<S: TokenSource> Leader<'_, S> {
                 && deadline.is_some_and(|deadline| Instant::now() >= deadline)
         };
         let is_cut_short = acquired.as_ref().is_err_and(is_cut);
-        Called { acquired, is_lease_lost: last_attempt.is_set(), is_cut_short }
+        SourceResult { acquired, is_lease_lost: stop_retries.is_set(), is_cut_short }
     }
 
     /// The budget of the fleet after this acquisition. It is full again when a token has reached its
@@ -186,7 +186,7 @@ impl<S: TokenSource> Leader<'_, S> {
         let token = token.with_sharing_info(info);
         if deadlines.expires_at <= now.instant {
             // Other processes could not use it.
-            self.leave_unchanged();
+            self.write_unchanged();
             return token;
         }
         let rejected = self.context.rejected.as_ref();
@@ -195,12 +195,12 @@ impl<S: TokenSource> Leader<'_, S> {
         self.document.token = Some(stored);
         self.document.failure = None;
         match self.write(now).await {
-            Written::Stored => {
+            WriteOutcome::Stored => {
                 self.inner.record_shared(self.context);
                 token
             }
             // This process was paused past its lease, and another one has stored a later entry.
-            Written::Superseded => {
+            WriteOutcome::Superseded => {
                 if self.write_again(now).await {
                     let generation = Some(self.generation);
                     return token.with_sharing_info(SharingInfo { generation, ..info });
@@ -210,7 +210,7 @@ impl<S: TokenSource> Leader<'_, S> {
                 let info = stored.sharing_info().copied().unwrap_or_default();
                 stored.with_sharing_info(SharingInfo { is_free: false, ..info })
             }
-            Written::StoreFailed => token,
+            WriteOutcome::StoreFailed => token,
         }
     }
 
@@ -236,7 +236,7 @@ impl<S: TokenSource> Leader<'_, S> {
         }
         self.generation = generation;
         self.document = Document { token: Some(own), failure: None, ..newest.document.clone() };
-        matches!(self.write(now).await, Written::Stored)
+        matches!(self.write(now).await, WriteOutcome::Stored)
     }
 
     /// Reads the entry, which another process may have written, and returns its answer.
@@ -271,7 +271,7 @@ impl<S: TokenSource> Leader<'_, S> {
     }
 
     /// Stores the failure of an earlier acquisition, whose lease was lost.
-    pub(super) async fn share_failure(mut self, error: Error) -> Result<Token, Error> {
+    pub(super) async fn store_earlier_failure(mut self, error: Error) -> Result<Token, Error> {
         if !StoredFailure::is_shared(&error) {
             return self.fail_locally(error).await;
         }
@@ -292,9 +292,9 @@ impl<S: TokenSource> Leader<'_, S> {
         let shared = failure.with_cooldown(error.clone(), draw, backoff, now);
         self.document.failure = Some(failure);
         match self.write(now).await {
-            Written::Stored => Err(shared),
-            Written::Superseded => self.read_answer().await.unwrap_or(Err(error)),
-            Written::StoreFailed => Err(error),
+            WriteOutcome::Stored => Err(shared),
+            WriteOutcome::Superseded => self.read_answer().await.unwrap_or(Err(error)),
+            WriteOutcome::StoreFailed => Err(error),
         }
     }
 
@@ -315,13 +315,13 @@ impl<S: TokenSource> Leader<'_, S> {
             Ok(Content::Missing) => {}
             Ok(Content::Unreadable(_)) | Err(_) => return Err(error),
         }
-        self.leave_unchanged();
+        self.write_unchanged();
         Err(error)
     }
 
     /// Writes the document without a new token or failure, in the background, before the lease is
     /// released. Otherwise waiting processes would conclude that the store keeps nothing.
-    fn leave_unchanged(self) {
+    fn write_unchanged(self) {
         let (ttl, decoded) = self.next_entry(self.now());
         let (inner, entry) = (Arc::clone(self.inner), Arc::clone(self.entry));
         let (context, guard) = (self.context.clone(), self.guard);
@@ -332,14 +332,14 @@ impl<S: TokenSource> Leader<'_, S> {
         });
     }
 
-    async fn write(&self, now: BothClocks) -> Written {
+    async fn write(&self, now: BothClocks) -> WriteOutcome {
         let (ttl, decoded) = self.next_entry(now);
         match self.entry.write(self.inner, self.context, decoded, ttl).await {
-            Ok(true) => Written::Stored,
-            Ok(false) => Written::Superseded,
+            Ok(true) => WriteOutcome::Stored,
+            Ok(false) => WriteOutcome::Superseded,
             Err(why) => {
                 self.inner.record_stopped(self.context, why);
-                Written::StoreFailed
+                WriteOutcome::StoreFailed
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A lease that is released when it is dropped.
 
-use std::{convert::Infallible, future::pending, sync::Arc, time::Duration};
+use std::{convert::Infallible, future::pending, sync::Arc};
 
 use tokio::time::Instant;
 
@@ -8,7 +8,7 @@ use super::inner::SharedInner;
 use crate::{
     error::{Error, Problem},
     event::{Observer, StoreOperation},
-    source::LastAttempt,
+    source::StopRetries,
     store::traits::{EntryId, LeaseOwner},
 };
 
@@ -50,12 +50,12 @@ impl LeaseGuard {
         self.must_release = false;
     }
 
-    /// Renews the lease each third of its duration, so that it ends at `limit`. If it is lost before, sets
-    /// `last_attempt`, because another process acquires. Never completes: the acquisition goes on.
+    /// Renews the lease each third of its duration, but not beyond `limit`. If it is lost before, sets
+    /// `stop_retries`, because another process acquires. Never completes: the acquisition goes on.
     pub(super) async fn keep_renewing(
         &self,
         limit: Instant,
-        last_attempt: &LastAttempt,
+        stop_retries: &StopRetries,
     ) -> Infallible {
         let SharedInner { store, settings, .. } = &*self.inner;
         loop {
@@ -71,7 +71,7 @@ impl LeaseGuard {
                 .await;
             // After an error, the next renewal may succeed.
             if let Ok(false) = renewed {
-                last_attempt.set();
+                stop_retries.set();
                 break;
             }
         }
@@ -86,8 +86,8 @@ impl Drop for LeaseGuard {
         }
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         let (inner, id, owner) = (Arc::clone(&self.inner), self.id, self.owner);
-        // Longer than `store_timeout`, because no caller waits.
-        let bound = inner.settings.lease.max(Duration::from_secs(1));
+        // After this time the lease has lapsed. `store_timeout` does not apply, because no caller waits.
+        let bound = inner.settings.lease;
         let observer = self.observer.clone();
         runtime.spawn(async move {
             let releasing = inner.store.release(id, owner);

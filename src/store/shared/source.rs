@@ -106,7 +106,7 @@ impl<S: TokenSource> Shared<S> {
                     let leader =
                         Leader { source, inner, entry, context, guard, generation, document };
                     if let Some(error) = own_failure.take() {
-                        return Ok(leader.share_failure(error).await?);
+                        return Ok(leader.store_earlier_failure(error).await?);
                     }
                     match leader.acquire().await {
                         Ok(token) => return Ok(token),

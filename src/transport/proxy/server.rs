@@ -28,7 +28,10 @@ pub(in crate::transport) struct ProxyServer {
     userinfo: Option<Zeroizing<String>>,
     /// `Basic …`, marked sensitive.
     // Parsed without `hyper-transport` too, so that every client refuses the same URLs.
-    #[cfg_attr(not(feature = "hyper-transport"), allow(dead_code))]
+    #[cfg_attr(
+        not(feature = "hyper-transport"),
+        allow(dead_code, reason = "only `HyperTransport` uses it")
+    )]
     authorization: Option<HeaderValue>,
 }
 
