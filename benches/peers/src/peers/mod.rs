@@ -26,9 +26,9 @@ pub use ours::{GET, LAYER};
 
 use crate::peer::Contestant;
 
-/// The floor first, then this crate, then the others.
+/// The two floors first, then this crate, then the others.
 pub fn all() -> Vec<Contestant> {
-    let mut all = vec![floor::contestant()];
+    let mut all = Vec::from(floor::contestants());
     all.extend(ours::contestants());
     #[cfg(feature = "toolkit")]
     all.push(toolkit::contestant());
