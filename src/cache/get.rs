@@ -50,8 +50,13 @@ impl Future for Get {
         {
             return Poll::Ready(Ok(inner.clone_token(snapshot)));
         }
-        this.wait.poll(inner, cx, |snapshot, _| inner.clone_token(snapshot))
+        this.wait.poll(inner, cx, is_sendable, |snapshot| inner.clone_token(snapshot))
     }
+}
+
+/// Whether a token that was waited for has not expired before the waiting task was polled.
+fn is_sendable(snapshot: &Snapshot) -> bool {
+    snapshot.is_sendable(Instant::now())
 }
 
 impl fmt::Debug for Get {
@@ -94,10 +99,10 @@ impl Replacement {
             }
         }
         // The same bytes again count as rejected.
-        let other = |snapshot: &Arc<Snapshot>, _| {
+        let other = |snapshot: &Arc<Snapshot>| {
             (!snapshot.token().same_secret(this.rejected)).then(|| Arc::clone(snapshot))
         };
-        let acquired = ready!(this.wait.poll(this.inner, cx, other));
+        let acquired = ready!(this.wait.poll(this.inner, cx, is_sendable, other));
         Poll::Ready(acquired.ok().flatten())
     }
 }

@@ -275,14 +275,16 @@ impl TokenCache {
         self.inner.current(Requirement::ValidByBothClocks)
     }
 
-    /// Waits for a token. Resolves to the value that `take` makes of its snapshot.
+    /// Waits for a token. Resolves to the value that `take` makes of its snapshot. The token may have
+    /// expired since its acquisition ended: the caller checks it with
+    /// [`is_sendable`](Snapshot::is_sendable) just before it sends it.
     pub(crate) fn poll_wait<T>(
         &self,
         wait: Pin<&mut TokenWait>,
         cx: &mut Context<'_>,
-        take: impl FnOnce(&Arc<Snapshot>, Instant) -> T,
+        take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
-        wait.poll(&self.inner, cx, take)
+        wait.poll(&self.inner, cx, |_| true, take)
     }
 
     /// The name, to share.

@@ -59,15 +59,18 @@ impl TokenWait {
         this.waiter.join(acquisition);
     }
 
-    /// Resolves to the value that `take` makes of the snapshot and of the time. The snapshot is passed
-    /// by reference, so that many waiters which end at once do not write to its reference count.
+    /// Resolves to the value that `take` makes of the snapshot. The snapshot is passed by reference, so
+    /// that many waiters which end at once do not write to its reference count.
+    ///
+    /// The token of an acquisition is used if `is_sendable` says so. Otherwise the wait asks the cache.
     pub(super) fn poll<T>(
         mut self: Pin<&mut Self>,
         inner: &Arc<CacheInner>,
         cx: &mut Context<'_>,
-        take: impl FnOnce(&Arc<Snapshot>, Instant) -> T,
+        is_sendable: impl Fn(&Snapshot) -> bool,
+        take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
-        let polled = self.as_mut().poll_inner(inner, cx, take);
+        let polled = self.as_mut().poll_inner(inner, cx, is_sendable, take);
         if polled.is_ready() {
             // A future that is kept after it is done must not keep the acquisition and its token.
             self.project().waiter.leave();
@@ -79,7 +82,8 @@ impl TokenWait {
         self: Pin<&mut Self>,
         inner: &Arc<CacheInner>,
         cx: &mut Context<'_>,
-        take: impl FnOnce(&Arc<Snapshot>, Instant) -> T,
+        is_sendable: impl Fn(&Snapshot) -> bool,
+        take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
         let mut this = self.project();
         let mut lost_count = 0;
@@ -96,14 +100,10 @@ impl TokenWait {
                 };
                 let until = deadline.min(abandoned_at).min(limit_at.unwrap_or(deadline));
                 match ready!(this.waiter.as_mut().poll(until, cx)) {
-                    Ok(Some(Outcome::Token(snapshot))) => {
-                        // The token may have expired before this task was polled.
-                        let now = Instant::now();
-                        if snapshot.is_sendable(now) {
-                            return Poll::Ready(Ok(take(snapshot, now)));
-                        }
-                        lookup = Lookup::TokenAfterWait;
+                    Ok(Some(Outcome::Token(snapshot))) if is_sendable(snapshot) => {
+                        return Poll::Ready(Ok(take(snapshot)));
                     }
+                    Ok(Some(Outcome::Token(_))) => lookup = Lookup::TokenAfterWait,
                     Ok(Some(Outcome::Failed(error))) => lookup = Lookup::UnexpiredOr(error.clone()),
                     Ok(Some(Outcome::Lost)) if lost_count == MAX_LOST => {
                         return Poll::Ready(Err(Error::of(Problem::Runtime)));
@@ -132,7 +132,7 @@ impl TokenWait {
                 Decision::Use(snapshot) => {
                     let follow = may_wait && std::mem::take(this.joins_next);
                     let Some(next) = follow.then(|| inner.in_flight()).flatten() else {
-                        return Poll::Ready(Ok(take(&snapshot, Instant::now())));
+                        return Poll::Ready(Ok(take(&snapshot)));
                     };
                     *this.limit = None;
                     this.waiter.as_mut().join(next);
@@ -166,7 +166,7 @@ mod tests {
     async fn a_finished_wait_keeps_no_acquisition() {
         let cache = cache();
         let mut wait = pin!(TokenWait::default());
-        let poll = |cx: &mut Context<'_>| wait.as_mut().poll(&cache.inner, cx, |_, _| ());
+        let poll = |cx: &mut Context<'_>| wait.as_mut().poll(&cache.inner, cx, |_| true, |_| ());
         std::future::poll_fn(poll).await.unwrap();
         assert!(wait.waiter.abandoned_at().is_none());
     }

@@ -147,7 +147,7 @@ pub(crate) fn select_by_cache<B>(tokens: RequestTokens, request: &Request<B>) ->
         return existing_authorization(tokens.settings(), request, tokens.cache().observer());
     }
     match tokens.cache().current_without_wait() {
-        Some(snapshot) => Action::Send(tokens.authorized(&snapshot, Instant::now())),
+        Some(snapshot) => Action::Send(tokens.authorized(&snapshot)),
         None => Action::Wait(tokens),
     }
 }

@@ -52,20 +52,17 @@ impl LayerShared<TokenCache> {
     }
 
     /// A snapshot of the cache, ready for requests.
-    pub(crate) fn authorized(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        now: Instant,
-    ) -> Arc<AuthorizedToken> {
+    pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
         // A source may return one token twice. The first snapshot of it has expired then.
         let is_usable = |token: &Arc<AuthorizedToken>| {
-            token.is_from(snapshot) || token.has_token_of(snapshot) && token.is_fresh(now)
+            token.is_from(snapshot)
+                || token.has_token_of(snapshot) && token.is_fresh(Instant::now())
         };
         if let Some(token) = self.current().filter(is_usable) {
             return token;
         }
         // Stored for the other requests that waited, unless it is about to be replaced.
-        if snapshot.is_fresh(now) && !snapshot.is_replaced() {
+        if snapshot.is_fresh(Instant::now()) && !snapshot.is_replaced() {
             return self.store(Arc::clone(snapshot));
         }
         AuthorizedToken::for_request(Arc::clone(snapshot), &self.tokens, &self.settings)
@@ -117,13 +114,9 @@ impl RequestTokens {
     }
 
     /// A snapshot of the cache, ready for requests.
-    pub(crate) fn authorized(
-        &self,
-        snapshot: &Arc<Snapshot>,
-        now: Instant,
-    ) -> Arc<AuthorizedToken> {
+    pub(crate) fn authorized(&self, snapshot: &Arc<Snapshot>) -> Arc<AuthorizedToken> {
         match self {
-            Self::Shared(shared) => shared.authorized(snapshot, now),
+            Self::Shared(shared) => shared.authorized(snapshot),
             Self::Single { cache, settings } => {
                 AuthorizedToken::for_request(Arc::clone(snapshot), cache, settings)
             }

@@ -111,19 +111,16 @@ where
             match this.stage.as_mut().project() {
                 StageProj::WaitingForToken { wait } => {
                     let tokens = &this.pending.as_ref().expect(COMPLETED).tokens;
-                    // With the time of the wait: many requests that waited for one token continue at
-                    // once, and reading the clock is a large part of their work.
-                    let authorized = |snapshot: &_, now| tokens.authorized(snapshot, now);
+                    let authorized = |snapshot: &_| tokens.authorized(snapshot);
                     let token = ready!(tokens.cache().poll_wait(wait, cx, authorized))?;
                     this.stage.set(Stage::Readying { token });
                 }
                 StageProj::Readying { token } => {
                     let pending = this.pending.as_mut().expect(COMPLETED);
                     ready!(pending.service.poll_ready(cx)).map_err(Into::into)?;
-                    // After `poll_ready`, which may have taken long.
-                    let now = Instant::now();
-                    if !token.is_sendable(now) {
-                        // The token expired in the meantime. If another one is cached, the ready
+                    // Only after `poll_ready`, which may take long. The wait did not check it.
+                    if !token.is_sendable(Instant::now()) {
+                        // The token has expired. If another one is cached, the ready
                         // service is kept: it may take as long to become ready again.
                         let Some(snapshot) = pending.tokens.cache().current_after_wait() else {
                             *this.expired_tokens += 1;
@@ -137,7 +134,7 @@ where
                             this.stage.set(Stage::waiting_for_token());
                             continue;
                         };
-                        *token = pending.tokens.authorized(&snapshot, now);
+                        *token = pending.tokens.authorized(&snapshot);
                     }
                     let token = Arc::clone(token);
                     let pending = this.pending.take().expect(COMPLETED);
@@ -190,7 +187,7 @@ where
                     // Restored only now: the connection has had time to drop the first body.
                     match last.restore() {
                         Ok(pending) => {
-                            let token = pending.tokens.authorized(&snapshot, Instant::now());
+                            let token = pending.tokens.authorized(&snapshot);
                             *this.pending = Some(pending);
                             *this.expired_tokens = 0;
                             this.stage.set(Stage::Readying { token });
