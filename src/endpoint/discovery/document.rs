@@ -6,11 +6,12 @@ use http::{Uri, uri::Scheme};
 
 use super::{
     issuer::Issuer,
-    json_members::{Members as Named, list, text},
+    json_values::{list, text},
 };
 use crate::{
     endpoint::url,
     error::{Error, Problem, sanitise},
+    json_members::Members as Named,
 };
 
 /// Maximum size of an endpoint in bytes. It is in `Debug` and in every request.
@@ -137,7 +138,9 @@ impl ServerMetadata {
         allow_plain_http: bool,
     ) -> Result<Self, Error> {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-        let members = Named::read(body, &MEMBERS).map_err(|why| {
+        // Invalid UTF-8 in a member that is not used does no harm.
+        let body = String::from_utf8_lossy(body);
+        let members = Named::read(&body, &MEMBERS).map_err(|why| {
             // The next response may be complete.
             bad("it is not a JSON object").with_retryable(why.is_eof())
         })?;
@@ -151,7 +154,7 @@ impl ServerMetadata {
         let token_endpoint =
             endpoint_member.and_then(text).ok_or_else(|| bad("it names no token endpoint"))?;
         let alias = aliases
-            .and_then(|it| Named::read(it.get().as_bytes(), &["token_endpoint"]).ok())
+            .and_then(|it| Named::read(it.get(), &["token_endpoint"]).ok())
             .and_then(|Named([alias])| alias.and_then(text));
         let [auth_methods, auth_signing_algs, dpop_signing_algs, grant_types] =
             lists.map(|member| member.map(list).unwrap_or_default());
