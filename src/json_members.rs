@@ -47,3 +47,25 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Members;
+
+    #[test]
+    fn named_members_are_found_among_others() {
+        let json = r#"{"b":[1,{"a":2}],"a":"x","c":1e999,"a":null}"#;
+        let Members(members) = Members::read(json, &["a", "b", "d"]).unwrap();
+        assert_eq!(
+            members.map(|it| it.map(|it| it.get())),
+            [Some("null"), Some(r#"[1,{"a":2}]"#), None]
+        );
+    }
+
+    #[test]
+    fn only_one_object_is_accepted() {
+        for json in ["", "[]", "null", "{", "{} {}", r#"{"a":1,}"#] {
+            assert!(Members::read(json, &["a"]).is_err(), "{json}");
+        }
+    }
+}

@@ -74,6 +74,7 @@ impl CacheInner {
         let mut state = lock(&self.state);
         // Read under the lock, so that the time of the state never runs backwards.
         let now = Instant::now();
+        // Outlives the lock, see `State::foreign_values`.
         let _previous = state.foreign_values();
         let before = BeforeStep {
             readiness: state.readiness(now),
@@ -84,6 +85,8 @@ impl CacheInner {
         result
     }
 
+    /// Publishes the token, releases the lock, and carries out the effects.
+    ///
     /// Not generic, so that it is compiled once and not for each kind of step.
     fn end_step(
         self: &Arc<Self>,

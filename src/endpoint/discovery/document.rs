@@ -227,15 +227,22 @@ impl fmt::Debug for ServerMetadata {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Result<ServerMetadata, Error> {
+    fn read(body: impl AsRef<[u8]>) -> Result<ServerMetadata, Error> {
         let issuer = Issuer::parse("issuer", "https://idp.example.com/t", false).unwrap();
-        ServerMetadata::read(body.as_bytes(), &issuer, false)
+        ServerMetadata::read(body.as_ref(), &issuer, false)
     }
 
     fn with(members: &str) -> String {
         format!(
             r#"{{"issuer":"https://idp.example.com/t","token_endpoint":"https://a.example/token"{members}}}"#
         )
+    }
+
+    #[test]
+    fn invalid_utf_8_in_an_unused_member_is_ignored() {
+        let mut body = with(r#","service_documentation":"?""#).into_bytes();
+        body.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
+        assert_eq!(read(&body).unwrap().issuer(), "https://idp.example.com/t");
     }
 
     #[test]

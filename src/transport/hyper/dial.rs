@@ -1,4 +1,4 @@
-//! Connections below the TLS session with the destination: name lookup, TCP, proxy.
+//! The steps of one connection: name lookup, TCP, proxy, TLS.
 
 use std::{sync::Arc, time::Duration};
 
