@@ -277,7 +277,7 @@ mod tests {
             r#","grant_types_supported":"x","mtls_endpoint_aliases":["token_endpoint"]"#,
             r#","grant_types_supported":{},"mtls_endpoint_aliases":{"token_endpoint":1}"#,
         ] {
-            let read = read(&with(odd)).unwrap();
+            let read = read(with(odd)).unwrap();
             assert!(read.grant_types().is_empty(), "{odd}");
             assert_eq!(read.endpoint(true).unwrap(), "https://a.example/token", "{odd}");
         }
@@ -297,7 +297,7 @@ mod tests {
         assert_eq!((types.len(), &*types[0], &*types[1]), (64, "same", "name-0"));
         assert!(metadata.dpop_signing_algorithms()[0].len() < 250);
         let path = "a".repeat(MAX_ENDPOINT_BYTES);
-        let error = read(&with("").replace("/token", &format!("/{path}"))).unwrap_err();
+        let error = read(with("").replace("/token", &format!("/{path}"))).unwrap_err();
         assert!(error.to_string().contains("its token_endpoint: it is longer than 2048 bytes"));
     }
 
@@ -335,7 +335,7 @@ mod tests {
                 assert_eq!(read.endpoint(true).unwrap(), plain, "{issuer}");
             }
             let alias = format!(r#","mtls_endpoint_aliases":{{"token_endpoint":"{plain}"}}"#);
-            let error = super::tests::read(&with(&alias)).unwrap().endpoint(true).unwrap_err();
+            let error = super::tests::read(with(&alias)).unwrap().endpoint(true).unwrap_err();
             assert!(error.to_string().contains("mtls_endpoint_aliases: plain http"), "{error}");
         }
         assert!(read("http://127.0.0.1:9", "http://idp.example.com/token", false).is_err());
