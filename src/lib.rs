@@ -160,6 +160,7 @@ pub mod event;
 #[cfg(any(feature = "jwt", feature = "dpop"))]
 #[cfg_attr(docsrs, doc(cfg(any(feature = "jwt", feature = "dpop"))))]
 pub mod jose;
+mod json_members;
 pub mod layer;
 mod limits;
 #[cfg(feature = "metrics")]

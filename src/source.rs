@@ -70,6 +70,7 @@ pub struct AcquireContext {
     /// When the cache last discarded its token. Tokens that were issued before are of no use to it.
     pub issued_after: Option<Instant>,
     /// The parts of the cache's state and settings that a shared store needs.
+    #[cfg_attr(not(feature = "store"), allow(dead_code, reason = "only a store reads it"))]
     pub(crate) cache: CacheStatus,
     /// Set when no further attempt may start.
     pub(crate) stop_retries: StopRetries,

@@ -24,7 +24,7 @@ use crate::{
     error::Error,
     event::{EventKind, Observer},
     source::{CacheControl, ErasedSource},
-    sync::{Arc, ArcSwapOption, Guard, Handle, Mutex, lock},
+    sync::{Arc, ArcSwapOption, Guard, Handle, Mutex, MutexGuard, lock},
     token::Token,
 };
 
@@ -74,11 +74,28 @@ impl CacheInner {
         let mut state = lock(&self.state);
         // Read under the lock, so that the time of the state never runs backwards.
         let now = Instant::now();
-        let readiness = state.readiness(now);
-        let previous = state.foreign_values();
-        let suspended = state.observe_clocks(now, &self.settings);
+        // Outlives the lock, see `State::foreign_values`.
+        let _previous = state.foreign_values();
+        let before = BeforeStep {
+            readiness: state.readiness(now),
+            suspended: state.observe_clocks(now, &self.settings),
+        };
         let (result, effects) = step(&mut state, now);
-        let readiness_changed = state.readiness(now) != readiness;
+        self.end_step(state, now, before, effects);
+        result
+    }
+
+    /// Publishes the token, releases the lock, and carries out the effects.
+    ///
+    /// Not generic, so that it is compiled once and not for each kind of step.
+    fn end_step(
+        self: &Arc<Self>,
+        mut state: MutexGuard<'_, State>,
+        now: Instant,
+        before: BeforeStep,
+        effects: Effects,
+    ) {
+        let readiness_changed = state.readiness(now) != before.readiness;
         let readiness_event = state.readiness_event(now);
         let held = state.update_held(now).cloned();
         #[cfg(feature = "keyed")]
@@ -97,21 +114,20 @@ impl CacheInner {
             self.snapshot.swap(Some(held))
         });
         drop(state);
-        drop((published, outdated, previous));
+        drop((published, outdated));
         let waited = effects.end.and_then(|(acquisition, outcome)| acquisition.end(outcome));
         if readiness_changed {
             self.readiness_changed.notify();
         }
         // After the waiters were woken: a slow observer delays none of them. Before the start: its task
         // reports events too, and they come after those that led to it.
-        let events = suspended.into_iter().chain(effects.events);
+        let events = before.suspended.into_iter().chain(effects.events);
         for event in events.chain(readiness_event).chain(waited) {
             self.settings.observer.emit(event);
         }
         if let Some(acquisition) = effects.start {
             self.start(acquisition);
         }
-        result
     }
 
     /// The snapshot, if a request may use it without the lock.
@@ -223,6 +239,12 @@ impl CacheInner {
             }
         }
     }
+}
+
+/// Before a step: the readiness, and a suspend that was noticed.
+struct BeforeStep {
+    readiness: ReadinessUntil,
+    suspended: Option<EventKind>,
 }
 
 impl Drop for CacheInner {

@@ -2,22 +2,23 @@
 
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, BTreeSet, BinaryHeap},
+    collections::{BinaryHeap, HashMap, HashSet},
     fmt,
-    sync::Mutex,
+    sync::{LazyLock, Mutex},
 };
 
 use crate::sync::Arc;
 
 /// The names in use by this process. Only building and dropping a cache locks it. The standard
 /// library's mutex, because loom's cannot be in a `static`.
-static NAMES: Mutex<Names> = Mutex::new(Names { numbers: BTreeMap::new(), taken: BTreeSet::new() });
+static NAMES: LazyLock<Mutex<Names>> = LazyLock::new(Mutex::default);
 
+#[derive(Default)]
 struct Names {
     /// By the name without a number.
-    numbers: BTreeMap<Arc<str>, Numbers>,
+    numbers: HashMap<Arc<str>, Numbers>,
     /// The names with their numbers. A user may choose `a#2` for a name.
-    taken: BTreeSet<Arc<str>>,
+    taken: HashSet<Arc<str>>,
 }
 
 /// How many clients of one name have a label each in metrics.

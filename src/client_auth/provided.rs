@@ -9,7 +9,6 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::Value;
 use zeroize::Zeroizing;
 
 use super::{
@@ -20,6 +19,7 @@ use super::{
 use crate::{
     error::{BoxError, Error, Problem},
     event::EventKind,
+    json_members::Members,
     secret_file::{self, ReadContext, SecretFile},
     sync::{Mutex, lock},
 };
@@ -144,8 +144,9 @@ fn jwt_expiry(text: &str) -> Option<Option<SystemTime>> {
     if parts.next().is_some() {
         return None;
     }
-    let header: Value = serde_json::from_slice(&header).ok()?;
-    let least = match header.get("alg")?.as_str()? {
+    let Members([alg]) = Members::read(str::from_utf8(&header).ok()?, &["alg"]).ok()?;
+    let alg: String = serde_json::from_str(alg?.get()).ok()?;
+    let least = match &*alg {
         "ES256" | "EdDSA" | "HS512" => 64,
         "ES384" => 96,
         "RS256" | "RS384" | "RS512" | "PS256" | "PS384" | "PS512" => 128,
@@ -155,8 +156,8 @@ fn jwt_expiry(text: &str) -> Option<Option<SystemTime>> {
     if signature.len() < least || (least == 128 && !signature.len().is_multiple_of(8)) {
         return None;
     }
-    let claims: Value = serde_json::from_slice(&claims).ok()?;
-    let expires_at = claims.as_object()?.get("exp").and_then(Value::as_f64);
+    let Members([exp]) = Members::read(str::from_utf8(&claims).ok()?, &["exp"]).ok()?;
+    let expires_at = exp.and_then(|exp| serde_json::from_str(exp.get()).ok());
     Some(expires_at.and_then(|exp| UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)))
 }
 

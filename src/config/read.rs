@@ -216,13 +216,12 @@ impl ClientCredentialsConfig {
             Some(_) => None,
         };
         let pairs = pairs.ok_or_else(|| self.wrong(setting, A_MAP))?;
-        let mut names: Vec<_> = pairs.iter().map(|(name, _)| name.as_str()).collect();
-        names.sort_unstable();
-        if names.iter().any(|name| name.trim().is_empty()) {
+        if pairs.iter().any(|(name, _)| name.trim().is_empty()) {
             return Err(self.wrong(setting, "one of the names is empty"));
         }
         // Not shown: it may be a secret.
-        if names.windows(2).any(|pair| pair[0] == pair[1]) {
+        let mut names = pairs.iter().map(|(name, _)| name).enumerate();
+        if names.any(|(index, name)| pairs[..index].iter().any(|(earlier, _)| earlier == name)) {
             return Err(self.wrong(setting, "one of the names is there twice"));
         }
         Ok(pairs)

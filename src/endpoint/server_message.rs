@@ -61,9 +61,10 @@ fn from_value(raw: &RawValue, depth: usize) -> Option<Zeroizing<String>> {
     match text.as_bytes().first()? {
         b'"' => json_text::decode(text).filter(|text| !text.trim().is_empty()),
         b'{' if depth > 0 => {
-            let Members(mut members) = serde_json::from_str(text).ok()?;
-            members.sort_by_key(|(rank, _)| *rank);
-            members.iter().find_map(|(_, member)| from_value(member, depth - 1))
+            let Members(members) = serde_json::from_str(text).ok()?;
+            let of_rank = |rank| members.iter().filter(move |(of, _)| *of == rank);
+            let mut ranked = (0..MEMBERS.len()).flat_map(of_rank);
+            ranked.find_map(|(_, member)| from_value(member, depth - 1))
         }
         b'[' if depth > 0 => {
             let First(first) = serde_json::from_str(text).ok()?;

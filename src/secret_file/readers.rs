@@ -4,7 +4,7 @@
 //! the exit of the process do not wait for it.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{HashMap, VecDeque},
     future::Future,
     pin::pin,
     sync::{Arc, LazyLock},
@@ -55,12 +55,12 @@ struct State {
     /// Jobs that wait for a free thread.
     queue: VecDeque<Job>,
     /// Queued or in flight.
-    reads: BTreeMap<Job, watch::Sender<Progress>>,
+    reads: HashMap<Job, watch::Sender<Progress>>,
 }
 
 impl Readers {
     fn new(stuck_after: Duration, read: fn(&Job) -> Outcome) -> Self {
-        let state = State { threads: 0, queue: VecDeque::new(), reads: BTreeMap::new() };
+        let state = State { threads: 0, queue: VecDeque::new(), reads: HashMap::new() };
         Self { stuck_after, read, state: Mutex::new(state) }
     }
 

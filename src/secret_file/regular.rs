@@ -18,7 +18,7 @@ use super::{
 pub(crate) type Content = Arc<Zeroizing<Vec<u8>>>;
 
 /// A file to read.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Job {
     pub(super) path: Arc<Path>,
     pub(super) max_bytes: usize,

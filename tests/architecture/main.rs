@@ -28,7 +28,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("cache", "metrics source token timing clock limits event error sync"),
     (
         "endpoint",
-        "source client_auth dpop jose skew transport clock net secret_file limits sync token error event",
+        "source client_auth dpop jose skew transport clock net secret_file json_members limits sync token error event",
     ),
     ("source", "token timing event error"),
     ("timing", "limits error"),
@@ -37,7 +37,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("skew", "event"),
     ("dpop", "jose skew clock sync token event error"),
     // The leaves of the graph.
-    ("client_auth", "basic_auth jose secret_file limits sync token error event"),
+    ("client_auth", "basic_auth jose secret_file json_members limits sync token error event"),
     ("jose", "secret_file error"),
     ("secret_file", "limits sync error event"),
     ("transport", "basic_auth net secret_file limits sync token error event"),
@@ -46,6 +46,7 @@ const MAY_IMPORT: &[(&str, &str)] = &[
     ("clock", ""),
     ("net", ""),
     ("limits", ""),
+    ("json_members", ""),
     ("basic_auth", ""),
     ("sync", ""),
     // Shares no code with the client, so that both can't share a bug.

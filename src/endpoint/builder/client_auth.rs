@@ -46,23 +46,25 @@ impl ClientCredentialsBuilder {
     }
 
     pub(super) fn auth<A: ClientAuth + 'static>(
-        mut self,
+        self,
         id: String,
         auth: impl FnOnce(String) -> A,
     ) -> Self {
-        let empty = id.trim().is_empty();
-        let client_id = Some(id.clone());
-        self = Self { client_id, ..self.auth_without_id(auth(id)) };
-        self.auth_mistake = empty.then_some(
-            "client id: it is empty; pass the id that the authorization server gave this client",
-        );
-        self
+        let auth = Box::new(auth(id.clone()));
+        self.boxed_auth(Some(id), auth)
     }
 
-    pub(super) fn auth_without_id<A: ClientAuth + 'static>(mut self, auth: A) -> Self {
-        self.auth_mistake = None;
-        self.client_id = None;
-        self.auth = Some(Box::new(auth));
+    pub(super) fn auth_without_id(self, auth: impl ClientAuth + 'static) -> Self {
+        self.boxed_auth(None, Box::new(auth))
+    }
+
+    fn boxed_auth(mut self, id: Option<String>, auth: Box<dyn ClientAuth>) -> Self {
+        let is_empty = id.as_ref().is_some_and(|id| id.trim().is_empty());
+        self.auth_mistake = is_empty.then_some(
+            "client id: it is empty; pass the id that the authorization server gave this client",
+        );
+        self.client_id = id;
+        self.auth = Some(auth);
         self
     }
 }

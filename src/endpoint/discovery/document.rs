@@ -6,11 +6,12 @@ use http::{Uri, uri::Scheme};
 
 use super::{
     issuer::Issuer,
-    json_members::{Members as Named, list, text},
+    json_values::{list, text},
 };
 use crate::{
     endpoint::url,
     error::{Error, Problem, sanitise},
+    json_members::Members as Named,
 };
 
 /// Maximum size of an endpoint in bytes. It is in `Debug` and in every request.
@@ -137,7 +138,9 @@ impl ServerMetadata {
         allow_plain_http: bool,
     ) -> Result<Self, Error> {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-        let members = Named::read(body, &MEMBERS).map_err(|why| {
+        // Invalid UTF-8 in a member that is not used does no harm.
+        let body = String::from_utf8_lossy(body);
+        let members = Named::read(&body, &MEMBERS).map_err(|why| {
             // The next response may be complete.
             bad("it is not a JSON object").with_retryable(why.is_eof())
         })?;
@@ -151,7 +154,7 @@ impl ServerMetadata {
         let token_endpoint =
             endpoint_member.and_then(text).ok_or_else(|| bad("it names no token endpoint"))?;
         let alias = aliases
-            .and_then(|it| Named::read(it.get().as_bytes(), &["token_endpoint"]).ok())
+            .and_then(|it| Named::read(it.get(), &["token_endpoint"]).ok())
             .and_then(|Named([alias])| alias.and_then(text));
         let [auth_methods, auth_signing_algs, dpop_signing_algs, grant_types] =
             lists.map(|member| member.map(list).unwrap_or_default());
@@ -224,15 +227,22 @@ impl fmt::Debug for ServerMetadata {
 mod tests {
     use super::*;
 
-    fn read(body: &str) -> Result<ServerMetadata, Error> {
+    fn read(body: impl AsRef<[u8]>) -> Result<ServerMetadata, Error> {
         let issuer = Issuer::parse("issuer", "https://idp.example.com/t", false).unwrap();
-        ServerMetadata::read(body.as_bytes(), &issuer, false)
+        ServerMetadata::read(body.as_ref(), &issuer, false)
     }
 
     fn with(members: &str) -> String {
         format!(
             r#"{{"issuer":"https://idp.example.com/t","token_endpoint":"https://a.example/token"{members}}}"#
         )
+    }
+
+    #[test]
+    fn invalid_utf_8_in_an_unused_member_is_ignored() {
+        let mut body = with(r#","service_documentation":"?""#).into_bytes();
+        body.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
+        assert_eq!(read(&body).unwrap().issuer(), "https://idp.example.com/t");
     }
 
     #[test]
@@ -267,7 +277,7 @@ mod tests {
             r#","grant_types_supported":"x","mtls_endpoint_aliases":["token_endpoint"]"#,
             r#","grant_types_supported":{},"mtls_endpoint_aliases":{"token_endpoint":1}"#,
         ] {
-            let read = read(&with(odd)).unwrap();
+            let read = read(with(odd)).unwrap();
             assert!(read.grant_types().is_empty(), "{odd}");
             assert_eq!(read.endpoint(true).unwrap(), "https://a.example/token", "{odd}");
         }
@@ -287,7 +297,7 @@ mod tests {
         assert_eq!((types.len(), &*types[0], &*types[1]), (64, "same", "name-0"));
         assert!(metadata.dpop_signing_algorithms()[0].len() < 250);
         let path = "a".repeat(MAX_ENDPOINT_BYTES);
-        let error = read(&with("").replace("/token", &format!("/{path}"))).unwrap_err();
+        let error = read(with("").replace("/token", &format!("/{path}"))).unwrap_err();
         assert!(error.to_string().contains("its token_endpoint: it is longer than 2048 bytes"));
     }
 
@@ -325,7 +335,7 @@ mod tests {
                 assert_eq!(read.endpoint(true).unwrap(), plain, "{issuer}");
             }
             let alias = format!(r#","mtls_endpoint_aliases":{{"token_endpoint":"{plain}"}}"#);
-            let error = super::tests::read(&with(&alias)).unwrap().endpoint(true).unwrap_err();
+            let error = super::tests::read(with(&alias)).unwrap().endpoint(true).unwrap_err();
             assert!(error.to_string().contains("mtls_endpoint_aliases: plain http"), "{error}");
         }
         assert!(read("http://127.0.0.1:9", "http://idp.example.com/token", false).is_err());

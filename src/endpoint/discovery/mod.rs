@@ -4,7 +4,7 @@ mod compare;
 mod document;
 mod fetch;
 mod issuer;
-mod json_members;
+mod json_values;
 mod metadata_cache;
 mod redaction;
 mod settings;

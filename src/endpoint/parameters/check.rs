@@ -2,9 +2,9 @@
 //!
 //! Errors show no value, since a secret may be in the wrong setting.
 
-use std::collections::BTreeMap;
-
 use serde_json::value::RawValue;
+
+use crate::json_members::Members;
 
 /// A grant name or an absolute URI (RFC 6749 §4.5, App. A.10): visible ASCII either way.
 ///
@@ -33,11 +33,11 @@ pub(crate) fn authorization_details(json: &str) -> Result<(), &'static str> {
     };
     for detail in details {
         // Raw values, so that numbers may have any size.
-        let Ok(members) = serde_json::from_str::<BTreeMap<String, &RawValue>>(detail.get()) else {
+        let Ok(Members([type_of])) = Members::read(detail.get(), &["type"]) else {
             return Err("its array contains a value that is not an object; pass objects with a \
                         \"type\" (RFC 9396 §2)");
         };
-        let type_of = members.get("type").map(|it| serde_json::from_str::<String>(it.get()));
+        let type_of = type_of.map(|it| serde_json::from_str::<String>(it.get()));
         if !type_of.is_some_and(|it| it.is_ok_and(|name| !name.is_empty())) {
             return Err(
                 "one of its objects has no \"type\" that is a string; add it (RFC 9396 §2)",

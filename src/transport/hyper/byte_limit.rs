@@ -10,12 +10,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use hyper::rt::{Read, ReadBuf, ReadBufCursor, Write};
-use hyper_util::{
-    client::legacy::connect::{Connected, Connection},
-    rt::TokioIo,
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
 };
-use tokio::net::TcpStream;
 
 /// Maximum bytes of handshakes, heads, informational responses and control frames. Real responses
 /// need a few thousand. HTTP/2 may also have read a whole window before the reader of the body does.
@@ -24,8 +22,6 @@ pub(super) const LIMIT: usize = 1024 * 1024;
 /// The HTTP/2 windows of token requests, in bytes: together well below [`LIMIT`].
 pub(super) const STREAM_WINDOW: u32 = 256 * 1024;
 pub(super) const CONNECTION_WINDOW: u32 = 512 * 1024;
-
-const CHUNK_BYTES: usize = 8 * 1024;
 
 /// Counts the bytes from a host, except those of bodies that were read. The limit is [`LIMIT`] for
 /// each exchange in flight, since each may need its own handshake.
@@ -66,36 +62,36 @@ impl ByteLimit {
 
 /// A TCP connection, with or without a byte limit.
 pub(super) struct Tcp {
-    stream: TokioIo<TcpStream>,
+    stream: TcpStream,
     byte_limit: Option<Arc<ByteLimit>>,
 }
 
 impl Tcp {
-    pub(super) fn new(stream: TokioIo<TcpStream>, byte_limit: Option<Arc<ByteLimit>>) -> Self {
+    pub(super) fn new(stream: TcpStream, byte_limit: Option<Arc<ByteLimit>>) -> Self {
         Self { stream, byte_limit }
+    }
+
+    pub(super) fn tcp(&self) -> &TcpStream {
+        &self.stream
     }
 }
 
-impl Read for Tcp {
+impl AsyncRead for Tcp {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        mut buffer: ReadBufCursor<'_>,
+        buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        let Self { stream, byte_limit } = &mut *self;
-        let Some(byte_limit) = byte_limit else { return Pin::new(stream).poll_read(cx, buffer) };
-        // The cursor does not report how much was read, so a chunk is read and then copied.
-        let mut chunk = [0; CHUNK_BYTES];
-        let room = buffer.remaining().min(CHUNK_BYTES);
-        let mut read = ReadBuf::new(&mut chunk[..room]);
-        ready!(Pin::new(stream).poll_read(cx, read.unfilled()))?;
-        byte_limit.spend(read.filled().len())?;
-        buffer.put_slice(read.filled());
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
+        if let Some(byte_limit) = &self.byte_limit {
+            byte_limit.spend(buffer.filled().len() - before)?;
+        }
         Poll::Ready(Ok(()))
     }
 }
 
-impl Write for Tcp {
+impl AsyncWrite for Tcp {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -122,12 +118,6 @@ impl Write for Tcp {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-}
-
-impl Connection for Tcp {
-    fn connected(&self) -> Connected {
-        self.stream.connected()
     }
 }
 

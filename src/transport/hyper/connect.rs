@@ -10,26 +10,22 @@ use std::{
 };
 
 use http::Uri;
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
+use hyper_util::rt::TokioIo;
 use rustls::{ClientConfig, client::Resumption, sign::SingleCertAndKey};
 use tower_service::Service;
 
 use super::{
-    byte_limit::{ByteLimit, Tcp},
+    byte_limit::ByteLimit,
     dial::{DialError, Dialer},
     identity::ClientIdentity,
     progress::Progress,
+    stream::Stream,
     tls::{self, Tls},
 };
 use crate::{
     error::{BoxError, Error},
-    transport::{
-        explain::explain,
-        proxy::{Proxies, ProxySettings},
-    },
+    transport::proxy::{Proxies, ProxySettings},
 };
-
-type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>>;
 
 /// The connector below the client, for `http` and `https`.
 #[derive(Clone)]
@@ -106,9 +102,9 @@ fn with_alpn(mut config: ClientConfig) -> ClientConfig {
 }
 
 impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<MaybeHttpsStream<Tcp>>;
+    type Response = TokioIo<Stream>;
     type Error = BoxError;
-    type Future = Connecting<Self::Response>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -130,19 +126,16 @@ impl Service<Uri> for Connector {
             proxies: Arc::clone(&self.proxies),
             to: to.clone(),
             to_proxy: Arc::clone(&self.to_proxy),
+            to_destination: Arc::clone(&self.to_destination),
             timeout,
             byte_limit: self.byte_limit.clone(),
             progress: progress.clone(),
         };
-        let mut https = HttpsConnector::from((dialer, Arc::clone(&self.to_destination)));
         Box::pin(async move {
-            let connecting = tokio::time::timeout(timeout, https.call(destination));
+            let connecting = tokio::time::timeout(timeout, dialer.connect(destination));
             let (at_proxy, reason) = match connecting.await {
-                Ok(Ok(connected)) => return Ok(connected),
-                Ok(Err(error)) => match error.downcast::<DialError>() {
-                    Ok(error) => (error.at_proxy, error.reason),
-                    Err(error) => (false, explain(&*error)),
-                },
+                Ok(Ok(stream)) => return Ok(TokioIo::new(stream)),
+                Ok(Err(DialError { at_proxy, reason })) => (at_proxy, reason),
                 Err(_) => progress.timeout_reason(via.is_some(), timeout),
             };
             Err(ConnectError { to, via, at_proxy, reason }.into())

@@ -1,16 +1,8 @@
-//! Connections below the TLS session with the destination: name lookup, TCP, proxy.
+//! The steps of one connection: name lookup, TCP, proxy, TLS.
 
-use std::{
-    fmt,
-    future::Future,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use http::{StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustls::ClientConfig;
 use tower_service::Service;
@@ -19,14 +11,12 @@ use super::{
     byte_limit::{ByteLimit, Tcp},
     progress::{Progress, Stage},
     resolve::Resolver,
+    stream::{Stream, server_name},
     tunnel::{self, TunnelError},
 };
-use crate::{
-    error::BoxError,
-    transport::{
-        explain::explain,
-        proxy::{Protocol, Proxies, ProxyServer},
-    },
+use crate::transport::{
+    explain::explain,
+    proxy::{Protocol, Proxies, ProxyServer},
 };
 
 /// How long a peer may be silent before it is probed. After two unanswered probes the connection is
@@ -39,38 +29,51 @@ const KEEPALIVE_RETRIES: u32 = 2;
 #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// TCP, or TLS to the proxy.
-type Stream = MaybeHttpsStream<Tcp>;
-
-/// There is no connection. The connector adds the destination.
-#[derive(Debug)]
-pub(super) struct DialError {
-    pub(super) at_proxy: bool,
-    pub(super) reason: String,
-}
-
-impl fmt::Display for DialError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)
-    }
-}
-
-impl std::error::Error for DialError {}
-
 /// Makes one connection.
-#[derive(Clone)]
 pub(super) struct Dialer {
     pub(super) proxies: Arc<Proxies>,
     /// Host and port of the destination.
     pub(super) to: String,
     pub(super) to_proxy: Arc<ClientConfig>,
+    pub(super) to_destination: Arc<ClientConfig>,
     pub(super) timeout: Duration,
     pub(super) byte_limit: Option<Arc<ByteLimit>>,
     pub(super) progress: Progress,
 }
 
+/// There is no connection. The connector adds the destination.
+pub(super) struct DialError {
+    pub(super) at_proxy: bool,
+    pub(super) reason: String,
+}
+
 impl Dialer {
-    fn tcp(&self) -> TcpConnector {
+    /// Connects directly or through a proxy, with TLS for `https`.
+    pub(super) async fn connect(self, destination: Uri) -> Result<Stream, DialError> {
+        let failed = |reason| DialError { at_proxy: false, reason };
+        let host = destination.host().unwrap_or_default();
+        // The name is checked before any connection is made.
+        let (proxy, name) = match destination.scheme_str() {
+            Some("https") => {
+                (self.proxies.select(true, host), Some(server_name(host).map_err(failed)?))
+            }
+            Some("http") => (self.proxies.select(false, host), None),
+            _ => return Err(failed("the scheme is unknown; give an https URL".to_owned())),
+        };
+        let stream = match proxy {
+            Some(proxy) => {
+                let tunnel = self.tunnel(proxy).await;
+                tunnel.map_err(|reason| DialError { at_proxy: true, reason })?
+            }
+            None => self.tcp(destination).await.map_err(failed)?,
+        };
+        match name {
+            Some(name) => stream.with_tls(self.to_destination, name).await.map_err(failed),
+            None => Ok(stream),
+        }
+    }
+
+    async fn tcp(&self, uri: Uri) -> Result<Stream, String> {
         let mut http = HttpConnector::new_with_resolver(Resolver::new(self.progress.clone()));
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -81,19 +84,29 @@ impl Dialer {
         http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         http.set_tcp_user_timeout(Some(USER_TIMEOUT));
-        TcpConnector { http, byte_limit: self.byte_limit.clone(), progress: self.progress.clone() }
+        // An address needs no lookup.
+        self.progress.reach(Stage::Tcp);
+        let connection = http.call(uri).await.map_err(|error| explain(&error))?;
+        self.progress.reach(Stage::Handshake);
+        Ok(Stream::new(Tcp::new(connection.into_inner(), self.byte_limit.clone())))
     }
 
-    async fn connect_through(self, proxy: &ProxyServer) -> Result<Stream, String> {
-        if let Protocol::Socks(_) = proxy.protocol {
-            return Err("it is a SOCKS proxy; use an http or https proxy".to_owned());
-        }
-        let uri: Uri = proxy.to_string().parse().map_err(|_| "its URL is malformed".to_owned())?;
-        let mut connector = HttpsConnector::from((self.tcp(), Arc::clone(&self.to_proxy)));
-        let connection = connector.call(uri).await.map_err(|error| explain(&*error))?;
+    /// A tunnel to the destination.
+    async fn tunnel(&self, proxy: &ProxyServer) -> Result<Stream, String> {
+        let uri = proxy.to_string().parse().map_err(|_| "its URL is malformed".to_owned())?;
+        let stream = match proxy.protocol {
+            Protocol::Socks(_) => {
+                return Err("it is a SOCKS proxy; use an http or https proxy".to_owned());
+            }
+            Protocol::Http => self.tcp(uri).await?,
+            Protocol::Https => {
+                let name = server_name(&proxy.host)?;
+                self.tcp(uri).await?.with_tls(Arc::clone(&self.to_proxy), name).await?
+            }
+        };
         self.progress.reach(Stage::Tunnel);
         let authorization = proxy.authorization();
-        match tunnel::open(connection, &self.to, authorization).await {
+        match tunnel::open(stream, &self.to, authorization).await {
             Ok(tunnel) => {
                 self.progress.reach(Stage::Tunneled);
                 Ok(tunnel)
@@ -121,60 +134,4 @@ fn refusal_text(status: StatusCode, authorized: bool) -> String {
         _ => "it opens no tunnel; check its address, and its log",
     };
     format!("it answered CONNECT with status {}; {advice}", status.as_u16())
-}
-
-impl Service<Uri> for Dialer {
-    type Response = Stream;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, destination: Uri) -> Self::Future {
-        let this = self.clone();
-        Box::pin(async move {
-            let proxies = Arc::clone(&this.proxies);
-            let is_https = destination.scheme_str() == Some("https");
-            let proxy = proxies.select(is_https, destination.host().unwrap_or_default());
-            let dialed = match proxy {
-                Some(proxy) => this.connect_through(proxy).await,
-                None => {
-                    let connected = this.tcp().call(destination).await;
-                    connected.map(MaybeHttpsStream::Http).map_err(|error| explain(&*error))
-                }
-            };
-            dialed.map_err(|reason| DialError { at_proxy: proxy.is_some(), reason }.into())
-        })
-    }
-}
-
-/// Makes TCP connections that count against the byte limit.
-struct TcpConnector {
-    http: HttpConnector<Resolver>,
-    byte_limit: Option<Arc<ByteLimit>>,
-    progress: Progress,
-}
-
-impl Service<Uri> for TcpConnector {
-    type Response = Tcp;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Tcp, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        self.http.poll_ready(cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        // An address needs no lookup.
-        self.progress.reach(Stage::Tcp);
-        let (connecting, byte_limit) = (self.http.call(uri), self.byte_limit.clone());
-        let progress = self.progress.clone();
-        Box::pin(async move {
-            let connection = connecting.await?;
-            progress.reach(Stage::Handshake);
-            Ok(Tcp::new(connection, byte_limit))
-        })
-    }
 }

@@ -13,8 +13,9 @@ mod platform;
 mod pool;
 mod progress;
 mod resolve;
-#[cfg(feature = "redis")]
 mod stream;
+#[cfg(feature = "redis")]
+mod stream_connector;
 mod tls;
 #[cfg(feature = "rustls")]
 mod tls_config;
@@ -27,6 +28,6 @@ pub use client::{HyperClient, HyperClientFuture};
 pub(super) use failure::Failure;
 pub use identity::{ChainAndKey, ClientIdentity};
 #[cfg(feature = "redis")]
-pub(crate) use stream::StreamConnector;
+pub(crate) use stream_connector::StreamConnector;
 pub(crate) use transport::has_client_identity;
 pub use transport::{HyperTransport, HyperTransportFuture};

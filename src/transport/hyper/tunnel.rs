@@ -6,15 +6,12 @@ use std::{
     task::Poll,
 };
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, StatusCode, header};
-use http_body_util::Empty;
-use hyper::{
-    client::conn::http1,
-    rt::{Read, Write},
-};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 
-use crate::transport::explain::explain;
+use super::stream::Stream;
+use crate::transport::{body::TokenRequestBody, explain::explain};
 
 /// A proxy answers in a few lines.
 const MAX_HEAD: usize = 16 * 1024;
@@ -28,25 +25,24 @@ pub(super) enum TunnelError {
 }
 
 /// Asks the proxy behind a connection for a tunnel to `to`, the host and port of the destination.
-pub(super) async fn open<T>(
-    connection: T,
+pub(super) async fn open(
+    connection: Stream,
     to: &str,
     authorization: Option<&HeaderValue>,
-) -> Result<T, TunnelError>
-where
-    T: Read + Write + Unpin,
-{
+) -> Result<Stream, TunnelError> {
     let broken = |error: hyper::Error| TunnelError::Broken(explain(&error));
     let mut request = Request::connect(to)
         .header(header::HOST, to)
-        .body(Empty::<Bytes>::new())
+        // Empty. The type of token requests, so that HTTP/1.1 is compiled once.
+        .body(TokenRequestBody::default())
         .map_err(|_| TunnelError::Broken("the destination is not a host with a port".to_owned()))?;
     if let Some(authorization) = authorization {
         request.headers_mut().insert(header::PROXY_AUTHORIZATION, authorization.clone());
     }
     let mut http1 = http1::Builder::new();
     http1.max_buf_size(MAX_HEAD).title_case_headers(true);
-    let (mut sender, connection) = http1.handshake(connection).await.map_err(broken)?;
+    let (mut sender, connection) =
+        http1.handshake(TokioIo::new(connection)).await.map_err(broken)?;
     let mut connection = pin!(connection.without_shutdown());
     let mut response = pin!(sender.send_request(request));
     let mut parts = None;
@@ -71,5 +67,5 @@ where
         let text = "the proxy sent data before the destination could; check the proxy";
         return Err(TunnelError::Broken(text.to_owned()));
     }
-    Ok(parts.io)
+    Ok(parts.io.into_inner())
 }

@@ -1,8 +1,8 @@
-//! Reads named members of a JSON object, and skips all others without a copy.
+//! Reads the values of metadata: texts and lists of texts.
 
 use std::fmt;
 
-use serde_core::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_core::de::{Deserialize, Deserializer, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -10,42 +10,6 @@ use crate::{endpoint::json_text, error::sanitise};
 
 /// Maximum number of names of a list. Registries have fewer.
 const MAX_NAMES: usize = 64;
-
-/// The values of `N` members. Of a member given twice, the last one counts.
-pub(super) struct Members<'a, const N: usize>(pub(super) [Option<&'a RawValue>; N]);
-
-impl<'a, const N: usize> Members<'a, N> {
-    /// # Errors
-    ///
-    /// An error if the text is not a JSON object.
-    pub(super) fn read(body: &'a [u8], names: &[&str; N]) -> serde_json::Result<Self> {
-        let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let members = deserializer.deserialize_map(Object(names))?;
-        deserializer.end()?;
-        Ok(members)
-    }
-}
-
-struct Object<'n, const N: usize>(&'n [&'n str; N]);
-
-impl<'de, const N: usize> Visitor<'de> for Object<'_, N> {
-    type Value = Members<'de, N>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut members = [None; N];
-        while let Some(name) = map.next_key::<String>()? {
-            match self.0.iter().position(|known| *known == name) {
-                Some(index) => members[index] = Some(map.next_value()?),
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(Members(members))
-    }
-}
 
 /// A string. Other values are ignored.
 pub(super) fn text(member: &RawValue) -> Option<Zeroizing<String>> {

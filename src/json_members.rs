@@ -1,0 +1,71 @@
+//! Reads named members of a JSON object, and skips all others without a copy.
+
+use std::fmt;
+
+use serde_core::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// The values of `N` members. Of a member given twice, the last one counts.
+pub(crate) struct Members<'a, const N: usize>(pub(crate) [Option<&'a RawValue>; N]);
+
+impl<'a, const N: usize> Members<'a, N> {
+    /// # Errors
+    ///
+    /// An error if the text is not a JSON object.
+    pub(crate) fn read(json: &'a str, names: &[&str; N]) -> serde_json::Result<Self> {
+        let mut values = [None; N];
+        read(json, Object { names, values: &mut values })?;
+        Ok(Self(values))
+    }
+}
+
+fn read<'a>(json: &'a str, object: Object<'_, 'a>) -> serde_json::Result<()> {
+    let mut deserializer = serde_json::Deserializer::from_str(json);
+    deserializer.deserialize_map(object)?;
+    deserializer.end()
+}
+
+struct Object<'n, 'a> {
+    names: &'n [&'n str],
+    values: &'n mut [Option<&'a RawValue>],
+}
+
+impl<'de> Visitor<'de> for Object<'_, 'de> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(name) = map.next_key::<String>()? {
+            match self.names.iter().position(|known| *known == name) {
+                Some(index) => self.values[index] = Some(map.next_value()?),
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Members;
+
+    #[test]
+    fn named_members_are_found_among_others() {
+        let json = r#"{"b":[1,{"a":2}],"a":"x","c":1e999,"a":null}"#;
+        let Members(members) = Members::read(json, &["a", "b", "d"]).unwrap();
+        assert_eq!(
+            members.map(|it| it.map(|it| it.get())),
+            [Some("null"), Some(r#"[1,{"a":2}]"#), None]
+        );
+    }
+
+    #[test]
+    fn only_one_object_is_accepted() {
+        for json in ["", "[]", "null", "{", "{} {}", r#"{"a":1,}"#] {
+            assert!(Members::read(json, &["a"]).is_err(), "{json}");
+        }
+    }
+}
