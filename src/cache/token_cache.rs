@@ -292,7 +292,7 @@ impl TokenCache {
 
     /// The receiver of this cache's events, for those that the layer reports.
     pub(crate) fn observer(&self) -> &Observer {
-        &self.inner.settings.observer
+        &self.inner.observer
     }
 }
 

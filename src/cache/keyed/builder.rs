@@ -19,7 +19,7 @@ use super::{
     source::{MakeSource, Sources},
 };
 use crate::{
-    cache::{TokenCacheBuilder, names::ClientName},
+    cache::{TokenCacheBuilder, names::ClientName, settings::SharedSettings},
     error::{Error, sanitise},
     event::{Event, Observer, UNNAMED},
     limits::MAX_SETTING,
@@ -231,6 +231,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 registry: Mutex::new(KeyRegistry::new(capacity)),
                 sources: Arc::new(Sources { make, limiter, retry_limiter }),
                 configure,
+                settings: SharedSettings::default(),
                 #[cfg(feature = "metrics")]
                 metrics: KeyedMetrics::new(name.get(), self.metrics_by_key),
                 observer: observer.with_client(Arc::clone(name.get())),

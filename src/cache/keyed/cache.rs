@@ -18,7 +18,10 @@ use super::{
     source::{KeyedSource, Sources},
 };
 use crate::{
-    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName},
+    cache::{
+        Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName,
+        settings::SharedSettings,
+    },
     error::sanitise,
     event::Observer,
     sync::{Arc, Mutex, lock},
@@ -91,6 +94,7 @@ pub(super) struct KeyedInner<K> {
     pub(super) registry: Mutex<KeyRegistry<K>>,
     pub(super) sources: Arc<Sources<K>>,
     pub(super) configure: Box<Configure<K>>,
+    pub(super) settings: SharedSettings,
     pub(super) name: Arc<ClientName>,
     /// Has the name without a key.
     pub(super) observer: Observer,
@@ -245,7 +249,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
                 .shared_observer(self.observer.clone())
                 .unnumbered_name(name);
             let builder = (self.configure)(key, builder);
-            let new = builder.build_keyed(KeyEntry::new(tick), &self.name);
+            let new = builder.build_keyed(KeyEntry::new(tick), &self.name, &self.settings);
             self.adopt(key, new, now)
         });
         self.recent.insert(key.clone(), cache.clone());
