@@ -10,7 +10,7 @@ use std::{
     future::Future,
     hint::black_box,
     pin::pin,
-    sync::{Arc, Barrier, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     task::{Context, Poll, Waker},
     thread,
     time::{Duration, Instant},
@@ -19,7 +19,7 @@ use std::{
 use allocation_counter::measure;
 use criterion::Criterion;
 use http::{Request, Response};
-use support::{Body, Build, Inner, Lean, never, one};
+use support::{Body, Build, Inner, Lean, meet, never, one};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
@@ -142,9 +142,9 @@ fn lookups(keys: &[Key]) -> [(&'static str, Lookup); 6] {
 
 /// Duration of the lookups on each thread, all started together.
 fn run(lookup: &Lookup, keys: &[Key], spread: Spread, threads: usize, lookups: usize) -> Duration {
-    let barrier = Barrier::new(threads);
+    let meetings = AtomicUsize::new(0);
     let worker = |thread: usize| {
-        barrier.wait();
+        meet(&meetings, threads);
         let start = Instant::now();
         for it in 0..lookups {
             lookup(match spread {
