@@ -117,7 +117,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     ///
     /// While the returned cache is kept, it remains this key's cache.
     pub fn cache(&self, key: &K) -> TokenCache {
-        let now = Instant::now();
+        self.cache_at(key, Instant::now())
+    }
+
+    /// Same as [`cache`](Self::cache), for a caller that has read the clock.
+    pub(crate) fn cache_at(&self, key: &K, now: Instant) -> TokenCache {
         let tick = self.inner.current_tick(now);
         let recent = self.inner.recent.get(key);
         let cache = recent.unwrap_or_else(|| self.inner.get_or_insert(key, tick, now));
@@ -149,11 +153,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     /// Returns the cached token of this key. Never waits. See [`TokenCache::current`].
     pub fn current(&self, key: &K) -> Option<Token> {
         let cache = self.inner.get(key)?;
+        let now = Instant::now();
         // This counts as a use.
         if let Some(entry) = &cache.inner.key_entry {
-            entry.touch(self.inner.current_tick(Instant::now()));
+            entry.touch(self.inner.current_tick(now));
         }
-        cache.current()
+        cache.current_at(now)
     }
 
     /// Reports to the key's cache that an API rejected this token. See [`TokenCache::invalidate`].
@@ -229,7 +234,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
     fn current_tick(&self, now: Instant) -> u32 {
         let elapsed = now.saturating_duration_since(self.created_at);
-        u32::try_from(elapsed.as_millis() / self.tick_length.as_millis()).unwrap_or(u32::MAX)
+        // A tick is at least a second. A division of 64 bits is cheaper than one of 128.
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        u32::try_from(millis(elapsed) / millis(self.tick_length)).unwrap_or(u32::MAX)
     }
 
     /// The key's cache, if it has one.
