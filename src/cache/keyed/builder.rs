@@ -193,7 +193,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     /// Sets a closure that changes the settings of each key's cache, such as its name or an
     /// observer that knows the key. Default: none.
     ///
-    /// It runs when a cache is made. Keep it short.
+    /// It runs when a cache is made. Keep it short. Caches that are made one after another share their
+    /// settings in memory if these are equal. Otherwise a cache takes 300 bytes more.
     pub fn configure(
         mut self,
         configure: impl Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + Send + Sync + 'static,
