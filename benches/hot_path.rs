@@ -9,7 +9,7 @@ mod support;
 
 use std::{
     hint::black_box,
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::AtomicUsize,
     thread,
     time::{Duration, Instant},
 };
@@ -18,7 +18,7 @@ use criterion::Criterion;
 use http::{Request, Response};
 use support::{
     Body, Build, Check, Inner, Lean, Typical, any, assert_authorizes, call, call_cloned,
-    environment_floor, floor, never, one, ours,
+    environment_floor, floor, meet, never, one, ours,
 };
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::clock::{SystemClock, WallClock};
@@ -77,17 +77,6 @@ where
         });
         *ends.iter().max().expect("a thread") - *starts.iter().min().expect("a thread")
     })
-}
-
-/// Waits for the other threads without sleeping, several times. A thread that is woken starts on
-/// the core of the thread that woke it, and in such a short round the two would share that core.
-fn meet(meetings: &AtomicUsize, threads: usize) {
-    for meeting in 1..=8 {
-        meetings.fetch_add(1, Ordering::AcqRel);
-        while meetings.load(Ordering::Acquire) < meeting * threads {
-            std::hint::spin_loop();
-        }
-    }
 }
 
 fn one_thread<B, S>(shared: &S, way: Way, calls: u64) -> (Instant, Instant)

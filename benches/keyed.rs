@@ -10,7 +10,7 @@ use std::{
     future::Future,
     hint::black_box,
     pin::pin,
-    sync::{Arc, Barrier, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicUsize},
     task::{Context, Poll, Waker},
     thread,
     time::{Duration, Instant},
@@ -19,7 +19,7 @@ use std::{
 use allocation_counter::measure;
 use criterion::Criterion;
 use http::{Request, Response};
-use support::{Body, Build, Inner, Lean, never, one};
+use support::{Body, Build, Inner, Lean, meet, never, one};
 use tokio::runtime::{Builder, Runtime};
 use tower::{Layer, Service};
 use tower_oauth2_client_credentials::{
@@ -53,16 +53,19 @@ fn keys() -> Vec<Key> {
     (0..KEYS).map(|it| format!("tenant-{it:05}").into()).collect()
 }
 
-/// Tokens of a usual size, each with a unique name; or no tokens.
-fn tokens(good: bool) -> KeyedTokenCache<Key> {
+/// A token of a usual size, unique to its key.
+fn token(key: &Key) -> Token {
+    let secret = format!("{key:x<800}");
+    Token::bearer(secret).expect("a valid token").with_lifetime(Duration::from_secs(3600))
+}
+
+/// A cache of tokens, or of failures. A source owns its key only, so that it hardly counts.
+fn keyed_cache(good: bool) -> KeyedTokenCache<Key> {
     let source = move |key: &Key| {
-        let secret = format!("{key:x<800}");
+        let key = key.clone();
         Ok(move |_: AcquireContext| {
-            let token = match good {
-                true => Token::bearer(secret.as_str()),
-                false => Err(Error::new(ErrorKind::OAuth).with_oauth_code("server_error", None)),
-            };
-            std::future::ready(token.map(|it| it.with_lifetime(Duration::from_secs(3600))))
+            let failure = || Error::new(ErrorKind::OAuth).with_oauth_code("server_error", None);
+            std::future::ready(good.then(|| token(&key)).ok_or_else(failure))
         })
     };
     // Extra capacity, because the shards fill unevenly.
@@ -84,12 +87,16 @@ fn runtime() -> Runtime {
 
 /// Everything happens on this thread, whose allocations are counted.
 fn print_memory(keys: &[Key]) {
-    for (name, good) in [("with a token of 800 bytes", true), ("without a token", false)] {
-        let (runtime, tokens) = (runtime(), tokens(good));
-        // The keys are shared with the caller's list.
-        let counted = measure(|| fill(&tokens, keys, &runtime));
+    for (name, good) in [("with a token of 800 bytes", true), ("after a failure", false)] {
+        let runtime = runtime();
+        let mut tokens = None;
+        // The text of a key is shared with the caller's list.
+        let counted = measure(|| fill(tokens.insert(keyed_cache(good)), keys, &runtime));
         println!("memory a key {name}: {} bytes", counted.bytes_current / KEYS as i64);
     }
+    let mut kept = None;
+    let counted = measure(|| kept = Some(token(&keys[0])));
+    println!("of which the token: {} bytes", counted.bytes_current);
 }
 
 /// One request with its key in the extensions, through a clone of the service.
@@ -110,7 +117,7 @@ where
 
 fn lookups(keys: &[Key]) -> [(&'static str, Lookup); 6] {
     let runtime = runtime();
-    let tokens = tokens(true);
+    let tokens = keyed_cache(true);
     fill(&tokens, keys, &runtime);
     let held = tokens.clone();
     let map: HashMap<_, _> = keys.iter().map(|key| (key.clone(), tokens.cache(key))).collect();
@@ -135,9 +142,9 @@ fn lookups(keys: &[Key]) -> [(&'static str, Lookup); 6] {
 
 /// Duration of the lookups on each thread, all started together.
 fn run(lookup: &Lookup, keys: &[Key], spread: Spread, threads: usize, lookups: usize) -> Duration {
-    let barrier = Barrier::new(threads);
+    let meetings = AtomicUsize::new(0);
     let worker = |thread: usize| {
-        barrier.wait();
+        meet(&meetings, threads);
         let start = Instant::now();
         for it in 0..lookups {
             lookup(match spread {

@@ -2,15 +2,15 @@
 
 use std::{fmt, ops::RangeInclusive, time::Duration};
 
-#[cfg(feature = "keyed")]
-use super::key_entry::KeyEntry;
 use super::{inner::CacheInner, names::ClientName, settings::Settings, token_cache::TokenCache};
+#[cfg(feature = "keyed")]
+use super::{key_entry::KeyEntry, settings::SharedSettings};
 #[cfg(feature = "metrics")]
 use crate::metrics::{ClientMetrics, ClientSeries};
 use crate::{
     clock::{Clock, WallClock},
     error::sanitise,
-    event::Event,
+    event::{Event, Observer},
     limits::MAX_SETTING,
     source::{CacheHandle, ErasedSource, TokenSource},
     sync::Arc,
@@ -48,6 +48,7 @@ pub struct TokenCacheBuilder {
     source: Box<dyn ErasedSource>,
     name: Option<Arc<str>>,
     settings: Settings,
+    observer: Observer,
 }
 
 // Here rather than in `token_cache`, so that imports run one way.
@@ -66,7 +67,12 @@ impl TokenCache {
 
 impl TokenCacheBuilder {
     pub(super) fn new(source: impl TokenSource) -> Self {
-        Self { source: Box::new(source), name: None, settings: Settings::default() }
+        Self {
+            source: Box::new(source),
+            name: None,
+            settings: Settings::default(),
+            observer: Observer::default(),
+        }
     }
 
     /// Sets the name of the OAuth client, in events, errors and metrics. It must contain no secret. Default:
@@ -81,8 +87,8 @@ impl TokenCacheBuilder {
 
     /// The observer of all keys.
     #[cfg(feature = "keyed")]
-    pub(super) fn shared_observer(mut self, observer: crate::event::Observer) -> Self {
-        self.settings.observer = observer;
+    pub(super) fn shared_observer(mut self, observer: Observer) -> Self {
+        self.observer = observer;
         self
     }
 
@@ -245,7 +251,7 @@ impl TokenCacheBuilder {
     /// # drop(cache);
     /// ```
     pub fn observer(mut self, observer: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.settings.observer = self.settings.observer.with_closure(observer);
+        self.observer = self.observer.with_closure(observer);
         self
     }
 
@@ -261,16 +267,22 @@ impl TokenCacheBuilder {
                 Some(label) => ClientMetrics::shared(ClientSeries::of(&label), clock),
             };
             metrics.open();
-            Self::attach(self.recording(move |event| metrics.record(event)).into_inner(name))
+            let this = self.recording(move |event| metrics.record(event));
+            Self::attach(this.into_inner(name, Arc::new))
         }
         #[cfg(not(feature = "metrics"))]
-        Self::attach(self.into_inner(name))
+        Self::attach(self.into_inner(name, Arc::new))
     }
 
     /// Builds a cache of a keyed cache, without a number. Nothing is recorded until its metrics are
     /// set.
     #[cfg(feature = "keyed")]
-    pub(super) fn build_keyed(self, key_entry: KeyEntry, keyed: &Arc<ClientName>) -> TokenCache {
+    pub(super) fn build_keyed(
+        self,
+        key_entry: KeyEntry,
+        keyed: &Arc<ClientName>,
+        shared: &SharedSettings,
+    ) -> TokenCache {
         let name = ClientName::unnumbered(self.chosen_name(), keyed);
         #[cfg(feature = "metrics")]
         let this = {
@@ -283,14 +295,14 @@ impl TokenCacheBuilder {
         };
         #[cfg(not(feature = "metrics"))]
         let this = self;
-        let mut inner = this.into_inner(name);
+        let mut inner = this.into_inner(name, |settings| shared.share(settings));
         inner.key_entry = Some(key_entry);
         Self::attach(inner)
     }
 
     #[cfg(feature = "metrics")]
     fn recording(mut self, record: impl Fn(&Event) + Send + Sync + 'static) -> Self {
-        self.settings.observer = self.settings.observer.with_metrics(record);
+        self.observer = self.observer.with_metrics(record);
         self
     }
 
@@ -298,10 +310,13 @@ impl TokenCacheBuilder {
         self.name.clone().unwrap_or_else(|| Arc::from(sanitise(&self.source.name())))
     }
 
-    fn into_inner(self, name: ClientName) -> CacheInner {
-        let Self { source, mut settings, .. } = self;
-        settings.observer = settings.observer.with_client(Arc::clone(name.get()));
-        CacheInner::new(source, name, settings)
+    fn into_inner(
+        self,
+        name: ClientName,
+        share: impl FnOnce(Settings) -> Arc<Settings>,
+    ) -> CacheInner {
+        let observer = self.observer.with_client(Arc::clone(name.get()));
+        CacheInner::new(self.source, name, share(self.settings), observer)
     }
 
     fn attach(inner: CacheInner) -> TokenCache {
@@ -334,6 +349,7 @@ impl fmt::Debug for TokenCacheBuilder {
         f.debug_struct("TokenCacheBuilder")
             .field("name", &self.name)
             .field("settings", &self.settings)
+            .field("observer", &self.observer)
             .finish_non_exhaustive()
     }
 }

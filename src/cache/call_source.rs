@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::{acquisition::Acquisition, settings::Settings, suspend::ClockSample};
 use crate::{
     error::{Error, Problem},
+    event::Observer,
     source::{AcquireContext, BoxFuture, CacheStatus, ErasedSource, StopRetries},
     sync::Arc,
     token::Token,
@@ -24,6 +25,7 @@ pub(super) async fn call_source(
     client: &Arc<str>,
     acquisition: &Acquisition,
     settings: &Settings,
+    observer: &Observer,
 ) -> Option<Result<Token, Error>> {
     let plan = &acquisition.plan;
     if plan.starts_at > Instant::now() {
@@ -38,7 +40,7 @@ pub(super) async fn call_source(
         reason: plan.reason,
         single_attempt: plan.probe,
         deadline: Some(plan.ends_by),
-        observer: settings.observer.clone(),
+        observer: observer.clone(),
         client: Arc::clone(client),
         rejected: plan.rejected.clone(),
         current: plan.current.clone(),

@@ -41,7 +41,8 @@ pub(crate) struct CacheInner {
     pub(super) state: Mutex<State>,
     source: Box<dyn ErasedSource>,
     pub(super) name: ClientName,
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<Settings>,
+    pub(super) observer: Observer,
     /// Wakes the task that keeps the cache warm: the token was discarded or offered, or a cooldown
     /// was ended. Closed when the last clone of the cache is dropped.
     warm_signal: Signal,
@@ -50,7 +51,12 @@ pub(crate) struct CacheInner {
 }
 
 impl CacheInner {
-    pub(super) fn new(source: Box<dyn ErasedSource>, name: ClientName, settings: Settings) -> Self {
+    pub(super) fn new(
+        source: Box<dyn ErasedSource>,
+        name: ClientName,
+        settings: Arc<Settings>,
+        observer: Observer,
+    ) -> Self {
         Self {
             #[cfg(feature = "keyed")]
             key_entry: None,
@@ -59,6 +65,7 @@ impl CacheInner {
             source,
             name,
             settings,
+            observer,
             warm_signal: Signal::default(),
             readiness_changed: Signal::default(),
         }
@@ -100,7 +107,7 @@ impl CacheInner {
         let held = state.update_held(now).cloned();
         #[cfg(feature = "keyed")]
         if let Some(entry) = &self.key_entry {
-            entry.store(state.backoff().clone(), &self.settings.timing.backoff);
+            entry.store(state.backoff(), &self.settings.timing.backoff);
         }
         let published = self.snapshot.load();
         let held = held.filter(|held| {
@@ -123,7 +130,7 @@ impl CacheInner {
         // reports events too, and they come after those that led to it.
         let events = before.suspended.into_iter().chain(effects.events);
         for event in events.chain(readiness_event).chain(waited) {
-            self.settings.observer.emit(event);
+            self.observer.emit(event);
         }
         if let Some(acquisition) = effects.start {
             self.start(acquisition);
@@ -253,7 +260,7 @@ impl Drop for CacheInner {
         if self.key_entry.as_ref().is_some_and(|entry| !entry.is_adopted()) {
             return;
         }
-        self.settings.observer.emit(EventKind::Closed);
+        self.observer.emit(EventKind::Closed);
     }
 }
 
@@ -277,7 +284,7 @@ impl CacheControl for CacheInner {
 
     fn observer(&self, except: Option<&Arc<str>>) -> Option<Observer> {
         let is_other = except.is_none_or(|client| !Arc::ptr_eq(client, self.name.get()));
-        is_other.then(|| self.settings.observer.clone())
+        is_other.then(|| self.observer.clone())
     }
 }
 
@@ -294,10 +301,11 @@ struct AcquisitionTask {
 impl AcquisitionTask {
     async fn run(mut self, span: tracing::Span) {
         let acquire = async {
-            let CacheInner { source, name, settings, .. } = &*self.inner;
+            let CacheInner { source, name, settings, observer, .. } = &*self.inner;
             let Plan { reason, probe, .. } = self.acquisition.plan;
-            settings.observer.emit(EventKind::AcquisitionStarted { reason, probe });
-            let result = call_source(&**source, name.get(), &self.acquisition, settings).await;
+            observer.emit(EventKind::AcquisitionStarted { reason, probe });
+            let result =
+                call_source(&**source, name.get(), &self.acquisition, settings, observer).await;
             self.inner.complete(&self.acquisition, result);
             self.completed = true;
         };

@@ -25,11 +25,13 @@ pub(super) struct KeyEntry {
     pub(super) metrics: Arc<OnceLock<ClientMetrics>>,
 }
 
-/// The backoff state of one key. It outlives the cache.
+/// The backoff state of one key, if it has any. It outlives the cache.
 #[derive(Default)]
-pub(super) struct StoredBackoff(Mutex<Stored>);
+pub(super) struct StoredBackoff(
+    // Boxed, because few keys have one.
+    Mutex<Option<Box<Stored>>>,
+);
 
-#[derive(Default)]
 struct Stored {
     state: BackoffState,
     forget_at: Option<Instant>,
@@ -56,9 +58,11 @@ impl KeyEntry {
     }
 
     /// Called under the lock of the cache's state, so that the state of the last step is stored.
-    pub(super) fn store(&self, state: BackoffState, settings: &BackoffSettings) {
-        let forget_at = state.forget_at(settings);
-        *lock(&self.backoff.0) = Stored { state, forget_at };
+    pub(super) fn store(&self, state: &BackoffState, settings: &BackoffSettings) {
+        let stored = (!state.is_empty()).then(|| {
+            Box::new(Stored { state: state.clone(), forget_at: state.forget_at(settings) })
+        });
+        *lock(&self.backoff.0) = stored;
     }
 
     pub(super) fn backoff(&self) -> &Arc<StoredBackoff> {
@@ -79,11 +83,34 @@ impl KeyEntry {
 
 impl StoredBackoff {
     pub(super) fn load(&self) -> BackoffState {
-        lock(&self.0).state.clone()
+        lock(&self.0).as_ref().map(|stored| stored.state.clone()).unwrap_or_default()
     }
 
     /// When the state can be forgotten; `None` if the key has none.
     pub(super) fn forget_at(&self) -> Option<Instant> {
-        lock(&self.0).forget_at
+        lock(&self.0).as_ref().and_then(|stored| stored.forget_at)
+    }
+}
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use super::*;
+    use crate::{
+        error::{Error, Problem},
+        timing::FailureBackoff,
+    };
+
+    #[test]
+    fn a_backoff_is_stored_until_it_ends() {
+        let (now, settings, entry) = (Instant::now(), BackoffSettings::default(), KeyEntry::new(0));
+        let failure =
+            FailureBackoff::after(0, Error::of(Problem::ServerError), now, 0.0, &settings);
+        let failed = BackoffState { failure: Some(Arc::new(failure)), ..BackoffState::default() };
+        entry.store(&failed, &settings);
+        assert_eq!(entry.backoff().load().failure.map(|failure| failure.failures), Some(1));
+        assert_eq!(entry.backoff().forget_at(), failed.forget_at(&settings));
+        entry.store(&BackoffState::default(), &settings);
+        assert!(entry.backoff().load().is_empty() && entry.backoff().forget_at().is_none());
+        assert!(lock(&entry.backoff.0).is_none(), "takes no memory");
     }
 }

@@ -86,7 +86,12 @@ impl TokenCache {
     ///
     /// Within a tokio runtime it also starts the refresh in the background when that is due.
     pub fn current(&self) -> Option<Token> {
-        if let Some(snapshot) = self.inner.fresh(Instant::now()) {
+        self.current_at(Instant::now())
+    }
+
+    /// Same as [`current`](Self::current), for a caller that has read the clock.
+    pub(super) fn current_at(&self, now: Instant) -> Option<Token> {
+        if let Some(snapshot) = self.inner.fresh(now) {
             return snapshot.as_ref().map(|snapshot| self.inner.clone_token(snapshot));
         }
         let snapshot = self.inner.current(Requirement::Unexpired);
@@ -294,7 +299,7 @@ impl TokenCache {
 
     /// The receiver of this cache's events, for those that the layer reports.
     pub(crate) fn observer(&self) -> &Observer {
-        &self.inner.settings.observer
+        &self.inner.observer
     }
 }
 

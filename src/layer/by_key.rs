@@ -52,8 +52,9 @@ where
             return shared.withhold(request, WithheldReason::NoKey, *without_key);
         };
         // Made for each request, because each may have another key.
-        let (cache, settings) = (tokens.cache(&key), Arc::clone(settings));
-        match cache.fresh(Instant::now()) {
+        let now = Instant::now();
+        let (cache, settings) = (tokens.cache_at(&key, now), Arc::clone(settings));
+        match cache.fresh(now) {
             Some(snapshot) => {
                 Action::Send(AuthorizedToken::for_request(snapshot, &cache, &settings))
             }

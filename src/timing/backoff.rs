@@ -1,7 +1,7 @@
 //! How long a cache waits between acquisitions: the cooldown after failures, and the rejection
 //! budget.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::Instant;
 
@@ -13,7 +13,7 @@ pub(crate) const MIN_COOLDOWN: Duration = Duration::from_millis(100);
 
 /// The settings of the cooldown and of the rejection budget.
 /// [`defaults`](crate::docs::defaults) gives the reason for each default.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BackoffSettings {
     pub(crate) cooldown: Doubling,
     pub(crate) permanent_error_cooldown: Duration,
@@ -136,7 +136,7 @@ const UNCHANGED_PAUSE: Doubling =
     Doubling { first: Duration::from_secs(1), max: Duration::from_secs(10) };
 
 /// The rejection budget: the acquisitions that rejections and forced refreshes may start.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct RejectionBudget {
     /// Acquisitions since the budget was full.
     pub(crate) taken: u32,
@@ -209,8 +209,8 @@ impl RejectionBudget {
 /// key continues with it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct BackoffState {
-    /// Set after a failed acquisition, until one succeeds.
-    pub(crate) failure: Option<FailureBackoff>,
+    /// Set after a failed acquisition, until one succeeds. Shared by clones of the state.
+    pub(crate) failure: Option<Arc<FailureBackoff>>,
     pub(crate) budget: RejectionBudget,
     /// The next acquisition starts no sooner: the last token was expired on arrival.
     pub(crate) not_before: Option<Instant>,
@@ -218,6 +218,12 @@ pub(crate) struct BackoffState {
 
 #[cfg(feature = "keyed")]
 impl BackoffState {
+    /// Whether it delays nothing and counts nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        let Self { failure, budget, not_before } = self;
+        failure.is_none() && *budget == RejectionBudget::default() && not_before.is_none()
+    }
+
     /// When it can be forgotten without causing further token requests: one maximum cooldown after
     /// the cooldown ends, and when the rejection budget is full.
     pub(crate) fn forget_at(&self, settings: &BackoffSettings) -> Option<Instant> {

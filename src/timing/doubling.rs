@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// A pause that doubles from `first` to `max`.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Doubling {
     pub(crate) first: Duration,
     pub(crate) max: Duration,

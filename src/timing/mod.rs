@@ -12,7 +12,7 @@ pub(crate) use self::{
 };
 
 /// The settings of a cache that its source may need.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Timing {
     pub(crate) schedule: Schedule,
     pub(crate) backoff: BackoffSettings,

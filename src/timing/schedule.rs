@@ -19,7 +19,7 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// The settings of the schedule. The *lead* is how long before its expiry a token is refreshed.
 /// Leads are ranges of fractions of the lifetime, from lowest to highest.
 /// [`defaults`](crate::docs::defaults) gives the reason for each default.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Schedule {
     pub(crate) default_lifetime: Duration,
     pub(crate) leeway: Duration,

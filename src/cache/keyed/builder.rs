@@ -19,7 +19,7 @@ use super::{
     source::{MakeSource, Sources},
 };
 use crate::{
-    cache::{TokenCacheBuilder, names::ClientName},
+    cache::{TokenCacheBuilder, names::ClientName, settings::SharedSettings},
     error::{Error, sanitise},
     event::{Event, Observer, UNNAMED},
     limits::MAX_SETTING,
@@ -193,7 +193,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     /// Sets a closure that changes the settings of each key's cache, such as its name or an
     /// observer that knows the key. Default: none.
     ///
-    /// It runs when a cache is made. Keep it short.
+    /// It runs when a cache is made. Keep it short. Caches that are made one after another share their
+    /// settings in memory if these are equal. Otherwise a cache takes 300 bytes more.
     pub fn configure(
         mut self,
         configure: impl Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + Send + Sync + 'static,
@@ -231,6 +232,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 registry: Mutex::new(KeyRegistry::new(capacity)),
                 sources: Arc::new(Sources { make, limiter, retry_limiter }),
                 configure,
+                settings: SharedSettings::default(),
                 #[cfg(feature = "metrics")]
                 metrics: KeyedMetrics::new(name.get(), self.metrics_by_key),
                 observer: observer.with_client(Arc::clone(name.get())),

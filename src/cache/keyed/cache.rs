@@ -18,7 +18,10 @@ use super::{
     source::{KeyedSource, Sources},
 };
 use crate::{
-    cache::{Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName},
+    cache::{
+        Get, TokenCache, TokenCacheBuilder, key_entry::KeyEntry, names::ClientName,
+        settings::SharedSettings,
+    },
     error::sanitise,
     event::Observer,
     sync::{Arc, Mutex, lock},
@@ -91,6 +94,7 @@ pub(super) struct KeyedInner<K> {
     pub(super) registry: Mutex<KeyRegistry<K>>,
     pub(super) sources: Arc<Sources<K>>,
     pub(super) configure: Box<Configure<K>>,
+    pub(super) settings: SharedSettings,
     pub(super) name: Arc<ClientName>,
     /// Has the name without a key.
     pub(super) observer: Observer,
@@ -113,7 +117,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     ///
     /// While the returned cache is kept, it remains this key's cache.
     pub fn cache(&self, key: &K) -> TokenCache {
-        let now = Instant::now();
+        self.cache_at(key, Instant::now())
+    }
+
+    /// Same as [`cache`](Self::cache), for a caller that has read the clock.
+    pub(crate) fn cache_at(&self, key: &K, now: Instant) -> TokenCache {
         let tick = self.inner.current_tick(now);
         let recent = self.inner.recent.get(key);
         let cache = recent.unwrap_or_else(|| self.inner.get_or_insert(key, tick, now));
@@ -145,11 +153,12 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     /// Returns the cached token of this key. Never waits. See [`TokenCache::current`].
     pub fn current(&self, key: &K) -> Option<Token> {
         let cache = self.inner.get(key)?;
+        let now = Instant::now();
         // This counts as a use.
         if let Some(entry) = &cache.inner.key_entry {
-            entry.touch(self.inner.current_tick(Instant::now()));
+            entry.touch(self.inner.current_tick(now));
         }
-        cache.current()
+        cache.current_at(now)
     }
 
     /// Reports to the key's cache that an API rejected this token. See [`TokenCache::invalidate`].
@@ -225,7 +234,9 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
     fn current_tick(&self, now: Instant) -> u32 {
         let elapsed = now.saturating_duration_since(self.created_at);
-        u32::try_from(elapsed.as_millis() / self.tick_length.as_millis()).unwrap_or(u32::MAX)
+        // A tick is at least a second. A division of 64 bits is cheaper than one of 128.
+        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        u32::try_from(millis(elapsed) / millis(self.tick_length)).unwrap_or(u32::MAX)
     }
 
     /// The key's cache, if it has one.
@@ -245,7 +256,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
                 .shared_observer(self.observer.clone())
                 .unnumbered_name(name);
             let builder = (self.configure)(key, builder);
-            let new = builder.build_keyed(KeyEntry::new(tick), &self.name);
+            let new = builder.build_keyed(KeyEntry::new(tick), &self.name, &self.settings);
             self.adopt(key, new, now)
         });
         self.recent.insert(key.clone(), cache.clone());

@@ -77,7 +77,7 @@ impl<K: Clone + Eq + Hash> KeyRegistry<K> {
         let Some(key_entry) = &new.inner.key_entry else { return (new.clone(), forgotten) };
         if let Some(dropped) = self.entries.get(key) {
             let backoff = dropped.backoff.load();
-            key_entry.store(backoff.clone(), &new.inner.settings.timing.backoff);
+            key_entry.store(&backoff, &new.inner.settings.timing.backoff);
             lock(&new.inner.state).set_backoff(backoff);
         } else if self.entries.len() >= self.prune_at {
             forgotten = self.prune(now);

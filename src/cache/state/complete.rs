@@ -16,6 +16,7 @@ use crate::{
     },
     error::Error,
     event::{AcquisitionReason, EventKind, ResultOrigin},
+    sync::Arc,
     timing::FailureBackoff,
     token::{SharingInfo, Token},
 };
@@ -153,7 +154,7 @@ impl State {
             next_attempt_in,
         };
         let shared = failure.remembered(now);
-        self.backoff.failure = Some(failure);
+        self.backoff.failure = Some(Arc::new(failure));
         (Outcome::Failed(shared), [event].into_iter().chain(entered).collect())
     }
 }

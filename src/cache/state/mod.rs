@@ -224,7 +224,7 @@ impl State {
         self.cooldown_ended = true;
         let events = self.backoff.failure.as_mut().and_then(|failure| {
             let event = (!failure.is_left).then(|| cooldown_left(failure, now));
-            failure.end(now);
+            Arc::make_mut(failure).end(now);
             event
         });
         (true, Effects { events: events.into_iter().collect(), ..Effects::default() })
@@ -233,7 +233,7 @@ impl State {
     fn can_end_cooldown(&self, now: Instant) -> bool {
         let is_cooling =
             |failure: &FailureBackoff| now < failure.until(false).max(failure.until(true));
-        self.backoff.failure.as_ref().is_some_and(is_cooling)
+        self.backoff.failure.as_deref().is_some_and(is_cooling)
             // An attempt in flight may still use the old credentials.
             && self.acquisition.is_none()
             && self.cooldown_ended_at.is_none_or(|at| now >= at + END_COOLDOWN_INTERVAL)
@@ -258,8 +258,7 @@ impl State {
     /// a token source. The caller of a step drops them without the lock, because a destructor that calls
     /// the cache would wait for the lock forever.
     pub(in crate::cache) fn foreign_values(&self) -> impl Sized + use<> {
-        let error = self.backoff.failure.as_ref().map(|failure| failure.error.clone());
-        (self.held.clone(), self.acquisition.clone(), error)
+        (self.held.clone(), self.acquisition.clone(), self.backoff.failure.clone())
     }
 
     fn has_unexpired(&self, now: Instant) -> bool {

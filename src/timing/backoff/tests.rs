@@ -165,7 +165,7 @@ fn a_state_is_kept_until_none_of_its_parts_can_delay_an_acquisition() {
     let failure = FailureBackoff::after(0, error, now, 0.0, &settings);
     let mut budget = RejectionBudget::default();
     budget.record_rejection(now);
-    let failed = BackoffState { failure: Some(failure), ..BackoffState::default() };
+    let failed = BackoffState { failure: Some(Arc::new(failure)), ..BackoffState::default() };
     assert_eq!(failed.forget_at(&settings), Some(now + 61 * second), "1 s of cooldown and 60 s");
     let rejected = BackoffState { budget, ..failed.clone() };
     assert_eq!(rejected.forget_at(&settings), Some(now + 1800 * second));
@@ -173,6 +173,21 @@ fn a_state_is_kept_until_none_of_its_parts_can_delay_an_acquisition() {
     let expired = BackoffState { not_before, ..rejected };
     assert_eq!(expired.forget_at(&settings), not_before);
     assert_eq!(BackoffState::default().forget_at(&settings), None);
+}
+
+#[cfg(feature = "keyed")]
+#[test]
+fn a_state_is_empty_if_none_of_its_parts_is_set() {
+    let now = Instant::now();
+    let error = Error::of(Problem::ServerError);
+    let failure = FailureBackoff::after(0, error, now, 0.0, &BackoffSettings::default());
+    let mut budget = RejectionBudget::default();
+    budget.take(now);
+    assert!(BackoffState::default().is_empty());
+    let failed = BackoffState { failure: Some(Arc::new(failure)), ..BackoffState::default() };
+    let counted = BackoffState { budget, ..BackoffState::default() };
+    let postponed = BackoffState { not_before: Some(now), ..BackoffState::default() };
+    assert!(![failed, counted, postponed].iter().any(BackoffState::is_empty));
 }
 
 #[test]

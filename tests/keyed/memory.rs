@@ -1,0 +1,77 @@
+//! The memory of a key, besides its token and the user's source.
+//!
+//! A separate binary, because `allocation_counter` brings a counting allocator.
+
+use std::time::Duration;
+
+use allocation_counter::measure;
+use tokio::runtime::Builder;
+use tower_oauth2_client_credentials::{
+    Error, ErrorKind, KeyedTokenCache, Token, cache::KeyedTokenCacheBuilder, source::AcquireContext,
+};
+
+const KEYS: usize = 1000;
+const LIMIT: i64 = 1500;
+
+fn token() -> Token {
+    let token = Token::bearer("x".repeat(800)).expect("a valid token");
+    token.with_lifetime(Duration::from_secs(3600))
+}
+
+/// Bytes a key, after each key asked for its token once.
+fn bytes_a_key(
+    good: bool,
+    with: impl FnOnce(KeyedTokenCacheBuilder<usize>) -> KeyedTokenCacheBuilder<usize>,
+) -> i64 {
+    let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
+    let mut kept = None;
+    let counted = measure(|| {
+        let source = move |_: &usize| {
+            Ok(move |_: AcquireContext| async move {
+                if good { Ok(token()) } else { Err(Error::new(ErrorKind::OAuth)) }
+            })
+        };
+        // Extra capacity, because the shards fill unevenly.
+        let builder = KeyedTokenCache::builder(source).capacity(2 * KEYS);
+        let tokens = kept.insert(with(builder).build());
+        runtime.block_on(async {
+            for key in 0..KEYS {
+                assert_eq!(tokens.get(&key).await.is_ok(), good);
+            }
+        });
+    });
+    assert_eq!(kept.map(|tokens| tokens.len()), Some(KEYS));
+    counted.bytes_current / KEYS as i64
+}
+
+fn bytes_of_token() -> i64 {
+    let mut kept = None;
+    measure(|| kept = Some(token())).bytes_current
+}
+
+#[track_caller]
+fn assert_small(bytes: i64) {
+    assert!(bytes <= LIMIT, "{bytes} bytes a key, at most {LIMIT}");
+}
+
+#[test]
+fn a_key_with_a_token_takes_little_besides_the_token() {
+    assert_small(bytes_a_key(true, |builder| builder) - bytes_of_token());
+}
+
+#[test]
+fn a_key_without_a_token_takes_little() {
+    assert_small(bytes_a_key(false, |builder| builder));
+}
+
+#[test]
+fn keys_with_equal_settings_share_them() {
+    let seconds = |seconds: usize| Duration::from_secs(seconds as u64);
+    let shared =
+        bytes_a_key(true, |it| it.configure(move |_, cache| cache.wait_timeout(seconds(5))));
+    assert_small(shared - bytes_of_token());
+    let own = bytes_a_key(true, |it| {
+        it.configure(move |key, cache| cache.wait_timeout(seconds(1 + *key)))
+    });
+    assert!(own > shared, "{own}, {shared}");
+}
