@@ -20,9 +20,6 @@ use crate::{
 /// A token with its header value, and with all that is needed to classify the response to it.
 ///
 /// It holds a clone of the cache, so a request in flight keeps the cache alive.
-// The alignment keeps the `Arc` reference count, which precedes the value, on its own pair of cache
-// lines.
-#[repr(align(128))]
 pub struct AuthorizedToken {
     header: HeaderValue,
     snapshot: Arc<Snapshot>,

@@ -36,7 +36,7 @@ pub fn contestant() -> Contestant {
                     api_version: Some("client.authentication.k8s.io/v1".into()),
                     command: Some(env::current_exe()?.to_string_lossy().into_owned()),
                     args: Some(vec![PLUGIN.into(), setup.url]),
-                    interactive_mode: Some(ExecInteractiveMode::NoReplay),
+                    interactive_mode: Some(ExecInteractiveMode::Never),
                     ..ExecConfig::default()
                 };
                 let mut config = Config::new(API.parse()?);
