@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It prints all tables, writes them into `docs/performance.md` and draws the pictures in
-//! `docs/performance/`. With `-- --quick` it takes less than a minute, prints, and writes pictures
+//! `docs/performance/` and in the README. With `-- --quick` it takes less than a minute, prints, and writes pictures
 //! below `target/` only. With `-- --tail` it prints the last two tables only.
 //!
 //! All traffic is on loopback. Every crate is built by its public interface, with its own HTTP
@@ -105,8 +105,11 @@ fn run(quick: bool) -> Result<(), BoxError> {
     let expiries: Vec<_> = expiries.iter().flatten().collect();
     plot::stalls(&pictures.join("stalls.svg"), &expiries, watched)?;
     plot::herds(&pictures.join("herds.svg"), &lines)?;
+    let strips = plot::stalls_as_text(&expiries, watched);
+    println!("{strips}");
     if !quick {
         report::replace(&docs.join("performance.md"), &text)?;
+        report::replace(&here.join("../../README.md"), &strips)?;
     }
     said("done");
     Ok(())

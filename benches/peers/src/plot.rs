@@ -1,6 +1,6 @@
-//! Two pictures for light and dark pages: no background, mid-tone colors.
+//! Two pictures for light and dark pages: no background, mid-tone colors. And one as text.
 
-use std::path::Path;
+use std::{fmt::Write as _, path::Path};
 
 use plotters::{
     coord::Shift,
@@ -97,6 +97,31 @@ pub fn stalls(file: &Path, outcomes: &[&Outcome], seconds: u32) -> Result<(), Er
     }
     root.present()?;
     Ok(())
+}
+
+/// How long requests waited, over time, as text: a line per crate, fewest stalls first. A full bar is
+/// the endpoint's latency.
+pub fn stalls_as_text(outcomes: &[&Outcome], seconds: u32) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const A_SECOND: u32 = 5;
+    let mut outcomes: Vec<_> = outcomes.iter().filter(|outcome| outcome.name != GET).collect();
+    // The floor and this crate come first, and the sort keeps that order.
+    outcomes.sort_by_key(|outcome| outcome.stalled());
+    let mut text = String::from("```text\n");
+    for outcome in outcomes {
+        let mut longest = vec![0.0_f64; (seconds * A_SECOND) as usize];
+        for (since, took) in &outcome.each {
+            let column = (*since - outcome.start).as_secs_f64() * f64::from(A_SECOND);
+            if let Some(longest) = longest.get_mut(column as usize) {
+                *longest = longest.max(took.as_secs_f64() / ENDPOINT.as_secs_f64());
+            }
+        }
+        let bar = |share: f64| BARS[((share * 8.0).round() as usize).clamp(1, 8) - 1];
+        let bars: String = longest.into_iter().map(bar).collect();
+        let name = outcome.name.split(['(', ':']).next().unwrap_or_default().trim();
+        let _ = writeln!(text, "{name:<22}{bars} {:4}", outcome.stalled());
+    }
+    text + "```\n"
 }
 
 /// Time per waiter against the number of waiters.
