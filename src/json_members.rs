@@ -12,15 +12,15 @@ impl<'a, const N: usize> Members<'a, N> {
     /// # Errors
     ///
     /// An error if the text is not a JSON object.
-    pub(crate) fn read(json: &'a str, names: &[&str; N]) -> serde_json::Result<Self> {
+    pub(crate) fn read(json: &'a [u8], names: &[&str; N]) -> serde_json::Result<Self> {
         let mut values = [None; N];
         read(json, Object { names, values: &mut values })?;
         Ok(Self(values))
     }
 }
 
-fn read<'a>(json: &'a str, object: Object<'_, 'a>) -> serde_json::Result<()> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
+fn read<'a>(json: &'a [u8], object: Object<'_, 'a>) -> serde_json::Result<()> {
+    let mut deserializer = serde_json::Deserializer::from_slice(json);
     deserializer.deserialize_map(object)?;
     deserializer.end()
 }
@@ -55,7 +55,7 @@ mod tests {
     #[test]
     fn named_members_are_found_among_others() {
         let json = r#"{"b":[1,{"a":2}],"a":"x","c":1e999,"a":null}"#;
-        let Members(members) = Members::read(json, &["a", "b", "d"]).unwrap();
+        let Members(members) = Members::read(json.as_bytes(), &["a", "b", "d"]).unwrap();
         assert_eq!(
             members.map(|it| it.map(|it| it.get())),
             [Some("null"), Some(r#"[1,{"a":2}]"#), None]
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn only_one_object_is_accepted() {
         for json in ["", "[]", "null", "{", "{} {}", r#"{"a":1,}"#] {
-            assert!(Members::read(json, &["a"]).is_err(), "{json}");
+            assert!(Members::read(json.as_bytes(), &["a"]).is_err(), "{json}");
         }
     }
 }

@@ -50,13 +50,8 @@ impl Future for Get {
         {
             return Poll::Ready(Ok(inner.clone_token(snapshot)));
         }
-        this.wait.poll(inner, cx, is_sendable, |snapshot| inner.clone_token(snapshot))
+        this.wait.poll(inner, cx, |snapshot| inner.clone_token(snapshot))
     }
-}
-
-/// Whether a token that was waited for has not expired before the waiting task was polled.
-fn is_sendable(snapshot: &Snapshot) -> bool {
-    snapshot.is_sendable(Instant::now())
 }
 
 impl fmt::Debug for Get {
@@ -102,7 +97,7 @@ impl Replacement {
         let other = |snapshot: &Arc<Snapshot>| {
             (!snapshot.token().same_secret(this.rejected)).then(|| Arc::clone(snapshot))
         };
-        let acquired = ready!(this.wait.poll(this.inner, cx, is_sendable, other));
+        let acquired = ready!(this.wait.poll(this.inner, cx, other));
         Poll::Ready(acquired.ok().flatten())
     }
 }

@@ -59,10 +59,14 @@ impl KeyEntry {
 
     /// Called under the lock of the cache's state, so that the state of the last step is stored.
     pub(super) fn store(&self, state: &BackoffState, settings: &BackoffSettings) {
-        let stored = (!state.is_empty()).then(|| {
-            Box::new(Stored { state: state.clone(), forget_at: state.forget_at(settings) })
-        });
-        *lock(&self.backoff.0) = stored;
+        let stored = (!state.is_empty())
+            .then(|| Stored { state: state.clone(), forget_at: state.forget_at(settings) });
+        let mut slot = lock(&self.backoff.0);
+        match (&mut *slot, stored) {
+            // The box is used again, since a failing key stores its state with each request.
+            (Some(previous), Some(stored)) => **previous = stored,
+            (slot, stored) => *slot = stored.map(Box::new),
+        }
     }
 
     pub(super) fn backoff(&self) -> &Arc<StoredBackoff> {

@@ -280,16 +280,14 @@ impl TokenCache {
         self.inner.current(Requirement::ValidByBothClocks)
     }
 
-    /// Waits for a token. Resolves to the value that `take` makes of its snapshot. The token may have
-    /// expired since its acquisition ended: the caller checks it with
-    /// [`is_sendable`](Snapshot::is_sendable) just before it sends it.
+    /// Waits for a token. Resolves to the value that `take` makes of its snapshot.
     pub(crate) fn poll_wait<T>(
         &self,
         wait: Pin<&mut TokenWait>,
         cx: &mut Context<'_>,
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
-        wait.poll(&self.inner, cx, |_| true, take)
+        wait.poll(&self.inner, cx, take)
     }
 
     /// The name, to share.

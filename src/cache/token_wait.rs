@@ -61,16 +61,13 @@ impl TokenWait {
 
     /// Resolves to the value that `take` makes of the snapshot. The snapshot is passed by reference, so
     /// that many waiters which end at once do not write to its reference count.
-    ///
-    /// The token of an acquisition is used if `is_sendable` says so. Otherwise the wait asks the cache.
     pub(super) fn poll<T>(
         mut self: Pin<&mut Self>,
         inner: &Arc<CacheInner>,
         cx: &mut Context<'_>,
-        is_sendable: impl Fn(&Snapshot) -> bool,
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
-        let polled = self.as_mut().poll_inner(inner, cx, is_sendable, take);
+        let polled = self.as_mut().poll_inner(inner, cx, take);
         if polled.is_ready() {
             // A future that is kept after it is done must not keep the acquisition and its token.
             self.project().waiter.leave();
@@ -82,7 +79,6 @@ impl TokenWait {
         self: Pin<&mut Self>,
         inner: &Arc<CacheInner>,
         cx: &mut Context<'_>,
-        is_sendable: impl Fn(&Snapshot) -> bool,
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
         let mut this = self.project();
@@ -100,7 +96,8 @@ impl TokenWait {
                 };
                 let until = deadline.min(abandoned_at).min(limit_at.unwrap_or(deadline));
                 match ready!(this.waiter.as_mut().poll(until, cx)) {
-                    Ok(Some(Outcome::Token(snapshot))) if is_sendable(snapshot) => {
+                    // The token may have expired before this task was polled.
+                    Ok(Some(Outcome::Token(snapshot))) if snapshot.is_sendable(Instant::now()) => {
                         return Poll::Ready(Ok(take(snapshot)));
                     }
                     Ok(Some(Outcome::Token(_))) => lookup = Lookup::TokenAfterWait,
@@ -166,7 +163,7 @@ mod tests {
     async fn a_finished_wait_keeps_no_acquisition() {
         let cache = cache();
         let mut wait = pin!(TokenWait::default());
-        let poll = |cx: &mut Context<'_>| wait.as_mut().poll(&cache.inner, cx, |_| true, |_| ());
+        let poll = |cx: &mut Context<'_>| wait.as_mut().poll(&cache.inner, cx, |_| ());
         std::future::poll_fn(poll).await.unwrap();
         assert!(wait.waiter.abandoned_at().is_none());
     }

@@ -144,7 +144,7 @@ fn jwt_expiry(text: &str) -> Option<Option<SystemTime>> {
     if parts.next().is_some() {
         return None;
     }
-    let Members([alg]) = Members::read(str::from_utf8(&header).ok()?, &["alg"]).ok()?;
+    let Members([alg]) = Members::read(&header, &["alg"]).ok()?;
     let alg: String = serde_json::from_str(alg?.get()).ok()?;
     let least = match &*alg {
         "ES256" | "EdDSA" | "HS512" => 64,
@@ -156,8 +156,14 @@ fn jwt_expiry(text: &str) -> Option<Option<SystemTime>> {
     if signature.len() < least || (least == 128 && !signature.len().is_multiple_of(8)) {
         return None;
     }
-    let Members([exp]) = Members::read(str::from_utf8(&claims).ok()?, &["exp"]).ok()?;
-    let expires_at = exp.and_then(|exp| serde_json::from_str(exp.get()).ok());
+    let Members([exp]) = Members::read(&claims, &["exp"]).ok()?;
+    let expires_at = match exp.map(|exp| serde_json::from_str(exp.get())).transpose() {
+        Ok(expires_at) => expires_at,
+        // Not a number, and so no expiry.
+        Err(why) if why.is_data() => None,
+        // A number that is out of range.
+        Err(_) => return None,
+    };
     Some(expires_at.and_then(|exp| UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(exp).ok()?)))
 }
 

@@ -52,9 +52,9 @@ where
             return shared.withhold(request, WithheldReason::NoKey, *without_key);
         };
         // Made for each request, because each may have another key.
-        let now = Instant::now();
-        let (cache, settings) = (tokens.cache_at(&key, now), Arc::clone(settings));
-        match cache.fresh(now) {
+        let (cache, settings) = (tokens.cache(&key), Arc::clone(settings));
+        // After the lookup, which may take long: it can run code of the user.
+        match cache.fresh(Instant::now()) {
             Some(snapshot) => {
                 Action::Send(AuthorizedToken::for_request(snapshot, &cache, &settings))
             }

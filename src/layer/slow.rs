@@ -118,9 +118,9 @@ where
                 StageProj::Readying { token } => {
                     let pending = this.pending.as_mut().expect(COMPLETED);
                     ready!(pending.service.poll_ready(cx)).map_err(Into::into)?;
-                    // Only after `poll_ready`, which may take long. The wait did not check it.
+                    // Again after `poll_ready`, which may have taken long.
                     if !token.is_sendable(Instant::now()) {
-                        // The token has expired. If another one is cached, the ready
+                        // The token expired in the meantime. If another one is cached, the ready
                         // service is kept: it may take as long to become ready again.
                         let Some(snapshot) = pending.tokens.cache().current_after_wait() else {
                             *this.expired_tokens += 1;

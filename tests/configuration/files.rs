@@ -173,6 +173,12 @@ fn a_check_reads_what_is_in_the_files() {
     with(&settings).check().unwrap();
     let jwt = TempFile::new("\u{feff}eyJhbGciOiJub25lIn0.e30.AA\n");
     with(&[("client_assertion_file", jwt.path())]).check().unwrap();
+    // Expires at 1e999.
+    let endless = TempFile::new("eyJhbGciOiJub25lIn0.eyJleHAiOjFlOTk5fQ.AA");
+    assert_refused(
+        with(&[("client_assertion_file", endless.path())]).check().unwrap_err(),
+        expected,
+    );
     // Mistakes that concern no file.
     assert_refused(with(&[]).check().unwrap_err(), "client_secret, client_secret_file");
 }

@@ -5,5 +5,6 @@ mod crossing;
 mod destructors;
 mod keeping;
 mod layer;
+mod slow_lookup;
 mod sockets;
 mod support;

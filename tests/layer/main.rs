@@ -2,6 +2,7 @@
 //! and below.
 
 mod composition;
+mod late_polls;
 mod per_origin;
 mod service_contract;
 mod slow_service;

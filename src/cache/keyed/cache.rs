@@ -117,11 +117,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
     ///
     /// While the returned cache is kept, it remains this key's cache.
     pub fn cache(&self, key: &K) -> TokenCache {
-        self.cache_at(key, Instant::now())
-    }
-
-    /// Same as [`cache`](Self::cache), for a caller that has read the clock.
-    pub(crate) fn cache_at(&self, key: &K, now: Instant) -> TokenCache {
+        let now = Instant::now();
         let tick = self.inner.current_tick(now);
         let recent = self.inner.recent.get(key);
         let cache = recent.unwrap_or_else(|| self.inner.get_or_insert(key, tick, now));

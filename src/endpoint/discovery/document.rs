@@ -138,9 +138,7 @@ impl ServerMetadata {
         allow_plain_http: bool,
     ) -> Result<Self, Error> {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-        // Invalid UTF-8 in a member that is not used does no harm.
-        let body = String::from_utf8_lossy(body);
-        let members = Named::read(&body, &MEMBERS).map_err(|why| {
+        let members = Named::read(body, &MEMBERS).map_err(|why| {
             // The next response may be complete.
             bad("it is not a JSON object").with_retryable(why.is_eof())
         })?;
@@ -154,7 +152,7 @@ impl ServerMetadata {
         let token_endpoint =
             endpoint_member.and_then(text).ok_or_else(|| bad("it names no token endpoint"))?;
         let alias = aliases
-            .and_then(|it| Named::read(it.get(), &["token_endpoint"]).ok())
+            .and_then(|it| Named::read(it.get().as_bytes(), &["token_endpoint"]).ok())
             .and_then(|Named([alias])| alias.and_then(text));
         let [auth_methods, auth_signing_algs, dpop_signing_algs, grant_types] =
             lists.map(|member| member.map(list).unwrap_or_default());
@@ -239,10 +237,12 @@ mod tests {
     }
 
     #[test]
-    fn invalid_utf_8_in_an_unused_member_is_ignored() {
-        let mut body = with(r#","service_documentation":"?""#).into_bytes();
-        body.iter_mut().filter(|byte| **byte == b'?').for_each(|byte| *byte = 0xff);
-        assert_eq!(read(&body).unwrap().issuer(), "https://idp.example.com/t");
+    fn invalid_utf_8_is_an_error_in_used_members_only() {
+        let unused = with(r#","other":"?""#);
+        for (json, is_ok) in [(&unused, true), (&with("").replace("token\"", "?\""), false)] {
+            let bytes = json.bytes().map(|byte| if byte == b'?' { 0xff } else { byte });
+            assert_eq!(read(bytes.collect::<Vec<_>>()).is_ok(), is_ok, "{json}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) fn authorization_details(json: &str) -> Result<(), &'static str> {
     };
     for detail in details {
         // Raw values, so that numbers may have any size.
-        let Ok(Members([type_of])) = Members::read(detail.get(), &["type"]) else {
+        let Ok(Members([type_of])) = Members::read(detail.get().as_bytes(), &["type"]) else {
             return Err("its array contains a value that is not an object; pass objects with a \
                         \"type\" (RFC 9396 §2)");
         };
