@@ -24,23 +24,22 @@ fn bytes_a_key(
     with: impl FnOnce(KeyedTokenCacheBuilder<usize>) -> KeyedTokenCacheBuilder<usize>,
 ) -> i64 {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let mut kept = None;
+    let source = move |_: &usize| {
+        Ok(move |_: AcquireContext| async move {
+            if good { Ok(token()) } else { Err(Error::new(ErrorKind::OAuth)) }
+        })
+    };
+    // Extra capacity, because the shards fill unevenly. Built before the count, since the number of shards
+    // follows that of the processors.
+    let tokens = with(KeyedTokenCache::builder(source).capacity(2 * KEYS)).build();
     let counted = measure(|| {
-        let source = move |_: &usize| {
-            Ok(move |_: AcquireContext| async move {
-                if good { Ok(token()) } else { Err(Error::new(ErrorKind::OAuth)) }
-            })
-        };
-        // Extra capacity, because the shards fill unevenly.
-        let builder = KeyedTokenCache::builder(source).capacity(2 * KEYS);
-        let tokens = kept.insert(with(builder).build());
         runtime.block_on(async {
             for key in 0..KEYS {
                 assert_eq!(tokens.get(&key).await.is_ok(), good);
             }
         });
     });
-    assert_eq!(kept.map(|tokens| tokens.len()), Some(KEYS));
+    assert_eq!(tokens.len(), KEYS);
     counted.bytes_current / KEYS as i64
 }
 
