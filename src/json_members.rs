@@ -6,20 +6,21 @@ use serde_core::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// The values of `N` members. Of a member given twice, the last one counts.
-pub(crate) struct Members<'a, const N: usize>(pub(crate) [Option<&'a RawValue>; N]);
-
-impl<'a, const N: usize> Members<'a, N> {
-    /// # Errors
-    ///
-    /// An error if the text is not a JSON object.
-    pub(crate) fn read(json: &'a [u8], names: &[&str; N]) -> serde_json::Result<Self> {
-        let mut values = [None; N];
-        read(json, Object { names, values: &mut values })?;
-        Ok(Self(values))
-    }
+///
+/// # Errors
+///
+/// An error if the text is not a JSON object.
+pub(crate) fn read<'a, const N: usize>(
+    json: &'a [u8],
+    names: &[&str; N],
+) -> serde_json::Result<[Option<&'a RawValue>; N]> {
+    let mut values = [None; N];
+    read_object(json, Object { names, values: &mut values })?;
+    Ok(values)
 }
 
-fn read<'a>(json: &'a [u8], object: Object<'_, 'a>) -> serde_json::Result<()> {
+// Not generic in `N`, so that it is compiled once.
+fn read_object<'a>(json: &'a [u8], object: Object<'_, 'a>) -> serde_json::Result<()> {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
     deserializer.deserialize_map(object)?;
     deserializer.end()
@@ -50,12 +51,12 @@ impl<'de> Visitor<'de> for Object<'_, 'de> {
 
 #[cfg(test)]
 mod tests {
-    use super::Members;
+    use super::read;
 
     #[test]
     fn named_members_are_found_among_others() {
         let json = r#"{"b":[1,{"a":2}],"a":"x","c":1e999,"a":null}"#;
-        let Members(members) = Members::read(json.as_bytes(), &["a", "b", "d"]).unwrap();
+        let members = read(json.as_bytes(), &["a", "b", "d"]).unwrap();
         assert_eq!(
             members.map(|it| it.map(|it| it.get())),
             [Some("null"), Some(r#"[1,{"a":2}]"#), None]
@@ -65,7 +66,7 @@ mod tests {
     #[test]
     fn only_one_object_is_accepted() {
         for json in ["", "[]", "null", "{", "{} {}", r#"{"a":1,}"#] {
-            assert!(Members::read(json.as_bytes(), &["a"]).is_err(), "{json}");
+            assert!(read(json.as_bytes(), &["a"]).is_err(), "{json}");
         }
     }
 }

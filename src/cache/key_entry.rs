@@ -25,12 +25,9 @@ pub(super) struct KeyEntry {
     pub(super) metrics: Arc<OnceLock<ClientMetrics>>,
 }
 
-/// The backoff state of one key, if it has any. It outlives the cache.
+/// The backoff state of one key, if it has any. It outlives the cache. Boxed, because few keys have one.
 #[derive(Default)]
-pub(super) struct StoredBackoff(
-    // Boxed, because few keys have one.
-    Mutex<Option<Box<Stored>>>,
-);
+pub(super) struct StoredBackoff(Mutex<Option<Box<Stored>>>);
 
 struct Stored {
     state: BackoffState,
@@ -63,7 +60,7 @@ impl KeyEntry {
             .then(|| Stored { state: state.clone(), forget_at: state.forget_at(settings) });
         let mut slot = lock(&self.backoff.0);
         match (&mut *slot, stored) {
-            // The box is used again, since a failing key stores its state with each request.
+            // Reuses the box: a failing key stores its state on each request.
             (Some(previous), Some(stored)) => **previous = stored,
             (slot, stored) => *slot = stored.map(Box::new),
         }

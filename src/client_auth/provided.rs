@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::{BoxError, Error, Problem},
     event::EventKind,
-    json_members::Members,
+    json_members,
     secret_file::{self, ReadContext, SecretFile},
     sync::{Mutex, lock},
 };
@@ -144,7 +144,7 @@ fn jwt_expiry(text: &str) -> Option<Option<SystemTime>> {
     if parts.next().is_some() {
         return None;
     }
-    let Members([alg]) = Members::read(&header, &["alg"]).ok()?;
+    let [alg] = json_members::read(&header, &["alg"]).ok()?;
     let alg: String = serde_json::from_str(alg?.get()).ok()?;
     let least = match &*alg {
         "ES256" | "EdDSA" | "HS512" => 64,
@@ -156,10 +156,10 @@ fn jwt_expiry(text: &str) -> Option<Option<SystemTime>> {
     if signature.len() < least || (least == 128 && !signature.len().is_multiple_of(8)) {
         return None;
     }
-    let Members([exp]) = Members::read(&claims, &["exp"]).ok()?;
+    let [exp] = json_members::read(&claims, &["exp"]).ok()?;
     let expires_at = match exp.map(|exp| serde_json::from_str(exp.get())).transpose() {
         Ok(expires_at) => expires_at,
-        // Not a number, and so no expiry.
+        // Not a number: no expiry.
         Err(why) if why.is_data() => None,
         // A number that is out of range.
         Err(_) => return None,

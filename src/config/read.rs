@@ -1,6 +1,6 @@
 //! Settings as typed values. Errors name the settings and never show a value.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use zeroize::Zeroizing;
 
@@ -220,8 +220,8 @@ impl ClientCredentialsConfig {
             return Err(self.wrong(setting, "one of the names is empty"));
         }
         // Not shown: it may be a secret.
-        let mut names = pairs.iter().map(|(name, _)| name).enumerate();
-        if names.any(|(index, name)| pairs[..index].iter().any(|(earlier, _)| earlier == name)) {
+        let mut seen = HashSet::new();
+        if !pairs.iter().all(|(name, _)| seen.insert(name)) {
             return Err(self.wrong(setting, "one of the names is there twice"));
         }
         Ok(pairs)

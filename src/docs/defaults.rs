@@ -216,7 +216,7 @@
 //!
 //! | setting | default | why |
 //! | --- | --- | --- |
-//! | `capacity` | 10,000 keys | Some 23 MB with tokens of 800 bytes, the sources, and 4 KB of locks for each core. |
+//! | `capacity` | 10,000 keys | About 23 MB with tokens of 800 bytes, plus the sources, plus 4 KB of locks per core. |
 //! | remembered backoff of evicted keys | up to `capacity` keys (*fixed*) | To push one out, `capacity` other acquisitions must fail. |
 //! | `idle_time` | 1 h | Most tokens have expired by then, so nothing is lost. |
 //! | `acquisition_start_limit` | 16 unfinished acquisitions that started in the last 250 ms; 16 more for keys whose last acquisition failed | Enough for hundreds of new keys a second, and little load for a server. |

@@ -62,7 +62,8 @@ fn from_value(raw: &RawValue, depth: usize) -> Option<Zeroizing<String>> {
         b'"' => json_text::decode(text).filter(|text| !text.trim().is_empty()),
         b'{' if depth > 0 => {
             let Members(members) = serde_json::from_str(text).ok()?;
-            let of_rank = |rank| members.iter().filter(move |(of, _)| *of == rank);
+            // Not sorted: a sort compiles to much more code.
+            let of_rank = |wanted| members.iter().filter(move |(rank, _)| *rank == wanted);
             let mut ranked = (0..MEMBERS.len()).flat_map(of_rank);
             ranked.find_map(|(_, member)| from_value(member, depth - 1))
         }

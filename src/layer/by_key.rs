@@ -53,7 +53,7 @@ where
         };
         // Made for each request, because each may have another key.
         let (cache, settings) = (tokens.cache(&key), Arc::clone(settings));
-        // After the lookup, which may take long: it can run code of the user.
+        // Read after the lookup, which can run user code and take long.
         match cache.fresh(Instant::now()) {
             Some(snapshot) => {
                 Action::Send(AuthorizedToken::for_request(snapshot, &cache, &settings))

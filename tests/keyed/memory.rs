@@ -18,24 +18,24 @@ fn token() -> Token {
     token.with_lifetime(Duration::from_secs(3600))
 }
 
-/// Bytes a key, after each key asked for its token once.
-fn bytes_a_key(
-    good: bool,
-    with: impl FnOnce(KeyedTokenCacheBuilder<usize>) -> KeyedTokenCacheBuilder<usize>,
+/// Bytes per key, after each key asked for its token once.
+fn bytes_per_key(
+    succeeds: bool,
+    configure: impl FnOnce(KeyedTokenCacheBuilder<usize>) -> KeyedTokenCacheBuilder<usize>,
 ) -> i64 {
     let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime");
     let source = move |_: &usize| {
         Ok(move |_: AcquireContext| async move {
-            if good { Ok(token()) } else { Err(Error::new(ErrorKind::OAuth)) }
+            if succeeds { Ok(token()) } else { Err(Error::new(ErrorKind::OAuth)) }
         })
     };
     // Extra capacity, because the shards fill unevenly. Built before the count, since the number of shards
     // follows that of the processors.
-    let tokens = with(KeyedTokenCache::builder(source).capacity(2 * KEYS)).build();
+    let tokens = configure(KeyedTokenCache::builder(source).capacity(2 * KEYS)).build();
     let counted = measure(|| {
         runtime.block_on(async {
             for key in 0..KEYS {
-                assert_eq!(tokens.get(&key).await.is_ok(), good);
+                assert_eq!(tokens.get(&key).await.is_ok(), succeeds);
             }
         });
     });
@@ -50,26 +50,26 @@ fn bytes_of_token() -> i64 {
 
 #[track_caller]
 fn assert_small(bytes: i64) {
-    assert!(bytes <= LIMIT, "{bytes} bytes a key, at most {LIMIT}");
+    assert!(bytes <= LIMIT, "{bytes} bytes per key, at most {LIMIT}");
 }
 
 #[test]
-fn a_key_with_a_token_takes_little_besides_the_token() {
-    assert_small(bytes_a_key(true, |builder| builder) - bytes_of_token());
+fn a_key_with_a_token_takes_at_most_1500_bytes_besides_the_token() {
+    assert_small(bytes_per_key(true, |builder| builder) - bytes_of_token());
 }
 
 #[test]
-fn a_key_without_a_token_takes_little() {
-    assert_small(bytes_a_key(false, |builder| builder));
+fn a_key_without_a_token_takes_at_most_1500_bytes() {
+    assert_small(bytes_per_key(false, |builder| builder));
 }
 
 #[test]
 fn keys_with_equal_settings_share_them() {
     let seconds = |seconds: usize| Duration::from_secs(seconds as u64);
     let shared =
-        bytes_a_key(true, |it| it.configure(move |_, cache| cache.wait_timeout(seconds(5))));
+        bytes_per_key(true, |it| it.configure(move |_, cache| cache.wait_timeout(seconds(5))));
     assert_small(shared - bytes_of_token());
-    let own = bytes_a_key(true, |it| {
+    let own = bytes_per_key(true, |it| {
         it.configure(move |key, cache| cache.wait_timeout(seconds(1 + *key)))
     });
     assert!(own > shared, "{own}, {shared}");

@@ -53,7 +53,7 @@ async fn polled_after(
     }
 }
 
-/// The inner service was ready at each poll, so it is not to blame.
+/// The inner service was ready at each poll, so the request must not fail as if it had been slow.
 #[tokio::test(start_paused = true)]
 async fn tokens_that_expire_before_the_poll_are_replaced() {
     let (result, elapsed, acquisitions) = polled_after(&[5.0, 5.0, 5.0, 0.2], 2).await;
@@ -61,7 +61,7 @@ async fn tokens_that_expire_before_the_poll_are_replaced() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_deadline_does_not_start_again_when_a_token_has_expired() {
+async fn an_expired_token_does_not_restart_the_deadline() {
     let (result, elapsed, _) = polled_after(&[25.0; 4], 20).await;
     assert_eq!((result, elapsed.as_secs()), (Err(Some(ErrorKind::WaitTimeout)), 50));
 }

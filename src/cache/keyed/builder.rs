@@ -13,7 +13,7 @@ use tokio::time::Instant;
 #[cfg(feature = "metrics")]
 use super::metrics::KeyedMetrics;
 use super::{
-    cache::{Configure, KeyedInner, KeyedTokenCache, NameKeys, TICKS_PER_IDLE_TIME},
+    cache::{Configure, KeyedInner, KeyedTokenCache, NameKeys, TICKS_PER_IDLE_TIME, whole_millis},
     limiter::Limiter,
     registry::KeyRegistry,
     source::{MakeSource, Sources},
@@ -193,8 +193,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
     /// Sets a closure that changes the settings of each key's cache, such as its name or an
     /// observer that knows the key. Default: none.
     ///
-    /// It runs when a cache is made. Keep it short. Caches that are made one after another share their
-    /// settings in memory if these are equal. Otherwise a cache takes 300 bytes more.
+    /// It runs when a cache is made. Keep it short. Consecutive caches with equal settings share them in
+    /// memory.
     pub fn configure(
         mut self,
         configure: impl Fn(&K, TokenCacheBuilder) -> TokenCacheBuilder + Send + Sync + 'static,
@@ -239,7 +239,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCacheBuilder<K> {
                 name,
                 name_keys,
                 created_at: Instant::now(),
-                tick_length: idle_time / TICKS_PER_IDLE_TIME,
+                tick_millis: whole_millis(idle_time / TICKS_PER_IDLE_TIME),
                 swept: AtomicU32::new(0),
             }),
         }

@@ -102,7 +102,7 @@ pub(super) struct KeyedInner<K> {
     pub(super) metrics: KeyedMetrics,
     pub(super) name_keys: Option<Box<NameKeys<K>>>,
     pub(super) created_at: Instant,
-    pub(super) tick_length: Duration,
+    pub(super) tick_millis: u64,
     /// The tick in which idle caches were last dropped.
     pub(super) swept: AtomicU32,
 }
@@ -229,10 +229,8 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedTokenCache<K> {
 
 impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
     fn current_tick(&self, now: Instant) -> u32 {
-        let elapsed = now.saturating_duration_since(self.created_at);
-        // A tick is at least a second. A division of 64 bits is cheaper than one of 128.
-        let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        u32::try_from(millis(elapsed) / millis(self.tick_length)).unwrap_or(u32::MAX)
+        let elapsed = whole_millis(now.saturating_duration_since(self.created_at));
+        u32::try_from(elapsed / self.tick_millis).unwrap_or(u32::MAX)
     }
 
     /// The key's cache, if it has one.
@@ -309,6 +307,11 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
         let forgotten = lock(&self.registry).prune(now);
         drop(forgotten);
     }
+}
+
+/// In 64 bits, because these are divided faster than 128.
+pub(super) fn whole_millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl<K> Clone for KeyedTokenCache<K> {

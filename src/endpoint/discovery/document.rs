@@ -11,7 +11,7 @@ use super::{
 use crate::{
     endpoint::url,
     error::{Error, Problem, sanitise},
-    json_members::Members as Named,
+    json_members,
 };
 
 /// Maximum size of an endpoint in bytes. It is in `Debug` and in every request.
@@ -138,11 +138,11 @@ impl ServerMetadata {
         allow_plain_http: bool,
     ) -> Result<Self, Error> {
         let body = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
-        let members = Named::read(body, &MEMBERS).map_err(|why| {
+        let members = json_members::read(body, &MEMBERS).map_err(|why| {
             // The next response may be complete.
             bad("it is not a JSON object").with_retryable(why.is_eof())
         })?;
-        let [issuer_member, endpoint_member, aliases, lists @ ..] = members.0;
+        let [issuer_member, endpoint_member, aliases, lists @ ..] = members;
         match issuer_member.and_then(text) {
             Some(found) if *found == *issuer.text => {}
             Some(found) => return Err(mismatch(&found, &issuer.text)),
@@ -152,8 +152,8 @@ impl ServerMetadata {
         let token_endpoint =
             endpoint_member.and_then(text).ok_or_else(|| bad("it names no token endpoint"))?;
         let alias = aliases
-            .and_then(|it| Named::read(it.get().as_bytes(), &["token_endpoint"]).ok())
-            .and_then(|Named([alias])| alias.and_then(text));
+            .and_then(|it| json_members::read(it.get().as_bytes(), &["token_endpoint"]).ok())
+            .and_then(|[alias]| alias.and_then(text));
         let [auth_methods, auth_signing_algs, dpop_signing_algs, grant_types] =
             lists.map(|member| member.map(list).unwrap_or_default());
         Ok(Self(Arc::new(Members {
@@ -238,6 +238,7 @@ mod tests {
 
     #[test]
     fn invalid_utf_8_is_an_error_in_used_members_only() {
+        // 0xff in place of the question mark.
         let unused = with(r#","other":"?""#);
         for (json, is_ok) in [(&unused, true), (&with("").replace("token\"", "?\""), false)] {
             let bytes = json.bytes().map(|byte| if byte == b'?' { 0xff } else { byte });

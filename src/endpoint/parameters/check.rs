@@ -4,7 +4,7 @@
 
 use serde_json::value::RawValue;
 
-use crate::json_members::Members;
+use crate::json_members;
 
 /// A grant name or an absolute URI (RFC 6749 §4.5, App. A.10): visible ASCII either way.
 ///
@@ -33,7 +33,7 @@ pub(crate) fn authorization_details(json: &str) -> Result<(), &'static str> {
     };
     for detail in details {
         // Raw values, so that numbers may have any size.
-        let Ok(Members([type_of])) = Members::read(detail.get().as_bytes(), &["type"]) else {
+        let Ok([type_of]) = json_members::read(detail.get().as_bytes(), &["type"]) else {
             return Err("its array contains a value that is not an object; pass objects with a \
                         \"type\" (RFC 9396 §2)");
         };

@@ -41,7 +41,7 @@ pub(super) struct Dialer {
     pub(super) progress: Progress,
 }
 
-/// There is no connection. The connector adds the destination.
+/// A connection attempt that failed. The connector adds the destination.
 pub(super) struct DialError {
     pub(super) at_proxy: bool,
     pub(super) reason: String,

@@ -1,4 +1,4 @@
-//! Connections for other protocols than HTTP, with the same TLS settings, name lookup and bounds.
+//! Connections for protocols other than HTTP, with the same TLS settings, name lookup and limits.
 
 use std::{future::Future, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::error::{BoxError, Error};
 pub(crate) struct StreamConnector(Connector);
 
 impl HyperTransportBuilder {
-    /// As [`build`](Self::build). ALPN is empty, and each connection shows the current certificate.
+    /// Same as [`build`](Self::build), with no ALPN. Each connection presents the current certificate.
     pub(crate) fn build_stream_connector(self) -> Result<StreamConnector, Error> {
         let (connector, identity) = self.connector()?;
         Ok(StreamConnector(connector.without_alpn(|config| match identity {

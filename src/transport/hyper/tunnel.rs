@@ -33,7 +33,8 @@ pub(super) async fn open(
     let broken = |error: hyper::Error| TunnelError::Broken(explain(&error));
     let mut request = Request::connect(to)
         .header(header::HOST, to)
-        // Empty. The type of token requests, so that HTTP/1.1 is compiled once.
+        // Empty. Uses the body type of token requests, so that hyper's HTTP/1.1 client is
+        // compiled once.
         .body(TokenRequestBody::default())
         .map_err(|_| TunnelError::Broken("the destination is not a host with a port".to_owned()))?;
     if let Some(authorization) = authorization {
