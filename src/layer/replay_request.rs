@@ -5,8 +5,10 @@ use smallvec::SmallVec;
 
 use super::{replay::ReplayPolicy, shared::RequestTokens};
 
-/// Requests with at most this many header fields are kept without an allocation for the fields.
+/// Requests with at most this many header fields, and bytes of their values, are kept without an
+/// allocation for the fields.
 const INLINE_FIELDS: usize = 8;
+const INLINE_BYTES: usize = 256;
 
 /// A request that waits to be sent. Its service was not made ready, so it holds no permit.
 pub(super) struct PendingRequest<S, B> {
@@ -18,32 +20,41 @@ pub(super) struct PendingRequest<S, B> {
 /// A request that was sent, kept to be sent again. `K` is the state that the replay policy kept of
 /// its body.
 pub(super) struct ReplayRequest<S, P, K> {
-    head: Head,
+    fields: Fields,
     /// Set by [`new`](Self::new).
     rest: Option<Rest<S, P, K>>,
 }
 
+/// The header fields. A map costs two allocations, and only a replay needs one.
+#[derive(Default)]
+struct Fields {
+    list: SmallVec<[Field; INLINE_FIELDS]>,
+    /// The bytes of all values. Copied, because the first clone of a value allocates its reference
+    /// count.
+    values: SmallVec<[u8; INLINE_BYTES]>,
+}
+
+struct Field {
+    name: HeaderName,
+    value_len: usize,
+    is_sensitive: bool,
+}
+
+/// All but the header fields.
 struct Rest<S, P, K> {
+    method: Method,
+    uri: Uri,
+    version: Version,
+    extensions: Extensions,
     service: S,
     policy: P,
     body: K,
 }
 
-/// The head of a request. The fields are a list. A map costs two allocations, and only a replay needs
-/// one.
-#[derive(Default)]
-struct Head {
-    method: Method,
-    uri: Uri,
-    version: Version,
-    fields: SmallVec<[(HeaderName, HeaderValue); INLINE_FIELDS]>,
-    extensions: Extensions,
-}
-
 impl<S, P, K> Default for ReplayRequest<S, P, K> {
     #[inline(always)]
     fn default() -> Self {
-        Self { head: Head::default(), rest: None }
+        Self { fields: Fields::default(), rest: None }
     }
 }
 
@@ -60,17 +71,20 @@ impl<S, P, K> ReplayRequest<S, P, K> {
     ) -> Box<Self> {
         // Filled in place. A move into the box would also copy the unused part of the list.
         let mut replay = Box::<Self>::default();
-        let Self { head, rest } = &mut *replay;
         for (name, value) in request.headers() {
             if name != token_header {
-                head.fields.push((name.clone(), value.clone()));
+                replay.fields.push(name, value);
             }
         }
-        head.method.clone_from(request.method());
-        head.uri.clone_from(request.uri());
-        head.version = request.version();
-        head.extensions.clone_from(request.extensions());
-        *rest = Some(Rest { service, policy, body });
+        replay.rest = Some(Rest {
+            method: request.method().clone(),
+            uri: request.uri().clone(),
+            version: request.version(),
+            extensions: request.extensions().clone(),
+            service,
+            policy,
+            body,
+        });
         replay
     }
 
@@ -83,38 +97,73 @@ impl<S, P, K> ReplayRequest<S, P, K> {
     }
 
     pub(super) fn uri(&self) -> &Uri {
-        &self.head.uri
+        &self.rest().uri
     }
 
     pub(super) fn is_idempotent(&self) -> bool {
-        self.head.method.is_idempotent()
+        self.rest().method.is_idempotent()
     }
 
-    /// Returns the request to send again. `None` if the policy cannot restore its body.
+    /// Returns the request to send again. `None` if the policy cannot restore its body, or if a value
+    /// was made without a check and is none.
     pub(super) fn restore<B>(self, tokens: RequestTokens) -> Option<PendingRequest<S, B>>
     where
         P: ReplayPolicy<B, Kept = K>,
     {
-        let Rest { service, policy, body } = self.rest.expect("`new` sets it");
-        let body = policy.restore(body)?;
-        Some(PendingRequest { tokens, service, request: self.head.restore(body) })
+        let rest = self.rest.expect("`new` sets it");
+        let Rest { method, uri, version, extensions, service, policy, body } = rest;
+        let headers = self.fields.into_map()?;
+        let mut request = Request::new(policy.restore(body)?);
+        *request.method_mut() = method;
+        *request.uri_mut() = uri;
+        *request.version_mut() = version;
+        *request.headers_mut() = headers;
+        *request.extensions_mut() = extensions;
+        Some(PendingRequest { tokens, service, request })
     }
 }
 
-impl Head {
-    fn restore<B>(self, body: B) -> Request<B> {
+impl Fields {
+    #[inline(always)]
+    fn push(&mut self, name: &HeaderName, value: &HeaderValue) {
+        self.values.extend_from_slice(value.as_bytes());
+        let (value_len, is_sensitive) = (value.len(), value.is_sensitive());
+        self.list.push(Field { name: name.clone(), value_len, is_sensitive });
+    }
+
+    fn into_map(self) -> Option<HeaderMap> {
         // The capacity is limited. A request that repeats names can have more values than that, and
         // still fits: the map then grows by itself.
-        let mut headers = HeaderMap::try_with_capacity(self.fields.len() + 1).unwrap_or_default();
-        for (name, value) in self.fields {
+        let mut headers = HeaderMap::try_with_capacity(self.list.len() + 1).unwrap_or_default();
+        let mut rest = &*self.values;
+        for Field { name, value_len, is_sensitive } in self.list {
+            let (bytes, later) = rest.split_at(value_len);
+            let mut value = HeaderValue::from_bytes(bytes).ok()?;
+            value.set_sensitive(is_sensitive);
             headers.append(name, value);
+            rest = later;
         }
-        let mut request = Request::new(body);
-        *request.method_mut() = self.method;
-        *request.uri_mut() = self.uri;
-        *request.version_mut() = self.version;
-        *request.headers_mut() = headers;
-        *request.extensions_mut() = self.extensions;
-        request
+        Some(headers)
+    }
+}
+
+#[cfg(all(test, not(oauth_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_restored_in_order_with_their_bytes() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-id", HeaderValue::from_bytes(b"caf\xe9").unwrap());
+        headers.append("cookie", HeaderValue::from_static(""));
+        headers.append("x-id", HeaderValue::try_from("a".repeat(2 * INLINE_BYTES)).unwrap());
+        let mut secret = HeaderValue::from_static("s3cret");
+        secret.set_sensitive(true);
+        headers.append("x-key", secret);
+        let mut fields = Fields::default();
+        headers.iter().for_each(|(name, value)| fields.push(name, value));
+        let restored = fields.into_map().unwrap();
+        assert_eq!(restored, headers);
+        assert!(restored["x-key"].is_sensitive() && !restored["cookie"].is_sensitive());
     }
 }
