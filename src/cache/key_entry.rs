@@ -102,7 +102,7 @@ mod tests {
     };
 
     #[test]
-    fn a_backoff_is_stored_until_it_ends() {
+    fn a_state_without_a_backoff_takes_no_memory() {
         let (now, settings, entry) = (Instant::now(), BackoffSettings::default(), KeyEntry::new(0));
         let failure =
             FailureBackoff::after(0, Error::of(Problem::ServerError), now, 0.0, &settings);

@@ -61,7 +61,7 @@ impl<S, P, K> Default for ReplayRequest<S, P, K> {
 impl<S, P, K> ReplayRequest<S, P, K> {
     /// Keeps a request. `token_header` is the field that carries the token. It is left out, because
     /// each attempt adds it.
-    #[inline(always)]
+    #[inline(never)]
     pub(super) fn new<B>(
         service: S,
         policy: P,

@@ -1,6 +1,6 @@
 //! The memory of a key, besides its token and the user's source.
 //!
-//! A separate binary, because `allocation_counter` brings a counting allocator.
+//! A separate binary, because `allocation_counter` installs a counting global allocator.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tower_oauth2_client_credentials::{
 };
 
 const KEYS: usize = 1000;
-const LIMIT: i64 = 1500;
+const MAX_BYTES_PER_KEY: i64 = 1500;
 
 fn token() -> Token {
     let token = Token::bearer("x".repeat(800)).expect("a valid token");
@@ -50,7 +50,7 @@ fn bytes_of_token() -> i64 {
 
 #[track_caller]
 fn assert_small(bytes: i64) {
-    assert!(bytes <= LIMIT, "{bytes} bytes per key, at most {LIMIT}");
+    assert!(bytes <= MAX_BYTES_PER_KEY, "{bytes} bytes per key, at most {MAX_BYTES_PER_KEY}");
 }
 
 #[test]

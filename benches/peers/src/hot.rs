@@ -74,14 +74,16 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
     for (index, (name, _)) in able.iter().enumerate() {
         let mut row = vec![(*name).to_owned()];
         for took in &took {
-            let [fixed, read, ..] = &took[..] else { unreachable!("the floors are always there") };
-            if fixed.is_empty() {
+            let [static_header, environment_token, ..] = &took[..] else {
+                unreachable!("the floors are always there")
+            };
+            if static_header.is_empty() {
                 // The machine never ran that many threads at the same time.
                 row.extend(["–".into(), "–".into(), "–".into()]);
                 continue;
             }
-            row.push(ratios(&took[index], fixed).show());
-            row.push(format!("{:.2}", ratios(&took[index], read).median));
+            row.push(ratios(&took[index], static_header).show());
+            row.push(format!("{:.2}", ratios(&took[index], environment_token).median));
             row.push(format!("{:.0}", quartiles(took[index].iter().copied()).median));
         }
         let [count, bytes] = [0, 1].map(|of| allocations[index][of] - allocations[0][of]);
