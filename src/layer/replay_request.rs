@@ -104,8 +104,8 @@ impl<S, P, K> ReplayRequest<S, P, K> {
         self.rest().method.is_idempotent()
     }
 
-    /// Returns the request to send again. `None` if the policy cannot restore its body, or if a value
-    /// was made without a check and is none.
+    /// Returns the request to send again. `None` if the policy cannot restore its body, or if a header
+    /// value is not a valid one (`HeaderValue::from_maybe_shared_unchecked` makes such values).
     pub(super) fn restore<B>(self, tokens: RequestTokens) -> Option<PendingRequest<S, B>>
     where
         P: ReplayPolicy<B, Kept = K>,
@@ -132,8 +132,8 @@ impl Fields {
     }
 
     fn into_map(self) -> Option<HeaderMap> {
-        // The capacity is limited. A request that repeats names can have more values than that, and
-        // still fits: the map then grows by itself.
+        // The capacity is limited. A request that repeats names can have more values than that: the map
+        // then grows as they are added.
         let mut headers = HeaderMap::try_with_capacity(self.list.len() + 1).unwrap_or_default();
         let mut rest = &*self.values;
         for Field { name, value_len, is_sensitive } in self.list {

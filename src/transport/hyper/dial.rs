@@ -86,12 +86,8 @@ impl Dialer {
         http.set_tcp_user_timeout(Some(USER_TIMEOUT));
         // An address needs no lookup.
         self.progress.reach(Stage::Tcp);
-        let connecting = poll_fn(|cx| http.poll_ready(cx)).await.map(|()| http.call(uri));
-        let connection = match connecting {
-            Ok(connecting) => connecting.await,
-            Err(error) => Err(error),
-        };
-        let connection = connection.map_err(|error| explain(&error))?;
+        poll_fn(|cx| http.poll_ready(cx)).await.map_err(|error| explain(&error))?;
+        let connection = http.call(uri).await.map_err(|error| explain(&error))?;
         self.progress.reach(Stage::Handshake);
         Ok(Stream::new(Tcp::new(connection.into_inner(), self.byte_limit.clone())))
     }
