@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::fleet::{Fleet, Servers, cold_start_five_lives_and_a_revocation};
+use crate::fleet::{Fleet, Servers, cold_start_lives_and_revocations};
 
 fn directory(name: &str) -> PathBuf {
     std::env::temp_dir().join(format!("toacc-{}-{name}", std::process::id()))
@@ -11,7 +11,7 @@ fn directory(name: &str) -> PathBuf {
 #[tokio::test]
 async fn each_life_costs_one_token_request() {
     let directory = directory("fleet");
-    cold_start_five_lives_and_a_revocation(directory.to_str().unwrap().to_owned()).await;
+    cold_start_lives_and_revocations(directory.to_str().unwrap().to_owned()).await;
     std::fs::remove_dir_all(directory).unwrap();
 }
 

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use super::server::RedisServer;
-use crate::fleet::{Fleet, PAUSE, REQUESTS, Servers, cold_start_five_lives_and_a_revocation};
+use crate::fleet::{Fleet, PAUSE, REQUESTS, Servers, cold_start_lives_and_revocations};
 
 #[tokio::test]
 #[ignore = "needs redis-server (run .ci/real-servers)"]
 async fn each_life_costs_one_token_request() {
     let redis = RedisServer::start([]);
-    cold_start_five_lives_and_a_revocation(redis.url()).await;
+    cold_start_lives_and_revocations(redis.url()).await;
 }
 
 /// Without announcements, processes poll.
@@ -19,7 +19,7 @@ async fn each_life_costs_one_token_request_without_the_permission_for_announceme
     let redis = RedisServer::start([]);
     redis.command("ACL SETUSER tokens reset on >s3cret +@all -@pubsub ~* resetchannels");
     let url = format!("redis://tokens:s3cret@127.0.0.1:{}/", redis.port);
-    cold_start_five_lives_and_a_revocation(url).await;
+    cold_start_lives_and_revocations(url).await;
 }
 
 /// The server revokes the previous token when it issues another one.
