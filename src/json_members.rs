@@ -1,4 +1,4 @@
-//! Reads named members of a JSON object, and skips all others without a copy.
+//! Reads named members of a JSON object, and skips the values of all others without a copy.
 
 use std::fmt;
 

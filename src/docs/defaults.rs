@@ -88,7 +88,7 @@
 //! | [`rejection_policy`] | [`RejectionPolicy::by_challenge`] | A needless acquisition costs little, while a token that stays rejected is an outage. |
 //! | [`rejection_interval`] | 60 s to 10 minutes, at least 1 s | An API that rejects every token causes at most six acquisitions in ten minutes. |
 //! | the rejection budget is full again | after 30 minutes without a rejection (*fixed*) | Longer than the longest interval, so a constant rate of rejections never refills it. |
-//! | [`replay`] | [`EmptyBodies`] | Covers reads, for one allocation per request. |
+//! | [`replay`] | [`EmptyBodies`] | Covers reads, for one allocation per usual request. Custom header names, more than 8 fields or 256 bytes of values, and extensions cost more. |
 //! | replays of a request | one for a token, one for a DPoP nonce, one after a replay's connection was lost (*fixed*) | If the second token or nonce is refused too, a third will not help. |
 //! | challenges read | 16 KiB (*fixed*) | The longest real ones have a few thousand bytes. |
 //!

@@ -29,15 +29,20 @@ pub(super) struct ReplayRequest<S, P, K> {
 #[derive(Default)]
 struct Fields {
     list: SmallVec<[Field; INLINE_FIELDS]>,
-    /// The bytes of all values. Copied, because the first clone of a value allocates its reference
-    /// count.
-    values: SmallVec<[u8; INLINE_BYTES]>,
+    /// The bytes of the copied values, one after the other.
+    copied: SmallVec<[u8; INLINE_BYTES]>,
 }
 
 struct Field {
     name: HeaderName,
-    value_len: usize,
-    is_sensitive: bool,
+    value: KeptValue,
+}
+
+enum KeptValue {
+    /// The length. The first clone of a value allocates its reference count, and a copy does not.
+    Copied(usize),
+    /// A sensitive value. Its owner may wipe it, as that of a token does, and a copy would remain.
+    Sensitive(HeaderValue),
 }
 
 /// All but the header fields.
@@ -126,22 +131,30 @@ impl<S, P, K> ReplayRequest<S, P, K> {
 impl Fields {
     #[inline(always)]
     fn push(&mut self, name: &HeaderName, value: &HeaderValue) {
-        self.values.extend_from_slice(value.as_bytes());
-        let (value_len, is_sensitive) = (value.len(), value.is_sensitive());
-        self.list.push(Field { name: name.clone(), value_len, is_sensitive });
+        let value = if value.is_sensitive() {
+            KeptValue::Sensitive(value.clone())
+        } else {
+            self.copied.extend_from_slice(value.as_bytes());
+            KeptValue::Copied(value.len())
+        };
+        self.list.push(Field { name: name.clone(), value });
     }
 
     fn into_map(self) -> Option<HeaderMap> {
         // The capacity is limited. A request that repeats names can have more values than that: the map
         // then grows as they are added.
         let mut headers = HeaderMap::try_with_capacity(self.list.len() + 1).unwrap_or_default();
-        let mut rest = &*self.values;
-        for Field { name, value_len, is_sensitive } in self.list {
-            let (bytes, later) = rest.split_at(value_len);
-            let mut value = HeaderValue::from_bytes(bytes).ok()?;
-            value.set_sensitive(is_sensitive);
+        let mut copied = &*self.copied;
+        for Field { name, value } in self.list {
+            let value = match value {
+                KeptValue::Copied(len) => {
+                    let (bytes, later) = copied.split_at(len);
+                    copied = later;
+                    HeaderValue::from_bytes(bytes).ok()?
+                }
+                KeptValue::Sensitive(value) => value,
+            };
             headers.append(name, value);
-            rest = later;
         }
         Some(headers)
     }
@@ -160,10 +173,12 @@ mod tests {
         let mut secret = HeaderValue::from_static("s3cret");
         secret.set_sensitive(true);
         headers.append("x-key", secret);
+        headers.append("x-last", HeaderValue::from_static("z"));
         let mut fields = Fields::default();
         headers.iter().for_each(|(name, value)| fields.push(name, value));
         let restored = fields.into_map().unwrap();
         assert_eq!(restored, headers);
+        assert_eq!(restored["x-key"].as_bytes().as_ptr(), headers["x-key"].as_bytes().as_ptr());
         assert!(restored["x-key"].is_sensitive() && !restored["cookie"].is_sensitive());
     }
 }
