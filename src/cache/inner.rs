@@ -248,7 +248,7 @@ impl CacheInner {
     }
 }
 
-/// Before a step: the readiness, and a suspend that was noticed.
+/// The readiness before a step, and the event if a suspend was noticed.
 struct BeforeStep {
     readiness: ReadinessUntil,
     suspended: Option<EventKind>,

@@ -40,7 +40,7 @@ pub(super) struct SharedSettings(Mutex<Weak<Settings>>);
 impl SharedSettings {
     /// These settings, shared with the cache that was built last if its settings are equal.
     pub(super) fn share(&self, settings: Settings) -> Arc<Settings> {
-        // Unlocked before it is dropped, because its clock may be code of the user.
+        // The lock is released first: dropping `last` may drop a custom clock, which is user code.
         let last = lock(&self.0).upgrade();
         if let Some(last) = last.filter(|last| **last == settings) {
             return last;

@@ -53,7 +53,7 @@ where
         };
         // Made for each request, because each may have another key.
         let (cache, settings) = (tokens.cache(&key), Arc::clone(settings));
-        // Read after the lookup, which can run user code and take long.
+        // The clock is read after the lookup, because the lookup can run user code.
         match cache.fresh(Instant::now()) {
             Some(snapshot) => {
                 Action::Send(AuthorizedToken::for_request(snapshot, &cache, &settings))

@@ -118,7 +118,7 @@ where
                 StageProj::Readying { token } => {
                     let pending = this.pending.as_mut().expect(COMPLETED);
                     ready!(pending.service.poll_ready(cx)).map_err(Into::into)?;
-                    // Again after `poll_ready`, which may have taken long.
+                    // Checked again, because `poll_ready` may have taken long.
                     if !token.is_sendable(Instant::now()) {
                         // The token expired in the meantime. If another one is cached, the ready
                         // service is kept: it may take as long to become ready again.

@@ -94,7 +94,7 @@ pub fn measure(contestants: &[Contestant], quick: bool) -> Table {
         table.row(dash(name, 8, &reason));
     }
     table.note(format!(
-        "Medians of {} and {} interleaved rounds of {CALLS} calls on each thread, from the \
+        "Medians of {} (1 thread) and {} (2 threads) interleaved rounds of {CALLS} calls on each thread, from the \
          creation of a request to its arrival at the inner service. The floors are the first two \
          rows. A real token is read at run time, so the second one is the fair comparison.",
         counted[0], counted[1],

@@ -309,7 +309,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static> KeyedInner<K> {
     }
 }
 
-/// In 64 bits, because these are divided faster than 128.
+/// Milliseconds as `u64`, because 64-bit division is faster than 128-bit division.
 pub(super) fn whole_millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

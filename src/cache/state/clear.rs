@@ -13,7 +13,7 @@ impl State {
     /// arrives.
     pub(in crate::cache) fn clear(&mut self, now: Instant) -> Effects {
         self.cleared_at = Some(now);
-        // The next rejection is that of another token.
+        // A later rejection concerns another token, so an exhausted budget is reported again.
         self.too_soon_reported = false;
         if !self.has_unexpired(now) {
             return Effects::default();

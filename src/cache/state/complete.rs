@@ -72,7 +72,7 @@ impl State {
         self.rejection_pending = false;
         let plan = &acquisition.plan;
         let (token, kept) = take_kept(token, plan);
-        // Without a token request, nothing is known about the authorization server.
+        // A kept token is no evidence that the authorization server works.
         let left = if kept { None } else { self.leave_cooldown(now) };
         if plan.is_budgeted {
             let is_rejected = plan.rejected.as_ref().is_some_and(|it| it.same_secret(&token));
@@ -132,6 +132,7 @@ impl State {
         if acquisition.plan.is_budgeted {
             self.too_soon_reported = false;
         }
+        // Read first: `FailureBackoff::after` removes the fleet's cooldown from the error.
         let from = match error.fleet_cooldown() {
             Some(cooldown) if cooldown.from_store => ResultOrigin::Store,
             _ => ResultOrigin::Source,
@@ -176,12 +177,12 @@ fn duration(token: &Token, kept: bool, started: Instant, now: Instant) -> Durati
     took.unwrap_or_else(|| now.saturating_duration_since(started))
 }
 
-/// Removes the mark of a token that the source kept, and returns whether it is a token of this plan. The
-/// mark concerns one result only. Other caches, which get the token of this one, must not find it.
+/// Clears `is_kept`, and returns whether the source kept the token that this cache has. A source that is
+/// itself a cache can pass on a token that another cache kept. That token is new to this cache.
 fn take_kept(token: Token, plan: &Plan) -> (Token, bool) {
     let Some(info) = token.sharing_info().copied().filter(|info| info.is_kept) else {
         return (token, false);
     };
-    let is_ours = plan.rejected.iter().chain(&plan.current).any(|it| it.same_secret(&token));
-    (token.with_sharing_info(SharingInfo { is_kept: false, ..info }), is_ours)
+    let is_known = plan.rejected.iter().chain(&plan.current).any(|it| it.same_secret(&token));
+    (token.with_sharing_info(SharingInfo { is_kept: false, ..info }), is_known)
 }

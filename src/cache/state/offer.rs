@@ -60,7 +60,7 @@ impl State {
 
     /// Whether a token is better than the cached one.
     fn is_improved_by(&self, offered: &Snapshot, now: Instant) -> bool {
-        // Also if it was rejected: the older token was probably revoked before it.
+        // A rejected token counts too. An older token was probably revoked before it.
         let held = self.held.as_ref().filter(|_| self.has_unexpired(now));
         held.is_none_or(|held| is_older(held, offered))
     }

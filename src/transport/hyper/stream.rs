@@ -50,7 +50,7 @@ impl Stream {
     ///
     /// # Errors
     ///
-    /// The problem, and what to do.
+    /// If the TLS handshake fails. The text says what to do.
     pub(super) async fn with_tls(
         self,
         config: Arc<ClientConfig>,
@@ -65,7 +65,7 @@ impl Stream {
 ///
 /// # Errors
 ///
-/// The host is not a DNS name or an address: the problem, and what to do.
+/// If the host is not a DNS name or an IP address.
 pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, String> {
     let v6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
     ServerName::try_from(v6.unwrap_or(host).to_owned()).map_err(|error| explain(&error))
