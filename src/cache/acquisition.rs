@@ -1,6 +1,7 @@
 //! One acquisition in flight, and the requests that wait for it.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -8,7 +9,7 @@ use std::{
 use slab::Slab;
 use tokio::time::Instant;
 
-use super::{snapshot::Snapshot, suspend::ClockSample};
+use super::{snapshot::Snapshot, suspend::ClockSample, watchdog::WatchdogStatus};
 use crate::{
     error::Error,
     event::{AcquisitionReason, EventKind},
@@ -55,7 +56,8 @@ pub(super) struct Plan {
     pub(super) starts_at: Instant,
     /// When `acquisition_timeout` has passed.
     pub(super) ends_by: Instant,
-    /// When waiters assume that its runtime is stalled, and start another acquisition.
+    /// When it counts as stuck, and waiters start another acquisition: its source blocks a thread, or
+    /// its runtime is stalled.
     pub(super) abandoned_at: Instant,
 }
 
@@ -77,6 +79,7 @@ pub(super) struct Acquisition {
     /// The source offered a token after this acquisition was started, so its result may be older than
     /// the cached token.
     pub(super) overtaken: bool,
+    pub(super) watchdog: WatchdogStatus,
     outcome: OnceLock<Outcome>,
     waiters: Mutex<Waiters>,
 }
@@ -148,6 +151,7 @@ impl Acquisition {
         Self {
             plan,
             called_at: std::sync::OnceLock::new(),
+            watchdog: WatchdogStatus::default(),
             overtaken: false,
             outcome: OnceLock::new(),
             waiters: Mutex::default(),
@@ -155,11 +159,19 @@ impl Acquisition {
     }
 
     /// The same acquisition for later waiters, after an offered token ended the wait of the earlier
-    /// ones. It owes no retry, because the offered token has replaced the rejected one.
+    /// ones. It owes no retry, because the offered token has replaced the rejected one. Its waiters have
+    /// their own timers.
     pub(super) fn for_later_waiters(&self) -> Self {
         let mut plan = self.plan.clone();
         plan.retry_owed = false;
         Self { overtaken: true, ..Self::new(plan) }
+    }
+
+    /// Wakes all waiters, which go on waiting.
+    pub(super) fn wake_waiters(&self) {
+        let wakers: Vec<_> =
+            lock(&self.waiters).wakers.iter().map(|(_, (waker, _))| waker.clone()).collect();
+        wakers.into_iter().for_each(wake);
     }
 
     /// Ends the wait of all waiters. Only the first outcome counts. Returns the event about the waits,
@@ -176,11 +188,16 @@ impl Acquisition {
         let now = Instant::now();
         for (_, (waker, since)) in wakers {
             waits.add(since, now);
-            waker.wake();
+            wake(waker);
         }
         let Waits { requests, longest, total } = waits;
         (requests > 0).then_some(EventKind::Waited { requests, longest, total })
     }
+}
+
+/// Wakes one of many waiters. If its waker panics, the others are woken all the same.
+fn wake(waker: Waker) {
+    let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
 }
 
 /// One request that waits for an acquisition. Dropping it ends the wait.
@@ -254,6 +271,8 @@ impl Drop for Waiter {
 
 #[cfg(all(test, not(oauth_loom)))]
 mod tests {
+    use std::{future::Future as _, pin::Pin, task::Wake};
+
     use super::*;
 
     #[test]
@@ -266,5 +285,31 @@ mod tests {
         assert_eq!(lock(&acquisition.waiters).wakers.len(), 3);
         acquisition.end(Outcome::Lost);
         assert!(waiters.iter_mut().all(|waiter| waiter.poll(&mut cx).is_ready()));
+    }
+
+    struct Panics;
+
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker of the user");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_waker_that_panics_does_not_keep_the_others_waiting() {
+        let acquisition = Acquisition::for_test();
+        let panics = Waker::from(Arc::new(Panics));
+        let mut first = Waiter::new(Arc::clone(&acquisition));
+        assert!(first.poll(&mut Context::from_waker(&panics)).is_pending());
+        let mut second = Waiter::new(Arc::clone(&acquisition));
+        let mut waiting = tokio::spawn(std::future::poll_fn(move |cx| second.poll(cx)));
+        assert!(
+            std::future::poll_fn(|cx| Poll::Ready(Pin::new(&mut waiting).poll(cx)))
+                .await
+                .is_pending()
+        );
+        tokio::task::yield_now().await;
+        acquisition.end(Outcome::Lost);
+        waiting.await.expect("it is woken");
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     token::Token,
 };
 
-/// The source's result. `None` means that the runtime was stalled until `acquisition_timeout` had
+/// The source's result. `None` means that this task was first polled after `acquisition_timeout` had
 /// passed.
 pub(super) async fn call_source(
     source: &dyn ErasedSource,

@@ -7,7 +7,6 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{
@@ -16,16 +15,13 @@ use super::{
 };
 use crate::{error::Error, sync::Arc, token::Token};
 
-pin_project! {
-    /// The future of [`TokenCache::get`](super::TokenCache::get).
-    ///
-    /// Dropping it ends the wait only. An acquisition that it started continues.
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Get {
-        inner: Arc<CacheInner>,
-        #[pin]
-        wait: TokenWait,
-    }
+/// The future of [`TokenCache::get`](super::TokenCache::get).
+///
+/// Dropping it ends the wait only. An acquisition that it started continues.
+#[must_use = "futures do nothing unless polled"]
+pub struct Get {
+    inner: Arc<CacheInner>,
+    wait: TokenWait,
 }
 
 impl Get {
@@ -34,8 +30,8 @@ impl Get {
     }
 
     /// Waits for this acquisition first.
-    pub(super) fn join(self: Pin<&mut Self>, acquisition: Arc<Acquisition>) {
-        self.project().wait.join(acquisition);
+    pub(super) fn join(&mut self, acquisition: Arc<Acquisition>) {
+        self.wait.join(acquisition);
     }
 }
 
@@ -43,8 +39,8 @@ impl Future for Get {
     type Output = Result<Token, Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let inner = &*this.inner;
+        let this = self.get_mut();
+        let inner = &this.inner;
         if !this.wait.has_begun()
             && let Some(snapshot) = inner.fresh(Instant::now()).as_deref().and_then(Option::as_ref)
         {
@@ -60,17 +56,14 @@ impl fmt::Debug for Get {
     }
 }
 
-pin_project! {
-    /// The future of [`TokenCache::replacement`](super::TokenCache::replacement).
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Replacement {
-        inner: Arc<CacheInner>,
-        rejected: Token,
-        origin: Option<String>,
-        is_reported: bool,
-        #[pin]
-        wait: TokenWait,
-    }
+/// The future of [`TokenCache::replacement`](super::TokenCache::replacement).
+#[must_use = "futures do nothing unless polled"]
+pub struct Replacement {
+    inner: Arc<CacheInner>,
+    rejected: Token,
+    origin: Option<String>,
+    is_reported: bool,
+    wait: TokenWait,
 }
 
 impl Replacement {
@@ -80,24 +73,20 @@ impl Replacement {
 
     /// Reports the rejection when first polled. Resolves to the snapshot of another token, or to
     /// `None` if none is available.
-    pub(crate) fn poll_snapshot(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Arc<Snapshot>>> {
-        let mut this = self.project();
-        if !std::mem::replace(this.is_reported, true) {
-            match this.inner.reject(this.rejected, this.origin.take()) {
+    pub(crate) fn poll_snapshot(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arc<Snapshot>>> {
+        if !std::mem::replace(&mut self.is_reported, true) {
+            match self.inner.reject(&self.rejected, self.origin.take()) {
                 Rejection::Newer(snapshot) => return Poll::Ready(Some(snapshot)),
                 Rejection::NotReplaced => return Poll::Ready(None),
-                Rejection::Wait(acquisition) => this.wait.as_mut().join(acquisition),
+                Rejection::Wait(acquisition) => self.wait.join(acquisition),
                 Rejection::Stale => {}
             }
         }
-        // The same bytes again count as rejected.
+        // A server that returns the rejected token again has not replaced it.
         let other = |snapshot: &Arc<Snapshot>| {
-            (!snapshot.token().same_secret(this.rejected)).then(|| Arc::clone(snapshot))
+            (!snapshot.token().same_secret(&self.rejected)).then(|| Arc::clone(snapshot))
         };
-        let acquired = ready!(this.wait.poll(this.inner, cx, other));
+        let acquired = ready!(self.wait.poll(&self.inner, cx, other));
         Poll::Ready(acquired.ok().flatten())
     }
 }
@@ -105,7 +94,7 @@ impl Replacement {
 impl Future for Replacement {
     type Output = Option<Token>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let snapshot = ready!(self.poll_snapshot(cx));
         Poll::Ready(snapshot.map(|snapshot| snapshot.token().clone()))
     }

@@ -19,10 +19,19 @@
 // published the token and released the lock. So a waker, an observer or a source never runs under
 // the lock.
 //
-// An `Acquisition` runs in its own task. Requests wait for it with a `Waiter`, which has a timer
-// (`TimedWaiter`): the task may be on a runtime that has ended or is stalled. 5 s after
-// `acquisition_timeout` a waiter abandons it and starts another. The state compares the numbers of
-// acquisitions, so a late result is dropped.
+// An `Acquisition` runs in its own task. Requests wait for it with a `Waiter`. Who ends the wait:
+//
+// | | |
+// | --- | --- |
+// | the source has a result, or `acquisition_timeout` has passed | `AcquisitionTask` |
+// | the runtime of the acquisition shuts down | `AcquisitionTask`, when it is dropped |
+// | 5 s after `acquisition_timeout`: the source blocks a thread, or the runtime is stalled | a waiter, or a later request: it abandons the acquisition |
+// | the deadline of a waiter has passed, or its runtime shuts down | the waiter, for itself only |
+//
+// A waiter notices these times by a timer (`TimedWaiter`). On the runtime of the acquisition `WatchdogTask`
+// wakes it instead.
+//
+// The state compares the numbers of acquisitions, so a late result is dropped.
 //
 // `TokenWait` is the only poll loop. It asks the state, waits, and asks again.
 //
@@ -58,6 +67,7 @@ mod suspend;
 mod timed_waiter;
 mod token_cache;
 mod token_wait;
+mod watchdog;
 
 #[cfg(feature = "keyed")]
 pub use self::keyed::{KeyedTokenCache, KeyedTokenCacheBuilder};

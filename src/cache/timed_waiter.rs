@@ -1,38 +1,42 @@
 //! Waiting for an acquisition with a time limit.
 
 use std::{
+    future::Future as _,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
 
-use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::acquisition::{Acquisition, Outcome, Waiter};
+use super::{
+    acquisition::{Acquisition, Outcome, Waiter},
+    watchdog::Watch,
+};
 use crate::{
     error::{Error, Problem},
     sync::{Arc, Handle},
 };
 
-pin_project! {
-    /// A waiter with its own timer. The acquisition may run on a runtime that has ended or is
-    /// stalled, so the waiter must be able to stop waiting by its own clock.
-    #[derive(Default)]
-    pub(super) struct TimedWaiter {
-        waiter: Option<Waiter>,
-        #[pin]
-        timer: Option<Sleep>,
-    }
+/// A waiter with a time limit.
+///
+/// It has a timer if the acquisition runs on another runtime, which may be stalled, or if the limit is
+/// earlier than the time at which the acquisition counts as stuck. Otherwise the watchdog of the
+/// acquisition wakes it.
+#[derive(Default)]
+pub(super) struct TimedWaiter {
+    waiter: Option<Waiter>,
+    /// Boxed, since it is large, and not needed with default settings.
+    timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl TimedWaiter {
-    pub(super) fn join(self: Pin<&mut Self>, acquisition: Arc<Acquisition>) {
-        *self.project().waiter = Some(Waiter::new(acquisition));
+    pub(super) fn join(&mut self, acquisition: Arc<Acquisition>) {
+        self.waiter = Some(Waiter::new(acquisition));
     }
 
-    pub(super) fn leave(self: Pin<&mut Self>) {
-        *self.project().waiter = None;
+    pub(super) fn leave(&mut self) {
+        self.waiter = None;
     }
 
     /// When the acquisition counts as abandoned; `None` if there is no acquisition to wait for.
@@ -41,41 +45,54 @@ impl TimedWaiter {
     }
 
     /// The outcome, or `None` once `until` has passed.
-    pub(super) fn poll<'a>(
-        self: Pin<&'a mut Self>,
+    pub(super) fn poll(
+        &mut self,
         until: Instant,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<&'a Outcome>, Error>> {
-        let mut this = self.project();
-        if let Some(waiter) = this.waiter {
+    ) -> Poll<Result<Option<&Outcome>, Error>> {
+        if let Some(waiter) = &mut self.waiter {
             if waiter.poll(cx).is_ready() {
                 return Poll::Ready(Ok(waiter.outcome()));
             }
             if waiter.take_waker_changed() {
                 // The timer may belong to a stalled runtime. It would never fire.
-                this.timer.set(None);
+                self.timer = None;
+            }
+            let acquisition = waiter.acquisition();
+            match acquisition.watchdog.on_current_runtime() {
+                Watch::Covered if until == acquisition.plan.abandoned_at => return Poll::Pending,
+                Watch::Covered | Watch::NotCovered => {}
+                Watch::Shutdown => return Poll::Ready(Err(Error::of(Problem::Runtime))),
             }
         }
-        if let Some(mut timer) = this.timer.as_mut().as_pin_mut() {
-            // tokio panics if the timer's runtime has ended. This future then runs on another one, and
-            // needs a new timer.
-            let polled = catch_unwind(AssertUnwindSafe(|| {
-                if timer.deadline() != until {
-                    timer.as_mut().reset(until);
-                }
-                timer.as_mut().poll(cx)
-            }));
-            if let Ok(polled) = polled {
-                return polled.map(|()| Ok(None));
-            }
+        if let Some(timer) = &mut self.timer
+            && let Some(polled) = poll_timer(timer, until, cx)
+        {
+            return polled.map(|()| Ok(None));
         }
-        let Some(timer) = new_timer(until) else {
-            return Poll::Ready(Err(Error::of(Problem::Runtime)));
-        };
-        this.timer.set(Some(timer));
-        let timer = this.timer.as_pin_mut().expect("it was just set");
-        timer.poll(cx).map(|()| Ok(None))
+        // The runtime of the timer has ended. This future may run on another one now.
+        self.timer = new_timer(until).map(Box::pin);
+        let polled = self.timer.as_mut().and_then(|timer| poll_timer(timer, until, cx));
+        match polled {
+            Some(polled) => polled.map(|()| Ok(None)),
+            None => Poll::Ready(Err(Error::of(Problem::Runtime))),
+        }
     }
+}
+
+/// `None` if the runtime of the timer has ended. tokio panics then.
+fn poll_timer(
+    timer: &mut Pin<Box<Sleep>>,
+    until: Instant,
+    cx: &mut Context<'_>,
+) -> Option<Poll<()>> {
+    catch_unwind(AssertUnwindSafe(|| {
+        if timer.deadline() != until {
+            timer.as_mut().reset(until);
+        }
+        timer.as_mut().poll(cx)
+    }))
+    .ok()
 }
 
 /// A timer on the current runtime. `None` without a runtime or without its time driver. tokio panics

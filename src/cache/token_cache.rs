@@ -2,7 +2,6 @@
 
 use std::{
     fmt,
-    pin::{Pin, pin},
     task::{Context, Poll},
 };
 
@@ -182,8 +181,8 @@ impl TokenCache {
     pub async fn force_refresh(&self) -> Result<Token, Error> {
         match self.inner.force_refresh() {
             Rejection::Wait(acquisition) => {
-                let mut get = pin!(self.get());
-                get.as_mut().join(acquisition);
+                let mut get = self.get();
+                get.join(acquisition);
                 get.await
             }
             _ => self.get().await,
@@ -283,7 +282,7 @@ impl TokenCache {
     /// Waits for a token. Resolves to the value that `take` makes of its snapshot.
     pub(crate) fn poll_wait<T>(
         &self,
-        wait: Pin<&mut TokenWait>,
+        wait: &mut TokenWait,
         cx: &mut Context<'_>,
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {

@@ -1,12 +1,8 @@
 //! Waiting for a token: the one poll loop behind [`Get`](super::Get),
 //! [`Replacement`](super::Replacement) and requests in the layer.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
 
-use pin_project_lite::pin_project;
 use tokio::time::Instant;
 
 use super::{
@@ -22,80 +18,74 @@ use crate::{
 };
 
 /// How many acquisitions may end without a result within one poll. On a runtime that is shutting down
-/// every acquisition does, so the wait fails after this many.
+/// every acquisition does, so the wait fails with the next one.
 const MAX_LOST: u32 = 3;
 
-pin_project! {
-    /// Waits for a token of a cache that is passed to each poll.
-    #[derive(Default)]
-    pub(crate) struct TokenWait {
-        // Set when the wait begins.
-        deadline: Option<Instant>,
-        // The end of the short waits for another request's trial request. It counts from this
-        // request's first short wait, which may have been one for the replacement of a rejected
-        // token.
-        probe_until: Option<Instant>,
-        limit: Option<Limit>,
-        // The caller wants a new token although one may be cached.
-        wants_new: bool,
-        // The acquisition of the new token ended without a result. The request waits for the next one
-        // even if a token is cached.
-        joins_next: bool,
-        #[pin]
-        waiter: TimedWaiter,
-    }
+/// Waits for a token of a cache that is passed to each poll.
+#[derive(Default)]
+pub(crate) struct TokenWait {
+    /// Set when the wait begins.
+    deadline: Option<Instant>,
+    /// When this request stops waiting for a probe, the trial request of another one. It counts from this
+    /// request's first short wait, which may have been one for the replacement of a rejected token.
+    probe_until: Option<Instant>,
+    limit: Option<Limit>,
+    /// The caller wants a new token although one may be cached.
+    wants_new: bool,
+    /// The acquisition of the new token ended without a result. The request waits for the next one
+    /// even if a token is cached.
+    joins_next: bool,
+    waiter: TimedWaiter,
 }
 
 impl TokenWait {
-    /// Whether the wait has begun. A cached token then does not end it.
+    /// Whether the wait has begun. A token that is cached when the future is polled again does not end it.
     pub(super) fn has_begun(&self) -> bool {
         self.wants_new || self.waiter.abandoned_at().is_some()
     }
 
     /// Waits for this acquisition first, even if a token is cached.
-    pub(super) fn join(self: Pin<&mut Self>, acquisition: Arc<Acquisition>) {
-        let this = self.project();
-        *this.wants_new = true;
-        this.waiter.join(acquisition);
+    pub(super) fn join(&mut self, acquisition: Arc<Acquisition>) {
+        self.wants_new = true;
+        self.waiter.join(acquisition);
     }
 
     /// Resolves to the value that `take` makes of the snapshot. The snapshot is passed by reference, so
     /// that many waiters which end at once do not write to its reference count.
     pub(super) fn poll<T>(
-        mut self: Pin<&mut Self>,
+        &mut self,
         inner: &Arc<CacheInner>,
         cx: &mut Context<'_>,
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
-        let polled = self.as_mut().poll_inner(inner, cx, take);
+        let polled = self.poll_inner(inner, cx, take);
         if polled.is_ready() {
             // A future that is kept after it is done must not keep the acquisition and its token.
-            self.project().waiter.leave();
+            self.waiter.leave();
         }
         polled.map_err(|error| error.with_client(inner.name.get()))
     }
 
     fn poll_inner<T>(
-        self: Pin<&mut Self>,
+        &mut self,
         inner: &Arc<CacheInner>,
         cx: &mut Context<'_>,
         take: impl FnOnce(&Arc<Snapshot>) -> T,
     ) -> Poll<Result<T, Error>> {
-        let mut this = self.project();
         let mut lost_count = 0;
         loop {
             let mut lookup = Lookup::Token;
-            if let Some(abandoned_at) = this.waiter.abandoned_at() {
-                let deadline = *this
+            if let Some(abandoned_at) = self.waiter.abandoned_at() {
+                let deadline = *self
                     .deadline
                     .get_or_insert_with(|| Instant::now() + inner.settings.wait_timeout);
-                let limit_at = match this.limit {
-                    Some(Limit::Replacement(until)) => Some(*until),
-                    Some(Limit::Probe(_)) => *this.probe_until,
+                let limit_at = match self.limit {
+                    Some(Limit::Replacement(until)) => Some(until),
+                    Some(Limit::Probe(_)) => self.probe_until,
                     None => None,
                 };
                 let until = deadline.min(abandoned_at).min(limit_at.unwrap_or(deadline));
-                match ready!(this.waiter.as_mut().poll(until, cx)) {
+                match ready!(self.waiter.poll(until, cx)) {
                     // The token may have expired before this task was polled.
                     Ok(Some(Outcome::Token(snapshot))) if snapshot.is_sendable(Instant::now()) => {
                         return Poll::Ready(Ok(take(snapshot)));
@@ -107,14 +97,17 @@ impl TokenWait {
                     }
                     Ok(Some(Outcome::Lost)) => {
                         lost_count += 1;
-                        *this.joins_next = *this.wants_new;
+                        self.joins_next = self.wants_new;
                     }
                     Ok(None) if Instant::now() >= deadline => {
                         lookup = Lookup::UnexpiredOr(Error::of(Problem::WaitTimeout));
                     }
                     Ok(None) => {
-                        this.waiter.as_mut().leave();
-                        if let Some(Limit::Probe(error)) = this.limit
+                        self.waiter.leave();
+                        if Instant::now() >= abandoned_at {
+                            self.joins_next = self.wants_new;
+                        }
+                        if let Some(Limit::Probe(error)) = &self.limit
                             && limit_at.is_some_and(|at| Instant::now() >= at)
                         {
                             return Poll::Ready(Err(error.clone()));
@@ -127,21 +120,21 @@ impl TokenWait {
             let may_wait = !matches!(lookup, Lookup::UnexpiredOr(_));
             match inner.decide(lookup) {
                 Decision::Use(snapshot) => {
-                    let follow = may_wait && std::mem::take(this.joins_next);
+                    let follow = may_wait && std::mem::take(&mut self.joins_next);
                     let Some(next) = follow.then(|| inner.in_flight()).flatten() else {
                         return Poll::Ready(Ok(take(&snapshot)));
                     };
-                    *this.limit = None;
-                    this.waiter.as_mut().join(next);
+                    self.limit = None;
+                    self.waiter.join(next);
                 }
                 Decision::Fail(error) => return Poll::Ready(Err(error)),
                 Decision::Wait { acquisition, limit } => {
                     if limit.is_some() {
                         let wait = inner.settings.probe_wait;
-                        this.probe_until.get_or_insert_with(|| Instant::now() + wait);
+                        self.probe_until.get_or_insert_with(|| Instant::now() + wait);
                     }
-                    *this.limit = limit;
-                    this.waiter.as_mut().join(acquisition);
+                    self.limit = limit;
+                    self.waiter.join(acquisition);
                 }
             }
         }
@@ -162,8 +155,8 @@ mod tests {
     #[tokio::test]
     async fn a_finished_wait_keeps_no_acquisition() {
         let cache = cache();
-        let mut wait = pin!(TokenWait::default());
-        let poll = |cx: &mut Context<'_>| wait.as_mut().poll(&cache.inner, cx, |_| ());
+        let mut wait = TokenWait::default();
+        let poll = |cx: &mut Context<'_>| wait.poll(&cache.inner, cx, |_| ());
         std::future::poll_fn(poll).await.unwrap();
         assert!(wait.waiter.abandoned_at().is_none());
     }

@@ -83,14 +83,16 @@
 //!    lock and returns its `Effects`. The cache carries them out after the lock is released.
 //! 2. A step that needs a token starts an `Acquisition`. It runs in its own task, so the request that
 //!    started it may be dropped.
-//! 3. Requests wait with a `Waiter` and a timer. If the acquisition's runtime is stalled (see below), a waiter
-//!    abandons the acquisition 5 s after `acquisition_timeout` and starts another. A late result is
-//!    dropped.
+//! 3. Requests wait with a `Waiter`. An acquisition with waiters that is still in flight 5 s after
+//!    `acquisition_timeout` is abandoned, and the waiters start another. A late result is dropped. If the
+//!    source blocks its thread, a watchdog task on the same runtime wakes the waiters for that. If the
+//!    runtime is stalled (see below), waiters on other runtimes have their own timers.
 //! 4. The result becomes a new `Snapshot` in an `ArcSwap`, or a backoff. Then all waiters are woken.
 //!
 //! A current-thread runtime makes no progress while no thread is in its `block_on`. The comments in
-//! this crate call it *stalled*. Nothing tells a stalled runtime from a busy one, so waiters have their
-//! own timers.
+//! this crate call it *stalled*. Nothing tells a stalled runtime from a busy one, so waiters on other
+//! runtimes have their own timers. So do waiters whose deadline is earlier, as with a short
+//! [`wait_timeout`](crate::cache::TokenCacheBuilder::wait_timeout).
 //!
 //! A snapshot holds the time at which a request must ask the cache again. Until then a request
 //! compares two times and uses the token. The schedule of refreshes is a pure function. Loom checks

@@ -219,8 +219,8 @@ pub enum EventKind {
         /// When the token is no longer used: its expiry minus the leeway.
         expires_at: SystemTime,
     },
-    /// An acquisition exceeded `acquisition_timeout` by 5 s on a waiter's clock and was replaced. Its
-    /// runtime has ended, or is stalled: a current-thread runtime that nobody is blocking on.
+    /// An acquisition exceeded `acquisition_timeout` by 5 s and was replaced. Its source blocks a
+    /// thread, or its runtime is stalled: a current-thread runtime that nobody is blocking on.
     #[non_exhaustive]
     Abandoned {
         /// How old it was.

@@ -20,7 +20,7 @@
 //! | [`Discarded`](EventKind::Discarded) | DEBUG | access token not cached | `reason`, `from`, `took` |
 //! | [`ScopeNarrowed`](EventKind::ScopeNarrowed) | WARN | less scope granted than requested | `requested`, `granted` |
 //! | [`AcquisitionFailed`](EventKind::AcquisitionFailed) | WARN | access token acquisition failed | `reason`, `from`, `code`, `attempts`, `failures`, `took`, `next_attempt_in`, `error` |
-//! | [`Abandoned`](EventKind::Abandoned) | WARN | acquisition abandoned: its runtime is not driven | `age` |
+//! | [`Abandoned`](EventKind::Abandoned) | WARN | acquisition abandoned: its source blocks a thread, or its runtime is not driven | `age` |
 //! | [`Waited`](EventKind::Waited) | DEBUG | requests waited for a token | `requests`, `longest`, `total` |
 //! | [`CooldownEntered`](EventKind::CooldownEntered) | DEBUG | cooldown entered | `next_attempt_in` |
 //! | [`CooldownLeft`](EventKind::CooldownLeft) | DEBUG | cooldown left | `failures`, `lasted` |

@@ -120,7 +120,12 @@ impl EventKind {
                 );
             }
             Self::Abandoned { age } => {
-                log!(WARN, client, ?age, "acquisition abandoned: its runtime is not driven");
+                log!(
+                    WARN,
+                    client,
+                    ?age,
+                    "acquisition abandoned: its source blocks a thread, or its runtime is not driven"
+                );
             }
             Self::Waited { requests, longest, total } => {
                 log!(DEBUG, client, requests, ?longest, ?total, "requests waited for a token");

@@ -178,7 +178,7 @@ where
                     }
                 }
                 StageProj::WaitingForReplacement { replacement, last } => {
-                    let snapshot = ready!(replacement.as_mut().poll_snapshot(cx));
+                    let snapshot = ready!(replacement.poll_snapshot(cx));
                     let last = last.take().expect(COMPLETED);
                     let Some(snapshot) = snapshot else {
                         last.token.report_not_replayed(NotReplayedReason::NoOtherToken);

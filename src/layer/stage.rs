@@ -1,7 +1,5 @@
 //! The stages of a request that waits or is sent again, and what follows each attempt.
 
-use std::pin::Pin;
-
 use http::{Request, Uri};
 use pin_project_lite::pin_project;
 use tower_service::Service;
@@ -33,7 +31,6 @@ pin_project! {
     {
         // No token is cached. The inner service was not made ready, so it holds no permit.
         WaitingForToken {
-            #[pin]
             wait: TokenWait,
         },
         // Waits until the inner service is ready.
@@ -49,7 +46,7 @@ pin_project! {
         // The token was rejected. Waits for another one. Boxed, so that requests which wait for their
         // first token are small.
         WaitingForReplacement {
-            replacement: Pin<Box<Replacement>>,
+            replacement: Box<Replacement>,
             last: Option<LastAttempt<S, S::Response, P, K>>,
         },
         // Yields once before the request is sent again. The task of the connection then runs and drops
@@ -115,7 +112,7 @@ where
     pub(super) fn waiting_for_replacement(last: LastAttempt<S, S::Response, P, K>) -> Self {
         let origin = last.token.settings().api(Some(last.replay.uri()));
         let replacement = last.token.cache().replacement_at(last.token.token(), origin);
-        Self::WaitingForReplacement { replacement: Box::pin(replacement), last: Some(last) }
+        Self::WaitingForReplacement { replacement: Box::new(replacement), last: Some(last) }
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod p01_one_flight;
 mod p02_dropped_leader;
+mod p03_blocked_sources;
 mod p03_every_waiter_ends;
 mod p03_runtimes;
 mod p04_nobody_waits;

@@ -144,6 +144,18 @@ fn p3_a_waiter_may_move_while_its_acquisition_continues() {
 }
 
 #[test]
+fn p3_a_wait_on_a_runtime_that_has_ended_is_an_error_and_no_panic() {
+    let (cache, was_asked) = hangs_once();
+    let [ended, driving] = [(); 2]
+        .map(|()| Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap());
+    driving.spawn(cache.get());
+    was_asked.recv_timeout(GUARD).unwrap();
+    let handle = ended.handle().clone();
+    drop(ended);
+    assert_eq!(handle.block_on(cache.get()).unwrap_err().kind(), ErrorKind::Runtime);
+}
+
+#[test]
 fn p3_a_cache_in_a_static_serves_one_runtime_after_another() {
     static IDP: LazyLock<Idp> = LazyLock::new(|| Idp::healthy(0.03, 0.001));
     static CACHE: LazyLock<TokenCache> = LazyLock::new(|| IDP.cache());
@@ -309,6 +321,26 @@ fn p3_an_acquisition_that_is_not_driven_is_abandoned_and_its_late_result_dropped
     still.block_on(settle());
     assert_eq!(cache.current().unwrap().secret(), "second");
     assert_eq!(events.lock().unwrap().len(), before, "the late result has no effect");
+}
+
+/// The one that notices it wants a new token. It gets the next one, and not the one that it asked to
+/// replace.
+#[test]
+fn p3_a_forced_refresh_that_abandons_an_acquisition_waits_for_the_next() {
+    let idp = Idp::new(|asked| match asked.nth {
+        2 => crate::support::Answer::never(),
+        nth => crate::support::token(nth, 3600.0),
+    });
+    let cache = idp.builder().wait_timeout(secs(60.0)).build();
+    let still = paused();
+    still.block_on(async {
+        assert_eq!(cache.get().await.unwrap().secret(), "t1");
+        assert!(poll_once(&mut Box::pin(cache.force_refresh())).await.is_pending());
+        settle().await;
+    });
+    let token = paused().block_on(cache.force_refresh()).unwrap();
+    assert_eq!(token.secret(), "t3");
+    assert_eq!(idp.count(), 3);
 }
 
 /// The same with a late error, which must not start a cooldown.

@@ -26,7 +26,8 @@
 //!   switch where a thread waits or ends does not count. `LOOM_MAX_PREEMPTIONS=n` sets another bound
 //!   for all.
 //! * Time passes where a scenario lets it, between any two steps. Timers do not fire, so a waiter's own
-//!   deadline is not modelled; that a waiter is dropped is.
+//!   deadline is not modelled; that a waiter is dropped is. Acquisitions have no watchdog, so the race of a
+//!   waiter with its end (`watchdog.rs`) is not modelled either.
 //! * Memory is as loom models it: acquire and release as in C11, `SeqCst` no stronger than these.
 //!
 //! # Faults

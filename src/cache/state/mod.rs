@@ -43,8 +43,8 @@ use crate::{
     token::Token,
 };
 
-/// How long after `acquisition_timeout` the runtime of an acquisition counts as stalled.
-const ABANDON_AFTER: Duration = Duration::from_secs(5);
+/// How long after `acquisition_timeout` an acquisition counts as stuck.
+pub(in crate::cache) const ABANDON_AFTER: Duration = Duration::from_secs(5);
 
 /// How often a cooldown can be ended by hand.
 const END_COOLDOWN_INTERVAL: Duration = Duration::from_secs(1);
@@ -113,9 +113,8 @@ impl Effects {
 }
 
 impl State {
-    /// Drops an acquisition that exceeded `acquisition_timeout` on a waiter's clock: its runtime
-    /// has ended or is stalled. Its waiters ask the cache again, and its late result will be
-    /// dropped.
+    /// Drops an acquisition that is stuck: its source blocks a thread, or its runtime has ended or is
+    /// stalled. Its waiters ask the cache again, and its late result will be dropped.
     fn abandon(&mut self, now: Instant) -> Effects {
         let abandoned = self.acquisition.take_if(|it| now >= it.plan.abandoned_at);
         let Some(acquisition) = abandoned else { return Effects::default() };

@@ -27,7 +27,7 @@ impl State {
     /// have to wait for it too, because the offered token was rejected or has expired. They must
     /// not find the outcome of the first waiters. So the state continues with a copy of the
     /// acquisition, which has the same number and no waiters. The result of the task ends the copy,
-    /// or waiters abandon it.
+    /// or it is abandoned.
     pub(in crate::cache) fn offer(
         &mut self,
         token: Token,
