@@ -232,6 +232,14 @@ async fn without_root_certificates_the_error_says_what_to_do() {
         assert!(text.contains(": this machine has no root certificates"), "{text}");
         assert!(text.contains("point SSL_CERT_FILE or only_root_certificates_pem at"), "{text}");
 
+        // A proxy needs them too, even if the request is not encrypted.
+        let proxied = HyperTransport::builder().proxy("https://proxy.test:3129").build().unwrap();
+        let text = failure(&proxied, format!("http://{DESTINATION}/token")).await;
+        let start = format!(
+            "no connection to {DESTINATION}:80: the proxy https://proxy.test:3129: this machine has"
+        );
+        assert!(text.starts_with(&start), "{text}");
+
         let server = Server::start(None).await;
         post(&transport, format!("http://{}/token", server.addr)).await.unwrap();
         Authority::new().client().build().unwrap().check_roots().unwrap();

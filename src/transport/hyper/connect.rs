@@ -19,24 +19,24 @@ use super::{
     dial::{DialError, Dialer},
     identity::ClientIdentity,
     progress::Progress,
-    stream::Stream,
+    stream::BoxedIo,
     tls::{self, Tls},
 };
 use crate::{
     error::{BoxError, Error},
-    transport::proxy::{Proxies, ProxySettings},
+    transport::proxy::{Protocol, Proxies, ProxySettings},
 };
 
 /// The connector below the client, for `http` and `https`.
 #[derive(Clone)]
 pub(super) struct Connector {
     /// Without a client certificate, which is never shown to a proxy.
-    to_proxy: Arc<ClientConfig>,
-    to_destination: Arc<ClientConfig>,
+    proxy_tls: Arc<ClientConfig>,
+    destination_tls: Arc<ClientConfig>,
     proxies: Arc<Proxies>,
     timeout: Duration,
     missing_roots: Option<&'static str>,
-    described: Arc<str>,
+    proxy_debug: Arc<str>,
     byte_limit: Option<Arc<ByteLimit>>,
 }
 
@@ -46,14 +46,14 @@ impl Connector {
     /// A proxy that cannot be used.
     pub(super) fn new(tls: Tls, proxy: &ProxySettings, timeout: Duration) -> Result<Self, Error> {
         let Tls { config, missing_roots } = tls;
-        let to_proxy = Arc::new(config.clone());
+        let proxy_tls = Arc::new(config.clone());
         Ok(Self {
-            to_proxy,
-            to_destination: Arc::new(with_alpn(config)),
+            proxy_tls,
+            destination_tls: Arc::new(with_alpn(config)),
             proxies: Arc::new(proxy.resolve()?),
             timeout,
             missing_roots,
-            described: format!("{proxy:?}").into(),
+            proxy_debug: format!("{proxy:?}").into(),
             byte_limit: None,
         })
     }
@@ -67,16 +67,16 @@ impl Connector {
         let Some(key) = current.key.clone() else { return (current.generation, self.clone()) };
         let certificate = Arc::new(SingleCertAndKey::from(key));
         let tls =
-            tls::with_client_certificate(&self.to_destination, certificate, Resumption::default());
-        (current.generation, Self { to_destination: Arc::new(tls), ..self.clone() })
+            tls::with_client_certificate(&self.destination_tls, certificate, Resumption::default());
+        (current.generation, Self { destination_tls: Arc::new(tls), ..self.clone() })
     }
 
     /// A connector for other protocols than HTTP. `change` gets the TLS settings without ALPN.
     #[cfg(feature = "redis")]
     pub(super) fn without_alpn(self, change: impl FnOnce(&ClientConfig) -> ClientConfig) -> Self {
         // The settings for a proxy have no ALPN and no client certificate.
-        let to_destination = Arc::new(change(&self.to_proxy));
-        Self { to_destination, ..self }
+        let destination_tls = Arc::new(change(&self.proxy_tls));
+        Self { destination_tls, ..self }
     }
 
     /// A connector whose connections share a byte limit.
@@ -102,9 +102,9 @@ fn with_alpn(mut config: ClientConfig) -> ClientConfig {
 }
 
 impl Service<Uri> for Connector {
-    type Response = TokioIo<Stream>;
+    type Response = TokioIo<BoxedIo>;
     type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<Stream>, BoxError>> + Send>>;
+    type Future = Pin<Box<dyn Future<Output = Result<TokioIo<BoxedIo>, BoxError>> + Send>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
         Poll::Ready(Ok(()))
@@ -115,18 +115,19 @@ impl Service<Uri> for Connector {
         let host = destination.host().unwrap_or_default();
         let port = destination.port_u16().unwrap_or(if is_https { 443 } else { 80 });
         let to = format!("{host}:{port}");
-        let proxy = self.proxies.select(is_https, host);
-        let via = proxy.map(ToString::to_string);
-        if let Some(text) = self.missing_roots.filter(|_| is_https) {
-            let error = ConnectError { to, via, at_proxy: false, reason: text.to_owned() };
+        let proxy = self.proxies.select(is_https, host).cloned();
+        let via = proxy.as_ref().map(ToString::to_string);
+        let is_https_proxy = proxy.as_ref().is_some_and(|it| it.protocol == Protocol::Https);
+        if let Some(text) = self.missing_roots.filter(|_| is_https || is_https_proxy) {
+            let error = ConnectError { to, via, at_proxy: is_https_proxy, reason: text.to_owned() };
             return Box::pin(async move { Err(error.into()) });
         }
         let (progress, timeout) = (Progress::default(), self.timeout);
         let dialer = Dialer {
-            proxies: Arc::clone(&self.proxies),
-            to: to.clone(),
-            to_proxy: Arc::clone(&self.to_proxy),
-            to_destination: Arc::clone(&self.to_destination),
+            proxy,
+            authority: to.clone(),
+            proxy_tls: Arc::clone(&self.proxy_tls),
+            destination_tls: Arc::clone(&self.destination_tls),
             timeout,
             byte_limit: self.byte_limit.clone(),
             progress: progress.clone(),
@@ -146,14 +147,14 @@ impl Service<Uri> for Connector {
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
-            .field("proxy", &self.described)
+            .field("proxy", &self.proxy_debug)
             .field("timeout", &self.timeout)
             .field("missing_roots", &self.missing_roots.is_some())
             .finish_non_exhaustive()
     }
 }
 
-/// There is no connection. The text shows hosts and ports, but no paths and no credentials.
+/// A connection could not be made. The text shows hosts and ports, but no paths and no credentials.
 #[derive(Debug)]
 pub(super) struct ConnectError {
     to: String,

@@ -11,16 +11,16 @@ use super::{
     byte_limit::{ByteLimit, Tcp},
     progress::{Progress, Stage},
     resolve::Resolver,
-    stream::{Stream, server_name},
+    stream::{BoxedIo, server_name},
     tunnel::{self, TunnelError},
 };
 use crate::transport::{
     explain::explain,
-    proxy::{Protocol, Proxies, ProxyServer},
+    proxy::{Protocol, ProxyServer},
 };
 
 /// How long a peer may be silent before it is probed. After two unanswered probes the connection is
-/// closed.
+/// closed. On Linux `TCP_USER_TIMEOUT` decides when, and not the number of probes.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
 const KEEPALIVE_RETRIES: u32 = 2;
@@ -31,11 +31,11 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Makes one connection.
 pub(super) struct Dialer {
-    pub(super) proxies: Arc<Proxies>,
+    pub(super) proxy: Option<Arc<ProxyServer>>,
     /// Host and port of the destination.
-    pub(super) to: String,
-    pub(super) to_proxy: Arc<ClientConfig>,
-    pub(super) to_destination: Arc<ClientConfig>,
+    pub(super) authority: String,
+    pub(super) proxy_tls: Arc<ClientConfig>,
+    pub(super) destination_tls: Arc<ClientConfig>,
     pub(super) timeout: Duration,
     pub(super) byte_limit: Option<Arc<ByteLimit>>,
     pub(super) progress: Progress,
@@ -49,31 +49,29 @@ pub(super) struct DialError {
 
 impl Dialer {
     /// Connects directly or through a proxy, with TLS for `https`.
-    pub(super) async fn connect(self, destination: Uri) -> Result<Stream, DialError> {
+    pub(super) async fn connect(self, destination: Uri) -> Result<BoxedIo, DialError> {
         let failed = |reason| DialError { at_proxy: false, reason };
         let host = destination.host().unwrap_or_default();
         // The name is checked before any connection is made.
-        let (proxy, name) = match destination.scheme_str() {
-            Some("https") => {
-                (self.proxies.select(true, host), Some(server_name(host).map_err(failed)?))
-            }
-            Some("http") => (self.proxies.select(false, host), None),
+        let name = match destination.scheme_str() {
+            Some("https") => Some(server_name(host).map_err(failed)?),
+            Some("http") => None,
             _ => return Err(failed("the scheme is unknown; give an https URL".to_owned())),
         };
-        let stream = match proxy {
+        let stream = match &self.proxy {
             Some(proxy) => {
-                let tunnel = self.tunnel(proxy).await;
+                let tunnel = self.open_tunnel(proxy).await;
                 tunnel.map_err(|reason| DialError { at_proxy: true, reason })?
             }
-            None => self.tcp(destination).await.map_err(failed)?,
+            None => self.connect_tcp(destination).await.map_err(failed)?,
         };
         match name {
-            Some(name) => stream.with_tls(self.to_destination, name).await.map_err(failed),
+            Some(name) => stream.with_tls(self.destination_tls, name).await.map_err(failed),
             None => Ok(stream),
         }
     }
 
-    async fn tcp(&self, uri: Uri) -> Result<Stream, String> {
+    async fn connect_tcp(&self, uri: Uri) -> Result<BoxedIo, String> {
         let mut http = HttpConnector::new_with_resolver(Resolver::new(self.progress.clone()));
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -84,30 +82,30 @@ impl Dialer {
         http.set_keepalive_retries(Some(KEEPALIVE_RETRIES));
         #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
         http.set_tcp_user_timeout(Some(USER_TIMEOUT));
-        // An address needs no lookup.
+        // The resolver sets `Lookup`, unless the host is an address.
         self.progress.reach(Stage::Tcp);
         poll_fn(|cx| http.poll_ready(cx)).await.map_err(|error| explain(&error))?;
         let connection = http.call(uri).await.map_err(|error| explain(&error))?;
         self.progress.reach(Stage::Handshake);
-        Ok(Stream::new(Tcp::new(connection.into_inner(), self.byte_limit.clone())))
+        Ok(BoxedIo::new(Tcp::new(connection.into_inner(), self.byte_limit.clone())))
     }
 
     /// A tunnel to the destination.
-    async fn tunnel(&self, proxy: &ProxyServer) -> Result<Stream, String> {
+    async fn open_tunnel(&self, proxy: &ProxyServer) -> Result<BoxedIo, String> {
         let uri = proxy.to_string().parse().map_err(|_| "its URL is malformed".to_owned())?;
         let stream = match proxy.protocol {
             Protocol::Socks(_) => {
                 return Err("it is a SOCKS proxy; use an http or https proxy".to_owned());
             }
-            Protocol::Http => self.tcp(uri).await?,
+            Protocol::Http => self.connect_tcp(uri).await?,
             Protocol::Https => {
                 let name = server_name(&proxy.host)?;
-                self.tcp(uri).await?.with_tls(Arc::clone(&self.to_proxy), name).await?
+                self.connect_tcp(uri).await?.with_tls(Arc::clone(&self.proxy_tls), name).await?
             }
         };
         self.progress.reach(Stage::Tunnel);
         let authorization = proxy.authorization();
-        match tunnel::open(stream, &self.to, authorization).await {
+        match tunnel::open(stream, &self.authority, authorization).await {
             Ok(tunnel) => {
                 self.progress.reach(Stage::Tunneled);
                 Ok(tunnel)

@@ -1,5 +1,5 @@
-//! Connections for token requests, in one pool for each host. A host that hangs affects its own pool
-//! only.
+//! Connections for token requests, in one pool for each host: hyper-util's client cannot close the
+//! connections to one host only. A host that hangs affects its own pool.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -22,14 +22,18 @@ use crate::{
 };
 
 /// Shorter than the common idle timeouts of servers and load balancers (30 s to 75 s), so that a
-/// connection is rarely closed by the server. Longer than the retries of one acquisition.
+/// connection is rarely closed by the server. Longer than the pause between two attempts (10 s).
 const IDLE: Duration = Duration::from_secs(20);
 
 /// Few sockets stay open after a burst on HTTP/1.1 (many caches, one authorization server).
 const MAX_IDLE_PER_HOST: usize = 4;
 
-/// Whether `https`, and the authority.
-type Host = (bool, String);
+/// The authority of a URI, in lower case, and its scheme.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct PoolKey {
+    is_https: bool,
+    authority: String,
+}
 
 /// The pools of all hosts that were used recently.
 pub(super) struct Pools {
@@ -39,7 +43,7 @@ pub(super) struct Pools {
 }
 
 struct Hosts {
-    pools: HashMap<Host, Entry>,
+    pools: HashMap<PoolKey, Entry>,
     swept_at: Instant,
 }
 
@@ -86,22 +90,23 @@ impl Pools {
     /// Begins an exchange with the host of a URI. With `fresh`, it uses a new connection.
     pub(super) fn begin(self: &Arc<Self>, uri: &Uri, fresh: bool) -> Exchange {
         let authority = uri.authority().map(|it| it.as_str().to_ascii_lowercase());
-        let host = (uri.scheme_str() == Some("https"), authority.unwrap_or_default());
+        let is_https = uri.scheme_str() == Some("https");
+        let key = PoolKey { is_https, authority: authority.unwrap_or_default() };
         let generation = self.identity.as_ref().map_or(0, ClientIdentity::generation);
         let now = Instant::now();
         let mut hosts = lock(&self.hosts);
         hosts.sweep(now);
-        let current = hosts.pools.get(&host).filter(|it| it.pool.generation == generation);
+        let current = hosts.pools.get(&key).filter(|it| it.pool.generation == generation);
         let pool = match current.filter(|_| !fresh) {
             Some(entry) => Arc::clone(&entry.pool),
             None => Arc::new(Pool::new(&self.connector, self.identity.as_ref())),
         };
-        hosts.pools.insert(host.clone(), Entry { pool: Arc::clone(&pool), used_at: now });
+        hosts.pools.insert(key.clone(), Entry { pool: Arc::clone(&pool), used_at: now });
         drop(hosts);
         pool.byte_limit.begin();
         Exchange {
             pools: Arc::clone(self),
-            host,
+            key,
             display_host: host_and_port(uri),
             pool,
             is_over: false,
@@ -109,11 +114,11 @@ impl Pools {
     }
 
     /// Drops a host's pool, unless it was replaced.
-    fn close(&self, host: &Host, pool: &Arc<Pool>) {
+    fn close(&self, key: &PoolKey, pool: &Arc<Pool>) {
         let mut hosts = lock(&self.hosts);
         let is_current = |entry: &Entry| Arc::ptr_eq(&entry.pool, pool);
-        if hosts.pools.get(host).is_some_and(is_current) {
-            hosts.pools.remove(host);
+        if hosts.pools.get(key).is_some_and(is_current) {
+            hosts.pools.remove(key);
         }
     }
 }
@@ -131,12 +136,12 @@ impl Hosts {
     }
 }
 
-/// One request and its response. When it is dropped before its end, the connections to its host are
-/// closed. Its connection may be dead without a sign, and HTTP/2 would share it with every retry.
-/// Or it may belong to a stalled runtime.
+/// One request and its response. When it is dropped before its end, later requests use new connections to
+/// its host. Its connection may be dead without a sign, and HTTP/2 would share it with every retry. Or it
+/// may belong to a stalled runtime.
 pub(super) struct Exchange {
     pools: Arc<Pools>,
-    host: Host,
+    key: PoolKey,
     /// Host and port, for messages.
     pub(super) display_host: String,
     pub(super) pool: Arc<Pool>,
@@ -155,7 +160,7 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         if !self.is_over {
             self.pool.byte_limit.end();
-            self.pools.close(&self.host, &self.pool);
+            self.pools.close(&self.key, &self.pool);
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::transport::explain::explain;
 /// A connection: TCP, TLS, or a tunnel through a proxy.
 ///
 /// Boxed, so that HTTP and TLS are compiled once and not for each combination of streams.
-pub(super) struct Stream(Box<dyn Io>);
+pub(super) struct BoxedIo(Box<dyn Io>);
 
 trait Io: AsyncRead + AsyncWrite + Send + Unpin {
     fn connected(&self) -> Connected;
@@ -31,7 +31,7 @@ impl Io for Tcp {
     }
 }
 
-impl Io for TlsStream<Stream> {
+impl Io for TlsStream<BoxedIo> {
     fn connected(&self) -> Connected {
         let (stream, tls) = self.get_ref();
         match tls.alpn_protocol() {
@@ -41,7 +41,7 @@ impl Io for TlsStream<Stream> {
     }
 }
 
-impl Stream {
+impl BoxedIo {
     pub(super) fn new(tcp: Tcp) -> Self {
         Self(Box::new(tcp))
     }
@@ -71,13 +71,13 @@ pub(super) fn server_name(host: &str) -> Result<ServerName<'static>, String> {
     ServerName::try_from(v6.unwrap_or(host).to_owned()).map_err(|error| explain(&error))
 }
 
-impl Connection for Stream {
+impl Connection for BoxedIo {
     fn connected(&self) -> Connected {
         self.0.connected()
     }
 }
 
-impl AsyncRead for Stream {
+impl AsyncRead for BoxedIo {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -87,7 +87,7 @@ impl AsyncRead for Stream {
     }
 }
 
-impl AsyncWrite for Stream {
+impl AsyncWrite for BoxedIo {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

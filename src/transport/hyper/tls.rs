@@ -46,7 +46,7 @@ impl Tls {
             Some(verifier) => {
                 builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()
             }
-            // Never used for a handshake: the connector fails earlier, with a better error.
+            // Not used for a handshake: the connector fails earlier, with a better error.
             None => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
         };
         Ok(Self { config, missing_roots })

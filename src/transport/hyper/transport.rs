@@ -42,7 +42,7 @@ use crate::{
 ///   ([`connect_timeout`](crate::transport::HyperTransportBuilder::connect_timeout)). The caller bounds the whole
 ///   attempt.
 /// - **Pool**: idle connections are kept for 20 s. When a request is dropped before the end of its
-///   response, as by the attempt's timeout, the connections to its host are closed. One of them may be
+///   response, as by the attempt's timeout, its host gets new connections. The old one may be
 ///   dead without a sign, and HTTP/2 would share it with every retry. Connections to other hosts stay.
 /// - **Bytes**: more than 1 MiB of a response in addition to its body is an error. So a server
 ///   cannot keep a client busy with header fields or informational responses.

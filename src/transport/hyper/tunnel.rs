@@ -1,4 +1,6 @@
 //! A tunnel through a proxy (`CONNECT`, RFC 9110 §9.3.6).
+//!
+//! hyper-util's `Tunnel` is not used, because its error has no status, which the advice depends on.
 
 use std::{
     future::{Future as _, poll_fn},
@@ -10,7 +12,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 
-use super::stream::Stream;
+use super::stream::BoxedIo;
 use crate::transport::{body::TokenRequestBody, explain::explain};
 
 /// A proxy answers in a few lines.
@@ -26,10 +28,10 @@ pub(super) enum TunnelError {
 
 /// Asks the proxy behind a connection for a tunnel to `to`, the host and port of the destination.
 pub(super) async fn open(
-    connection: Stream,
+    connection: BoxedIo,
     to: &str,
     authorization: Option<&HeaderValue>,
-) -> Result<Stream, TunnelError> {
+) -> Result<BoxedIo, TunnelError> {
     let broken = |error: hyper::Error| TunnelError::Broken(explain(&error));
     let mut request = Request::connect(to)
         .header(header::HOST, to)

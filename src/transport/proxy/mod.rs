@@ -165,9 +165,9 @@ impl Proxies {
     }
 
     /// The proxy for a destination. `host` is written as in a URI, so IPv6 is in brackets.
-    pub(super) fn select(&self, is_https: bool, host: &str) -> Option<&ProxyServer> {
+    pub(super) fn select(&self, is_https: bool, host: &str) -> Option<&Arc<ProxyServer>> {
         let server = if is_https { &self.https } else { &self.http };
-        let server = server.as_deref()?;
+        let server = server.as_ref()?;
         // For a proxy, loopback is the proxy's machine.
         let direct = is_loopback(host) || bypass::matches(&self.no_proxy, host);
         (!direct).then_some(server)
