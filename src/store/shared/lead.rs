@@ -91,7 +91,7 @@ impl<S: TokenSource> Leader<'_, S> {
             Err(error) if is_lease_lost => Err(LeaderFailure::LeaseLost(error)),
             Err(error) if StoredFailure::is_shared(&error) => Ok(self.store_failure(error).await?),
             Err(error) => {
-                // No token request was sent.
+                // The failure concerns this process only, so it does not count for the others.
                 self.document.budget = budget_before;
                 Ok(self.fail_locally(error).await?)
             }
@@ -186,7 +186,7 @@ impl<S: TokenSource> Leader<'_, S> {
         let token = token.with_sharing_info(info);
         if deadlines.expires_at <= now.instant {
             // Other processes could not use it.
-            self.write_unchanged();
+            self.write_in_background();
             return token;
         }
         let rejected = self.context.rejected.as_ref();
@@ -201,7 +201,7 @@ impl<S: TokenSource> Leader<'_, S> {
             }
             // This process was paused past its lease, and another one has stored a later entry.
             WriteOutcome::Superseded => {
-                if self.write_again(now).await {
+                if self.write_under_new_lease(now).await {
                     let generation = Some(self.generation);
                     return token.with_sharing_info(SharingInfo { generation, ..info });
                 }
@@ -216,7 +216,7 @@ impl<S: TokenSource> Leader<'_, S> {
 
     /// Writes the token under a new lease if it was requested after the stored one, because some servers
     /// accept only the last token that they issued. Returns whether it was written.
-    async fn write_again(&mut self, now: BothClocks) -> bool {
+    async fn write_under_new_lease(&mut self, now: BothClocks) -> bool {
         let Some(own) = self.document.token.clone() else { return false };
         let observer = &self.context.observer;
         let Ok(guard) = LeaseGuard::new(self.inner, self.entry.id, observer) else {
@@ -315,18 +315,18 @@ impl<S: TokenSource> Leader<'_, S> {
             Ok(Content::Missing) => {}
             Ok(Content::Unreadable(_)) | Err(_) => return Err(error),
         }
-        self.write_unchanged();
+        self.write_in_background();
         Err(error)
     }
 
     /// Writes the document without a new token or failure, in the background, before the lease is
     /// released. Otherwise waiting processes would conclude that the store keeps nothing.
-    fn write_unchanged(self) {
+    fn write_in_background(self) {
         let (ttl, decoded) = self.next_entry(self.now());
         let (inner, entry) = (Arc::clone(self.inner), Arc::clone(self.entry));
         let (context, guard) = (self.context.clone(), self.guard);
         tokio::spawn(async move {
-            // An acquisition that needs the store reports its failures.
+            // Ignored: the next acquisition reports a store that fails.
             let _ = entry.write(&inner, &context, decoded, ttl).await;
             drop(guard);
         });

@@ -140,7 +140,7 @@ impl<S: TokenSource> Shared<S> {
             if let Some(why) = wait.reason_to_acquire_alone() {
                 return Err(why.into());
             }
-            let until = wait.next_poll();
+            let until = wait.next_request_at();
             if let Some(answer) = next_announced_answer(&request, &mut announced, until).await {
                 return Ok(answer?);
             }

@@ -10,17 +10,18 @@ use tokio::{
 use super::{answer::AcquireRequest, entry::DecodedEntry, health::Unavailable};
 use crate::{error::Error, store::traits::LeaseOwner, token::Token};
 
-/// First interval between two requests for a held lease, doubled up to `MAX_POLL`. Up to `POLL_JITTER` of
+/// First interval between two requests for a held lease, doubled up to `LONGEST_INTERVAL`. Up to `INTERVAL_JITTER` of
 /// it is subtracted at random.
-const MIN_POLL: Duration = Duration::from_millis(250);
-const MAX_POLL: Duration = Duration::from_secs(1);
-const POLL_JITTER: f64 = 0.8;
+const FIRST_INTERVAL: Duration = Duration::from_millis(250);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(1);
+const INTERVAL_JITTER: f64 = 0.8;
 /// After this many leases that were released without a new entry, a process acquires without the store.
 const MAX_LEASES_WITHOUT_ENTRY: u32 = 2;
 /// The bound of an acquisition without a deadline: the default of `acquisition_timeout`.
 const DEFAULT_BOUND: Duration = Duration::from_secs(25);
-/// A process renews its lease for this share of its bound. Then another process takes over, because the
-/// network of this one may be broken. By default 10 s, the bound of an attempt.
+/// A process renews its lease for this share of the time that its acquisition has left. Then another
+/// process takes over, because the network of this one may be broken. By default 10 s, the bound of an
+/// attempt.
 const LEASE_SHARE: f64 = 0.4;
 /// If the bound of an acquisition is below two leases, it cannot outlast the lease of a process that died.
 /// It then waits for this share of its bound only, which leaves time for its own attempt. The share is
@@ -28,7 +29,7 @@ const LEASE_SHARE: f64 = 0.4;
 const MIN_WAIT_SHARE: f64 = 0.5;
 const MAX_WAIT_SHARE: f64 = 0.6;
 
-/// The latest end of a lease of an acquisition that starts now and has this deadline.
+/// When a process stops renewing the lease of an acquisition that starts now and has this deadline.
 pub(super) fn lease_limit(deadline: Option<Instant>) -> Instant {
     let now = Instant::now();
     let bound = deadline.map_or(DEFAULT_BOUND, |at| at.saturating_duration_since(now));
@@ -48,7 +49,7 @@ pub(super) async fn next_announced_answer(
                 return answer;
             }
         }
-        // Without announcements, the caller polls.
+        // Without announcements, the caller requests the lease again after a while.
         pending().await
     };
     timeout_at(until, answering).await.ok()
@@ -57,8 +58,8 @@ pub(super) async fn next_announced_answer(
 /// The wait of one acquisition for the processes that have the lease.
 pub(super) struct LeaseWait {
     since: Instant,
-    /// The longest wait until the next poll.
-    poll: Duration,
+    /// The longest wait until the lease is requested again.
+    interval: Duration,
     last: Option<HeldLease>,
     /// How many leases in a row were released without a new entry.
     leases_without_entry: u32,
@@ -68,7 +69,7 @@ pub(super) struct LeaseWait {
     until: Option<Instant>,
 }
 
-/// The lease of another process at the last poll.
+/// The lease of another process at the last request.
 struct HeldLease {
     owner: LeaseOwner,
     /// The generation of the entry.
@@ -84,7 +85,7 @@ impl LeaseWait {
         let bound = deadline.map(|at| at.saturating_duration_since(since));
         Self {
             since,
-            poll: MIN_POLL,
+            interval: FIRST_INTERVAL,
             last: None,
             leases_without_entry: 0,
             acquires_alone_at: None,
@@ -132,19 +133,20 @@ impl LeaseWait {
         }
     }
 
-    /// Whether another process had the lease at the last poll, and it has not lapsed. Its result may
+    /// Whether another process had the lease at the last request, and it has not lapsed. Its result may
     /// still arrive if the store fails now.
     pub(super) fn expects_result(&self) -> bool {
         !self.remaining_lease().is_zero()
     }
 
-    /// Returns the time of the next poll, and increases the interval. A poll is at most `MIN_POLL` later
+    /// Returns the time of the next request, and increases the interval. It is at most `FIRST_INTERVAL` later
     /// than the end of the lease.
-    pub(super) fn next_poll(&mut self) -> Instant {
+    pub(super) fn next_request_at(&mut self) -> Instant {
         let jitter = fastrand::f64();
-        let poll = self.poll.mul_f64(1.0 - POLL_JITTER * jitter);
-        self.poll = (self.poll * 2).min(MAX_POLL);
-        let at = Instant::now() + poll.min(self.remaining_lease() + MIN_POLL.mul_f64(jitter));
+        let drawn = self.interval.mul_f64(1.0 - INTERVAL_JITTER * jitter);
+        self.interval = (self.interval * 2).min(LONGEST_INTERVAL);
+        let at =
+            Instant::now() + drawn.min(self.remaining_lease() + FIRST_INTERVAL.mul_f64(jitter));
         self.until.map_or(at, |until| at.min(until))
     }
 
