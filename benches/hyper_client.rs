@@ -23,9 +23,10 @@ use hyper_util::{
     server::conn::auto,
     service::TowerToHyperService,
 };
-use support::{Body, any, floor, never, ours};
+use support::{Body, floor, never, ours};
 use tokio::{net::TcpListener, runtime::Builder, task::JoinSet};
 use tower::{Layer, Service, ServiceExt, service_fn};
+use tower_oauth2_client_credentials::Origins;
 
 const ROUNDS: usize = 60;
 /// Requests of each thread in a round, and how many of them run at once.
@@ -130,13 +131,15 @@ fn quartiles(mut values: Vec<f64>) -> [f64; 3] {
 
 fn main() {
     let rounds = if std::env::args().any(|arg| arg == "--bench") { ROUNDS } else { 1 };
-    let uri: Uri = format!("http://{}/things", serve()).parse().expect("it is a URI");
+    let origin = format!("http://{}", serve());
+    let uri: Uri = format!("{origin}/things").parse().expect("it is a URI");
+    let origins = Origins::parse([&origin]).expect("it is an origin");
     for http2 in [false, true] {
         let run = |layer: usize| match layer {
             0 => run(tower::layer::util::Identity::new(), http2, uri.clone()),
             1 => run(floor(), http2, uri.clone()),
-            2 => run(never(any()), http2, uri.clone()),
-            _ => run(ours(any()), http2, uri.clone()),
+            2 => run(never(origins.clone()), http2, uri.clone()),
+            _ => run(ours(origins.clone()), http2, uri.clone()),
         };
         let variants = ["no layer", "static header", "this layer, never", "this layer, default"];
         let runs: Vec<_> = (0..variants.len()).map(run).collect();
