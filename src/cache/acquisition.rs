@@ -169,8 +169,11 @@ impl Acquisition {
 
     /// Wakes all waiters, which go on waiting.
     pub(super) fn wake_waiters(&self) {
+        let clone = |waker: &Waker| catch_unwind(AssertUnwindSafe(|| waker.clone())).ok();
+        let waiters = lock(&self.waiters);
         let wakers: Vec<_> =
-            lock(&self.waiters).wakers.iter().map(|(_, (waker, _))| waker.clone()).collect();
+            waiters.wakers.iter().filter_map(|(_, (waker, _))| clone(waker)).collect();
+        drop(waiters);
         wakers.into_iter().for_each(wake);
     }
 

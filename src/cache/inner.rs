@@ -4,10 +4,14 @@
 //! Step and task are in one file because each needs the other: a step may start an acquisition, whose
 //! task ends with a step.
 
-use tokio::{
-    task::AbortHandle,
-    time::{Instant, Sleep},
+use std::{
+    future::Future as _,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::{Pin, pin},
+    task::{Context, Wake, Waker},
 };
+
+use tokio::time::{Instant, Sleep};
 use tracing::Instrument;
 
 #[cfg(feature = "keyed")]
@@ -22,13 +26,12 @@ use super::{
     snapshot::Snapshot,
     state::{Decision, Effects, Lookup, Rejection, Requirement, State},
     timed_waiter,
-    watchdog::WatchdogEnd,
 };
 use crate::{
     error::Error,
     event::{EventKind, Observer},
     source::{CacheControl, ErasedSource},
-    sync::{Arc, ArcSwapOption, Guard, Handle, Mutex, MutexGuard, lock},
+    sync::{Arc, ArcSwapOption, Guard, Handle, Mutex, MutexGuard, Weak, lock},
     token::Token,
 };
 
@@ -210,14 +213,12 @@ impl CacheInner {
     /// has no timers, the acquisition ends at once and its waiters ask the cache again.
     fn start(self: &Arc<Self>, acquisition: Arc<Acquisition>) {
         let inner = Arc::clone(self);
-        let mut task = AcquisitionTask { inner, acquisition, watchdog: None, completed: false };
-        // The timer is for the watchdog. Without timers both tasks would panic.
+        let mut task = AcquisitionTask { inner, acquisition, timer: None, completed: false };
+        // Without timers the task would panic.
         if let Ok(runtime) = Handle::try_current()
             && let Some(timer) = timed_waiter::new_timer(task.acquisition.plan.abandoned_at)
         {
-            // Before the acquisition's task: the last task that is spawned goes to a place from which
-            // the other threads of the runtime do not take it.
-            task.watchdog = Self::spawn_watchdog(&task.acquisition, timer);
+            task.timer = Self::watch(&task.acquisition, timer);
             let plan = &task.acquisition.plan;
             // All requests share the acquisition, so its span is not a child of the request's span.
             let span = tracing::debug_span!(
@@ -232,19 +233,27 @@ impl CacheInner {
         }
     }
 
-    /// Starts the watchdog of an acquisition on the current runtime. The model check has none.
-    pub(super) fn spawn_watchdog(
-        acquisition: &Arc<Acquisition>,
-        timer: Sleep,
-    ) -> Option<AbortHandle> {
+    /// Registers the timer of an acquisition, which wakes the waiters when the acquisition counts as
+    /// stuck. The model check has none.
+    ///
+    /// Its waker is called where the runtime processes its timers. A task would do the same, but may be
+    /// queued behind one that blocks a thread.
+    pub(super) fn watch(acquisition: &Arc<Acquisition>, timer: Sleep) -> Option<Pin<Box<Sleep>>> {
         if cfg!(oauth_loom) {
             return None;
         }
-        let task = WatchdogTask(Arc::clone(acquisition));
-        let runtime = tokio::runtime::Handle::current();
-        let handle = runtime.spawn(task.run(timer)).abort_handle();
-        acquisition.watchdog.start(runtime.id());
-        Some(handle)
+        let waker = Waker::from(Arc::new(WakeWaiters(Arc::downgrade(acquisition))));
+        let mut timer = Box::pin(timer);
+        // tokio panics if the runtime has ended. Without its budget, a poll may only wake.
+        let poll = || {
+            let polled = pin!(tokio::task::unconstrained(timer.as_mut()));
+            polled.poll(&mut Context::from_waker(&waker))
+        };
+        if catch_unwind(AssertUnwindSafe(poll)).ok()?.is_ready() {
+            return None;
+        }
+        acquisition.watchdog.start(tokio::runtime::Handle::current().id());
+        Some(timer)
     }
 
     /// Keeps the token fresh without requests: asks the state whenever a request might start an
@@ -318,7 +327,9 @@ impl CacheControl for CacheInner {
 struct AcquisitionTask {
     inner: Arc<CacheInner>,
     acquisition: Arc<Acquisition>,
-    watchdog: Option<AbortHandle>,
+    /// Wakes the waiters if the source blocks a thread, since the time limits of this task do nothing
+    /// then. Most waiters have no timer: it would cost each of them some 40 ns and 100 bytes.
+    timer: Option<Pin<Box<Sleep>>>,
     completed: bool,
 }
 
@@ -347,38 +358,19 @@ impl Drop for AcquisitionTask {
         if !self.completed {
             self.inner.complete(&self.acquisition, None);
         }
-        self.acquisition.watchdog.end(WatchdogEnd::Over);
-        if let Some(watchdog) = &self.watchdog {
-            watchdog.abort();
-        }
     }
 }
 
-/// A task with a timer, on the runtime of an acquisition.
+/// The waker of an acquisition's timer.
 ///
-/// When the acquisition counts as stuck, because its source blocks a thread, this wakes the waiters that
-/// rely on it. They have a timer from then on, which fires at once, and abandon the acquisition. It also
-/// wakes them if the runtime shuts down, since a task that blocks a thread is not dropped then.
-///
-/// So a waiter on this runtime needs no timer in most cases, which would cost it some 40 ns and 100
-/// bytes. If the runtime is stalled as a whole, none of its timers fires, and none of its tasks runs.
-struct WatchdogTask(Arc<Acquisition>);
+/// The waiters that rely on the timer abandon the acquisition when they are polled.
+struct WakeWaiters(Weak<Acquisition>);
 
-impl WatchdogTask {
-    async fn run(self, timer: Sleep) {
-        timer.await;
-        self.end(WatchdogEnd::Over);
-    }
-
-    fn end(&self, end: WatchdogEnd) {
-        if self.0.watchdog.end(end) {
-            self.0.wake_waiters();
+impl Wake for WakeWaiters {
+    fn wake(self: Arc<Self>) {
+        if let Some(acquisition) = self.0.upgrade() {
+            acquisition.watchdog.fire();
+            acquisition.wake_waiters();
         }
-    }
-}
-
-impl Drop for WatchdogTask {
-    fn drop(&mut self) {
-        self.end(WatchdogEnd::Shutdown);
     }
 }

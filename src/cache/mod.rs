@@ -26,10 +26,10 @@
 // | the source has a result, or `acquisition_timeout` has passed | `AcquisitionTask` |
 // | the runtime of the acquisition shuts down | `AcquisitionTask`, when it is dropped |
 // | 5 s after `acquisition_timeout`: the source blocks a thread, or the runtime is stalled | a waiter, or a later request: it abandons the acquisition |
-// | the deadline of a waiter has passed, or its runtime shuts down | the waiter, for itself only |
+// | the deadline of a waiter has passed | the waiter, for itself only |
 //
-// A waiter notices these times by a timer (`TimedWaiter`). On the runtime of the acquisition `WatchdogTask`
-// wakes it instead.
+// A waiter notices these times by a timer (`TimedWaiter`). On the runtime of the acquisition one timer
+// wakes all waiters instead (`AcquisitionTask::timer`).
 //
 // The state compares the numbers of acquisitions, so a late result is dropped.
 //

@@ -9,10 +9,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{
-    acquisition::{Acquisition, Outcome, Waiter},
-    watchdog::Watch,
-};
+use super::acquisition::{Acquisition, Outcome, Waiter};
 use crate::{
     error::{Error, Problem},
     sync::{Arc, Handle},
@@ -21,11 +18,13 @@ use crate::{
 /// A waiter with a time limit.
 ///
 /// It has a timer if the acquisition runs on another runtime, which may be stalled, or if the limit is
-/// earlier than the time at which the acquisition counts as stuck. Otherwise the watchdog of the
-/// acquisition wakes it.
+/// earlier than the time at which the acquisition counts as stuck. Otherwise the timer of the acquisition
+/// wakes it.
 #[derive(Default)]
 pub(super) struct TimedWaiter {
     waiter: Option<Waiter>,
+    /// It was registered on the runtime of the acquisition's timer.
+    is_watched: bool,
     /// Boxed, since it is large, and not needed with default settings.
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -57,12 +56,16 @@ impl TimedWaiter {
             if waiter.take_waker_changed() {
                 // The timer may belong to a stalled runtime. It would never fire.
                 self.timer = None;
+                self.is_watched = waiter.acquisition().watchdog.is_here();
             }
             let acquisition = waiter.acquisition();
-            match acquisition.watchdog.on_current_runtime() {
-                Watch::Covered if until == acquisition.plan.abandoned_at => return Poll::Pending,
-                Watch::Covered | Watch::NotCovered => {}
-                Watch::Shutdown => return Poll::Ready(Err(Error::of(Problem::Runtime))),
+            if self.is_watched && until == acquisition.plan.abandoned_at {
+                if !acquisition.watchdog.has_fired() {
+                    return Poll::Pending;
+                }
+                if Instant::now() >= until {
+                    return Poll::Ready(Ok(None));
+                }
             }
         }
         if let Some(timer) = &mut self.timer

@@ -1,63 +1,42 @@
-//! What waiters know about the watchdog of an acquisition.
+//! What waiters know about the timer of an acquisition.
 
-use std::sync::OnceLock;
+use std::sync::{
+    OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::runtime::{Handle, Id};
 
-/// Whether waiters can rely on the watchdog task of an acquisition.
+/// Whether waiters can rely on the timer of an acquisition, and need none themselves.
 ///
-/// The model check has no watchdogs, so the two fields are not modelled.
+/// The model check has no such timers, so the two fields are not modelled.
 #[derive(Default)]
 pub(super) struct WatchdogStatus {
-    /// The runtime of the task.
+    /// The runtime of the timer.
     runtime: OnceLock<Id>,
-    end: OnceLock<WatchdogEnd>,
-}
-
-/// Why a watchdog does nothing any more.
-pub(super) enum WatchdogEnd {
-    /// The acquisition has ended, or counts as stuck.
-    Over,
-    /// The runtime shuts down. A new timer on it may neither fire nor fail, as long as another task blocks a
-    /// thread.
-    Shutdown,
-}
-
-/// What a waiter has to do about an acquisition that is stuck.
-pub(super) enum Watch {
-    /// Nothing: the watchdog wakes it.
-    Covered,
-    /// It needs a timer.
-    NotCovered,
-    /// It cannot wait, since the current runtime shuts down.
-    Shutdown,
+    has_fired: AtomicBool,
 }
 
 impl WatchdogStatus {
-    /// The task was spawned.
+    /// The timer was registered.
     pub(super) fn start(&self, runtime: Id) {
         let _ = self.runtime.set(runtime);
     }
 
-    /// Returns whether it was the first end.
-    pub(super) fn end(&self, end: WatchdogEnd) -> bool {
-        self.end.set(end).is_ok()
+    /// Called before the waiters are woken.
+    pub(super) fn fire(&self) {
+        self.has_fired.store(true, Ordering::Release);
     }
 
-    /// For a waiter on the current runtime.
-    ///
-    /// Called after the waiter was registered: either the watchdog wakes the waiter, or the waiter finds
-    /// its end.
-    pub(super) fn on_current_runtime(&self) -> Watch {
-        let is_here = self
-            .runtime
-            .get()
-            .is_some_and(|id| Handle::try_current().is_ok_and(|current| current.id() == *id));
-        match self.end.get() {
-            None if is_here => Watch::Covered,
-            Some(WatchdogEnd::Shutdown) if is_here => Watch::Shutdown,
-            _ => Watch::NotCovered,
-        }
+    /// Whether the timer is on the current runtime. Then it fires wherever a timer of the waiter would.
+    pub(super) fn is_here(&self) -> bool {
+        let here = |id: &Id| Handle::try_current().is_ok_and(|current| current.id() == *id);
+        self.runtime.get().is_some_and(here)
+    }
+
+    /// Read after the waiter was registered: either the timer wakes the waiter, or the waiter finds this.
+    pub(super) fn has_fired(&self) -> bool {
+        self.has_fired.load(Ordering::Acquire)
     }
 }
 
@@ -65,16 +44,14 @@ impl WatchdogStatus {
 mod tests {
     use std::{
         future::{Future as _, poll_fn},
-        pin::pin,
-        sync::atomic::{AtomicBool, Ordering},
+        pin::{Pin, pin},
         task::{Context, Poll, Wake, Waker},
         time::Duration,
     };
 
     use tokio::{
         runtime::Builder,
-        task::AbortHandle,
-        time::{Instant, advance},
+        time::{Instant, Sleep, advance},
     };
 
     use super::*;
@@ -91,18 +68,18 @@ mod tests {
 
     /// A cache with an acquisition that makes no progress, since its task was never started. The source
     /// answers later acquisitions.
-    fn stuck() -> (TokenCache, Arc<Acquisition>, AbortHandle) {
+    fn stuck() -> (TokenCache, Arc<Acquisition>, Pin<Box<Sleep>>) {
         stuck_with(ABANDONED * 2)
     }
 
-    fn stuck_with(wait_timeout: Duration) -> (TokenCache, Arc<Acquisition>, AbortHandle) {
+    fn stuck_with(wait_timeout: Duration) -> (TokenCache, Arc<Acquisition>, Pin<Box<Sleep>>) {
         let source = |_: AcquireContext| async { Token::bearer("second") };
         let cache = TokenCache::builder(source).wait_timeout(wait_timeout).build();
         let (inner, now) = (&cache.inner, Instant::now());
         let (_, effects) = lock(&inner.state).decide(Lookup::Token, now, true, &inner.settings);
         let acquisition = effects.start.expect("an acquisition");
         let timer = new_timer(acquisition.plan.abandoned_at).expect("a timer");
-        let watchdog = CacheInner::spawn_watchdog(&acquisition, timer).expect("a task");
+        let watchdog = CacheInner::watch(&acquisition, timer).expect("a timer");
         (cache, acquisition, watchdog)
     }
 
@@ -116,7 +93,7 @@ mod tests {
     }
 
     fn covers(acquisition: &Acquisition) -> bool {
-        matches!(acquisition.watchdog.on_current_runtime(), Watch::Covered)
+        acquisition.watchdog.is_here() && !acquisition.watchdog.has_fired()
     }
 
     /// How long until a stuck acquisition counts as abandoned.
@@ -190,6 +167,17 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Runtime);
         let in_flight = cache.inner.in_flight().expect("it goes on");
         assert!(Arc::ptr_eq(&in_flight, &acquisition));
+    }
+
+    /// A foreign executor polls it outside of the runtime later, with the same waker.
+    #[tokio::test(start_paused = true)]
+    async fn a_waiter_that_was_registered_here_needs_no_runtime_to_go_on() {
+        let (cache, _acquisition, _timer) = stuck();
+        let mut get = pin!(cache.get());
+        let waker = Waker::from(Arc::new(Flag(Arc::default())));
+        let mut poll = || get.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+        assert!(poll());
+        std::thread::scope(|scope| assert!(scope.spawn(poll).join().unwrap()));
     }
 
     struct Flag(Arc<AtomicBool>);

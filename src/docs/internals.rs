@@ -85,7 +85,7 @@
 //!    started it may be dropped.
 //! 3. Requests wait with a `Waiter`. An acquisition with waiters that is still in flight 5 s after
 //!    `acquisition_timeout` is abandoned, and the waiters start another. A late result is dropped. If the
-//!    source blocks its thread, a watchdog task on the same runtime wakes the waiters for that. If the
+//!    source blocks its thread, the timer of the acquisition wakes the waiters for that. If the
 //!    runtime is stalled (see below), waiters on other runtimes have their own timers.
 //! 4. The result becomes a new `Snapshot` in an `ArcSwap`, or a backoff. Then all waiters are woken.
 //!

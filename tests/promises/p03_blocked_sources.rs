@@ -11,9 +11,7 @@ use std::{
 };
 
 use tokio::runtime::{Builder, Handle};
-use tower_oauth2_client_credentials::{
-    Error, ErrorKind, Token, TokenCache, source::AcquireContext,
-};
+use tower_oauth2_client_credentials::{Error, Token, TokenCache, source::AcquireContext};
 
 /// No test waits this long, except in a hang.
 const GUARD: Duration = Duration::from_secs(20);
@@ -49,23 +47,19 @@ fn wait_on(runtime: Handle, cache: &TokenCache) -> mpsc::Receiver<Poll<Result<To
 
 /// The task of the acquisition blocks, and is not dropped with its runtime.
 #[test]
-fn p3_a_runtime_that_shuts_down_wakes_its_waiters_and_ends_no_blocked_acquisition() {
+fn p3_a_runtime_that_shuts_down_ends_no_blocked_acquisition() {
     let (cache, release, was_asked) = blocked();
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     drop(runtime.spawn(cache.get()));
     was_asked.recv_timeout(GUARD).unwrap();
     let other = Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap();
-    let (here, elsewhere) =
-        (wait_on(runtime.handle().clone(), &cache), wait_on(other.handle().clone(), &cache));
-
+    let waiting = wait_on(other.handle().clone(), &cache);
     runtime.shutdown_background();
-    let Poll::Ready(Err(error)) = here.recv_timeout(GUARD).expect("it hangs") else { panic!() };
-    assert_eq!(error.kind(), ErrorKind::Runtime);
-    assert!(elsewhere.try_recv().is_err(), "it goes on waiting");
+    assert!(waiting.try_recv().is_err(), "it goes on waiting");
     assert!(was_asked.try_recv().is_err(), "P1: the first acquisition has not ended");
 
     drop(release);
-    let Poll::Ready(Ok(token)) = elsewhere.recv_timeout(GUARD).expect("it hangs") else { panic!() };
+    let Poll::Ready(Ok(token)) = waiting.recv_timeout(GUARD).expect("it hangs") else { panic!() };
     assert_eq!(token.secret(), "late");
     assert!(was_asked.try_recv().is_err());
 }
